@@ -1,0 +1,1 @@
+"""Records that the stages exchange, and the small maths that they need."""

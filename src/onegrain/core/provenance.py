@@ -1,0 +1,70 @@
+"""The Provenance record: what a result was made from, so that another person can make it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from onegrain.core.corpus import Corpus
+
+__all__ = ["CorpusIdentity", "ModelIdentity", "Provenance", "package_version"]
+
+
+def package_version() -> str:
+    """The version of onegrain that is running."""
+    from importlib.metadata import version
+
+    return version("onegrain")
+
+
+class CorpusIdentity(BaseModel):
+    """Which corpus: where it came from, and the hash of its words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    content_hash: str
+    n_sentences: int
+    n_words: int
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> CorpusIdentity:
+        """The identity of a corpus in memory."""
+        return cls(
+            source=corpus.source,
+            content_hash=corpus.content_hash,
+            n_sentences=corpus.n_sentences,
+            n_words=corpus.n_words,
+        )
+
+
+class ModelIdentity(BaseModel):
+    """Which model: the folder or hub id it was loaded from, its class, and the SHA-256 of its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    architecture: str
+    weight_hash: str
+
+
+class Provenance(BaseModel):
+    """What a record was made from. Holds no time and no machine: the same input gives the same bytes.
+
+    Attributes:
+        stage: the verb that made the record: ``extract``, ``rank``, ``ablate``, ...
+        parameters: every parameter of that verb which the result depends on.
+        inputs: the provenance of the records that it read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: str
+    version: str = Field(default_factory=package_version)
+    model: ModelIdentity | None = None
+    corpus: CorpusIdentity | None = None
+    sites: tuple[str, ...] = ()
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    inputs: tuple[Provenance, ...] = ()
