@@ -1,0 +1,87 @@
+"""The Curve record: a metric against the number of neurons erased."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from onegrain.core.provenance import Provenance
+from onegrain.core.tables import read_table, write_table
+from onegrain.errors import RecordError
+
+__all__ = ["Curve"]
+
+COLUMNS = ["line", "erased", "value", "low", "high"]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A metric of a running model while more and more of its neurons are erased.
+
+    Attributes:
+        metric: the metric's name, e.g. ``perplexity``.
+        higher_is_better: whether a larger value means a better model.
+        signature: how to compute the metric again (sacrebleu's signature, or the definition of perplexity).
+        points: one row a measurement: ``line`` (``top``, ``bottom`` or ``random``), ``erased`` (number of
+            neurons), ``value``, ``low`` and ``high`` (95 % bootstrap interval over sentences for ``top`` and
+            ``bottom``; for ``random`` the mean over the random orders, with the least and largest of them).
+        n_neurons: how many neurons the ranking has.
+        details: JSON-able facts of the sweep.
+        provenance: what the curve was made from.
+    """
+
+    metric: str
+    higher_is_better: bool
+    signature: str
+    points: pd.DataFrame
+    n_neurons: int
+    provenance: Provenance
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if list(self.points.columns) != COLUMNS:
+            raise RecordError(f"a curve has the columns {COLUMNS}, got {list(self.points.columns)}")
+
+    @property
+    def intact(self) -> float:
+        """The metric with nothing erased."""
+        return float(self.points.loc[self.points["erased"] == 0, "value"].iloc[0])
+
+    def line(self, name: str) -> pd.DataFrame:
+        """The rows of one line, by rising number of erased neurons."""
+        return self.points[self.points["line"] == name].sort_values("erased", ignore_index=True)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The points, as a copy."""
+        return self.points.copy()
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the record as Parquet, with everything else in the file's metadata."""
+        header = {
+            "record": "curve",
+            "metric": self.metric,
+            "higher_is_better": self.higher_is_better,
+            "signature": self.signature,
+            "n_neurons": self.n_neurons,
+            "details": dict(self.details),
+            "provenance": self.provenance.model_dump(mode="json"),
+        }
+        write_table(path, self.points, header, force=force)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Curve:
+        """Read a record that :meth:`save` wrote."""
+        frame, header = read_table(path, "curve")
+        return cls(
+            metric=header["metric"],
+            higher_is_better=header["higher_is_better"],
+            signature=header["signature"],
+            points=frame,
+            n_neurons=header["n_neurons"],
+            provenance=Provenance.model_validate(header["provenance"]),
+            details=header["details"],
+        )

@@ -1,0 +1,172 @@
+"""The Ranking record: the order of all neurons, and of all neurons for each label."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from onegrain.core.provenance import Provenance
+from onegrain.core.space import NeuronSpace
+from onegrain.core.tables import read_table, write_table
+from onegrain.errors import LabelError, ParameterError, RecordError
+
+__all__ = ["Ranking", "order_by_score"]
+
+
+def order_by_score(scores: np.ndarray) -> np.ndarray:
+    """Flat indices (int64) by descending score; ties by index; NaN last."""
+    values = np.asarray(scores, dtype=np.float64)
+    key = np.where(np.isnan(values), np.inf, -values)
+    return np.argsort(key, kind="stable").astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """All neurons of a space, best first, and how the order came about.
+
+    Attributes:
+        method: the registered name of the method, e.g. ``lca``.
+        space: the neurons that are ranked.
+        order: int64 (neurons,), flat indices, best first; a permutation.
+        scores: float64 (neurons,), by flat index; NaN where the method has no score for a neuron.
+        n_ranked: how many neurons the method really ranks; the rest come last in index order.
+        layer: the label layer, or None for an unsupervised method.
+        labels: the labels (sorted), or empty.
+        label_scores: float64 (labels, neurons), by flat index; what each label's order sorts by, descending.
+        weights: float64 (labels, neurons), the signed probe weights where the method has them, else None.
+        details: JSON-able facts of the method: grids, accuracies, cut-offs.
+        provenance: what the ranking was made from.
+    """
+
+    method: str
+    space: NeuronSpace
+    order: np.ndarray
+    scores: np.ndarray
+    n_ranked: int
+    provenance: Provenance
+    layer: str | None = None
+    labels: tuple[str, ...] = ()
+    label_scores: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        size = self.space.size
+        if self.order.shape != (size,) or not np.array_equal(np.sort(self.order), np.arange(size)):
+            raise RecordError(f"the order is not a permutation of the {size} neurons")
+        if self.scores.shape != (size,):
+            raise RecordError(f"{self.scores.size} scores for {size} neurons")
+        for name in ("label_scores", "weights"):
+            table = getattr(self, name)
+            if table is not None and table.shape != (len(self.labels), size):
+                raise RecordError(
+                    f"{name} of shape {table.shape} for {len(self.labels)} labels, {size} neurons"
+                )
+
+    def top(self, k: int) -> list[str]:
+        """The first k neurons, as ``site:unit``."""
+        return [self.space.name(int(index)) for index in self.order[:k]]
+
+    def bottom(self, k: int) -> list[str]:
+        """The last k neurons, the very last first, as ``site:unit``."""
+        return [self.space.name(int(index)) for index in self.order[::-1][:k]]
+
+    def label(self, name: str) -> Ranking:
+        """The ranking of the neurons for one label, by that label's scores."""
+        if self.label_scores is None or name not in self.labels:
+            there = ", ".join(self.labels) or "none: the method has no labels"
+            raise LabelError(f"no label {name!r} in this {self.method} ranking; its labels are: {there}")
+        at = self.labels.index(name)
+        scores = self.label_scores[at]
+        return Ranking(
+            method=self.method,
+            space=self.space,
+            order=order_by_score(scores),
+            scores=scores,
+            n_ranked=int(np.count_nonzero(scores)),
+            provenance=self.provenance,
+            layer=self.layer,
+            labels=(name,),
+            label_scores=scores[None, :],
+            weights=None if self.weights is None else self.weights[at : at + 1],
+        )
+
+    def positions(self) -> np.ndarray:
+        """int64 (neurons,): the 0-based place of each neuron in the order, by flat index."""
+        places = np.empty(self.space.size, dtype=np.int64)
+        places[self.order] = np.arange(self.space.size)
+        return places
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a neuron, best first: rank (from 1), neuron, site, unit, score, ``score:LABEL``, ``weight:LABEL``."""
+        sites, units = self.space.columns()
+        columns: dict[str, Any] = {
+            "rank": np.arange(1, self.space.size + 1),
+            "neuron": self.order,
+            "site": np.array(sites, dtype=object)[self.order],
+            "unit": units[self.order],
+            "score": self.scores[self.order],
+        }
+        for prefix, table in (("score", self.label_scores), ("weight", self.weights)):
+            if table is not None:
+                for at, label in enumerate(self.labels):
+                    columns[f"{prefix}:{label}"] = table[at][self.order]
+        return pd.DataFrame(columns)
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the record as Parquet, with everything else in the file's metadata."""
+        header = {
+            "record": "ranking",
+            "method": self.method,
+            "space": self.space.to_json(),
+            "n_ranked": self.n_ranked,
+            "layer": self.layer,
+            "labels": list(self.labels),
+            "details": dict(self.details),
+            "provenance": self.provenance.model_dump(mode="json"),
+        }
+        write_table(path, self.to_pandas(), header, force=force)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Ranking:
+        """Read a record that :meth:`save` wrote."""
+        frame, header = read_table(path, "ranking")
+        order = frame["neuron"].to_numpy(np.int64)
+        labels = tuple(header["labels"])
+        if order.min(initial=0) < 0 or order.max(initial=-1) >= len(order):
+            raise RecordError(f"{path}: a neuron index lies outside 0..{len(order) - 1}")
+
+        def by_index(column: str) -> np.ndarray:
+            values = np.empty(len(order), dtype=np.float64)
+            values[order] = frame[column].to_numpy(np.float64)
+            return values
+
+        def table(prefix: str) -> np.ndarray | None:
+            if not labels or f"{prefix}:{labels[0]}" not in frame:
+                return None
+            return np.stack([by_index(f"{prefix}:{label}") for label in labels])
+
+        return cls(
+            method=header["method"],
+            space=NeuronSpace.from_json(header["space"]),
+            order=order,
+            scores=by_index("score"),
+            n_ranked=header["n_ranked"],
+            provenance=Provenance.model_validate(header["provenance"]),
+            layer=header["layer"],
+            labels=labels,
+            label_scores=table("score"),
+            weights=table("weight"),
+            details=header["details"],
+        )
+
+    def require_k(self, k: int) -> int:
+        """Return k if 1 <= k <= neurons, else raise ParameterError."""
+        if not 1 <= k <= self.space.size:
+            raise ParameterError(f"k must be from 1 to {self.space.size}, got {k}")
+        return k

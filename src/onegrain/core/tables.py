@@ -1,0 +1,49 @@
+"""Parquet files that carry a record's header as JSON in their metadata."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from onegrain.core.output import whole_file
+from onegrain.errors import RecordError
+
+__all__ = ["read_header", "read_table", "write_table"]
+
+KEY = b"onegrain"
+
+
+def write_table(
+    path: str | os.PathLike[str], frame: pd.DataFrame, header: dict[str, Any], *, force: bool
+) -> None:
+    """Write a table whole or not at all, its header in the file's metadata under ``onegrain``."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    text = json.dumps(header, sort_keys=True, allow_nan=True).encode()
+    with whole_file(path, force=force) as partial:
+        pq.write_table(table.replace_schema_metadata({KEY: text}), partial)
+
+
+def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The header of a file that :func:`write_table` wrote."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except FileNotFoundError:
+        raise RecordError(f"{path} does not exist") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise RecordError(f"{path} is not a Parquet file: {error}") from error
+    if KEY not in metadata:
+        raise RecordError(f"{path} is a Parquet file, but not one that onegrain wrote")
+    return json.loads(metadata[KEY])
+
+
+def read_table(path: str | os.PathLike[str], kind: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The table and header of a record of one kind (``ranking`` or ``curve``)."""
+    header = read_header(path)
+    if header.get("record") != kind:
+        raise RecordError(f"{path} holds a {header.get('record')}, not a {kind}")
+    return pq.read_table(path).to_pandas(), header
