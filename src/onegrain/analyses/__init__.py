@@ -1,0 +1,37 @@
+"""The four questions of [Dalvi19], layers, top words and agreement: pure functions from records to tables."""
+
+from __future__ import annotations
+
+from onegrain.analyses.agreement import agreement, overlap
+from onegrain.analyses.contrast import Contrast, contrast
+from onegrain.analyses.heat import Heat, heat
+from onegrain.analyses.importance import TaskImportance, damage, half_lost, task_importance
+from onegrain.analyses.layers import layers, layers_by_label
+from onegrain.analyses.localisation import localisation, mass_curves, open_against_closed
+from onegrain.analyses.sharing import Sharing, sharing
+from onegrain.analyses.topsets import chance_overlap, top_sets
+from onegrain.analyses.words import NeuronWords, top_words
+
+__all__ = [
+    "Contrast",
+    "Heat",
+    "NeuronWords",
+    "Sharing",
+    "TaskImportance",
+    "agreement",
+    "chance_overlap",
+    "contrast",
+    "damage",
+    "half_lost",
+    "heat",
+    "layers",
+    "layers_by_label",
+    "localisation",
+    "mass_curves",
+    "open_against_closed",
+    "overlap",
+    "sharing",
+    "task_importance",
+    "top_sets",
+    "top_words",
+]

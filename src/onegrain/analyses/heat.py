@@ -1,0 +1,107 @@
+"""The values of a neuron at each word of some sentences, standardised: what a text heat map shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from onegrain.analyses.words import Moments, moments, require_neurons
+from onegrain.core.activations import Activations
+from onegrain.errors import ParameterError
+
+__all__ = ["Heat", "HeatSentence", "heat"]
+
+
+@dataclass(frozen=True)
+class HeatSentence:
+    """One sentence: its number in the corpus, its words, and at each the deviation in standard deviations."""
+
+    number: int
+    words: tuple[str, ...]
+    deviations: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Heat:
+    """One neuron over some sentences.
+
+    Attributes:
+        neuron: flat index.
+        name: ``site:unit``.
+        mean: of the neuron over all words of the corpus.
+        std: population standard deviation over all words; 0 for a constant neuron, whose deviations are NaN.
+        sentences: words with their deviations.
+    """
+
+    neuron: int
+    name: str
+    mean: float
+    std: float
+    sentences: tuple[HeatSentence, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and numbers; a NaN deviation becomes None."""
+        return {
+            "neuron": self.neuron,
+            "name": self.name,
+            "mean": self.mean,
+            "std": self.std,
+            "sentences": [
+                {
+                    "number": sentence.number,
+                    "words": list(sentence.words),
+                    "deviations": [None if np.isnan(value) else value for value in sentence.deviations],
+                }
+                for sentence in self.sentences
+            ],
+        }
+
+
+def heat(
+    activations: Activations,
+    neurons: Sequence[int],
+    sentences: Sequence[int],
+    *,
+    scale: Moments | None = None,
+) -> list[Heat]:
+    """One heat map a neuron: (value - mean) / std at each word of the sentences.
+
+    Args:
+        activations: what the neurons did at every word.
+        neurons: flat indices.
+        sentences: numbers of sentences in the corpus, from 0.
+        scale: mean and std of these neurons where they are known already; default one pass over the
+            activations.
+
+    Raises:
+        ParameterError: a neuron or sentence that does not exist, or a scale for another number of neurons.
+    """
+    chosen = require_neurons(activations, neurons)
+    corpus = activations.corpus
+    for number in sentences:
+        if not 0 <= number < corpus.n_sentences:
+            raise ParameterError(f"sentences are numbered 0..{corpus.n_sentences - 1}, not {number}")
+    known = moments(activations, neurons) if scale is None else scale
+    if known.mean.shape != chosen.shape or known.std.shape != chosen.shape:
+        raise ParameterError(f"the scale is of {known.mean.size} neurons, but {chosen.size} were asked for")
+    wide = np.where(known.std > 0, known.std, np.nan)
+    tables = []
+    for number in sentences:
+        start, stop = (int(edge) for edge in corpus.offsets[number : number + 2])
+        tables.append((activations.values(start, stop)[:, chosen].astype(np.float64) - known.mean) / wide)
+    return [
+        Heat(
+            neuron=int(neuron),
+            name=activations.space.name(int(neuron)),
+            mean=float(known.mean[at]),
+            std=float(known.std[at]),
+            sentences=tuple(
+                HeatSentence(int(number), corpus.sentence(number), tuple(table[:, at].tolist()))
+                for number, table in zip(sentences, tables, strict=True)
+            ),
+        )
+        for at, neuron in enumerate(chosen)
+    ]

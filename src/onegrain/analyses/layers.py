@@ -1,0 +1,67 @@
+"""In which layers the top neurons lie."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import hypergeom
+
+from onegrain.analyses.topsets import default_k, top_sets
+from onegrain.core.ranking import Ranking
+from onegrain.core.space import NeuronSpace
+
+__all__ = ["layers", "layers_by_label"]
+
+
+def layers(ranking: Ranking, top: int | None = None) -> pd.DataFrame:
+    """How the first ``top`` neurons of the order are spread over the sites.
+
+    Args:
+        ranking: any ranking.
+        top: neurons to look at, default the larger of 10 and 1 %; never more than the ranking really ranks.
+
+    Returns:
+        One row a site, in site order: ``site``, ``width``, ``count`` (of the top neurons), ``share`` (of
+        them), ``width_share`` (of all neurons: what chance gives), ``enrichment`` (share / width_share),
+        ``p`` (the chance that a random set of the same size has at least as many there; hypergeometric).
+
+    Raises:
+        ParameterError: ``top`` is outside 1..neurons.
+    """
+    k = default_k(ranking.space.size) if top is None else ranking.require_k(top)
+    return _spread(ranking.space, ranking.order[: min(k, ranking.n_ranked)])
+
+
+def layers_by_label(ranking: Ranking, top: int | None = None) -> pd.DataFrame:
+    """:func:`layers` for each label's own top set: the same columns after ``label``.
+
+    Raises:
+        LabelError: the ranking has no labels.
+        ParameterError: ``top`` is outside 1..neurons.
+    """
+    parts = []
+    for label, chosen in zip(ranking.labels, top_sets(ranking, top), strict=True):
+        part = _spread(ranking.space, chosen)
+        part.insert(0, "label", label)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _spread(space: NeuronSpace, chosen: np.ndarray) -> pd.DataFrame:
+    groups = space.by_site(chosen)
+    widths = np.array(space.widths)
+    counts = np.array([len(groups.get(site, ())) for site in space.sites])
+    total = max(int(chosen.size), 1)
+    share, width_share = counts / total, widths / space.size
+    tails = hypergeom.sf(counts - 1, space.size, widths, int(chosen.size))
+    return pd.DataFrame(
+        {
+            "site": list(space.sites),
+            "width": widths,
+            "count": counts,
+            "share": share,
+            "width_share": width_share,
+            "enrichment": share / width_share,
+            "p": np.minimum(1.0, tails),
+        }
+    )

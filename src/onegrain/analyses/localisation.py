@@ -1,0 +1,137 @@
+"""Question 1 of [Dalvi19]: is a property localised in few neurons or distributed over many?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from onegrain.analyses.topsets import mass_prefix, require_mass
+from onegrain.analyses.wordclass import word_classes
+from onegrain.core.ranking import Ranking
+from onegrain.errors import ParameterError
+
+__all__ = ["effective_number", "gini", "localisation", "mass_curves", "open_against_closed"]
+
+SHARES = (0.25, 0.5, 0.9)
+
+
+def effective_number(mass: np.ndarray) -> float:
+    """exp(entropy of the shares of a mass): k where k neurons share it equally; NaN where there is none.
+
+    >>> round(effective_number(np.array([2.0, 2.0, 0.0])), 6)
+    2.0
+    """
+    total = float(mass.sum())
+    if total <= 0:
+        return float("nan")
+    shares = mass[mass > 0] / total
+    return float(np.exp(-np.sum(shares * np.log(shares))))
+
+
+def gini(mass: np.ndarray) -> float:
+    """Gini coefficient of a mass: 0 where all hold the same, 1 - 1/n where one holds all, NaN for none.
+
+    Half the mean absolute difference over the mean, computed from the sorted values.
+
+    >>> gini(np.array([1.0, 1.0])), gini(np.array([0.0, 1.0]))
+    (0.0, 0.5)
+    """
+    total, size = float(mass.sum()), mass.size
+    if total <= 0:
+        return float("nan")
+    ranks = np.arange(1, size + 1)
+    return float(np.sum((2 * ranks - size - 1) * np.sort(mass)) / (size * total))
+
+
+def localisation(ranking: Ranking, counts: Mapping[str, int] | None = None) -> pd.DataFrame:
+    """How the weight mass of every label is spread over the neurons.
+
+    Args:
+        ranking: a ranking with label scores that are sizes (LCA: |theta|).
+        counts: words of each label, e.g. ``layer.counts()``; default what ``ranking.details`` knows.
+
+    Returns:
+        One row a label: ``label``, ``word_class`` (open, closed, other or None), ``words`` (or None),
+        ``nonzero`` (neurons with any mass), ``neurons_25``, ``neurons_50``, ``neurons_90`` (neurons holding
+        that share of the mass), ``effective`` (exp of the entropy of the shares), ``effective_share`` (of all
+        neurons), ``gini``.
+
+    Raises:
+        LabelError: the ranking has no labels.
+        ParameterError: the label scores are not sizes.
+    """
+    mass = require_mass(ranking)
+    kinds = word_classes(ranking.labels)
+    known = counts if counts is not None else label_counts(ranking)
+    rows = []
+    for label, scores in zip(ranking.labels, mass, strict=True):
+        effective = effective_number(scores)
+        row: dict[str, Any] = {"label": label, "word_class": kinds[label], "words": known.get(label)}
+        row["nonzero"] = int(np.count_nonzero(scores))
+        row |= {f"neurons_{round(100 * share)}": mass_prefix(scores, share) for share in SHARES}
+        row |= {
+            "effective": effective,
+            "effective_share": effective / ranking.space.size,
+            "gini": gini(scores),
+        }
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    for column in ("word_class", "words"):
+        frame[column] = pd.Series([row[column] for row in rows], dtype=object)
+    return frame
+
+
+def label_counts(ranking: Ranking) -> dict[str, int]:
+    """Words of each label as the ranking's details know them (``label_counts``), or empty."""
+    found = ranking.details.get("label_counts")
+    return {str(label): int(count) for label, count in found.items()} if isinstance(found, Mapping) else {}
+
+
+def open_against_closed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Means over the labels of each word class, from a :func:`localisation` table.
+
+    Returns:
+        One row each for ``open``, ``closed`` and ``other``, where it has a label with mass: ``word_class``,
+        ``labels`` (how many), and the means of the measures. Empty where the word classes are unknown.
+    """
+    measures = [
+        *(f"neurons_{round(100 * share)}" for share in SHARES),
+        "effective",
+        "effective_share",
+        "gini",
+    ]
+    rows = []
+    for kind in ("open", "closed", "other"):
+        part = frame[(frame["word_class"] == kind) & frame["effective"].notna()]
+        if len(part):
+            rows.append({"word_class": kind, "labels": len(part), **part[measures].mean().to_dict()})
+    return pd.DataFrame(rows, columns=["word_class", "labels", *measures])
+
+
+def mass_curves(ranking: Ranking, points: int = 60) -> pd.DataFrame:
+    """Share of each label's mass that its k largest neurons hold, at about ``points`` values of k.
+
+    Returns:
+        Columns ``label``, ``word_class``, ``neurons`` (k, spaced evenly on a log scale), ``share`` (0 to 1).
+        Labels without mass have no rows.
+
+    Raises:
+        ParameterError: fewer than 2 points.
+    """
+    if points < 2:
+        raise ParameterError(f"points must be at least 2, got {points}")
+    mass = require_mass(ranking)
+    kinds = word_classes(ranking.labels)
+    ks = np.unique(np.geomspace(1, ranking.space.size, points).round().astype(np.int64))
+    parts = []
+    for label, scores in zip(ranking.labels, mass, strict=True):
+        cumulative = np.cumsum(np.sort(scores)[::-1])
+        if cumulative[-1] > 0:
+            shares = cumulative[ks - 1] / cumulative[-1]
+            part = pd.DataFrame({"label": label, "word_class": kinds[label], "neurons": ks, "share": shares})
+            parts.append(part.astype({"word_class": object}))
+    columns = ["label", "word_class", "neurons", "share"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

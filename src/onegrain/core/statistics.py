@@ -1,0 +1,104 @@
+"""Uncertainty of a metric: the bootstrap over sentences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onegrain.errors import ParameterError
+
+__all__ = ["bootstrap_interval", "bootstrap_ratio"]
+
+DRAW_BYTES = 32 * 2**20
+
+
+def bootstrap_ratio(
+    numerators: np.ndarray,
+    denominators: np.ndarray,
+    *,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile interval of ``sum(numerators) / sum(denominators)`` over resampled sentences.
+
+    The words of a sentence are not independent, so whole sentences are drawn, with replacement, as many as
+    there are; every draw weighs each sentence by how often it came. The bounds are the ``(1 - level) / 2``
+    and ``(1 + level) / 2`` quantiles of the ratio over the draws [Efron and Tibshirani, *An Introduction to
+    the Bootstrap*, 1993, ch. 13]. Columns of a two-dimensional input share the draws. A draw whose
+    denominator is zero has no ratio and is left out.
+
+    Args:
+        numerators: (sentences,) or (sentences, metrics), e.g. right words of each sentence.
+        denominators: (sentences,), or the shape of ``numerators``, e.g. words of each sentence.
+        resamples: how many draws.
+        level: share of the draws inside the interval, between 0 and 1.
+        seed: of the draws; the same seed gives the same interval.
+
+    Returns:
+        Lower and upper bound, float64: 0-d arrays for one metric, else (metrics,). NaN where no draw has a
+        ratio.
+
+    Raises:
+        ParameterError: no sentence, shapes that differ, values that are not finite, fewer than two resamples,
+            or a level outside (0, 1).
+
+    >>> low, high = bootstrap_ratio(np.array([3, 1, 2, 2]), np.array([4, 4, 4, 4]))
+    >>> float(low) < 0.5 < float(high)
+    True
+    """
+    above = np.asarray(numerators, dtype=np.float64)
+    below = np.asarray(denominators, dtype=np.float64)
+    if below.ndim == 1 and above.ndim == 2:
+        below = below[:, None]
+    _require_statistics(above, below, resamples, level)
+    rng = np.random.default_rng(seed)
+    flat, parts = above.reshape(len(above), -1), below.reshape(len(below), -1)
+    ratios = np.empty((resamples, flat.shape[1]))
+    step = max(1, DRAW_BYTES // (8 * len(flat)))
+    for start in range(0, resamples, step):
+        weights = _draw_weights(rng, min(step, resamples - start), len(flat))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = (weights @ flat) / (weights @ parts)
+        ratios[start : start + len(weights)] = np.where(np.isfinite(ratio), ratio, np.nan)
+    bounds = np.full((2, flat.shape[1]), np.nan)
+    known = ~np.isnan(ratios).all(axis=0)
+    tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
+    bounds[:, known] = np.nanquantile(ratios[:, known], tails, axis=0)
+    shaped = bounds.reshape((2, *above.shape[1:]))
+    return shaped[0], shaped[1]
+
+
+def bootstrap_interval(
+    values: np.ndarray, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile interval of the mean of one value a sentence; see :func:`bootstrap_ratio`.
+
+    >>> bootstrap_interval(np.ones(5))
+    (1.0, 1.0)
+    """
+    ones = np.ones(np.asarray(values).shape)
+    low, high = bootstrap_ratio(values, ones, resamples=resamples, level=level, seed=seed)
+    return float(low), float(high)
+
+
+def _draw_weights(rng: np.random.Generator, draws: int, sentences: int) -> np.ndarray:
+    """float64 (draws, sentences): how often each sentence comes in each draw."""
+    picked = rng.integers(0, sentences, size=(draws, sentences))
+    picked += np.arange(draws)[:, None] * sentences
+    counts = np.bincount(picked.ravel(), minlength=draws * sentences)
+    return counts.reshape(draws, sentences).astype(np.float64)
+
+
+def _require_statistics(above: np.ndarray, below: np.ndarray, resamples: int, level: float) -> None:
+    if above.ndim not in (1, 2) or not len(above):
+        raise ParameterError(f"expected one value or one row a sentence, got an array of shape {above.shape}")
+    if below.ndim != above.ndim or len(below) != len(above) or below.size not in (len(above), above.size):
+        raise ParameterError(
+            f"numerators have shape {above.shape}, denominators {below.shape}; they need the same sentences"
+        )
+    if not (np.isfinite(above).all() and np.isfinite(below).all()):
+        raise ParameterError("a statistic of a sentence is not finite; leave that sentence out or repair it")
+    if resamples < 2:
+        raise ParameterError(f"resamples must be 2 or more, got {resamples}")
+    if not 0.0 < level < 1.0:
+        raise ParameterError(f"level must lie between 0 and 1, got {level}")

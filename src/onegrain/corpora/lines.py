@@ -1,0 +1,96 @@
+"""Readers of text with one sentence a line: plain, with parallel label files, and with a parallel language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from onegrain.core.corpus import Corpus
+from onegrain.corpora.text import read_text_lines
+from onegrain.errors import CorpusError
+
+__all__ = ["label_files", "read_lines", "read_parallel", "read_plain"]
+
+LabelFiles = Mapping[str, str | Path]
+
+
+def label_files(labels: str | Path | LabelFiles | None) -> dict[str, Path]:
+    """Label files by layer name; a lone file names its layer by its suffix (``train.pos`` gives ``pos``)."""
+    if labels is None:
+        return {}
+    if isinstance(labels, Mapping):
+        return {name: Path(file) for name, file in labels.items()}
+    return {Path(labels).suffix.lstrip(".") or "label": Path(labels)}
+
+
+def read_plain(path: str | Path, *, limit: int | None = None) -> Corpus:
+    """Read one sentence a line, words split at white space; lines without words are skipped.
+
+    Raises:
+        CorpusError: see :func:`onegrain.corpora.text.read_text_lines`.
+    """
+    sentences = [line.split() for line in read_text_lines(path)]
+    sentences = [sentence for sentence in sentences if sentence]
+    return Corpus.from_sentences(sentences[:limit], source=str(path))
+
+
+def read_lines(path: str | Path, labels: LabelFiles, *, limit: int | None = None) -> Corpus:
+    """Read one sentence a line, words split at spaces or tabs, with label files that are parallel word by word.
+
+    Spaces at the end of a line, and several between words, do no harm.
+
+    Raises:
+        CorpusError: with file and line, when a line is blank, or words and labels differ in number.
+    """
+    sentences = _split_all(path)
+    layers: dict[str, Sequence[Sequence[str | None]]] = {}
+    for name, file in labels.items():
+        labelled = _split_all(file)
+        _require_same_count(path, len(sentences), file, len(labelled))
+        for number, (words, found) in enumerate(zip(sentences, labelled, strict=True), start=1):
+            if len(words) != len(found):
+                raise CorpusError(
+                    f"{len(words)} words, but {len(found)} labels in {file}:{number}; expected one label a word",
+                    path,
+                    number,
+                )
+        layers[name] = labelled[:limit]
+    return Corpus.from_sentences(sentences[:limit], layers, source=str(path))
+
+
+def read_parallel(source: str | Path, target: str | Path, *, limit: int | None = None) -> Corpus:
+    """Read two files that translate each other line by line; the second becomes the corpus's ``target``.
+
+    Words are split at white space.
+
+    Raises:
+        CorpusError: unequal numbers of lines (both files and counts are named), or a line without words in
+            either file (the line is named).
+    """
+    sides = []
+    for path in (source, target):
+        sentences = [line.split() for line in read_text_lines(path)]
+        sides.append(sentences)
+    _require_same_count(source, len(sides[0]), target, len(sides[1]))
+    for path, sentences in zip((source, target), sides, strict=True):
+        _require_words(path, sentences, "remove this line from both files")
+    parallel = Corpus.from_sentences(sides[1][:limit], source=str(target))
+    return Corpus.from_sentences(sides[0][:limit], source=str(source), target=parallel)
+
+
+def _split_all(path: str | Path) -> list[list[str]]:
+    lines = read_text_lines(path)
+    sentences = [[word for word in line.replace("\t", " ").split(" ") if word] for line in lines]
+    _require_words(path, sentences, "word and label files hold one sentence on every line")
+    return sentences
+
+
+def _require_words(path: str | Path, sentences: Sequence[Sequence[str]], remedy: str) -> None:
+    for number, sentence in enumerate(sentences, start=1):
+        if not sentence:
+            raise CorpusError(f"a blank line; {remedy}", path, number)
+
+
+def _require_same_count(path: str | Path, count: int, other: str | Path, other_count: int) -> None:
+    if count != other_count:
+        raise CorpusError(f"{count} lines, but {other_count} in {other}; the files must match line by line", path)

@@ -1,0 +1,24 @@
+"""Models: loading, sites, recording and editing of activations, the paper's two models and their training."""
+
+from __future__ import annotations
+
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+from onegrain.models.lstm_lm import LSTMLanguageModel, LSTMLanguageModelConfig
+from onegrain.models.lstm_nmt import LSTMTranslationConfig, LSTMTranslationModel
+from onegrain.models.training import TrainingOptions, train_nlm, train_nmt
+
+__all__ = [
+    "LSTMLanguageModel",
+    "LSTMLanguageModelConfig",
+    "LSTMTranslationConfig",
+    "LSTMTranslationModel",
+    "TrainingOptions",
+    "train_nlm",
+    "train_nmt",
+]
+
+AutoConfig.register(LSTMLanguageModelConfig.model_type, LSTMLanguageModelConfig, exist_ok=True)
+AutoModelForCausalLM.register(LSTMLanguageModelConfig, LSTMLanguageModel, exist_ok=True)
+AutoConfig.register(LSTMTranslationConfig.model_type, LSTMTranslationConfig, exist_ok=True)
+AutoModelForSeq2SeqLM.register(LSTMTranslationConfig, LSTMTranslationModel, exist_ok=True)

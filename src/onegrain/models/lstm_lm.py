@@ -1,0 +1,156 @@
+"""The LSTM language model of [Dalvi19], as a ``PreTrainedModel``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from transformers import GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers.utils import can_return_tuple
+
+from onegrain.models.recurrent import RecurrentConfig, RecurrentState, Site, gather_time, to_right_padding
+
+__all__ = ["LSTMLanguageModel", "LSTMLanguageModelConfig"]
+
+
+class LSTMLanguageModelConfig(RecurrentConfig):
+    """Configuration of :class:`LSTMLanguageModel`; see :class:`RecurrentConfig` for the arguments."""
+
+    model_type = "onegrain_lstm_lm"
+
+
+class RecurrentLayer(nn.Module):
+    """One unidirectional LSTM layer whose output passes a site."""
+
+    def __init__(self, input_size: int, hidden_size: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.lstm = nn.LSTM(input_size, hidden_size, batch_first=True)
+        self.site = Site()
+
+    def forward(
+        self, x: Tensor, state: tuple[Tensor, Tensor] | None, lengths: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Run over (batch, time, width); with ``lengths``, the state is that of each sequence's last word."""
+        x = self.dropout(x)
+        if lengths is None:
+            output, last = self.lstm(x, state)
+        else:
+            packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+            packed_output, last = self.lstm(packed, state)
+            output, _ = pad_packed_sequence(packed_output, batch_first=True, total_length=x.shape[1])
+        return self.site(output), last
+
+
+class LSTMLanguageModel(PreTrainedModel, GenerationMixin):
+    """A unidirectional LSTM language model: embeddings, LSTM layers, output projection.
+
+    Sites: ``embeddings``, and ``layers.N``, the output of layer N as the next layer reads it.
+    """
+
+    config_class = LSTMLanguageModelConfig
+    base_model_prefix = ""
+    _tied_weights_keys = {"lm_head.weight": "embeddings.weight"}
+    _is_stateful = True
+
+    def __init__(self, config: LSTMLanguageModelConfig) -> None:
+        super().__init__(config)
+        self.embeddings = nn.Embedding(config.vocab_size, config.embedding_size)
+        self.embeddings_site = Site()
+        widths = [config.embedding_size] + [config.hidden_size] * config.num_hidden_layers
+        self.layers = nn.ModuleList(
+            RecurrentLayer(below, above, config.dropout)
+            for below, above in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.post_init()
+
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        return False
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """The subword embeddings."""
+        return self.embeddings
+
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        """Replace the subword embeddings."""
+        self.embeddings = value
+
+    def get_output_embeddings(self) -> nn.Linear:
+        """The output projection."""
+        return self.lm_head
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Int[Tensor, "batch time"],
+        attention_mask: Int[Tensor, "batch time"] | None = None,
+        labels: Int[Tensor, "batch time"] | None = None,
+        past_key_values: RecurrentState | None = None,
+        use_cache: bool | None = None,
+    ) -> CausalLMOutputWithPast:
+        """Logits (batch, time, vocabulary) of the next subword; with labels, the mean loss in nats.
+
+        ``labels`` are the input ids (-100 is ignored); they are shifted here. Padding may stand on either side.
+        """
+        x = self.embeddings_site(self.embeddings(input_ids))
+        mask = None if attention_mask is None else attention_mask[:, -input_ids.shape[1] :].bool()
+        padded = mask is not None and not bool(mask.all())
+        order = lengths = None
+        if padded and mask is not None:
+            lengths = mask.sum(1).clamp(min=1) if use_cache else None
+            if not bool(mask[:, 0].all()):
+                order = to_right_padding(mask)
+                x = gather_time(x, order)
+        tensors = past_key_values.tensors if past_key_values is not None else None
+        carried: list[Tensor] = []
+        for number, layer in enumerate(self.layers):
+            state = None
+            if tensors is not None:
+                state = (
+                    tensors[2 * number].unsqueeze(0).contiguous(),
+                    tensors[2 * number + 1].unsqueeze(0).contiguous(),
+                )
+            x, last = layer(x, state, lengths)
+            carried += [last[0].squeeze(0), last[1].squeeze(0)]
+        if order is not None:
+            x = gather_time(x, torch.argsort(order, dim=1))
+        logits = self.lm_head(self.dropout(x))
+        seen = input_ids.shape[1] + (past_key_values.steps if past_key_values is not None else 0)
+        return CausalLMOutputWithPast(
+            loss=self._loss(logits, labels),
+            logits=logits,
+            past_key_values=RecurrentState(carried, seen) if use_cache else None,
+        )
+
+    def _loss(self, logits: Tensor, labels: Tensor | None) -> Tensor | None:
+        if labels is None:
+            return None
+        smoothing = self.config.label_smoothing if self.training else 0.0
+        return F.cross_entropy(
+            logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), label_smoothing=smoothing
+        )
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: Tensor,
+        past_key_values: RecurrentState | None = None,
+        attention_mask: Tensor | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """The inputs of one generation step: the whole prompt first, then one subword with the state."""
+        if past_key_values is not None:
+            input_ids, attention_mask = input_ids[:, -1:], None
+        return {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "past_key_values": past_key_values,
+            "use_cache": kwargs.get("use_cache", True),
+        }
