@@ -1,1 +1,102 @@
-"""onegrain."""
+"""onegrain: find, rank, erase and show the individual neurons of language and translation models.
+
+Every public name is loaded when it is first used, so ``import onegrain`` loads neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onegrain.activations import extract, open_activations
+    from onegrain.core.activations import Activations
+    from onegrain.core.corpus import Corpus, LabelLayer
+    from onegrain.core.curve import Curve
+    from onegrain.core.provenance import Provenance
+    from onegrain.core.ranking import Ranking
+    from onegrain.core.space import NeuronSpace
+    from onegrain.corpora import (
+        annotate_regex,
+        annotate_with,
+        annotate_words,
+        control_task,
+        read_corpus,
+        read_parallel,
+        sandbox,
+    )
+    from onegrain.interventions import ablate, erasing
+    from onegrain.metrics import BLEU, Perplexity
+    from onegrain.models import TrainingOptions, load_model, train_nlm, train_nmt
+    from onegrain.rankings import rank
+    from onegrain.studies import run_study
+
+_HOMES = {
+    "Activations": "onegrain.core.activations",
+    "BLEU": "onegrain.metrics",
+    "Corpus": "onegrain.core.corpus",
+    "Curve": "onegrain.core.curve",
+    "LabelLayer": "onegrain.core.corpus",
+    "NeuronSpace": "onegrain.core.space",
+    "Perplexity": "onegrain.metrics",
+    "Provenance": "onegrain.core.provenance",
+    "Ranking": "onegrain.core.ranking",
+    "TrainingOptions": "onegrain.models",
+    "ablate": "onegrain.interventions",
+    "annotate_regex": "onegrain.corpora",
+    "annotate_with": "onegrain.corpora",
+    "annotate_words": "onegrain.corpora",
+    "control_task": "onegrain.corpora",
+    "erasing": "onegrain.interventions",
+    "extract": "onegrain.activations",
+    "load_model": "onegrain.models",
+    "open_activations": "onegrain.activations",
+    "rank": "onegrain.rankings",
+    "read_corpus": "onegrain.corpora",
+    "read_parallel": "onegrain.corpora",
+    "run_study": "onegrain.studies",
+    "sandbox": "onegrain.corpora",
+    "train_nlm": "onegrain.models",
+    "train_nmt": "onegrain.models",
+}
+
+__all__ = [
+    "BLEU",
+    "Activations",
+    "Corpus",
+    "Curve",
+    "LabelLayer",
+    "NeuronSpace",
+    "Perplexity",
+    "Provenance",
+    "Ranking",
+    "TrainingOptions",
+    "ablate",
+    "annotate_regex",
+    "annotate_with",
+    "annotate_words",
+    "control_task",
+    "erasing",
+    "extract",
+    "load_model",
+    "open_activations",
+    "rank",
+    "read_corpus",
+    "read_parallel",
+    "run_study",
+    "sandbox",
+    "train_nlm",
+    "train_nmt",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'onegrain' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

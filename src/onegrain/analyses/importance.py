@@ -21,6 +21,9 @@ __all__ = ["TaskImportance", "damage", "half_lost", "task_importance"]
 SHARES = (0.05, 0.1, 0.2, 0.5)
 LINES = ("top", "bottom", "random")
 TOLERANCE = 1e-3
+"""Largest relative difference between the intact metrics of curves of one model."""
+NEAR = 0.25
+"""A share is read at the nearest measured point, if that is within this part of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,7 @@ class TaskImportance:
         higher_is_better: whether a larger value is a better model.
         intact: the metric with nothing erased.
         at_shares: one row an ordering, line and share: ``ordering``, ``line``, ``share``, ``erased``
-            (neurons, the measured number nearest to the share), ``value``, ``low``, ``high``, ``damage``.
+            (neurons, the measured number nearest to the share, left out where none is within a quarter of it), ``value``, ``low``, ``high``, ``damage``.
         summary: one row an ordering and line: ``ordering``, ``line``, ``area`` (under the damage curve over
             the share erased, both as parts of 1; 1 means that the first neuron did all the harm),
             ``half_lost`` (neurons at which a higher-is-better metric has fallen to half, or a lower-is-better
@@ -57,9 +60,11 @@ def damage(curve: Curve, values: np.ndarray) -> np.ndarray:
     """Change for the worse of metric values against the intact model: float64, same shape, positive is harm.
 
     Raises:
-        ParameterError: a lower-is-better metric is not positive, so that its logarithm does not exist.
+        ParameterError: a value is not finite, or a lower-is-better metric is not above 0 (its logarithm is taken).
     """
     numbers = np.asarray(values, dtype=np.float64)
+    if not np.isfinite([curve.intact, *numbers]).all():
+        raise ParameterError(f"a {curve.metric} of this curve is not finite; erase fewer neurons, or by mean")
     if curve.higher_is_better:
         return curve.intact - numbers
     if curve.intact <= 0 or (numbers <= 0).any():
@@ -105,9 +110,7 @@ def task_importance(curves: Mapping[str, Curve], shares: Sequence[float] = SHARE
     lines = [(name, line) for name in curves for line in LINES if len(curves[name].line(line)) > 1]
     if not lines:
         raise ParameterError("no curve has a line with more than one point; erase in at least one step")
-    until = min(
-        float(curves[name].line(line)["erased"].max()) / curves[name].n_neurons for name, line in lines
-    )
+    until = min(float(curves[name].line(line)["erased"].max()) / curves[name].n_neurons for name, line in lines)
     worst = max(_worst(curves[name], line, until) for name, line in lines)
     at_rows: list[dict] = []
     rows = []
@@ -182,9 +185,10 @@ def _at_shares(name: str, curve: Curve, line: str, shares: Sequence[float]) -> l
     found = []
     for share in shares:
         wanted = share * curve.n_neurons
-        if wanted > erased.max() * (1 + 1e-9) + 0.5:
+        at = int(np.argmin(np.abs(erased - wanted)))
+        if abs(erased[at] - wanted) > NEAR * wanted + 0.5:
             continue
-        row = rows.iloc[int(np.argmin(np.abs(erased - wanted)))]
+        row = rows.iloc[at]
         point = {column: float(row[column]) for column in ("value", "low", "high")}
         harm = float(damage(curve, np.array([point["value"]]))[0])
         found.append({"ordering": name, "line": line, "share": share, "erased": int(row["erased"]), **point})

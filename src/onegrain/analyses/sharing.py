@@ -63,9 +63,7 @@ def sharing(
     for row, chosen in enumerate(sets):
         members[row, chosen] = True
     carrying = (
-        int(np.count_nonzero((ranking.label_scores > 0).any(axis=0)))
-        if ranking.label_scores is not None
-        else 0
+        int(np.count_nonzero((ranking.label_scores > 0).any(axis=0))) if ranking.label_scores is not None else 0
     )
     universe = ranking.space.size if among == "all" else max(carrying, 1)
     pairs = _pairs(ranking.labels, sets, universe)

@@ -42,8 +42,9 @@ def require_mass(ranking: Ranking) -> np.ndarray:
     mass = np.nan_to_num(ranking.label_scores.astype(np.float64), nan=0.0, posinf=np.inf, neginf=-np.inf)
     if (mass < 0).any() or not np.isfinite(mass).all():
         raise ParameterError(
-            f"the label scores of this {ranking.method} ranking are not all finite and at least 0, so they are no "
-            "weight mass; use a method whose label scores are sizes, e.g. lca (|theta|)"
+            f"the label scores of this {ranking.method} ranking are not all finite and at least 0, so they "
+            "are "
+            "no weight mass; use a method whose label scores are sizes, e.g. lca (|theta|)"
         )
     return mass
 

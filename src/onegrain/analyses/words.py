@@ -145,9 +145,7 @@ def top_words(
     return found
 
 
-def _merge(
-    state: tuple[int, np.ndarray, np.ndarray], block: np.ndarray
-) -> tuple[int, np.ndarray, np.ndarray]:
+def _merge(state: tuple[int, np.ndarray, np.ndarray], block: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
     """Add a float64 block (rows, neurons) to (rows seen, means, sums of squared deviations)."""
     seen, mean, squares = state
     rows = len(block)

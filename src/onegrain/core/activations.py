@@ -90,8 +90,8 @@ class Activations:
         """The same activations with other label layers; the words must be the same."""
         if corpus.content_hash != self.corpus.content_hash:
             raise MismatchError(
-                f"the activations are of {self.corpus.source} ({self.corpus.content_hash[:12]}), the labels of "
-                f"{corpus.source} ({corpus.content_hash[:12]}): their words differ; extract from the corpus "
+                f"the activations are of {self.corpus.source} ({self.corpus.content_hash[:12]}), the labels "
+                f"of {corpus.source} ({corpus.content_hash[:12]}): their words differ; extract from the corpus "
                 "that carries the labels"
             )
         return replace(self, corpus=corpus)

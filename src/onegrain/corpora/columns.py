@@ -54,7 +54,9 @@ def read_columns(
             sentences[-1].append(row)
     kept = list(islice((sentence for sentence in sentences if sentence), limit))
     by_name = {
-        name: [[row[at] for row in sentence] for sentence in kept] for at, name in enumerate(names) if name != "_"
+        name: [[row[at] for row in sentence] for sentence in kept]
+        for at, name in enumerate(names)
+        if name != "_"
     }
     words = by_name.pop("word")
     return Corpus.from_sentences(words, by_name, source=str(path))

@@ -73,7 +73,9 @@ def _sentences(lines: Sequence[str], path: str | Path) -> Iterator[list[list[str
 def _is_word(row: list[str], expected: int, path: str | Path, number: int) -> bool:
     if len(row) != 10:
         raise CorpusError(
-            f"expected 10 tab-separated columns, found {len(row)}; is this CoNLL-U, with tabs kept?", path, number
+            f"expected 10 tab-separated columns, found {len(row)}; is this CoNLL-U, with tabs kept?",
+            path,
+            number,
         )
     if row[0] != str(expected):
         if _SKIPPED_ID.fullmatch(row[0]):
@@ -89,5 +91,7 @@ def _is_word(row: list[str], expected: int, path: str | Path, number: int) -> bo
         try:
             parse_feats(row[5])
         except ValueError as fault:
-            raise CorpusError(f"FEATS part {str(fault)!r} is not Key=Value; write _ for none", path, number) from None
+            raise CorpusError(
+                f"FEATS part {str(fault)!r} is not Key=Value; write _ for none", path, number
+            ) from None
     return True

@@ -38,7 +38,9 @@ def feature_layers(feats: Sequence[Sequence[str]]) -> dict[str, list[list[str | 
     >>> feature_layers([["Number=Sing", "_"]])
     {'Number': [['Sing', None]]}
     """
-    keys = sorted({key for sentence in feats for word in sentence for key, _ in parse_feats(word)})
-    return {
-        key: [[dict(parse_feats(word)).get(key) for word in sentence] for sentence in feats] for key in keys
-    }
+    parsed = {word: dict(parse_feats(word)) for word in {word for sentence in feats for word in sentence}}
+    layers = {}
+    for key in sorted({key for pairs in parsed.values() for key in pairs}):
+        value = {word: pairs.get(key) for word, pairs in parsed.items()}
+        layers[key] = [[value[word] for word in sentence] for sentence in feats]
+    return layers

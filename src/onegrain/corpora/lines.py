@@ -93,4 +93,6 @@ def _require_words(path: str | Path, sentences: Sequence[Sequence[str]], remedy:
 
 def _require_same_count(path: str | Path, count: int, other: str | Path, other_count: int) -> None:
     if count != other_count:
-        raise CorpusError(f"{count} lines, but {other_count} in {other}; the files must match line by line", path)
+        raise CorpusError(
+            f"{count} lines, but {other_count} in {other}; the files must match line by line", path
+        )

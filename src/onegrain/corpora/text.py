@@ -44,5 +44,7 @@ def _decode(data: bytes, path: str | Path) -> str:
     except UnicodeDecodeError as fault:
         line = data.count(b"\n", 0, fault.start) + 1
         raise CorpusError(
-            f"not UTF-8 (byte 0x{data[fault.start]:02x}); convert it first, e.g. iconv -f LATIN1 -t UTF-8", path, line
+            f"not UTF-8 (byte 0x{data[fault.start]:02x}); convert it first, e.g. iconv -f LATIN1 -t UTF-8",
+            path,
+            line,
         ) from fault

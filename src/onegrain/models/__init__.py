@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
+from onegrain.models.loaded import LoadedModel
+from onegrain.models.loading import load_model
 from onegrain.models.lstm_lm import LSTMLanguageModel, LSTMLanguageModelConfig
 from onegrain.models.lstm_nmt import LSTMTranslationConfig, LSTMTranslationModel
 from onegrain.models.training import TrainingOptions, train_nlm, train_nmt
@@ -13,7 +15,9 @@ __all__ = [
     "LSTMLanguageModelConfig",
     "LSTMTranslationConfig",
     "LSTMTranslationModel",
+    "LoadedModel",
     "TrainingOptions",
+    "load_model",
     "train_nlm",
     "train_nmt",
 ]

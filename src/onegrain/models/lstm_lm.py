@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import pairwise
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Int
@@ -55,17 +56,16 @@ class LSTMLanguageModel(PreTrainedModel, GenerationMixin):
 
     config_class = LSTMLanguageModelConfig
     base_model_prefix = ""
-    _tied_weights_keys = {"lm_head.weight": "embeddings.weight"}
+    _tied_weights_keys: ClassVar = {"lm_head.weight": "embeddings.weight"}
     _is_stateful = True
 
     def __init__(self, config: LSTMLanguageModelConfig) -> None:
         super().__init__(config)
-        self.embeddings = nn.Embedding(config.vocab_size, config.embedding_size)
+        self.embeddings = nn.Embedding(config.vocab_size, config.embedding_width)
         self.embeddings_site = Site()
-        widths = [config.embedding_size] + [config.hidden_size] * config.num_hidden_layers
+        widths = [config.embedding_width] + [config.hidden_size] * config.num_hidden_layers
         self.layers = nn.ModuleList(
-            RecurrentLayer(below, above, config.dropout)
-            for below, above in zip(widths[:-1], widths[1:], strict=True)
+            RecurrentLayer(below, above, config.dropout) for below, above in pairwise(widths)
         )
         self.dropout = nn.Dropout(config.dropout)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
@@ -87,7 +87,7 @@ class LSTMLanguageModel(PreTrainedModel, GenerationMixin):
         """The output projection."""
         return self.lm_head
 
-    @can_return_tuple
+    @can_return_tuple  # type: ignore[untyped-decorator]
     def forward(
         self,
         input_ids: Int[Tensor, "batch time"],
@@ -98,7 +98,8 @@ class LSTMLanguageModel(PreTrainedModel, GenerationMixin):
     ) -> CausalLMOutputWithPast:
         """Logits (batch, time, vocabulary) of the next subword; with labels, the mean loss in nats.
 
-        ``labels`` are the input ids (-100 is ignored); they are shifted here. Padding may stand on either side.
+        ``labels`` are the input ids (-100 is ignored); they are shifted here.
+        Padding may stand on either side.
         """
         x = self.embeddings_site(self.embeddings(input_ids))
         mask = None if attention_mask is None else attention_mask[:, -input_ids.shape[1] :].bool()

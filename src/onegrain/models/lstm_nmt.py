@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import pairwise
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -37,7 +38,7 @@ class LSTMTranslationConfig(RecurrentConfig):
         """Check that the two directions of the encoder can share the width."""
         if self.hidden_size % 2:
             raise ParameterError(
-                f"hidden_size {self.hidden_size} is odd; a bidirectional encoder splits it in two equal halves"
+                f"hidden_size {self.hidden_size} is odd; a bidirectional encoder splits it in two halves"
             )
         super().__post_init__(**kwargs)
 
@@ -67,12 +68,11 @@ class LSTMEncoder(nn.Module):
 
     def __init__(self, config: LSTMTranslationConfig) -> None:
         super().__init__()
-        self.embeddings = nn.Embedding(config.vocab_size, config.embedding_size)
+        self.embeddings = nn.Embedding(config.vocab_size, config.embedding_width)
         self.embeddings_site = Site()
-        widths = [config.embedding_size] + [config.hidden_size] * config.num_hidden_layers
+        widths = [config.embedding_width] + [config.hidden_size] * config.num_hidden_layers
         self.layers = nn.ModuleList(
-            BidirectionalLayer(below, above, config.dropout)
-            for below, above in zip(widths[:-1], widths[1:], strict=True)
+            BidirectionalLayer(below, above, config.dropout) for below, above in pairwise(widths)
         )
 
     def forward(
@@ -103,7 +103,9 @@ class LSTMDecoderLayer(nn.Module):
         self.recurrent = nn.Linear(2 * hidden_size, 4 * hidden_size)
         self.site = Site()
 
-    def forward(self, below: Tensor, known: Tensor | None, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, below: Tensor, known: Tensor | None, h: Tensor, c: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return (output past the site, h, c), each (batch, width)."""
         gates = self.recurrent(torch.cat([below, h], dim=-1))
         if known is not None:
@@ -124,9 +126,9 @@ class LSTMDecoder(nn.Module):
     def __init__(self, config: LSTMTranslationConfig) -> None:
         super().__init__()
         width = config.hidden_size
-        self.embeddings = nn.Embedding(config.vocab_size, config.embedding_size)
+        self.embeddings = nn.Embedding(config.vocab_size, config.embedding_width)
         self.embeddings_site = Site()
-        self.input_gates = nn.Linear(config.embedding_size, 4 * width, bias=False)
+        self.input_gates = nn.Linear(config.embedding_width, 4 * width, bias=False)
         self.layers = nn.ModuleList(LSTMDecoderLayer(width) for _ in range(config.num_hidden_layers))
         self.bridge = nn.Linear(width, 2 * width * config.num_hidden_layers)
         self.attention_keys = nn.Linear(width, width, bias=False)
@@ -135,7 +137,7 @@ class LSTMDecoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def initial_state(self, encoded: Tensor, mask: Tensor) -> RecurrentState:
-        """The state before the first subword: from each half of the encoder's output, where it has read all."""
+        """The state before the first subword: where each half of the encoder has read all."""
         half = encoded.shape[-1] // 2
         first = mask.to(torch.int8).argmax(1)
         last = mask.shape[1] - 1 - mask.flip(1).to(torch.int8).argmax(1)
@@ -184,7 +186,7 @@ class LSTMTranslationModel(PreTrainedModel, GenerationMixin):
 
     config_class = LSTMTranslationConfig
     base_model_prefix = ""
-    _tied_weights_keys = {"lm_head.weight": "decoder.embeddings.weight"}
+    _tied_weights_keys: ClassVar = {"lm_head.weight": "decoder.embeddings.weight"}
     _is_stateful = True
 
     def __init__(self, config: LSTMTranslationConfig) -> None:
@@ -211,7 +213,7 @@ class LSTMTranslationModel(PreTrainedModel, GenerationMixin):
         """The output projection."""
         return self.lm_head
 
-    @can_return_tuple
+    @can_return_tuple  # type: ignore[untyped-decorator]
     def forward(
         self,
         input_ids: Int[Tensor, "batch source"] | None = None,

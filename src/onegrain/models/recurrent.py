@@ -27,7 +27,7 @@ class RecurrentConfig(PretrainedConfig):
         dropout: probability, on the input of every layer and of the output projection.
         label_smoothing: share of the target probability that is spread over the vocabulary in training.
         initializer_range: standard deviation of the initial weights.
-        tie_word_embeddings: output projection and (target) embeddings share their weights; needs equal widths.
+        tie_word_embeddings: output projection and (target) embeddings share weights; needs equal widths.
     """
 
     vocab_size: int = 8000
@@ -42,11 +42,14 @@ class RecurrentConfig(PretrainedConfig):
     eos_token_id: int | list[int] | None = 2
     tie_word_embeddings: bool = True
 
+    @property
+    def embedding_width(self) -> int:
+        """Width of the subword embeddings."""
+        return self.hidden_size if self.embedding_size is None else self.embedding_size
+
     def __post_init__(self, **kwargs: Any) -> None:
-        """Fill in the embedding width and check that the sizes fit together."""
-        if self.embedding_size is None:
-            self.embedding_size = self.hidden_size
-        if self.tie_word_embeddings and self.embedding_size != self.hidden_size:
+        """Check that the sizes fit together."""
+        if self.tie_word_embeddings and self.embedding_width != self.hidden_size:
             raise ParameterError(
                 f"embedding_size {self.embedding_size} differs from hidden_size {self.hidden_size}; "
                 "set tie_word_embeddings=False"

@@ -21,8 +21,8 @@ def train_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Train byte-pair encoding on the words of some corpora.
 
-    A word starts with the mark ``▁``, so that words and subwords align whatever their script. A character that
-    training did not see becomes ``<unk>``.
+    A word starts with the mark ``▁``, so that words and subwords align whatever their script. A character
+    that training did not see becomes ``<unk>``.
 
     Args:
         corpora: the sides whose words share the vocabulary.

@@ -124,7 +124,9 @@ def train_nmt(
     """
     chosen = options or TrainingOptions()
     if train.target is None or valid.target is None:
-        raise ParameterError("a translation model is trained on parallel corpora; read them with read_parallel")
+        raise ParameterError(
+            "a translation model is trained on parallel corpora; read them with read_parallel"
+        )
 
     def build(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
         return LSTMTranslationModel(LSTMTranslationConfig(**_sizes(chosen, tokenizer)))
@@ -186,7 +188,9 @@ def _train(task: _Task, out: Path, options: TrainingOptions, force: bool, progre
         train, left_out = _fitting(task.encode(tokenizer, task.train), options.max_length)
         valid, _ = _fitting(task.encode(tokenizer, task.valid), options.max_length)
         if not train or not valid:
-            raise ParameterError(f"no sentence of at most {options.max_length} subwords to train or validate on")
+            raise ParameterError(
+                f"no sentence of at most {options.max_length} subwords to train or validate on"
+            )
         trainer = _trainer(model, train, valid, options, work)
         steps = options.epochs * -(-len(train) // options.batch_size)
         with progress(f"train {task.kind}", steps, "steps") as advance:

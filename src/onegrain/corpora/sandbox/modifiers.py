@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
-    "ADJECTIVES", "FREQUENCY", "HOURS", "MANNER", "MONTHS", "NAMES", "NUMERALS", "PLACE_ADVERBS", "TIME_ADVERBS",
+    "ADJECTIVES", "FREQUENCY", "HOURS", "MANNER", "MANNER_OF_DOING", "MONTHS", "NAMES", "NUMERALS", "PLACE_ADVERBS", "TIME_ADVERBS",
     "TOWNS", "WEEKDAYS", "Adjective", "Name", "Word",
 ]  # fmt: skip
 
@@ -85,7 +85,9 @@ _TIME_ADVERBS = """
 today | aujourd'hui | heute | any; yesterday | hier | gestern | past; now | maintenant | jetzt | pres
 tomorrow | demain | morgen | fut; soon | bientôt | bald | fut
 """
-_PLACE_ADVERBS = "here | ici | hier; there | là | dort; outside | dehors | draußen; everywhere | partout | überall"
+_PLACE_ADVERBS = (
+    "here | ici | hier; there | là | dort; outside | dehors | draußen; everywhere | partout | überall"
+)
 _WEEKDAYS = """
 monday | lundi | montag; sunday | dimanche | sonntag; friday | vendredi | freitag; saturday | samedi | samstag
 tuesday | mardi | dienstag; thursday | jeudi | donnerstag; wednesday | mercredi | mittwoch
@@ -168,12 +170,15 @@ def _words(table: str) -> tuple[Word, ...]:
 
 ADJECTIVES: tuple[Adjective, ...] = tuple(_adjective(line) for line in _ADJECTIVES.strip().splitlines())
 MANNER = _words(_MANNER)
+MANNER_OF_DOING = tuple(word for word in MANNER if word.english not in ("hard", "early", "late"))
 FREQUENCY = _words(_FREQUENCY)
 TIME_ADVERBS = _words(_TIME_ADVERBS)
 PLACE_ADVERBS = _words(_PLACE_ADVERBS)
 WEEKDAYS = _words(_WEEKDAYS)
 MONTHS = _words(_MONTHS)
 NUMERALS = _words(_NUMERALS)
-HOURS = tuple(word for word in NUMERALS if word.english in "two three four five six seven eight nine ten eleven".split())
+HOURS = tuple(
+    word for word in NUMERALS if word.english in "two three four five six seven eight nine ten eleven".split()
+)
 NAMES: tuple[Name, ...] = tuple(Name(*entry.split(".")) for entry in _NAMES.split())
 TOWNS = _words(_TOWNS)

@@ -64,7 +64,7 @@ _TABLE = {
         factory/factories usine.f fabrik.f/fabriken; cellar cave.f keller.m/keller""",
     "food": """
         apple pomme.f apfel.m/äpfel; egg œuf.m ei.n/eier; cake gâteau.m/gâteaux kuchen.m/kuchen
-        orange orange.f orange.f/orangen; potato/potatoes pomme-de-terre.f/pommes-de-terre kartoffel.f/kartoffeln
+        orange orange.f orange.f/orangen; strawberry/strawberries fraise.f erdbeere.f/erdbeeren
         pear poire.f birne.f/birnen; tomato/tomatoes tomate.f tomate.f/tomaten; carrot carotte.f karotte.f/karotten
         sandwich/sandwiches sandwich.m brötchen.n/brötchen; onion oignon.m zwiebel.f/zwiebeln
         bean haricot.m bohne.f/bohnen; lemon citron.m zitrone.f/zitronen""",

@@ -148,7 +148,9 @@ def _english_forms(entry: str) -> tuple[str, str, str, str, str]:
     parts = entry.split("/")
     base = parts[0]
     vowel_y = base.endswith("y") and base[-2] not in "aeou"
-    third = base[:-1] + "ies" if vowel_y else base + ("es" if base.endswith(("s", "sh", "ch", "x", "o")) else "s")
+    third = (
+        base[:-1] + "ies" if vowel_y else base + ("es" if base.endswith(("s", "sh", "ch", "x", "o")) else "s")
+    )
     stem = base + base[-1] if base in _DOUBLING else base
     past = base[:-1] + "ied" if vowel_y else base + "d" if base.endswith("e") else stem + "ed"
     if base.endswith("ie"):

@@ -1,0 +1,31 @@
+"""Corpora: readers of files, annotation, control tasks, and the sandbox language."""
+
+from __future__ import annotations
+
+from onegrain.corpora.annotation import (
+    LabelFunction,
+    annotate_regex,
+    annotate_with,
+    annotate_words,
+    read_word_list,
+)
+from onegrain.corpora.control import control_task
+from onegrain.corpora.lines import read_parallel
+from onegrain.corpora.readers import FORMATS, guess_format, read_corpus
+from onegrain.corpora.sandbox import SandboxParts, sandbox, sandbox_parts
+
+__all__ = [
+    "FORMATS",
+    "LabelFunction",
+    "SandboxParts",
+    "annotate_regex",
+    "annotate_with",
+    "annotate_words",
+    "control_task",
+    "guess_format",
+    "read_corpus",
+    "read_parallel",
+    "read_word_list",
+    "sandbox",
+    "sandbox_parts",
+]

@@ -1,0 +1,251 @@
+"""Sandbox meanings said in French: agreement, clitics, negation, elision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from onegrain.corpora.sandbox.french_nouns import say_entity, strong_pronoun
+from onegrain.corpora.sandbox.french_sounds import join_sounds
+from onegrain.corpora.sandbox.french_verbs import conjugate, participle
+from onegrain.corpora.sandbox.meaning import Clause, Entity, Place, Sentence, Time
+from onegrain.corpora.sandbox.tokens import Token, feats
+from onegrain.corpora.sandbox.verbs import BE, Verb
+
+__all__ = ["say_french"]
+
+_MODALS = {"can": "pouvoir", "may": "pouvoir", "must": "devoir", "want": "vouloir"}
+_CLITICS = {(1, False): "me", (2, False): "te", (1, True): "nous", (3, True): "les"}
+_NOMINATIVE = {(1, False): "je", (2, False): "tu", (1, True): "nous", (3, True): "ils"}
+_PREPOSITIONS = {
+    "in": ("dans",), "on": ("sur",), "under": ("sous",), "behind": ("derrière",), "near": ("près", "de"),
+    "with": ("avec",), "without": ("sans",), "for": ("pour",), "from": ("de",),
+}  # fmt: skip
+_SUBORDINATORS = {
+    "because": ("parce", "que"), "when": ("quand",), "if": ("si",), "while": ("pendant", "que"),
+    "before": ("avant", "que"), "after": ("après", "que"),
+}  # fmt: skip
+_QUESTION = {"where": "où", "when": "quand", "why": "pourquoi"}
+_COMMA = Token(",", "PUNCT")
+_THAT = Token("que", "SCONJ")
+_QUI_ASKS = Token("qui", "PRON", "PronType=Int")
+_IS_IT = (
+    Token("est", "AUX", "Mood=Ind|Number=Sing|Person=3|Tense=Pres|VerbForm=Fin"),
+    Token("-ce", "PRON", "Number=Sing|Person=3|PronType=Dem"),
+    _THAT,
+)
+_IL = Token("il", "PRON", feats(Gender="Masc", Number="Sing", Person="3", PronType="Prs"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """How a clause is embedded: its own subject tokens, a fronted object, a tense other than its own."""
+
+    subject: list[Token] | None = None
+    fronted: Entity | None = None
+    tense: str = ""
+
+
+_MAIN = _Setting()
+
+
+def say_french(sentence: Sentence) -> list[Token]:
+    """The sentence as French tokens, lower case, with its final mark."""
+    mark = Token("." if sentence.mood == "statement" else "?", "PUNCT")
+    return [*join_sounds(_join(sentence)), mark]
+
+
+def _join(sentence: Sentence) -> list[Token]:
+    clause, mood = sentence.clause, sentence.mood
+    if mood == "who":
+        return _clause(clause, _Setting(subject=[_QUI_ASKS]))
+    if mood == "what":
+        return [Token("que", "PRON", "PronType=Int"), *_IS_IT, *_clause(clause)]
+    if mood != "statement":
+        lead = [Token(_QUESTION[mood], "ADV", "PronType=Int")] if mood in _QUESTION else []
+        return [*lead, *_IS_IT, *_clause(clause)]
+    if sentence.time_first and clause.time:
+        return [*_time(clause.time), _COMMA, *_clause(replace(clause, time=None))]
+    if sentence.second:
+        joint = Token({"and": "et", "but": "mais"}[sentence.conjunction], "CCONJ")
+        return [*_clause(clause), joint, *_clause(sentence.second)]
+    if sentence.condition:
+        condition = _condition(sentence.condition, sentence.subordinator)
+        said = _clause(clause, _Setting(tense=_background(clause, sentence.subordinator, main=True)))
+        return [*condition, _COMMA, *said] if sentence.condition_first else [*said, *condition]
+    return _clause(clause)
+
+
+def _condition(clause: Clause, subordinator: str) -> list[Token]:
+    said = [Token(form, "SCONJ") for form in _SUBORDINATORS[subordinator]]
+    if subordinator == "before":
+        return said + _clause(clause, _Setting(tense="sub"))
+    return said + _clause(clause, _Setting(tense=_background(clause, subordinator, main=False)))
+
+
+def _background(clause: Clause, subordinator: str, *, main: bool) -> str:
+    """What goes on while something else happens stands in the imperfect."""
+    return "imp" if subordinator == "while" and clause.tense == "past" and not main else ""
+
+
+def _clause(clause: Clause, setting: _Setting = _MAIN) -> list[Token]:
+    doer = clause.subject or Entity(3, False, "m")
+    tense = setting.tense or _tense(clause)
+    subject = setting.subject
+    if subject is None:
+        subject = [_IL] if clause.subject is None else _subject(clause.subject)
+    finite, rest = _verbs(clause, doer, tense, setting.fronted)
+    clitic = _clitic(clause.object)
+    manner = [Token(clause.manner.french, "ADV")] if clause.manner else []
+    said = [*subject]
+    if clause.negation:
+        said.append(Token("ne", "ADV", "Polarity=Neg"))
+    if clause.there:
+        said.append(Token("y", "PRON", "Person=3"))
+    if not clause.modal:
+        said += clitic
+    said.append(finite)
+    if clause.negation:
+        said.append(Token("pas" if clause.negation == "not" else "jamais", "ADV", "Polarity=Neg"))
+    if clause.frequency:
+        said.append(Token(clause.frequency.french, "ADV"))
+    early = bool(manner) and bool(rest) and manner[0].form in ("bien", "mal")
+    said += manner if early else []
+    if clause.modal:
+        said += clitic
+    said += rest
+    return said + ([] if early else manner) + _after_verb(clause, doer)
+
+
+def _tense(clause: Clause) -> str:
+    if clause.tense == "past":
+        slow = clause.verb.stative or clause.verb is BE or clause.modal == "want"
+        return "imp" if slow else "comp"
+    return {"prog": "pres", "pastprog": "imp", "perf": "comp"}.get(clause.tense, clause.tense)
+
+
+def _subject(entity: Entity) -> list[Token]:
+    if not entity.is_pronoun:
+        return say_entity(entity, _relative)
+    key = (entity.person, entity.plural)
+    form = ("elle" if entity.gender == "f" else "il") if key == (3, False) else _NOMINATIVE[key]
+    return [_personal(form, entity, entity.person == 3)]
+
+
+def _personal(form: str, entity: Entity, gendered: bool) -> Token:
+    gender = {"m": "Masc", "f": "Fem"}[entity.gender] if gendered else ""
+    number = "Plur" if entity.plural else "Sing"
+    return Token(form, "PRON", feats(Gender=gender, Number=number, Person=str(entity.person), PronType="Prs"))
+
+
+def _clitic(entity: Entity | None) -> list[Token]:
+    if entity is None or not entity.is_pronoun:
+        return []
+    key = (entity.person, entity.plural)
+    form = ("la" if entity.gender == "f" else "le") if key == (3, False) else _CLITICS[key]
+    return [_personal(form, entity, key == (3, False))]
+
+
+def _verbs(clause: Clause, doer: Entity, tense: str, fronted: Entity | None) -> tuple[Token, list[Token]]:
+    """The finite verb, and the participle or infinitive that follows it."""
+    verb = clause.verb
+    infinitive = "avoir" if clause.there else verb.french
+    upos = "AUX" if verb is BE and not clause.there else "VERB"
+    if clause.modal:
+        return _finite(_MODALS[clause.modal], "VERB", tense, doer), [Token(infinitive, upos, "VerbForm=Inf")]
+    if tense != "comp":
+        return _finite(infinitive, upos, tense, doer), []
+    auxiliary = "être" if verb.etre and verb is not BE else "avoir"
+    agreeing = doer if auxiliary == "être" else fronted or (clause.object if _clitic(clause.object) else None)
+    return _finite(auxiliary, "AUX", "pres", doer), [_participle(verb, upos, agreeing)]
+
+
+def _participle(verb: Verb, upos: str, agreeing: Entity | None) -> Token:
+    feminine = agreeing is not None and agreeing.gender == "f"
+    plural = agreeing is not None and agreeing.plural
+    marks = feats(
+        Gender="Fem" if feminine else "Masc", Number="Plur" if plural else "Sing", Tense="Past", VerbForm="Part"
+    )
+    return Token(participle(verb.french, feminine, plural), upos, marks)
+
+
+def _finite(infinitive: str, upos: str, tense: str, doer: Entity) -> Token:
+    marks = feats(
+        Mood="Sub" if tense == "sub" else "Ind",
+        Number="Plur" if doer.plural else "Sing",
+        Person=str(doer.person),
+        Tense={"imp": "Imp", "fut": "Fut"}.get(tense, "Pres"),
+        VerbForm="Fin",
+    )
+    return Token(conjugate(infinitive, tense, doer.person, doer.plural), upos, marks)
+
+
+def _after_verb(clause: Clause, doer: Entity) -> list[Token]:
+    said: list[Token] = []
+    if clause.adjective:
+        alone = replace(doer, determiner="", adjectives=(), relative=None)
+        said += say_entity(alone, _relative, predicate=clause.adjective, very=clause.very)
+    if clause.object and not _clitic(clause.object):
+        said += say_entity(clause.object, _relative, denied=bool(clause.negation))
+    if clause.recipient:
+        said += [Token("à", "ADP"), *say_entity(clause.recipient, _relative)]
+    if clause.simile:
+        said += [Token("comme", "ADP"), *say_entity(clause.simile, _relative)]
+    for place in (clause.company, clause.place):
+        if place:
+            said += _place(place, clause.verb)
+    if clause.time:
+        said += _time(clause.time)
+    if clause.complement:
+        shifted = clause.tense in ("past", "pastprog", "perf") and clause.complement.tense == "past"
+        said += [_THAT, *_clause(clause.complement, _Setting(tense="imp" if shifted else ""))]
+    return said
+
+
+def _relative(entity: Entity) -> list[Token]:
+    if entity.relative is None:
+        return []
+    clause = entity.relative.clause
+    if entity.relative.of_subject:
+        return _clause(clause, _Setting(subject=[Token("qui", "PRON", "PronType=Rel")]))
+    return [
+        Token("que", "PRON", "PronType=Rel"),
+        *_clause(replace(clause, object=None), _Setting(fronted=clause.object)),
+    ]
+
+
+def _place(place: Place, verb: Verb) -> list[Token]:
+    if place.adverb:
+        return [Token(place.adverb.french, "ADV")]
+    if place.preposition == "to":
+        forms: tuple[str, ...] = ("à",) if verb.french in ("aller", "venir") else ("vers",)
+    elif place.town:
+        forms = ("à",) if place.preposition == "in" else ("de",)
+    else:
+        forms = _PREPOSITIONS[place.preposition]
+    said = [Token(form, "ADV" if form == "près" else "ADP") for form in forms]
+    if place.town:
+        return [*said, Token(place.town.french, "PROPN", "Number=Sing")]
+    if place.entity is None or not place.entity.is_pronoun:
+        return said + (say_entity(place.entity, _relative) if place.entity else [])
+    return [*said, strong_pronoun(place.entity)]
+
+
+def _time(time: Time) -> list[Token]:
+    if time.entity:
+        return [Token("avant" if time.kind == "before" else "après", "ADP"), *say_entity(time.entity, _relative)]
+    if time.noun:
+        article = Token("le", "DET", feats(Definite="Def", Gender="Masc", Number="Sing", PronType="Art"))
+        return [article, Token(time.noun.french[0], "NOUN", "Gender=Masc|Number=Sing")]
+    form = time.word.french if time.word else ""
+    if time.kind == "adverb":
+        return [Token(form, "ADV")]
+    if time.kind == "hour":
+        return [
+            Token("à", "ADP"), Token(form, "NUM", "NumType=Card"), Token("heures", "NOUN", "Gender=Fem|Number=Plur"),
+        ]  # fmt: skip
+    name = Token(form, "NOUN", "Gender=Masc|Number=Sing")
+    if time.kind == "month":
+        return [Token("en", "ADP"), name]
+    if time.kind == "every":
+        return [Token("chaque", "DET", "Gender=Masc|Number=Sing|PronType=Tot"), name]
+    return [name]

@@ -1,0 +1,111 @@
+"""French noun phrases of the sandbox language: determiners, and adjectives before and after the noun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from onegrain.corpora.sandbox.french_sounds import starts_with_vowel
+from onegrain.corpora.sandbox.meaning import Entity
+from onegrain.corpora.sandbox.modifiers import Adjective
+from onegrain.corpora.sandbox.tokens import Token, feats
+
+__all__ = ["say_entity", "strong_pronoun"]
+
+_POSSESSIVES = {
+    "my": ("mon", "ma", "mes"), "your": ("ton", "ta", "tes"), "his": ("son", "sa", "ses"),
+    "her": ("son", "sa", "ses"), "our": ("notre", "notre", "nos"), "their": ("leur", "leur", "leurs"),
+}  # fmt: skip
+_DETERMINERS = {
+    "the": (("le", "la", "les"), "Def", "Art"), "owner": (("le", "la", "les"), "Def", "Art"),
+    "a": (("un", "une", ""), "Ind", "Art"), "this": (("ce", "cette", "ces"), "", "Dem"),
+    "that": (("ce", "cette", "ces"), "", "Dem"), "every": (("chaque", "chaque", ""), "", "Tot"),
+    "some": (("", "", "quelques"), "", "Ind"),
+}  # fmt: skip
+_STRONG = {(1, False): "moi", (2, False): "toi", (1, True): "nous", (3, True): "eux"}
+_OF = Token("de", "ADP")
+
+
+def say_entity(
+    entity: Entity,
+    relative: Callable[[Entity], list[Token]],
+    *,
+    predicate: Adjective | None = None,
+    very: bool = False,
+    denied: bool = False,
+) -> list[Token]:
+    """A noun phrase, name or pair; or, with ``predicate``, that adjective alone in agreement with the entity.
+
+    ``relative`` says the entity's relative clause. ``denied`` turns "un" and the partitive into "de".
+    """
+    if predicate is not None:
+        return [*_very(very), _adjective(predicate, entity, "")]
+    if entity.pair:
+        first, second = entity.pair
+        return [*say_entity(first, relative), Token("et", "CCONJ"), *say_entity(second, relative)]
+    if entity.name:
+        return [Token(entity.name.form, "PROPN", _agreement(entity))]
+    if entity.noun is None:
+        return [strong_pronoun(entity)]
+    said = _determiner(entity, denied) + _described(entity)
+    if entity.owner:
+        gender = {"m": "Masc", "f": "Fem"}[entity.owner.gender]
+        said += [_OF, Token(entity.owner.form, "PROPN", feats(Gender=gender, Number="Sing"))]
+    return said + relative(entity)
+
+
+def strong_pronoun(entity: Entity) -> Token:
+    """The personal pronoun as it stands after a preposition."""
+    key = (entity.person, entity.plural)
+    form = ("elle" if entity.gender == "f" else "lui") if key == (3, False) else _STRONG[key]
+    gender = {"m": "Masc", "f": "Fem"}[entity.gender] if entity.person == 3 else ""
+    number = "Plur" if entity.plural else "Sing"
+    return Token(form, "PRON", feats(Gender=gender, Number=number, Person=str(entity.person), PronType="Prs"))
+
+
+def _agreement(entity: Entity) -> str:
+    return feats(Gender="Fem" if entity.gender == "f" else "Masc", Number="Plur" if entity.plural else "Sing")
+
+
+def _very(very: bool) -> list[Token]:
+    return [Token("très", "ADV")] if very else []
+
+
+def _described(entity: Entity) -> list[Token]:
+    """The noun with its adjectives on their sides."""
+    assert entity.noun is not None
+    said = [Token(entity.noun.french[entity.plural], "NOUN", _agreement(entity))]
+    for adjective in reversed(entity.adjectives):
+        if adjective.before:
+            said = [*_very(entity.very), _adjective(adjective, entity, said[0].form), *said]
+        else:
+            said = [*said, *_very(entity.very), _adjective(adjective, entity, "")]
+    return said
+
+
+def _adjective(adjective: Adjective, entity: Entity, following: str) -> Token:
+    masculine, feminine, before_vowel = adjective.french
+    form = feminine if entity.gender == "f" else masculine
+    if entity.plural and not adjective.french_invariable:
+        form = form + "x" if form.endswith("eau") else form if form.endswith(("s", "x")) else form + "s"
+    elif entity.gender == "m" and not entity.plural and following and starts_with_vowel(following):
+        form = before_vowel
+    return Token(form, "ADJ", _agreement(entity))
+
+
+def _determiner(entity: Entity, denied: bool) -> list[Token]:
+    kind = entity.determiner
+    gender, number = ("Fem" if entity.gender == "f" else "Masc"), ("Plur" if entity.plural else "Sing")
+    at = 2 if entity.plural else int(entity.gender == "f")
+    if kind == "number" and entity.numeral:
+        return [Token(entity.numeral.french, "NUM", "NumType=Card")]
+    if denied and kind in ("a", ""):
+        return [_OF]
+    if kind == "":
+        article = Token(("le", "la")[at], "DET", feats(Definite="Def", Gender=gender, Number=number, PronType="Art"))
+        return [_OF, article]
+    if kind in _POSSESSIVES:
+        marks = feats(Gender=gender, Number=number, Poss="Yes", PronType="Prs")
+        return [Token(_POSSESSIVES[kind][at], "DET", marks)]
+    forms, definite, pronoun_type = _DETERMINERS[kind]
+    marks = feats(Definite=definite, Gender=gender, Number=number, PronType=pronoun_type)
+    return [Token(forms[at], "DET", marks)]

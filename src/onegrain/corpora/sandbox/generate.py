@@ -1,0 +1,151 @@
+"""Corpora of the sandbox language: any number of sentences, or disjoint parts with held-out text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from onegrain.core.corpus import Corpus
+from onegrain.corpora.feats import feature_layers
+from onegrain.corpora.sandbox.dice import Dice
+from onegrain.corpora.sandbox.english import say_english
+from onegrain.corpora.sandbox.french import say_french
+from onegrain.corpora.sandbox.german import say_german
+from onegrain.corpora.sandbox.grammar import draw_sentence
+from onegrain.corpora.sandbox.meaning import Sentence
+from onegrain.corpora.sandbox.tokens import Token
+from onegrain.errors import ParameterError
+
+__all__ = ["LANGUAGES", "SandboxParts", "sandbox", "sandbox_parts"]
+
+_SAY: dict[str, Callable[[Sentence], list[Token]]] = {"en": say_english, "fr": say_french, "de": say_german}
+
+LANGUAGES = tuple(_SAY)
+"""The languages of the sandbox: English, French and German."""
+
+
+@dataclass(frozen=True)
+class SandboxParts:
+    """Sandbox text for several models: no sentence stands in two of these corpora.
+
+    Attributes:
+        train: one corpus a model.
+        valid: held-out sentences to watch training with.
+        test: held-out sentences to measure with.
+    """
+
+    train: tuple[Corpus, ...]
+    valid: Corpus
+    test: Corpus
+
+
+def sandbox(n_sentences: int, *, seed: int = 0, language: str = "en", parallel: str | None = None) -> Corpus:
+    """Generate sandbox text; sentences may recur, as they do in real text.
+
+    English carries the layers ``upos``, ``xpos`` (Penn tags), ``feats`` and ``supersense``, complete, and one
+    for every feature key (``Number``, ``Tense``, ``Person``, ``Gender``, ...), unlabelled where a word lacks it.
+    French and German carry ``upos``, ``feats`` and the feature keys. Words are in lower case, and sentences end
+    in ``.`` or ``?``. The same English sentence always has the same translations, and the same seed gives the
+    same corpus in every process; a longer corpus begins with the shorter one.
+
+    Args:
+        n_sentences: how many sentences, 1 or more.
+        seed: of the draws, 0 or more.
+        language: ``en``, ``fr`` or ``de``.
+        parallel: the language of the ``target``; None for no target.
+
+    Raises:
+        ParameterError: an unknown language, the same language twice, or an impossible number.
+
+    >>> corpus = sandbox(2, parallel="fr")
+    >>> corpus.n_sentences, corpus.target.n_sentences
+    (2, 2)
+    """
+    _check(language, parallel, seed, n_sentences=n_sentences)
+    dice = Dice(seed)
+    meanings = [draw_sentence(dice) for _ in range(n_sentences)]
+    return _corpus(meanings, language, parallel, f"sandbox(seed={seed})")
+
+
+def sandbox_parts(
+    parts: int = 3,
+    sentences: int = 4000,
+    held_out: int = 500,
+    *,
+    seed: int = 0,
+    language: str = "en",
+    parallel: str | None = "fr",
+) -> SandboxParts:
+    """Generate disjoint training parts with held-out validation and test text.
+
+    Every English sentence occurs once in all the parts together, so no held-out sentence was trained on.
+
+    Args:
+        parts: how many training corpora.
+        sentences: the size of each.
+        held_out: the size of the validation corpus, and of the test corpus.
+        seed: of the draws, 0 or more.
+        language: ``en``, ``fr`` or ``de``.
+        parallel: the language of the ``target``; None for no target.
+
+    Raises:
+        ParameterError: as for :func:`sandbox`.
+    """
+    _check(language, parallel, seed, parts=parts, sentences=sentences, held_out=held_out)
+    unique = _distinct(Dice(seed), parts * sentences + 2 * held_out)
+    order = np.random.default_rng(seed).permutation(len(unique))
+    starts = [0, held_out, *(2 * held_out + part * sentences for part in range(parts + 1))]
+    names = ["valid", "test", *(f"train {part}" for part in range(parts))]
+    made = [
+        _corpus([unique[at] for at in order[start:stop]], language, parallel, f"sandbox(seed={seed}, {name})")
+        for name, start, stop in zip(names, starts[:-1], starts[1:], strict=True)
+    ]
+    return SandboxParts(tuple(made[2:]), made[0], made[1])
+
+
+def _distinct(dice: Dice, count: int) -> list[Sentence]:
+    """The first so many meanings whose English sentences all differ."""
+    seen: set[tuple[str, ...]] = set()
+    meanings: list[Sentence] = []
+    while len(meanings) < count:
+        meaning = draw_sentence(dice)
+        words = tuple(token.form for token in say_english(meaning))
+        if words not in seen:
+            seen.add(words)
+            meanings.append(meaning)
+    return meanings
+
+
+def _corpus(meanings: Sequence[Sentence], language: str, parallel: str | None, source: str) -> Corpus:
+    target = None if parallel is None else _side(meanings, parallel, source)
+    return _side(meanings, language, source, target)
+
+
+def _side(meanings: Sequence[Sentence], language: str, source: str, target: Corpus | None = None) -> Corpus:
+    said = [_SAY[language](meaning) for meaning in meanings]
+    feats = [[token.feats for token in tokens] for tokens in said]
+    layers: dict[str, Sequence[Sequence[str | None]]] = {
+        "upos": [[token.upos for token in tokens] for tokens in said],
+        "feats": feats,
+        **feature_layers(feats),
+    }
+    if language == "en":
+        layers["xpos"] = [[token.xpos for token in tokens] for tokens in said]
+        layers["supersense"] = [[token.sense or token.upos for token in tokens] for tokens in said]
+    words = [[token.form for token in tokens] for tokens in said]
+    return Corpus.from_sentences(words, layers, source=f"{source}.{language}", target=target)
+
+
+def _check(language: str, parallel: str | None, seed: int, **counts: int) -> None:
+    for name in (language, parallel):
+        if name is not None and name not in LANGUAGES:
+            raise ParameterError(f"no sandbox language {name!r}; the languages are: {', '.join(LANGUAGES)}")
+    if language == parallel:
+        raise ParameterError(f"language and parallel are both {language!r}; name two different languages")
+    if seed < 0:
+        raise ParameterError(f"seed must be 0 or more, got {seed}")
+    for name, count in counts.items():
+        if count < 1:
+            raise ParameterError(f"{name} must be 1 or more, got {count}")

@@ -1,0 +1,129 @@
+"""Perplexity: how many subwords the model is as good as choosing among, at each subword."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from onegrain.core.corpus import Corpus
+from onegrain.core.progress import Progress, silent
+from onegrain.core.statistics import bootstrap_ratio
+from onegrain.errors import ParameterError
+from onegrain.metrics.measurement import MeasurableModel, Measurement, Metric
+
+__all__ = ["Perplexity", "unigram_perplexity"]
+
+DEFINITION = "perplexity|exp(mean negative log-likelihood per predicted subword, nats)"
+
+
+class Perplexity(Metric):
+    """exp(mean negative log-likelihood per predicted subword, in nats).
+
+    The mean is over all predicted subwords of the corpus, not over sentences. A language model predicts
+    every subword after the start, a translation model the target's subwords given the source; both predict
+    the sentence's end where their tokenizer marks it. Perplexities of models with different vocabularies
+    cannot be compared.
+
+    Args:
+        corpus: sentences; for a translation model with their translations.
+
+    Raises:
+        ParameterError: the corpus has no sentence.
+    """
+
+    def __init__(self, corpus: Corpus) -> None:
+        if corpus.n_sentences == 0:
+            raise ParameterError(f"{corpus.source} has no sentence to measure perplexity on")
+        self._corpus = corpus
+
+    @property
+    def name(self) -> str:
+        """``perplexity``."""
+        return "perplexity"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def corpus(self) -> Corpus:
+        """What the model is measured on."""
+        return self._corpus
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """None: model and corpus determine perplexity."""
+        return {}
+
+    def measure(
+        self, model: MeasurableModel, *, batch_size: int = 64, progress: Progress = silent
+    ) -> Measurement:
+        """Measure the model; statistics ``nll`` (nats) and ``subwords`` of each sentence.
+
+        Raises:
+            ParameterError: the model predicts no subword of this corpus, or predicts none at all (an encoder).
+        """
+        nll, subwords = model.sentence_losses(self._corpus, batch_size=batch_size, progress=progress)
+        return _measurement(nll, subwords, self._corpus, DEFINITION)
+
+
+def unigram_perplexity(
+    model: MeasurableModel, train: Corpus, corpus: Corpus, *, add: float = 1.0
+) -> Measurement:
+    """Perplexity of subword frequencies alone: what a model that learned no context would reach.
+
+    p(subword) = (count in train + add) / (subwords in train + add * vocabulary), Laplace's rule for
+    ``add`` = 1. It predicts the same subwords as :class:`Perplexity` does with the same model, so the two can
+    be compared.
+
+    Args:
+        model: gives the subwords; its weights are not used.
+        train: where subwords are counted; for a translation model the target side is.
+        corpus: what is predicted.
+        add: count that every subword of the vocabulary has beforehand.
+
+    Raises:
+        ParameterError: ``add`` is not above zero, or nothing is predicted.
+    """
+    if not add > 0:
+        raise ParameterError(
+            f"add must be above 0, got {add}: a subword that training lacks would have probability 0"
+        )
+    size = len(model.tokenizer)
+    counts = np.zeros(size, dtype=np.float64)
+    for ids in _predicted(model, train):
+        np.add.at(counts, ids, 1.0)
+    surprise = np.log(counts.sum() + add * size) - np.log(counts + add)
+    rows = _predicted(model, corpus)
+    nll = np.array([surprise[ids].sum() for ids in rows])
+    subwords = np.array([len(ids) for ids in rows], dtype=np.int64)
+    signature = f"unigram perplexity|add:{add:g}|train:{train.content_hash[:12]}"
+    return _measurement(nll, subwords, corpus, signature)
+
+
+def _predicted(model: MeasurableModel, corpus: Corpus) -> list[np.ndarray]:
+    """The subwords (int64) of each sentence that the model is asked to predict."""
+    if model.task == "translation":
+        if corpus.target is None:
+            raise ParameterError(f"{corpus.source} has no parallel side; read it with read_parallel")
+        encoded = model.encode(list(corpus.target.sentences()))
+        return [np.array(row.ids, dtype=np.int64) for row in encoded]
+    start = model.tokenizer.bos_token_id
+    rows = [row.ids for row in model.encode(list(corpus.sentences()))]
+    given = [1 if start is None or row[:1] == [start] else 0 for row in rows]
+    return [np.array(row[skip:], dtype=np.int64) for row, skip in zip(rows, given, strict=True)]
+
+
+def _measurement(nll: np.ndarray, subwords: np.ndarray, corpus: Corpus, signature: str) -> Measurement:
+    total = int(subwords.sum())
+    if total == 0:
+        raise ParameterError(f"no subword of {corpus.source} is predicted; perplexity needs one at least")
+    statistics = np.stack([nll, subwords], axis=1).astype(np.float64)
+    value = low = high = float("nan")
+    if np.isfinite(nll).all():
+        bounds = bootstrap_ratio(nll, subwords)
+        with np.errstate(over="ignore"):
+            value, low, high = (float(np.exp(mean)) for mean in (nll.sum() / total, *bounds))
+    return Measurement(value, low, high, signature, len(nll), statistics, ("nll", "subwords"))

@@ -1,0 +1,92 @@
+"""Reading and replacing the values at sites while a model runs. The hooks come off whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from onegrain.models.sites import SitePoint
+
+__all__ = ["Edit", "Recording", "editing", "recording"]
+
+Edit = Callable[[Tensor], Tensor]
+"""Takes a site's value, (batch, time, width) or (batch, width) in one decoder step; returns its replacement."""
+
+
+class Recording:
+    """What sites saw in one forward pass, by site name."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, list[Tensor]] = {}
+
+    def clear(self) -> None:
+        """Forget the last forward pass."""
+        self._seen.clear()
+
+    def add(self, name: str, value: Tensor) -> None:
+        """Take one more value of a site."""
+        self._seen.setdefault(name, []).append(value.detach())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._seen
+
+    def __getitem__(self, name: str) -> Tensor:
+        """The site's value, (batch, time, width); the steps of a stepwise decoder are put side by side."""
+        seen = self._seen[name]
+        return seen[0] if len(seen) == 1 and seen[0].dim() == 3 else torch.stack(seen, dim=1)
+
+
+@contextmanager
+def recording(model: nn.Module, points: Sequence[SitePoint]) -> Iterator[Recording]:
+    """Record the values that pass the points; clear the recording before each forward pass."""
+    record = Recording()
+
+    def reader(name: str) -> Edit:
+        def read(value: Tensor) -> Tensor:
+            record.add(name, value)
+            return value
+
+        return read
+
+    with editing(model, [(point, reader(point.name)) for point in points]):
+        yield record
+
+
+@contextmanager
+def editing(
+    model: nn.Module, edits: Sequence[tuple[SitePoint, Edit]] | Mapping[SitePoint, Edit]
+) -> Iterator[None]:
+    """Replace the values that pass the points by what the edits make of them.
+
+    The model computes on with the replacement. Edits that share a point run in the given order.
+    """
+    pairs = edits.items() if isinstance(edits, Mapping) else edits
+    with ExitStack() as stack:
+        for point, edit in pairs:
+            module = model.get_submodule(point.module)
+            if point.reads == "output":
+                handle = module.register_forward_hook(_on_output(edit))
+            else:
+                handle = module.register_forward_pre_hook(_on_input(edit))
+            stack.callback(handle.remove)
+        yield
+
+
+def _on_output(edit: Edit) -> Callable[[nn.Module, Any, Any], Any]:
+    def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
+        if isinstance(output, tuple):
+            return (edit(output[0]), *output[1:])
+        return edit(output)
+
+    return hook
+
+
+def _on_input(edit: Edit) -> Callable[[nn.Module, Any], Any]:
+    def hook(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (edit(inputs[0]), *inputs[1:])
+
+    return hook

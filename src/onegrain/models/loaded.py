@@ -1,0 +1,165 @@
+"""A model with its tokenizer and its sites: what the other stages work with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from onegrain.core.corpus import Corpus
+from onegrain.core.progress import Progress, silent
+from onegrain.core.provenance import ModelIdentity
+from onegrain.core.space import NeuronSpace, match_sites
+from onegrain.errors import MismatchError, ModelError, ParameterError
+from onegrain.models.batching import Encoded, pad_batch
+from onegrain.models.hooks import Edit, Recording, editing, recording
+from onegrain.models.scoring import sentence_losses
+from onegrain.models.sites import SitePoint, find_points, module_point
+from onegrain.models.translating import translate
+
+__all__ = ["LoadedModel", "Task"]
+
+Task = Literal["language model", "translation", "encoder"]
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model in evaluation mode, its tokenizer, and its sites.
+
+    Attributes:
+        model: the ``PreTrainedModel``.
+        tokenizer: its fast tokenizer.
+        identity: where it came from, and the hash of its weights.
+        task: what the model can be measured on.
+    """
+
+    model: Any
+    tokenizer: Any
+    identity: ModelIdentity
+    task: Task
+
+    @property
+    def device(self) -> torch.device:
+        """The device that inputs go to."""
+        return self.model.device
+
+    @cached_property
+    def points(self) -> dict[str, SitePoint]:
+        """The named sites, from the bottom up."""
+        return {point.name: point for point in find_points(self.model, self.model.config.model_type)}
+
+    @cached_property
+    def _widths(self) -> dict[str, int]:
+        return self._measure(list(self.points.values()))
+
+    def space(self, sites: str | Iterable[str] | None = None) -> NeuronSpace:
+        """The neurons of the sites that match the glob patterns; see :meth:`select`."""
+        points = self.select(sites)
+        unknown = [point for point in points if point.name not in self.points]
+        widths = {**self._widths, **self._measure(unknown)}
+        return NeuronSpace(tuple(p.name for p in points), tuple(widths[p.name] for p in points))
+
+    def select(self, sites: str | Iterable[str] | None = None) -> list[SitePoint]:
+        """The sites that match the glob patterns; a module path is a site too.
+
+        By default every named site that reads the model's source words.
+        """
+        if sites is None:
+            if not self.points:
+                raise ModelError(
+                    f"{self.identity.architecture} is not in the table of architectures; "
+                    "name the sites as module paths"
+                )
+            return [point for point in self.points.values() if point.side == "source"]
+        patterns = [sites] if isinstance(sites, str) else list(sites)
+        modules = {name for name, _ in self.model.named_modules()}
+        extra = [p for p in patterns if p in modules and p not in self.points]
+        named = [p for p in patterns if p not in extra]
+        found = [self.points[name] for name in match_sites(list(self.points), named)] if named else []
+        return found + [module_point(self.model, path) for path in extra]
+
+    def require_space(self, space: NeuronSpace) -> list[SitePoint]:
+        """The points of a space's sites; MismatchError where the model lacks one or has another width."""
+        try:
+            own = self.space(list(space.sites))
+            own.require_same(space, f"the neurons are not those of {self.identity.id}")
+        except ModelError as error:
+            raise MismatchError(f"{self.identity.id} does not have these neurons: {error}") from error
+        return self.select(list(space.sites))
+
+    def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
+        """The subwords of each sentence of words, with the word that each belongs to."""
+        if not sentences:
+            return []
+        batch = self.tokenizer([list(words) for words in sentences], is_split_into_words=True)
+        return [
+            Encoded(ids, [-1 if word is None else word for word in batch.word_ids(at)])
+            for at, ids in enumerate(batch["input_ids"])
+        ]
+
+    def forward(self, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]] | None = None) -> Any:
+        """One forward pass over padded rows of ids; ``target`` is what an encoder-decoder's decoder reads."""
+        inputs = self.batch(source)
+        if target is not None:
+            inputs["decoder_input_ids"] = pad_batch(target, self.pad_id, self.device)[0]
+        return self.model(**inputs)
+
+    def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        """Model inputs for rows of ids."""
+        ids, mask = pad_batch(rows, self.pad_id, self.device)
+        return {"input_ids": ids, "attention_mask": mask}
+
+    @property
+    def pad_id(self) -> int:
+        """The id that fills short rows; the mask hides it, so any will do where the tokenizer has none."""
+        pad = self.tokenizer.pad_token_id
+        return int(pad if pad is not None else self.tokenizer.eos_token_id or 0)
+
+    def recording(self, points: Sequence[SitePoint]) -> AbstractContextManager[Recording]:
+        """Record what passes the points; see :func:`onegrain.models.hooks.recording`."""
+        return recording(self.model, points)
+
+    def editing(self, edits: Mapping[SitePoint, Edit]) -> AbstractContextManager[None]:
+        """Replace what passes the points; see :func:`onegrain.models.hooks.editing`."""
+        return editing(self.model, edits)
+
+    def sentence_losses(
+        self, corpus: Corpus, *, batch_size: int = 64, progress: Progress = silent
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Negative log-likelihood (nats) and predicted tokens of every sentence, float64 and int64."""
+        if self.task == "encoder":
+            raise ParameterError(f"{self.identity.id} is neither a language model nor a translation model")
+        return sentence_losses(self, corpus, batch_size, progress)
+
+    def translate(
+        self,
+        corpus: Corpus,
+        *,
+        beams: int = 1,
+        max_new_tokens: int = 128,
+        batch_size: int = 64,
+        progress: Progress = silent,
+    ) -> list[str]:
+        """The translation of every sentence, words joined by spaces as the tokenizer decodes them."""
+        if self.task != "translation":
+            raise ParameterError(f"{self.identity.id} is not a translation model, but a {self.task}")
+        return translate(self, corpus, beams, max_new_tokens, batch_size, progress)
+
+    @torch.no_grad()
+    def _measure(self, points: Sequence[SitePoint]) -> dict[str, int]:
+        """The width of each point, from a forward pass over one word."""
+        if not points:
+            return {}
+        row = self.encode([["a"]])[0].ids or [self.pad_id]
+        with self.recording(points) as record:
+            self.forward([row], [row] if self.task == "translation" else None)
+            for point in points:
+                if point.name not in record:
+                    raise ModelError(f"nothing passed site {point.name!r} in a forward pass")
+            return {point.name: int(record[point.name].shape[-1]) for point in points}

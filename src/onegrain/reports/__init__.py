@@ -1,0 +1,26 @@
+"""Reports: tables, charts and text heat maps, one rendering for notebook, report and explorer."""
+
+from __future__ import annotations
+
+from onegrain.reports.blocks import Block, Chart, HeatMap, Section, Table, Text
+from onegrain.reports.compose import Records, compose
+from onegrain.reports.heatmap import heatmap_html, heatmap_text
+from onegrain.reports.report import Report, chart_png, chart_spec
+from onegrain.reports.tables import table_html
+
+__all__ = [
+    "Block",
+    "Chart",
+    "HeatMap",
+    "Records",
+    "Report",
+    "Section",
+    "Table",
+    "Text",
+    "chart_png",
+    "chart_spec",
+    "compose",
+    "heatmap_html",
+    "heatmap_text",
+    "table_html",
+]

@@ -1,0 +1,31 @@
+"""Charts as Vega-Lite (altair), one function a chart, for notebooks, reports and the explorer."""
+
+from __future__ import annotations
+
+from onegrain.reports.charts.probe import kept_curve, lambda_grid
+from onegrain.reports.charts.spread import (
+    effective_bars,
+    jaccard_matrix,
+    labels_by_site,
+    mass_lines,
+    sharing_bars,
+    site_bars,
+)
+from onegrain.reports.charts.task import ablation, contrast_dots, contrast_sites, correlation_histogram
+from onegrain.reports.charts.theme import finish
+
+__all__ = [
+    "ablation",
+    "contrast_dots",
+    "contrast_sites",
+    "correlation_histogram",
+    "effective_bars",
+    "finish",
+    "jaccard_matrix",
+    "kept_curve",
+    "labels_by_site",
+    "lambda_grid",
+    "mass_lines",
+    "sharing_bars",
+    "site_bars",
+]

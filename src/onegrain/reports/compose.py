@@ -1,0 +1,122 @@
+"""A whole report from whichever records there are: a section appears where its data do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from onegrain.analyses.contrast import contrast
+from onegrain.analyses.importance import task_importance
+from onegrain.core.activations import Activations
+from onegrain.core.curve import Curve
+from onegrain.core.provenance import Provenance
+from onegrain.core.ranking import Ranking
+from onegrain.errors import ParameterError
+from onegrain.reports import sections as build
+from onegrain.reports.blocks import Section
+from onegrain.reports.report import Report
+
+__all__ = ["Records", "compose"]
+
+CORRELATIONS = ("maxcorr", "mincorr")
+MASS_METHODS = ("lca",)
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """What a report is made from; all but the rankings may be empty.
+
+    Attributes:
+        rankings: (model, ordering) -> ranking, e.g. ``("nlm", "lca upos")``.
+        curves: (model, ordering) -> curve.
+        activations: model -> activations, for the words that move its neurons.
+        models: model -> facts and training metrics, for the table of models.
+        neurons: how many single neurons to show a model.
+    """
+
+    rankings: Mapping[tuple[str, str], Ranking] = field(default_factory=dict)
+    curves: Mapping[tuple[str, str], Curve] = field(default_factory=dict)
+    activations: Mapping[str, Activations] = field(default_factory=dict)
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    neurons: int = 5
+
+
+def compose(title: str, records: Records) -> Report:
+    """Build the report: summary, models, probes, the four questions, layers, neurons, provenance.
+
+    Raises:
+        ParameterError: there is neither a ranking nor a curve.
+    """
+    if not records.rankings and not records.curves:
+        raise ParameterError("a report needs at least one ranking or curve; rank or ablate a model first")
+    probes = {" ".join(key): r for key, r in records.rankings.items() if r.method in MASS_METHODS and r.labels}
+    groups = _groups(records)
+    findings = [
+        *build.probe_findings(probes),
+        *build.localisation_findings(probes),
+        *build.sharing_findings(probes),
+    ]
+    for group in groups.values():
+        findings += build.contrast_findings(contrast(group))
+    for model in dict.fromkeys(model for model, _ in records.curves):
+        own = {ordering: curve for (owner, ordering), curve in records.curves.items() if owner == model}
+        findings += build.importance_findings(model, task_importance(own))
+    parts = [build.summary_section(findings)] if findings else []
+    parts += [build.models_section(records.models)] if records.models else []
+    if probes:
+        parts += [
+            build.probe_section(probes),
+            build.localisation_section(probes),
+            build.sharing_section(probes),
+        ]
+    parts += [_named(build.contrast_section(group), layer, len(groups)) for layer, group in groups.items()]
+    parts += _correlations(records)
+    if records.curves:
+        parts.append(build.importance_section(records.curves, records.rankings))
+    if records.rankings:
+        parts.append(build.layers_section({" ".join(key): r for key, r in records.rankings.items()}))
+    return Report(title, [*parts, *_neurons(records)], _provenance(records))
+
+
+def _groups(records: Records) -> dict[str, dict[str, Ranking]]:
+    """Label layer -> model -> its LCA ranking, for the layers that two or more models have."""
+    groups: dict[str, dict[str, Ranking]] = {}
+    for (model, _), ranking in records.rankings.items():
+        if ranking.method in MASS_METHODS and ranking.labels and ranking.layer is not None:
+            groups.setdefault(ranking.layer, {}).setdefault(model, ranking)
+    return {layer: group for layer, group in groups.items() if len(group) > 1}
+
+
+def _named(section: Section, layer: str, many: int) -> Section:
+    if many < 2:
+        return section
+    return Section(f"{section.title}: {layer}", section.blocks, f"{section.anchor}-{layer}")
+
+
+def _correlations(records: Records) -> list[Section]:
+    found = []
+    for method in CORRELATIONS:
+        own = {model: r for (model, _), r in records.rankings.items() if r.method == method}
+        if own:
+            section = build.correlation_section(own)
+            found.append(Section(f"{section.title} ({method})", section.blocks, f"{section.anchor}-{method}"))
+    return found
+
+
+def _neurons(records: Records) -> list[Section]:
+    found = []
+    for model, activations in records.activations.items():
+        own = [r for (owner, _), r in records.rankings.items() if owner == model]
+        fitting = [r for r in own if r.space == activations.space and r.n_ranked]
+        best = next((r for r in fitting if r.method in MASS_METHODS), fitting[0] if fitting else None)
+        if best is not None:
+            section = build.neurons_section(activations, best, min(records.neurons, best.space.size))
+            found.append(Section(f"Single neurons of {model}", section.blocks, f"neurons-{model}"))
+    return found
+
+
+def _provenance(records: Records) -> list[Provenance]:
+    every: list[Ranking | Curve | Activations] = [*records.rankings.values(), *records.curves.values()]
+    every += records.activations.values()
+    return [record.provenance for record in every]

@@ -1,0 +1,57 @@
+"""Numbers as readers want them: percentages, thousands separators, a dash for what is unknown."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+__all__ = ["UNKNOWN", "listed", "number", "percent"]
+
+UNKNOWN = "–"
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, numbers.Real) and math.isnan(float(value)))
+
+
+def number(value: Any, form: str | None = None) -> str:
+    """A value as text: by the format specification ``form``, else by its type; a dash for None, NaN.
+
+    >>> number(12345), number(0.012345), number(None), number(0.5, ".0%")
+    ('12,345', '0.0123', '–', '50%')
+    """
+    if _missing(value):
+        return UNKNOWN
+    if isinstance(value, str) or not isinstance(value, numbers.Real):
+        return str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if form is not None:
+        return format(value, form)
+    if isinstance(value, numbers.Integral):
+        return format(int(value), ",")
+    size = abs(float(value))
+    if math.isinf(size):
+        return str(value)
+    if size >= 100:
+        return format(value, ",.0f") if size >= 1000 else format(value, ".1f")
+    return format(value, ".3g")
+
+
+def percent(value: Any, digits: int = 1) -> str:
+    """A share as a percentage; a dash for None and NaN.
+
+    >>> percent(0.1234), percent(float("nan"))
+    ('12.3 %', '–')
+    """
+    return UNKNOWN if _missing(value) else f"{100 * float(value):.{digits}f} %"
+
+
+def listed(words: list[str]) -> str:
+    """Words joined by commas and *and*.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

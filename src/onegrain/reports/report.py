@@ -1,0 +1,188 @@
+"""The report: one HTML file that opens without a network, and a picture of every chart."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+from markupsafe import Markup
+
+from onegrain.core.output import whole_file
+from onegrain.core.provenance import Provenance, package_version
+from onegrain.errors import OutputExistsError, ParameterError
+from onegrain.reports.blocks import Chart, HeatMap, Section, Table, Text
+from onegrain.reports.heatmap import heatmap_html
+from onegrain.reports.rendering import render, source
+from onegrain.reports.tables import table_html
+
+__all__ = ["Report", "chart_png", "chart_spec"]
+
+IMAGE_SCALE = 2.0
+NO_URL: list[str] = []
+
+
+def chart_spec(chart: Any) -> dict[str, Any]:
+    """The Vega-Lite specification of an altair chart, its data inside."""
+    return chart.to_dict()
+
+
+def chart_png(chart: Any) -> bytes:
+    """A PNG of an altair chart at twice its size, drawn without a network."""
+    return vl_convert.vegalite_to_png(chart_spec(chart), scale=IMAGE_SCALE, allowed_base_urls=NO_URL)
+
+
+@singledispatch
+def _html(block: object) -> str:
+    raise ParameterError(f"a section holds Text, Table, Chart and HeatMap blocks, not {type(block).__name__}")
+
+
+@_html.register
+def _(block: Text) -> str:
+    heading = Markup("<h3>{}</h3>\n").format(block.heading) if block.heading else ""
+    return heading + Markup("\n").join(Markup("<p>{}</p>").format(text) for text in block.paragraphs)
+
+
+@_html.register
+def _(block: Table) -> str:
+    return table_html(block.frame, block.caption, formats=block.formats, headings=block.headings)
+
+
+@_html.register
+def _(block: HeatMap) -> str:
+    return heatmap_html(block.heat, block.caption)
+
+
+@_html.register
+def _(block: Chart) -> str:
+    spec = chart_spec(block.chart)
+    text = json.dumps(spec, sort_keys=True).replace("<", "\\u003c")
+    figure = Markup('<figure><div class="chart" data-chart="{0}" role="img" aria-label="{1}"></div>').format(
+        block.name, spec.get("description", block.name)
+    )
+    caption = Markup("<figcaption>{}</figcaption>").format(block.caption) if block.caption else ""
+    data = Markup('<script type="application/json" id="spec-{}">').format(block.name)
+    return figure + caption + Markup("</figure>\n") + data + Markup(text) + Markup("</script>")
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """A titled page of sections, with the provenance of the records at its foot.
+
+    Attributes:
+        title: the page's title.
+        sections: in order; their anchors are unique.
+        provenance: of every record that the report was made from.
+    """
+
+    title: str
+    sections: Sequence[Section]
+    provenance: Sequence[Provenance] = ()
+
+    def __post_init__(self) -> None:
+        anchors = [section.anchor for section in self.sections]
+        for what, names in (
+            ("section anchor", [*anchors, "main", "provenance"]),
+            ("chart", self._chart_names()),
+        ):
+            twice = sorted(name for name, count in Counter(names).items() if count > 1)
+            if twice:
+                raise ParameterError(f"{what} {', '.join(twice)} is used twice; every one needs its own name")
+
+    def _chart_names(self) -> list[str]:
+        return [chart.name for chart in self.charts()]
+
+    def charts(self) -> list[Chart]:
+        """Every chart, in order."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, Chart)]
+
+    def html(self) -> str:
+        """The whole page as one string; it loads nothing from anywhere."""
+        charts = self.charts()
+        return render(
+            "page.html.j2",
+            title=self.title,
+            version=package_version(),
+            style=Markup(source("style.css")),
+            sections=[
+                {
+                    "title": section.title,
+                    "anchor": section.anchor,
+                    "blocks": [Markup(_html(block)) for block in section.blocks],
+                }
+                for section in self.sections
+            ],
+            provenance=[{"title": _name(record), "text": _text(record)} for record in self.provenance],
+            charts=bool(charts),
+            bundle=Markup(_bundle()) if charts else "",
+        )
+
+    def write(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        force: bool = False,
+        images: str | os.PathLike[str] | None = "charts",
+    ) -> list[Path]:
+        """Write the page, and a PNG of every chart.
+
+        Args:
+            path: the HTML file.
+            force: replace files that are there already.
+            images: folder of the pictures, beside the page unless absolute; None for no pictures.
+
+        Returns:
+            Every file written, the page first.
+
+        Raises:
+            OutputExistsError: a file is there already and ``force`` was not given; then nothing is written.
+            StorageError: the disk refused.
+        """
+        page = Path(path)
+        folder = None if images is None else page.parent / images
+        pictures = {} if folder is None else {folder / f"{chart.name}.png": chart for chart in self.charts()}
+        there = [str(out) for out in (page, *pictures) if out.exists()]
+        if there and not force:
+            raise OutputExistsError(f"{', '.join(there)} exists already; use --force (force=True) to replace")
+        text = self.html()
+        with whole_file(page, force=force) as partial:
+            partial.write_text(text, encoding="utf-8")
+        for out, chart in pictures.items():
+            with whole_file(out, force=force) as partial:
+                partial.write_bytes(chart_png(chart.chart))
+        return [page, *pictures]
+
+
+def _bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that may stand inside a script element."""
+    return (
+        vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+        .replace("</script", "<\\/script")
+        .replace("<!--", "<\\!--")
+    )
+
+
+def _name(record: Provenance) -> str:
+    parts = [record.stage]
+    parts += [
+        str(record.parameters[key]) for key in ("method", "metric", "label") if record.parameters.get(key)
+    ]
+    owner = next((inner.model for inner in _walk(record) if inner.model is not None), None)
+    corpus = next((inner.corpus for inner in _walk(record) if inner.corpus is not None), None)
+    parts += [] if owner is None else [owner.id]
+    parts += [] if corpus is None else [corpus.source]
+    return " · ".join(parts)
+
+
+def _walk(record: Provenance) -> list[Provenance]:
+    return [record, *(found for inner in record.inputs for found in _walk(inner))]
+
+
+def _text(record: Provenance) -> str:
+    return json.dumps(record.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,113 @@
+"""Section on the probes: how well they do, how they were regularised, how few neurons they need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from onegrain.core.ranking import Ranking
+from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
+from onegrain.reports.charts import kept_curve, lambda_grid
+from onegrain.reports.numbers import number, percent
+
+__all__ = ["probe_findings", "probe_section"]
+
+
+def _part(ranking: Ranking, name: str) -> Mapping[str, Any]:
+    """A mapping from an LCA ranking's evaluation, empty where it is not there."""
+    found = (ranking.details.get("evaluation") or {}).get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _row(name: str, ranking: Ranking) -> dict[str, Any]:
+    evaluation = ranking.details.get("evaluation") or {}
+    full, minimal = _part(ranking, "full"), _part(ranking, "minimal_set")
+    control = _part(ranking, "control")
+    chosen = ranking.details.get("chosen") or {}
+    return {
+        "ranking": name,
+        "layer": ranking.layer,
+        "neurons": ranking.space.size,
+        "ranked": ranking.n_ranked,
+        "labels": len(ranking.labels),
+        "lambda1": chosen.get("lambda1"),
+        "lambda2": chosen.get("lambda2"),
+        "accuracy": full.get("accuracy"),
+        "low": full.get("low"),
+        "high": full.get("high"),
+        "macro_f1": full.get("macro_f1"),
+        "majority": evaluation.get("majority"),
+        "selectivity": control.get("selectivity", evaluation.get("selectivity")),
+        "minimal": minimal.get("neurons"),
+    }
+
+
+HEADINGS = {
+    "lambda1": "λ₁",
+    "lambda2": "λ₂",
+    "low": "95 % from",
+    "high": "to",
+    "macro_f1": "macro F1",
+    "minimal": "minimal set",
+    "ranked": "with weight",
+}
+SHARES = ("accuracy", "low", "high", "macro_f1", "majority", "selectivity")
+
+
+def probe_findings(rankings: Mapping[str, Ranking]) -> list[str]:
+    """One sentence a probe: accuracy against the majority label, and the minimal set of neurons."""
+    found = []
+    for name, ranking in rankings.items():
+        full, minimal = _part(ranking, "full"), _part(ranking, "minimal_set")
+        if "accuracy" not in full:
+            continue
+        text = f"{name}: the probe labels {percent(full['accuracy'])} of the words rightly"
+        majority = (ranking.details.get("evaluation") or {}).get("majority")
+        if majority is not None:
+            better = "above" if full["accuracy"] > majority else "not above"
+            text += f", {better} the {percent(majority)} of always choosing the commonest label"
+        if "neurons" in minimal:
+            share = percent(minimal["neurons"] / ranking.space.size)
+            delta = f"{100 * minimal.get('delta', 0.01):g}"
+            text += (
+                f"; a new probe on the first {number(minimal['neurons'])} neurons ({share}) comes within "
+                f"{delta} "
+                f"{'point' if delta == '1' else 'points'} of it"
+            )
+        found.append(text + ".")
+    return found
+
+
+def probe_section(rankings: Mapping[str, Ranking]) -> Section:
+    """What the probes reach: a table, the lambda grids, and accuracy with some neurons kept.
+
+    Args:
+        rankings: name -> supervised ranking; charts appear where the details hold their data.
+    """
+    frame = pd.DataFrame([_row(name, ranking) for name, ranking in rankings.items()])
+    frame = frame.dropna(axis="columns", how="all")
+    formats = {name: ".1%" for name in SHARES if name in frame}
+    formats |= {name: "g" for name in ("lambda1", "lambda2") if name in frame}
+    headings = {name: text for name, text in HEADINGS.items() if name in frame}
+    caption = (
+        "Probes on held-out words. Minimal set: fewest top neurons whose new probe is within delta of "
+        "the full one."
+    )
+    blocks: list[Block] = [Text(tuple(probe_findings(rankings))), Table(frame, caption, formats, headings)]
+    for name, ranking in rankings.items():
+        blocks += _charts(name, ranking)
+    return Section("What the probes find", blocks, "probes")
+
+
+def _charts(name: str, ranking: Ranking) -> list[Block]:
+    blocks: list[Block] = []
+    grid, evaluation = ranking.details.get("grid"), ranking.details.get("evaluation") or {}
+    if grid and len(grid) > 1:
+        chart = lambda_grid(grid, ranking.details.get("chosen"))
+        blocks.append(Chart(chart, slug(f"lambda-grid-{name}"), "S weighs localisation against accuracy lost."))
+    for kind in ("masking", "retraining"):
+        if evaluation.get(kind):
+            blocks.append(Chart(kept_curve(evaluation, kind), slug(f"{kind}-{name}")))
+    return [Text((), heading=name), *blocks] if blocks else []

@@ -1,0 +1,253 @@
+"""Sections on models side by side and on the task: questions 3 and 4, and the cross-model correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from onegrain.analyses.agreement import overlap
+from onegrain.analyses.contrast import Contrast, contrast
+from onegrain.analyses.importance import TaskImportance, task_importance
+from onegrain.core.curve import Curve
+from onegrain.core.ranking import Ranking
+from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
+from onegrain.reports.charts import ablation, contrast_dots, contrast_sites, correlation_histogram
+from onegrain.reports.numbers import number, percent
+
+__all__ = [
+    "contrast_findings",
+    "contrast_section",
+    "correlation_section",
+    "importance_findings",
+    "importance_section",
+]
+
+READ_AT = 0.2
+SHARE_COLUMNS = (
+    "accuracy",
+    "majority",
+    "minimal_share",
+    "effective_share",
+    "effective_share_open",
+    "effective_share_closed",
+    "shared_neurons",
+)
+
+
+def contrast_findings(result: Contrast) -> list[str]:
+    """Which model spreads the labels over the larger part of its neurons, and in how many of the labels."""
+    by_model = result.summary.set_index("model")["effective_share"].sort_values(ascending=False, kind="stable")
+    if by_model.isna().any():
+        return []
+    wide, narrow = str(by_model.index[0]), str(by_model.index[-1])
+    table = result.by_label.pivot(index="label", columns="model", values="effective_share").dropna()
+    wins = int((table[wide] > table[narrow]).sum())
+    return [
+        f"On {len(result.labels)} common labels, {wide} spreads a label over an effective "
+        f"{percent(by_model[wide])} of its "
+        f"neurons on average, {narrow} over {percent(by_model[narrow])}; {wide} is the more distributed of "
+        "the two for "
+        f"{wins} of {len(table)} labels."
+    ]
+
+
+def contrast_section(rankings: Mapping[str, Ranking], k: int | None = None) -> Section:
+    """Question 3: the same numbers on each kind of model, on the labels that all of them have.
+
+    Args:
+        rankings: model -> its ranking with label scores, all of one label layer.
+        k: neurons in a top set; default for each model the larger of 10 and 1 %.
+    """
+    result = contrast(rankings, k)
+    dropped = [f"{name} (without {', '.join(gone)})" for name, gone in result.dropped.items() if gone]
+    notes = [f"Compared on the labels that all models have: {'; '.join(dropped)}."] if dropped else []
+    frame = result.summary.dropna(axis="columns", how="all")
+    formats = {name: ".1%" for name in SHARE_COLUMNS if name in frame}
+    formats |= {name: ".3f" for name in ("gini", "mean_jaccard", "expected_jaccard") if name in frame}
+    headings = {
+        "effective": "effective number",
+        "effective_share": "of its neurons",
+        "effective_share_open": "open class",
+        "effective_share_closed": "closed class",
+        "mean_jaccard": "Jaccard of labels",
+        "expected_jaccard": "by chance",
+        "shared_neurons": "shared by 2+ labels",
+        "minimal_neurons": "minimal set",
+        "minimal_share": "of its neurons ",
+        "gini": "Gini",
+    }
+    shown = {name: text for name, text in headings.items() if name in frame}
+    caption = "Means over the common labels; accuracy and minimal set are of the probe on all its own labels."
+    blocks: list[Block] = [
+        Text((*contrast_findings(result), *notes)),
+        Table(frame, caption, formats, shown),
+    ]
+    if result.by_label["effective_share"].notna().any():
+        blocks.append(Chart(contrast_dots(result), slug(f"contrast-labels-{'-'.join(rankings)}")))
+    if (result.by_site.groupby("model").size() > 1).any():
+        blocks.append(Chart(contrast_sites(result), slug(f"contrast-layers-{'-'.join(rankings)}")))
+    return Section("The models side by side", blocks, "contrast")
+
+
+def importance_findings(model: str, result: TaskImportance) -> list[str]:
+    """One sentence an ordering: does erasing its top hurt more than erasing its bottom, and than random?"""
+    table = result.at_shares
+    found = []
+    for ordering in dict.fromkeys(table["ordering"]):
+        part = table[(table["ordering"] == ordering) & table["line"].isin(("top", "bottom"))]
+        both = part.groupby("share").size()
+        both = both[both == 2]
+        if not len(both):
+            continue
+        share = float(both.index[np.argmin(np.abs(both.index.to_numpy() - READ_AT))])
+        rows = part[part["share"] == share].set_index("line")
+        found.append(
+            f"{model}: {_top_or_bottom(ordering, share, rows, result)}{_random(table, ordering, share, rows)}"
+        )
+    return found
+
+
+def _top_or_bottom(ordering: str, share: float, rows: pd.DataFrame, result: TaskImportance) -> str:
+    top, bottom = rows.loc["top"], rows.loc["bottom"]
+    worse, better = ("high", "low") if result.higher_is_better else ("low", "high")
+    apart = top[worse] < bottom[better] if result.higher_is_better else top[worse] > bottom[better]
+    if top["damage"] <= bottom["damage"]:
+        verdict = "the top does not hurt more than the bottom"
+    elif apart:
+        verdict = "the top hurts more than the bottom"
+    else:
+        verdict = "the top hurts more than the bottom, but their intervals overlap"
+    return (
+        f"with {percent(share, 0)} of the neurons erased in {ordering} order, {verdict}: {result.metric} "
+        "goes from "
+        f"{number(result.intact)} to {_interval(top)} (top) and {_interval(bottom)} (bottom)"
+    )
+
+
+def _interval(row: pd.Series) -> str:
+    value = number(row["value"])
+    return value if pd.isna(row["low"]) else f"{value} [{number(row['low'])}, {number(row['high'])}]"
+
+
+def _random(table: pd.DataFrame, ordering: str, share: float, rows: pd.DataFrame) -> str:
+    random = table[(table["line"] == "random") & (table["share"] == share)]
+    own = random[random["ordering"] == ordering]
+    if not len(random):
+        return "."
+    chance = (own if len(own) else random).iloc[0]
+    verdict = "more" if rows.loc["top", "damage"] > chance["damage"] else "not more"
+    return f"; random orders give {number(chance['value'])}, so the top hurts {verdict} than chance."
+
+
+def importance_section(
+    curves: Mapping[tuple[str, str], Curve], rankings: Mapping[tuple[str, str], Ranking] | None = None
+) -> Section:
+    """Question 4: what erasing the neurons does to each model's task.
+
+    Args:
+        curves: (model, ordering) -> curve; the curves of one model share metric and test set.
+        rankings: (model, ordering) -> ranking, to say how far the orderings' tops overlap; None to leave it
+            out.
+    """
+    models = list(dict.fromkeys(model for model, _ in curves))
+    findings: list[str] = []
+    blocks: list[Block] = []
+    for model in models:
+        own = {ordering: curve for (owner, ordering), curve in curves.items() if owner == model}
+        result = task_importance(own)
+        findings += importance_findings(model, result)
+        blocks.append(Text((), heading=model))
+        caption = f"Computed as: {next(iter(own.values())).signature}"
+        blocks.append(Chart(ablation(own, model), slug(f"ablation-{model}"), caption))
+        blocks += _importance_tables(result)
+        ranked = {ordering: r for (owner, ordering), r in (rankings or {}).items() if owner == model}
+        if len(ranked) > 1:
+            blocks.append(_overlap_table(ranked))
+    return Section("Do they matter to the task?", [Text(tuple(findings)), *blocks], "importance")
+
+
+def _importance_tables(result: TaskImportance) -> list[Block]:
+    merged = result.summary.merge(result.gaps, on="ordering", how="left")
+    merged.loc[merged["line"] != "top", ["top_minus_bottom", "top_minus_random"]] = np.nan
+    half = "half the intact value" if result.higher_is_better else "twice the intact value"
+    caption = (
+        f"Area: mean damage from 0 to {percent(result.until, 0)} erased, as a part of the worst damage "
+        "there. "
+        f"Half lost: neurons erased until {result.metric} is {half} (a dash where it never is)."
+    )
+    formats = {"area": ".3f", "half_lost": ",.0f", "half_lost_share": ".1%"}
+    formats |= {"top_minus_bottom": "+.3f", "top_minus_random": "+.3f"}
+    headings = {
+        "line": "erased first",
+        "half_lost_share": "of all neurons",
+        "top_minus_bottom": "area top − bottom",
+    }
+    headings["top_minus_random"] = "top − random"
+    unit = "fall of the metric" if result.higher_is_better else "rise of its logarithm (nats)"
+    second = (
+        f"Intact: {number(result.intact)}. Intervals: 95 % (top, bottom); range over orders (random). "
+        f"Damage: {unit}."
+    )
+    return [
+        Table(merged, caption, formats, headings),
+        Table(
+            result.at_shares,
+            second,
+            {"share": ".0%", "damage": ".3f"},
+            {
+                "line": "erased first",
+                "value": result.metric,
+                "low": "from",
+                "high": "to",
+                "erased": "neurons",
+            },
+        ),
+    ]
+
+
+def _overlap_table(rankings: Mapping[str, Ranking]) -> Table:
+    size = next(iter(rankings.values())).space.size
+    ks = sorted({min(size, max(1, round(share * size))) for share in (0.01, 0.05, 0.1, 0.2)})
+    frame = overlap(rankings, ks)
+    caption = (
+        "Overlap of the orderings' first k neurons, beside what two random sets would share (hypergeometric)."
+    )
+    formats = {"expected": ".1f", "jaccard": ".3f", "expected_jaccard": ".3f", "p": ".2g"}
+    return Table(frame, caption, formats, {"expected": "by chance", "expected_jaccard": "by chance "})
+
+
+def correlation_section(rankings: Mapping[str, Ranking]) -> Section:
+    """How well each model's neurons are found again in its sister models, from cross-model rankings.
+
+    Args:
+        rankings: model -> ranking whose scores are correlations between 0 and 1 (maxcorr, mincorr).
+    """
+    what = " / ".join(dict.fromkeys(ranking.method for ranking in rankings.values()))
+    rows = []
+    for name, ranking in rankings.items():
+        known = ranking.scores[np.isfinite(ranking.scores)]
+        row = {
+            "model": name,
+            "method": ranking.method,
+            "neurons": ranking.space.size,
+            "constant": ranking.space.size - known.size,
+        }
+        if known.size:
+            row |= {"median": float(np.median(known)), "over_half": float((known > 0.5).mean())}
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    scores = {name: ranking.scores for name, ranking in rankings.items()}
+    blocks: list[Block] = []
+    if "median" in frame:
+        chart = Chart(correlation_histogram(scores, what), slug(f"correlation-{what}"))
+        formats = {"median": ".2f", "over_half": ".0%"}
+        headings = {"over_half": "neurons above 0.5", "constant": "without a score"}
+        blocks = [
+            chart,
+            Table(frame, f"{what}: each neuron's best correlation with another model.", formats, headings),
+        ]
+    else:
+        blocks = [Text.of("No neuron has a correlation: all are constant.")]
+    return Section("Which neurons do sister models share?", blocks, "correlation")

@@ -1,0 +1,55 @@
+"""Tables as accessible HTML: caption, scoped headings, numbers right-aligned and formatted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from onegrain.errors import ParameterError
+from onegrain.reports.numbers import number
+from onegrain.reports.rendering import render
+
+__all__ = ["table_html"]
+
+
+def table_html(
+    frame: pd.DataFrame,
+    caption: str,
+    *,
+    formats: Mapping[str, str] | None = None,
+    headings: Mapping[str, str] | None = None,
+) -> str:
+    """An HTML table; the first column heads the rows, None and NaN become a dash.
+
+    Args:
+        frame: the rows.
+        caption: what the table shows.
+        formats: column -> format specification; other numbers are shown with three significant digits.
+        headings: column -> heading; default the column's name with spaces for underscores.
+
+    Raises:
+        ParameterError: a format or heading for a column that the table does not have.
+    """
+    for option in (formats or {}, headings or {}):
+        unknown = [name for name in option if name not in frame.columns]
+        if unknown:
+            raise ParameterError(
+                f"no column {', '.join(unknown)}; the columns are: {', '.join(map(str, frame.columns))}"
+            )
+    forms, names = formats or {}, headings or {}
+    columns = [
+        {"heading": names.get(name, str(name).replace("_", " ")), "numeric": _numeric(frame[name])}
+        for name in frame.columns
+    ]
+    cells = [[number(value, forms.get(name)) for value in frame[name].tolist()] for name in frame.columns]
+    rows = list(zip(*cells, strict=True))
+    return render("table.html.j2", caption=caption, columns=columns, rows=rows)
+
+
+def _numeric(column: Any) -> bool:
+    values = [value for value in column.tolist() if value is not None]
+    return bool(values) and all(
+        isinstance(value, (int, float)) and not isinstance(value, bool) for value in values
+    )
