@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from onegrain.models import LoadedModel
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +20,11 @@ def data_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"no real corpora at {root}; set ONEGRAIN_DATA to the folder that holds them")
     return root
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LoadedModel]:
+    """The tiny models, built and loaded once for all tests: ``nlm``, ``nmt``, ``bert`` and ``gpt2``."""
+    from tiny import load_tiny_models
+
+    return load_tiny_models(tmp_path_factory.mktemp("models"))

@@ -14,10 +14,12 @@ from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel, Pre
 
 from onegrain.core.corpus import Corpus
 from onegrain.models import (
+    LoadedModel,
     LSTMLanguageModel,
     LSTMLanguageModelConfig,
     LSTMTranslationConfig,
     LSTMTranslationModel,
+    load_model,
 )
 from onegrain.models.tokenization import train_tokenizer
 
@@ -26,6 +28,7 @@ __all__ = [
     "LAYERS",
     "SENTENCES",
     "TRANSLATIONS",
+    "load_tiny_models",
     "parallel_corpus",
     "plain_corpus",
     "tiny_bert",
@@ -122,6 +125,12 @@ def tiny_gpt2(path: Path, *, seed: int = 0) -> Path:
         pad_token_id=tokenizer.pad_token_id,
     )
     return _save(path, lambda: GPT2LMHeadModel(config), tokenizer, seed)
+
+
+def load_tiny_models(folder: Path) -> dict[str, LoadedModel]:
+    """All four, made below a folder and loaded, by ``nlm``, ``nmt``, ``bert`` and ``gpt2``."""
+    builders = {"nlm": tiny_nlm, "nmt": tiny_nmt, "bert": tiny_bert, "gpt2": tiny_gpt2}
+    return {name: load_model(build(folder / name), device="cpu") for name, build in builders.items()}
 
 
 def _tokenizer(*, starts_with_bos: bool) -> PreTrainedTokenizerFast:

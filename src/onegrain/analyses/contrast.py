@@ -25,8 +25,8 @@ class Contrast:
     Attributes:
         labels: the labels compared.
         dropped: model -> its labels that others lack and that were left out.
-        summary: one row a model: ``model``, ``neurons``, ``labels``, ``accuracy``, ``majority``,
-            ``minimal_neurons``, ``minimal_share`` (None where the ranking does not know them; these are of
+        summary: one row a model: ``model``, ``neurons``, ``labels``, ``accuracy``, ``majority``, ``lambda1``,
+            ``lambda2``, ``minimal_neurons``, ``minimal_share`` (None where the ranking does not know them; these are of
             the probe on all its own labels), ``effective`` and ``effective_share`` (means over labels; share
             of the model's neurons), ``effective_share_open``, ``effective_share_closed``, ``gini``,
             ``mean_jaccard`` and ``expected_jaccard`` (of the labels' top sets), ``shared_neurons`` (part of
@@ -99,6 +99,8 @@ def _summary(name: str, ranking: Ranking, k: int | None) -> dict[str, Any]:
         "labels": len(ranking.labels),
         "accuracy": (evaluation.get("full") or {}).get("accuracy"),
         "majority": evaluation.get("majority"),
+        "lambda1": ranking.details.get("lambda1"),
+        "lambda2": ranking.details.get("lambda2"),
         "minimal_neurons": minimal,
         "minimal_share": None if minimal is None else minimal / ranking.space.size,
         "effective": spread["effective"].mean(),

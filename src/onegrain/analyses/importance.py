@@ -35,7 +35,8 @@ class TaskImportance:
         higher_is_better: whether a larger value is a better model.
         intact: the metric with nothing erased.
         at_shares: one row an ordering, line and share: ``ordering``, ``line``, ``share``, ``erased``
-            (neurons, the measured number nearest to the share, left out where none is within a quarter of it), ``value``, ``low``, ``high``, ``damage``.
+            (neurons, the measured number nearest to the share, left out where none is within a quarter of
+            it), ``value``, ``low``, ``high``, ``damage``.
         summary: one row an ordering and line: ``ordering``, ``line``, ``area`` (under the damage curve over
             the share erased, both as parts of 1; 1 means that the first neuron did all the harm),
             ``half_lost`` (neurons at which a higher-is-better metric has fallen to half, or a lower-is-better
@@ -60,7 +61,8 @@ def damage(curve: Curve, values: np.ndarray) -> np.ndarray:
     """Change for the worse of metric values against the intact model: float64, same shape, positive is harm.
 
     Raises:
-        ParameterError: a value is not finite, or a lower-is-better metric is not above 0 (its logarithm is taken).
+        ParameterError: a value is not finite, or a lower-is-better metric is not above 0 (its logarithm is
+            taken).
     """
     numbers = np.asarray(values, dtype=np.float64)
     if not np.isfinite([curve.intact, *numbers]).all():

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import entr
 
 from onegrain.analyses.topsets import mass_prefix, require_mass
 from onegrain.analyses.wordclass import word_classes
@@ -27,8 +28,7 @@ def effective_number(mass: np.ndarray) -> float:
     total = float(mass.sum())
     if total <= 0:
         return float("nan")
-    shares = mass[mass > 0] / total
-    return float(np.exp(-np.sum(shares * np.log(shares))))
+    return float(np.exp(np.sum(entr(mass / total))))
 
 
 def gini(mass: np.ndarray) -> float:
@@ -85,9 +85,9 @@ def localisation(ranking: Ranking, counts: Mapping[str, int] | None = None) -> p
 
 
 def label_counts(ranking: Ranking) -> dict[str, int]:
-    """Words of each label as the ranking's details know them (``label_counts``), or empty."""
-    found = ranking.details.get("label_counts")
-    return {str(label): int(count) for label, count in found.items()} if isinstance(found, Mapping) else {}
+    """Training words of each label as an LCA ranking's details know them, or empty."""
+    found = (ranking.details.get("train") or {}).get("label_words") or {}
+    return {str(label): int(count) for label, count in found.items()}
 
 
 def open_against_closed(frame: pd.DataFrame) -> pd.DataFrame:

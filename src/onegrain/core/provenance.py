@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,3 +69,10 @@ class Provenance(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = None
     inputs: tuple[Provenance, ...] = ()
+
+    def models(self) -> Iterator[ModelIdentity]:
+        """The models behind the record: its own first, then those of its inputs, in their order."""
+        if self.model is not None:
+            yield self.model
+        for record in self.inputs:
+            yield from record.models()

@@ -24,7 +24,7 @@ def annotate_regex(
     Args:
         corpus: the corpus; its parallel side stays as it is.
         name: the new layer's name.
-        pattern: a regular expression, e.g. ``r".+ing"``; it must match from the word's first to its last letter.
+        pattern: a regular expression, e.g. ``r".+ing"``; it must match the whole word.
         labels: the labels of the words that match and of those that do not.
 
     Raises:
@@ -69,9 +69,7 @@ def annotate_words(
     >>> annotate_words(corpus, "month", ["may", "june"]).layer("month").labels()
     ['yes', 'yes', 'no']
     """
-    listed: Iterable[str] | Mapping[str, str] = words
-    if isinstance(words, str | Path):
-        listed = read_word_list(words)
+    listed = read_word_list(words) if isinstance(words, str | Path) else words
     if isinstance(listed, Mapping):
         table = dict(listed)
         _require_words(table, name)
@@ -96,8 +94,9 @@ def annotate_with(corpus: Corpus, name: str, function: LabelFunction) -> Corpus:
         LabelError: the function returned something else; the word is named.
 
     >>> corpus = Corpus.from_sentences([["a", "dog"]])
-    >>> annotate_with(corpus, "place", lambda words, at: "last" if at == len(words) - 1 else None).layer("place").labels()
-    [None, 'last']
+    >>> last = annotate_with(corpus, "last", lambda words, at: "yes" if at == len(words) - 1 else None)
+    >>> last.layer("last").labels()
+    [None, 'yes']
     """
     labels: list[str | None] = []
     for number, sentence in enumerate(corpus.sentences()):
@@ -105,8 +104,8 @@ def annotate_with(corpus: Corpus, name: str, function: LabelFunction) -> Corpus:
             label = function(sentence, position)
             if label is not None and not isinstance(label, str):
                 raise LabelError(
-                    f"layer {name!r}: the function returned {label!r} for {word!r} (sentence {number}, position "
-                    f"{position}, both from 0); expected a string, or None for no label"
+                    f"layer {name!r}: the function returned {label!r} for {word!r} (word {position} of "
+                    f"sentence {number}, both from 0); expected a string, or None for no label"
                 )
             labels.append(label)
     return corpus.with_layer(LabelLayer.from_labels(name, labels))
@@ -130,8 +129,9 @@ def read_word_list(path: str | Path) -> frozenset[str] | dict[str, str]:
             expected = "a word" if width == 1 else "a word, a tab and a label"
             raise CorpusError(f"expected {expected}, found {len(row)} tab-separated fields", path, number)
         label = row[-1].strip() if width == 2 else ""
-        if table.setdefault(row[0].strip(), label) != label:
-            raise CorpusError(f"{row[0]!r} has two labels, {table[row[0].strip()]!r} and {label!r}", path, number)
+        word = row[0].strip()
+        if table.setdefault(word, label) != label:
+            raise CorpusError(f"{word!r} has two labels, {table[word]!r} and {label!r}", path, number)
     return table if width == 2 else frozenset(table)
 
 

@@ -21,9 +21,7 @@ def split_columns(line: str) -> list[str]:
     return [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
 
 
-def read_columns(
-    path: str | Path, *, columns: Sequence[str] | None = None, limit: int | None = None
-) -> Corpus:
+def read_columns(path: str | Path, *, columns: Sequence[str] | None = None, limit: int | None = None) -> Corpus:
     """Read a column file; every column but ``word`` becomes a label layer.
 
     Args:

@@ -81,7 +81,7 @@ def _is_word(row: list[str], expected: int, path: str | Path, number: int) -> bo
         if _SKIPPED_ID.fullmatch(row[0]):
             return False
         raise CorpusError(
-            f"expected word ID {expected}, found {row[0]!r}; IDs count 1, 2, 3, ... and a blank line ends a sentence",
+            f"expected word ID {expected}, found {row[0]!r}; IDs count from 1, a blank line ends a sentence",
             path,
             number,
         )

@@ -13,10 +13,10 @@ __all__ = ["control_task"]
 def control_task(train: Corpus, *others: Corpus, layer: str, seed: int = 0) -> tuple[Corpus, ...]:
     """Add the control layer of a label layer, by the name ``{layer}-control``, to corpora that belong together.
 
-    Every word type gets one label, drawn from the distribution that the layer's labels have over the words of
-    ``train``; the type keeps it in all the corpora. Types are numbered in sorted order, first those of ``train``,
-    then those that only the others have, so the layer of ``train`` does not depend on the others. Words that
-    ``layer`` leaves unlabelled stay unlabelled.
+    Every word type gets one label, drawn from the distribution that the layer's labels have over the words
+    of ``train``; the type keeps it in all the corpora. Types are numbered in sorted order, first those of
+    ``train``, then those that only the others have, so the layer of ``train`` does not depend on the others.
+    Words that ``layer`` leaves unlabelled stay unlabelled.
 
     Source: Hewitt and Liang, Designing and Interpreting Probes with Control Tasks, 2019, section 2.
 
@@ -39,16 +39,15 @@ def control_task(train: Corpus, *others: Corpus, layer: str, seed: int = 0) -> t
     layers = [corpus.layer(layer) for corpus in corpora]
     counts = np.array(list(layers[0].counts().values()), dtype=np.float64)
     if counts.sum() == 0:
-        raise LabelError(f"layer {layer!r} labels no word of {train.source}; there is no distribution to draw from")
+        raise LabelError(f"layer {layer!r} labels no word of {train.source}, so there is nothing to draw from")
     first = set(train.words)
     later = {word for corpus in others for word in corpus.words} - first
     types = [*sorted(first), *sorted(later)]
     drawn = np.random.default_rng(seed).choice(counts.size, size=len(types), p=counts / counts.sum())
     label = {word: layers[0].vocabulary[code] for word, code in zip(types, drawn.tolist(), strict=True)}
     name = f"{layer}-control"
-    return tuple(
-        corpus.with_layer(_layer_of(name, corpus, gold, label)) for corpus, gold in zip(corpora, layers, strict=True)
-    )
+    pairs = zip(corpora, layers, strict=True)
+    return tuple(corpus.with_layer(_layer_of(name, corpus, gold, label)) for corpus, gold in pairs)
 
 
 def _layer_of(name: str, corpus: Corpus, gold: LabelLayer, label: dict[str, str]) -> LabelLayer:

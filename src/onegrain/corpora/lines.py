@@ -50,7 +50,7 @@ def read_lines(path: str | Path, labels: LabelFiles, *, limit: int | None = None
         for number, (words, found) in enumerate(zip(sentences, labelled, strict=True), start=1):
             if len(words) != len(found):
                 raise CorpusError(
-                    f"{len(words)} words, but {len(found)} labels in {file}:{number}; expected one label a word",
+                    f"{len(words)} words, but {len(found)} labels in {file}:{number}; give each word a label",
                     path,
                     number,
                 )

@@ -47,18 +47,14 @@ def read_corpus(
     if labels is not None and format not in (None, "lines"):
         raise ParameterError(f"labels= belongs to the format 'lines', not {format!r}; leave out one of them")
     if columns is not None and format not in (None, "columns"):
-        raise ParameterError(
-            f"columns= belongs to the format 'columns', not {format!r}; leave out one of them"
-        )
+        raise ParameterError(f"columns= belongs to the format 'columns', not {format!r}; leave out one of them")
     if labels is not None and columns is not None:
         raise ParameterError("labels= and columns= belong to different formats; leave out one of them")
     if labels is not None or format == "lines":
         return read_lines(path, label_files(labels), limit=limit)
     if columns is not None or format == "columns":
         return read_columns(path, columns=columns, limit=limit)
-    reader = {"conllu": read_conllu, "columns": read_columns, "plain": read_plain}[
-        format or guess_format(path)
-    ]
+    reader = {"conllu": read_conllu, "columns": read_columns, "plain": read_plain}[format or guess_format(path)]
     return reader(path, limit=limit)
 
 

@@ -7,8 +7,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from sacrebleu.metrics import BLEU as SacreBLEU  # noqa: N811
-from sacrebleu.metrics import CHRF as SacreCHRF
+from sacrebleu import metrics as sacrebleu
 
 from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
@@ -27,7 +26,7 @@ BETA = 2
 class TranslationMetric(Metric):
     """A score of the model's translations against the parallel side's sentences, words joined by spaces."""
 
-    def __init__(self, corpus: Corpus, beams: int, lowercase: bool, max_new_tokens: int) -> None:
+    def __init__(self, corpus: Corpus, beams: int, lowercase: bool, max_new_tokens: int, **others: Any) -> None:
         if corpus.target is None:
             raise ParameterError(f"{corpus.source} has no parallel side; read it with read_parallel")
         if corpus.n_sentences == 0:
@@ -41,6 +40,7 @@ class TranslationMetric(Metric):
         self._beams = beams
         self._lowercase = lowercase
         self._max_new_tokens = max_new_tokens
+        self._others = others
 
     @property
     def higher_is_better(self) -> bool:
@@ -60,6 +60,7 @@ class TranslationMetric(Metric):
             "lowercase": self._lowercase,
             "max_new_tokens": self._max_new_tokens,
             "target": CorpusIdentity.of(self._target).model_dump(),
+            **self._others,
         }
 
     def measure(
@@ -94,9 +95,7 @@ class TranslationMetric(Metric):
         """Sacrebleu's score of the corpus, and its signature."""
 
     @abstractmethod
-    def _statistics(
-        self, translations: list[str], references: list[str]
-    ) -> tuple[np.ndarray, tuple[str, ...]]:
+    def _statistics(self, translations: list[str], references: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
         """float64 (sentences, statistics) whose sum determines the score, and their names."""
 
     @abstractmethod
@@ -126,7 +125,7 @@ class BLEU(TranslationMetric):
         lowercase: bool = False,
         max_new_tokens: int = 128,
     ) -> None:
-        super().__init__(corpus, beams, lowercase, max_new_tokens)
+        super().__init__(corpus, beams, lowercase, max_new_tokens, tokenize=tokenize)
         if tokenize not in TOKENIZERS:
             raise ParameterError(f"tokenize must be one of {', '.join(TOKENIZERS)}, got {tokenize!r}")
         self._tokenize = tokenize
@@ -136,14 +135,9 @@ class BLEU(TranslationMetric):
         """``bleu``."""
         return "bleu"
 
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """How translations are made, and what they are compared with."""
-        return {**super().parameters, "tokenize": self._tokenize}
-
     def _sacrebleu(self, **options: Any) -> Any:
         # force: words that are tokens already are no mistake when no tokenizer is asked for
-        return SacreBLEU(
+        return sacrebleu.BLEU(
             lowercase=self._lowercase, tokenize=self._tokenize, force=self._tokenize == "none", **options
         )
 
@@ -152,9 +146,7 @@ class BLEU(TranslationMetric):
         score = float(metric.corpus_score(translations, [references]).score)
         return score, str(metric.get_signature())
 
-    def _statistics(
-        self, translations: list[str], references: list[str]
-    ) -> tuple[np.ndarray, tuple[str, ...]]:
+    def _statistics(self, translations: list[str], references: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
         metric = self._sacrebleu(effective_order=True)
         rows = []
         for translation, reference in zip(translations, references, strict=True):
@@ -168,7 +160,7 @@ class BLEU(TranslationMetric):
         made, wanted, *counts = sums.astype(np.int64).tolist()
         half = len(counts) // 2
         return float(
-            SacreBLEU.compute_bleu(counts[:half], counts[half:], made, wanted, smooth_method="exp").score
+            sacrebleu.BLEU.compute_bleu(counts[:half], counts[half:], made, wanted, smooth_method="exp").score
         )
 
 
@@ -193,13 +185,11 @@ class ChrF(TranslationMetric):
         return "chrf"
 
     def _corpus_score(self, translations: list[str], references: list[str]) -> tuple[float, str]:
-        metric = SacreCHRF(lowercase=self._lowercase)
+        metric = sacrebleu.CHRF(lowercase=self._lowercase)
         score = float(metric.corpus_score(translations, [references]).score)
         return score, str(metric.get_signature())
 
-    def _statistics(
-        self, translations: list[str], references: list[str]
-    ) -> tuple[np.ndarray, tuple[str, ...]]:
+    def _statistics(self, translations: list[str], references: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
         rows = [
             self._matches(translation, reference)
             for translation, reference in zip(translations, references, strict=True)

@@ -8,7 +8,7 @@ from onegrain.models.loaded import LoadedModel
 from onegrain.models.loading import load_model
 from onegrain.models.lstm_lm import LSTMLanguageModel, LSTMLanguageModelConfig
 from onegrain.models.lstm_nmt import LSTMTranslationConfig, LSTMTranslationModel
-from onegrain.models.training import TrainingOptions, train_nlm, train_nmt
+from onegrain.models.training import TrainingOptions, is_trained, train_nlm, train_nmt
 
 __all__ = [
     "LSTMLanguageModel",
@@ -17,6 +17,7 @@ __all__ = [
     "LSTMTranslationModel",
     "LoadedModel",
     "TrainingOptions",
+    "is_trained",
     "load_model",
     "train_nlm",
     "train_nmt",

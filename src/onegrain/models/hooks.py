@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from onegrain.errors import ModelError
 from onegrain.models.sites import SitePoint
 
 __all__ = ["Edit", "Recording", "editing", "recording"]
@@ -35,9 +36,21 @@ class Recording:
         return name in self._seen
 
     def __getitem__(self, name: str) -> Tensor:
-        """The site's value, (batch, time, width); the steps of a stepwise decoder are put side by side."""
+        """The site's value, (batch, time, width); the steps of a stepwise decoder are put side by side.
+
+        Raises:
+            ModelError: the site was passed more than once in a forward pass, and not step by step.
+        """
         seen = self._seen[name]
-        return seen[0] if len(seen) == 1 and seen[0].dim() == 3 else torch.stack(seen, dim=1)
+        if len(seen) == 1 and seen[0].dim() >= 3:
+            return seen[0]
+        if any(value.shape != seen[0].shape or value.dim() != 2 for value in seen):
+            shapes = ", ".join(str(tuple(value.shape)) for value in seen[:4])
+            raise ModelError(
+                f"site {name!r} was passed {len(seen)} times in one forward pass, by values of shape {shapes}; "
+                "name a module that is passed once"
+            )
+        return torch.stack(seen, dim=1)
 
 
 @contextmanager
@@ -69,24 +82,34 @@ def editing(
         for point, edit in pairs:
             module = model.get_submodule(point.module)
             if point.reads == "output":
-                handle = module.register_forward_hook(_on_output(edit))
+                handle = module.register_forward_hook(_on_output(point, edit))
             else:
-                handle = module.register_forward_pre_hook(_on_input(edit))
+                handle = module.register_forward_pre_hook(_on_input(point, edit))
             stack.callback(handle.remove)
         yield
 
 
-def _on_output(edit: Edit) -> Callable[[nn.Module, Any, Any], Any]:
+def _on_output(point: SitePoint, edit: Edit) -> Callable[[nn.Module, Any, Any], Any]:
     def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
         if isinstance(output, tuple):
-            return (edit(output[0]), *output[1:])
-        return edit(output)
+            return (edit(_tensor(point, output)), *output[1:])
+        return edit(_tensor(point, (output,)))
 
     return hook
 
 
-def _on_input(edit: Edit) -> Callable[[nn.Module, Any], Any]:
+def _on_input(point: SitePoint, edit: Edit) -> Callable[[nn.Module, Any], Any]:
     def hook(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (edit(inputs[0]), *inputs[1:])
+        return (edit(_tensor(point, inputs)), *inputs[1:])
 
     return hook
+
+
+def _tensor(point: SitePoint, values: tuple[Any, ...]) -> Tensor:
+    if values and isinstance(values[0], Tensor):
+        return values[0]
+    found = type(values[0]).__name__ if values else "nothing"
+    raise ModelError(
+        f"site {point.name!r}: the {point.reads} of module {point.module!r} is {found}, not a tensor; "
+        "name a module inside it"
+    )

@@ -97,7 +97,7 @@ class LoadedModel:
         """The subwords of each sentence of words, with the word that each belongs to."""
         if not sentences:
             return []
-        batch = self.tokenizer([list(words) for words in sentences], is_split_into_words=True)
+        batch = self.tokenizer([list(words) for words in sentences], is_split_into_words=True, verbose=False)
         return [
             Encoded(ids, [-1 if word is None else word for word in batch.word_ids(at)])
             for at, ids in enumerate(batch["input_ids"])

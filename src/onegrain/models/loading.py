@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelF
 from onegrain.core.provenance import ModelIdentity
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models.loaded import LoadedModel, Task
+from onegrain.models.quiet import quiet_transformers
 
 __all__ = ["hash_weights", "load_model"]
 
@@ -24,6 +26,7 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 def load_model(
     model: str | os.PathLike[str] | LoadedModel,
     *,
+    name: str | None = None,
     device: str | None = None,
     dtype: str = "float32",
     trust_remote_code: bool = False,
@@ -33,6 +36,7 @@ def load_model(
 
     Args:
         model: a folder, a hub id, or a model that is loaded already (returned as it is).
+        name: what provenance calls the model; by default the folder or id.
         device: ``cpu``, ``cuda``, ...; by default CUDA where there is one.
         dtype: ``float32``, ``float16`` or ``bfloat16``: the precision that the model computes in.
         trust_remote_code: run code that the model's repository brings.
@@ -45,22 +49,26 @@ def load_model(
         return model
     if dtype not in DTYPES:
         raise ParameterError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-    name = os.fspath(model)
-    _check_folder(name)
-    config = _from(name, "model configuration", AutoConfig, trust_remote_code=trust_remote_code)
+    path = os.fspath(model)
+    _check_folder(path)
+    config = _from(path, "model configuration", AutoConfig, trust_remote_code=trust_remote_code)
     task, kind = _task(config)
-    network = _from(
-        name,
-        "model",
-        kind,
-        config=config,
-        dtype=DTYPES[dtype],
-        use_safetensors=None if allow_pickle else True,
-        trust_remote_code=trust_remote_code,
-    )
-    tokenizer = _tokenizer(name, trust_remote_code)
+    # a download shows its bar; weights that lie here load without one
+    with quiet_transformers(warnings=True) if Path(path).is_dir() else nullcontext():
+        network = _from(
+            path,
+            "model",
+            kind,
+            config=config,
+            dtype=DTYPES[dtype],
+            use_safetensors=None if allow_pickle else True,
+            trust_remote_code=trust_remote_code,
+        )
+    tokenizer = _tokenizer(path, trust_remote_code)
     network.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
-    identity = ModelIdentity(id=name, architecture=type(network).__name__, weight_hash=hash_weights(network))
+    identity = ModelIdentity(
+        id=name or path, architecture=type(network).__name__, weight_hash=hash_weights(network)
+    )
     return LoadedModel(network, tokenizer, identity, task)
 
 

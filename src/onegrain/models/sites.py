@@ -87,11 +87,15 @@ def find_points(model: nn.Module, model_type: str) -> list[SitePoint]:
 
 
 def module_point(model: nn.Module, path: str) -> SitePoint:
-    """The site that any module's output is, named by the module's path."""
+    """The site that any module's output is, named by the module's path.
+
+    In a translation model only what lies in the encoder sees the source's words.
+    """
     names = [name for name, _ in model.named_modules() if name]
     if path not in names:
         raise ModelError(f"no module {path!r} in {type(model).__name__}; it has {_some(names)}")
-    return SitePoint(path, path, side="target" if path.startswith("decoder.") else "source")
+    translates = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
+    return SitePoint(path, path, side="target" if translates and "encoder" not in path.split(".") else "source")
 
 
 def _recurrent(prefix: str, part: nn.Module, side: Side) -> list[SitePoint]:

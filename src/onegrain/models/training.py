@@ -16,6 +16,7 @@ from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -30,9 +31,10 @@ from onegrain.core.provenance import CorpusIdentity, package_version
 from onegrain.errors import MismatchError, OutputExistsError, ParameterError
 from onegrain.models.lstm_lm import LSTMLanguageModel, LSTMLanguageModelConfig
 from onegrain.models.lstm_nmt import LSTMTranslationConfig, LSTMTranslationModel
+from onegrain.models.quiet import quiet_transformers
 from onegrain.models.tokenization import train_tokenizer
 
-__all__ = ["TrainingOptions", "train_nlm", "train_nmt"]
+__all__ = ["TrainingOptions", "is_trained", "train_nlm", "train_nmt"]
 
 IGNORED = -100
 WORK = ".training"
@@ -139,6 +141,11 @@ def train_nmt(
     return _train(task, Path(out), chosen, force, progress)
 
 
+def is_trained(folder: str | os.PathLike[str]) -> bool:
+    """Whether a training has finished in this folder."""
+    return (Path(folder) / "training.json").is_file() and not (Path(folder) / WORK).exists()
+
+
 @dataclass(frozen=True)
 class _Task:
     """What differs between the two kinds of model."""
@@ -176,7 +183,8 @@ def _subwords(tokenizer: PreTrainedTokenizerFast, corpus: Corpus) -> list[list[i
 def _train(task: _Task, out: Path, options: TrainingOptions, force: bool, progress: Progress) -> Path:
     record = _identity(task, options)
     work = _claim(out, record, force)
-    with storage_errors(out):
+    # the Trainer warns that a tied weight is not in the checkpoint, which is as it should be
+    with storage_errors(out), quiet_transformers(warnings=False):
         tokenizer = train_tokenizer(
             task.vocabulary_from,
             options.vocab_size,
@@ -230,7 +238,7 @@ def _claim(out: Path, record: dict[str, Any], force: bool) -> Path:
         return work
     if out.is_dir() and not force and not any(out.iterdir()):
         out.rmdir()
-    elif (out / "training.json").is_file() and not force:
+    elif is_trained(out) and not force:
         raise OutputExistsError(f"{out} holds a trained model; use --force (force=True) to replace it")
     claim_output(out, force=force)
     with storage_errors(out):
@@ -276,9 +284,10 @@ def _trainer(
         use_cpu=not torch.cuda.is_available(),
         disable_tqdm=True,
         report_to=[],
+        restore_callback_states_from_checkpoint=True,
     )
     pad = int(model.config.pad_token_id)
-    return Trainer(
+    trainer = Trainer(
         model=model,
         args=arguments,
         train_dataset=train,
@@ -286,6 +295,8 @@ def _trainer(
         data_collator=lambda examples: _collate(examples, pad),
         callbacks=[EarlyStoppingCallback(early_stopping_patience=options.patience)],
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _collate(examples: list[dict[str, list[int]]], pad: int) -> dict[str, Tensor]:
@@ -310,7 +321,7 @@ def _epochs(history: list[dict[str, Any]]) -> list[dict[str, float]]:
 
 
 class _Advance(TrainerCallback):
-    """Hands the Trainer's steps to our progress; removes its printing."""
+    """Hands the Trainer's steps to our progress."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
         self.advance = advance

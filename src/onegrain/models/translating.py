@@ -27,18 +27,22 @@ def translate(
 ) -> list[str]:
     """Translate every sentence, greedily (``beams`` 1) or by beam search.
 
-    A sentence may become twice as long as the longest source of its batch plus ten subwords, and
-    ``max_new_tokens`` at most: an erased model that never ends its sentence is cut there.
+    A sentence may become twice as long as its source plus ten subwords, and ``max_new_tokens`` at most: an
+    erased model that never ends its sentence is cut there. The sentences beside it in its batch have no say.
     """
     rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()))]
     translations = [""] * len(rows)
     with progress("translate", len(rows), "sentences") as advance:
         for batch in by_length([len(row) for row in rows], batch_size):
             inputs = loaded.batch([rows[i] for i in batch])
-            longest = min(max_new_tokens, 2 * inputs["input_ids"].shape[1] + 10)
-            made = loaded.model.generate(**inputs, num_beams=beams, do_sample=False, max_new_tokens=longest)
+            limits = [min(max_new_tokens, 2 * len(rows[i]) + 10) for i in batch]
+            made = loaded.model.generate(
+                **inputs, num_beams=beams, do_sample=False, max_new_tokens=max(limits)
+            )
+            # what generate returns starts with the decoder's start token
+            kept = [ids[: 1 + limit] for ids, limit in zip(made.tolist(), limits, strict=True)]
             texts = loaded.tokenizer.batch_decode(
-                made, skip_special_tokens=True, clean_up_tokenization_spaces=False
+                kept, skip_special_tokens=True, clean_up_tokenization_spaces=False
             )
             for sentence, text in zip(batch, texts, strict=True):
                 translations[int(sentence)] = text.strip()

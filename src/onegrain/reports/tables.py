@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from onegrain.errors import ParameterError
-from onegrain.reports.numbers import number
+from onegrain.reports.numbers import UNKNOWN, number
 from onegrain.reports.rendering import render
 
 __all__ = ["table_html"]
+
+NUMBER_TEXT = re.compile(r"[-+−]?[\d.,]+([-–][\d.,]+)? ?%?( \[.*\])?")
 
 
 def table_html(
@@ -49,7 +52,12 @@ def table_html(
 
 
 def _numeric(column: Any) -> bool:
-    values = [value for value in column.tolist() if value is not None]
-    return bool(values) and all(
-        isinstance(value, (int, float)) and not isinstance(value, bool) for value in values
-    )
+    """Whether every value that is there is a number, or text that shows one."""
+    values = [value for value in column.tolist() if value is not None and value != UNKNOWN]
+    return bool(values) and all(_is_number(value) for value in values)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, str):
+        return NUMBER_TEXT.fullmatch(value) is not None
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -14,7 +14,7 @@ __all__ = ["Dice"]
 
 T = TypeVar("T")
 
-_FLATTEN = 2.7
+_FLATTEN = 2.0
 
 
 @lru_cache(maxsize=1024)
@@ -41,7 +41,7 @@ class Dice:
         return self._random() < probability
 
     def zipf(self, ranked: Sequence[T]) -> T:
-        """One of the elements; the one of rank r (from 0) weighs 1 / (r + 2.7), as in Mandelbrot's form of Zipf's law."""
+        """One of the elements; that of rank r (from 0) weighs 1 / (r + 2), Mandelbrot's form of Zipf."""
         at = bisect_right(_zipf_steps(len(ranked)), self._random())
         return ranked[min(at, len(ranked) - 1)]
 

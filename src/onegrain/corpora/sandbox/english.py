@@ -1,4 +1,4 @@
-"""Sandbox meanings said in English, with Penn tags, features and supersenses in the manner of UD English-EWT."""
+"""Sandbox meanings said in English, with Penn tags, features and supersenses as in UD English-EWT."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ _POSSESSIVES = {
     "our": ("Plur", "1", ""), "their": ("Plur", "3", ""),
 }  # fmt: skip
 _SENSES = {
-    "in": "p.Locus", "on": "p.Locus", "under": "p.Locus", "behind": "p.Locus", "near": "p.Locus", "to": "p.Goal",
-    "from": "p.Source", "with": "p.Accompanier", "without": "p.Accompanier", "for": "p.Beneficiary",
+    "in": "p.Locus", "on": "p.Locus", "under": "p.Locus", "behind": "p.Locus", "near": "p.Locus",
+    "to": "p.Goal", "from": "p.Source", "with": "p.Accompanier", "without": "p.Accompanier",
+    "for": "p.Beneficiary",
 }  # fmt: skip
 _QUESTION = {
     "what": Token("what", "PRON", "PronType=Int", "WP"), "where": Token("where", "ADV", "PronType=Int", "WRB"),
@@ -96,9 +97,13 @@ def _verbs(clause: Clause, plural: bool, person: int, inverted: bool) -> tuple[T
     if clause.modal in ("can", "may", "must"):
         return Token(clause.modal, "AUX", "VerbForm=Fin", "MD"), [infinitive]
     if tense == "fut":
-        return Token("will", "AUX", "VerbForm=Fin", "MD"), [infinitive if verb is not BE else _be_infinitive(clause)]
+        return Token("will", "AUX", "VerbForm=Fin", "MD"), [
+            infinitive if verb is not BE else _be_infinitive(clause)
+        ]
     if tense == "perf":
-        participle = Token(verb.english[3], _upos(clause), feats(Tense="Past", VerbForm="Part"), "VBN", verb.sense)
+        participle = Token(
+            verb.english[3], _upos(clause), feats(Tense="Past", VerbForm="Part"), "VBN", verb.sense
+        )
         has = "has" if person == 3 and not plural else "have"
         return _finite(has, "AUX", "pres", plural, person, ""), [participle]
     if tense in ("prog", "pastprog"):
@@ -269,5 +274,3 @@ def _time(time: Time) -> list[Token]:
 
 def _preposition(form: str) -> Token:
     return Token(form, "ADP", xpos="IN", sense="p.Time")
-
-

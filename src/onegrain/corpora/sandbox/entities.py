@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from onegrain.corpora.sandbox.dice import Dice
@@ -33,8 +32,8 @@ __all__ = [
 ]
 
 _DETERMINERS = (
-    ("the", 38.0), ("a", 20.0), ("possessive", 14.0), ("number", 8.0), ("some", 6.0), ("this", 4.0), ("that", 4.0),
-    ("every", 3.0), ("owner", 3.0),
+    ("the", 38.0), ("a", 20.0), ("possessive", 14.0), ("number", 8.0), ("some", 6.0), ("this", 4.0),
+    ("that", 4.0), ("every", 3.0), ("owner", 3.0),
 )  # fmt: skip
 _PLAIN_DETERMINERS = (("the", 50.0), ("possessive", 25.0), ("this", 8.0), ("that", 8.0), ("a", 9.0))
 _POSSESSIVES = (("his", 25.0), ("her", 25.0), ("my", 18.0), ("their", 14.0), ("our", 10.0), ("your", 8.0))
@@ -175,8 +174,8 @@ def draw_time(dice: Dice, tense: str) -> Time | None:
         return Time(kind, entity=draw_noun(dice, ("event",), plain=True))
     if kind == "part":
         return Time(kind, noun=_part_of_day(dice))
-    word = {"weekday": WEEKDAYS, "every": WEEKDAYS, "month": MONTHS, "hour": HOURS}[kind]
-    return Time(kind, dice.zipf(word))
+    words = {"weekday": WEEKDAYS, "every": WEEKDAYS, "month": MONTHS, "hour": HOURS}[kind]
+    return Time(kind, dice.zipf(words))
 
 
 def _part_of_day(dice: Dice) -> Noun:

@@ -232,7 +232,10 @@ def _place(place: Place, verb: Verb) -> list[Token]:
 
 def _time(time: Time) -> list[Token]:
     if time.entity:
-        return [Token("avant" if time.kind == "before" else "après", "ADP"), *say_entity(time.entity, _relative)]
+        return [
+            Token("avant" if time.kind == "before" else "après", "ADP"),
+            *say_entity(time.entity, _relative),
+        ]
     if time.noun:
         article = Token("le", "DET", feats(Definite="Def", Gender="Masc", Number="Sing", PronType="Art"))
         return [article, Token(time.noun.french[0], "NOUN", "Gender=Masc|Number=Sing")]
@@ -241,8 +244,10 @@ def _time(time: Time) -> list[Token]:
         return [Token(form, "ADV")]
     if time.kind == "hour":
         return [
-            Token("à", "ADP"), Token(form, "NUM", "NumType=Card"), Token("heures", "NOUN", "Gender=Fem|Number=Plur"),
-        ]  # fmt: skip
+            Token("à", "ADP"),
+            Token(form, "NUM", "NumType=Card"),
+            Token("heures", "NOUN", "Gender=Fem|Number=Plur"),
+        ]
     name = Token(form, "NOUN", "Gender=Masc|Number=Sing")
     if time.kind == "month":
         return [Token("en", "ADP"), name]

@@ -101,7 +101,9 @@ def _determiner(entity: Entity, denied: bool) -> list[Token]:
     if denied and kind in ("a", ""):
         return [_OF]
     if kind == "":
-        article = Token(("le", "la")[at], "DET", feats(Definite="Def", Gender=gender, Number=number, PronType="Art"))
+        article = Token(
+            ("le", "la")[at], "DET", feats(Definite="Def", Gender=gender, Number=number, PronType="Art")
+        )
         return [_OF, article]
     if kind in _POSSESSIVES:
         marks = feats(Gender=gender, Number=number, Poss="Yes", PronType="Prs")

@@ -45,9 +45,9 @@ def sandbox(n_sentences: int, *, seed: int = 0, language: str = "en", parallel: 
     """Generate sandbox text; sentences may recur, as they do in real text.
 
     English carries the layers ``upos``, ``xpos`` (Penn tags), ``feats`` and ``supersense``, complete, and one
-    for every feature key (``Number``, ``Tense``, ``Person``, ``Gender``, ...), unlabelled where a word lacks it.
-    French and German carry ``upos``, ``feats`` and the feature keys. Words are in lower case, and sentences end
-    in ``.`` or ``?``. The same English sentence always has the same translations, and the same seed gives the
+    for every feature key (``Number``, ``Tense``, ``Person``, ``Gender``, ...), unlabelled where a word lacks
+    it. French and German carry ``upos``, ``feats`` and the feature keys. Words are in lower case; sentences
+    end in ``.`` or ``?``. The same English sentence always has the same translations, and a seed gives the
     same corpus in every process; a longer corpus begins with the shorter one.
 
     Args:

@@ -26,7 +26,8 @@ _PREPOSITIONS = {
     "to": ("zu", "Dat"), "from": ("aus", "Dat"), "before": ("vor", "Dat"), "after": ("nach", "Dat"),
 }  # fmt: skip
 _CONTRACTED = {
-    ("in", "dem"): "im", ("an", "dem"): "am", ("zu", "dem"): "zum", ("zu", "der"): "zur", ("bei", "dem"): "beim",
+    ("in", "dem"): "im", ("an", "dem"): "am", ("zu", "dem"): "zum", ("zu", "der"): "zur",
+    ("bei", "dem"): "beim",
 }  # fmt: skip
 _SUBORDINATORS = {
     "because": "weil", "if": "wenn", "while": "während", "before": "bevor", "after": "nachdem",
@@ -80,7 +81,9 @@ def _condition(clause: Clause, subordinator: str) -> list[Token]:
     return [Token(form, "SCONJ"), *_verb_last(clause)]
 
 
-def _main(clause: Clause, *, subject: list[Token] | None = None, front: list[Token] | None = None) -> list[Token]:
+def _main(
+    clause: Clause, *, subject: list[Token] | None = None, front: list[Token] | None = None
+) -> list[Token]:
     """Verb second: after the subject, or after ``front`` with the subject behind the verb."""
     subject = _subject(clause) if subject is None else subject
     finite, rest = _verbs(clause)
@@ -213,7 +216,9 @@ def _time(time: Time) -> list[Token]:
 def _commas(tokens: Sequence[Token]) -> list[Token]:
     """Drop a comma that another comma or the final mark follows."""
     follows = [*(token.upos for token in tokens[1:]), ""]
-    return [token for token, after in zip(tokens, follows, strict=True) if token.form != "," or after != "PUNCT"]
+    return [
+        token for token, after in zip(tokens, follows, strict=True) if token.form != "," or after != "PUNCT"
+    ]
 
 
 def _contract(tokens: Sequence[Token]) -> list[Token]:

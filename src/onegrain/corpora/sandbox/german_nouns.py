@@ -13,18 +13,26 @@ __all__ = ["GENDERS", "adjective_token", "article", "personal_pronoun", "say_ent
 GENDERS = {"m": "Masc", "f": "Fem", "n": "Neut"}
 _COLUMN = {"m": 0, "f": 1, "n": 2, "p": 3}
 _DEFINITE = {
-    "Nom": ("der", "die", "das", "die"), "Acc": ("den", "die", "das", "die"), "Dat": ("dem", "der", "dem", "den"),
+    "Nom": ("der", "die", "das", "die"), "Acc": ("den", "die", "das", "die"),
+    "Dat": ("dem", "der", "dem", "den"),
 }  # fmt: skip
 _DER_ENDINGS = {"Nom": ("er", "e", "es", "e"), "Acc": ("en", "e", "es", "e"), "Dat": ("em", "er", "em", "en")}
 _EIN_ENDINGS = {"Nom": ("", "e", "", "e"), "Acc": ("en", "e", "", "e"), "Dat": ("em", "er", "em", "en")}
 _STRONG = {"Nom": ("er", "e", "es", "e"), "Acc": ("en", "e", "es", "e"), "Dat": ("em", "er", "em", "en")}
 _MIXED = {"Nom": ("er", "e", "es", "en"), "Acc": ("en", "e", "es", "en"), "Dat": ("en", "en", "en", "en")}
 _WEAK = {"Nom": ("e", "e", "e", "en"), "Acc": ("en", "e", "e", "en"), "Dat": ("en", "en", "en", "en")}
-_DER_WORDS = {"this": ("dies", "Dem"), "that": ("jen", "Dem"), "every": ("jed", "Tot"), "some": ("einig", "Ind")}
+_DER_WORDS = {
+    "this": ("dies", "Dem"),
+    "that": ("jen", "Dem"),
+    "every": ("jed", "Tot"),
+    "some": ("einig", "Ind"),
+}
 _POSSESSIVES = {"my": "mein", "your": "dein", "his": "sein", "her": "ihr", "our": "unser", "their": "ihr"}
 _PERSONAL = {
-    (1, False, ""): ("ich", "mich", "mir"), (2, False, ""): ("du", "dich", "dir"), (1, True, ""): ("wir", "uns", "uns"),
-    (3, True, ""): ("sie", "sie", "ihnen"), (3, False, "m"): ("er", "ihn", "ihm"), (3, False, "f"): ("sie", "sie", "ihr"),
+    (1, False, ""): ("ich", "mich", "mir"), (2, False, ""): ("du", "dich", "dir"),
+    (1, True, ""): ("wir", "uns", "uns"),
+    (3, True, ""): ("sie", "sie", "ihnen"),
+    (3, False, "m"): ("er", "ihn", "ihm"), (3, False, "f"): ("sie", "sie", "ihr"),
 }  # fmt: skip
 _CASES = ("Nom", "Acc", "Dat")
 
@@ -41,7 +49,9 @@ def say_entity(
         joint = Token("und", "CCONJ")
         return [*say_entity(first, case, relative), joint, *say_entity(second, case, relative)]
     if entity.name:
-        return [Token(entity.name.form, "PROPN", feats(Case=case, Gender=GENDERS[entity.gender], Number="Sing"))]
+        return [
+            Token(entity.name.form, "PROPN", feats(Case=case, Gender=GENDERS[entity.gender], Number="Sing"))
+        ]
     if entity.noun is None:
         return [personal_pronoun(entity, case)]
     said = _determiner(entity, case, denied)

@@ -9,7 +9,8 @@ __all__ = ["conjugate"]
 # infinitive: ich du er (wir and sie are the infinitive, but for sein)
 _PRESENT = {
     "sein": ("bin", "bist", "ist"), "haben": ("habe", "hast", "hat"), "werden": ("werde", "wirst", "wird"),
-    "können": ("kann", "kannst", "kann"), "müssen": ("muss", "musst", "muss"), "wollen": ("will", "willst", "will"),
+    "können": ("kann", "kannst", "kann"), "müssen": ("muss", "musst", "muss"),
+    "wollen": ("will", "willst", "will"),
     "dürfen": ("darf", "darfst", "darf"), "mögen": ("mag", "magst", "mag"),
 }  # fmt: skip
 

@@ -10,13 +10,13 @@ from onegrain.corpora.sandbox.entities import (
     draw_company,
     draw_noun,
     draw_place,
-    other_pronoun,
     draw_subject,
     draw_time,
+    other_pronoun,
 )
 from onegrain.corpora.sandbox.meaning import Clause, Entity, Place, Relative, Sentence
 from onegrain.corpora.sandbox.modifiers import FREQUENCY, MANNER, MANNER_OF_DOING, TOWNS
-from onegrain.corpora.sandbox.verbs import BE, VERBS, WANT, Verb
+from onegrain.corpora.sandbox.verbs import BE, VERBS, Verb
 
 __all__ = ["draw_sentence"]
 
@@ -26,7 +26,8 @@ _KINDS = (
 )  # fmt: skip
 _SMALL_KINDS = (("transitive", 35.0), ("intransitive", 30.0), ("copula", 18.0), ("motion", 17.0))
 _MOODS = (
-    ("statement", 84.0), ("yesno", 7.0), ("who", 3.0), ("what", 2.0), ("where", 1.5), ("when", 1.5), ("why", 1.0),
+    ("statement", 84.0), ("yesno", 7.0), ("who", 3.0), ("what", 2.0), ("where", 1.5), ("when", 1.5),
+    ("why", 1.0),
 )  # fmt: skip
 _TENSES = (("pres", 35.0), ("past", 29.0), ("fut", 12.0), ("prog", 10.0), ("perf", 8.0), ("pastprog", 6.0))
 _SIMPLE_TENSES = (("pres", 50.0), ("past", 35.0), ("fut", 15.0))
@@ -166,12 +167,7 @@ def _maybe_relative(dice: Dice, clause: Clause) -> Clause:
     """Give the subject or the object a relative clause now and then."""
     for role, probability in (("subject", 0.07), ("object", 0.09)):
         entity: Entity | None = getattr(clause, role)
-        if (
-            entity is None
-            or entity.noun is None
-            or entity.noun.mass
-            or entity.determiner in ("every", "some")
-        ):
+        if entity is None or entity.noun is None or entity.noun.mass or entity.determiner in ("every", "some"):
             continue
         if dice.chance(probability):
             relative = _relative(dice, entity)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
-    "ADJECTIVES", "FREQUENCY", "HOURS", "MANNER", "MANNER_OF_DOING", "MONTHS", "NAMES", "NUMERALS", "PLACE_ADVERBS", "TIME_ADVERBS",
-    "TOWNS", "WEEKDAYS", "Adjective", "Name", "Word",
+    "ADJECTIVES", "FREQUENCY", "HOURS", "MANNER", "MANNER_OF_DOING", "MONTHS", "NAMES", "NUMERALS",
+    "PLACE_ADVERBS", "TIME_ADVERBS", "TOWNS", "WEEKDAYS", "Adjective", "Name", "Word",
 ]  # fmt: skip
 
 _LIVING = "person animal"
@@ -78,8 +78,8 @@ carefully | prudemment | vorsichtig; loudly | bruyamment | laut; secretly | secr
 happily | joyeusement | fröhlich; together | ensemble | zusammen; bravely | courageusement | mutig
 """
 _FREQUENCY = """
-often | souvent | oft; always | toujours | immer; sometimes | parfois | manchmal; usually | généralement | meistens
-rarely | rarement | selten
+often | souvent | oft; always | toujours | immer; sometimes | parfois | manchmal
+usually | généralement | meistens; rarely | rarement | selten
 """
 _TIME_ADVERBS = """
 today | aujourd'hui | heute | any; yesterday | hier | gestern | past; now | maintenant | jetzt | pres
@@ -98,8 +98,9 @@ december | décembre | dezember; july | juillet | juli; april | avril | april; s
 october | octobre | oktober; november | novembre | november; february | février | februar
 """
 _NUMERALS = """
-two | deux | zwei; three | trois | drei; four | quatre | vier; five | cinq | fünf; ten | dix | zehn; six | six | sechs
-eight | huit | acht; seven | sept | sieben; twelve | douze | zwölf; nine | neuf | neun; twenty | vingt | zwanzig
+two | deux | zwei; three | trois | drei; four | quatre | vier; five | cinq | fünf; ten | dix | zehn
+six | six | sechs; eight | huit | acht; seven | sept | sieben
+twelve | douze | zwölf; nine | neuf | neun; twenty | vingt | zwanzig
 eleven | onze | elf; thirty | trente | dreißig; fifteen | quinze | fünfzehn; forty | quarante | vierzig
 """
 _NAMES = """
@@ -115,7 +116,7 @@ warsaw | varsovie | warschau; athens | athènes | athen
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adjective:
-    """An adjective; ``french`` is masculine, feminine, masculine before a vowel; German has its attributive stem."""
+    """An adjective; ``french`` is masculine, feminine, masculine before a vowel; German has a stem too."""
 
     english: str
     french: tuple[str, str, str]
@@ -178,7 +179,9 @@ WEEKDAYS = _words(_WEEKDAYS)
 MONTHS = _words(_MONTHS)
 NUMERALS = _words(_NUMERALS)
 HOURS = tuple(
-    word for word in NUMERALS if word.english in "two three four five six seven eight nine ten eleven".split()
+    word
+    for word in NUMERALS
+    if word.english in ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]
 )
 NAMES: tuple[Name, ...] = tuple(Name(*entry.split(".")) for entry in _NAMES.split())
 TOWNS = _words(_TOWNS)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (a lexicon entry stays on one line)
 """The nouns of the sandbox language, each with its French and German noun.
 
 One line a noun: English, French with its gender, German with its gender and plural. A slash gives a plural that

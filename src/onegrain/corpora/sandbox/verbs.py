@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (a lexicon entry stays on one line)
 """The verbs of the sandbox language, each with its French and German verb.
 
 One line a verb: English (base, or base/past/participle), French infinitive (``+`` before it: compound tenses with
@@ -161,7 +162,7 @@ def _english_forms(entry: str) -> tuple[str, str, str, str, str]:
         ing = stem + "ing"
     if base == "have":
         third = "has"
-    return (base, third, *(parts[1:] if len(parts) == 3 else (past, past)), ing)  # type: ignore[return-value]
+    return (base, third, *(parts[1:] if len(parts) == 3 else (past, past)), ing)
 
 
 def _german_forms(entry: str) -> tuple[str, str, str, str]:

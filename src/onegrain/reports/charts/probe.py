@@ -32,7 +32,9 @@ def lambda_grid(grid: Sequence[Mapping[str, Any]], chosen: Mapping[str, float] |
     panels = [panel for panel in PANELS if panel[0] in frame and frame[panel[0]].notna().any()]
     if not panels:
         raise ParameterError("the grid has no accuracy, score or zero_share to draw")
-    orders = {name: [_power(value) for value in sorted(frame[name].unique())] for name in ("lambda1", "lambda2")}
+    orders = {
+        name: [_power(value) for value in sorted(frame[name].unique())] for name in ("lambda1", "lambda2")
+    }
     picked = frame["lambda1"].map(lambda _: False)
     if chosen is not None:
         picked = (frame["lambda1"] == chosen["lambda1"]) & (frame["lambda2"] == chosen["lambda2"])
@@ -47,7 +49,9 @@ def lambda_grid(grid: Sequence[Mapping[str, Any]], chosen: Mapping[str, float] |
 
 def _power(value: float) -> str:
     """A lambda in few characters: ``0``, ``1e-5``, ``0.01``, ``2``."""
-    return f"{value:g}" if value == 0 or value >= 0.01 else f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-")
+    return (
+        f"{value:g}" if value == 0 or value >= 0.01 else f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-")
+    )
 
 
 def _panel(frame: pd.DataFrame, panel: tuple[str, str, str], orders: Mapping[str, list[str]]) -> Any:

@@ -75,7 +75,11 @@ def effective_bars(table: pd.DataFrame) -> Any:
         x="effective:Q", text=alt.Text("effective:Q", format=",.3~s")
     )
     chart = (bars + text).properties(width=WIDTH - 80, height=alt.Step(18))
-    return finish(chart, "Effective number of neurons of each label", "few effective neurons: localised; many: distributed")
+    return finish(
+        chart,
+        "Effective number of neurons of each label",
+        "few effective neurons: localised; many: distributed",
+    )
 
 
 def jaccard_matrix(result: Sharing) -> Any:
@@ -154,7 +158,7 @@ def site_bars(table: pd.DataFrame, top: int) -> Any:
         alt.Tooltip("p:Q", format=".2g"),
     ]
     bars = base.mark_bar(color=COLOURS[0]).encode(x=x, tooltip=tooltip)
-    ticks = base.mark_tick(color=COLOURS[1], thickness=3, size=16).encode(x="width_share:Q")
+    ticks = base.mark_tick(color=INK, thickness=3, size=16).encode(x="width_share:Q")
     chart = (bars + ticks).properties(width=WIDTH - 80, height=alt.Step(22))
     subtitle = f"the first {top} neurons of the order; tick: the site's share of all neurons (chance)"
     return finish(chart, "In which layers the top neurons lie", subtitle)

@@ -104,7 +104,11 @@ def contrast_dots(result: Contrast) -> Any:
     order = frame.groupby("label")["effective_share"].mean().sort_values(ascending=False).index.tolist()
     y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelOverlap=False, grid=True))
     base = alt.Chart(frame).encode(y=y)
-    x = alt.X("effective_share:Q", title="Effective neurons (% of the model's)", axis=alt.Axis(format=".1%", tickCount=6))
+    x = alt.X(
+        "effective_share:Q",
+        title="Effective neurons (% of the model's)",
+        axis=alt.Axis(format=".1%", tickCount=6),
+    )
     span = base.mark_rule(color="#BBBBBB").encode(
         x=alt.X("min(effective_share):Q", title=""), x2="max(effective_share):Q"
     )

@@ -16,6 +16,7 @@ __all__ = ["neurons_section"]
 
 SENTENCES = 4
 IN_TABLE = 8
+OF_LABEL = 5
 CONTEXTS = 3
 
 
@@ -67,8 +68,8 @@ def _first_of_labels(ranking: Ranking) -> dict[str, int]:
     return best
 
 
-def _listing(words: NeuronWords, direction: str) -> str:
-    part = words.words[words.words["direction"] == direction]
+def _listing(words: NeuronWords, direction: str, n: int = IN_TABLE) -> str:
+    part = words.words[words.words["direction"] == direction].head(n)
     return ", ".join(f"{row.word} ({row.deviation:+.1f})" for row in part.itertuples())
 
 
@@ -76,7 +77,7 @@ def _label_row(label: str, index: int, words: NeuronWords, ranking: Ranking) -> 
     row: dict[str, object] = {"label": label, "neuron": words.name}
     if ranking.weights is not None:
         row["weight"] = float(ranking.weights[ranking.labels.index(label), index])
-    return row | {"high": _listing(words, "high"), "low": _listing(words, "low")}
+    return row | {"high": _listing(words, "high", OF_LABEL), "low": _listing(words, "low", OF_LABEL)}
 
 
 def _neuron(activations: Activations, words: NeuronWords, place: int) -> list[Block]:

@@ -21,11 +21,33 @@ def _part(ranking: Ranking, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
+def _chosen(ranking: Ranking) -> dict[str, float] | None:
+    """The lambda1 and lambda2 that were chosen, or None where the details do not say."""
+    known = ranking.details
+    pair = ("lambda1", "lambda2")
+    return {name: known[name] for name in pair} if all(name in known for name in pair) else None
+
+
+def _f1(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
+    """One row a label, one column a ranking: F1 on held-out words, as far as the details know it."""
+    columns = {}
+    for name, ranking in rankings.items():
+        labels = _part(ranking, "full").get("labels") or {}
+        columns[name] = {label: facts.get("f1") for label, facts in labels.items()}
+    frame = pd.DataFrame(columns, dtype=float).dropna(axis="columns", how="all")
+    return frame.rename_axis("label").reset_index()
+
+
+def _range(full: Mapping[str, Any]) -> str | None:
+    low, high = full.get("low"), full.get("high")
+    return None if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}%"
+
+
 def _row(name: str, ranking: Ranking) -> dict[str, Any]:
     evaluation = ranking.details.get("evaluation") or {}
     full, minimal = _part(ranking, "full"), _part(ranking, "minimal_set")
     control = _part(ranking, "control")
-    chosen = ranking.details.get("chosen") or {}
+    chosen = _chosen(ranking) or {}
     return {
         "ranking": name,
         "layer": ranking.layer,
@@ -35,8 +57,7 @@ def _row(name: str, ranking: Ranking) -> dict[str, Any]:
         "lambda1": chosen.get("lambda1"),
         "lambda2": chosen.get("lambda2"),
         "accuracy": full.get("accuracy"),
-        "low": full.get("low"),
-        "high": full.get("high"),
+        "interval": _range(full),
         "macro_f1": full.get("macro_f1"),
         "majority": evaluation.get("majority"),
         "selectivity": control.get("selectivity", evaluation.get("selectivity")),
@@ -47,13 +68,12 @@ def _row(name: str, ranking: Ranking) -> dict[str, Any]:
 HEADINGS = {
     "lambda1": "λ₁",
     "lambda2": "λ₂",
-    "low": "95 % from",
-    "high": "to",
+    "interval": "95 % interval",
     "macro_f1": "macro F1",
     "minimal": "minimal set",
     "ranked": "with weight",
 }
-SHARES = ("accuracy", "low", "high", "macro_f1", "majority", "selectivity")
+SHARES = ("accuracy", "macro_f1", "majority", "selectivity")
 
 
 def probe_findings(rankings: Mapping[str, Ranking]) -> list[str]:
@@ -96,6 +116,10 @@ def probe_section(rankings: Mapping[str, Ranking]) -> Section:
         "the full one."
     )
     blocks: list[Block] = [Text(tuple(probe_findings(rankings))), Table(frame, caption, formats, headings)]
+    scores = _f1(rankings)
+    if len(scores):
+        forms = dict.fromkeys(scores.columns[1:], ".3f")
+        blocks.append(Table(scores, "F1 of every label on held-out words.", forms))
     for name, ranking in rankings.items():
         blocks += _charts(name, ranking)
     return Section("What the probes find", blocks, "probes")
@@ -105,7 +129,7 @@ def _charts(name: str, ranking: Ranking) -> list[Block]:
     blocks: list[Block] = []
     grid, evaluation = ranking.details.get("grid"), ranking.details.get("evaluation") or {}
     if grid and len(grid) > 1:
-        chart = lambda_grid(grid, ranking.details.get("chosen"))
+        chart = lambda_grid(grid, _chosen(ranking))
         blocks.append(Chart(chart, slug(f"lambda-grid-{name}"), "S weighs localisation against accuracy lost."))
     for kind in ("masking", "retraining"):
         if evaluation.get(kind):

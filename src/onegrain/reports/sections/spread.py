@@ -54,10 +54,11 @@ def localisation_findings(rankings: Mapping[str, Ranking]) -> list[str]:
             continue
         least, most = known.iloc[0], known.iloc[-1]
         text = (
-            f"{name}: of {number(ranking.space.size)} neurons, {most['label']} is spread over an effective "
-            f"{number(most['effective'])}, {least['label']} over {number(least['effective'])}; half of the "
-            "weight mass of "
-            f"a label lies in {number(known['neurons_50'].median())} neurons (median over the labels)."
+            f"{name}: of {number(ranking.space.size)} neurons, {most['label']} is spread over an "
+            f"effective {number(most['effective'])} of them, {least['label']} over "
+            f"{number(least['effective'])}; half "
+            f"of a label's weight mass lies in {number(known['neurons_50'].median())} of them (median over "
+            "labels)."
         )
         found.append(text + _classes(table))
     return found
@@ -167,7 +168,7 @@ def layers_findings(rankings: Mapping[str, Ranking], top: int | None = None) -> 
             f"{number(int(table['count'].sum()))} "
             f"neurons, {best['enrichment']:.1f} times its share of all neurons"
         )
-        verdict = "" if best["p"] < SIGNIFICANT else ", which random choice of neurons would also give"
+        verdict = "" if best["p"] < SIGNIFICANT else "; no more than a random choice could give"
         found.append(f"{text} (p = {best['p']:.2g}{verdict}).")
     return found
 

@@ -25,15 +25,25 @@ __all__ = [
 ]
 
 READ_AT = 0.2
-SHARE_COLUMNS = (
-    "accuracy",
-    "majority",
-    "minimal_share",
-    "effective_share",
-    "effective_share_open",
-    "effective_share_closed",
-    "shared_neurons",
-)
+MEASURES: dict[str, tuple[str, str | None]] = {
+    "neurons": ("neurons", None),
+    "labels": ("labels compared", None),
+    "accuracy": ("probe accuracy", ".1%"),
+    "majority": ("always the commonest label", ".1%"),
+    "lambda1": ("λ₁", "g"),
+    "lambda2": ("λ₂", "g"),
+    "minimal_neurons": ("minimal set, neurons", ",.0f"),
+    "minimal_share": ("minimal set, share of neurons", ".1%"),
+    "effective": ("effective number, mean over labels", ",.1f"),
+    "effective_share": ("effective share of neurons", ".2%"),
+    "effective_share_open": ("effective share, open class", ".2%"),
+    "effective_share_closed": ("effective share, closed class", ".2%"),
+    "gini": ("Gini", ".3f"),
+    "mean_jaccard": ("Jaccard of two labels, mean", ".3f"),
+    "expected_jaccard": ("Jaccard of random sets", ".3f"),
+    "shared_neurons": ("top neurons of two or more labels", ".1%"),
+}
+"""Column of a contrast's summary -> what the report calls it, and its format."""
 
 
 def contrast_findings(result: Contrast) -> list[str]:
@@ -44,13 +54,28 @@ def contrast_findings(result: Contrast) -> list[str]:
     wide, narrow = str(by_model.index[0]), str(by_model.index[-1])
     table = result.by_label.pivot(index="label", columns="model", values="effective_share").dropna()
     wins = int((table[wide] > table[narrow]).sum())
-    return [
+    text = (
         f"On {len(result.labels)} common labels, {wide} spreads a label over an effective "
         f"{percent(by_model[wide])} of its "
         f"neurons on average, {narrow} over {percent(by_model[narrow])}; {wide} is the more distributed of "
         "the two for "
         f"{wins} of {len(table)} labels."
-    ]
+    )
+    pairs = result.summary[["lambda1", "lambda2"]].drop_duplicates()
+    if len(pairs) > 1:
+        text += " Their probes were regularised differently (λ₁, λ₂), which alone changes these numbers."
+    return [text]
+
+
+def _measures(summary: pd.DataFrame) -> pd.DataFrame:
+    """One row a measure that any model has, one column a model, as text."""
+    rows = []
+    for name, (heading, form) in MEASURES.items():
+        values = summary[name].tolist()
+        if any(not pd.isna(value) for value in values):
+            shown = [number(None if pd.isna(value) else value, form) for value in values]
+            rows.append({"measure": heading, **dict(zip(summary["model"], shown, strict=True))})
+    return pd.DataFrame(rows)
 
 
 def contrast_section(rankings: Mapping[str, Ranking], k: int | None = None) -> Section:
@@ -63,26 +88,10 @@ def contrast_section(rankings: Mapping[str, Ranking], k: int | None = None) -> S
     result = contrast(rankings, k)
     dropped = [f"{name} (without {', '.join(gone)})" for name, gone in result.dropped.items() if gone]
     notes = [f"Compared on the labels that all models have: {'; '.join(dropped)}."] if dropped else []
-    frame = result.summary.dropna(axis="columns", how="all")
-    formats = {name: ".1%" for name in SHARE_COLUMNS if name in frame}
-    formats |= {name: ".3f" for name in ("gini", "mean_jaccard", "expected_jaccard") if name in frame}
-    headings = {
-        "effective": "effective number",
-        "effective_share": "of its neurons",
-        "effective_share_open": "open class",
-        "effective_share_closed": "closed class",
-        "mean_jaccard": "Jaccard of labels",
-        "expected_jaccard": "by chance",
-        "shared_neurons": "shared by 2+ labels",
-        "minimal_neurons": "minimal set",
-        "minimal_share": "of its neurons ",
-        "gini": "Gini",
-    }
-    shown = {name: text for name, text in headings.items() if name in frame}
     caption = "Means over the common labels; accuracy and minimal set are of the probe on all its own labels."
     blocks: list[Block] = [
         Text((*contrast_findings(result), *notes)),
-        Table(frame, caption, formats, shown),
+        Table(_measures(result.summary), caption),
     ]
     if result.by_label["effective_share"].notna().any():
         blocks.append(Chart(contrast_dots(result), slug(f"contrast-labels-{'-'.join(rankings)}")))
@@ -115,7 +124,7 @@ def _top_or_bottom(ordering: str, share: float, rows: pd.DataFrame, result: Task
     apart = top[worse] < bottom[better] if result.higher_is_better else top[worse] > bottom[better]
     if top["damage"] <= bottom["damage"]:
         verdict = "the top does not hurt more than the bottom"
-    elif apart:
+    elif apart or pd.isna(top["low"]) or pd.isna(bottom["low"]):
         verdict = "the top hurts more than the bottom"
     else:
         verdict = "the top hurts more than the bottom, but their intervals overlap"
@@ -137,8 +146,14 @@ def _random(table: pd.DataFrame, ordering: str, share: float, rows: pd.DataFrame
     if not len(random):
         return "."
     chance = (own if len(own) else random).iloc[0]
-    verdict = "more" if rows.loc["top", "damage"] > chance["damage"] else "not more"
-    return f"; random orders give {number(chance['value'])}, so the top hurts {verdict} than chance."
+    top = rows.loc["top"]
+    if top["damage"] <= chance["damage"]:
+        verdict = "no more than the mean random order"
+    elif chance["low"] <= top["value"] <= chance["high"]:
+        verdict = "more than the mean random order, but no more than the worst of them"
+    else:
+        verdict = "more than every random order"
+    return f"; random orders give {_interval(chance)}, so the top hurts {verdict}."
 
 
 def importance_section(
@@ -185,26 +200,22 @@ def _importance_tables(result: TaskImportance) -> list[Block]:
         "top_minus_bottom": "area top − bottom",
     }
     headings["top_minus_random"] = "top − random"
-    unit = "fall of the metric" if result.higher_is_better else "rise of its logarithm (nats)"
     second = (
-        f"Intact: {number(result.intact)}. Intervals: 95 % (top, bottom); range over orders (random). "
-        f"Damage: {unit}."
+        f"{result.metric} with a share of all neurons erased; intact: {number(result.intact)}. In brackets: "
+        "95 % "
+        "intervals (top, bottom), least and largest random order (random)."
     )
-    return [
-        Table(merged, caption, formats, headings),
-        Table(
-            result.at_shares,
-            second,
-            {"share": ".0%", "damage": ".3f"},
-            {
-                "line": "erased first",
-                "value": result.metric,
-                "low": "from",
-                "high": "to",
-                "erased": "neurons",
-            },
-        ),
-    ]
+    tables = [Table(merged, caption, formats, headings)]
+    return [*tables, Table(_readings(result.at_shares), second)] if len(result.at_shares) else [*tables]
+
+
+def _readings(at_shares: pd.DataFrame) -> pd.DataFrame:
+    """One row an ordering and line, one column a share: the metric with its interval."""
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for _, point in at_shares.iterrows():
+        row = rows.setdefault((point["ordering"], point["line"]), {})
+        row[f"{percent(point['share'], 0)} erased"] = _interval(point)
+    return pd.DataFrame([{"ordering": o, "erased first": line, **row} for (o, line), row in rows.items()])
 
 
 def _overlap_table(rankings: Mapping[str, Ranking]) -> Table:

@@ -1,0 +1,23 @@
+"""Activations: read every word of a corpus with a model, and keep what the neurons did in a store on disk.
+
+Opening a store needs neither torch nor transformers; :func:`extract` loads them when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from onegrain.activations.store import open_activations
+
+if TYPE_CHECKING:
+    from onegrain.activations.extraction import extract
+
+__all__ = ["extract", "open_activations"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "extract":
+        from onegrain.activations.extraction import extract
+
+        return extract
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

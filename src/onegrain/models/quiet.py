@@ -1,0 +1,25 @@
+"""Keeping transformers from writing to the terminal; what there is to tell goes through our progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from transformers.utils import logging
+
+__all__ = ["quiet_transformers"]
+
+
+@contextmanager
+def quiet_transformers(*, warnings: bool) -> Iterator[None]:
+    """No progress bars of transformers inside the block, and its warnings only if ``warnings``."""
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    if not warnings:
+        logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

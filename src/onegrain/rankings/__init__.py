@@ -1,0 +1,6 @@
+"""Rank neurons: one module a method, one registry, one record."""
+
+from onegrain.rankings.registry import METHODS, method, rank
+from onegrain.rankings.request import Method, Request
+
+__all__ = ["METHODS", "Method", "Request", "method", "rank"]

@@ -1,0 +1,1 @@
+"""Rankings that compare the neurons of several models on the same words."""

@@ -1,0 +1,138 @@
+"""What an ordering is worth to the probe: masking, retraining, the minimal set and the control task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from onegrain.core.statistics import bootstrap_ratio
+from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.rankings.lca.options import LcaOptions
+from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver
+from onegrain.rankings.lca.problem import Penalties
+from onegrain.rankings.lca.search import count_of
+
+__all__ = ["Evaluation", "accuracy", "label_scores"]
+
+
+def accuracy(predicted: np.ndarray, codes: np.ndarray) -> float:
+    """Share of the words whose label is predicted."""
+    return float((predicted == codes).mean())
+
+
+def label_scores(predicted: np.ndarray, codes: np.ndarray, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """F1 of every label, float64 (labels,), NaN for a label that does not occur; and how often each occurs."""
+    right = np.bincount(codes[predicted == codes], minlength=n_labels)
+    there = np.bincount(codes, minlength=n_labels)
+    said = np.bincount(predicted, minlength=n_labels)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scores = 2.0 * right / (there + said)
+    return np.where(there > 0, scores, np.nan), there
+
+
+@dataclass(eq=False)
+class Evaluation:
+    """Accuracies of an ordering on held-out words, with intervals over sentences.
+
+    Attributes:
+        train: a solver on the words that new probes learn from.
+        test: the words that are scored.
+        order: int64 (neurons,), the ordering.
+        pair: (lambda1, lambda2) of the chosen probe; new probes use them too.
+        options: shares, delta, tolerance, resamples.
+        seed: of the random order and the bootstrap.
+    """
+
+    train: ProbeSolver
+    test: LabelledWords
+    order: np.ndarray
+    pair: tuple[float, float]
+    options: LcaOptions
+    seed: int
+    _right: list[np.ndarray] = field(default_factory=list)
+    _entries: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self, probe: FittedProbe) -> dict[str, Any]:
+        """Everything but the control task, JSON-able; keys as in METHODS, accuracies from 0 to 1."""
+        predicted = probe.predict(self.test.values)
+        full = self._record({}, predicted)
+        majority = int(np.bincount(self.train.words.codes).argmax())
+        orders = self._orders()
+        masking = [
+            self._record(
+                {"keep": keep, "share": share, "neurons": count_of(share, len(self.order))},
+                probe.predict(self.test.values, order[: count_of(share, len(self.order))]),
+            )
+            for share in self.options.masking_shares
+            for keep, order in orders.items()
+        ]
+        retraining = [
+            self._retrain(keep, order, share)
+            for share in self.options.retraining_shares
+            for keep, order in orders.items()
+        ]
+        minimal = self._minimal_set(full["accuracy"], retraining)
+        self._add_intervals()
+        scores, there = label_scores(predicted, self.test.codes, len(self.test.labels))
+        full["macro_f1"] = float(np.nanmean(scores))
+        full["labels"] = {
+            name: {"words": int(n), "f1": None if np.isnan(score) else float(score)}
+            for name, n, score in zip(self.test.labels, there, scores, strict=True)
+        }
+        return {
+            "majority": accuracy(np.full(len(self.test), majority), self.test.codes),
+            "full": full,
+            "masking": masking,
+            "retraining": retraining,
+            "minimal_set": minimal,
+            "test_words": len(self.test),
+            "test_sentences": len(np.unique(self.test.sentences)),
+            "left_out": dict(self.test.left_out),
+        }
+
+    def _orders(self) -> dict[str, np.ndarray]:
+        """The neurons from the top, from the bottom, and at random."""
+        drawn = np.random.default_rng(self.seed).permutation(len(self.order))
+        return {"top": self.order, "bottom": self.order[::-1], "random": drawn}
+
+    def _retrain(self, keep: str, order: np.ndarray, share: float) -> dict[str, Any]:
+        """A new probe on the first neurons of an order."""
+        count = count_of(share, len(order))
+        kept = np.sort(order[:count])
+        penalties = Penalties(np.array(self.pair[:1]), np.array(self.pair[1:]))
+        (probe,), solution = self.train.restrict(kept).solve(penalties, self.options.tolerance)
+        entry = {"keep": keep, "share": share, "neurons": count, "converged": bool(solution.converged[0])}
+        return self._record(entry, probe.predict(self.test.values[:, kept]))
+
+    def _minimal_set(self, full: float, retraining: list[dict[str, Any]]) -> dict[str, Any]:
+        """The smallest share tried whose retrained probe is within delta of the full one [Durrani20]."""
+        known = {entry["neurons"]: entry for entry in retraining if entry["keep"] == "top"}
+        tried = []
+        found = {"share": 1.0, "neurons": len(self.order), "accuracy": full}
+        for share in sorted(self.options.minimal_shares):
+            count = count_of(share, len(self.order))
+            entry = known.get(count) or self._retrain("top", self.order, share)
+            known[count] = entry
+            tried.append({"share": share, "neurons": count, "accuracy": entry["accuracy"]})
+            if entry["accuracy"] >= full - self.options.delta:
+                found = tried[-1]
+                break
+        return {"delta": self.options.delta, **found, "tried": tried}
+
+    def _record(self, entry: dict[str, Any], predicted: np.ndarray) -> dict[str, Any]:
+        right = predicted == self.test.codes
+        entry["accuracy"] = float(right.mean())
+        self._right.append(right)
+        self._entries.append(entry)
+        return entry
+
+    def _add_intervals(self) -> None:
+        """Give every accuracy its 95 % interval; all of them share the draws."""
+        _, place, words = np.unique(self.test.sentences, return_inverse=True, return_counts=True)
+        totals = np.zeros((len(words), len(self._right)))
+        np.add.at(totals, place, np.stack(self._right, axis=1).astype(np.float64))
+        low, high = bootstrap_ratio(totals, words, resamples=self.options.resamples, seed=self.seed)
+        for entry, least, most in zip(self._entries, low.tolist(), high.tolist(), strict=True):
+            entry["low"], entry["high"] = least, most

@@ -1,0 +1,125 @@
+"""The words that a probe learns from or is scored on: finite activations, one label each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from onegrain.core.activations import Activations
+from onegrain.errors import LabelError, ParameterError
+
+__all__ = ["LabelledWords", "control_layer", "held_out", "read_labelled", "read_matching"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledWords:
+    """Activations with one label a word.
+
+    Attributes:
+        values: float32 (words, neurons).
+        codes: int64 (words,), positions in ``labels``.
+        sentences: int64 (words,), the sentence of each word, for the bootstrap and for splits.
+        labels: the label names, sorted.
+        left_out: how many words were left out, by reason.
+    """
+
+    values: np.ndarray
+    codes: np.ndarray
+    sentences: np.ndarray
+    labels: tuple[str, ...]
+    left_out: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, mask: np.ndarray) -> LabelledWords:
+        """Some of the words."""
+        return replace(self, values=self.values[mask], codes=self.codes[mask], sentences=self.sentences[mask])
+
+
+def control_layer(layer: str) -> str:
+    """The name of the control task of a label layer [Hewitt19]."""
+    return f"{layer}-control"
+
+
+def held_out(activations: Activations, share: float, seed: int) -> np.ndarray:
+    """bool (sentences,): a random ``share`` of the sentences, at least one and not all."""
+    sentences = activations.corpus.n_sentences
+    if sentences < 2:
+        raise ParameterError(
+            "one sentence cannot be split into training and held-out words; give held-out words (dev)"
+        )
+    count = min(max(1, round(share * sentences)), sentences - 1)
+    mask = np.zeros(sentences, dtype=bool)
+    mask[np.random.default_rng(seed).permutation(sentences)[:count]] = True
+    return mask
+
+
+def read_labelled(activations: Activations, layer: str, sentences: np.ndarray, min_count: int) -> LabelledWords:
+    """The labelled words of some sentences (bool mask), without labels of fewer than ``min_count`` words.
+
+    Raises:
+        LabelError: no such layer, or fewer than two labels are left.
+        ParameterError: an activation is not finite.
+    """
+    found = activations.layer(layer)
+    inside = sentences[activations.corpus.sentence_of_word]
+    labelled = inside & (found.codes >= 0)
+    counts = np.bincount(found.codes[labelled], minlength=len(found.vocabulary))
+    kept = counts >= max(1, min_count)
+    if kept.sum() < 2:
+        there = ", ".join(f"{name} ({n})" for name, n in zip(found.vocabulary, counts, strict=True))
+        raise LabelError(
+            f"label layer {layer!r} of {activations.describe()} has fewer than two labels with at least "
+            f"{min_count} words to learn from; its labels: {there or 'none'}; lower min_count or label more"
+        )
+    names = tuple(name for name, keep in zip(found.vocabulary, kept, strict=True) if keep)
+    left_out = {
+        "unlabelled": int((inside & (found.codes < 0)).sum()),
+        "rare_label": int(counts[~kept].sum()),
+    }
+    return _gather(activations, layer, names, (inside, left_out))
+
+
+def read_matching(
+    activations: Activations, layer: str, labels: tuple[str, ...], sentences: np.ndarray | None = None
+) -> LabelledWords:
+    """The words whose label is one of ``labels``; words with another label are left out and counted."""
+    found = activations.layer(layer)
+    inside = np.ones(activations.n_words, dtype=bool)
+    if sentences is not None:
+        inside = sentences[activations.corpus.sentence_of_word]
+    known = np.isin(np.array((*found.vocabulary, "")), labels)[found.codes] & (found.codes >= 0)
+    left_out = {
+        "unlabelled": int((inside & (found.codes < 0)).sum()),
+        "unknown_label": int((inside & (found.codes >= 0) & ~known).sum()),
+    }
+    words = _gather(activations, layer, labels, (inside, left_out))
+    if not len(words):
+        raise LabelError(
+            f"no held-out word of {activations.describe()} has a label of {layer!r} that was learned: "
+            f"{', '.join(labels)}"
+        )
+    return words
+
+
+def _gather(
+    activations: Activations, layer: str, labels: tuple[str, ...], chosen: tuple[np.ndarray, dict[str, int]]
+) -> LabelledWords:
+    """Read the words inside a mask that carry one of the labels, block by block; all must be finite."""
+    inside, left_out = chosen
+    found = activations.layer(layer)
+    number = {name: code for code, name in enumerate(labels)}
+    renumber = np.array([number.get(name, -1) for name in (*found.vocabulary, "")], dtype=np.int64)
+    renumber[-1] = -1
+    codes = renumber[found.codes]
+    wanted = inside & (codes >= 0)
+    values = np.empty((int(wanted.sum()), activations.n_neurons), dtype=np.float32)
+    at = 0
+    for start, block in activations.blocks():
+        rows = wanted[start : start + len(block)]
+        activations.require_finite(np.where(rows[:, None], block, 0.0), start)
+        values[at : at + int(rows.sum())] = block[rows]
+        at += int(rows.sum())
+    return LabelledWords(values, codes[wanted], activations.corpus.sentence_of_word[wanted], labels, left_out)

@@ -1,0 +1,153 @@
+"""Linguistic Correlation Analysis [Dalvi19]: which neurons know about a label layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from onegrain.core.activations import Activations
+from onegrain.core.ranking import Ranking
+from onegrain.errors import MismatchError, ParameterError
+from onegrain.rankings.lca.evaluation import Evaluation, accuracy
+from onegrain.rankings.lca.labelled import (
+    LabelledWords,
+    control_layer,
+    held_out,
+    read_labelled,
+    read_matching,
+)
+from onegrain.rankings.lca.options import LcaOptions
+from onegrain.rankings.lca.ordering import order_neurons
+from onegrain.rankings.lca.probe import ProbeSolver
+from onegrain.rankings.lca.problem import Penalties
+from onegrain.rankings.lca.search import search
+from onegrain.rankings.lca.solver import SolverOptions
+from onegrain.rankings.request import Request
+
+__all__ = ["lca"]
+
+
+def lca(request: Request) -> Ranking:
+    """Rank neurons by the weights of an elastic-net probe for the label layer of the request.
+
+    The probe's penalties are chosen on held-out words (``dev``, else a share of the sentences), its neurons
+    ordered, and the ordering evaluated on ``test``, else on the held-out words. Words without a label are left
+    out; so are labels of fewer than ``min_count`` training words, and held-out words whose label was not
+    learned: the task is to tell the learned labels apart. All are counted in ``details``.
+
+    The ranking's scores fall along the order, see ordering.py; ``label_scores`` are |theta|, ``weights`` theta.
+
+    ``details``: ``lambda1``, ``lambda2``, ``grid`` (search.py), ``solution`` (the chosen probe's objective,
+    gap, ...), ``cutoffs`` ([p, neurons] pairs), ``evaluation`` (evaluation.py; None if not wanted), ``biases``
+    (for the activations as the probe sees them), ``train`` and ``dev`` (words, left_out, labels left out).
+
+    Raises:
+        ParameterError: an activation is not finite, or one sentence alone.
+        LabelError: no such layer, or fewer than two labels to learn.
+        MismatchError: held-out words of other neurons, or the training words themselves.
+    """
+    options: LcaOptions = request.options
+    layer = str(request.label)
+    for held in (request.dev, request.test):
+        if held is not None:
+            _require_held_out(request.activations, held)
+    kept, left = _split(request)
+    train = read_labelled(request.activations, layer, kept, options.min_count)
+    dev = read_matching(request.dev or request.activations, layer, train.labels, left)
+    steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
+    solver = ProbeSolver(train, steps, standardize=options.standardize)
+    found = search(solver, dev, options, request.progress)
+    ordering = order_neurons(found.probe.weights)
+    details: dict[str, Any] = {
+        "lambda1": found.pair[0],
+        "lambda2": found.pair[1],
+        "grid": found.grid,
+        "solution": found.solution,
+        "cutoffs": [list(pair) for pair in ordering.cutoffs],
+        "biases": found.probe.biases.tolist(),
+        "train": _describe(train, request.activations, layer),
+        "dev": {"words": len(dev), "left_out": dev.left_out},
+        "evaluation": None,
+    }
+    if options.evaluate:
+        test = dev if request.test is None else read_matching(request.test, layer, train.labels)
+        evaluation = Evaluation(solver, test, ordering.order, found.pair, options, request.seed)
+        details["evaluation"] = evaluation.run(found.probe)
+        details["evaluation"]["on"] = "dev" if request.test is None else "test"
+        details["evaluation"]["control"] = _control(request, (kept, left), found.pair, details["evaluation"])
+    return Ranking(
+        method="lca",
+        space=request.activations.space,
+        order=ordering.order,
+        scores=ordering.scores,
+        n_ranked=ordering.n_ranked,
+        provenance=request.provenance("lca"),
+        layer=layer,
+        labels=train.labels,
+        label_scores=np.abs(found.probe.weights),
+        weights=found.probe.weights,
+        details=details,
+    )
+
+
+def _require_held_out(activations: Activations, held: Activations) -> None:
+    activations.space.require_same(held.space, f"held-out words {held.describe()}")
+    if held.corpus.content_hash == activations.corpus.content_hash:
+        raise MismatchError(
+            f"{held.describe()} holds the training words themselves; give other words, or leave dev out to "
+            "hold some of the sentences out"
+        )
+    models = activations.provenance.model, held.provenance.model
+    if models[0] and models[1] and models[0].weight_hash != models[1].weight_hash:
+        raise MismatchError(
+            f"{activations.describe()} and {held.describe()} come from different models: {models[0].id} and "
+            f"{models[1].id}; extract both with one"
+        )
+
+
+def _split(request: Request) -> tuple[np.ndarray, np.ndarray | None]:
+    """Masks of the sentences to train on, and to hold out (None where dev is given)."""
+    corpus, options = request.activations.corpus, request.options
+    left = None if request.dev else held_out(request.activations, options.dev_share, request.seed)
+    kept = np.ones(corpus.n_sentences, dtype=bool) if left is None else ~left
+    if options.max_words is not None:
+        shuffled = np.random.default_rng(request.seed).permutation(corpus.n_sentences)
+        lengths = np.where(kept, np.diff(corpus.offsets), 0)[shuffled]
+        fits = np.cumsum(lengths) <= options.max_words
+        if not (fits & (lengths > 0)).any():
+            raise ParameterError(f"max_words={options.max_words} is less than one sentence; raise it")
+        kept[shuffled[~fits]] = False
+    return kept, left
+
+
+def _describe(train: LabelledWords, activations: Activations, layer: str) -> dict[str, Any]:
+    gone = sorted(set(activations.layer(layer).vocabulary) - set(train.labels))
+    counts = np.bincount(train.codes, minlength=len(train.labels)).tolist()
+    return {
+        "words": len(train),
+        "left_out": train.left_out,
+        "labels_left_out": gone,
+        "label_words": dict(zip(train.labels, counts, strict=True)),
+    }
+
+
+def _control(
+    request: Request,
+    split: tuple[np.ndarray, np.ndarray | None],
+    pair: tuple[float, float],
+    evaluation: dict[str, Any],
+) -> dict[str, Any] | None:
+    """Accuracy on the control task [Hewitt19] and selectivity, where the corpora carry its layer."""
+    name, options = control_layer(str(request.label)), request.options
+    held = request.test or request.dev or request.activations
+    if name not in request.activations.corpus.layers or name not in held.corpus.layers:
+        return None
+    train = read_labelled(request.activations, name, split[0], options.min_count)
+    test = read_matching(held, name, train.labels, split[1] if held is request.activations else None)
+    steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
+    solver = ProbeSolver(train, steps, standardize=options.standardize)
+    penalties = Penalties(np.array(pair[:1]), np.array(pair[1:]))
+    (probe,), _ = solver.solve(penalties, options.tolerance)
+    found = accuracy(probe.predict(test.values), test.codes)
+    return {"layer": name, "accuracy": found, "selectivity": evaluation["full"]["accuracy"] - found}

@@ -1,0 +1,107 @@
+"""Parameters of Linguistic Correlation Analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from onegrain.errors import ParameterError
+
+__all__ = ["LcaOptions"]
+
+GRID = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
+
+
+@dataclass(frozen=True)
+class LcaOptions:
+    """Parameters of LCA; a tuple may be given as any sequence, or as one number.
+
+    Attributes:
+        lambda1: the factors of sum |theta| to try.
+        lambda2: the factors of sum theta^2 to try; the grid is every pair.
+        standardize: divide every neuron by its standard deviation first. Off by default, as in the paper and in
+            NeuroX: the penalties, the weights and *set to zero* are then of the activations themselves. Switch
+            it on where the scales of neurons differ much, as in the residual stream of a transformer: the
+            weights are then on the standardised scale, and a masked neuron is held at its mean.
+        min_count: a label with fewer training words is left out: every label has the same say in the ordering,
+            whatever its frequency.
+        max_words: train on a random part of the sentences with at most so many words; None for all.
+        dev_share: share of the sentences that is held out where no ``dev`` is given.
+        search_share: M, the share of neurons in A_t and A_b of the grid's score.
+        alpha: weight of A_t - A_b in the grid's score.
+        beta: weight of A_z - A_l in the grid's score.
+        tolerance: relative duality gap of the grid's probes and the retrained ones.
+        polish: relative duality gap of the chosen probe.
+        max_steps: limit on the solver's steps for a probe with a penalty.
+        max_free_steps: the same without any penalty, where a minimum need not exist.
+        evaluate: whether to mask and retrain; the grid is scored in any case.
+        masking_shares: shares of neurons that masking keeps.
+        retraining_shares: shares of neurons on which new probes are trained.
+        delta: how far below the full probe, in accuracy, the minimal set may be.
+        minimal_shares: shares of neurons to try for the minimal set, rising.
+        resamples: bootstrap draws for the intervals.
+    """
+
+    lambda1: tuple[float, ...] = GRID
+    lambda2: tuple[float, ...] = GRID
+    standardize: bool = False
+    min_count: int = 10
+    max_words: int | None = None
+    dev_share: float = 0.1
+    search_share: float = 0.2
+    alpha: float = 0.5
+    beta: float = 0.5
+    tolerance: float = 1e-3
+    polish: float = 1e-4
+    max_steps: int = 300
+    max_free_steps: int = 60
+    evaluate: bool = True
+    masking_shares: tuple[float, ...] = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50, 0.75)
+    retraining_shares: tuple[float, ...] = (0.10, 0.15, 0.20)
+    delta: float = 0.01
+    minimal_shares: tuple[float, ...] = (0.01, 0.02, 0.03, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50)
+    resamples: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("lambda1", "lambda2", "masking_shares", "retraining_shares", "minimal_shares"):
+            object.__setattr__(self, name, _numbers(name, getattr(self, name)))
+        for name in ("lambda1", "lambda2"):
+            _require(name, getattr(self, name), "0 or more", 0.0, np.inf)
+            if not getattr(self, name):
+                raise ParameterError(f"{name} needs at least one value")
+        for name in ("masking_shares", "retraining_shares", "minimal_shares"):
+            _require(name, getattr(self, name), "above 0 and at most 1", np.finfo(float).tiny, 1.0)
+        _require("search_share", (self.search_share,), "above 0 and at most 1", np.finfo(float).tiny, 1.0)
+        _require("dev_share", (self.dev_share,), "above 0 and below 1", np.finfo(float).tiny, 1.0 - 1e-9)
+        for name in ("alpha", "beta", "delta"):
+            _require(name, (getattr(self, name),), "0 or more", 0.0, np.inf)
+        for name in ("tolerance", "polish"):
+            _require(name, (getattr(self, name),), "from 1e-12 to 1", 1e-12, 1.0)
+        for name in ("min_count", "max_steps", "max_free_steps", "max_words"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
+                raise ParameterError(f"{name} must be a whole number from 1, got {value!r}")
+
+    @property
+    def pairs(self) -> list[tuple[float, float]]:
+        """Every (lambda1, lambda2) of the grid, ascending, each once."""
+        return [(l1, l2) for l1 in sorted(set(self.lambda1)) for l2 in sorted(set(self.lambda2))]
+
+
+def _numbers(name: str, value: Any) -> tuple[float, ...]:
+    """One number or a sequence of them as a tuple of floats."""
+    given = value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+    try:
+        return tuple(float(one) for one in given)
+    except (TypeError, ValueError):
+        raise ParameterError(f"{name} must be a number or a list of numbers, got {value!r}") from None
+
+
+def _require(name: str, values: tuple[float, ...], what: str, low: float, high: float) -> None:
+    """Raise ParameterError unless every value is finite and from ``low`` to ``high``."""
+    for value in values:
+        if not (np.isfinite(value) and low <= value <= high):
+            raise ParameterError(f"{name} must be {what}, got {value}")

@@ -1,0 +1,71 @@
+"""The neuron ordering of Linguistic Correlation Analysis [Dalvi19, "Neuron Ranking Extraction"]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["NeuronOrdering", "order_neurons"]
+
+STEPS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronOrdering:
+    """All neurons by how early they enter the union of the labels' shortest prefixes.
+
+    Attributes:
+        order: int64 (neurons,), flat indices, best first.
+        entry: int64 (neurons,), the percentage p (1..100) at which each neuron enters; 0 for an unranked one.
+        scores: float64 (neurons,), (100 - p + share) / 100 with the neuron's largest share over labels, so that
+            they fall along the order; 0 for an unranked neuron.
+        n_ranked: how many neurons have a weight that is not zero.
+        cutoffs: (p, neurons in the order after step p) for every p that brought neurons.
+    """
+
+    order: np.ndarray
+    entry: np.ndarray
+    scores: np.ndarray
+    n_ranked: int
+    cutoffs: tuple[tuple[int, int], ...]
+
+
+def order_neurons(weights: np.ndarray) -> NeuronOrdering:
+    """Order neurons by the probe's weights (labels, neurons).
+
+    For p = 1 %, 2 %, ... 100 %: for each label the shortest prefix of its neurons, by |weight| descending,
+    whose share of the label's sum of |weight| reaches p, the neuron that crosses included; the neurons of the
+    union over labels that are new are appended, the largest share over labels first, then by index. A neuron
+    with zero weight for every label is unranked and comes last, by index. A neuron belongs to the prefix for p
+    exactly if the neurons before it hold less than p; so every neuron with a weight is there by p = 100 %,
+    whatever the rounding.
+
+    >>> order_neurons(np.array([[0.0, -3.0, 1.0]])).order.tolist()
+    [1, 2, 0]
+    """
+    sizes = np.abs(np.asarray(weights, dtype=np.float64))
+    neurons = sizes.shape[1]
+    entry = np.full(neurons, STEPS + 1, dtype=np.int64)
+    largest = np.zeros(neurons)
+    for size in sizes:
+        total = size.sum()
+        if total == 0.0:
+            continue
+        sorted_first = np.argsort(-size, kind="stable")
+        held = np.concatenate([[0.0], np.cumsum(size[sorted_first])])
+        enters = np.minimum(np.floor(STEPS * held[:-1] / held[-1]).astype(np.int64) + 1, STEPS)
+        enters[size[sorted_first] == 0.0] = STEPS + 1
+        entry[sorted_first] = np.minimum(entry[sorted_first], enters)
+        largest = np.maximum(largest, size / total)
+    ranked = entry <= STEPS
+    order = np.lexsort((np.arange(neurons), np.where(ranked, -largest, 0.0), entry)).astype(np.int64)
+    brought = np.bincount(entry[ranked], minlength=STEPS + 1)
+    reached = np.cumsum(brought)
+    return NeuronOrdering(
+        order=order,
+        entry=np.where(ranked, entry, 0),
+        scores=np.where(ranked, (STEPS - entry + largest) / STEPS, 0.0),
+        n_ranked=int(ranked.sum()),
+        cutoffs=tuple((int(p), int(reached[p])) for p in np.flatnonzero(brought)),
+    )

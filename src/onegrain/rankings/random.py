@@ -1,0 +1,26 @@
+"""A random order of the neurons: the baseline that every curve shows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onegrain.core.ranking import Ranking
+from onegrain.rankings.request import Request
+
+__all__ = ["random"]
+
+
+def random(request: Request) -> Ranking:
+    """A seeded random permutation; scores fall evenly from 1 to 1 / neurons."""
+    size = request.activations.n_neurons
+    order = np.random.default_rng(request.seed).permutation(size).astype(np.int64)
+    scores = np.empty(size)
+    scores[order] = np.arange(size, 0, -1) / size
+    return Ranking(
+        method="random",
+        space=request.activations.space,
+        order=order,
+        scores=scores,
+        n_ranked=size,
+        provenance=request.provenance("random"),
+    )

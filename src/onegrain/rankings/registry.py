@@ -1,0 +1,96 @@
+"""Every ranking method by name, and the one function that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from onegrain.core.activations import Activations
+from onegrain.core.ranking import Ranking
+from onegrain.errors import ParameterError
+from onegrain.rankings.crossmodel.maxcorr import MaxCorrOptions, maxcorr
+from onegrain.rankings.lca.method import lca
+from onegrain.rankings.lca.options import LcaOptions
+from onegrain.rankings.random import random
+from onegrain.rankings.request import Method, Request
+
+__all__ = ["METHODS", "method", "rank"]
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            Method(
+                name="lca",
+                summary="weights of an elastic-net probe for a label layer [Dalvi19]",
+                function=lca,
+                options=LcaOptions,
+                needs_label=True,
+                takes_heldout=True,
+            ),
+            Method(
+                name="maxcorr",
+                summary="highest correlation with any neuron of another model [Dalvi19, Bau19]",
+                function=maxcorr,
+                options=MaxCorrOptions,
+                needs_others=True,
+            ),
+            Method(
+                name="random", summary="a seeded random order: the baseline of every curve", function=random
+            ),
+        )
+    }
+)
+"""The methods by name."""
+
+
+def method(name: str) -> Method:
+    """A method by name; ParameterError names those that exist."""
+    if name not in METHODS:
+        raise ParameterError(f"no ranking method {name!r}; the methods are: {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def rank(
+    name: str,
+    activations: Activations,
+    *,
+    label: str | None = None,
+    dev: Activations | None = None,
+    test: Activations | None = None,
+    others: Sequence[Activations] = (),
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    **parameters: Any,
+) -> Ranking:
+    """Rank all neurons by one method.
+
+    Args:
+        name: a method of :data:`METHODS`.
+        activations: the neurons to rank.
+        label: the label layer, for a method that learns from labels.
+        dev: held-out words for the choices that a method makes; if None it takes some from ``activations``.
+        test: words for the evaluation that the record reports; if None, ``dev``.
+        others: other models read on the same words, for a method that compares models.
+        seed: for whatever is random.
+        progress: called with (steps done, steps in all) by a method that takes long.
+        parameters: the method's own, ``METHODS[name].parameters``.
+
+    Raises:
+        ParameterError: no such method or parameter, an impossible value, or something the method does not take.
+        LabelError: no such label layer, or too few labels in it.
+        MismatchError: the records do not belong together.
+
+    >>> import numpy as np
+    >>> from onegrain.core.corpus import Corpus
+    >>> acts = Activations.from_array(np.eye(3, dtype=np.float32), Corpus.from_sentences([["a", "b", "c"]]))
+    >>> sorted(rank("random", acts, seed=1).order.tolist())
+    [0, 1, 2]
+    """
+    chosen = method(name)
+    request = Request(activations, label, dev, test, tuple(others), seed)
+    chosen.require(request, parameters)
+    options = chosen.options(**parameters)
+    return chosen.function(replace(request, options=options, progress=progress))

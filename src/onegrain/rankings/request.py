@@ -1,0 +1,116 @@
+"""What a ranking method is asked: one record for all methods, and the registry's entry for a method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from onegrain.core.activations import Activations
+from onegrain.core.provenance import Provenance
+from onegrain.core.ranking import Ranking
+from onegrain.errors import ParameterError
+
+__all__ = ["Method", "NoOptions", "Request"]
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """For a method that takes no parameters."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One question to a ranking method.
+
+    Attributes:
+        activations: the neurons that are ranked.
+        label: the label layer, or None.
+        dev: held-out words for choices that the method makes, or None.
+        test: words for the evaluation that the record reports, or None.
+        others: other models read on the same words.
+        seed: for whatever is random.
+        options: the method's own parameters, an instance of its options class.
+        progress: called with (steps done, steps in all) by a method that takes long, or None.
+    """
+
+    activations: Activations
+    label: str | None = None
+    dev: Activations | None = None
+    test: Activations | None = None
+    others: tuple[Activations, ...] = ()
+    seed: int = 0
+    options: Any = NoOptions()
+    progress: Callable[[int, int], None] | None = None
+
+    def provenance(self, method: str) -> Provenance:
+        """The provenance of the ranking that answers this request."""
+        given = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
+        used = [self.activations, *(one for one in (self.dev, self.test) if one is not None), *self.others]
+        own = self.activations.provenance
+        return Provenance(
+            stage="rank",
+            model=own.model,
+            corpus=own.corpus,
+            sites=self.activations.space.sites,
+            parameters={"method": method, "label": self.label, **_plain(given)},
+            seed=self.seed,
+            inputs=tuple(one.provenance for one in used),
+        )
+
+
+@dataclass(frozen=True)
+class Method:
+    """A ranking method.
+
+    Attributes:
+        name: what it is called, in Python and on the command line.
+        summary: one line.
+        function: answers a request.
+        options: frozen dataclass of its parameters, each with a default.
+        needs_label: whether it needs a label layer; without, it takes none.
+        needs_others: whether it needs other models; without, it takes none.
+        takes_heldout: whether it uses ``dev`` and ``test``.
+    """
+
+    name: str
+    summary: str
+    function: Callable[[Request], Ranking]
+    options: type = NoOptions
+    needs_label: bool = False
+    needs_others: bool = False
+    takes_heldout: bool = False
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that the method takes."""
+        return tuple(field.name for field in fields(self.options))
+
+    def require(self, request: Request, given: dict[str, Any]) -> None:
+        """Raise ParameterError for what the method does not take, or needs and was not given."""
+        unknown = sorted(set(given) - set(self.parameters))
+        if unknown:
+            there = ", ".join(self.parameters) or "none"
+            raise ParameterError(
+                f"{self.name} takes no parameter {', '.join(unknown)}; its parameters are: {there}"
+            )
+        needs = [
+            ("a label layer (label)", self.needs_label, request.label is not None),
+            ("other models on the same words (others)", self.needs_others, bool(request.others)),
+        ]
+        for what, needed, there_is in needs:
+            if needed and not there_is:
+                raise ParameterError(f"{self.name} needs {what}")
+            if there_is and not needed:
+                raise ParameterError(
+                    f"{self.name} takes no {what.split(' (')[0].removeprefix('a ')}; leave it out"
+                )
+        if not self.takes_heldout and (request.dev is not None or request.test is not None):
+            raise ParameterError(f"{self.name} uses no held-out words; leave out dev and test")
+
+
+def _plain(value: Any) -> Any:
+    """The value with tuples as lists, as JSON has it."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, (tuple, list)) else value

@@ -1,0 +1,141 @@
+"""What each kind of step does: read the records it needs, call its stage, write one record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from onegrain.activations import extract, open_activations
+from onegrain.core.corpus import Corpus
+from onegrain.core.output import whole_file
+from onegrain.core.progress import Progress, silent
+from onegrain.core.ranking import Ranking
+from onegrain.errors import ParameterError
+from onegrain.interventions import ablate
+from onegrain.metrics import BLEU, Metric, Perplexity, unigram_perplexity
+from onegrain.models import LoadedModel, TrainingOptions, load_model, train_nlm, train_nmt
+from onegrain.rankings import rank
+from onegrain.studies.plan import Step, activations_path, ranking_path
+from onegrain.studies.sources import load_corpus
+from onegrain.studies.specification import Study
+
+__all__ = ["Workshop", "perform"]
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where a study works: its specification, its data and its folder of records."""
+
+    study: Study
+    beside: Path
+    data: Path
+    out: Path
+
+    def corpus(self, name: str) -> Corpus:
+        """A corpus of the study."""
+        return load_corpus(self.study.corpora[name], self.data)
+
+    def model(self, name: str) -> LoadedModel:
+        """A model of the study, under the name that the study gives it."""
+        path = self.study.models[name].path
+        if path is None:
+            return load_model(self.out / "models" / name, name=name)
+        local = self.beside / path
+        return load_model(local if local.exists() else path, name=name)
+
+
+def perform(shop: Workshop, step: Step, progress: Progress = silent) -> None:
+    """Do one step. What is there already of its output is replaced, or gone on with where that is possible."""
+    actions: dict[str, Callable[[Workshop, Step, Progress], None]] = {
+        "train": _train,
+        "measure": _measure,
+        "extract": _extract,
+        "rank": _rank,
+        "ablate": _ablate,
+    }
+    actions[step.stage](shop, step, progress)
+
+
+def _train(shop: Workshop, step: Step, progress: Progress) -> None:
+    model = shop.study.models[step.entry["model"]]
+    try:
+        options = TrainingOptions(**{"seed": shop.study.seed, **model.options})
+    except TypeError as error:
+        raise ParameterError(f"models.{step.entry['model']}.options: {error}") from None
+    train = {"nlm": train_nlm, "nmt": train_nmt}[str(model.kind)]
+    corpora = (shop.corpus(str(model.train)), shop.corpus(str(model.valid)))
+    train(*corpora, shop.out / step.output, options=options, progress=progress)
+
+
+def _measure(shop: Workshop, step: Step, progress: Progress) -> None:
+    name = step.entry["model"]
+    source = shop.study.models[name]
+    loaded, test = shop.model(name), shop.corpus(str(source.test))
+    facts: dict[str, Any] = {"kind": loaded.task, "neurons": loaded.space().size}
+    perplexity = Perplexity(test).measure(loaded, progress=progress)
+    facts |= {"perplexity": perplexity.value}
+    if source.train is not None:
+        facts["unigram perplexity"] = unigram_perplexity(loaded, shop.corpus(source.train), test).value
+    if loaded.task == "translation":
+        bleu = BLEU(test).measure(loaded, progress=progress)
+        facts |= {"BLEU": bleu.value, "BLEU low": bleu.low, "BLEU high": bleu.high, "signature": bleu.signature}
+    with whole_file(shop.out / step.output, force=True) as partial:
+        partial.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
+
+
+def _extract(shop: Workshop, step: Step, progress: Progress) -> None:
+    extract(
+        shop.model(step.entry["model"]),
+        shop.corpus(step.entry["corpus"]),
+        shop.out / step.output,
+        aggregate=shop.study.aggregate,
+        dtype=shop.study.dtype,
+        progress=progress,
+    )
+
+
+def _rank(shop: Workshop, step: Step, progress: Progress) -> None:
+    model = step.entry["model"]
+
+    def stored(owner: str, corpus: str | None, sites: tuple[str, ...] | None) -> Any:
+        if corpus is None:
+            return None
+        return open_activations(shop.out / activations_path(owner, corpus)).restrict(sites)
+
+    if "probe" in step.entry:
+        probe = shop.study.probes[step.entry["probe"]]
+        dev, test = (stored(model, corpus, probe.sites) for corpus in (probe.dev, probe.test))
+        ranking = rank(
+            "lca",
+            stored(model, probe.train, probe.sites),
+            label=probe.label,
+            dev=dev,
+            seed=shop.study.seed,
+            **({"test": test} if test is not None else {}),
+            **probe.parameters,
+        )
+    else:
+        cross = shop.study.crossmodel[step.entry["crossmodel"]]
+        others = [stored(other, cross.corpus, cross.sites) for other in cross.models if other != model]
+        own = stored(model, cross.corpus, cross.sites)
+        ranking = rank(cross.method, own, others=others, seed=shop.study.seed, **cross.parameters)
+    ranking.save(shop.out / step.output, force=True)
+
+
+def _ablate(shop: Workshop, step: Step, progress: Progress) -> None:
+    ablation = shop.study.ablations[step.entry["ablation"]]
+    corpus = shop.corpus(ablation.corpus)
+    kinds: dict[str, Callable[..., Metric]] = {"perplexity": Perplexity, "bleu": BLEU}
+    model = step.entry["model"]
+    curve = ablate(
+        shop.model(model),
+        Ranking.load(shop.out / ranking_path(step.entry["ranking"], model)),
+        kinds[ablation.metric](corpus, **ablation.metric_parameters),
+        seed=shop.study.seed,
+        progress=progress,
+        **ablation.parameters,
+    )
+    curve.save(shop.out / step.output, force=True)

@@ -1,0 +1,193 @@
+"""An extraction that is cut off goes on, and ends in the same bytes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onegrain.activations import extract, open_activations
+from onegrain.errors import MismatchError, OutputExistsError, RecordError, StorageError
+from tiny import parallel_corpus, plain_corpus
+
+
+def content(store: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(store)): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
+
+
+class StopWorkError(Exception):
+    """What the tests cut an extraction off with."""
+
+
+def stop_after(advances: int):
+    """A progress that raises at the n-th advance (the first tells what was there already)."""
+
+    @contextmanager
+    def progress(description: str, total: int, unit: str) -> Iterator:
+        left = advances
+
+        def advance(done: int) -> None:
+            nonlocal left
+            if left == 0:
+                raise StopWorkError
+            left -= 1
+
+        yield advance
+
+    return progress
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    monkeypatch.setattr("onegrain.activations.store.MOST_ROWS", 20)
+
+
+@pytest.fixture
+def unfinished(models, tmp_path, small_shards) -> Path:
+    """A store of the language model on the tiny corpus, two shards in."""
+    with pytest.raises(StopWorkError):
+        extract(models["nlm"], plain_corpus(), tmp_path / "cut.zarr", progress=stop_after(2))
+    return tmp_path / "cut.zarr"
+
+
+@pytest.mark.parametrize("stride", [17, pytest.param(1, marks=pytest.mark.slow)])
+def test_killed_at_any_write_it_ends_in_the_same_bytes(models, tmp_path, stride):
+    """SIGKILL from outside Python's reach, at changes of the store from the first to the last."""
+    if not hasattr(os, "fork"):
+        pytest.skip("needs os.fork")
+    run = subprocess.run(
+        [
+            sys.executable,
+            Path(__file__).with_name("interrupted.py"),
+            models["nlm"].identity.id,
+            tmp_path,
+            str(stride),
+        ],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) >= 60 // stride
+
+
+def test_it_goes_on_where_it_was(models, tmp_path, unfinished):
+    whole = extract(models["nlm"], plain_corpus(), tmp_path / "whole.zarr")
+    with pytest.raises(RecordError, match="unfinished"):
+        open_activations(unfinished)
+    kept = {shard: (unfinished / f"activations/c/{shard}/0").stat().st_mtime_ns for shard in (0, 1)}
+    told: list[int] = []
+
+    @contextmanager
+    def progress(description: str, total: int, unit: str) -> Iterator:
+        yield told.append
+
+    store = extract(models["nlm"], plain_corpus(), unfinished, progress=progress)
+    assert told == [40, 20, 18]
+    assert {shard: (unfinished / f"activations/c/{shard}/0").stat().st_mtime_ns for shard in (0, 1)} == kept
+    assert content(unfinished) == content(tmp_path / "whole.zarr")
+    np.testing.assert_array_equal(store.values(), whole.values())
+
+
+def test_a_shard_that_vanished_is_written_again(models, tmp_path, unfinished):
+    extract(models["nlm"], plain_corpus(), tmp_path / "whole.zarr")
+    (unfinished / "activations/c/0/0").unlink()
+    extract(models["nlm"], plain_corpus(), unfinished)
+    assert content(unfinished) == content(tmp_path / "whole.zarr")
+
+
+@pytest.mark.parametrize(
+    ("options", "other"),
+    [
+        ({"aggregate": "mean"}, "parameters"),
+        ({"dtype": "float16"}, "parameters"),
+        ({"sites": "layers.*"}, "neurons and sites"),
+        ({"corpus": plain_corpus().lower()}, "corpus"),
+        ({"corpus": plain_corpus().with_layer(plain_corpus().layer("length"))}, None),
+        ({"corpus": parallel_corpus()}, None),
+        ({"batch_size": 3}, None),
+        ({"model": "gpt2"}, "model"),
+    ],
+)
+@pytest.mark.usefixtures("small_shards")
+def test_going_on_with_something_else_is_refused(models, unfinished, options, other):
+    arguments = {"model": models["nlm"], "corpus": plain_corpus()} | options
+    if options.get("model"):
+        arguments["model"] = models["gpt2"]
+        arguments["sites"] = ["embeddings", "layers.?"]
+    if other is None:
+        assert extract(out=unfinished, **arguments).n_words == plain_corpus().n_words
+        return
+    before = content(unfinished)
+    with pytest.raises(MismatchError, match=f"unfinished extraction that was begun with other {other}"):
+        extract(out=unfinished, **arguments)
+    assert content(unfinished) == before
+    assert extract(out=unfinished, force=True, **arguments).n_words == plain_corpus().n_words
+
+
+def test_other_labels_are_something_else(models, unfinished):
+    corpus = plain_corpus()
+    swapped = corpus.with_layer(corpus.layer("length").take(np.arange(corpus.n_words)[::-1]))
+    with pytest.raises(MismatchError, match="begun with other labels"):
+        extract(models["nlm"], swapped, unfinished)
+
+
+def test_a_damaged_journal_is_refused(models, unfinished):
+    (unfinished / "journal.json").write_text("{")
+    with pytest.raises(RecordError, match=r"journal\.json is damaged; use --force"):
+        extract(models["nlm"], plain_corpus(), unfinished)
+    assert extract(models["nlm"], plain_corpus(), unfinished, force=True).n_words == plain_corpus().n_words
+
+
+def test_an_empty_folder_is_taken_and_a_finished_store_is_not(models, tmp_path):
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr/.journal.json.partial-77").write_text("{")
+    extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr")
+    extract(models["nlm"], plain_corpus(), tmp_path / "b.zarr")
+    assert content(tmp_path / "a.zarr") == content(tmp_path / "b.zarr")
+    with pytest.raises(OutputExistsError):
+        extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr")
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A file system of 104 KiB, where the machine lets us mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=104k", "tmpfs", folder], capture_output=True, check=False
+        )
+    except FileNotFoundError:
+        pytest.skip("no mount command")
+    if mounted.returncode:
+        pytest.skip("mounting a small file system is not permitted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(models, tmp_path, small_disk):
+    ballast = small_disk / "ballast"
+    for spare in range(10, 104, 8):
+        ballast.write_bytes(b"x" * 1024 * (100 - spare))
+        out = small_disk / "a.zarr"
+        with pytest.raises(StorageError, match="the disk is full; free some space and run the same command"):
+            extract(models["gpt2"], plain_corpus(), out)
+    subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
+    extract(models["gpt2"], plain_corpus(), out)
+    extract(models["gpt2"], plain_corpus(), tmp_path / "whole.zarr")
+    assert content(out) == content(tmp_path / "whole.zarr")
+
+
+def test_a_read_only_disk_is_said(models, small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(StorageError, match="read-only; choose another output"):
+        extract(models["nlm"], plain_corpus(), small_disk / "a.zarr")

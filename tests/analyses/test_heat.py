@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from onegrain.analyses.heat import heat
+from onegrain.analyses.words import Moments
+from onegrain.core.activations import Activations
+from onegrain.core.corpus import Corpus
+from onegrain.errors import ParameterError
+
+
+@pytest.fixture
+def small() -> Activations:
+    corpus = Corpus.from_sentences([["a", "b"], ["c"], ["d", "e", "f"]])
+    array = np.array([[0, 1], [2, 1], [4, 1], [6, 1], [8, 1], [10, 1]], dtype=np.float32)
+    return Activations.from_array(array, corpus)
+
+
+def test_values_against_the_definition(small: Activations) -> None:
+    found = heat(small, [0], [2, 0])[0]
+    column = small.values()[:, 0]
+    expected = (column - column.mean()) / column.std()
+    assert [sentence.number for sentence in found.sentences] == [2, 0]
+    assert found.sentences[0].words == ("d", "e", "f")
+    np.testing.assert_allclose(found.sentences[0].deviations, expected[3:])
+    np.testing.assert_allclose(found.sentences[1].deviations, expected[:2])
+
+
+def test_a_constant_neuron_has_no_deviation(small: Activations) -> None:
+    found = heat(small, [0, 1], [1])[1]
+    assert np.isnan(found.sentences[0].deviations).all()
+    assert json.loads(json.dumps(found.to_json()))["sentences"][0]["deviations"] == [None]
+
+
+def test_a_known_scale_is_used(small: Activations) -> None:
+    found = heat(small, [0], [1], scale=Moments(np.array([1.0]), np.array([3.0])))[0]
+    assert found.sentences[0].deviations == (1.0,)
+
+
+def test_refusals(small: Activations) -> None:
+    with pytest.raises(ParameterError, match=r"0\.\.2"):
+        heat(small, [0], [3])
+    with pytest.raises(ParameterError, match="2 were asked"):
+        heat(small, [0, 1], [0], scale=Moments(np.array([1.0]), np.array([3.0])))

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import onegrain.core.activations as store
+from onegrain.analyses.words import moments, top_words
+from onegrain.core.activations import Activations
+from onegrain.core.corpus import Corpus
+from onegrain.errors import ParameterError
+
+
+@pytest.fixture
+def planted() -> Activations:
+    rng = np.random.default_rng(0)
+    vocabulary = ["the", "dog", "1984", "runs", "Monday"]
+    sentences = [[vocabulary[at] for at in rng.integers(0, 5, rng.integers(3, 9))] for _ in range(60)]
+    sentences[7].append("rare")
+    corpus = Corpus.from_sentences(sentences, source="planted")
+    array = rng.normal(size=(corpus.n_words, 4)).astype(np.float32) + np.float32(100)
+    words = np.array(corpus.words)
+    array[words == "1984", 1] += 5
+    array[words == "the", 1] -= 5
+    array[words == "rare", 1] += 50
+    array[:, 3] = 2.5
+    return Activations.from_array(array, corpus)
+
+
+def test_planted_words_in_both_directions(planted: Activations) -> None:
+    found = top_words(planted, [1], 3, min_count=2)[0]
+    assert found.name == "layers.0:1"
+    best = found.words.groupby("direction", sort=False).first()
+    assert best.loc["high", "word"] == "1984"
+    assert best.loc["low", "word"] == "the"
+    single = found.occurrences.iloc[0]
+    assert (single["word"], single["sentence"]) == ("rare", 7)
+    assert single["left"].split()[-1] == planted.corpus.sentence(7)[-2]
+    assert single["right"] == ""
+    assert top_words(planted, [1], 3)[0].words.iloc[0]["word"] == "rare"
+    assert found.sentences(1) == [7]
+
+
+def test_against_pandas(planted: Activations) -> None:
+    for at, found in enumerate(top_words(planted, [0, 1, 2], 4)):
+        values = planted.values()[:, at].astype(np.float64)
+        assert found.mean == pytest.approx(values.mean())
+        assert found.std == pytest.approx(values.std())
+        frame = pd.DataFrame({"word": planted.corpus.words, "z": (values - values.mean()) / values.std()})
+        by_type = frame.groupby("word")["z"].agg(["mean", "size"])
+        for row in found.words.itertuples():
+            assert row.deviation == pytest.approx(by_type.loc[row.word, "mean"], abs=1e-9)
+            assert row.count == by_type.loc[row.word, "size"]
+        high = found.occurrences[found.occurrences["direction"] == "high"]["deviation"]
+        np.testing.assert_allclose(high, frame["z"].nlargest(4))
+        low = found.occurrences[found.occurrences["direction"] == "low"]["deviation"]
+        np.testing.assert_allclose(low, frame["z"].nsmallest(4))
+
+
+def test_blocks_do_not_matter(planted: Activations, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [found.to_json() for found in top_words(planted, [2, 0], 5)]
+    monkeypatch.setattr(store, "BLOCK_BYTES", 16 * 7)
+    assert len(list(planted.blocks())) > 10
+    split = [found.to_json() for found in top_words(planted, [2, 0], 5)]
+    for one, two in zip(whole, split, strict=True):
+        assert [row["word"] for row in one["words"]] == [row["word"] for row in two["words"]]
+        assert one["mean"] == pytest.approx(two["mean"], rel=1e-12)
+        assert [row["sentence"] for row in one["occurrences"]] == [r["sentence"] for r in two["occurrences"]]
+    known = moments(planted, [2, 0])
+    np.testing.assert_allclose(known.std, planted.values()[:, [2, 0]].astype(np.float64).std(axis=0))
+
+
+def test_a_constant_neuron_is_moved_by_nothing(planted: Activations) -> None:
+    found = top_words(planted, [3])[0]
+    assert found.std == 0
+    assert len(found.words) == len(found.occurrences) == 0
+    assert found.sentences(3) == []
+
+
+def test_refusals(planted: Activations) -> None:
+    with pytest.raises(ParameterError, match=r"0\.\.3"):
+        top_words(planted, [4])
+    with pytest.raises(ParameterError, match="one or more"):
+        top_words(planted, [])
+    with pytest.raises(ParameterError, match="at least 1"):
+        top_words(planted, [0], 0)
+    array = planted.values()
+    array[3, 2] = np.nan
+    with pytest.raises(ParameterError, match=r"layers\.0:2 at word 3"):
+        top_words(Activations.from_array(array, planted.corpus), [0])

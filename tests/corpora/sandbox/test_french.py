@@ -1,0 +1,132 @@
+"""French: determiners and adjectives agree with their noun, elision is complete, conjugations are right."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from onegrain.corpora.sandbox.dice import Dice
+from onegrain.corpora.sandbox.french import say_french
+from onegrain.corpora.sandbox.french_verbs import conjugate, participle
+from onegrain.corpora.sandbox.grammar import draw_sentence
+from onegrain.corpora.sandbox.modifiers import WEEKDAYS
+from onegrain.corpora.sandbox.tokens import Token
+
+ELIDING = {"le", "la", "de", "ne", "que", "je", "me", "te", "ma", "ta", "sa", "ce"}
+DAYS = {"heures", *(day.french for day in WEEKDAYS)}
+
+
+@pytest.fixture(scope="module")
+def sentences() -> list[list[Token]]:
+    dice = Dice(31)
+    return [say_french(draw_sentence(dice)) for _ in range(4000)]
+
+
+def marks(token: Token) -> dict[str, str]:
+    return dict(part.split("=") for part in token.feats.split("|")) if token.feats != "_" else {}
+
+
+def agreement(token: Token) -> tuple[str | None, str | None]:
+    return marks(token).get("Gender"), marks(token).get("Number")
+
+
+def test_determiner_adjective_and_noun_agree(sentences: list[list[Token]]) -> None:
+    determined = described = 0
+    for tokens in sentences:
+        for at, noun in enumerate(tokens):
+            if noun.upos != "NOUN" or noun.form in DAYS:
+                continue
+            before = at - 1
+            while tokens[before].upos == "ADJ" or tokens[before].form == "très":
+                described += tokens[before].upos == "ADJ"
+                assert tokens[before].upos != "ADJ" or agreement(tokens[before]) == agreement(noun)
+                before -= 1
+            if tokens[before].upos == "DET":
+                assert agreement(tokens[before]) == agreement(noun), tokens
+                determined += 1
+            if tokens[at + 1].upos == "ADJ":
+                assert agreement(tokens[at + 1]) == agreement(noun), tokens
+                described += 1
+    assert determined > 2000
+    assert described > 500
+
+
+def test_forms_of_gender(sentences: list[list[Token]]) -> None:
+    masculine = {"le", "un", "du", "au", "bon", "vieux", "nouveau", "beau", "léger", "blanc"}
+    feminine = {"la", "une", "cette", "bonne", "vieille", "nouvelle", "belle", "légère", "blanche"}
+    for tokens in sentences:
+        for token in tokens:
+            if token.upos in ("DET", "ADJ") and token.form in masculine | feminine:
+                assert marks(token)["Gender"] == ("Masc" if token.form in masculine else "Fem")
+
+
+def test_elision_is_complete(sentences: list[list[Token]]) -> None:
+    for tokens in sentences:
+        for first, then in pairwise(tokens):
+            if then.form[0] in "aeéèêiouœhy" and not then.form.startswith(("haricot", "hibou", "huit", "onze")):
+                assert first.form not in ELIDING, tokens
+            elif first.form.endswith("'"):
+                assert then.form[0] in "aâeéèêiîoôuœhy" or first.form == "aujourd'hui", tokens
+            assert (first.form, then.form) not in {("de", "le"), ("de", "les"), ("à", "le"), ("à", "les")}
+
+
+def test_negation_has_both_halves(sentences: list[list[Token]]) -> None:
+    for tokens in sentences:
+        forms = [token.form for token in tokens]
+        assert sum(f in ("ne", "n'") for f in forms) == sum(f in ("pas", "jamais") for f in forms)
+
+
+def test_subject_pronouns_agree_with_the_next_finite_verb(sentences: list[list[Token]]) -> None:
+    checked = 0
+    for tokens in sentences:
+        if tokens[0].form not in ("je", "j'", "tu", "il", "elle", "ils"):
+            continue
+        verb = next(token for token in tokens if marks(token).get("VerbForm") == "Fin")
+        own = marks(tokens[0])
+        assert (marks(verb)["Person"], marks(verb)["Number"]) == (own["Person"], own["Number"])
+        checked += 1
+    assert checked > 300
+
+
+def test_participles_with_etre_agree_with_their_subject(sentences: list[list[Token]]) -> None:
+    seen = set()
+    for tokens in sentences:
+        for subject, auxiliary, verb in zip(tokens, tokens[1:], tokens[2:], strict=False):
+            moving = verb.form.startswith(("allé", "tombé", "venu", "mort")) and verb.upos == "VERB"
+            leading = subject.upos in ("NOUN", "PROPN") and tokens.index(subject) <= 1
+            if auxiliary.form in ("est", "sont") and moving and leading:
+                assert agreement(verb) == agreement(subject), tokens
+                seen.add(agreement(verb))
+    assert ("Fem", "Sing") in seen
+
+
+@pytest.mark.parametrize(
+    ("infinitive", "tense", "forms"),
+    [
+        ("manger", "pres", "mange manges mange mangeons mangent"),
+        ("manger", "imp", "mangeais mangeais mangeait mangions mangeaient"),
+        ("acheter", "fut", "achèterai achèteras achètera achèterons achèteront"),
+        ("espérer", "pres", "espère espères espère espérons espèrent"),
+        ("nettoyer", "fut", "nettoierai nettoieras nettoiera nettoierons nettoieront"),
+        ("perdre", "pres", "perds perds perd perdons perdent"),
+        ("venir", "sub", "vienne viennes vienne venions viennent"),
+        ("être", "imp", "étais étais était étions étaient"),
+        ("pleurer", "pres", "pleure pleures pleure pleurons pleurent"),
+        ("cuisiner", "fut", "cuisinerai cuisineras cuisinera cuisinerons cuisineront"),
+        ("promettre", "fut", "promettrai promettras promettra promettrons promettront"),
+    ],
+)
+def test_conjugation(infinitive: str, tense: str, forms: str) -> None:
+    persons = [(1, False), (2, False), (3, False), (1, True), (3, True)]
+    assert [conjugate(infinitive, tense, *person) for person in persons] == forms.split()
+
+
+def test_participles() -> None:
+    assert [participle("mourir", f, p) for f in (False, True) for p in (False, True)] == [
+        "mort",
+        "morts",
+        "morte",
+        "mortes",
+    ]
+    assert participle("vendre", True, False) == "vendue"

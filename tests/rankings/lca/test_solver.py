@@ -1,0 +1,165 @@
+"""The convex solver: optimality conditions, scikit-learn, duality, and invariances."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onegrain.rankings.lca.duality import certify
+from onegrain.rankings.lca.problem import Penalties, ProbeData
+from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
+
+EXACT = SolverOptions(tolerance=1e-9, max_steps=5000, max_free_steps=5000)
+GRID = Penalties(np.array([0.0, 1e-3, 1e-2, 1e-2, 1e-3]), np.array([1e-2, 1e-3, 0.0, 1e-2, 0.0]))
+
+
+def problem(seed: int = 0, words: int = 150, neurons: int = 8, labels: int = 4) -> ProbeData:
+    """Correlated neurons of different scales; labels from a noisy linear teacher, every one occurring."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(words, neurons)) @ rng.normal(size=(neurons, neurons))
+    values *= np.exp(rng.normal(0.0, 0.7, size=neurons))
+    codes = (values @ rng.normal(size=(neurons, labels)) + rng.gumbel(size=(words, labels))).argmax(axis=1)
+    codes[:labels] = np.arange(labels)
+    return ProbeData(values - values.mean(axis=0), codes, labels)
+
+
+def objective(data: ProbeData, weights: np.ndarray, biases: np.ndarray, l1: float, l2: float) -> float:
+    """J by its definition, word by word; weights (labels, neurons)."""
+    total = 0.0
+    for row, code in zip(data.centred.astype(np.float64), data.codes, strict=True):
+        logits = weights @ row + biases
+        total += np.log(np.exp(logits - logits.max()).sum()) + logits.max() - logits[code]
+    return total / data.n_words + l1 * np.abs(weights).sum() + l2 * np.square(weights).sum()
+
+
+def subgradient_distance(data: ProbeData, solution: Solution, at: int, l1: float, l2: float) -> float:
+    """Largest distance of zero from the subdifferential of J, over weights and biases."""
+    weights = solution.weights[at]
+    logits = data.centred @ weights.T + solution.biases[at]
+    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    probabilities[np.arange(data.n_words), data.codes] -= 1.0
+    slope = probabilities.T @ data.centred / data.n_words + 2.0 * l2 * weights
+    at_zero = np.maximum(np.abs(slope) - l1, 0.0)
+    away = np.abs(slope + l1 * np.sign(weights))
+    return max(np.where(weights == 0.0, at_zero, away).max(), np.abs(probabilities.mean(axis=0)).max())
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    l1=st.sampled_from([0.0, 1e-3, 1e-2, 5e-2]),
+    l2=st.sampled_from([1e-3, 1e-2, 1e-1]),
+    labels=st.integers(2, 5),
+)
+def test_solutions_satisfy_the_optimality_conditions(seed: int, l1: float, l2: float, labels: int) -> None:
+    data = problem(seed, words=60, neurons=5, labels=labels)
+    found = solve(data, Penalties(np.array([l1]), np.array([l2])), EXACT)
+    assert found.converged[0]
+    assert subgradient_distance(data, found, 0, l1, l2) < 2e-5
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 1e-2), (1e-2, 0.0), (3e-3, 1e-3)])
+def test_reaches_the_objective_of_scikit_learn(l1: float, l2: float) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    data = problem(3)
+    found = solve(data, Penalties(np.array([l1]), np.array([l2])), EXACT)
+    strength = l1 + 2.0 * l2
+    other = LogisticRegression(
+        C=1.0 / (data.n_words * strength), l1_ratio=l1 / strength, solver="saga", tol=1e-10, max_iter=100_000
+    ).fit(data.centred, data.codes)
+    theirs = objective(data, other.coef_, other.intercept_, l1, l2)
+    ours = objective(data, found.weights[0], found.biases[0], l1, l2)
+    assert ours == pytest.approx(found.objective[0], rel=1e-9)
+    assert ours == pytest.approx(theirs, rel=1e-6)
+    assert ours <= theirs * (1 + 1e-9)
+
+
+def test_the_gap_bounds_the_distance_to_the_minimum() -> None:
+    data = problem(1)
+    best = solve(data, GRID, EXACT).objective
+    rough = solve(data, GRID, SolverOptions(tolerance=1e-12, max_steps=5, check_every=5))
+    assert not rough.converged.any()
+    assert (rough.objective * (1.0 - rough.gap) <= best * (1 + 1e-9)).all()
+    assert (rough.objective >= best * (1 - 1e-9)).all()
+
+
+def test_the_bound_holds_at_any_weights() -> None:
+    data = problem(2)
+    best = solve(data, GRID, EXACT).objective
+    rng = np.random.default_rng(0)
+    for scale in (0.01, 0.1, 1.0):
+        weights = scale * rng.normal(size=(data.n_neurons, len(GRID), data.n_labels))
+        found = certify(data, GRID, weights, scale * rng.normal(size=(len(GRID), data.n_labels)))
+        assert (found.objective * (1.0 - found.gap) <= best * (1 + 1e-9)).all()
+
+
+def test_lambda1_above_its_largest_useful_value_gives_exact_zeros() -> None:
+    data = problem(4)
+    largest = np.abs(data.label_products).max()
+    found = solve(data, Penalties(np.array([1.01, 0.97]) * largest, np.zeros(2)), EXACT)
+    assert (found.weights[0] == 0.0).all()
+    assert (found.weights[1] != 0.0).any()
+    assert np.exp(found.biases[0] - found.biases[0].max()) == pytest.approx(
+        data.label_shares / data.label_shares[found.biases[0].argmax()], rel=1e-6
+    )
+
+
+def test_float32_reaches_the_tolerance_too() -> None:
+    data = problem(5)
+    single = ProbeData(data.centred.astype(np.float32), data.codes, data.n_labels)
+    found = solve(single, GRID, SolverOptions(tolerance=1e-4, max_steps=2000))
+    assert found.converged.all()
+    assert found.objective == pytest.approx(solve(data, GRID, EXACT).objective, rel=2e-4)
+
+
+def test_batching_the_grid_and_the_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = problem(6)
+    together = solve(data, GRID, EXACT)
+    for at in range(len(GRID)):
+        alone = solve(data, GRID.take(np.array([at])), EXACT)
+        assert alone.weights[0] == pytest.approx(together.weights[at], abs=1e-5)
+    monkeypatch.setattr("onegrain.rankings.lca.problem.BLOCK_BYTES", 1)
+    blocks = solve(data, GRID, EXACT)
+    assert blocks.weights == pytest.approx(together.weights, abs=1e-5)
+
+
+def test_permuting_words_neurons_and_labels_permutes_the_solution() -> None:
+    data = problem(7)
+    rng = np.random.default_rng(1)
+    words, neurons = rng.permutation(data.n_words), rng.permutation(data.n_neurons)
+    labels = rng.permutation(data.n_labels)
+    renamed = np.argsort(labels)[data.codes]
+    moved = ProbeData(data.centred[words][:, neurons], renamed[words], data.n_labels)
+    first, second = solve(data, GRID, EXACT), solve(moved, GRID, EXACT)
+    assert second.weights == pytest.approx(first.weights[:, labels][:, :, neurons], abs=1e-5)
+
+
+def test_the_same_input_gives_the_same_bytes_and_a_warm_start_the_same_solution() -> None:
+    data = problem(8)
+    first, again = solve(data, GRID, EXACT), solve(data, GRID, EXACT)
+    assert first.weights.tobytes() == again.weights.tobytes()
+    warm = solve(data, GRID, EXACT, start=first)
+    assert (warm.steps == 0).all()
+    assert warm.weights == pytest.approx(first.weights, abs=1e-12)
+
+
+def test_separable_words_without_penalty_end_at_the_limit_and_say_so() -> None:
+    values = np.array([[-1.0], [-2.0], [1.0], [2.0]])
+    data = ProbeData(values, np.array([0, 0, 1, 1]), 2)
+    options = SolverOptions(tolerance=1e-12, max_free_steps=15)
+    found = solve(data, Penalties(np.zeros(1), np.zeros(1)), options)
+    assert not found.converged[0]
+    assert found.steps[0] == 15
+    assert np.isnan(found.gap[0])
+    assert np.isfinite(found.weights).all()
+    assert found.facts(0)["gap"] is None
+
+
+def test_a_constant_neuron_gets_no_weight() -> None:
+    data = problem(9)
+    data.centred[:, 2] = 0.0
+    found = solve(data, GRID, EXACT)
+    assert np.abs(found.weights[:, :, 2]).max() == 0.0

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from onegrain.errors import OutputExistsError, ParameterError
+from onegrain.reports import Chart, Records, Report, Section, Table, Text, compose
+from onegrain.reports.charts import effective_bars, kept_curve
+
+
+class Page(HTMLParser):
+    """What a page would load, its ids, links and JSON scripts."""
+
+    LOADS = frozenset({"src", "srcset", "data", "action", "poster", "background"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[tuple[str, str | None]] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.scripts: list[str] = []
+        self.specs: dict[str, dict] = {}
+        self._inside: dict[str, str | None] | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.loads += [(tag, found[name]) for name in self.LOADS & set(found)]
+        if tag in ("link", "iframe", "object", "embed", "base"):
+            self.loads.append((tag, found.get("href")))
+        if "id" in found:
+            self.ids.append(str(found["id"]))
+        if tag == "a":
+            self.links.append(str(found["href"]))
+        self._inside = found if tag == "script" else None
+
+    def handle_data(self, data: str) -> None:
+        if self._inside is not None and self._inside.get("type") == "application/json":
+            self.specs[str(self._inside["id"])] = json.loads(data)
+        elif self._inside is not None and data.strip():
+            self.scripts.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = None
+
+
+@pytest.fixture(scope="module")
+def whole(rankings, curves, activations) -> Report:
+    facts = {"nlm": {"perplexity": 30.0}, "nmt": {"BLEU": 30.0}}
+    return compose("Neurons", Records(rankings, curves, {"nlm": activations}, facts, neurons=2))
+
+
+@pytest.fixture(scope="module")
+def text(whole: Report) -> str:
+    return whole.html()
+
+
+def test_the_page_loads_nothing(text: str) -> None:
+    page = Page(text)
+    assert page.loads == []
+    assert "default-src 'none'" in text
+    style = re.search(r"<style>(.*?)</style>", text, re.S)
+    assert style is not None
+    assert "url(" not in style[1]
+    assert "@import" not in style[1]
+    assert all(link.startswith("#") for link in page.links)
+
+
+def test_every_chart_has_its_data_inside(whole: Report, text: str) -> None:
+    page = Page(text)
+    assert sorted(page.specs) == sorted(f"spec-{chart.name}" for chart in whole.charts())
+    assert all('"url"' not in json.dumps(spec) for spec in page.specs.values())
+    assert len(page.scripts) == 2
+    assert "vegaEmbed" in page.scripts[0]
+
+
+def test_contents_lead_to_sections(whole: Report, text: str) -> None:
+    page = Page(text)
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    for section in whole.sections:
+        assert f"#{section.anchor}" in page.links
+
+
+def test_words_and_provenance_are_escaped(text: str) -> None:
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "&lt;b&gt;&amp;&lt;/b&gt;" in text
+    assert text.count("<details>") == 8
+
+
+def test_a_label_cannot_end_the_script() -> None:
+    frame = pd.DataFrame({"label": ["</script><p id='x'>"], "word_class": [None], "effective": [1.0]})
+    page = Page(Report("T", [Section("A", [Chart(effective_bars(frame), "one")])]).html())
+    assert "x" not in page.ids
+    assert "</script><p id='x'>" in json.dumps(page.specs["spec-one"])
+
+
+def test_same_input_same_bytes(whole: Report, text: str) -> None:
+    assert whole.html() == text
+
+
+def test_write_makes_page_and_pictures(tmp_path: Path, probes) -> None:
+    chart = Chart(kept_curve(probes["nlm"].details["evaluation"], "masking"), "masking")
+    report = Report("T", [Section("A", [Text.of("hello"), chart])])
+    page = tmp_path / "out" / "report.html"
+    assert report.write(page) == [page, page.parent / "charts" / "masking.png"]
+    assert (page.parent / "charts" / "masking.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(OutputExistsError, match="--force"):
+        report.write(page)
+    page.unlink()
+    with pytest.raises(OutputExistsError, match=r"masking\.png"):
+        report.write(page)
+    assert not page.exists()
+    assert report.write(page, force=True, images=None) == [page]
+
+
+def test_a_page_without_charts_carries_no_script() -> None:
+    html = Report("T", [Section("A", [Table(pd.DataFrame({"a": [1]}), "c")])]).html()
+    assert "<script" not in html
+    assert len(html) < 10_000
+
+
+def test_refusals(probes) -> None:
+    with pytest.raises(ParameterError, match="section anchor a is used twice"):
+        Report("T", [Section("A", []), Section("a", [])])
+    frame = pd.DataFrame({"label": ["x"], "word_class": [None], "effective": [1.0]})
+    chart = Chart(effective_bars(frame), "one")
+    with pytest.raises(ParameterError, match="chart one is used twice"):
+        Report("T", [Section("A", [chart, chart])])
+    with pytest.raises(ParameterError, match="try 'one-two'"):
+        Chart(chart.chart, "One two")
+    with pytest.raises(ParameterError, match="not str"):
+        Report("T", [Section("A", ["plain"])]).html()
+    with pytest.raises(ParameterError, match="at least one ranking or curve"):
+        compose("T", Records())

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from onegrain.analyses.importance import task_importance
+from onegrain.errors import MismatchError
+from onegrain.reports import Chart, HeatMap, Records, Table, Text, compose
+from onegrain.reports.sections import (
+    contrast_section,
+    correlation_section,
+    importance_findings,
+    importance_section,
+    layers_section,
+    localisation_findings,
+    neurons_section,
+    probe_findings,
+    probe_section,
+    sharing_findings,
+)
+
+
+def test_probe_sentences_carry_the_numbers(probes) -> None:
+    text = probe_findings(probes)[0]
+    assert text.startswith("nlm: the probe labels 93.0 % of the words rightly, above the 25.0 %")
+    assert "first 8 neurons (20.0 %) comes within 1 point" in text
+
+
+def test_probe_section_shows_the_chosen_pair_and_f1(probes) -> None:
+    tables = [block.frame for block in probe_section(probes).blocks if isinstance(block, Table)]
+    assert tables[0]["lambda1"].tolist() == [1e-4, 1e-4]
+    assert tables[1].to_dict("list") == {"label": ["DET"], "nlm": [0.8], "nmt": [0.8]}
+
+
+def test_a_probe_without_evaluation_has_a_row_and_no_chart(probes) -> None:
+    bare = replace(probes["nlm"], details={"evaluation": None})
+    section = probe_section({"bare": bare})
+    assert probe_findings({"bare": bare}) == []
+    assert not any(isinstance(block, Chart) for block in section.blocks)
+    assert sum(isinstance(block, Table) for block in section.blocks) == 1
+
+
+@pytest.mark.parametrize(
+    ("hurt", "verdict"),
+    [
+        (3.0, "the top hurts more than the bottom: perplexity"),
+        (0.6, "the top hurts more than the bottom, but their intervals overlap"),
+        (0.2, "the top does not hurt more than the bottom"),
+    ],
+)
+def test_the_verdict_follows_the_numbers(make_curve, hurt: float, verdict: str) -> None:
+    for metric in ("perplexity", "BLEU"):
+        text = importance_findings("m", task_importance({"lca": make_curve("m", metric, hurt)}))[0]
+        assert verdict.replace("perplexity", metric) in text
+        assert ("more than every random order" in text) == (hurt == 3.0)
+        assert ("no more than the mean random order" in text) == (hurt < 1)
+
+
+def test_open_class_verdict_and_labels_without_weight(probes) -> None:
+    ranking = probes["nlm"]
+    scores = np.zeros((5, 40))
+    nothing = replace(ranking, label_scores=scores)
+    assert "no label has any weight" in localisation_findings({"x": nothing})[0]
+    assert "no label has any weight" in sharing_findings({"x": nothing})[0]
+    scores = scores.copy()
+    scores[1] = 1.0
+    scores[2, 0] = 1.0
+    text = localisation_findings({"x": replace(ranking, label_scores=scores)})[0]
+    assert "Open-class labels (mean 1) are not more distributed than closed-class ones (mean 40)" in text
+
+
+def test_neurons_section_shows_the_planted_words(activations, probes) -> None:
+    section = neurons_section(activations, probes["nlm"], 1)
+    texts = [block for block in section.blocks if isinstance(block, Text)]
+    assert texts[1].heading == "layers.0:4, number 1"
+    assert texts[1].paragraphs[0].startswith("Up: 1984 (+")
+    assert texts[1].paragraphs[1].startswith("Down: the (-")
+    heat = next(block for block in section.blocks if isinstance(block, HeatMap)).heat
+    assert heat.neuron == 20
+    deviations = {w: v for s in heat.sentences for w, v in zip(s.words, s.deviations, strict=True)}
+    assert deviations["1984"] > 1 > -1 > deviations["the"]
+
+
+def test_neurons_of_another_space_are_refused(activations, probes) -> None:
+    with pytest.raises(MismatchError, match="does not belong"):
+        neurons_section(activations.restrict("layers.0"), probes["nlm"])
+
+
+def test_one_site_is_said_and_not_drawn(probes) -> None:
+    from onegrain.core.space import NeuronSpace
+
+    single = replace(probes["nlm"], space=NeuronSpace(("only",), (40,)))
+    section = layers_section({"m": single})
+    assert not any(isinstance(block, Chart) for block in section.blocks)
+    assert "all neurons lie in one site, only" in section.blocks[-1].paragraphs[0]
+
+
+def test_contrast_and_correlation(probes, rankings) -> None:
+    section = contrast_section(probes)
+    assert section.blocks[0].paragraphs[0].startswith("On 5 common labels, ")
+    table = section.blocks[1].frame.set_index("measure")
+    assert table.loc["probe accuracy"].tolist() == ["93.0%", "93.0%"]
+    own = {model: r for (model, method), r in rankings.items() if method == "maxcorr"}
+    assert correlation_section(own).blocks[1].frame["constant"].tolist() == [1, 1]
+    constant = {"m": replace(own["nlm"], scores=np.full(40, np.nan))}
+    assert "all are constant" in correlation_section(constant).blocks[0].paragraphs[0]
+
+
+def test_contrast_says_when_the_probes_were_regularised_differently(probes) -> None:
+    said = "regularised differently"
+    assert said not in contrast_section(probes).blocks[0].paragraphs[0]
+    other = replace(probes["nmt"], details={**probes["nmt"].details, "lambda1": 1e-2})
+    assert said in contrast_section({**probes, "nmt": other}).blocks[0].paragraphs[0]
+
+
+def test_importance_compares_orderings_of_one_model_only(curves, rankings) -> None:
+    section = importance_section(curves, rankings)
+    charts = [block.name for block in section.blocks if isinstance(block, Chart)]
+    assert charts == ["ablation-nlm", "ablation-nmt"]
+    assert len(section.blocks[0].paragraphs) == 3
+
+
+def test_compose_takes_whatever_there_is(curves, rankings) -> None:
+    only_curves = compose("T", Records(curves=curves))
+    assert [section.anchor for section in only_curves.sections] == ["summary", "importance"]
+    one = compose("T", Records({("nlm", "maxcorr"): rankings[("nlm", "maxcorr")]}))
+    assert [section.anchor for section in one.sections] == ["correlation-maxcorr", "layers"]
