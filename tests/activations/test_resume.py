@@ -56,7 +56,7 @@ def unfinished(models, tmp_path, small_shards) -> Path:
     return tmp_path / "cut.zarr"
 
 
-@pytest.mark.parametrize("stride", [17, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [19, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_at_any_write_it_ends_in_the_same_bytes(models, tmp_path, stride):
     """SIGKILL from outside Python's reach, at changes of the store from the first to the last."""
     if not hasattr(os, "fork"):

@@ -23,7 +23,7 @@ def alternating_corpus() -> Corpus:
 
 
 def planted_nlm(path: Path) -> Path:
-    """Save the model: unit ``KEY`` is near +0.76 after ``a`` and -0.76 after ``b``, and b's and a's logits read it.
+    """Save the model: unit ``KEY`` is near +0.76 after ``a``, -0.76 after ``b``, and the logits read it.
 
     Every other unit is silent (its gates are shut), so erasing it changes nothing.
     """

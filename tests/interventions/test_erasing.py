@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from interventions.planted import KEY, alternating_corpus, planted_nlm
-from tiny import HIDDEN, parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 from torch import Tensor, nn
 
+from interventions.planted import KEY, alternating_corpus, planted_nlm
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.interventions import erasing
 from onegrain.metrics import Perplexity
 from onegrain.models import LoadedModel, load_model
+from tiny import HIDDEN, parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 
 MAKERS = {"nlm": tiny_nlm, "gpt2": tiny_gpt2, "nmt": tiny_nmt, "bert": tiny_bert}
 UNITS = [2, 9, 13]
@@ -122,9 +122,7 @@ def test_erasing_is_silencing_the_weights_that_read(
 
 
 @pytest.mark.parametrize("site", ["layers.1", "layers.*"])
-def test_a_language_model_without_its_last_layer_is_uniform(
-    models: dict[str, LoadedModel], site: str
-) -> None:
+def test_a_language_model_without_its_last_layer_is_uniform(models: dict[str, LoadedModel], site: str) -> None:
     loaded = models["nlm"]
     space = loaded.space(site)
     with erasing(loaded, space, np.arange(space.size)):
@@ -229,9 +227,7 @@ def test_sites_the_model_does_not_have_are_refused(models: dict[str, LoadedModel
 
 
 @pytest.mark.parametrize("neurons", [[-1], [0, 3 * HIDDEN]])
-def test_neurons_outside_the_space_are_refused(
-    models: dict[str, LoadedModel], neurons: list[int]
-) -> None:
+def test_neurons_outside_the_space_are_refused(models: dict[str, LoadedModel], neurons: list[int]) -> None:
     loaded = models["nlm"]
     with pytest.raises(ParameterError, match=r"outside 0\.\.47"), erasing(loaded, loaded.space(), neurons):
         pytest.fail("the block ran")

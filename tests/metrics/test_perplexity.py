@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 
 from onegrain.core.corpus import Corpus
 from onegrain.errors import ParameterError
 from onegrain.metrics import Perplexity, unigram_perplexity
 from onegrain.models import LoadedModel, load_model
+from tiny import parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 
 MAKERS = {"nlm": tiny_nlm, "gpt2": tiny_gpt2, "nmt": tiny_nmt, "bert": tiny_bert}
 
@@ -62,9 +62,7 @@ def test_the_statistics_give_value_and_interval_again(models: dict[str, LoadedMo
     rng = np.random.default_rng(5)
     draws = [rng.integers(0, 8, 8) for _ in range(4000)]
     means = [nll[draw].sum() / subwords[draw].sum() for draw in draws]
-    np.testing.assert_allclose(
-        [found.low, found.high], np.exp(np.quantile(means, [0.025, 0.975])), rtol=0.02
-    )
+    np.testing.assert_allclose([found.low, found.high], np.exp(np.quantile(means, [0.025, 0.975])), rtol=0.02)
     assert found.signature.startswith("perplexity|")
 
 

@@ -7,19 +7,19 @@ import pytest
 import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import parallel_corpus, plain_corpus, tiny_nlm, tiny_nmt
 
 from onegrain.core.corpus import Corpus
 from onegrain.errors import ParameterError
 from onegrain.metrics import BLEU, ChrF
 from onegrain.metrics.translation import TranslationMetric
 from onegrain.models import LoadedModel, load_model
+from tiny import parallel_corpus, plain_corpus, tiny_nlm, tiny_nmt
 
 REFERENCES = [
     "the cat sat on the mat .",
     "a dog , a bird and 3.5 fish !",
     "no",
-    "she said : \"that 's all\" .",
+    'she said : "that \'s all" .',
     "the end of the very long story is near .",
 ]
 TRANSLATIONS = [

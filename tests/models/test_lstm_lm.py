@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import plain_corpus, tiny_nlm
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel, LSTMLanguageModel, LSTMLanguageModelConfig, load_model
+from tiny import plain_corpus, tiny_nlm
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +57,7 @@ def test_the_layers_are_a_plain_two_layer_lstm(loaded: LoadedModel, rows: list[l
 
 
 @torch.no_grad()
-def test_saving_and_loading_keeps_every_bit(
-    loaded: LoadedModel, rows: list[list[int]], tmp_path: Path
-) -> None:
+def test_saving_and_loading_keeps_every_bit(loaded: LoadedModel, rows: list[list[int]], tmp_path: Path) -> None:
     loaded.model.save_pretrained(tmp_path)
     again = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     assert type(again) is LSTMLanguageModel

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import parallel_corpus, tiny_nmt
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -12,6 +11,7 @@ from transformers import AutoModelForSeq2SeqLM
 
 from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel, LSTMTranslationConfig, LSTMTranslationModel, load_model
+from tiny import parallel_corpus, tiny_nmt
 
 Rows = list[list[int]]
 
@@ -132,9 +132,7 @@ def test_padding_on_either_side_gives_the_logits_of_each_pair_alone(
 
 @torch.no_grad()
 @pytest.mark.parametrize("use_cache", [True, False])
-def test_greedy_generation_is_argmax_over_full_passes(
-    loaded: LoadedModel, rows: Rows, use_cache: bool
-) -> None:
+def test_greedy_generation_is_argmax_over_full_passes(loaded: LoadedModel, rows: Rows, use_cache: bool) -> None:
     model = loaded.model
     made = model.generate(**loaded.batch(rows), max_new_tokens=12, do_sample=False, use_cache=use_cache)
     for row, found in zip(rows, made.tolist(), strict=True):

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 
 from onegrain.core.corpus import Corpus
 from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel, load_model
+from tiny import parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 
 MAKERS = {"nlm": tiny_nlm, "gpt2": tiny_gpt2, "nmt": tiny_nmt, "bert": tiny_bert}
 
@@ -22,7 +22,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LoadedModel]:
 
 
 def losses_alone(loaded: LoadedModel, corpus: Corpus) -> list[list[float]]:
-    """For each sentence the loss of each predicted subword, one forward pass a sentence, in double precision."""
+    """For each sentence the loss of each predicted subword, one forward pass a sentence."""
     model = loaded.model
     found = []
     for number in range(corpus.n_sentences):
@@ -79,9 +79,7 @@ def test_a_model_that_puts_all_on_one_subword_is_scored_by_hand(models: dict[str
     np.testing.assert_allclose(nll / tokens, math.log(loaded.model.config.vocab_size), rtol=1e-6)
 
 
-def test_a_start_is_put_where_the_tokenizer_puts_none(
-    models: dict[str, LoadedModel], tmp_path: Path
-) -> None:
+def test_a_start_is_put_where_the_tokenizer_puts_none(models: dict[str, LoadedModel], tmp_path: Path) -> None:
     loaded = models["gpt2"]
     folder = tiny_gpt2(tmp_path / "gpt2")
     bare = load_model(folder, device="cpu")

@@ -3,19 +3,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny import parallel_corpus, plain_corpus
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from onegrain.core.corpus import Corpus
 from onegrain.models.tokenization import SPECIAL_TOKENS, train_tokenizer
+from tiny import parallel_corpus, plain_corpus
 
 
 def trained(*, starts_with_bos: bool = True, vocab_size: int = 140) -> PreTrainedTokenizerFast:
     corpus = parallel_corpus()
     assert corpus.target is not None
-    return train_tokenizer(
-        [corpus, corpus.target], vocab_size, starts_with_bos=starts_with_bos, max_length=64
-    )
+    return train_tokenizer([corpus, corpus.target], vocab_size, starts_with_bos=starts_with_bos, max_length=64)
 
 
 def test_special_subwords_come_first() -> None:

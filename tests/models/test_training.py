@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import parallel_corpus, plain_corpus
 
 from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import MismatchError, OutputExistsError, ParameterError
 from onegrain.metrics import unigram_perplexity
 from onegrain.models import TrainingOptions, load_model, train_nlm, train_nmt
+from tiny import parallel_corpus, plain_corpus
 
 OPTIONS = TrainingOptions(
     hidden_size=16, layers=1, vocab_size=120, epochs=3, patience=3, batch_size=8, learning_rate=1e-2
@@ -193,9 +193,7 @@ def test_a_translation_model_learns_a_dictionary(tmp_path: Path) -> None:
 def test_a_translation_training_cut_off_ends_at_the_same_weights(tmp_path: Path) -> None:
     whole = train_nmt(PAIRS, parallel_corpus(), tmp_path / "whole", options=OPTIONS)
     with pytest.raises(KeyboardInterrupt):
-        train_nmt(
-            PAIRS, parallel_corpus(), tmp_path / "cut", options=OPTIONS, progress=cut_off_after(5)
-        )
+        train_nmt(PAIRS, parallel_corpus(), tmp_path / "cut", options=OPTIONS, progress=cut_off_after(5))
     cut = train_nmt(PAIRS, parallel_corpus(), tmp_path / "cut", options=OPTIONS)
     first, second = weights(whole), weights(cut)
     assert all(torch.equal(first[name], second[name]) for name in first)

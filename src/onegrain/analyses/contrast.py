@@ -25,12 +25,13 @@ class Contrast:
     Attributes:
         labels: the labels compared.
         dropped: model -> its labels that others lack and that were left out.
-        summary: one row a model: ``model``, ``neurons``, ``labels``, ``accuracy``, ``majority``, ``lambda1``,
-            ``lambda2``, ``minimal_neurons``, ``minimal_share`` (None where the ranking does not know them; these are of
-            the probe on all its own labels), ``effective`` and ``effective_share`` (means over labels; share
-            of the model's neurons), ``effective_share_open``, ``effective_share_closed``, ``gini``,
-            ``mean_jaccard`` and ``expected_jaccard`` (of the labels' top sets), ``shared_neurons`` (part of
-            the neurons in any top set that stand in two or more).
+        summary: one row a model: ``model``, ``neurons``, ``labels``, ``accuracy``, ``majority``,
+            ``lambda1``, ``lambda2``, ``minimal_neurons``, ``minimal_share`` (None where the ranking does
+            not know them; these are of the probe on all its own labels), ``effective`` and
+            ``effective_share`` (means over labels; share of the model's neurons),
+            ``effective_share_open``, ``effective_share_closed``, ``gini``, ``mean_jaccard`` and
+            ``expected_jaccard`` (of the labels' top sets), ``shared_neurons`` (part of the neurons in
+            any top set that stand in two or more).
         by_label: one row a model and label: ``model`` and the columns of :func:`localisation`.
         by_site: one row a model and site: ``model`` and the columns of :func:`layers`.
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from onegrain.errors import OutputExistsError, StorageError
 
-__all__ = ["claim_output", "storage_errors", "whole_file"]
+__all__ = ["claim_output", "require_free", "storage_errors", "whole_file"]
 
 
 def claim_output(path: str | os.PathLike[str], *, force: bool) -> Path:
@@ -50,8 +50,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 def whole_file(path: str | os.PathLike[str], *, force: bool) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends without an error."""
     out = Path(path)
-    if out.exists() and not force:
-        raise OutputExistsError(f"{out} exists already; use --force (force=True) to replace it")
+    require_free(out, force=force)
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     with storage_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -60,3 +59,9 @@ def whole_file(path: str | os.PathLike[str], *, force: bool) -> Iterator[Path]:
             partial.replace(out)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def require_free(path: str | os.PathLike[str], *, force: bool) -> None:
+    """Refuse an output that exists before hours of work rather than after, unless ``force``."""
+    if Path(path).exists() and not force:
+        raise OutputExistsError(f"{path} exists already; use --force (force=True) to replace it")

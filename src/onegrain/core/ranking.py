@@ -103,7 +103,7 @@ class Ranking:
         return places
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a neuron, best first: rank (from 1), neuron, site, unit, score; per label score and weight."""
+        """One row a neuron, best first: rank (from 1), neuron, site, unit, score, then by label."""
         sites, units = self.space.columns()
         columns: dict[str, Any] = {
             "rank": np.arange(1, self.space.size + 1),

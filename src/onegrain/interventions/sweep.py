@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,7 +162,7 @@ def _require_lines(lines: Sequence[str]) -> tuple[str, ...]:
 
 def _require_own(model: ModelIdentity, ranking: Ranking) -> None:
     """Refuse a ranking that another model's activations made: its order says nothing about this model."""
-    ranked = next(_models(ranking.provenance), None)
+    ranked = _ranked_model(ranking.provenance)
     if ranked is not None and ranked.weight_hash != model.weight_hash:
         raise MismatchError(
             f"the ranking is of the neurons of {ranked.id} (weights {ranked.weight_hash[:12]}), not of "
@@ -171,12 +171,13 @@ def _require_own(model: ModelIdentity, ranking: Ranking) -> None:
         )
 
 
-def _models(provenance: Provenance) -> Iterator[ModelIdentity]:
-    """The models behind a record, its own first; a record of several inputs names its own input first."""
-    if provenance.model is not None:
-        yield provenance.model
-    for record in provenance.inputs:
-        yield from _models(record)
+def _ranked_model(provenance: Provenance) -> ModelIdentity | None:
+    """The model that is ranked: the ranking's own, else its first input's; other inputs are compared with."""
+    while provenance.model is None:
+        if not provenance.inputs:
+            return None
+        provenance = provenance.inputs[0]
+    return provenance.model
 
 
 def _orders(

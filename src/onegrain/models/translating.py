@@ -36,9 +36,7 @@ def translate(
         for batch in by_length([len(row) for row in rows], batch_size):
             inputs = loaded.batch([rows[i] for i in batch])
             limits = [min(max_new_tokens, 2 * len(rows[i]) + 10) for i in batch]
-            made = loaded.model.generate(
-                **inputs, num_beams=beams, do_sample=False, max_new_tokens=max(limits)
-            )
+            made = loaded.model.generate(**inputs, num_beams=beams, do_sample=False, max_new_tokens=max(limits))
             # what generate returns starts with the decoder's start token
             kept = [ids[: 1 + limit] for ids, limit in zip(made.tolist(), limits, strict=True)]
             texts = loaded.tokenizer.batch_decode(

@@ -24,7 +24,9 @@ __all__ = ["gather", "write_folder_report", "write_study_report"]
 T = TypeVar("T", Ranking, Curve)
 
 
-def gather(folder: str | os.PathLike[str], *, stores: Mapping[str, Path] | None = None, neurons: int = 3) -> Records:
+def gather(
+    folder: str | os.PathLike[str], *, stores: Mapping[str, Path] | None = None, neurons: int = 3
+) -> Records:
     """Every ranking, curve and measure in a folder and the folders in it.
 
     A record belongs to the model that its provenance names; its ordering is called as its file is.
@@ -55,12 +57,16 @@ def gather(folder: str | os.PathLike[str], *, stores: Mapping[str, Path] | None 
 
 
 def write_folder_report(
-    folder: str | os.PathLike[str], out: str | os.PathLike[str], *, title: str | None = None, force: bool = False
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    force: bool = False,
 ) -> Path:
     """Write the report of whichever records a folder holds, and its charts as PNG beside it."""
     report = compose(title or f"Neurons in {Path(folder).resolve().name}", gather(folder))
     path = Path(out)
-    report.write(path, force=force, images=path.parent)
+    report.write(path, force=force)
     return path
 
 
@@ -69,7 +75,7 @@ def write_study_report(study: Study, folder: Path) -> Path:
     stores = {model: folder / activations_path(model, corpus) for model, corpus in study.show}
     records = gather(folder, stores=stores, neurons=study.neurons)
     path = folder / "report.html"
-    compose(study.title, records).write(path, force=True, images=folder)
+    compose(study.title, records).write(path, force=True)
     return path
 
 

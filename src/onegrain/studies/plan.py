@@ -73,7 +73,10 @@ def _train(study: Study) -> Iterator[Step]:
 def _measure(study: Study) -> Iterator[Step]:
     for name, model in study.models.items():
         if model.test is not None:
-            recipe = {"model": model.model_dump(mode="json"), "corpora": _corpora(study, model.test, model.train)}
+            recipe = {
+                "model": model.model_dump(mode="json"),
+                "corpora": _corpora(study, model.test, model.train),
+            }
             needs = _model_needs(study, name)
             yield Step("measure", name, f"measures/{name}.json", recipe, needs, {"model": name})
 

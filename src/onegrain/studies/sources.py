@@ -24,7 +24,7 @@ def data_folder(beside: Path) -> Path:
 
 
 def load_corpus(origin: CorpusSource, data: Path) -> Corpus:
-    """Read one corpus of a study. Its ``source`` is the path as the study gives it, so results name no machine."""
+    """Read one corpus of a study; its ``source`` is the path in the study, so results name no machine."""
     if origin.sandbox is not None:
         corpus = _sandbox(origin.sandbox)
     elif origin.path is not None:

@@ -196,7 +196,9 @@ class Study(Entry):
                     raise ValueError(f"ablations.{name}: no probe or crossmodel entry {ranking!r}")
                 missing = set(ablation.models) - set(self._ranked(ranking))
                 if missing:
-                    raise ValueError(f"ablations.{name}: {ranking!r} does not rank {', '.join(sorted(missing))}")
+                    raise ValueError(
+                        f"ablations.{name}: {ranking!r} does not rank {', '.join(sorted(missing))}"
+                    )
         return self
 
     def _ranked(self, ranking: str) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ class LcaOptions:
     beta: float = 0.5
     tolerance: float = 1e-3
     polish: float = 1e-4
-    max_steps: int = 300
+    max_steps: int = 200
     max_free_steps: int = 60
     evaluate: bool = True
     masking_shares: tuple[float, ...] = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50, 0.75)

@@ -1,21 +1,25 @@
 """Solve the probe's problem for a whole grid of penalties together, to a stated duality gap.
 
-Proximal gradient steps in the metric of metric.py, with Nesterov's momentum, restarted when momentum points
-uphill [O'Donoghue and Candès 2015, *Adaptive restart for accelerated gradient schemes*]. The factor of every
-label's curvature follows the curvature that was met on the way, <change of gradient, change of weights> /
-|change of weights|^2_M: it jumps when that exceeds one and decays slowly below. No step is trusted: every few
-steps the duality gap of duality.py is computed, and only that ends a problem, or the limit on steps. A problem
-that has ended leaves the batch, so the passes get cheaper.
+One step is one pass over the words, for all problems that are not done. At the point x the proximal step in the
+metric of metric.py gives T(x); Anderson's extrapolation over the last of these (anderson.py) gives the next
+trial point [the scheme of Mai and Johansson 2020, *Anderson acceleration of proximal gradient methods*]. A
+trial that does not lower J is refused: the plain T(x) is tried next, and if that fails too, the curvature was
+too small: its factor grows and the step is taken again. So J never rises, and nothing depends on a lucky step
+size.
+
+Every few steps the duality gap of T(x), which has exact zeros, is computed; only that ends a problem, or the
+limit on steps. A problem that has ended leaves the batch, so the passes get cheaper.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from onegrain.rankings.lca.anderson import History
 from onegrain.rankings.lca.duality import Certificate, certify
 from onegrain.rankings.lca.metric import Metric, ProximalState
 from onegrain.rankings.lca.problem import Penalties, ProbeData
@@ -38,7 +42,7 @@ class SolverOptions:
     """
 
     tolerance: float = 1e-3
-    max_steps: int = 300
+    max_steps: int = 200
     max_free_steps: int = 60
     check_every: int = 10
 
@@ -83,28 +87,38 @@ class Solution:
 
 @dataclass(eq=False)
 class _Batch:
-    """The state of the problems that are still being solved; arrays as in problem.py."""
+    """The problems that are still being solved; arrays as in problem.py.
+
+    ``weights``, ``biases`` are the accepted points, with J, gradient and slope (of the biases) there;
+    ``stepped`` is T of them; ``trial_*`` is what the next pass looks at, ``extrapolated`` whether it is more
+    than T.
+    """
 
     active: np.ndarray
     penalties: Penalties
-    state: ProximalState
-    biases: np.ndarray
-    older_weights: np.ndarray
-    older_biases: np.ndarray
     factors: np.ndarray
-    momentum: np.ndarray
-    last: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = field(default=None)
+    stepped: ProximalState
+    stepped_biases: np.ndarray
+    trial_weights: np.ndarray
+    trial_biases: np.ndarray
+    extrapolated: np.ndarray
+    weights: np.ndarray
+    biases: np.ndarray
+    objective: np.ndarray
+    gradient: np.ndarray
+    slope: np.ndarray
+    history: History
 
     def keep(self, mask: np.ndarray) -> None:
         """Drop the problems outside the mask."""
-        self.active, self.penalties = self.active[mask], self.penalties.take(mask)
-        self.state = ProximalState(self.state.weights[:, mask], self.state.multipliers[:, mask])
-        self.older_weights = self.older_weights[:, mask]
-        for name in ("biases", "older_biases", "factors", "momentum"):
+        self.penalties = self.penalties.take(mask)
+        self.stepped = ProximalState(self.stepped.weights[:, mask], self.stepped.multipliers[:, mask])
+        for name in ("trial_weights", "weights", "gradient"):
+            setattr(self, name, getattr(self, name)[:, mask])
+        for name in ("active", "factors", "stepped_biases", "trial_biases", "extrapolated", "biases"):
             setattr(self, name, getattr(self, name)[mask])
-        if self.last is not None:
-            weights, gradient, biases, slope = self.last
-            self.last = (weights[:, mask], gradient[:, mask], biases[mask], slope[mask])
+        self.objective, self.slope = self.objective[mask], self.slope[mask]
+        self.history.keep(mask)
 
 
 def solve(
@@ -143,12 +157,18 @@ def _begin(data: ProbeData, penalties: Penalties, start: Solution | None) -> _Ba
     return _Batch(
         active=np.arange(len(penalties)),
         penalties=penalties,
-        state=ProximalState(weights, np.zeros_like(weights)),
-        biases=biases,
-        older_weights=weights,
-        older_biases=biases,
         factors=np.ones(shape[1:]),
-        momentum=np.ones(len(penalties)),
+        stepped=ProximalState(weights, np.zeros_like(weights)),
+        stepped_biases=biases,
+        trial_weights=weights,
+        trial_biases=biases,
+        extrapolated=np.ones(len(penalties), dtype=bool),
+        weights=weights,
+        biases=biases,
+        objective=np.full(len(penalties), np.inf),
+        gradient=np.zeros_like(weights),
+        slope=np.zeros_like(biases),
+        history=History(len(penalties)),
     )
 
 
@@ -173,12 +193,12 @@ def _check(
     options: SolverOptions,
 ) -> None:
     """Certify the batch; problems that are done, or at their limit, go to the result and leave."""
-    found: Certificate = certify(data, batch.penalties, batch.state.weights, batch.biases)
+    found: Certificate = certify(data, batch.penalties, batch.stepped.weights, batch.stepped_biases)
     good = found.measure() <= options.tolerance
     done = good | (limits[batch.active] <= step)
     there = batch.active[done]
-    result.weights[there] = batch.state.weights[:, done].transpose(1, 2, 0)
-    result.biases[there] = batch.biases[done]
+    result.weights[there] = batch.stepped.weights[:, done].transpose(1, 2, 0)
+    result.biases[there] = batch.stepped_biases[done]
     result.objective[there], result.gap[there] = found.objective[done], found.gap[done]
     result.gradient[there], result.converged[there] = found.gradient[done], good[done]
     result.steps[there] = step
@@ -187,40 +207,49 @@ def _check(
 
 
 def _advance(data: ProbeData, metric: Metric, batch: _Batch) -> None:
-    """One accelerated proximal step of every problem in the batch."""
-    following = (1.0 + np.sqrt(1.0 + 4.0 * batch.momentum**2)) / 2.0
-    push = (batch.momentum - 1.0) / following
-    weights, biases = batch.state.weights, batch.biases
-    dtype = weights.dtype
-    ahead = weights + push.astype(dtype)[None, :, None] * (weights - batch.older_weights)
-    ahead_biases = biases + push[:, None] * (biases - batch.older_biases)
-    seen = data.expect(ahead, ahead_biases)
+    """One pass at the trial points, and the proximal step and the next trial from what is accepted."""
+    dtype = batch.weights.dtype
+    seen = data.expect(batch.trial_weights, batch.trial_biases)
+    penalty = batch.penalties.absolute(batch.trial_weights) + batch.penalties.squared(batch.trial_weights)
+    objective = seen.loss + penalty
     gradient = (seen.products - data.label_products[:, None, :]).astype(dtype)
     slope = seen.shares - data.label_shares
-    _adapt(metric, batch, (ahead, gradient, ahead_biases, slope))
-    state = metric.proximal_step(ahead, gradient, batch.factors, batch.penalties, batch.state)
+    accepted = objective <= batch.objective * (1.0 + 10.0 * float(np.finfo(dtype).eps))
+    _adapt(metric, batch, accepted, (gradient, slope))
+    wide = accepted[None, :, None]
+    batch.weights = np.where(wide, batch.trial_weights, batch.weights)
+    batch.gradient = np.where(wide, gradient, batch.gradient)
+    batch.biases = np.where(accepted[:, None], batch.trial_biases, batch.biases)
+    batch.slope = np.where(accepted[:, None], slope, batch.slope)
+    batch.objective = np.where(accepted, objective, batch.objective)
+    batch.history.forget(~accepted)
+    batch.stepped = metric.proximal_step(
+        batch.weights, batch.gradient, batch.factors, batch.penalties, batch.stepped
+    )
     bias_curvature = batch.factors * metric.bias_curvature
-    new_biases = ahead_biases - slope / bias_curvature
-    turned_back = metric.to_basis(ahead - state.weights)
-    turned_back *= metric.to_basis(state.weights - weights)
-    turned_back *= metric.curvature[:, None, :]
-    uphill = (turned_back.sum(axis=0, dtype=np.float64) * batch.factors).sum(axis=1)
-    uphill += (bias_curvature * (ahead_biases - new_biases) * (new_biases - biases)).sum(axis=1)
-    batch.momentum = np.where(uphill > 0.0, 1.0, following)
-    batch.older_weights, batch.older_biases = weights, biases
-    batch.state, batch.biases = state, new_biases
+    batch.stepped_biases = batch.biases - batch.slope / bias_curvature
+    length = metric.to_basis(batch.stepped.weights - batch.weights)
+    length *= np.sqrt(metric.curvature[:, None, :] * batch.factors.astype(dtype))
+    bias_length = (batch.stepped_biases - batch.biases) * np.sqrt(bias_curvature)
+    batch.history.add((batch.stepped.weights, batch.stepped_biases), (length, bias_length))
+    batch.trial_weights, batch.trial_biases, batch.extrapolated = batch.history.extrapolate()
 
 
-def _adapt(metric: Metric, batch: _Batch, now: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]) -> None:
-    """Let the factor of every label's curvature follow the curvature between this point and the last."""
-    if batch.last is not None:
-        (weights, gradient, biases, slope), last = now, batch.last
-        moved, turned = weights - last[0], biases - last[2]
-        met = (moved * (gradient - last[1])).sum(axis=0, dtype=np.float64) + turned * (slope - last[3])
-        square = np.square(metric.to_basis(moved))
-        square *= metric.curvature[:, None, :]
-        length = square.sum(axis=0, dtype=np.float64) + metric.bias_curvature * turned**2
-        ratio = met / np.maximum(length * batch.factors, np.finfo(np.float64).tiny)
-        change = np.where(ratio > 1.0, np.minimum(1.1 * ratio, 4.0), np.clip(1.2 * ratio, 0.9, 1.0))
-        batch.factors = np.clip(batch.factors * change, 1e-2, 1e6)
-    batch.last = now
+def _adapt(metric: Metric, batch: _Batch, accepted: np.ndarray, now: tuple[np.ndarray, np.ndarray]) -> None:
+    """After a plain step, let every label's factor follow the curvature that was met on the way.
+
+    That is <change of gradient, change of point> / |change of point|^2_M; a refused step raises the factor by
+    at least 1.3, an accepted one lowers it by at most 0.8.
+    """
+    plain = ~batch.extrapolated
+    if not plain.any():
+        return
+    moved, turned = batch.trial_weights - batch.weights, batch.trial_biases - batch.biases
+    met = (moved * (now[0] - batch.gradient)).sum(axis=0, dtype=np.float64)
+    met += turned * (now[1] - batch.slope)
+    square = np.square(metric.to_basis(moved))
+    square *= metric.curvature[:, None, :]
+    length = square.sum(axis=0, dtype=np.float64) + metric.bias_curvature * turned**2
+    ratio = met / np.maximum(length * batch.factors, np.finfo(np.float64).tiny)
+    change = np.where(accepted[:, None], np.clip(1.5 * ratio, 0.8, 1.0), np.clip(1.1 * ratio, 1.3, 4.0))
+    batch.factors = np.clip(batch.factors * np.where(plain[:, None], change, 1.0), 1e-3, 1e6)

@@ -1,0 +1,93 @@
+"""``onegrain ablate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onegrain.cli.console import Force, Json, emit, progress
+from onegrain.cli.reading import Limit, Lower
+
+NAME = "ablate"
+
+
+def run(
+    model: Annotated[str, typer.Argument(help="A model folder or hub id.")],
+    ranking: Annotated[Path, typer.Argument(help="The ranking whose neurons are erased.")],
+    data: Annotated[list[Path], typer.Argument(help="Text for perplexity; source and target for bleu.")],
+    metric: Annotated[str, typer.Option(help="perplexity, bleu or chrf.")],
+    out: Annotated[Path, typer.Option(help="The curve to write, *.parquet.")],
+    steps: Annotated[int, typer.Option(help="How many counts of erased neurons, after none.")] = 20,
+    counts: Annotated[
+        str | None, typer.Option(help="The counts, comma-separated, in place of --steps.")
+    ] = None,
+    max_erased: Annotated[int | None, typer.Option(help="The largest count; all neurons by default.")] = None,
+    label: Annotated[str | None, typer.Option(help="Erase by this label's own order.")] = None,
+    random_orders: Annotated[int, typer.Option(help="Random orders in the band.")] = 5,
+    edit: Annotated[str, typer.Option(help="What erased neurons are replaced by: zero.")] = "zero",
+    beams: Annotated[int, typer.Option(help="Beam width of translation; 1 is greedy.")] = 1,
+    tokenize: Annotated[str, typer.Option(help="sacrebleu's tokenizer; none for tokenised text.")] = "none",
+    seed: Annotated[int, typer.Option(help="Of the random orders.")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Sentences at once.")] = 64,
+    lower: Lower = False,
+    limit: Limit = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Erase ranked neurons in the running model and measure it: from the top, the bottom, and at random."""
+    from onegrain.core.output import require_free
+    from onegrain.core.ranking import Ranking
+    from onegrain.interventions import ablate
+
+    require_free(out, force=force)
+    order = Ranking.load(ranking)
+    curve = ablate(
+        model,
+        order if label is None else order.label(label),
+        _metric(metric, data, beams=beams, tokenize=tokenize, lower=lower, limit=limit),
+        steps=steps,
+        counts=_numbers(counts),
+        max_erased=max_erased,
+        random_orders=random_orders,
+        edit=edit,
+        seed=seed,
+        batch_size=batch_size,
+        progress=progress(),
+    )
+    curve.save(out, force=force)
+    facts: dict[str, object] = {"curve": str(out), "metric": curve.metric, "intact": curve.intact}
+    for line in dict.fromkeys(curve.points["line"]):
+        facts[f"{line} erased"] = {int(r.erased): float(r.value) for r in curve.line(line).itertuples()}
+    emit(facts, as_json)
+
+
+def _metric(name: str, data: list[Path], *, beams: int, tokenize: str, lower: bool, limit: int | None):  # type: ignore[no-untyped-def]
+    from onegrain.corpora import read_corpus, read_parallel
+    from onegrain.errors import ParameterError
+    from onegrain.metrics import BLEU, ChrF, Perplexity
+
+    if name not in ("perplexity", "bleu", "chrf"):
+        raise ParameterError(f"no metric {name!r}; the metrics are: perplexity, bleu, chrf")
+    if len(data) == 2:
+        corpus = read_parallel(data[0], data[1], limit=limit)
+    elif len(data) == 1 and name == "perplexity":
+        corpus = read_corpus(data[0], limit=limit)
+    else:
+        raise ParameterError(f"{name} takes {'one or two files' if name == 'perplexity' else 'two files'}")
+    corpus = corpus.lower() if lower else corpus
+    if name == "perplexity":
+        return Perplexity(corpus)
+    return BLEU(corpus, beams=beams, tokenize=tokenize) if name == "bleu" else ChrF(corpus, beams=beams)
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    from onegrain.errors import ParameterError
+
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ParameterError(f"--counts takes whole numbers with commas between them, got {text!r}") from None

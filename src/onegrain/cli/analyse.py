@@ -1,0 +1,106 @@
+"""``onegrain analyse``: the paper's questions, asked of records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onegrain.cli.console import Json, emit, show_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+app = typer.Typer(help="Ask the paper's questions of rankings, curves and stores.", no_args_is_help=True)
+
+RankingFile = Annotated[Path, typer.Argument(help="A ranking with labels.")]
+Rankings = Annotated[list[Path], typer.Argument(help="Two or more rankings.")]
+Top = Annotated[int | None, typer.Option(help="Neurons of a top set; by default 10 or 1 %, the larger.")]
+
+
+@app.command("localisation")
+def localisation(ranking: RankingFile, as_json: Json = False) -> None:
+    """Localised or distributed? How many neurons hold each label's weight."""
+    from onegrain.analyses import localisation as analysis
+    from onegrain.core.ranking import Ranking
+
+    _print(analysis(Ranking.load(ranking)), "Neurons that hold each label's weight", as_json)
+
+
+@app.command("sharing")
+def sharing(ranking: RankingFile, k: Top = None, as_json: Json = False) -> None:
+    """Exclusive or shared? For how many labels a neuron stands in the top set, and how the sets overlap."""
+    from onegrain.analyses import sharing as analysis
+    from onegrain.core.ranking import Ranking
+
+    found = analysis(Ranking.load(ranking), k)
+    _print(found.pairs, "Overlap of the labels' top sets, against chance", as_json)
+
+
+@app.command("layers")
+def layers(ranking: RankingFile, top: Top = None, as_json: Json = False) -> None:
+    """In which layers the top neurons lie."""
+    from onegrain.analyses import layers as analysis
+    from onegrain.core.ranking import Ranking
+
+    _print(analysis(Ranking.load(ranking), top), "Top neurons by site", as_json)
+
+
+@app.command("contrast")
+def contrast(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
+    """NMT or NLM? The same numbers on several models, on the same labels."""
+    from onegrain.analyses import contrast as analysis
+    from onegrain.core.ranking import Ranking
+
+    found = analysis({path.stem: Ranking.load(path) for path in rankings}, k)
+    _print(found.summary, "Models side by side", as_json)
+
+
+@app.command("overlap")
+def overlap(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
+    """How far rankings of the same neurons agree on the top k, against chance."""
+    from onegrain.analyses import overlap as analysis
+    from onegrain.core.ranking import Ranking
+
+    found = analysis({path.stem: Ranking.load(path) for path in rankings}, k)
+    _print(found, "Overlap of rankings, against chance", as_json)
+
+
+@app.command("importance")
+def importance(
+    curves: Annotated[list[Path], typer.Argument(help="Curves of one model and metric.")], as_json: Json = False
+) -> None:
+    """Do they matter to the task? What erasing each ordering costs the model."""
+    from onegrain.analyses import task_importance
+    from onegrain.core.curve import Curve
+
+    found = task_importance({path.stem: Curve.load(path) for path in curves})
+    _print(found.summary, "What erasing costs", as_json)
+
+
+@app.command("words")
+def words(
+    store: Annotated[Path, typer.Argument(help="The activations.")],
+    neurons: Annotated[list[str], typer.Argument(help="Neurons, SITE:UNIT.")],
+    n: Annotated[int, typer.Option(help="Words in each direction.")] = 10,
+    min_count: Annotated[int, typer.Option(help="Leave out rarer words.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """The words that move a neuron most, in both directions."""
+    import pandas as pd
+
+    from onegrain.activations import open_activations
+    from onegrain.analyses import top_words
+
+    activations = open_activations(store)
+    found = top_words(activations, [activations.space.parse(name) for name in neurons], n, min_count=min_count)
+    frames = [one.words.assign(neuron=one.name) for one in found]
+    _print(pd.concat(frames, ignore_index=True), "Mean deviation in standard deviations", as_json)
+
+
+def _print(frame: pd.DataFrame, title: str, as_json: bool) -> None:
+    if as_json:
+        emit({"title": title, "rows": frame.astype(object).where(frame.notna(), None).to_dict("records")}, True)
+    else:
+        show_table(frame, title)

@@ -1,0 +1,131 @@
+"""What the verbs share: progress on a terminal or in plain lines, tables, JSON, and how an error ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from onegrain.core.progress import Progress
+
+__all__ = ["Force", "Json", "Sites", "emit", "fail", "progress", "show_table"]
+
+LINE_SECONDS = 10.0
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the output if it is there already.")]
+Sites = Annotated[
+    list[str] | None,
+    typer.Option("--sites", help="Glob pattern of site names, or a module path; may be repeated."),
+]
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Print one line to standard error and end with the exit code."""
+    line = " ".join(message.split())
+    sys.stderr.write(f"onegrain: {line}\n")
+    sys.exit(code)
+
+
+def progress() -> Progress:
+    """A bar with a rate and the time left on a terminal; plain lines elsewhere. Both go to standard error."""
+    return _bars if sys.stderr.isatty() else _lines
+
+
+@contextmanager
+def _bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[unit]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(description, total=total, unit=unit, rate="")
+        began = time.monotonic()
+
+        def advance(done: int) -> None:
+            bars.advance(task, done)
+            seconds = max(time.monotonic() - began, 1e-9)
+            bars.update(task, rate=f"{bars.tasks[task].completed / seconds:,.1f}/s")
+
+        yield advance
+
+
+@contextmanager
+def _lines(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    began = last = time.monotonic()
+    finished = 0
+
+    def line() -> None:
+        seconds = max(time.monotonic() - began, 1e-9)
+        rate = finished / seconds
+        left = (total - finished) / rate if rate > 0 else float("nan")
+        sys.stderr.write(
+            f"{description}: {finished:,} of {total:,} {unit}, {rate:,.1f}/s, {left:,.0f} s left\n"
+        )
+        sys.stderr.flush()
+
+    def advance(done: int) -> None:
+        nonlocal finished, last
+        finished += done
+        now = time.monotonic()
+        if now - last >= LINE_SECONDS:
+            last = now
+            line()
+
+    yield advance
+    line()
+
+
+def emit(facts: dict[str, Any], as_json: bool) -> None:
+    """Print facts: one JSON object, or one line each."""
+    if as_json:
+        typer.echo(json.dumps(facts, sort_keys=True, default=_plain))
+        return
+    width = max((len(name) for name in facts), default=0)
+    for name, value in facts.items():
+        typer.echo(f"{name.ljust(width)}  {_brief(value)}")
+
+
+def show_table(frame: pd.DataFrame, title: str, *, rows: int | None = None) -> None:
+    """Print a table to standard output; of a long one the first rows."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for name in frame.columns:
+        numeric = frame[name].dtype.kind in "iuf"
+        table.add_column(str(name), justify="right" if numeric else "left")
+    shown = frame if rows is None else frame.head(rows)
+    for row in shown.itertuples(index=False):
+        table.add_row(*(_brief(value) for value in row))
+    console = Console()
+    console.print(table)
+    if len(shown) < len(frame):
+        console.print(f"... {len(frame) - len(shown)} rows more")
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
+    return "" if value is None else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value)

@@ -1,0 +1,24 @@
+"""``onegrain demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onegrain.cli.console import Json, emit, progress
+
+NAME = "demo"
+
+
+def run(
+    out: Annotated[Path, typer.Option(help="Folder of the records and the report.")] = Path("demo-out"),
+    workers: Annotated[int, typer.Option(help="Processes that work side by side.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """The whole road on the sandbox language, in minutes, offline: train, extract, rank, erase, report."""
+    from onegrain.studies import demo_study, run_study
+
+    report = run_study(demo_study(), out, workers=workers, progress=progress())
+    emit({"report": str(report)}, as_json)

@@ -1,0 +1,30 @@
+"""Options of the form NAME=VALUE."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from onegrain.errors import ParameterError
+
+__all__ = ["parameters_from", "split_pair"]
+
+
+def split_pair(text: str, option: str) -> tuple[str, str]:
+    """Split NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not equals or not name or not value:
+        raise ParameterError(f"{option} takes NAME=VALUE, got {text!r}")
+    return name, value
+
+
+def parameters_from(pairs: list[str] | None) -> dict[str, Any]:
+    """The parameters that ``--set NAME=VALUE`` options give; a value is JSON where it can be, else text."""
+    found: dict[str, Any] = {}
+    for pair in pairs or []:
+        name, value = split_pair(pair, "--set")
+        try:
+            found[name] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name] = value
+    return found

@@ -1,0 +1,105 @@
+"""``onegrain show``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onegrain.cli.console import Json, emit, show_table
+
+NAME = "show"
+
+
+def run(
+    what: Annotated[str, typer.Argument(help="A ranking, curve, store, model folder or hub id.")],
+    rows: Annotated[int, typer.Option(help="Rows of a table to print.")] = 20,
+    label: Annotated[str | None, typer.Option(help="Of a ranking: the order of one label.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a file is, in the terminal."""
+    path = Path(what)
+    if path.suffix == ".parquet":
+        _parquet(path, rows, label, as_json)
+    elif path.suffix == ".zarr" or (path / "zarr.json").is_file():
+        _store(path, as_json)
+    else:
+        _model(what, as_json)
+
+
+def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
+    from onegrain.core.curve import Curve
+    from onegrain.core.ranking import Ranking
+    from onegrain.core.tables import read_header
+
+    if read_header(path).get("record") == "curve":
+        curve = Curve.load(path)
+        facts = {
+            "record": "curve",
+            "metric": curve.metric,
+            "signature": curve.signature,
+            "neurons": curve.n_neurons,
+            "intact": curve.intact,
+        }
+        emit(facts | ({"points": curve.points.to_dict("records")} if as_json else {}), as_json)
+        if not as_json:
+            show_table(curve.points, str(path), rows=max(rows, len(curve.points)))
+        return
+    ranking = Ranking.load(path)
+    ranking = ranking if label is None else ranking.label(label)
+    facts = {
+        "record": "ranking",
+        "method": ranking.method,
+        "label layer": ranking.layer,
+        "labels": ", ".join(ranking.labels),
+        "neurons": ranking.space.describe(),
+        "ranked": ranking.n_ranked,
+    }
+    frame = ranking.to_pandas()[["rank", "neuron", "site", "unit", "score"]]
+    emit(facts | ({"top": ranking.top(rows)} if as_json else {}), as_json)
+    if not as_json:
+        show_table(frame, str(path), rows=rows)
+
+
+def _store(path: Path, as_json: bool) -> None:
+    from onegrain.activations import open_activations
+
+    store = open_activations(path)
+    layers = {layer.name: len(layer.vocabulary) for layer in store.corpus.layers.values()}
+    model = store.provenance.model
+    emit(
+        {
+            "record": "activations",
+            "model": model.id if model else None,
+            "corpus": store.corpus.source,
+            "sentences": store.corpus.n_sentences,
+            "words": store.n_words,
+            "neurons": store.space.describe(),
+            "dtype": str(store.array.dtype),
+            "label layers": ", ".join(f"{name} ({count})" for name, count in sorted(layers.items())),
+        },
+        as_json,
+    )
+
+
+def _model(name: str, as_json: bool) -> None:
+    from onegrain.models import load_model
+
+    model = load_model(name)
+    facts: dict[str, object] = {
+        "record": "model",
+        "architecture": model.identity.architecture,
+        "task": model.task,
+        "weights": model.identity.weight_hash,
+    }
+    space = model.space("*") if model.points else None
+    widths = dict(zip(space.sites, space.widths, strict=True)) if space else {}
+    if as_json:
+        emit(facts | {"sites": widths}, as_json)
+        return
+    emit(facts, as_json)
+    import pandas as pd
+
+    sides = [model.points[site].side for site in widths]
+    show_table(pd.DataFrame({"site": list(widths), "width": list(widths.values()), "words": sides}), name)

@@ -1,0 +1,114 @@
+"""``onegrain train nlm`` and ``onegrain train nmt``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from onegrain.cli.console import Force, Json, emit, progress
+
+app = typer.Typer(help="Train one of the paper's two models.", no_args_is_help=True)
+
+Out = Annotated[Path, typer.Option(help="The model folder to write.")]
+Hidden = Annotated[int, typer.Option("--hidden-size", help="Units of each layer.")]
+Layers = Annotated[int, typer.Option(help="LSTM layers (of encoder and decoder each).")]
+Vocabulary = Annotated[int, typer.Option("--vocab-size", help="Subwords.")]
+Epochs = Annotated[int, typer.Option(help="Passes over the training part, at most.")]
+Patience = Annotated[int, typer.Option(help="Passes without a better validation loss before it stops.")]
+Batch = Annotated[int, typer.Option("--batch-size", help="Sentences a step.")]
+Rate = Annotated[float, typer.Option("--learning-rate", help="Of Adam, at its height.")]
+Dropout = Annotated[float, typer.Option(help="Dropout probability.")]
+Smoothing = Annotated[float, typer.Option("--label-smoothing", help="Share spread over the vocabulary.")]
+Longest = Annotated[int, typer.Option("--max-length", help="Leave out sentences of more subwords.")]
+Precision = Annotated[str, typer.Option(help="float32, or bfloat16 for the matrix products.")]
+Seed = Annotated[int, typer.Option(help="Of weights, order and dropout.")]
+
+
+@app.command("nlm")
+def nlm(
+    text: Annotated[Path, typer.Option(help="Training text, one sentence a line.")],
+    valid: Annotated[Path, typer.Option(help="Validation text.")],
+    out: Out,
+    hidden_size: Hidden = 500,
+    layers: Layers = 2,
+    vocab_size: Vocabulary = 8000,
+    epochs: Epochs = 10,
+    patience: Patience = 3,
+    batch_size: Batch = 64,
+    learning_rate: Rate = 2e-3,
+    dropout: Dropout = 0.2,
+    label_smoothing: Smoothing = 0.0,
+    max_length: Longest = 128,
+    precision: Precision = "float32",
+    seed: Seed = 0,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Train an LSTM language model; started again after a cut, it goes on from its last full epoch."""
+    options = {name: value for name, value in locals().items() if name in OPTIONS}
+    from onegrain.corpora import read_corpus
+    from onegrain.models import TrainingOptions, train_nlm
+
+    corpora = [read_corpus(path, format="plain") for path in (text, valid)]
+    made = train_nlm(*corpora, out, options=TrainingOptions(**options), force=force, progress=progress())
+    _report(made, as_json)
+
+
+@app.command("nmt")
+def nmt(
+    source: Annotated[Path, typer.Option(help="Training sentences, one a line.")],
+    target: Annotated[Path, typer.Option(help="Their translations, one a line.")],
+    valid_source: Annotated[Path, typer.Option("--valid-source", help="Validation sentences.")],
+    valid_target: Annotated[Path, typer.Option("--valid-target", help="Their translations.")],
+    out: Out,
+    hidden_size: Hidden = 500,
+    layers: Layers = 2,
+    vocab_size: Vocabulary = 8000,
+    epochs: Epochs = 10,
+    patience: Patience = 3,
+    batch_size: Batch = 64,
+    learning_rate: Rate = 2e-3,
+    dropout: Dropout = 0.2,
+    label_smoothing: Smoothing = 0.0,
+    max_length: Longest = 128,
+    precision: Precision = "float32",
+    seed: Seed = 0,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Train an attentional LSTM translation model; started again after a cut, it goes on."""
+    options = {name: value for name, value in locals().items() if name in OPTIONS}
+    from onegrain.corpora import read_parallel
+    from onegrain.models import TrainingOptions, train_nmt
+
+    corpora = [read_parallel(source, target), read_parallel(valid_source, valid_target)]
+    made = train_nmt(*corpora, out, options=TrainingOptions(**options), force=force, progress=progress())
+    _report(made, as_json)
+
+
+OPTIONS = (
+    "hidden_size",
+    "layers",
+    "vocab_size",
+    "epochs",
+    "patience",
+    "batch_size",
+    "learning_rate",
+    "dropout",
+    "label_smoothing",
+    "max_length",
+    "precision",
+    "seed",
+)
+
+
+def _report(made: Path, as_json: bool) -> None:
+    import json
+
+    epochs: list[dict[str, Any]] = json.loads((made / "training.json").read_text())["epochs"]
+    best = min(epochs, key=lambda epoch: epoch["valid_loss"])
+    emit(
+        {"model": str(made), "best epoch": best["epoch"], "validation loss (nats)": best["valid_loss"]}, as_json
+    )

@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from interventions.planted import KEY, alternating_corpus, planted_nlm
+from onegrain.core.corpus import Corpus
+from onegrain.core.curve import Curve
+from onegrain.core.progress import Progress, silent
+from onegrain.core.provenance import ModelIdentity, Provenance
+from onegrain.core.ranking import Ranking
+from onegrain.core.space import NeuronSpace
+from onegrain.errors import MismatchError, ParameterError
+from onegrain.interventions import ablate, erasing, sweep_counts
+from onegrain.metrics import BLEU, MeasurableModel, Measurement, Metric, Perplexity
+from onegrain.models import LoadedModel, load_model
+from tiny import parallel_corpus, plain_corpus, tiny_nlm, tiny_nmt
+
+
+@pytest.fixture(scope="module")
+def nlm(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    return load_model(tiny_nlm(tmp_path_factory.mktemp("models") / "nlm"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def nmt(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    return load_model(tiny_nmt(tmp_path_factory.mktemp("models") / "nmt"), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    return load_model(planted_nlm(tmp_path_factory.mktemp("models") / "planted"), device="cpu")
+
+
+def ranking_of(
+    space: NeuronSpace, order: list[int] | np.ndarray, provenance: Provenance | None = None
+) -> Ranking:
+    places = np.asarray(order, dtype=np.int64)
+    scores = np.empty(space.size)
+    scores[places] = np.arange(space.size)[::-1]
+    made = provenance or Provenance(stage="rank")
+    return Ranking("given", space, places, scores, space.size, made)
+
+
+def shuffled(loaded: LoadedModel, seed: int = 11, sites: str | None = None) -> Ranking:
+    space = loaded.space(sites)
+    return ranking_of(space, np.random.default_rng(seed).permutation(space.size))
+
+
+def hooks_of(loaded: LoadedModel) -> int:
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in loaded.model.modules())
+
+
+class Counting(Metric):
+    """The perplexity of another metric, counting how often it is asked."""
+
+    def __init__(self, inner: Metric, stop_at: int = 10**9) -> None:
+        self.inner = inner
+        self.asked = 0
+        self.stop_at = stop_at
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.inner.higher_is_better
+
+    @property
+    def corpus(self) -> Corpus:
+        return self.inner.corpus
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return self.inner.parameters
+
+    def measure(
+        self, model: MeasurableModel, *, batch_size: int = 64, progress: Progress = silent
+    ) -> Measurement:
+        self.asked += 1
+        if self.asked >= self.stop_at:
+            raise KeyboardInterrupt
+        return self.inner.measure(model, batch_size=batch_size, progress=progress)
+
+
+def test_each_point_is_the_model_with_these_neurons_masked(nlm: LoadedModel) -> None:
+    """Reference: a hook written here multiplies each site by a mask."""
+    ranking, metric = shuffled(nlm), Perplexity(plain_corpus())
+    curve = ablate(nlm, ranking, metric, counts=[7, 30], lines=["top", "bottom"])
+    for line, order in (("top", ranking.order), ("bottom", ranking.order[::-1])):
+        for count in (7, 30):
+            mask = torch.ones(ranking.space.size)
+            mask[order[:count].copy()] = 0
+            masks = dict(zip(("embeddings", "layers.0", "layers.1"), mask.split(16), strict=True))
+            modules = {
+                "embeddings": "embeddings_site",
+                "layers.0": "layers.0.site",
+                "layers.1": "layers.1.site",
+            }
+            handles = [
+                nlm.model.get_submodule(modules[site]).register_forward_hook(
+                    lambda module, inputs, output, part=part: output * part
+                )
+                for site, part in masks.items()
+            ]
+            expected = metric.measure(nlm)
+            for handle in handles:
+                handle.remove()
+            row = curve.line(line).set_index("erased").loc[count]
+            found = row[["value", "low", "high"]].tolist()
+            assert found == pytest.approx([expected.value, expected.low, expected.high], rel=1e-6)
+
+
+def test_the_planted_neuron_makes_the_curve(planted: LoadedModel) -> None:
+    """The top line jumps with the first neuron and stays; the bottom line holds until the last one."""
+    order = [KEY, *(unit for unit in range(8) if unit != KEY)]
+    ranking = ranking_of(planted.space("layers.0"), order)
+    curve = ablate(planted, ranking, Perplexity(alternating_corpus()), counts=range(9), random_orders=3)
+    size = float(planted.model.config.vocab_size)
+    assert curve.line("top")["value"].tolist() == pytest.approx([curve.intact] + [size] * 8)
+    assert curve.line("bottom")["value"].tolist() == pytest.approx([curve.intact] * 8 + [size])
+    randomly = curve.line("random")
+    assert randomly["value"].is_monotonic_increasing
+    rng = np.random.default_rng(0)
+    places = [rng.permutation(8).tolist().index(KEY) for _ in range(3)]
+    for erased, value, low, high in randomly[["erased", "value", "low", "high"]].itertuples(index=False):
+        each = [size if erased > place else curve.intact for place in places]
+        assert [value, low, high] == pytest.approx([sum(each) / 3, min(each), max(each)])
+
+
+def test_the_ends_are_the_intact_and_the_emptied_model(nlm: LoadedModel) -> None:
+    metric = Perplexity(plain_corpus())
+    curve = ablate(nlm, shuffled(nlm), metric, steps=3, random_orders=2)
+    for line in ("top", "bottom", "random"):
+        rows = curve.line(line)
+        assert rows["erased"].tolist() == [0, 5, 21, 48]
+        assert rows["value"].iloc[0] == pytest.approx(metric.measure(nlm).value)
+        assert rows["value"].iloc[-1] == pytest.approx(nlm.model.config.vocab_size, rel=1e-5)
+    assert curve.n_neurons == 48
+    assert (curve.points["low"] <= curve.points["value"]).all()
+    assert (curve.points["value"] <= curve.points["high"]).all()
+
+
+def test_equal_sets_are_measured_once(nlm: LoadedModel) -> None:
+    metric = Counting(Perplexity(plain_corpus().head(2)))
+    curve = ablate(nlm, shuffled(nlm), metric, counts=[0, 10, 48], random_orders=3)
+    assert metric.asked == 2 + 5  # none and all; top, bottom and three random orders at 10
+    assert len(curve.points) == 9
+
+
+def test_the_order_of_neurons_within_a_step_does_not_matter(nlm: LoadedModel) -> None:
+    space, metric = nlm.space(), Perplexity(plain_corpus())
+    first = ablate(nlm, ranking_of(space, range(48)), metric, counts=[16, 32], lines="top")
+    blocks = np.arange(48).reshape(3, 16)[:, ::-1].ravel()
+    second = ablate(nlm, ranking_of(space, blocks), metric, counts=[16, 32], lines="top")
+    assert first.points.equals(second.points)
+
+
+def test_batches_do_not_matter_for_translation_either(nmt: LoadedModel) -> None:
+    """An erased model that does not end its sentences is cut by the sentence, not by its batch."""
+    metric = BLEU(parallel_corpus(), max_new_tokens=60)
+    ranking = shuffled(nmt)
+    together, singly = (
+        ablate(nmt, ranking, metric, counts=[40], lines="top", batch_size=size) for size in (64, 1)
+    )
+    assert together.points.equals(singly.points)
+    assert together.higher_is_better
+    assert together.signature.endswith("|beams:1")
+    with erasing(nmt, ranking.space, ranking.order[:40]):
+        made = nmt.translate(parallel_corpus(), max_new_tokens=60)
+        assert made == nmt.translate(parallel_corpus(), max_new_tokens=60, batch_size=1)
+    assert len(made[4]) < len(made[5]) / 2  # "rain !" beside the longest sentence
+
+
+def test_random_orders_come_from_the_seed(nlm: LoadedModel) -> None:
+    metric = Perplexity(plain_corpus().head(3))
+
+    def randomly(orders: int, seed: int, ranking: Ranking) -> Curve:
+        return ablate(nlm, ranking, metric, counts=[12], lines=["random"], random_orders=orders, seed=seed)
+
+    first = randomly(3, 0, shuffled(nlm))
+    assert first.points.equals(randomly(3, 0, shuffled(nlm, seed=9)).points)
+    assert not first.points.equals(randomly(3, 1, shuffled(nlm)).points)
+    fewer = randomly(2, 0, shuffled(nlm)).details["random_values"]
+    assert fewer == first.details["random_values"][:2]
+
+
+def test_the_record_says_what_it_was_made_from(nlm: LoadedModel, tmp_path: Path) -> None:
+    given = Provenance(stage="rank", model=nlm.identity, parameters={"method": "given"})
+    ranking = ranking_of(nlm.space(), range(48), given)
+    curve = ablate(nlm, ranking, Perplexity(plain_corpus()), counts=[4], random_orders=2, seed=7)
+    made = curve.provenance
+    assert made.stage == "ablate"
+    assert made.model == nlm.identity
+    assert made.corpus is not None
+    assert made.corpus.content_hash == plain_corpus().content_hash
+    assert made.sites == ("embeddings", "layers.0", "layers.1")
+    assert made.inputs == (given,)
+    assert made.seed == 7
+    assert made.parameters == {
+        "metric": {"name": "perplexity"},
+        "counts": [0, 4],
+        "lines": ["top", "bottom", "random"],
+        "edit": "zero",
+        "random_orders": 2,
+    }
+    curve.save(tmp_path / "curve.parquet")
+    again = Curve.load(tmp_path / "curve.parquet")
+    assert again.provenance == made
+    assert again.points.equals(curve.points)
+    assert again.details == curve.details
+
+
+def test_progress_counts_the_measurements(nlm: LoadedModel) -> None:
+    seen: list[tuple[str, int, int]] = []
+
+    @contextmanager
+    def progress(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        done: list[int] = []
+        yield done.append
+        seen.append((description, total, sum(done)))
+
+    metric = Perplexity(plain_corpus().head(2))
+    ablate(nlm, shuffled(nlm), metric, counts=[0, 10, 48], random_orders=3, progress=progress)
+    assert seen == [("ablate", 7, 7)]
+
+
+def test_a_sweep_cut_off_leaves_the_model_as_it_was(nlm: LoadedModel) -> None:
+    metric = Perplexity(plain_corpus())
+    before = metric.measure(nlm).value
+    with pytest.raises(KeyboardInterrupt):
+        ablate(nlm, shuffled(nlm), Counting(metric, stop_at=3), counts=[0, 10, 20])
+    assert hooks_of(nlm) == 0
+    assert metric.measure(nlm).value == before
+
+
+def test_a_folder_is_loaded(tmp_path: Path) -> None:
+    folder = tiny_nlm(tmp_path / "nlm")
+    loaded = load_model(folder, device="cpu")
+    metric = Perplexity(plain_corpus().head(2))
+    curve = ablate(folder, shuffled(loaded), metric, counts=[3], lines="top")
+    assert curve.provenance.model == loaded.identity
+
+
+def test_counts() -> None:
+    assert sweep_counts(48, steps=4) == [0, 3, 12, 27, 48]
+    assert sweep_counts(3, steps=20) == [0, 1, 2, 3]
+    assert sweep_counts(1000, steps=2, max_erased=100) == [0, 25, 100]
+    assert sweep_counts(48, counts=[48, 5, 5]) == [0, 5, 48]
+    for neurons in (1, 7, 1000):
+        for steps in (1, 2, 20, 100):
+            grid = sweep_counts(neurons, steps=steps)
+            assert grid[0] == 0
+            assert grid[-1] == neurons
+            assert grid == sorted(set(grid))
+            assert len(grid) <= steps + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, "steps must be 1 or more"),
+        ({"counts": []}, r"counts must lie in 0\.\.48"),
+        ({"counts": [-1]}, r"counts must lie in 0\.\.48"),
+        ({"counts": [49]}, r"counts must lie in 0\.\.48"),
+        ({"counts": [1], "max_erased": 5}, "not both"),
+        ({"max_erased": 0}, r"max_erased must lie in 1\.\.48"),
+        ({"max_erased": 49}, r"max_erased must lie in 1\.\.48"),
+        ({"lines": ["top", "middle"]}, "no line 'middle'; the lines are: top, bottom, random"),
+        ({"lines": []}, "lines is empty"),
+        ({"random_orders": 0}, "random_orders must be 1 or more"),
+        ({"edit": "sponge"}, "the edits are: zero"),
+    ],
+)
+def test_impossible_parameters_are_refused_before_any_measuring(
+    nlm: LoadedModel, options: dict[str, Any], message: str
+) -> None:
+    metric = Counting(Perplexity(plain_corpus()))
+    with pytest.raises(ParameterError, match=message):
+        ablate(nlm, shuffled(nlm), metric, **options)
+    assert metric.asked == 0
+
+
+def test_a_ranking_of_sites_the_model_lacks_is_refused(nlm: LoadedModel, nmt: LoadedModel) -> None:
+    metric = Counting(Perplexity(plain_corpus()))
+    with pytest.raises(MismatchError, match="does not have these neurons"):
+        ablate(nlm, shuffled(nmt), metric)
+    wider = ranking_of(NeuronSpace(("layers.0",), (17,)), range(17))
+    with pytest.raises(MismatchError, match="17"):
+        ablate(nlm, wider, metric)
+    assert metric.asked == 0
+
+
+def test_a_ranking_of_another_model_is_refused(nlm: LoadedModel) -> None:
+    metric = Counting(Perplexity(plain_corpus().head(2)))
+    other = ModelIdentity(id="twin", architecture="LSTMLanguageModel", weight_hash="ab" * 32)
+    own, twin = (Provenance(stage="extract", model=model) for model in (nlm.identity, other))
+
+    def ranked_from(*inputs: Provenance, model: ModelIdentity | None = None) -> Ranking:
+        return ranking_of(nlm.space(), range(48), Provenance(stage="rank", model=model, inputs=inputs))
+
+    for foreign in (ranked_from(model=other), ranked_from(twin), ranked_from(twin, own)):
+        with pytest.raises(MismatchError, match=r"twin.*abababababab"):
+            ablate(nlm, foreign, metric)
+    assert metric.asked == 0
+    for usable in (ranked_from(model=nlm.identity), ranked_from(own, twin), ranked_from()):
+        assert math.isfinite(ablate(nlm, usable, metric, counts=[1], lines="top").intact)

@@ -1,0 +1,85 @@
+"""The import rules of docs/architecture.md, read from the source, lazy imports too."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "onegrain"
+
+EVERYWHERE = {"core", "errors"}
+MAY_IMPORT = {
+    "core": set(),
+    "errors": set(),
+    "corpora": set(),
+    "models": set(),
+    "metrics": set(),
+    "engines": set(),
+    "activations": {"models", "corpora", "engines"},
+    "rankings": {"activations", "corpora", "engines"},
+    "interventions": {"models", "corpora", "metrics", "engines"},
+    "analyses": {"activations", "corpora"},
+    "reports": {"analyses"},
+    "studies": {
+        "corpora", "models", "metrics", "engines", "activations", "rankings", "interventions", "analyses", "reports",
+    },
+}  # fmt: skip
+UNRULED = {"cli", ""}
+
+
+def part_of(module: str) -> str:
+    pieces = module.split(".")
+    return pieces[1] if len(pieces) > 1 else ""
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in the file it does so."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; write the whole name"
+            found.add(node.module or "")
+            if node.module == "onegrain":
+                found |= {f"onegrain.{alias.name}" for alias in node.names}
+    return found
+
+
+def violations(root: Path) -> list[str]:
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        own = path.relative_to(root).parts[0].removesuffix(".py")
+        own = "" if own == "__init__" else own
+        if own in UNRULED:
+            continue
+        allowed = MAY_IMPORT[own] | EVERYWHERE | {own}
+        for module in sorted(imports(path)):
+            if module.split(".")[0] == "onegrain" and part_of(module) not in allowed:
+                found.append(f"{path.relative_to(root)} imports {module}")
+    return found
+
+
+def test_every_part_keeps_to_its_imports() -> None:
+    assert violations(PACKAGE) == []
+
+
+def test_a_forbidden_import_is_seen_even_inside_a_function(tmp_path: Path) -> None:
+    (tmp_path / "rankings").mkdir()
+    (tmp_path / "rankings" / "bad.py").write_text("def f():\n    from onegrain.models import load_model\n")
+    assert violations(tmp_path) == ["rankings/bad.py imports onegrain.models"]
+
+
+def test_core_knows_no_torch() -> None:
+    for path in (PACKAGE / "core").rglob("*.py"):
+        assert not {"torch", "transformers"} & {module.split(".")[0] for module in imports(path)}, path
+
+
+@pytest.mark.parametrize("command", ["import onegrain", "import onegrain.cli", "import onegrain.corpora"])
+def test_the_front_doors_load_neither_torch_nor_transformers(command: str) -> None:
+    check = f"{command}, sys; sys.exit(any(name in sys.modules for name in ('torch', 'transformers')))"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -1,0 +1,49 @@
+"""The public names of onegrain: a change here is a change for users, and belongs in CHANGELOG.md."""
+
+from __future__ import annotations
+
+import onegrain
+
+PUBLIC = [
+    "BLEU",
+    "Activations",
+    "Corpus",
+    "Curve",
+    "LabelLayer",
+    "NeuronSpace",
+    "Perplexity",
+    "Provenance",
+    "Ranking",
+    "TrainingOptions",
+    "ablate",
+    "annotate_regex",
+    "annotate_with",
+    "annotate_words",
+    "control_task",
+    "erasing",
+    "extract",
+    "load_model",
+    "open_activations",
+    "rank",
+    "read_corpus",
+    "read_parallel",
+    "run_study",
+    "sandbox",
+    "train_nlm",
+    "train_nmt",
+]
+
+
+def test_the_public_names_are_these() -> None:
+    assert onegrain.__all__ == PUBLIC
+
+
+def test_every_public_name_loads_and_is_the_one_of_its_home() -> None:
+    for name in PUBLIC:
+        value = getattr(onegrain, name)
+        assert value.__module__.startswith("onegrain."), name
+        assert name in dir(onegrain)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    assert not hasattr(onegrain, "no_such_name")
