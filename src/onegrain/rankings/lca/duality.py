@@ -76,7 +76,7 @@ def certify(data: ProbeData, penalties: Penalties, weights: np.ndarray, biases: 
 def _candidate(
     data: ProbeData, penalties: Penalties, seen: Expectation, slope: np.ndarray
 ) -> tuple[DualCandidate, np.ndarray]:
-    """The dual point made of P, and sum r* of its gradient; ``slope`` (G,) is dH/ds at s = 1."""
+    """The dual point made of P, and sum r* of its gradient; ``slope`` (G,) is the entropy's in s at 1."""
     kept = np.minimum(1.0, data.label_shares / np.maximum(seen.shares, np.finfo(np.float64).tiny))
     missing = np.maximum(data.label_shares - seen.shares, 0.0)
     rest = missing / np.maximum(missing.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)

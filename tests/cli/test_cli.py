@@ -1,0 +1,221 @@
+"""The command line: the same verbs as the API, one clear line for an error, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import parallel_corpus, tiny_nlm, tiny_nmt
+
+from onegrain.cli import main
+from onegrain.cli.reference import reference
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["onegrain", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models, texts with labels, and a store with its ranking."""
+    folder = tmp_path_factory.mktemp("house")
+    tiny_nlm(folder / "nlm")
+    tiny_nmt(folder / "nmt")
+    corpus = parallel_corpus()
+    assert corpus.target is not None
+    sentences = [list(words) for words in corpus.sentences()] * 6
+    (folder / "words.txt").write_text("".join(" ".join(words) + "\n" for words in sentences))
+    (folder / "target.txt").write_text("".join(" ".join(w) + "\n" for w in list(corpus.target.sentences()) * 6))
+    labels = [["punct" if not w.isalpha() else "long" if len(w) > 3 else "short" for w in s] for s in sentences]
+    (folder / "words.kind").write_text("".join(" ".join(row) + "\n" for row in labels))
+    return folder
+
+
+def extracted(run: Run, house: Path, out: Path) -> Path:
+    code, _, err = run(
+        "extract", house / "nlm", house / "words.txt", "--labels", f"kind={house / 'words.kind'}", "--out", out
+    )
+    assert code == 0, err
+    return out
+
+
+RANK = ("--set", "lambda1=[0,0.001]", "--set", "lambda2=[0.001]", "--set", "min_count=2", "--label", "kind")
+
+
+def test_the_road_by_hand(run: Run, house: Path, tmp_path: Path) -> None:
+    store = extracted(run, house, tmp_path / "words.zarr")
+    ranking, curve = tmp_path / "kind.parquet", tmp_path / "curve.parquet"
+    code, out, err = run("rank", "lca", store, "--out", ranking, *RANK, "--json")
+    assert code == 0, err
+    facts = json.loads(out)
+    assert facts["accuracy"] > facts["majority"]
+    code, out, err = run(
+        "ablate", house / "nlm", ranking, house / "words.txt", "--metric", "perplexity", "--out", curve,
+        "--steps", 3, "--random-orders", 2, "--limit", 8, "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    assert set(json.loads(out)) == {"curve", "metric", "intact", "top erased", "bottom erased", "random erased"}
+    for record, word in (
+        (store, "activations"),
+        (ranking, "ranking"),
+        (curve, "curve"),
+        (house / "nlm", "model"),
+    ):
+        code, out, err = run("show", record, "--json")
+        assert (code, json.loads(out)["record"]) == (0, word), err
+        code, out, err = run("show", record)
+        assert code == 0
+        assert word in out
+    for question in (
+        ("localisation", ranking),
+        ("sharing", ranking),
+        ("layers", ranking),
+        ("importance", curve),
+    ):
+        code, out, err = run("analyse", *question, "--json")
+        assert code == 0, err
+        assert json.loads(out)["rows"]
+    code, out, err = run("analyse", "words", store, "layers.1:0", "--json")
+    assert code == 0, err
+    assert {row["neuron"] for row in json.loads(out)["rows"]} == {"layers.1:0"}
+    code, out, err = run("report", tmp_path, "--json")
+    assert code == 0, err
+    page = Path(json.loads(out)["report"]).read_text()
+    assert "layers.1" in page
+    assert list((tmp_path / "charts").glob("*.png"))
+
+
+def test_bleu_from_the_command_line(run: Run, house: Path, tmp_path: Path) -> None:
+    store, order = tmp_path / "encoder.zarr", tmp_path / "random.parquet"
+    assert run("extract", house / "nmt", house / "words.txt", "--out", store)[0] == 0
+    assert run("rank", "random", store, "--out", order)[0] == 0
+    code, out, err = run(
+        "ablate", house / "nmt", order, house / "words.txt", house / "target.txt", "--metric", "bleu",
+        "--counts", "0,48", "--random-orders", 1, "--limit", 4, "--out", tmp_path / "bleu.parquet", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    assert json.loads(out)["metric"] == "bleu"
+
+
+def test_errors_are_one_line_and_exit_code_1(run: Run, house: Path, tmp_path: Path) -> None:
+    store = extracted(run, house, tmp_path / "words.zarr")
+    out = tmp_path / "out.parquet"
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.conllu").write_text("1\tonly\tthree\n")
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for file in ("config.json", "model.safetensors"):
+        (bare / file).write_bytes((house / "nlm" / file).read_bytes())
+    cases = {
+        ("rank", "lca", store, "--label", "upos", "--out", out): "kind",
+        ("rank", "lca", store, "--out", out): "label",
+        ("rank", "nonsense", store, "--out", out): "lca, maxcorr, random",
+        ("rank", "lca", store, "--label", "kind", "--set", "lambda3=1", "--out", out): "lambda1",
+        ("rank", "lca", house / "nlm", "--label", "kind", "--out", out): str(house / "nlm"),
+        ("extract", bare, house / "words.txt", "--out", tmp_path / "x.zarr"): "tokenizer",
+        ("extract", tmp_path / "empty", house / "words.txt", "--out", tmp_path / "x.zarr"): "config.json",
+        ("extract", house / "nlm", tmp_path / "bad.conllu", "--out", tmp_path / "x.zarr"): "bad.conllu:1",
+        ("extract", house / "nlm", tmp_path / "none.txt", "--out", tmp_path / "x.zarr"): "none.txt",
+        ("extract", house / "nlm", house / "words.txt", "--sites", "layers.9", "--out", tmp_path / "x.zarr"): (
+            "embeddings"
+        ),
+        ("extract", house / "nlm", house / "words.txt", "--out", store): "--force",
+        ("show", tmp_path / "bad.conllu"): "bad.conllu",
+        ("report", tmp_path / "empty"): "ranking",
+        ("study", tmp_path / "none.toml", "--out", tmp_path / "study"): "none.toml",
+    }
+    for arguments, needed in cases.items():
+        code, _, err = run(*arguments)
+        assert code == 1, arguments
+        assert err.count("\n") == 1, (arguments, err)
+        assert err.startswith("onegrain: "), arguments
+        assert needed in err, (arguments, err)
+    assert not out.exists()
+    assert not (tmp_path / "x.zarr").exists()
+
+
+def test_a_ranking_of_another_models_neurons_is_refused(run: Run, house: Path, tmp_path: Path) -> None:
+    store, order = extracted(run, house, tmp_path / "words.zarr"), tmp_path / "order.parquet"
+    assert run("rank", "random", store, "--out", order)[0] == 0
+    code, _, err = run(
+        "ablate", house / "nmt", order, house / "words.txt", house / "target.txt", "--metric", "perplexity",
+        "--out", tmp_path / "curve.parquet",
+    )  # fmt: skip
+    assert code == 1
+    assert "nmt" in err
+    assert not (tmp_path / "curve.parquet").exists()
+
+
+def test_wrong_usage_is_exit_code_2(run: Run) -> None:
+    assert run("rank")[0] == 2
+    assert run("no-such-verb")[0] == 2
+    assert run("demo", "--workers", "many")[0] == 2
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from onegrain.cli import main; main()",
+        "show",
+        str(tmp_path / "x.parquet"),
+    ]
+    short = subprocess.run(command, capture_output=True, text=True, check=False)
+    long = subprocess.run([*command, "--debug"], capture_output=True, text=True, check=False)
+    assert (short.returncode, long.returncode) == (1, 1)
+    assert "Traceback" not in short.stderr
+    assert "Traceback" in long.stderr
+
+
+def test_ctrl_c_leaves_a_store_that_goes_on(house: Path, tmp_path: Path) -> None:
+    text = tmp_path / "long.txt"
+    text.write_text((house / "words.txt").read_text() * 400)
+    out = tmp_path / "long.zarr"
+    command = [
+        sys.executable, "-c", "from onegrain.cli import main; main()",
+        "extract", str(house / "nlm"), str(text), "--out", str(out), "--batch-size", "1",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    while not out.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "the same command goes on" in err.splitlines()[-1]
+    command[command.index("--batch-size") + 1] = "256"
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+    from onegrain.activations import open_activations
+
+    store = open_activations(out)
+    once = store.values(0, store.n_words // 400)
+    np.testing.assert_allclose(store.values()[-len(once) :], once, rtol=1e-4, atol=1e-6)
+
+
+def test_the_reference_in_docs_is_the_commands_own() -> None:
+    assert (ROOT / "docs" / "cli.md").read_text() == reference(), (
+        "write it anew: python -m onegrain.cli.reference > docs/cli.md"
+    )

@@ -1,0 +1,40 @@
+"""Jobs in this process and in worker processes."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from onegrain.core.progress import Progress
+from onegrain.engines import Job, run_local
+from onegrain.errors import CorpusError, ParameterError
+
+
+def write(path: Path, progress: Progress) -> None:
+    path.write_text(str(os.getpid()))
+
+
+def refuse(progress: Progress) -> None:
+    raise CorpusError("broken", "file.txt", 3)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_job_is_done(tmp_path: Path, workers: int) -> None:
+    run_local([Job(str(i), partial(write, tmp_path / str(i))) for i in range(4)], workers=workers)
+    processes = {int((tmp_path / str(i)).read_text()) for i in range(4)}
+    assert (os.getpid() in processes) == (workers == 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_error_of_a_job_arrives_whole(tmp_path: Path, workers: int) -> None:
+    jobs = [Job("bad", refuse), Job("good", partial(write, tmp_path / "good"))]
+    with pytest.raises(CorpusError, match="file.txt:3: broken"):
+        run_local(jobs, workers=workers)
+
+
+def test_no_workers_are_refused() -> None:
+    with pytest.raises(ParameterError, match="workers"):
+        run_local([], workers=0)

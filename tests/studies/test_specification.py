@@ -1,0 +1,85 @@
+"""What a study file may say, and how its faults are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from onegrain.errors import CorpusError, ParameterError
+from onegrain.studies import demo_study, read_study
+from onegrain.studies.plan import plan_study
+from onegrain.studies.sources import load_corpus
+from onegrain.studies.specification import CorpusSource
+
+ROOT = Path(__file__).parents[2]
+
+GOOD = """
+title = "t"
+[corpora]
+a = { path = "a.txt" }
+[models]
+m = { path = "folder", test = "a" }
+[probes.p]
+models = ["m"]
+label = "x"
+train = "a"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "study.toml").write_text(text)
+    return folder / "study.toml"
+
+
+@pytest.mark.parametrize(
+    "path", [demo_study(), *sorted((ROOT / "studies").glob("*.toml"))], ids=lambda p: p.name
+)
+def test_the_studies_of_the_project_are_sound(path: Path) -> None:
+    outputs = [step.output for step in plan_study(read_study(path))]
+    assert len(set(outputs)) == len(outputs)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (("title", "titel"), "titel"),
+        (('label = "x"', 'label = "x"\ncolour = 1'), "probes.p.colour"),
+        (('train = "a"', 'train = "b"'), "no corpus 'b'"),
+        (('["m"]', '["n"]'), "no model 'n'"),
+        (('path = "a.txt"', 'path = "a.txt", source = "b"'), "source and target"),
+        (('path = "a.txt"', 'path = "a.txt", part = [3, 2]'), "part"),
+        (('path = "folder"', 'kind = "nlm"'), "kind, train and valid"),
+        (("[corpora]", "[corpora"), "study.toml"),
+    ],
+)
+def test_a_fault_is_named(tmp_path: Path, change: tuple[str, str], named: str) -> None:
+    assert change[0] in GOOD
+    with pytest.raises(ParameterError, match="study.toml") as error:
+        read_study(written(tmp_path, GOOD.replace(*change)))
+    assert named in str(error.value)
+
+
+def test_an_ablation_needs_a_ranking_of_its_models(tmp_path: Path) -> None:
+    ablation = '[ablations.x]\nmodels = ["m"]\nrankings = ["q"]\nmetric = "bleu"\ncorpus = "a"\n'
+    with pytest.raises(ParameterError, match="no probe or crossmodel entry 'q'"):
+        read_study(written(tmp_path, GOOD + ablation))
+
+
+def test_steps_come_after_what_they_need() -> None:
+    seen: set[str] = set()
+    for step in plan_study(read_study(demo_study())):
+        assert set(step.needs) <= seen, step.name
+        seen.add(step.output)
+
+
+def test_parts_are_disjoint_and_cover(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("".join(f"w{i}\n" for i in range(10)))
+    parts = [load_corpus(CorpusSource(path="a.txt", part=(k, 3)), tmp_path) for k in (1, 2, 3)]
+    assert sorted(word for part in parts for word in part.words) == sorted(f"w{i}" for i in range(10))
+    assert parts[0].source == "a.txt"
+
+
+def test_a_missing_corpus_says_how_to_point_at_it(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="ONEGRAIN_DATA"):
+        load_corpus(CorpusSource(path="none.txt"), tmp_path)

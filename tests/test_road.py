@@ -1,0 +1,126 @@
+"""The whole road with tiny models on a slice of real corpora: EWT for language models, Multi30k for translation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from onegrain.core.curve import Curve
+from onegrain.core.ranking import Ranking
+from onegrain.studies import run_study
+
+STUDY = """
+title = "A slice of the road"
+seed = 3
+neurons = 1
+show = [["nlm-1", "ewt-test"]]
+
+[corpora]
+ewt-a = { path = "ud/en_ewt/dev.conllu", part = [1, 3], limit = 500, lower = true }
+ewt-b = { path = "ud/en_ewt/dev.conllu", part = [2, 3], limit = 500, lower = true }
+ewt-valid = { path = "ud/en_ewt/test.conllu", part = [1, 2], limit = 60, lower = true }
+ewt-test = { path = "ud/en_ewt/test.conllu", part = [2, 2], limit = 200, lower = true }
+ewt-few = { path = "ud/en_ewt/test.conllu", part = [2, 2], limit = 40, lower = true }
+flickr = { source = "multi30k/train.en", target = "multi30k/train.fr", limit = 500 }
+flickr-valid = { source = "multi30k/val.en", target = "multi30k/val.fr", limit = 60 }
+flickr-few = { source = "multi30k/val.en", target = "multi30k/val.fr", limit = 20 }
+
+[models]
+nlm-1 = { kind = "nlm", train = "ewt-a", valid = "ewt-valid", test = "ewt-test", options = { OPTIONS, seed = 1 } }
+nlm-2 = { kind = "nlm", train = "ewt-b", valid = "ewt-valid", test = "ewt-test", options = { OPTIONS, seed = 2 } }
+nmt-1 = { kind = "nmt", train = "flickr", valid = "flickr-valid", test = "flickr-few", options = { OPTIONS, seed = 1 } }
+
+[probes.upos]
+models = ["nlm-1", "nmt-1"]
+label = "upos"
+train = "ewt-a"
+test = "ewt-test"
+parameters = { lambda1 = [0.0, 1e-3], lambda2 = [0.0, 1e-3], max_words = 3000 }
+
+[crossmodel.maxcorr]
+models = ["nlm-1", "nlm-2"]
+corpus = "ewt-test"
+
+[ablations.perplexity]
+models = ["nlm-1"]
+rankings = ["upos", "maxcorr"]
+metric = "perplexity"
+corpus = "ewt-few"
+parameters = { steps = 3, random_orders = 2 }
+
+[ablations.bleu]
+models = ["nmt-1"]
+rankings = ["upos"]
+metric = "bleu"
+corpus = "flickr-few"
+parameters = { steps = 2, random_orders = 1 }
+""".replace("OPTIONS", "hidden_size = 32, vocab_size = 500, epochs = 2, batch_size = 16, learning_rate = 5e-3")
+
+
+@pytest.fixture(scope="module")
+def walked(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("road")
+    (folder / "study.toml").write_text(STUDY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ONEGRAIN_DATA", str(data_root))
+        run_study(folder / "study.toml", folder / "out")
+    return folder / "study.toml", folder / "out"
+
+
+def records(out: Path) -> dict[str, bytes]:
+    files = [path for path in out.rglob("*") if path.is_file() and "charts" not in path.parts]
+    return {str(path.relative_to(out)): path.read_bytes() for path in files if path.name != "report.html"}
+
+
+def test_the_models_have_learned(walked: tuple[Path, Path]) -> None:
+    for name in ("nlm-1", "nlm-2", "nmt-1"):
+        facts = json.loads((walked[1] / "measures" / f"{name}.json").read_text())
+        assert facts["perplexity"] < facts["unigram perplexity"], name
+
+
+def test_the_probes_beat_the_majority(walked: tuple[Path, Path]) -> None:
+    for model in ("nlm-1", "nmt-1"):
+        evaluation = Ranking.load(walked[1] / "rankings" / f"upos--{model}.parquet").details["evaluation"]
+        assert evaluation["full"]["low"] > evaluation["majority"] + 0.1, model
+
+
+def test_erasing_everything_hurts(walked: tuple[Path, Path]) -> None:
+    for name in ("upos", "maxcorr"):
+        curve = Curve.load(walked[1] / "curves" / f"perplexity--{name}--nlm-1.parquet")
+        assert curve.line("top")["value"].iloc[-1] > curve.intact
+    bleu = Curve.load(walked[1] / "curves" / "bleu--upos--nmt-1.parquet")
+    assert bleu.line("top")["value"].iloc[-1] <= bleu.intact
+
+
+def test_the_report_tells_of_every_stage(walked: tuple[Path, Path]) -> None:
+    page = (walked[1] / "report.html").read_text()
+    for word in ("nlm-1", "nmt-1", "upos", "maxcorr", "perplexity", "NOUN", "weight_hash"):
+        assert word in page, word
+    assert len(list((walked[1] / "charts").glob("*.png"))) > 5
+
+
+def test_a_second_run_makes_nothing_again(
+    walked: tuple[Path, Path], data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEGRAIN_DATA", str(data_root))
+    times = {path: path.stat().st_mtime_ns for path in walked[1].rglob("*.parquet")}
+    before = records(walked[1])
+    run_study(*walked)
+    assert records(walked[1]) == before
+    assert {path: path.stat().st_mtime_ns for path in walked[1].rglob("*.parquet")} == times
+
+
+def test_a_changed_part_is_made_anew_and_the_rest_is_kept(
+    walked: tuple[Path, Path], data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEGRAIN_DATA", str(data_root))
+    study, out = tmp_path / "study.toml", walked[1]
+    study.write_text(
+        walked[0].read_text().replace("steps = 2, random_orders = 1", "steps = 1, random_orders = 1")
+    )
+    before = records(out)
+    run_study(study, out)
+    changed = {name for name, content in records(out).items() if before.get(name) != content}
+    assert changed == {"curves/bleu--upos--nmt-1.parquet", ".steps/curves--bleu--upos--nmt-1.parquet.txt"}
