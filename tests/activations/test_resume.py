@@ -96,8 +96,11 @@ def test_it_goes_on_where_it_was(models, tmp_path, unfinished):
     np.testing.assert_array_equal(store.values(), whole.values())
 
 
-def test_a_shard_that_vanished_is_written_again(models, tmp_path, unfinished):
+def test_a_shard_that_vanished_is_written_again_and_strays_are_swept(models, tmp_path, unfinished):
     extract(models["nlm"], plain_corpus(), tmp_path / "whole.zarr")
+    (unfinished / "activations/c/1/0.4f2a.partial").write_bytes(b"half a shard")
+    (unfinished / "activations/c/2").mkdir()
+    (unfinished / "activations/c/2/0").write_bytes(b"a shard that the journal does not know")
     (unfinished / "activations/c/0/0").unlink()
     extract(models["nlm"], plain_corpus(), unfinished)
     assert content(unfinished) == content(tmp_path / "whole.zarr")

@@ -26,7 +26,7 @@ class RecurrentConfig(PretrainedConfig):
         num_hidden_layers: layers (of the encoder and of the decoder each, in the translation model).
         dropout: probability, on the input of every layer and of the output projection.
         label_smoothing: share of the target probability that is spread over the vocabulary in training.
-        initializer_range: standard deviation of the initial weights.
+        initializer_range: standard deviation of the initial weights; ``2 / sqrt(hidden_size)`` if None.
         tie_word_embeddings: output projection and (target) embeddings share weights; needs equal widths.
     """
 
@@ -36,7 +36,7 @@ class RecurrentConfig(PretrainedConfig):
     num_hidden_layers: int = 2
     dropout: float = 0.2
     label_smoothing: float = 0.0
-    initializer_range: float = 0.05
+    initializer_range: float | None = None
     pad_token_id: int | None = 0
     bos_token_id: int | None = 1
     eos_token_id: int | list[int] | None = 2
@@ -49,6 +49,8 @@ class RecurrentConfig(PretrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Check that the sizes fit together."""
+        if self.initializer_range is None:
+            self.initializer_range = 2.0 / self.hidden_size**0.5
         if self.tie_word_embeddings and self.embedding_width != self.hidden_size:
             raise ParameterError(
                 f"embedding_size {self.embedding_size} differs from hidden_size {self.hidden_size}; "

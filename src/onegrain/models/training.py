@@ -54,6 +54,7 @@ class TrainingOptions:
         learning_rate: of Adam, warmed up over the first 5 % of the steps, then falling linearly to zero.
         dropout: probability.
         label_smoothing: share of the target probability spread over the vocabulary.
+        initializer_range: standard deviation of the initial weights; ``2 / sqrt(hidden_size)`` if None.
         max_length: sentences of more subwords are left out, and counted.
         precision: ``float32``, or ``bfloat16`` for the matrix products (weights stay float32).
         seed: of initial weights, order and dropout.
@@ -68,6 +69,7 @@ class TrainingOptions:
     learning_rate: float = 2e-3
     dropout: float = 0.2
     label_smoothing: float = 0.0
+    initializer_range: float | None = None
     max_length: int = 128
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
@@ -172,6 +174,7 @@ def _sizes(options: TrainingOptions, tokenizer: PreTrainedTokenizerFast) -> dict
         "num_hidden_layers": options.layers,
         "dropout": options.dropout,
         "label_smoothing": options.label_smoothing,
+        "initializer_range": options.initializer_range,
     }
 
 

@@ -20,7 +20,8 @@ towards y:
 2. pi_i = s Q_i + (1 - s) y_i, whose gradient is s times that of Q. For lambda2 = 0, s is the largest that makes
    it feasible; else the best of a few, by a first-order model of the entropy. Any s gives a true lower bound.
 
-The gap is J minus that bound, relative to J. With lambda1 = lambda2 = 0 there is no useful bound, as data that
+The gap is J minus that bound, relative to J. In float32 it is uncertain by some 1e-6 nats, and may come out below
+zero by that much. With lambda1 = lambda2 = 0 there is no useful bound, as data that
 can be separated have no minimum at all; the largest absolute entry of the gradient, relative to that of the
 problem at theta = 0, takes its place.
 """
@@ -35,7 +36,7 @@ from onegrain.rankings.lca.problem import DualCandidate, Expectation, Penalties,
 
 __all__ = ["Certificate", "certify"]
 
-SCALES = np.linspace(0.5, 1.0, 26)
+SCALES = np.linspace(1.0, 0.5, 26)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,18 +45,27 @@ class Certificate:
 
     Attributes:
         objective: float64 (G,), J.
-        gap: float64 (G,), relative duality gap; NaN for lambda1 = lambda2 = 0.
+        lower: float64 (G,), a lower bound of the least J; NaN for lambda1 = lambda2 = 0.
         gradient: float64 (G,), largest absolute entry of the loss's gradient by weight and bias, relative to
             the same at theta = 0.
     """
 
     objective: np.ndarray
-    gap: np.ndarray
+    lower: np.ndarray
     gradient: np.ndarray
+
+    @property
+    def gap(self) -> np.ndarray:
+        """float64 (G,): the relative duality gap; NaN for lambda1 = lambda2 = 0."""
+        return (self.objective - self.lower) / np.maximum(self.objective, np.finfo(np.float64).tiny)
 
     def measure(self) -> np.ndarray:
         """float64 (G,): the gap, or the gradient where the gap is not defined."""
         return np.where(np.isnan(self.gap), self.gradient, self.gap)
+
+    def sharpen(self, lower: np.ndarray) -> Certificate:
+        """The same with the better of two lower bounds: one that was found earlier still holds."""
+        return Certificate(self.objective, np.maximum(self.lower, lower), self.gradient)
 
 
 def certify(data: ProbeData, penalties: Penalties, weights: np.ndarray, biases: np.ndarray) -> Certificate:
@@ -65,12 +75,11 @@ def certify(data: ProbeData, penalties: Penalties, weights: np.ndarray, biases: 
     objective = seen.loss + absolute + squared
     candidate, bound = _candidate(data, penalties, seen, absolute + 2.0 * squared)
     lower = data.entropy(weights, biases, candidate) - bound
-    gap = (objective - lower) / np.maximum(objective, np.finfo(np.float64).tiny)
-    gap[(penalties.l1 == 0) & (penalties.l2 == 0)] = np.nan
+    lower[(penalties.l1 == 0) & (penalties.l2 == 0)] = np.nan
     slope = np.abs(seen.products - data.label_products[:, None, :]).max(axis=(0, 2))
     slope = np.maximum(slope, np.abs(seen.shares - data.label_shares).max(axis=1))
     scale = max(float(np.abs(data.label_products).max()), np.finfo(np.float64).tiny)
-    return Certificate(objective, gap, slope / scale)
+    return Certificate(objective, lower, slope / scale)
 
 
 def _candidate(

@@ -68,12 +68,12 @@ class ProbeSolver:
         dtype = words.values.dtype
         self._mean = words.values.mean(axis=0, dtype=np.float64)
         centred = words.values - self._mean.astype(dtype)
+        centred[:, words.values.min(axis=0) == words.values.max(axis=0)] = 0.0
         self._scale = np.ones(len(self._mean))
         if standardize:
             spread = np.sqrt(np.square(centred).mean(axis=0, dtype=np.float64))
-            varies = spread > 1e-6 * np.maximum(np.abs(self._mean), 1e-30)
-            self._scale[varies] = spread[varies]
-            centred *= (varies / self._scale).astype(dtype)
+            self._scale[spread > 0.0] = spread[spread > 0.0]
+            centred /= self._scale.astype(dtype)
         self._data = ProbeData(centred, words.codes, len(words.labels))
 
     def solve(

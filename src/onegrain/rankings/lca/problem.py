@@ -113,6 +113,11 @@ class ProbeData:
         return np.bincount(self.codes, minlength=self.n_labels) / self.n_words
 
     @cached_property
+    def still(self) -> np.ndarray:
+        """bool (neurons,): the neurons that never change; their weights are zero."""
+        return np.abs(self.centred).max(axis=0, initial=0.0) == 0.0
+
+    @cached_property
     def label_products(self) -> np.ndarray:
         """float64 (neurons, labels): (1/N) sum_i y_i x_i'."""
         total = np.zeros((self.n_labels, self.n_neurons))
@@ -160,8 +165,9 @@ class ProbeData:
         scale = dual.scale.astype(self.centred.dtype)
         tiny = np.finfo(self.centred.dtype).tiny
         for rows, mixed, _ in self._probabilities(weights, biases):
+            taken = np.einsum("igl,gl->ig", mixed, 1.0 - kept)
             mixed *= kept
-            mixed += (1.0 - mixed.sum(axis=2, keepdims=True)) * rest
+            mixed += taken[:, :, None] * rest
             mixed *= scale[:, None]
             mixed[np.arange(len(mixed)), :, self.codes[rows]] += 1.0 - scale
             logs = np.log(np.maximum(mixed, tiny))

@@ -198,6 +198,7 @@ def _check(
     done = good | (limits[batch.active] <= step)
     there = batch.active[done]
     result.weights[there] = batch.stepped.weights[:, done].transpose(1, 2, 0)
+    result.weights[:, :, data.still] = 0.0
     result.biases[there] = batch.stepped_biases[done]
     result.objective[there], result.gap[there] = found.objective[done], found.gap[done]
     result.gradient[there], result.converged[there] = found.gradient[done], good[done]

@@ -1,0 +1,124 @@
+"""MaxCorr: against numpy, on planted partners, over blocks and tiles, and on what it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from onegrain.core.activations import Activations
+from onegrain.core.provenance import ModelIdentity
+from onegrain.core.space import NeuronSpace
+from onegrain.errors import MismatchError, ParameterError
+from onegrain.rankings import rank
+from planted import labelled_corpus
+
+CORPUS = labelled_corpus(40)
+SPACE = NeuronSpace(("layers.0", "layers.1"), (3, 4))
+
+
+def store(seed: int, offset: float = 0.0, sentences: int = 40) -> Activations:
+    corpus = CORPUS if sentences == 40 else labelled_corpus(sentences)
+    rng = np.random.default_rng(seed)
+    common = np.random.default_rng(77).normal(size=(corpus.n_words, 2))
+    values = rng.normal(size=(corpus.n_words, 7)) + common @ rng.normal(size=(2, 7)) + offset
+    acts = Activations.from_array(values.astype(np.float32), corpus, SPACE)
+    identity = ModelIdentity(id=f"model-{seed}", architecture="Planted", weight_hash=str(seed))
+    return replace(acts, provenance=acts.provenance.model_copy(update={"model": identity}))
+
+
+def changed(acts: Activations, values: np.ndarray) -> Activations:
+    return replace(acts, array=values.astype(np.float32))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_equals_numpy(signed: bool) -> None:
+    own, others = store(0), [store(1), store(2)]
+    found = rank("maxcorr", own, others=others, signed=signed)
+    tables = [np.corrcoef(own.values().T, one.values().T)[:7, 7:] for one in others]
+    sizes = np.stack([table if signed else np.abs(table) for table in tables])
+    assert found.scores == pytest.approx(sizes.max(axis=(0, 2)), abs=1e-6)
+    assert found.order.tolist() == np.argsort(-sizes.max(axis=(0, 2)), kind="stable").tolist()
+    partner = found.details["partner"]
+    for neuron in range(7):
+        model, other = partner["model"][neuron], partner["neuron"][neuron]
+        assert (model, other) == tuple(int(at) for at in np.unravel_index(sizes[:, neuron].argmax(), (2, 7)))
+        assert partner["correlation"][neuron] == pytest.approx(tables[model][neuron, other], abs=1e-6)
+    assert found.details["models"] == ["model-1", "model-2"]
+
+
+def test_same_site_compares_like_with_like() -> None:
+    own, other = store(0), store(1)
+    found = rank("maxcorr", own, others=[other], compare="same-site")
+    table = np.abs(np.corrcoef(own.values().T, other.values().T)[:7, 7:])
+    expected = np.concatenate([table[:3, :3].max(axis=1), table[3:, 3:].max(axis=1)])
+    assert found.scores == pytest.approx(expected, abs=1e-6)
+    assert all(at >= 3 for at in found.details["partner"]["neuron"][3:])
+
+
+def test_a_planted_partner_is_found_under_a_flipped_sign_and_a_large_offset() -> None:
+    own, other = store(0, offset=1000.0), store(1)
+    values = other.values().copy()
+    values[:, 5] = 3.0 - 2.0 * own.values()[:, 2]
+    found = rank("maxcorr", own, others=[changed(other, values)])
+    assert found.order[0] == 2
+    assert found.scores[2] == pytest.approx(1.0, abs=1e-6)
+    assert found.details["partner"]["neuron"][2] == 5
+    assert found.details["partner"]["correlation"][2] == pytest.approx(-1.0, abs=1e-6)
+    assert rank("maxcorr", own, others=[changed(other, values)], signed=True).scores[2] < 0.9
+
+
+def test_constant_neurons_have_no_score_come_last_and_are_counted() -> None:
+    own, other = store(0), store(1)
+    values, theirs = own.values().copy(), other.values().copy()
+    values[:, [1, 4]] = (0.1, 0.0)
+    theirs[:, 0] = 0.3
+    found = rank("maxcorr", changed(own, values), others=[changed(other, theirs)])
+    assert found.order[-2:].tolist() == [1, 4]
+    assert np.isnan(found.scores[[1, 4]]).all()
+    assert (found.n_ranked, found.details["constant"]) == (5, 2)
+    assert found.details["constant_in_others"] == [1]
+    assert found.details["partner"]["neuron"][1] is None
+    assert 0 not in found.details["partner"]["neuron"]
+
+
+@pytest.mark.parametrize(("rows", "tile_bytes"), [(1, 2**20), (7, 8 * 7 * 2), (64, 8), (10**6, 2**28)])
+def test_blocks_and_tiles_change_nothing(monkeypatch: pytest.MonkeyPatch, rows: int, tile_bytes: int) -> None:
+    own, others = store(0, offset=300.0), [store(1), store(2)]
+    expected = rank("maxcorr", own, others=others)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.moments.BLOCK_ROWS", rows)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.moments.TILE_BYTES", tile_bytes)
+    found = rank("maxcorr", own, others=others)
+    assert found.scores == pytest.approx(expected.scores, abs=1e-9)
+    assert found.details["partner"]["neuron"] == expected.details["partner"]["neuron"]
+
+
+def test_permuting_neurons_or_words_changes_nothing_else() -> None:
+    own, other = store(0), store(1)
+    rng = np.random.default_rng(0)
+    moved, words = rng.permutation(7), rng.permutation(own.n_words)
+    expected = rank("maxcorr", own, others=[other]).scores
+    neurons = rank("maxcorr", changed(own, own.values()[:, moved]), others=[other]).scores
+    rows = rank("maxcorr", changed(own, own.values()[words]), others=[changed(other, other.values()[words])])
+    assert neurons == pytest.approx(expected[moved], abs=1e-12)
+    assert rows.scores == pytest.approx(expected, abs=1e-12)
+
+
+def test_refusals() -> None:
+    own = store(0)
+    with pytest.raises(ParameterError, match="needs other models"):
+        rank("maxcorr", own)
+    with pytest.raises(MismatchError, match="different words"):
+        rank("maxcorr", own, others=[store(1, sentences=39)])
+    with pytest.raises(MismatchError, match="the same model"):
+        rank("maxcorr", own, others=[store(1), store(0)])
+    with pytest.raises(ParameterError, match="compare must be one of all, same-site"):
+        rank("maxcorr", own, others=[store(1)], compare="some")
+    renamed = replace(store(1), space=NeuronSpace(("layers.0", "layers.9"), (3, 4)))
+    with pytest.raises(MismatchError, match=r"has no site layers\.1"):
+        rank("maxcorr", own, others=[renamed], compare="same-site")
+    values = store(1).values().copy()
+    values[3, 4] = np.nan
+    with pytest.raises(ParameterError, match=r"layers\.1:1 at word 3"):
+        rank("maxcorr", own, others=[changed(store(1), values)])

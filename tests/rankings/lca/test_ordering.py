@@ -1,0 +1,89 @@
+"""The neuron ordering: against the paper's loop, on a worked example, and on what never changes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from onegrain.rankings.lca.ordering import order_neurons
+
+WEIGHTS = arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 12)), elements=st.integers(-6, 6))
+
+
+def paper_loop(weights: np.ndarray) -> tuple[list[int], list[tuple[int, int]]]:
+    """The ordering by its definition, in exact arithmetic; weights are whole numbers."""
+    order: list[int] = []
+    cutoffs = []
+    neurons = range(weights.shape[1])
+    for p in range(1, 101):
+        union, shares = set(), {}
+        for row in np.abs(weights).tolist():
+            total = sum(row)
+            if total == 0:
+                continue
+            held = Fraction(0)
+            for neuron in sorted(neurons, key=lambda n, row=row: (-row[n], n)):
+                shares[neuron] = max(shares.get(neuron, Fraction(0)), Fraction(row[neuron], total))
+                if held < Fraction(p, 100) and row[neuron]:
+                    union.add(neuron)
+                held += Fraction(row[neuron], total)
+        new = sorted(union - set(order), key=lambda n: (-shares[n], n))
+        order += new
+        if new:
+            cutoffs.append((p, len(order)))
+    return order, cutoffs
+
+
+@settings(max_examples=50, deadline=None)
+@given(WEIGHTS)
+def test_equals_the_loop_of_the_paper(weights: np.ndarray) -> None:
+    found = order_neurons(weights)
+    expected, cutoffs = paper_loop(weights)
+    assert found.order[: found.n_ranked].tolist() == expected
+    assert list(found.cutoffs) == cutoffs
+    unranked = [n for n in range(weights.shape[1]) if not weights[:, n].any()]
+    assert found.order[found.n_ranked :].tolist() == unranked
+
+
+@settings(max_examples=50, deadline=None)
+@given(arrays(np.float64, (3, 15), elements=st.floats(-1e3, 1e3) | st.just(0.0)))
+def test_is_a_permutation_and_ranks_exactly_the_neurons_with_a_weight(weights: np.ndarray) -> None:
+    found = order_neurons(weights)
+    assert sorted(found.order.tolist()) == list(range(15))
+    assert found.n_ranked == int(weights.any(axis=0).sum())
+    assert weights[:, found.order[: found.n_ranked]].any(axis=0).all()
+    assert (np.diff(found.scores[found.order]) <= 0.0).all()
+    assert (np.diff(found.entry[found.order[: found.n_ranked]]) >= 0).all()
+
+
+def test_a_worked_example() -> None:
+    weights = np.array([[0.0, 50.0, -30.0, 20.0, 0.0], [10.0, 0.0, 0.0, -90.0, 0.0]])
+    found = order_neurons(weights)
+    assert found.order.tolist() == [3, 1, 2, 0, 4]
+    assert found.entry.tolist() == [91, 1, 51, 1, 0]
+    assert found.cutoffs == ((1, 2), (51, 3), (91, 4))
+    assert found.n_ranked == 4
+    assert found.scores[3] == pytest.approx((100 - 1 + 0.9) / 100)
+
+
+@pytest.mark.parametrize("size", [3, 7, 10, 49, 1000])
+def test_rounding_loses_no_neuron(size: int) -> None:
+    for weights in (np.full((1, size), 0.1), np.geomspace(1.0, 1e-18, size)[None], np.full((2, size), 1e-300)):
+        assert order_neurons(weights).n_ranked == size
+
+
+def test_permuting_the_neurons_permutes_the_order() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(4, 30))
+    moved = rng.permutation(30)
+    assert moved[order_neurons(weights[:, moved]).order].tolist() == order_neurons(weights).order.tolist()
+
+
+def test_no_weight_at_all_ranks_nothing() -> None:
+    found = order_neurons(np.zeros((2, 4)))
+    assert (found.order.tolist(), found.n_ranked, found.cutoffs) == ([0, 1, 2, 3], 0, ())
