@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import parallel_corpus, tiny_nlm, tiny_nmt
 
 from onegrain.cli import main
 from onegrain.cli.reference import reference
+from tiny import parallel_corpus, tiny_nlm, tiny_nmt
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., tuple[int, str, str]]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onegrain.cli.console import Force, Json, emit, progress
 from onegrain.cli.reading import Limit, Lower
+
+if TYPE_CHECKING:
+    from onegrain.metrics import Metric
 
 NAME = "ablate"
 
@@ -63,7 +66,9 @@ def run(
     emit(facts, as_json)
 
 
-def _metric(name: str, data: list[Path], *, beams: int, tokenize: str, lower: bool, limit: int | None):  # type: ignore[no-untyped-def]
+def _metric(
+    name: str, data: list[Path], *, beams: int, tokenize: str, lower: bool, limit: int | None
+) -> Metric:
     from onegrain.corpora import read_corpus, read_parallel
     from onegrain.errors import ParameterError
     from onegrain.metrics import BLEU, ChrF, Perplexity

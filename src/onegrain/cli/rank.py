@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onegrain.cli.console import Force, Json, Sites, emit, progress
 from onegrain.cli.pairs import parameters_from
+
+if TYPE_CHECKING:
+    from onegrain.core.activations import Activations
 
 NAME = "rank"
 
@@ -40,7 +43,7 @@ def run(
 
     require_free(out, force=force)
 
-    def opened(path: Path) -> object:
+    def opened(path: Path) -> Activations:
         return open_activations(path).restrict(sites)
 
     ranking = rank(

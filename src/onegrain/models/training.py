@@ -128,9 +128,7 @@ def train_nmt(
     """
     chosen = options or TrainingOptions()
     if train.target is None or valid.target is None:
-        raise ParameterError(
-            "a translation model is trained on parallel corpora; read them with read_parallel"
-        )
+        raise ParameterError("a translation model is trained on parallel corpora; read them with read_parallel")
 
     def build(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
         return LSTMTranslationModel(LSTMTranslationConfig(**_sizes(chosen, tokenizer)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from onegrain.core.activations import Activations
+from onegrain.core.progress import Progress, silent
 from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.maxcorr import MaxCorrOptions, maxcorr
@@ -62,7 +63,7 @@ def rank(
     test: Activations | None = None,
     others: Sequence[Activations] = (),
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
     **parameters: Any,
 ) -> Ranking:
     """Rank all neurons by one method.
@@ -75,7 +76,7 @@ def rank(
         test: words for the evaluation that the record reports; if None, ``dev``.
         others: other models read on the same words, for a method that compares models.
         seed: for whatever is random.
-        progress: called with (steps done, steps in all) by a method that takes long.
+        progress: listens to a method that takes long.
         parameters: the method's own, ``METHODS[name].parameters``.
 
     Raises:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from onegrain.core.activations import Activations
+from onegrain.core.progress import Progress, silent
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
@@ -31,7 +32,7 @@ class Request:
         others: other models read on the same words.
         seed: for whatever is random.
         options: the method's own parameters, an instance of its options class.
-        progress: called with (steps done, steps in all) by a method that takes long, or None.
+        progress: listens to a method that takes long.
     """
 
     activations: Activations
@@ -41,7 +42,7 @@ class Request:
     others: tuple[Activations, ...] = ()
     seed: int = 0
     options: Any = NoOptions()
-    progress: Callable[[int, int], None] | None = None
+    progress: Progress = silent
 
     def provenance(self, method: str) -> Provenance:
         """The provenance of the ranking that answers this request."""

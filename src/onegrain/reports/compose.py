@@ -108,12 +108,20 @@ def _neurons(records: Records) -> list[Section]:
     found = []
     for model, activations in records.activations.items():
         own = [r for (owner, _), r in records.rankings.items() if owner == model]
-        fitting = [r for r in own if r.space == activations.space and r.n_ranked]
+        fitting = [r for r in own if r.n_ranked and _covers(activations, r)]
         best = next((r for r in fitting if r.method in MASS_METHODS), fitting[0] if fitting else None)
         if best is not None:
-            section = build.neurons_section(activations, best, min(records.neurons, best.space.size))
+            ranked = activations.restrict(best.space.sites)
+            section = build.neurons_section(ranked, best, min(records.neurons, best.space.size))
             found.append(Section(f"Single neurons of {model}", section.blocks, f"neurons-{model}"))
     return found
+
+
+def _covers(activations: Activations, ranking: Ranking) -> bool:
+    """Whether the ranking's neurons, or all of them and more, were read."""
+    if not set(ranking.space.sites) <= set(activations.space.sites):
+        return False
+    return activations.restrict(ranking.space.sites).space == ranking.space
 
 
 def _provenance(records: Records) -> list[Provenance]:

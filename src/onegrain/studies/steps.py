@@ -113,8 +113,9 @@ def _rank(shop: Workshop, step: Step, progress: Progress) -> None:
             stored(model, probe.train, probe.sites),
             label=probe.label,
             dev=dev,
+            test=test,
             seed=shop.study.seed,
-            **({"test": test} if test is not None else {}),
+            progress=progress,
             **probe.parameters,
         )
     else:

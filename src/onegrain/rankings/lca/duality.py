@@ -20,10 +20,10 @@ towards y:
 2. pi_i = s Q_i + (1 - s) y_i, whose gradient is s times that of Q. For lambda2 = 0, s is the largest that makes
    it feasible; else the best of a few, by a first-order model of the entropy. Any s gives a true lower bound.
 
-The gap is J minus that bound, relative to J. In float32 it is uncertain by some 1e-6 nats, and may come out below
-zero by that much. With lambda1 = lambda2 = 0 there is no useful bound, as data that
-can be separated have no minimum at all; the largest absolute entry of the gradient, relative to that of the
-problem at theta = 0, takes its place.
+The gap is J minus that bound, relative to J. In float32 it is uncertain by some 1e-6 nats, and may come out
+below zero by that much. With lambda1 = lambda2 = 0 there is no useful bound, as data that can be separated
+have no minimum at all; the largest absolute entry of the gradient, relative to that of the problem at
+theta = 0, takes its place.
 """
 
 from __future__ import annotations

@@ -8,10 +8,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.problem import Penalties, ProbeData
-from onegrain.rankings.lca.solver import Progress, Solution, SolverOptions, solve
+from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
 
 __all__ = ["ElasticNetProbe", "FittedProbe", "ProbeSolver"]
 
@@ -82,7 +83,7 @@ class ProbeSolver:
         tolerance: float,
         *,
         start: Solution | None = None,
-        progress: Progress | None = None,
+        progress: Progress = silent,
     ) -> tuple[list[FittedProbe], Solution]:
         """One probe a penalty."""
         options = replace(self.options, tolerance=tolerance)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from onegrain.core.progress import Progress, silent
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver
 from onegrain.rankings.lca.problem import Penalties
-from onegrain.rankings.lca.solver import Progress
 
 __all__ = ["Search", "count_of", "grid_score", "search"]
 
@@ -51,9 +51,7 @@ def grid_score(accuracies: tuple[float, float, float, float], alpha: float, beta
     return round(alpha * (top - bottom) - beta * (free - full), 12)
 
 
-def search(
-    solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progress: Progress | None = None
-) -> Search:
+def search(solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progress: Progress = silent) -> Search:
     """Solve the grid, score every pair on held-out words, and polish the best.
 
     The probe without regularisation, for A_z, is solved also where (0, 0) is not in the grid, but then it is

@@ -13,21 +13,18 @@ limit on steps. A problem that has ended leaves the batch, so the passes get che
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from onegrain.core.progress import Progress, silent
 from onegrain.rankings.lca.anderson import History
-from onegrain.rankings.lca.duality import Certificate, certify
+from onegrain.rankings.lca.duality import certify
 from onegrain.rankings.lca.metric import Metric, ProximalState
 from onegrain.rankings.lca.problem import Penalties, ProbeData
 
-__all__ = ["Progress", "Solution", "SolverOptions", "solve"]
-
-Progress = Callable[[int, int], None]
-"""Called with (problems solved, problems in all) after every check."""
+__all__ = ["Solution", "SolverOptions", "solve"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ class _Batch:
 
     ``weights``, ``biases`` are the accepted points, with J, gradient and slope (of the biases) there;
     ``stepped`` is T of them; ``trial_*`` is what the next pass looks at, ``extrapolated`` whether it is more
-    than T.
+    than T; ``lower`` is the best lower bound of the least J so far.
     """
 
     active: np.ndarray
@@ -107,6 +104,7 @@ class _Batch:
     objective: np.ndarray
     gradient: np.ndarray
     slope: np.ndarray
+    lower: np.ndarray
     history: History
 
     def keep(self, mask: np.ndarray) -> None:
@@ -117,7 +115,7 @@ class _Batch:
             setattr(self, name, getattr(self, name)[:, mask])
         for name in ("active", "factors", "stepped_biases", "trial_biases", "extrapolated", "biases"):
             setattr(self, name, getattr(self, name)[mask])
-        self.objective, self.slope = self.objective[mask], self.slope[mask]
+        self.objective, self.slope, self.lower = self.objective[mask], self.slope[mask], self.lower[mask]
         self.history.keep(mask)
 
 
@@ -127,7 +125,7 @@ def solve(
     options: SolverOptions = SolverOptions(),
     *,
     start: Solution | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Solution:
     """Minimise J for every penalty; ``start`` gives G probes to go on from."""
     metric = Metric.of(data)
@@ -137,13 +135,15 @@ def solve(
     if start is not None:
         _check(data, batch, result, 0, limits, options)
     step = 0
-    while len(batch.active):
-        step += 1
-        _advance(data, metric, batch)
-        if step % options.check_every == 0 or (limits[batch.active] == step).any():
-            _check(data, batch, result, step, limits, options)
-            if progress is not None:
-                progress(len(penalties) - len(batch.active), len(penalties))
+    with progress("solve probes", len(penalties), "probes") as advance:
+        advance(len(penalties) - len(batch.active))
+        while len(batch.active):
+            step += 1
+            _advance(data, metric, batch)
+            if step % options.check_every == 0 or (limits[batch.active] == step).any():
+                before = len(batch.active)
+                _check(data, batch, result, step, limits, options)
+                advance(before - len(batch.active))
     return result
 
 
@@ -168,6 +168,7 @@ def _begin(data: ProbeData, penalties: Penalties, start: Solution | None) -> _Ba
         objective=np.full(len(penalties), np.inf),
         gradient=np.zeros_like(weights),
         slope=np.zeros_like(biases),
+        lower=np.full(len(penalties), -np.inf),
         history=History(len(penalties)),
     )
 
@@ -193,7 +194,8 @@ def _check(
     options: SolverOptions,
 ) -> None:
     """Certify the batch; problems that are done, or at their limit, go to the result and leave."""
-    found: Certificate = certify(data, batch.penalties, batch.stepped.weights, batch.stepped_biases)
+    found = certify(data, batch.penalties, batch.stepped.weights, batch.stepped_biases).sharpen(batch.lower)
+    batch.lower = found.lower
     good = found.measure() <= options.tolerance
     done = good | (limits[batch.active] <= step)
     there = batch.active[done]
