@@ -25,9 +25,17 @@ MAY_IMPORT = {
     "analyses": {"activations", "corpora"},
     "reports": {"analyses"},
     "studies": {
-        "corpora", "models", "metrics", "engines", "activations", "rankings", "interventions", "analyses", "reports",
+        "activations",
+        "analyses",
+        "corpora",
+        "engines",
+        "interventions",
+        "metrics",
+        "models",
+        "rankings",
+        "reports",
     },
-}  # fmt: skip
+}
 UNRULED = {"cli", ""}
 
 

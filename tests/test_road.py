@@ -1,4 +1,6 @@
-"""The whole road with tiny models on a slice of real corpora: EWT for language models, Multi30k for translation."""
+"""The whole road with tiny models on a slice of real corpora, EWT and Multi30k."""
+
+# ruff: noqa: E501
 
 from __future__ import annotations
 

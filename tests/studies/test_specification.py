@@ -55,7 +55,7 @@ def test_the_studies_of_the_project_are_sound(path: Path) -> None:
 )
 def test_a_fault_is_named(tmp_path: Path, change: tuple[str, str], named: str) -> None:
     assert change[0] in GOOD
-    with pytest.raises(ParameterError, match="study.toml") as error:
+    with pytest.raises(ParameterError, match=r"study\.toml") as error:
         read_study(written(tmp_path, GOOD.replace(*change)))
     assert named in str(error.value)
 

@@ -21,6 +21,7 @@ Batch = Annotated[int, typer.Option("--batch-size", help="Sentences a step.")]
 Rate = Annotated[float, typer.Option("--learning-rate", help="Of Adam, at its height.")]
 Dropout = Annotated[float, typer.Option(help="Dropout probability.")]
 Smoothing = Annotated[float, typer.Option("--label-smoothing", help="Share spread over the vocabulary.")]
+Initial = Annotated[float | None, typer.Option("--initializer-range", help="Deviation of initial weights.")]
 Longest = Annotated[int, typer.Option("--max-length", help="Leave out sentences of more subwords.")]
 Precision = Annotated[str, typer.Option(help="float32, or bfloat16 for the matrix products.")]
 Seed = Annotated[int, typer.Option(help="Of weights, order and dropout.")]
@@ -40,6 +41,7 @@ def nlm(
     learning_rate: Rate = 2e-3,
     dropout: Dropout = 0.2,
     label_smoothing: Smoothing = 0.0,
+    initializer_range: Initial = None,
     max_length: Longest = 128,
     precision: Precision = "float32",
     seed: Seed = 0,
@@ -51,8 +53,8 @@ def nlm(
     from onegrain.corpora import read_corpus
     from onegrain.models import TrainingOptions, train_nlm
 
-    corpora = [read_corpus(path, format="plain") for path in (text, valid)]
-    made = train_nlm(*corpora, out, options=TrainingOptions(**options), force=force, progress=progress())
+    train, held_out = (read_corpus(path, format="plain") for path in (text, valid))
+    made = train_nlm(train, held_out, out, options=TrainingOptions(**options), force=force, progress=progress())
     _report(made, as_json)
 
 
@@ -72,6 +74,7 @@ def nmt(
     learning_rate: Rate = 2e-3,
     dropout: Dropout = 0.2,
     label_smoothing: Smoothing = 0.0,
+    initializer_range: Initial = None,
     max_length: Longest = 128,
     precision: Precision = "float32",
     seed: Seed = 0,
@@ -83,8 +86,8 @@ def nmt(
     from onegrain.corpora import read_parallel
     from onegrain.models import TrainingOptions, train_nmt
 
-    corpora = [read_parallel(source, target), read_parallel(valid_source, valid_target)]
-    made = train_nmt(*corpora, out, options=TrainingOptions(**options), force=force, progress=progress())
+    train, held_out = read_parallel(source, target), read_parallel(valid_source, valid_target)
+    made = train_nmt(train, held_out, out, options=TrainingOptions(**options), force=force, progress=progress())
     _report(made, as_json)
 
 
@@ -98,6 +101,7 @@ OPTIONS = (
     "learning_rate",
     "dropout",
     "label_smoothing",
+    "initializer_range",
     "max_length",
     "precision",
     "seed",
