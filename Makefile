@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench clean
+.PHONY: help demo chromium test test-slow check bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -23,7 +23,13 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## the whole road on the sandbox language; names the report it wrote
 	$(BIN)/onegrain demo --out demo-out
 
-test: $(STAMP) ## the tests, and nothing that takes minutes
+chromium: ## install the browser that the browser tests drive, where this machine allows it
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+			&& { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1; } \
+		|| echo "no Chromium: the browser tests will skip; install it, on Debian: apt-get install chromium"
+
+test: $(STAMP) chromium ## the tests, and nothing that takes minutes
 	$(BIN)/python -m pytest -n 2 -m 'not slow'
 
 test-slow: $(STAMP) ## the tests that take minutes

@@ -7,7 +7,9 @@ import pytest
 
 from onegrain.rankings.lca.labelled import LabelledWords, read_labelled, read_matching
 from onegrain.rankings.lca.options import LcaOptions
+from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.lca.probe import ElasticNetProbe, ProbeSolver
+from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.search import count_of, grid_score, search
 from onegrain.rankings.lca.solver import SolverOptions
 from planted import plant
@@ -40,6 +42,22 @@ def test_the_grid_equals_masking_by_hand(words: tuple[LabelledWords, LabelledWor
     assert found.grid[OPTIONS.pairs.index(found.pair)]["score"] == best
     assert found.solution["converged"] == (found.solution["gap"] <= 1e-4)
     assert found.solution["objective"] <= found.grid[OPTIONS.pairs.index(found.pair)]["objective"] * (1 + 1e-4)
+
+
+def test_top_and_bottom_accuracies_equal_zeroed_activations(words: tuple[LabelledWords, LabelledWords]) -> None:
+    train, dev = words
+    solver = ProbeSolver(train, SolverOptions(max_free_steps=20))
+    found = search(solver, dev, OPTIONS)
+    penalties = Penalties(*(np.array(part) for part in zip(*OPTIONS.pairs, strict=True)))
+    probes, _ = solver.solve(penalties, OPTIONS.tolerance)
+    for row, probe in zip(found.grid, probes, strict=True):
+        order = order_neurons(probe.weights).order
+        for name, kept in (("top_accuracy", order[:6]), ("bottom_accuracy", order[-6:])):
+            zeroed = np.zeros_like(dev.values)
+            zeroed[:, kept] = dev.values[:, kept]
+            predicted = (zeroed @ probe.weights.T + probe.biases).argmax(axis=1)
+            assert row[name] == pytest.approx((predicted == dev.codes).mean(), abs=1e-9)
+        assert row["top_accuracy"] > row["bottom_accuracy"] + 0.2
 
 
 def test_the_free_probe_is_fitted_for_the_score_but_is_no_candidate(

@@ -97,6 +97,18 @@ def test_the_bound_holds_at_any_weights() -> None:
         assert (found.objective * (1.0 - found.gap) <= best * (1 + 1e-9)).all()
 
 
+def test_the_bound_is_tight_at_the_solution_and_holds_close_to_it() -> None:
+    data = problem(2)
+    solved = solve(data, GRID, EXACT)
+    rng = np.random.default_rng(0)
+    for scale, widest in ((0.0, 1e-8), (1e-4, 1e-1)):
+        weights = solved.weights.transpose(2, 0, 1)
+        weights = weights + scale * (weights != 0.0) * rng.normal(size=weights.shape)
+        found = certify(data, GRID, weights, solved.biases)
+        assert (found.lower <= solved.objective * (1 + 1e-9)).all()
+        assert (found.gap <= widest).all()
+
+
 def test_lambda1_above_its_largest_useful_value_gives_exact_zeros() -> None:
     data = problem(4)
     largest = np.abs(data.label_products).max()

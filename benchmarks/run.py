@@ -1,0 +1,60 @@
+"""Run benchmarks, each in an environment of its own: ``python benchmarks/run.py [NAME ...]``, or all.
+
+A benchmark is a file here with two comment lines at its head: ``# peers:`` names what it needs besides
+onegrain, pinned, and ``# what:`` says what it measures. Peers are installed without their dependencies, because
+the pins of some no longer install. Its last line is one JSON object: ``{"name", "ratios", "figures"}``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+
+
+def header(script: Path, key: str) -> str:
+    for line in script.read_text(encoding="utf-8").splitlines():
+        if line.startswith(f"# {key}:"):
+            return line.split(":", 1)[1].strip()
+    raise SystemExit(f"{script.name} has no line '# {key}:' at its head")
+
+
+def environment(script: Path) -> Path:
+    """The benchmark's Python, made where it is not there or older than what it is made from."""
+    folder = ROOT / ".venv-bench" / script.stem
+    python, stamp = folder / "bin" / "python", folder / ".installed"
+    sources = [script, ROOT / "pyproject.toml", ROOT / "constraints.txt"]
+    if stamp.is_file() and stamp.stat().st_mtime > max(source.stat().st_mtime for source in sources):
+        return python
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    install = [python, "-m", "pip", "install", "--quiet"]
+    pinned = [*install, "--constraint", ROOT / "constraints.txt"]
+    subprocess.run([*pinned, "torch==2.13.0"], check=True)
+    subprocess.run([*pinned, "--editable", ROOT], check=True)
+    peers = header(script, "peers").split()
+    if peers:
+        subprocess.run([*install, "--no-deps", *peers], check=True)
+    stamp.touch()
+    return python
+
+
+def main(names: list[str]) -> int:
+    there = {path.stem: path for path in sorted(HERE.glob("*.py")) if path.name != "run.py"}
+    unknown = sorted(set(names) - set(there))
+    if unknown:
+        sys.stderr.write(f"no benchmark {', '.join(unknown)}; the benchmarks are: {', '.join(there)}\n")
+        return 2
+    failed = 0
+    for name in names or list(there):
+        sys.stderr.write(f"{name}: {header(there[name], 'what')}\n")
+        done = subprocess.run([environment(there[name]), there[name]], env={**os.environ}, check=False)
+        failed += done.returncode != 0
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

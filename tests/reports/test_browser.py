@@ -1,0 +1,58 @@
+"""The report in a real browser, offline: every chart draws, nothing complains, nothing is fetched."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import pytest
+
+from onegrain.core.provenance import Provenance
+from onegrain.reports import Chart, Report, Section, Text
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium; install it with your system's packages (Debian: apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+def chart(number: int) -> Chart:
+    frame = pd.DataFrame({"x": [1, 2, 3], "y": [number, 2, 1]})
+    return Chart(alt.Chart(frame).mark_line().encode(x="x:Q", y="y:Q"), f"chart-{number}", f"Chart {number}")
+
+
+def test_charts_draw_and_nothing_is_fetched(browser: Any, tmp_path: Path) -> None:
+    blocks = [Text.of("A paragraph."), chart(1), chart(2)]
+    report = Report("A report", [Section("Charts", blocks)], [Provenance(stage="extract")])
+    report.write(tmp_path / "report.html", images=None)
+    page = browser.new_page()
+    complaints, requests = [], []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto((tmp_path / "report.html").as_uri())
+    page.wait_for_function("document.querySelectorAll('.vega-embed canvas, .vega-embed svg').length >= 2")
+    assert complaints == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert page.title() == "A report"
