@@ -13,6 +13,8 @@ from onegrain.errors import OnegrainError
 
 __all__ = ["app", "main"]
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="onegrain",
     help="Find, rank, erase and show the individual neurons of language and translation models.",
@@ -53,7 +55,7 @@ def main() -> None:
         if debug:
             raise
         fail(str(error))
-    except KeyboardInterrupt:
-        if debug:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise
-        fail("interrupted; nothing finished is lost, and the same command goes on from there", code=130)
+        fail("interrupted; nothing finished is lost, and the same command goes on from there", INTERRUPTED)
