@@ -93,10 +93,12 @@ def contrast_section(rankings: Mapping[str, Ranking], k: int | None = None) -> S
         Text((*contrast_findings(result), *notes)),
         Table(_measures(result.summary), caption),
     ]
+    layer = next(iter(rankings.values())).layer
+    name = f"{layer}-{'-'.join(rankings)}"
     if result.by_label["effective_share"].notna().any():
-        blocks.append(Chart(contrast_dots(result), slug(f"contrast-labels-{'-'.join(rankings)}")))
+        blocks.append(Chart(contrast_dots(result), slug(f"contrast-labels-{name}")))
     if (result.by_site.groupby("model").size() > 1).any():
-        blocks.append(Chart(contrast_sites(result), slug(f"contrast-layers-{'-'.join(rankings)}")))
+        blocks.append(Chart(contrast_sites(result), slug(f"contrast-layers-{name}")))
     return Section("The models side by side", blocks, "contrast")
 
 
