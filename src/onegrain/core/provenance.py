@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -70,9 +69,11 @@ class Provenance(BaseModel):
     seed: int | None = None
     inputs: tuple[Provenance, ...] = ()
 
-    def models(self) -> Iterator[ModelIdentity]:
-        """The models behind the record: its own first, then those of its inputs, in their order."""
-        if self.model is not None:
-            yield self.model
-        for record in self.inputs:
-            yield from record.models()
+    def subject(self) -> ModelIdentity | None:
+        """The model that the record is about: its own, else that of its first input."""
+        record = self
+        while record.model is None:
+            if not record.inputs:
+                return None
+            record = record.inputs[0]
+        return record.model

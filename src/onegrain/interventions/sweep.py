@@ -162,22 +162,13 @@ def _require_lines(lines: Sequence[str]) -> tuple[str, ...]:
 
 def _require_own(model: ModelIdentity, ranking: Ranking) -> None:
     """Refuse a ranking that another model's activations made: its order says nothing about this model."""
-    ranked = _ranked_model(ranking.provenance)
+    ranked = ranking.provenance.subject()
     if ranked is not None and ranked.weight_hash != model.weight_hash:
         raise MismatchError(
             f"the ranking is of the neurons of {ranked.id} (weights {ranked.weight_hash[:12]}), not of "
             f"{model.id} (weights {model.weight_hash[:12]}); rank activations that were extracted from this "
             "model, in the same dtype"
         )
-
-
-def _ranked_model(provenance: Provenance) -> ModelIdentity | None:
-    """The model that is ranked: the ranking's own, else its first input's; other inputs are compared with."""
-    while provenance.model is None:
-        if not provenance.inputs:
-            return None
-        provenance = provenance.inputs[0]
-    return provenance.model
 
 
 def _orders(

@@ -91,7 +91,7 @@ def _each(root: Path, kind: str, load: Callable[[Path], T]) -> Iterator[tuple[Pa
 
 def _model(provenance: Provenance) -> str:
     """What a report calls the model of a record: the last part of its id."""
-    identity = next(provenance.models(), None)
+    identity = provenance.subject()
     return Path(identity.id).name if identity is not None else "model"
 
 
