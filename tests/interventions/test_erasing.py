@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from planted_models import KEY, alternating_corpus, planted_nlm
 from torch import Tensor, nn
 
-from interventions.planted import KEY, alternating_corpus, planted_nlm
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.interventions import erasing

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from planted_models import KEY, alternating_corpus, planted_nlm
 
-from interventions.planted import KEY, alternating_corpus, planted_nlm
 from onegrain.core.corpus import Corpus
 from onegrain.core.curve import Curve
 from onegrain.core.progress import Progress, silent
