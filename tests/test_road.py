@@ -58,7 +58,7 @@ rankings = ["upos"]
 metric = "bleu"
 corpus = "flickr-few"
 parameters = { steps = 2, random_orders = 1 }
-""".replace("OPTIONS", "hidden_size = 32, vocab_size = 500, epochs = 2, batch_size = 16, learning_rate = 5e-3")
+""".replace("OPTIONS", "hidden_size = 32, vocab_size = 500, epochs = 5, batch_size = 16, learning_rate = 1e-2")
 
 
 @pytest.fixture(scope="module")

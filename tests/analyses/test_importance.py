@@ -95,3 +95,11 @@ def test_refusals() -> None:
         task_importance({"a": curve("perplexity", top=[9.0, np.inf])})
     with pytest.raises(ParameterError, match="above 0"):
         task_importance({"a": curve("perplexity", top=[9.0, 0.0])})
+
+
+def test_a_curve_measured_at_none_of_the_shares_has_no_rows_there() -> None:
+    found = task_importance({"lca": curve(top=[20.0, 0.0])}, shares=[0.6])
+    assert list(found.at_shares.columns) == [
+        "ordering", "line", "share", "erased", "value", "low", "high", "damage",
+    ]  # fmt: skip
+    assert len(found.at_shares) == 0

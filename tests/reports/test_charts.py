@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import struct
 
+import altair as alt
 import numpy as np
+import pandas as pd
 import pytest
 import vl_convert
 
@@ -101,3 +103,9 @@ def test_refusals(probes) -> None:
         charts.correlation_histogram({"a": np.array([np.nan])})
     with pytest.raises(ParameterError, match="no point"):
         charts.ablation({})
+
+
+def test_a_chart_of_many_rows_is_drawn() -> None:
+    frame = pd.DataFrame({"x": range(6000)})
+    spec = chart_spec(alt.Chart(frame).mark_tick().encode(x="x:Q"))
+    assert sum(len(rows) for rows in spec["datasets"].values()) == 6000

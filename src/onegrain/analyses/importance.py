@@ -18,6 +18,7 @@ from onegrain.errors import MismatchError, ParameterError
 
 __all__ = ["TaskImportance", "damage", "half_lost", "task_importance"]
 
+AT_SHARES = ["ordering", "line", "share", "erased", "value", "low", "high", "damage"]
 SHARES = (0.05, 0.1, 0.2, 0.5)
 LINES = ("top", "bottom", "random")
 TOLERANCE = 1e-3
@@ -128,7 +129,7 @@ def task_importance(curves: Mapping[str, Curve], shares: Sequence[float] = SHARE
         metric=first.metric,
         higher_is_better=first.higher_is_better,
         intact=first.intact,
-        at_shares=pd.DataFrame(at_rows),
+        at_shares=pd.DataFrame(at_rows, columns=AT_SHARES),
         summary=summary,
         gaps=_gaps(list(curves), summary),
         until=until,

@@ -11,6 +11,7 @@ from functools import cache, singledispatch
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import vl_convert
 from markupsafe import Markup
 
@@ -29,8 +30,9 @@ NO_URL: list[str] = []
 
 
 def chart_spec(chart: Any) -> dict[str, Any]:
-    """The Vega-Lite specification of an altair chart, its data inside."""
-    return chart.to_dict()
+    """The Vega-Lite specification of an altair chart, its data inside, however many rows they have."""
+    with alt.data_transformers.enable("default", max_rows=None):
+        return chart.to_dict()
 
 
 def chart_png(chart: Any) -> bytes:
