@@ -156,16 +156,16 @@ class LSTMDecoder(nn.Module):
         """Attentional vectors (batch, time, width) and the state after the last subword."""
         state = self.initial_state(encoded, mask) if state is None else state
         tensors = list(state.tensors)
-        known = self.input_gates(self.dropout(self.embeddings_site(self.embeddings(input_ids))))
+        known = self.input_gates(self.dropout(self.embeddings_site(self.embeddings(input_ids)))).unbind(1)
         keys = self.attention_keys(encoded).transpose(1, 2)
         blocked = torch.zeros(mask.shape, dtype=keys.dtype, device=mask.device)
         blocked = blocked.masked_fill(~mask, torch.finfo(keys.dtype).min).unsqueeze(1)
         outputs = []
-        for step in range(input_ids.shape[1]):
+        for gates in known:
             below = tensors[-1]
             for number, layer in enumerate(self.layers):
                 at = 2 * number
-                given = known[:, step] if number == 0 else None
+                given = gates if number == 0 else None
                 below, tensors[at], tensors[at + 1] = layer(
                     self.dropout(below), given, tensors[at], tensors[at + 1]
                 )
