@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from onegrain.core.progress import Progress
-from onegrain.engines import Job, run_local
+from onegrain.engines import Job, LocalEngine
 from onegrain.errors import CorpusError, ParameterError
 
 
@@ -23,18 +23,21 @@ def refuse(progress: Progress) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_job_is_done(tmp_path: Path, workers: int) -> None:
-    run_local([Job(str(i), partial(write, tmp_path / str(i))) for i in range(4)], workers=workers)
-    processes = {int((tmp_path / str(i)).read_text()) for i in range(4)}
+    with LocalEngine(workers) as engine:
+        for stage in range(3):
+            engine.run([Job(str(i), partial(write, tmp_path / f"{stage}-{i}")) for i in range(4)])
+    processes = {int((tmp_path / f"{stage}-{i}").read_text()) for stage in range(3) for i in range(4)}
     assert (os.getpid() in processes) == (workers == 1)
+    assert len(processes) <= workers, "the workers outlive a run"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_error_of_a_job_arrives_whole(tmp_path: Path, workers: int) -> None:
     jobs = [Job("bad", refuse), Job("good", partial(write, tmp_path / "good"))]
-    with pytest.raises(CorpusError, match=r"file\.txt:3: broken"):
-        run_local(jobs, workers=workers)
+    with pytest.raises(CorpusError, match=r"file\.txt:3: broken"), LocalEngine(workers) as engine:
+        engine.run(jobs)
 
 
 def test_no_workers_are_refused() -> None:
     with pytest.raises(ParameterError, match="workers"):
-        run_local([], workers=0)
+        LocalEngine(0)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from onegrain.engines.local import Job, run_local
+from onegrain.engines.local import Job, LocalEngine
 
-__all__ = ["Job", "run_local"]
+__all__ = ["Job", "LocalEngine"]

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
+from types import TracebackType
 
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
 
-__all__ = ["Job", "run_local"]
+__all__ = ["Job", "LocalEngine"]
 
 
 @dataclass(frozen=True)
@@ -28,36 +29,62 @@ class Job:
     work: Callable[[Progress], None]
 
 
-def run_local(
-    jobs: Sequence[Job], *, workers: int = 1, description: str = "work", progress: Progress = silent
-) -> None:
-    """Do every job, side by side in worker processes where there are several workers and several jobs.
+class LocalEngine:
+    """Runs jobs: one worker in this process, several in processes that last until the engine is closed.
 
-    One worker does the jobs in this process, in order, and each shows its own progress. With more, the cores
-    are shared out among the workers, and progress counts finished jobs. When a job fails, the jobs that have
-    not begun are dropped and its error is raised; Ctrl-C ends the workers.
+    With several workers the cores are shared out among them. Use it as a context manager: leaving it closes the
+    workers, and leaving it by an error or by Ctrl-C ends them at once.
+
+    Args:
+        workers: how many jobs run side by side.
     """
-    if workers < 1:
-        raise ParameterError(f"workers must be 1 or more, got {workers}")
-    if workers == 1 or len(jobs) < 2:
-        for job in jobs:
-            job.work(progress)
-        return
-    count = min(workers, len(jobs))
-    threads = max(1, len(os.sched_getaffinity(0)) // count)
-    pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin, initargs=(threads,))
-    try:
-        futures = [pool.submit(_work, job) for job in jobs]
+
+    def __init__(self, workers: int = 1) -> None:
+        if workers < 1:
+            raise ParameterError(f"workers must be 1 or more, got {workers}")
+        self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is None:
+            return
+        if error is not None:
+            for process in list((self._pool._processes or {}).values()):
+                process.terminate()
+        self._pool.shutdown(wait=error is None, cancel_futures=True)
+
+    def run(self, jobs: Sequence[Job], *, description: str = "work", progress: Progress = silent) -> None:
+        """Do every job.
+
+        One worker does them in order, and each shows its own progress; with more, progress counts finished
+        jobs. When a job fails, its error is raised and the jobs that have not begun are dropped.
+        """
+        if self._workers == 1:
+            for job in jobs:
+                job.work(progress)
+            return
+        if not jobs:
+            return
+        self._pool = self._pool or self._start()
+        futures = [self._pool.submit(_work, job) for job in jobs]
         with progress(description, len(jobs), "jobs") as advance:
             for future in as_completed(futures):
-                future.result()
+                try:
+                    future.result()
+                except BaseException:
+                    for other in futures:
+                        other.cancel()
+                    raise
                 advance(1)
-    except BaseException:
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
+
+    def _start(self) -> ProcessPoolExecutor:
+        threads = max(1, len(os.sched_getaffinity(0)) // self._workers)
+        return ProcessPoolExecutor(self._workers, get_context("spawn"), initializer=_begin, initargs=(threads,))
 
 
 def _begin(threads: int) -> None:

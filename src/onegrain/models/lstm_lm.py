@@ -10,11 +10,17 @@ from jaxtyping import Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
-from transformers import GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import can_return_tuple
 
-from onegrain.models.recurrent import RecurrentConfig, RecurrentState, Site, gather_time, to_right_padding
+from onegrain.models.recurrent import (
+    RecurrentConfig,
+    RecurrentModel,
+    RecurrentState,
+    Site,
+    gather_time,
+    to_right_padding,
+)
 
 __all__ = ["LSTMLanguageModel", "LSTMLanguageModelConfig"]
 
@@ -48,16 +54,14 @@ class RecurrentLayer(nn.Module):
         return self.site(output), last
 
 
-class LSTMLanguageModel(PreTrainedModel, GenerationMixin):
+class LSTMLanguageModel(RecurrentModel):
     """A unidirectional LSTM language model: embeddings, LSTM layers, output projection.
 
     Sites: ``embeddings``, and ``layers.N``, the output of layer N as the next layer reads it.
     """
 
     config_class = LSTMLanguageModelConfig
-    base_model_prefix = ""
     _tied_weights_keys: ClassVar = {"lm_head.weight": "embeddings.weight"}
-    _is_stateful = True
 
     def __init__(self, config: LSTMLanguageModelConfig) -> None:
         super().__init__(config)
@@ -71,10 +75,6 @@ class LSTMLanguageModel(PreTrainedModel, GenerationMixin):
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
 
-    @classmethod
-    def _supports_default_dynamic_cache(cls) -> bool:
-        return False
-
     def get_input_embeddings(self) -> nn.Embedding:
         """The subword embeddings."""
         return self.embeddings
@@ -82,10 +82,6 @@ class LSTMLanguageModel(PreTrainedModel, GenerationMixin):
     def set_input_embeddings(self, value: nn.Embedding) -> None:
         """Replace the subword embeddings."""
         self.embeddings = value
-
-    def get_output_embeddings(self) -> nn.Linear:
-        """The output projection."""
-        return self.lm_head
 
     @can_return_tuple  # type: ignore[untyped-decorator]
     def forward(

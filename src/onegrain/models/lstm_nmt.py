@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils import can_return_tuple
 
 from onegrain.errors import ParameterError
 from onegrain.models.recurrent import (
     RecurrentConfig,
+    RecurrentModel,
     RecurrentState,
     Site,
     gather_time,
@@ -177,7 +177,7 @@ class LSTMDecoder(nn.Module):
         return torch.stack(outputs, dim=1), RecurrentState(tensors, state.steps + input_ids.shape[1])
 
 
-class LSTMTranslationModel(PreTrainedModel, GenerationMixin):
+class LSTMTranslationModel(RecurrentModel):
     """Bidirectional LSTM encoder, LSTM decoder with attention and input feeding.
 
     Sites: ``encoder.embeddings``, ``encoder.layers.N`` (forward half, then backward half),
@@ -185,9 +185,7 @@ class LSTMTranslationModel(PreTrainedModel, GenerationMixin):
     """
 
     config_class = LSTMTranslationConfig
-    base_model_prefix = ""
     _tied_weights_keys: ClassVar = {"lm_head.weight": "decoder.embeddings.weight"}
-    _is_stateful = True
 
     def __init__(self, config: LSTMTranslationConfig) -> None:
         super().__init__(config)
@@ -197,10 +195,6 @@ class LSTMTranslationModel(PreTrainedModel, GenerationMixin):
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
 
-    @classmethod
-    def _supports_default_dynamic_cache(cls) -> bool:
-        return False
-
     def get_encoder(self, modality: str | None = None) -> LSTMEncoder:
         """The encoder, which ``generate`` runs once."""
         return self.encoder
@@ -208,10 +202,6 @@ class LSTMTranslationModel(PreTrainedModel, GenerationMixin):
     def get_input_embeddings(self) -> nn.Embedding:
         """The encoder's subword embeddings."""
         return self.encoder.embeddings
-
-    def get_output_embeddings(self) -> nn.Linear:
-        """The output projection."""
-        return self.lm_head
 
     @can_return_tuple  # type: ignore[untyped-decorator]
     def forward(

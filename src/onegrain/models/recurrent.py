@@ -8,11 +8,19 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers import PretrainedConfig
+from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
 
 from onegrain.errors import ParameterError
 
-__all__ = ["RecurrentConfig", "RecurrentState", "Site", "gather_time", "reversal", "to_right_padding"]
+__all__ = [
+    "RecurrentConfig",
+    "RecurrentModel",
+    "RecurrentState",
+    "Site",
+    "gather_time",
+    "reversal",
+    "to_right_padding",
+]
 
 
 class RecurrentConfig(PretrainedConfig):
@@ -57,6 +65,22 @@ class RecurrentConfig(PretrainedConfig):
                 "set tie_word_embeddings=False"
             )
         super().__post_init__(**kwargs)
+
+
+class RecurrentModel(PreTrainedModel, GenerationMixin):
+    """What ``generate`` has to know of both LSTM models: their state, and the projection ``lm_head``."""
+
+    base_model_prefix = ""
+    _is_stateful = True
+    lm_head: nn.Linear
+
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        return False
+
+    def get_output_embeddings(self) -> nn.Linear:
+        """The output projection."""
+        return self.lm_head
 
 
 class Site(nn.Identity):

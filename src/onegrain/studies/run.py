@@ -13,7 +13,7 @@ from pathlib import Path
 from onegrain.activations import open_activations
 from onegrain.core.output import storage_errors
 from onegrain.core.progress import Progress, silent
-from onegrain.engines import Job, run_local
+from onegrain.engines import Job, LocalEngine
 from onegrain.errors import RecordError
 from onegrain.models import is_trained
 from onegrain.studies.gather import write_study_report
@@ -60,12 +60,13 @@ def run_study(
     prints = _fingerprints(steps)
     for name in dict.fromkeys(origin for origin in specification.corpora):
         shop.corpus(name)
-    for stage in STAGES:
-        waiting = [step for step in steps if step.stage == stage and not _done(folder, step, prints)]
-        for step in waiting:
-            _begin(folder, step, prints[step.output])
-        jobs = [Job(step.name, partial(perform, shop, step)) for step in waiting]
-        run_local(jobs, workers=workers, description=stage, progress=progress)
+    with LocalEngine(workers) as engine:
+        for stage in STAGES:
+            waiting = [step for step in steps if step.stage == stage and not _done(folder, step, prints)]
+            for step in waiting:
+                _begin(folder, step, prints[step.output])
+            jobs = [Job(step.name, partial(perform, shop, step)) for step in waiting]
+            engine.run(jobs, description=stage, progress=progress)
     return write_study_report(specification, folder)
 
 
