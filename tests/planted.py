@@ -1,40 +1,32 @@
-"""Activations in which it is known what every neuron does."""
+"""Planted activations as many tests take them: four labels, 32 neurons at two sites."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+import onegrain
 from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
+from onegrain.core.corpus import Corpus, LabelLayer
 from onegrain.core.provenance import ModelIdentity
 from onegrain.core.space import NeuronSpace
 
 __all__ = ["LABELS", "Planted", "labelled_corpus", "plant"]
 
 LABELS = ("ADJ", "DET", "NOUN", "VERB")
+NEURONS = onegrain.PlantedNeurons(weak_share=0.075)
+SPACE = NeuronSpace(("layers.0", "layers.1"), (12, 20))
 
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """Planted activations and which flat indices do what.
-
-    Attributes:
-        activations: the record, label layer ``upos``.
-        exclusive: label -> the neuron that is high at its words and at no others.
-        shared: a neuron that is high at words of the first two labels.
-        copies: two neurons that repeat the last label's exclusive neuron, with a little noise.
-        weak: neurons that each know a little about every label.
-        loud: neurons of pure noise with a large variance.
-        noise: neurons of pure noise.
-        constant: neurons that never change.
-    """
+    """Planted activations and which flat indices do what, as plain numbers; see :class:`onegrain.Planted`."""
 
     activations: Activations
     exclusive: dict[str, int]
     shared: int
-    copies: tuple[int, int]
+    copies: tuple[int, ...]
     weak: tuple[int, ...]
     loud: tuple[int, ...]
     noise: tuple[int, ...]
@@ -48,15 +40,12 @@ class Planted:
 
 def labelled_corpus(sentences: int, seed: int = 0, *, control: bool = False, length: int = 5) -> Corpus:
     """Sentences of numbered words with random labels in ``upos``; with ``control``, also a control layer."""
-    rng = np.random.default_rng(seed)
-    codes = rng.integers(0, len(LABELS), size=(sentences, length))
-    types = rng.integers(0, 40, size=(sentences, length))
-    words = [[f"w{kind}" for kind in row] for row in types]
-    layers: dict[str, list[list[str | None]]] = {"upos": [[LABELS[code] for code in row] for row in codes]}
-    if control:
-        given = np.random.default_rng(99).integers(0, len(LABELS), size=40)
-        layers["upos-control"] = [[LABELS[given[kind]] for kind in row] for row in types]
-    return Corpus.from_sentences(words, layers, source=f"planted-{seed}")
+    corpus = onegrain.planted(sentences, length=length, words_seed=seed).activations.corpus
+    if not control:
+        return corpus
+    given = np.random.default_rng(99).integers(0, len(LABELS), size=40)
+    labels = [LABELS[given[int(word[1:])]] for word in corpus.words]
+    return corpus.with_layer(LabelLayer.from_labels("upos-control", labels))
 
 
 def plant(sentences: int = 160, seed: int = 0, *, control: bool = False, model: str | None = None) -> Planted:
@@ -68,29 +57,24 @@ def plant(sentences: int = 160, seed: int = 0, *, control: bool = False, model: 
         control: add the layer ``upos-control``, one label a word type.
         model: id and weight hash of a model in the provenance.
     """
-    corpus = labelled_corpus(sentences, seed, control=control)
-    codes = corpus.layer("upos").codes
-    rng = np.random.default_rng(seed + 1000)
-    values = rng.normal(0.0, 0.3, size=(corpus.n_words, 32))
-    exclusive = {label: 3 * at + 1 for at, label in enumerate(LABELS)}
-    for at, neuron in enumerate(exclusive.values()):
-        values[:, neuron] += 2.0 * (codes == at)
-    shared, copies, weak, loud, constant = 15, (17, 20), (22, 23, 24), (26, 27), (29, 31)
-    values[:, shared] += 2.0 * (codes < 2)
-    last = values[:, exclusive[LABELS[-1]]]
-    for neuron in copies:
-        values[:, neuron] = last + rng.normal(0.0, 0.1, size=corpus.n_words)
-    means = np.random.default_rng(5).normal(0.0, 0.15, size=(len(LABELS), len(weak)))
-    values[:, weak] += means[codes]
-    values[:, loud] *= 30.0
-    values[:, constant] = (0.7, 0.0)
-    known = {*exclusive.values(), shared, *copies, *weak, *loud, *constant}
-    activations = Activations.from_array(
-        values.astype(np.float32), corpus, NeuronSpace(("layers.0", "layers.1"), (12, 20))
-    )
+    made = onegrain.planted(sentences, strength=20 / 3, neurons=NEURONS, words_seed=seed)
+    activations = replace(made.activations, space=SPACE)
+    activations = activations.with_corpus(labelled_corpus(sentences, seed, control=control))
     if model is not None:
         identity = ModelIdentity(id=model, architecture="Planted", weight_hash=model)
         provenance = activations.provenance.model_copy(update={"model": identity})
-        activations = Activations(activations.array, activations.space, corpus, provenance)
-    noise = tuple(neuron for neuron in range(32) if neuron not in known)
-    return Planted(activations, exclusive, shared, copies, weak, loud, noise, constant)
+        activations = replace(activations, provenance=provenance)
+
+    def of(kind: str) -> tuple[int, ...]:
+        return tuple(made.indices(kind).tolist())
+
+    return Planted(
+        activations=activations,
+        exclusive={label: int(made.indices("exclusive", label=label)[0]) for label in LABELS},
+        shared=of("shared")[0],
+        copies=of("copy"),
+        weak=of("weak"),
+        loud=of("loud"),
+        noise=of("noise"),
+        constant=of("constant"),
+    )

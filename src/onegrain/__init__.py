@@ -9,13 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onegrain.activations import extract, open_activations
+    from onegrain.activations import Planted, PlantedNeurons, extract, open_activations, planted
     from onegrain.core.activations import Activations
     from onegrain.core.corpus import Corpus, LabelLayer
     from onegrain.core.curve import Curve
     from onegrain.core.provenance import Provenance
     from onegrain.core.ranking import Ranking
     from onegrain.core.space import NeuronSpace
+    from onegrain.core.stability import Stability
     from onegrain.corpora import (
         annotate_regex,
         annotate_with,
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from onegrain.interventions import ablate, erasing
     from onegrain.metrics import BLEU, Perplexity
     from onegrain.models import TrainingOptions, load_model, train_nlm, train_nmt
-    from onegrain.rankings import rank
+    from onegrain.rankings import rank, stability
+    from onegrain.rankings.lca.estimators import ElasticNetProbe, ElasticNetRegressor
     from onegrain.studies import run_study
 
 _HOMES = {
@@ -36,11 +38,16 @@ _HOMES = {
     "BLEU": "onegrain.metrics",
     "Corpus": "onegrain.core.corpus",
     "Curve": "onegrain.core.curve",
+    "ElasticNetProbe": "onegrain.rankings.lca.estimators",
+    "ElasticNetRegressor": "onegrain.rankings.lca.estimators",
     "LabelLayer": "onegrain.core.corpus",
     "NeuronSpace": "onegrain.core.space",
     "Perplexity": "onegrain.metrics",
+    "Planted": "onegrain.activations",
+    "PlantedNeurons": "onegrain.activations",
     "Provenance": "onegrain.core.provenance",
     "Ranking": "onegrain.core.ranking",
+    "Stability": "onegrain.core.stability",
     "TrainingOptions": "onegrain.models",
     "ablate": "onegrain.interventions",
     "annotate_regex": "onegrain.corpora",
@@ -51,11 +58,13 @@ _HOMES = {
     "extract": "onegrain.activations",
     "load_model": "onegrain.models",
     "open_activations": "onegrain.activations",
+    "planted": "onegrain.activations",
     "rank": "onegrain.rankings",
     "read_corpus": "onegrain.corpora",
     "read_parallel": "onegrain.corpora",
     "run_study": "onegrain.studies",
     "sandbox": "onegrain.corpora",
+    "stability": "onegrain.rankings",
     "train_nlm": "onegrain.models",
     "train_nmt": "onegrain.models",
 }
@@ -65,11 +74,16 @@ __all__ = [
     "Activations",
     "Corpus",
     "Curve",
+    "ElasticNetProbe",
+    "ElasticNetRegressor",
     "LabelLayer",
     "NeuronSpace",
     "Perplexity",
+    "Planted",
+    "PlantedNeurons",
     "Provenance",
     "Ranking",
+    "Stability",
     "TrainingOptions",
     "ablate",
     "annotate_regex",
@@ -80,11 +94,13 @@ __all__ = [
     "extract",
     "load_model",
     "open_activations",
+    "planted",
     "rank",
     "read_corpus",
     "read_parallel",
     "run_study",
     "sandbox",
+    "stability",
     "train_nlm",
     "train_nmt",
 ]

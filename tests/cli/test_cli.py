@@ -107,6 +107,35 @@ def test_the_road_by_hand(run: Run, house: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "charts").glob("*.png"))
 
 
+def test_stability_from_the_command_line(run: Run, house: Path, tmp_path: Path) -> None:
+    store, ranking = extracted(run, house, tmp_path / "words.zarr"), tmp_path / "kind.parquet"
+    record = tmp_path / "stability.parquet"
+    code, _, err = run("rank", "lca", store, "--sites", "layers.1", "--out", ranking, *RANK)
+    assert code == 0, err
+    command = ("analyse", "stability", ranking, store, "--out", record, "--resamples", 2, "--k", 3, "--k", 8)
+    code, out, err = run(*command, "--json")
+    assert code == 0, err
+    rows = json.loads(out)["rows"]
+    assert [(row["draws"], row["k"]) for row in rows] == [
+        ("bootstrap", 3), ("bootstrap", 8), ("halves", 3), ("halves", 8),
+    ]  # fmt: skip
+    code, _, err = run(*command)
+    assert (code, "--force" in err) == (1, True)
+    code, out, err = run("show", record, "--json")
+    assert code == 0, err
+    facts = json.loads(out)
+    assert facts["record"] == "stability"
+    assert facts["halves"][0]["phi"] == rows[2]["phi"]
+    for extra in ((), ("--label", "long", "--rows", 3)):
+        code, out, err = run("show", record, *extra)
+        assert code == 0, err
+        assert "layers.1" in out
+    code, out, err = run("report", tmp_path, "--json")
+    assert code == 0, err
+    assert "Would other sentences give the same order?" in Path(json.loads(out)["report"]).read_text()
+    assert list((tmp_path / "charts").glob("rank-intervals*.png"))
+
+
 def test_bleu_from_the_command_line(run: Run, house: Path, tmp_path: Path) -> None:
     store, order = tmp_path / "encoder.zarr", tmp_path / "random.parquet"
     assert run("extract", house / "nmt", house / "words.txt", "--out", store)[0] == 0

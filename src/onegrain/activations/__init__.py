@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from onegrain.activations.planted_neurons import PlantedNeurons
+from onegrain.activations.planting import Planted, planted
 from onegrain.activations.store import open_activations
 
 if TYPE_CHECKING:
     from onegrain.activations.extraction import extract
 
-__all__ = ["extract", "open_activations"]
+__all__ = ["Planted", "PlantedNeurons", "extract", "open_activations", "planted"]
 
 
 def __getattr__(name: str) -> Any:

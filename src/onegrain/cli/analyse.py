@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onegrain.cli.console import Json, emit, show_table
+from onegrain.cli.console import Force, Json, emit, progress, show_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +97,37 @@ def words(
     found = top_words(activations, [activations.space.parse(name) for name in neurons], n, min_count=min_count)
     frames = [one.words.assign(neuron=one.name) for one in found]
     _print(pd.concat(frames, ignore_index=True), "Mean deviation in standard deviations", as_json)
+
+
+@app.command("stability")
+def stability(
+    ranking: Annotated[Path, typer.Argument(help="A ranking by lca.")],
+    store: Annotated[Path, typer.Argument(help="The activations that it was made from.")],
+    out: Annotated[Path, typer.Option(help="The record to write, *.parquet.")],
+    resamples: Annotated[int, typer.Option(help="Draws, and splits; three probes are fitted for each.")] = 20,
+    k: Annotated[
+        list[int] | None, typer.Option(help="Neurons of a top set; may be repeated. By default some sizes.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Would other sentences give the same order? The probe again on draws and on halves of them."""
+    from onegrain.activations import open_activations
+    from onegrain.core.output import require_free
+    from onegrain.core.ranking import Ranking
+    from onegrain.rankings import stability as analysis
+
+    require_free(out, force=force)
+    ranked = Ranking.load(ranking)
+    activations = open_activations(store).restrict(ranked.space.sites)
+    found = analysis(
+        ranked, activations, resamples=resamples, k=k or None, seed=seed, level=level, progress=progress()
+    )
+    found.save(out, force=force)
+    of_all = found.summary[found.summary["label"].isna()].drop(columns="label")
+    _print(of_all, "Likeness of top sets between draws of sentences", as_json)
 
 
 def _print(frame: pd.DataFrame, title: str, as_json: bool) -> None:

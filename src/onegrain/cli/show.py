@@ -13,7 +13,7 @@ NAME = "show"
 
 
 def run(
-    what: Annotated[str, typer.Argument(help="A ranking, curve, store, model folder or hub id.")],
+    what: Annotated[str, typer.Argument(help="A ranking, curve, stability, store, model folder or hub id.")],
     rows: Annotated[int, typer.Option(help="Rows of a table to print.")] = 20,
     label: Annotated[str | None, typer.Option(help="Of a ranking: the order of one label.")] = None,
     as_json: Json = False,
@@ -33,7 +33,11 @@ def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
     from onegrain.core.ranking import Ranking
     from onegrain.core.tables import read_header
 
-    if read_header(path).get("record") == "curve":
+    record = read_header(path).get("record")
+    if record == "stability":
+        _stability(path, rows, label, as_json)
+        return
+    if record == "curve":
         curve = Curve.load(path)
         facts = {
             "record": "curve",
@@ -60,6 +64,30 @@ def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
     emit(facts | ({"top": ranking.top(rows)} if as_json else {}), as_json)
     if not as_json:
         show_table(frame, str(path), rows=rows)
+
+
+def _stability(path: Path, rows: int, label: str | None, as_json: bool) -> None:
+    from onegrain.core.stability import KINDS, Stability
+
+    found = Stability.load(path)
+    facts: dict[str, object] = {
+        "record": "stability",
+        "method": found.method,
+        "labels": ", ".join(found.labels),
+        "neurons": found.space.describe(),
+        "level": found.level,
+    }
+    for name in ("probes", "redrawn", "not_converged"):
+        facts[name.replace("_", " ")] = ", ".join(f"{n} {kind}" for kind, n in found.details[name].items())
+    tables = {kind: found.at(kind, label) for kind in KINDS}
+    if as_json:
+        plain = {kind: table.astype(object).where(table.notna(), None) for kind, table in tables.items()}
+        emit(facts | {kind: table.to_dict("records") for kind, table in plain.items()}, as_json)
+        return
+    emit(facts, as_json)
+    for kind, table in tables.items():
+        show_table(table, f"{kind}: likeness of top sets" + (f" of {label}" if label else ""))
+    show_table(found.of(KINDS[0]), str(path), rows=rows)
 
 
 def _store(path: Path, as_json: bool) -> None:

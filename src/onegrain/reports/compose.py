@@ -12,6 +12,7 @@ from onegrain.core.activations import Activations
 from onegrain.core.curve import Curve
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
+from onegrain.core.stability import Stability
 from onegrain.errors import ParameterError
 from onegrain.reports import sections as build
 from onegrain.reports.blocks import Section
@@ -33,6 +34,7 @@ class Records:
         activations: model -> activations, for the words that move its neurons.
         models: model -> facts and training metrics, for the table of models.
         neurons: how many single neurons to show a model.
+        stabilities: (model, name of the record) -> how far a ranking depends on its sentences.
     """
 
     rankings: Mapping[tuple[str, str], Ranking] = field(default_factory=dict)
@@ -40,20 +42,23 @@ class Records:
     activations: Mapping[str, Activations] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     neurons: int = 5
+    stabilities: Mapping[tuple[str, str], Stability] = field(default_factory=dict)
 
 
 def compose(title: str, records: Records) -> Report:
-    """Build the report: summary, models, probes, the four questions, layers, neurons, provenance.
+    """Build the report: summary, models, probes, stability, the four questions, layers, neurons, provenance.
 
     Raises:
-        ParameterError: there is neither a ranking nor a curve.
+        ParameterError: there is no ranking, curve or stability.
     """
-    if not records.rankings and not records.curves:
+    if not records.rankings and not records.curves and not records.stabilities:
         raise ParameterError("a report needs at least one ranking or curve; rank or ablate a model first")
     probes = {" ".join(key): r for key, r in records.rankings.items() if r.method in MASS_METHODS and r.labels}
     groups = _groups(records)
+    stabilities = {" ".join(key): found for key, found in records.stabilities.items()}
     findings = [
         *build.probe_findings(probes),
+        *build.stability_findings(stabilities),
         *build.localisation_findings(probes),
         *build.sharing_findings(probes),
     ]
@@ -64,12 +69,9 @@ def compose(title: str, records: Records) -> Report:
         findings += build.importance_findings(model, task_importance(own))
     parts = [build.summary_section(findings)] if findings else []
     parts += [build.models_section(records.models)] if records.models else []
-    if probes:
-        parts += [
-            build.probe_section(probes),
-            build.localisation_section(probes),
-            build.sharing_section(probes),
-        ]
+    parts += [build.probe_section(probes)] if probes else []
+    parts += [build.stability_section(stabilities)] if stabilities else []
+    parts += [build.localisation_section(probes), build.sharing_section(probes)] if probes else []
     parts += [_named(build.contrast_section(group), layer, len(groups)) for layer, group in groups.items()]
     parts += _correlations(records)
     if records.curves:
@@ -125,6 +127,6 @@ def _covers(activations: Activations, ranking: Ranking) -> bool:
 
 
 def _provenance(records: Records) -> list[Provenance]:
-    every: list[Ranking | Curve | Activations] = [*records.rankings.values(), *records.curves.values()]
-    every += records.activations.values()
+    every: list[Ranking | Curve | Stability | Activations] = [*records.rankings.values()]
+    every += [*records.curves.values(), *records.stabilities.values(), *records.activations.values()]
     return [record.provenance for record in every]

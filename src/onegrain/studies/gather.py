@@ -13,6 +13,7 @@ from onegrain.core.activations import Activations
 from onegrain.core.curve import Curve
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
+from onegrain.core.stability import Stability
 from onegrain.core.tables import read_header
 from onegrain.errors import ParameterError, RecordError
 from onegrain.reports import Records, compose
@@ -21,13 +22,13 @@ from onegrain.studies.specification import Study
 
 __all__ = ["gather", "write_folder_report", "write_study_report"]
 
-T = TypeVar("T", Ranking, Curve)
+T = TypeVar("T", Ranking, Curve, Stability)
 
 
 def gather(
     folder: str | os.PathLike[str], *, stores: Mapping[str, Path] | None = None, neurons: int = 3
 ) -> Records:
-    """Every ranking, curve and measure in a folder and the folders in it.
+    """Every ranking, curve, stability and measure in a folder and the folders in it.
 
     A record belongs to the model that its provenance names; its ordering is called as its file is.
 
@@ -52,8 +53,12 @@ def gather(
         parts = path.stem.removesuffix(f"--{model}").split("--")
         key = (model, parts[-1])
         curves[key if key not in curves else (model, " ".join(reversed(parts)))] = curve
+    stabilities: dict[tuple[str, str], Stability] = {}
+    for path, stability in _each(root, "stability", Stability.load):
+        model = _model(stability.provenance)
+        stabilities[model, path.stem.removesuffix(f"--{model}")] = stability
     measures = {path.stem: _measures(path) for path in sorted(root.glob("measures/*.json"))}
-    return Records(rankings, curves, _activations(root, stores), measures, neurons)
+    return Records(rankings, curves, _activations(root, stores), measures, neurons, stabilities)
 
 
 def write_folder_report(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from onegrain.errors import ParameterError
-from onegrain.rankings.lca.probe import ElasticNetProbe, FittedProbe
+from onegrain.rankings.lca.estimators import ElasticNetProbe
+from onegrain.rankings.lca.probe import FittedProbe
 from planted import LABELS, plant
 
 
@@ -20,7 +21,7 @@ def test_finds_the_planted_neurons(words: tuple[np.ndarray, np.ndarray]) -> None
     values, labels = words
     probe = ElasticNetProbe(lambda1=0.02, lambda2=0.0).fit(values, labels)
     assert probe.converged_
-    assert probe.gap_ <= 1e-4
+    assert probe.duality_gap_ <= 1e-4
     assert probe.score(values, labels) > 0.95
     assert probe.classes_.tolist() == list(LABELS)
     for label, neuron in list(plant(80).exclusive.items())[:3]:

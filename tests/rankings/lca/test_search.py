@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from onegrain.rankings.lca.estimators import ElasticNetProbe
 from onegrain.rankings.lca.labelled import LabelledWords, read_labelled, read_matching
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
-from onegrain.rankings.lca.probe import ElasticNetProbe, ProbeSolver
+from onegrain.rankings.lca.probe import ProbeSolver
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.search import count_of, grid_score, search
 from onegrain.rankings.lca.solver import SolverOptions

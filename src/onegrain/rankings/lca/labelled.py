@@ -8,8 +8,16 @@ import numpy as np
 
 from onegrain.core.activations import Activations
 from onegrain.errors import LabelError, ParameterError
+from onegrain.rankings.lca.options import LcaOptions
 
-__all__ = ["LabelledWords", "control_layer", "held_out", "read_labelled", "read_matching"]
+__all__ = [
+    "LabelledWords",
+    "control_layer",
+    "held_out",
+    "read_labelled",
+    "read_matching",
+    "split_sentences",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +62,27 @@ def held_out(activations: Activations, share: float, seed: int) -> np.ndarray:
     mask = np.zeros(sentences, dtype=bool)
     mask[np.random.default_rng(seed).permutation(sentences)[:count]] = True
     return mask
+
+
+def split_sentences(
+    activations: Activations, options: LcaOptions, seed: int, *, apart: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Masks of the sentences to train on, and to hold out (None where held-out words lie ``apart``).
+
+    Raises:
+        ParameterError: ``max_words`` is less than one sentence, or there is but one sentence to split.
+    """
+    corpus = activations.corpus
+    left = None if apart else held_out(activations, options.dev_share, seed)
+    kept = np.ones(corpus.n_sentences, dtype=bool) if left is None else ~left
+    if options.max_words is not None:
+        shuffled = np.random.default_rng(seed).permutation(corpus.n_sentences)
+        lengths = np.where(kept, np.diff(corpus.offsets), 0)[shuffled]
+        fits = np.cumsum(lengths) <= options.max_words
+        if not (fits & (lengths > 0)).any():
+            raise ParameterError(f"max_words={options.max_words} is less than one sentence; raise it")
+        kept[shuffled[~fits]] = False
+    return kept, left
 
 
 def read_labelled(activations: Activations, layer: str, sentences: np.ndarray, min_count: int) -> LabelledWords:

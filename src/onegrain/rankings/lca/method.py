@@ -8,14 +8,14 @@ import numpy as np
 
 from onegrain.core.activations import Activations
 from onegrain.core.ranking import Ranking
-from onegrain.errors import MismatchError, ParameterError
+from onegrain.errors import MismatchError
 from onegrain.rankings.lca.evaluation import Evaluation, accuracy
 from onegrain.rankings.lca.labelled import (
     LabelledWords,
     control_layer,
-    held_out,
     read_labelled,
     read_matching,
+    split_sentences,
 )
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
@@ -52,7 +52,7 @@ def lca(request: Request) -> Ranking:
     for held in (request.dev, request.test):
         if held is not None:
             _require_held_out(request.activations, held)
-    kept, left = _split(request)
+    kept, left = split_sentences(request.activations, options, request.seed, apart=request.dev is not None)
     train = read_labelled(request.activations, layer, kept, options.min_count)
     dev = read_matching(request.dev or request.activations, layer, train.labels, left)
     steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
@@ -104,21 +104,6 @@ def _require_held_out(activations: Activations, held: Activations) -> None:
             f"{activations.describe()} and {held.describe()} come from different models: {models[0].id} and "
             f"{models[1].id}; extract both with one"
         )
-
-
-def _split(request: Request) -> tuple[np.ndarray, np.ndarray | None]:
-    """Masks of the sentences to train on, and to hold out (None where dev is given)."""
-    corpus, options = request.activations.corpus, request.options
-    left = None if request.dev else held_out(request.activations, options.dev_share, request.seed)
-    kept = np.ones(corpus.n_sentences, dtype=bool) if left is None else ~left
-    if options.max_words is not None:
-        shuffled = np.random.default_rng(request.seed).permutation(corpus.n_sentences)
-        lengths = np.where(kept, np.diff(corpus.offsets), 0)[shuffled]
-        fits = np.cumsum(lengths) <= options.max_words
-        if not (fits & (lengths > 0)).any():
-            raise ParameterError(f"max_words={options.max_words} is less than one sentence; raise it")
-        kept[shuffled[~fits]] = False
-    return kept, left
 
 
 def _describe(train: LabelledWords, activations: Activations, layer: str) -> dict[str, Any]:

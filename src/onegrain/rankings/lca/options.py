@@ -33,9 +33,12 @@ class LcaOptions:
         search_share: M, the share of neurons in A_t and A_b of the grid's score.
         alpha: weight of A_t - A_b in the grid's score.
         beta: weight of A_z - A_l in the grid's score.
-        tolerance: relative duality gap of the grid's probes and the retrained ones.
+        tolerance: relative duality gap of the retrained probes, and of the grid's where ``grid_steps`` lets it.
         polish: relative duality gap of the chosen probe.
-        max_steps: limit on the solver's steps for a probe with a penalty.
+        grid_steps: limit on the certified Newton steps of each probe of the grid. By default none where
+            there are more than 1,024 weights and at least 1,024 words: the grid is there to choose from, for
+            which the stochastic phase serves, and its table gives every probe's gap. Else ``max_steps``.
+        max_steps: limit on the Newton steps of a probe with a penalty.
         max_free_steps: the same without any penalty, where a minimum need not exist.
         evaluate: whether to mask and retrain; the grid is scored in any case.
         masking_shares: shares of neurons that masking keeps.
@@ -56,8 +59,9 @@ class LcaOptions:
     beta: float = 0.5
     tolerance: float = 1e-3
     polish: float = 1e-4
-    max_steps: int = 200
-    max_free_steps: int = 60
+    grid_steps: int | None = None
+    max_steps: int = 50
+    max_free_steps: int = 15
     evaluate: bool = True
     masking_shares: tuple[float, ...] = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50, 0.75)
     retraining_shares: tuple[float, ...] = (0.10, 0.15, 0.20)
@@ -80,10 +84,10 @@ class LcaOptions:
             _require(name, (getattr(self, name),), "0 or more", 0.0, np.inf)
         for name in ("tolerance", "polish"):
             _require(name, (getattr(self, name),), "from 1e-12 to 1", 1e-12, 1.0)
-        for name in ("min_count", "max_steps", "max_free_steps", "max_words"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
-                raise ParameterError(f"{name} must be a whole number from 1, got {value!r}")
+        for name in ("min_count", "max_steps", "max_free_steps", "max_words", "grid_steps"):
+            value, least = getattr(self, name), 0 if name == "grid_steps" else 1
+            if value is not None and (isinstance(value, bool) or int(value) != value or value < least):
+                raise ParameterError(f"{name} must be a whole number from {least}, got {value!r}")
 
     @property
     def pairs(self) -> list[tuple[float, float]]:

@@ -1,15 +1,13 @@
-"""The convex problem of the LCA probe: its data, and passes over them for a whole batch of penalties.
+"""The convex problem of the LCA probe: its words and its penalties.
 
-With z_i centred to x_i = z_i - mean (the bias is not penalised, so centring changes nothing but the bias),
-P_i = softmax(theta x_i + b) and y_i one-hot, the objective [Dalvi19, with the mean instead of the sum] is
+With x_i the neurons of word i, P_i = softmax(theta x_i + b), y_i one-hot and omega_i the weight of the word
+(mean one), the objective [Dalvi19, with the mean instead of the sum] is
 
-    J(theta, b) = -(1/N) sum_i log P_i[t_i] + lambda1 * sum |theta| + lambda2 * sum theta^2
+    J(theta, b) = -(1/N) sum_i omega_i log P_i[t_i] + lambda1 * sum |theta| + lambda2 * sum theta^2
 
-and the gradient of its first term is (1/N) sum_i (P_i - y_i) x_i'.
-
-**Shapes.** Weights of G penalties are one array (neurons, G, labels), biases (G, labels), so that one pass over
-the words is one matrix product for the whole grid. Products run in the dtype of the data (float32 or float64);
-what is summed over blocks of words is summed in float64.
+The solver sees every neuron centred (the bias is not penalised, so centring changes nothing but the bias) and
+divided by its standard deviation, with the penalties of that neuron rescaled to match: the same problem, better
+conditioned. Only this module knows both scales.
 """
 
 from __future__ import annotations
@@ -19,10 +17,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
+from torch import Tensor
 
-__all__ = ["DualCandidate", "Expectation", "Penalties", "ProbeData"]
+__all__ = ["Penalties", "ProbeData"]
 
-BLOCK_BYTES = 16 * 2**20
+BLOCK = 4096
+STILL = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,158 +41,152 @@ class Penalties:
     def __len__(self) -> int:
         return len(self.l1)
 
+    @property
+    def free(self) -> np.ndarray:
+        """bool (G,): the problems without any penalty."""
+        return (self.l1 == 0) & (self.l2 == 0)
+
     def take(self, kept: np.ndarray) -> Penalties:
         """Some of the penalties, by index or mask."""
         return Penalties(self.l1[kept], self.l2[kept])
 
-    def absolute(self, weights: np.ndarray) -> np.ndarray:
-        """float64 (G,): lambda1 * sum |theta|."""
-        return self.l1 * np.abs(weights).sum(axis=(0, 2), dtype=np.float64)
-
-    def squared(self, weights: np.ndarray) -> np.ndarray:
-        """float64 (G,): lambda2 * sum theta^2."""
-        return self.l2 * np.square(weights).sum(axis=(0, 2), dtype=np.float64)
-
-
-@dataclass(frozen=True, eq=False)
-class Expectation:
-    """What one pass over the words gives for G probes.
-
-    Attributes:
-        loss: float64 (G,), mean cross-entropy in nats a word.
-        products: float64 (neurons, G, labels), (1/N) sum_i P_i x_i'.
-        shares: float64 (G, labels), (1/N) sum_i P_i.
-    """
-
-    loss: np.ndarray
-    products: np.ndarray
-    shares: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class DualCandidate:
-    """Distributions pi_i = scale * (kept * P_i + (1 - kept.P_i) * rest) + (1 - scale) * y_i, for G probes.
-
-    Attributes:
-        scale: float64 (G,), from 0 to 1.
-        kept: float64 (G, labels), from 0 to 1.
-        rest: float64 (G, labels), a distribution, or zeros where ``kept`` is one everywhere.
-    """
-
-    scale: np.ndarray
-    kept: np.ndarray
-    rest: np.ndarray
-
 
 @dataclass(frozen=True, eq=False)
 class ProbeData:
-    """Centred activations with one label a word.
+    """Words with one label each.
 
     Attributes:
-        centred: (words, neurons), float32 or float64, every column with mean zero.
+        values: (words, neurons), float32 or float64, whose precision the solver's products have too.
         codes: int64 (words,), labels as 0..labels-1; every label occurs.
         n_labels: number of labels.
+        word_weights: float64 (words,), positive or zero, or None for one each; only their ratios matter.
+        standardize: whether the penalties, and the weights of the solution, are those of the scaled neurons.
     """
 
-    centred: np.ndarray
+    values: np.ndarray
     codes: np.ndarray
     n_labels: int
+    word_weights: np.ndarray | None = None
+    standardize: bool = False
 
     @property
     def n_words(self) -> int:
         """Number of words."""
-        return self.centred.shape[0]
+        return self.values.shape[0]
 
     @property
     def n_neurons(self) -> int:
         """Number of neurons."""
-        return self.centred.shape[1]
+        return self.values.shape[1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """float32 or float64."""
+        return torch.float64 if self.values.dtype == np.float64 else torch.float32
+
+    @cached_property
+    def targets(self) -> Tensor:
+        """int64 (words,): the codes."""
+        return torch.from_numpy(np.ascontiguousarray(self.codes, dtype=np.int64))
+
+    @cached_property
+    def omega(self) -> Tensor | None:
+        """(words,): the weights with mean one, or None."""
+        if self.word_weights is None:
+            return None
+        given = np.asarray(self.word_weights, dtype=np.float64)
+        return torch.from_numpy(given / given.mean()).to(self.dtype)
 
     @cached_property
     def label_shares(self) -> np.ndarray:
-        """float64 (labels,): share of the words that carry each label."""
-        return np.bincount(self.codes, minlength=self.n_labels) / self.n_words
+        """float64 (labels,): share of the words, by weight, that carry each label."""
+        counts = np.bincount(self.codes, weights=self.word_weights, minlength=self.n_labels)
+        return counts / counts.sum()
 
     @cached_property
-    def still(self) -> np.ndarray:
-        """bool (neurons,): the neurons that never change; their weights are zero."""
-        return np.abs(self.centred).max(axis=0, initial=0.0) == 0.0
+    def mean(self) -> np.ndarray:
+        """float64 (neurons,): over the words, by weight."""
+        if self.word_weights is None:
+            return self.values.mean(axis=0, dtype=np.float64)
+        return np.average(self.values, axis=0, weights=self.word_weights)
 
     @cached_property
-    def label_products(self) -> np.ndarray:
-        """float64 (neurons, labels): (1/N) sum_i y_i x_i'."""
-        total = np.zeros((self.n_labels, self.n_neurons))
-        for code in range(self.n_labels):
-            total[code] = self.centred[self.codes == code].sum(axis=0, dtype=np.float64)
-        return np.ascontiguousarray(total.T) / self.n_words
+    def spread(self) -> np.ndarray:
+        """float64 (neurons,): standard deviations, by weight; 0 for a neuron that never changes.
+
+        Less than a 1e-12th of the largest one counts as never.
+        """
+        total = np.zeros(self.n_neurons)
+        for rows in self.rows():
+            block = self.values[rows] - self.mean.astype(self.values.dtype)
+            np.square(block, out=block)
+            if self.omega is None:
+                total += block.sum(axis=0, dtype=np.float64)
+            else:
+                total += self.omega[rows].double().numpy() @ block
+        found = np.sqrt(total / max(self.n_words, 1))
+        same = found <= STILL * found.max(initial=0.0)
+        same |= self.values.min(axis=0, initial=np.inf) == self.values.max(axis=0, initial=-np.inf)
+        return np.where(same, 0.0, found)
 
     @cached_property
-    def gram(self) -> np.ndarray:
-        """float64 (neurons, neurons): (1/N) X'X."""
-        total = np.zeros((self.n_neurons, self.n_neurons))
-        for start in range(0, self.n_words, 8192):
-            block = self.centred[start : start + 8192]
-            total += block.T @ block
-        return total / self.n_words
+    def scaled(self) -> Tensor:
+        """(words, neurons): mean zero, standard deviation one; zero for a neuron that never changes."""
+        inverse = np.divide(1.0, self.spread, out=np.zeros(self.n_neurons), where=self.spread > 0.0)
+        factor, mean = (torch.from_numpy(part).to(self.dtype) for part in (inverse, self.mean))
+        found = torch.empty(self.values.shape, dtype=self.dtype)
+        for rows in self.rows():
+            block = torch.from_numpy(self.values[rows])
+            torch.sub(block, mean, out=found[rows])
+            found[rows] *= factor
+        return found
 
-    def expect(self, weights: np.ndarray, biases: np.ndarray) -> Expectation:
-        """One pass over the words; weights (neurons, G, labels), biases (G, labels)."""
-        grid = weights.shape[1]
-        loss = np.zeros(grid)
-        products = np.zeros((self.n_neurons, grid * self.n_labels))
-        shares = np.zeros((grid, self.n_labels))
-        for rows, probabilities, block_loss in self._probabilities(weights, biases):
-            loss += block_loss
-            shares += probabilities.sum(axis=0, dtype=np.float64)
-            products += self.centred[rows].T @ probabilities.reshape(len(probabilities), -1)
-        products /= self.n_words
-        return Expectation(
-            loss / self.n_words,
-            products.reshape(self.n_neurons, grid, self.n_labels),
-            shares / self.n_words,
-        )
+    @cached_property
+    def label_products(self) -> Tensor:
+        """float64 (neurons, labels): (1/N) sum_i omega_i x_i y_i', of the scaled neurons."""
+        total = torch.zeros(self.n_neurons, self.n_labels, dtype=torch.float64)
+        for rows in self.rows():
+            total += self.scaled[rows].T @ self.residual(rows, None)
+        return -total / self.n_words
 
-    def loss(self, weights: np.ndarray, biases: np.ndarray) -> np.ndarray:
-        """float64 (G,): mean cross-entropy in nats a word."""
-        total = np.zeros(weights.shape[1])
-        for _, _, block_loss in self._probabilities(weights, biases):
-            total += block_loss
-        return total / self.n_words
+    def rows(self, count: int | None = None, start: int = 0) -> Iterator[slice]:
+        """Blocks of words."""
+        stop = self.n_words if count is None else count
+        for first in range(start, stop, BLOCK):
+            yield slice(first, min(first + BLOCK, stop))
 
-    def entropy(self, weights: np.ndarray, biases: np.ndarray, dual: DualCandidate) -> np.ndarray:
-        """float64 (G,): mean entropy, in nats a word, of the distributions that ``dual`` makes of P."""
-        total = np.zeros(weights.shape[1])
-        kept, rest = (part.astype(self.centred.dtype) for part in (dual.kept, dual.rest))
-        scale = dual.scale.astype(self.centred.dtype)
-        tiny = np.finfo(self.centred.dtype).tiny
-        for rows, mixed, _ in self._probabilities(weights, biases):
-            taken = np.einsum("igl,gl->ig", mixed, 1.0 - kept)
-            mixed *= kept
-            mixed += taken[:, :, None] * rest
-            mixed *= scale[:, None]
-            mixed[np.arange(len(mixed)), :, self.codes[rows]] += 1.0 - scale
-            logs = np.log(np.maximum(mixed, tiny))
-            logs *= mixed
-            total -= logs.sum(axis=(0, 2), dtype=np.float64)
-        return total / self.n_words
+    def residual(self, rows: slice, probabilities: Tensor | None) -> Tensor:
+        """omega (P - y), (rows, labels), for P (rows, labels), or zero for None; P is overwritten."""
+        codes = self.targets[rows]
+        found = probabilities
+        if found is None:
+            found = torch.zeros(len(codes), self.n_labels, dtype=self.dtype)
+        found[torch.arange(len(codes)), codes] -= 1.0
+        if self.omega is not None:
+            found *= self.omega[rows, None]
+        return found
 
-    def _probabilities(
-        self, weights: np.ndarray, biases: np.ndarray
-    ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Blocks of (rows, P of shape (rows, G, labels), summed loss (G,))."""
-        grid = weights.shape[1]
-        dtype = self.centred.dtype
-        flat = np.ascontiguousarray(weights.reshape(self.n_neurons, -1), dtype=dtype)
-        shift = biases.astype(dtype)
-        step = max(64, BLOCK_BYTES // (dtype.itemsize * grid * self.n_labels))
-        for start in range(0, self.n_words, step):
-            rows = slice(start, min(start + step, self.n_words))
-            logits = (self.centred[rows] @ flat).reshape(-1, grid, self.n_labels)
-            logits += shift
-            logits -= logits.max(axis=2, keepdims=True)
-            own = logits[np.arange(len(logits)), :, self.codes[rows]]
-            np.exp(logits, out=logits)
-            totals = logits.sum(axis=2)
-            loss = (np.log(totals) - own).sum(axis=0, dtype=np.float64)
-            logits /= totals[:, :, None]
-            yield rows, logits, loss
+    def to_scaled(self, weights: np.ndarray) -> Tensor:
+        """Weights (neurons, ...) as they are penalised, as weights of the scaled neurons."""
+        factor = (self.spread > 0.0) * (1.0 if self.standardize else self.spread)
+        return torch.from_numpy(weights * _along(factor, weights.ndim)).to(self.dtype)
+
+    def from_scaled(self, weights: Tensor) -> np.ndarray:
+        """The reverse, float64; a neuron that never changes has weight zero."""
+        values = weights.double().numpy()
+        return values * _along(self._unit, values.ndim)
+
+    def penalty_scale(self) -> Tensor:
+        """(neurons,): u_j, by which lambda1 is multiplied for a scaled neuron; 0 for one that never changes."""
+        return torch.from_numpy(self._unit).to(self.dtype)
+
+    @cached_property
+    def _unit(self) -> np.ndarray:
+        live = self.spread > 0.0
+        size = np.ones(self.n_neurons) if self.standardize else self.spread
+        return np.divide(1.0, size, out=np.zeros(self.n_neurons), where=live)
+
+
+def _along(values: np.ndarray, dimensions: int) -> np.ndarray:
+    """Values along the first of several dimensions."""
+    return values.reshape((-1,) + (1,) * (dimensions - 1))

@@ -26,7 +26,7 @@ class Search:
         pair: its (lambda1, lambda2).
         grid: one dict a pair: lambda1, lambda2, accuracy (A_l), top_accuracy (A_t), bottom_accuracy (A_b),
             score (S), zero_share (of the weights), objective (nats a word), gap (relative; None without
-            penalty), gradient (relative), converged, steps.
+            penalty), gradient (relative), converged (to the grid's tolerance), steps (Newton).
         solution: objective, gap, gradient, converged and steps of the chosen probe after polishing.
     """
 
@@ -61,7 +61,10 @@ def search(solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progres
     pairs = options.pairs
     solved = [*pairs, (0.0, 0.0)] if len(pairs) > 1 and (0.0, 0.0) not in pairs else pairs
     penalties = Penalties(np.array([p[0] for p in solved]), np.array([p[1] for p in solved]))
-    probes, solution = solver.solve(penalties, options.tolerance, progress=progress)
+    limit = options.grid_steps
+    if limit is None and solver.is_large:
+        limit = 0
+    probes, solution = solver.solve(penalties, options.tolerance, limit=limit, progress=progress)
     right = [_accuracies(probe, dev, options.search_share) for probe in probes]
     free = right[solved.index((0.0, 0.0))][2] if len(pairs) > 1 else None
     grid = []
@@ -74,7 +77,7 @@ def search(solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progres
         )  # fmt: skip
     best = max(range(len(pairs)), key=lambda at: (grid[at]["score"] or 0.0, sum(pairs[at]), pairs[at][0]))
     probe, facts = probes[best], solution.facts(best)
-    if options.polish < options.tolerance and pairs[best] != (0.0, 0.0):
+    if pairs[best] != (0.0, 0.0):
         chosen = np.array([best])
         (probe,), polished = solver.solve(penalties.take(chosen), options.polish, start=solution.take(chosen))
         facts = polished.facts(0)

@@ -1,30 +1,32 @@
-"""Solve the probe's problem for a whole grid of penalties together, to a stated duality gap.
+"""Solve the probe's problem for a whole grid of penalties: stochastic steps together, then Newton steps apart.
 
-One step is one pass over the words, for all problems that are not done. At the point x the proximal step in the
-metric of metric.py gives T(x); Anderson's extrapolation over the last of these (anderson.py) gives the next
-trial point [the scheme of Mai and Johansson 2020, *Anderson acceleration of proximal gradient methods*]. A
-trial that does not lower J is refused: the plain T(x) is tried next, and if that fails too, the curvature was
-too small: its factor grows and the step is taken again. So J never rises, and nothing depends on a lucky step
-size.
-
-Every few steps the duality gap of T(x), which has exact zeros, is computed; only that ends a problem, or the
-limit on steps. A problem that has ended leaves the batch, so the passes get cheaper.
+The first phase (stochastic.py) brings all problems near their minima in a few passes over the words. One more
+pass gives every problem its duality gap (duality.py). A problem whose gap is above the tolerance then goes
+through the certified phase (refinement.py), as far as ``max_steps`` lets it; docs/solver.md says what was tried
+besides, with figures.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from onegrain.core.progress import Progress, silent
-from onegrain.rankings.lca.anderson import History
-from onegrain.rankings.lca.duality import certify
-from onegrain.rankings.lca.metric import Metric, ProximalState
+from onegrain.rankings.lca.duality import Certificate, certify, look
 from onegrain.rankings.lca.problem import Penalties, ProbeData
+from onegrain.rankings.lca.refinement import Refined, refine
+from onegrain.rankings.lca.stochastic import Schedule, approach
 
 __all__ = ["Solution", "SolverOptions", "solve"]
+
+TABLE_BYTES = 2**30
+FAR = 0.1
+ALONE_EPOCHS = 40
+ALONE_SETTLED = 0.003
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,15 @@ class SolverOptions:
 
     Attributes:
         tolerance: relative duality gap that ends a problem; without any penalty, the relative gradient.
-        max_steps: limit on steps of a problem with a penalty.
-        max_free_steps: limit on steps of a problem without any, which may have no minimum.
-        check_every: steps between two computations of the gap.
+        max_steps: limit on the Newton steps of a problem with a penalty.
+        max_free_steps: the same for a problem without any, which may have no minimum.
+        schedule: of the stochastic phase.
     """
 
-    tolerance: float = 1e-3
-    max_steps: int = 200
-    max_free_steps: int = 60
-    check_every: int = 10
+    tolerance: float = 1e-4
+    max_steps: int = 50
+    max_free_steps: int = 15
+    schedule: Schedule = field(default_factory=Schedule)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,7 @@ class Solution:
         gap: float64 (G,), relative duality gap; NaN without any penalty.
         gradient: float64 (G,), relative gradient, see duality.py.
         converged: bool (G,), whether the tolerance was reached before the limit on steps.
-        steps: int64 (G,).
+        steps: int64 (G,), Newton steps.
     """
 
     weights: np.ndarray
@@ -82,43 +84,6 @@ class Solution:
         }
 
 
-@dataclass(eq=False)
-class _Batch:
-    """The problems that are still being solved; arrays as in problem.py.
-
-    ``weights``, ``biases`` are the accepted points, with J, gradient and slope (of the biases) there;
-    ``stepped`` is T of them; ``trial_*`` is what the next pass looks at, ``extrapolated`` whether it is more
-    than T; ``lower`` is the best lower bound of the least J so far.
-    """
-
-    active: np.ndarray
-    penalties: Penalties
-    factors: np.ndarray
-    stepped: ProximalState
-    stepped_biases: np.ndarray
-    trial_weights: np.ndarray
-    trial_biases: np.ndarray
-    extrapolated: np.ndarray
-    weights: np.ndarray
-    biases: np.ndarray
-    objective: np.ndarray
-    gradient: np.ndarray
-    slope: np.ndarray
-    lower: np.ndarray
-    history: History
-
-    def keep(self, mask: np.ndarray) -> None:
-        """Drop the problems outside the mask."""
-        self.penalties = self.penalties.take(mask)
-        self.stepped = ProximalState(self.stepped.weights[:, mask], self.stepped.multipliers[:, mask])
-        for name in ("trial_weights", "weights", "gradient"):
-            setattr(self, name, getattr(self, name)[:, mask])
-        for name in ("active", "factors", "stepped_biases", "trial_biases", "extrapolated", "biases"):
-            setattr(self, name, getattr(self, name)[mask])
-        self.objective, self.slope, self.lower = self.objective[mask], self.slope[mask], self.lower[mask]
-        self.history.keep(mask)
-
-
 def solve(
     data: ProbeData,
     penalties: Penalties,
@@ -128,131 +93,74 @@ def solve(
     progress: Progress = silent,
 ) -> Solution:
     """Minimise J for every penalty; ``start`` gives G probes to go on from."""
-    metric = Metric.of(data)
-    batch = _begin(data, penalties, start)
-    result = _empty(data, len(penalties))
-    limits = np.where(penalties.l1 + penalties.l2 == 0, options.max_free_steps, options.max_steps)
-    if start is not None:
-        _check(data, batch, result, 0, limits, options)
-    step = 0
     with progress("solve probes", len(penalties), "probes") as advance:
-        advance(len(penalties) - len(batch.active))
-        while len(batch.active):
-            step += 1
-            _advance(data, metric, batch)
-            if step % options.check_every == 0 or (limits[batch.active] == step).any():
-                before = len(batch.active)
-                _check(data, batch, result, step, limits, options)
-                advance(before - len(batch.active))
-    return result
+        weights, biases = _first(data, penalties, options, start)
+        found = []
+        for at, (point, pair) in enumerate(
+            zip(_certified(data, penalties, weights, biases), _pairs(penalties), strict=True)
+        ):
+            limit = options.max_free_steps if penalties.free[at] else options.max_steps
+            probe = Refined(weights[:, at], biases[at], point, 0)
+            if point.measure() > options.tolerance and limit > 0:
+                begin = weights[:, at], biases[at]
+                if point.measure() > FAR and data.n_words >= options.schedule.fewest:
+                    begin = _nearer(data, penalties.take(np.array([at])), options)
+                probe = refine(data, pair, begin, tolerance=options.tolerance, max_steps=limit)
+            found.append(probe)
+            advance(1)
+    return _gather(data, found, options.tolerance)
 
 
-def _begin(data: ProbeData, penalties: Penalties, start: Solution | None) -> _Batch:
-    shape = (data.n_neurons, len(penalties), data.n_labels)
-    weights = np.zeros(shape, dtype=data.centred.dtype)
-    biases = np.tile(np.log(data.label_shares), (len(penalties), 1))
+def _nearer(data: ProbeData, alone: Penalties, options: SolverOptions) -> tuple[Tensor, Tensor]:
+    """A better start for one problem: its epochs cost little, and leave fewer weights to the Newton steps."""
+    longer = replace(options.schedule, epochs=ALONE_EPOCHS, settled=ALONE_SETTLED)
+    weights, biases = approach(data, alone, longer)
+    return weights[:, 0], biases[0]
+
+
+def _pairs(penalties: Penalties) -> list[tuple[float, float]]:
+    return list(zip(penalties.l1.tolist(), penalties.l2.tolist(), strict=True))
+
+
+def _first(
+    data: ProbeData, penalties: Penalties, options: SolverOptions, start: Solution | None
+) -> tuple[Tensor, Tensor]:
+    """Weights (neurons, G, labels) of the scaled neurons, and biases (G, labels), to begin with."""
     if start is not None:
-        weights[:] = start.weights.transpose(2, 0, 1)
-        biases = start.biases.astype(np.float64)
-    return _Batch(
-        active=np.arange(len(penalties)),
-        penalties=penalties,
-        factors=np.ones(shape[1:]),
-        stepped=ProximalState(weights, np.zeros_like(weights)),
-        stepped_biases=biases,
-        trial_weights=weights,
-        trial_biases=biases,
-        extrapolated=np.ones(len(penalties), dtype=bool),
-        weights=weights,
-        biases=biases,
-        objective=np.full(len(penalties), np.inf),
-        gradient=np.zeros_like(weights),
-        slope=np.zeros_like(biases),
-        lower=np.full(len(penalties), -np.inf),
-        history=History(len(penalties)),
-    )
+        weights = data.to_scaled(np.ascontiguousarray(start.weights.transpose(2, 0, 1)))
+        return weights, torch.from_numpy(start.biases).to(data.dtype)
+    if data.n_words >= options.schedule.fewest:
+        weights, biases = approach(data, penalties, options.schedule)
+        return weights.to(data.dtype), biases.to(data.dtype)
+    shape = (data.n_neurons, len(penalties), data.n_labels)
+    shares = torch.from_numpy(np.log(data.label_shares)).to(data.dtype)
+    return torch.zeros(shape, dtype=data.dtype), shares.repeat(len(penalties), 1)
 
 
-def _empty(data: ProbeData, grid: int) -> Solution:
+def _certified(data: ProbeData, penalties: Penalties, weights: Tensor, biases: Tensor) -> list[Certificate]:
+    """Every problem's objective and gap, as many together as a table of probabilities may hold."""
+    together = max(1, TABLE_BYTES // max(1, data.n_words * data.n_labels * data.dtype.itemsize))
+    found: list[Certificate] = []
+    pairs = _pairs(penalties)
+    for first in range(0, len(pairs), together):
+        part = slice(first, first + together)
+        points = look(data, weights[:, part].contiguous(), biases[part])
+        found += [
+            certify(data, pair, weights[:, first + at], point)
+            for at, (pair, point) in enumerate(zip(pairs[part], points, strict=True))
+        ]
+    return found
+
+
+def _gather(data: ProbeData, found: list[Refined], tolerance: float) -> Solution:
+    weights = torch.stack([one.weights for one in found], 1)
+    certificates = [one.certificate for one in found]
     return Solution(
-        weights=np.zeros((grid, data.n_labels, data.n_neurons)),
-        biases=np.zeros((grid, data.n_labels)),
-        objective=np.zeros(grid),
-        gap=np.zeros(grid),
-        gradient=np.zeros(grid),
-        converged=np.zeros(grid, dtype=bool),
-        steps=np.zeros(grid, dtype=np.int64),
+        weights=np.ascontiguousarray(data.from_scaled(weights).transpose(1, 2, 0)),
+        biases=torch.stack([one.biases for one in found]).double().numpy(),
+        objective=np.array([one.objective for one in certificates]),
+        gap=np.array([one.gap for one in certificates]),
+        gradient=np.array([one.gradient for one in certificates]),
+        converged=np.array([one.measure() <= tolerance for one in certificates]),
+        steps=np.array([one.steps for one in found], dtype=np.int64),
     )
-
-
-def _check(
-    data: ProbeData,
-    batch: _Batch,
-    result: Solution,
-    step: int,
-    limits: np.ndarray,
-    options: SolverOptions,
-) -> None:
-    """Certify the batch; problems that are done, or at their limit, go to the result and leave."""
-    found = certify(data, batch.penalties, batch.stepped.weights, batch.stepped_biases).sharpen(batch.lower)
-    batch.lower = found.lower
-    good = found.measure() <= options.tolerance
-    done = good | (limits[batch.active] <= step)
-    there = batch.active[done]
-    result.weights[there] = batch.stepped.weights[:, done].transpose(1, 2, 0)
-    result.weights[:, :, data.still] = 0.0
-    result.biases[there] = batch.stepped_biases[done]
-    result.objective[there], result.gap[there] = found.objective[done], found.gap[done]
-    result.gradient[there], result.converged[there] = found.gradient[done], good[done]
-    result.steps[there] = step
-    if done.any():
-        batch.keep(~done)
-
-
-def _advance(data: ProbeData, metric: Metric, batch: _Batch) -> None:
-    """One pass at the trial points, and the proximal step and the next trial from what is accepted."""
-    dtype = batch.weights.dtype
-    seen = data.expect(batch.trial_weights, batch.trial_biases)
-    penalty = batch.penalties.absolute(batch.trial_weights) + batch.penalties.squared(batch.trial_weights)
-    objective = seen.loss + penalty
-    gradient = (seen.products - data.label_products[:, None, :]).astype(dtype)
-    slope = seen.shares - data.label_shares
-    accepted = objective <= batch.objective * (1.0 + 10.0 * float(np.finfo(dtype).eps))
-    _adapt(metric, batch, accepted, (gradient, slope))
-    wide = accepted[None, :, None]
-    batch.weights = np.where(wide, batch.trial_weights, batch.weights)
-    batch.gradient = np.where(wide, gradient, batch.gradient)
-    batch.biases = np.where(accepted[:, None], batch.trial_biases, batch.biases)
-    batch.slope = np.where(accepted[:, None], slope, batch.slope)
-    batch.objective = np.where(accepted, objective, batch.objective)
-    batch.history.forget(~accepted)
-    batch.stepped = metric.proximal_step(
-        batch.weights, batch.gradient, batch.factors, batch.penalties, batch.stepped
-    )
-    bias_curvature = batch.factors * metric.bias_curvature
-    batch.stepped_biases = batch.biases - batch.slope / bias_curvature
-    length = metric.to_basis(batch.stepped.weights - batch.weights)
-    length *= np.sqrt(metric.curvature[:, None, :] * batch.factors.astype(dtype))
-    bias_length = (batch.stepped_biases - batch.biases) * np.sqrt(bias_curvature)
-    batch.history.add((batch.stepped.weights, batch.stepped_biases), (length, bias_length))
-    batch.trial_weights, batch.trial_biases, batch.extrapolated = batch.history.extrapolate()
-
-
-def _adapt(metric: Metric, batch: _Batch, accepted: np.ndarray, now: tuple[np.ndarray, np.ndarray]) -> None:
-    """After a plain step, let every label's factor follow the curvature that was met on the way.
-
-    That is <change of gradient, change of point> / |change of point|^2_M; a refused step raises the factor by
-    at least 1.3, an accepted one lowers it by at most 0.8.
-    """
-    plain = ~batch.extrapolated
-    if not plain.any():
-        return
-    moved, turned = batch.trial_weights - batch.weights, batch.trial_biases - batch.biases
-    met = (moved * (now[0] - batch.gradient)).sum(axis=0, dtype=np.float64)
-    met += turned * (now[1] - batch.slope)
-    square = np.square(metric.to_basis(moved))
-    square *= metric.curvature[:, None, :]
-    length = square.sum(axis=0, dtype=np.float64) + metric.bias_curvature * turned**2
-    ratio = met / np.maximum(length * batch.factors, np.finfo(np.float64).tiny)
-    change = np.where(accepted[:, None], np.clip(1.5 * ratio, 0.8, 1.0), np.clip(1.1 * ratio, 1.3, 4.0))
-    batch.factors = np.clip(batch.factors * np.where(plain[:, None], change, 1.0), 1e-3, 1e6)

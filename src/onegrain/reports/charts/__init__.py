@@ -11,6 +11,7 @@ from onegrain.reports.charts.spread import (
     sharing_bars,
     site_bars,
 )
+from onegrain.reports.charts.stability import rank_intervals
 from onegrain.reports.charts.task import ablation, contrast_dots, contrast_sites, correlation_histogram
 from onegrain.reports.charts.theme import finish
 
@@ -26,6 +27,7 @@ __all__ = [
     "labels_by_site",
     "lambda_grid",
     "mass_lines",
+    "rank_intervals",
     "sharing_bars",
     "site_bars",
 ]

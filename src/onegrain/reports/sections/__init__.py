@@ -13,6 +13,7 @@ from onegrain.reports.sections.spread import (
     sharing_findings,
     sharing_section,
 )
+from onegrain.reports.sections.stability import stability_findings, stability_section
 from onegrain.reports.sections.task import (
     contrast_findings,
     contrast_section,
@@ -37,5 +38,7 @@ __all__ = [
     "probe_section",
     "sharing_findings",
     "sharing_section",
+    "stability_findings",
+    "stability_section",
     "summary_section",
 ]

@@ -1,0 +1,159 @@
+"""The Stability record: how a ranking changes when its sentences do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from onegrain.core.provenance import Provenance
+from onegrain.core.ranking import Ranking
+from onegrain.core.space import NeuronSpace
+from onegrain.core.tables import read_table, write_table
+from onegrain.errors import ParameterError, RecordError
+
+__all__ = ["KINDS", "Stability", "neuron_frame", "summary_frame"]
+
+KINDS = ("bootstrap", "halves")
+"""How sentences are drawn: as many as there are, with replacement; or split at random into two halves."""
+
+NEURONS = ["draws", "rank", "neuron", "site", "unit", "median", "low", "high", "with_weight"]
+SUMMARY = ["draws", "label", "k", "jaccard", "phi", "low", "high", "size"]
+
+
+@dataclass(frozen=True, eq=False)
+class Stability:
+    """A ranking made again from other draws of its sentences, and how alike the rankings are.
+
+    A neuron without weight in a draw is in no top set, and the neurons without weight share their middle rank.
+
+    Attributes:
+        method: the ranking's method.
+        space: the neurons.
+        neurons: one row a neuron for ``bootstrap``, then one for ``halves``, each by rising ``rank``: ``draws``
+            (the kind), ``rank`` (its place in the ranking itself, from 1), ``neuron`` (flat index), ``site``,
+            ``unit``, ``median``, ``low`` and ``high`` (median rank over the draws and its percentile interval),
+            ``with_weight`` (share of the draws in which it has a weight), and for every k ``top:k`` (share of
+            the draws in which it is among the first k).
+        summary: one row a kind, label and k: ``draws``, ``label`` (None: the order of all neurons), ``k``,
+            ``jaccard`` (mean overlap of two top sets), ``phi``, ``low`` and ``high`` (stability corrected for
+            chance, with its interval; see core/selection.py), ``size`` (neurons in a top set on average: less
+            than k where fewer have a weight). For ``bootstrap`` every two draws are compared; for ``halves``
+            the two halves of each split, which share no sentence. Neurons that never change are not counted.
+        correlations: for each kind ``spearman`` and ``kendall``, the mean over the same pairs.
+        level: of all intervals.
+        details: JSON-able facts: ``probes``, ``redrawn`` and ``not_converged`` by kind, ``sentences``,
+            ``words`` and ``constant`` neurons.
+        provenance: what the record was made from.
+    """
+
+    method: str
+    space: NeuronSpace
+    neurons: pd.DataFrame
+    summary: pd.DataFrame
+    correlations: Mapping[str, Mapping[str, float]]
+    level: float
+    provenance: Provenance
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if list(self.neurons.columns[: len(NEURONS)]) != NEURONS:
+            raise RecordError(f"stability has the columns {NEURONS}, got {list(self.neurons.columns)}")
+        if list(self.summary.columns) != SUMMARY:
+            raise RecordError(f"a summary has the columns {SUMMARY}, got {list(self.summary.columns)}")
+        if len(self.neurons) != len(KINDS) * self.space.size:
+            raise RecordError(f"{len(self.neurons)} rows for {self.space.size} neurons and {len(KINDS)} kinds")
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """The sizes of top sets, ascending."""
+        return tuple(int(name.removeprefix("top:")) for name in self.neurons.columns[len(NEURONS) :])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels whose own orders the summary tells of."""
+        return tuple(dict.fromkeys(label for label in self.summary["label"] if label is not None))
+
+    def of(self, kind: str) -> pd.DataFrame:
+        """One row a neuron for ``bootstrap`` or ``halves``, by rising rank in the ranking."""
+        rows = self.neurons[self.neurons["draws"] == _require_kind(kind)]
+        return rows.drop(columns="draws").reset_index(drop=True)
+
+    def at(self, kind: str, label: str | None = None) -> pd.DataFrame:
+        """One row a k for one kind: of all neurons' order, or of one label's own."""
+        if label is not None and label not in self.labels:
+            raise ParameterError(f"no label {label!r}; the labels are: {', '.join(self.labels)}")
+        same = self.summary["label"].isna() if label is None else self.summary["label"] == label
+        rows = self.summary[same & (self.summary["draws"] == _require_kind(kind))]
+        return rows.drop(columns=["draws", "label"]).reset_index(drop=True)
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the record as Parquet, with everything else in the file's metadata."""
+        header = {
+            "record": "stability",
+            "method": self.method,
+            "space": self.space.to_json(),
+            "summary": self.summary.astype(object).where(self.summary.notna(), None).to_numpy().tolist(),
+            "correlations": {kind: dict(found) for kind, found in self.correlations.items()},
+            "level": self.level,
+            "details": dict(self.details),
+            "provenance": self.provenance.model_dump(mode="json"),
+        }
+        write_table(path, self.neurons, header, force=force)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Stability:
+        """Read a record that :meth:`save` wrote."""
+        frame, header = read_table(path, "stability")
+        return cls(
+            method=header["method"],
+            space=NeuronSpace.from_json(header["space"]),
+            neurons=frame,
+            summary=summary_frame(header["summary"]),
+            correlations=header["correlations"],
+            level=header["level"],
+            provenance=Provenance.model_validate(header["provenance"]),
+            details=header["details"],
+        )
+
+
+def neuron_frame(ranking: Ranking, columns: Mapping[str, Mapping[str, np.ndarray]]) -> pd.DataFrame:
+    """The table of neurons, from one array (neurons,) a column, by flat index, for each kind."""
+    sites, units = ranking.space.columns()
+    order = ranking.order
+    parts = [
+        pd.DataFrame(
+            {
+                "draws": np.full(len(order), kind, dtype=object),
+                "rank": np.arange(1, len(order) + 1),
+                "neuron": order,
+                "site": np.array(sites, dtype=object)[order],
+                "unit": units[order],
+                **{name: values[order] for name, values in columns[kind].items()},
+            }
+        )
+        for kind in KINDS
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def summary_frame(rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    """The summary, from its rows in the order of its columns; None is NaN in a column of numbers."""
+    types = {"draws": object, "label": object, "k": np.int64}
+    columns = zip(*rows, strict=True) if rows else [()] * len(SUMMARY)
+    return pd.DataFrame(
+        {
+            name: pd.Series(list(column), dtype=types.get(name, np.float64))
+            for name, column in zip(SUMMARY, columns, strict=True)
+        }
+    )
+
+
+def _require_kind(kind: str) -> str:
+    if kind not in KINDS:
+        raise ParameterError(f"no draws {kind!r}; they are {' and '.join(KINDS)}")
+    return kind

@@ -1,0 +1,169 @@
+"""What the estimators take: arrays, tensors or activations at the door, and the words that count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_array, validate_data
+
+from onegrain.core.activations import Activations
+from onegrain.errors import ParameterError
+
+__all__ = ["CountedWords", "read_activations", "read_pairs", "read_weights"]
+
+BLOCK = 4096
+
+
+def read_activations(estimator: Any, X: Any) -> np.ndarray:
+    """(words, neurons), float32 or float64, with as many neurons as the estimator was fitted to."""
+    values = validate_data(
+        estimator, _plain(X), dtype=[np.float64, np.float32], order="C", ensure_all_finite=False, reset=False
+    )
+    _require_finite(values)
+    return values
+
+
+def read_pairs(estimator: Any, X: Any, y: Any, *, y_numeric: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Activations (words, neurons), float32 or float64, and what is to be told of each word, (words,)."""
+    values, targets = validate_data(
+        estimator,
+        _plain(X),
+        _plain(y),
+        dtype=[np.float64, np.float32],
+        order="C",
+        ensure_all_finite=False,
+        y_numeric=y_numeric,
+    )
+    _require_finite(values)
+    return values, targets
+
+
+def read_weights(sample_weight: Any, n_words: int) -> np.ndarray | None:
+    """float64 (words,), finite and not negative, or None for one each."""
+    if sample_weight is None:
+        return None
+    weights = check_array(
+        _plain(sample_weight),
+        ensure_2d=False,
+        allow_nd=True,
+        ensure_min_samples=0,
+        dtype=np.float64,
+        input_name="sample_weight",
+    )
+    if weights.shape != (n_words,):
+        raise ParameterError(
+            f"sample_weight must hold one weight for each of the {n_words} words, got shape {weights.shape}"
+        )
+    if (weights < 0.0).any():
+        first = int((weights < 0.0).argmax())
+        raise ParameterError(
+            f"sample_weight must not be negative, got {weights[first]} for word {first}; 0 leaves a word out"
+        )
+    return weights
+
+
+@dataclass(frozen=True, eq=False)
+class CountedWords:
+    """The words that have a weight above zero.
+
+    Attributes:
+        values: (words, neurons), float32 or float64.
+        targets: (words,).
+        weights: float64 (words,), with mean one, or None for one each.
+    """
+
+    values: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray | None
+
+    @classmethod
+    def of(cls, values: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> CountedWords:
+        """Leave out the words of weight zero."""
+        if weights is None:
+            return cls(values, targets, None)
+        counted = weights > 0.0
+        if not counted.any():
+            raise ParameterError("all words have weight zero; at least one weight must be above zero")
+        if not counted.all():
+            values, targets, weights = values[counted], targets[counted], weights[counted]
+        return cls(values, targets, weights / weights.mean())
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def average(self, each: np.ndarray) -> Any:
+        """The mean over the words, by weight, of an array that begins with an axis of words."""
+        return np.average(each, axis=0, weights=self.weights)
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """float64 (neurons,), by weight."""
+        total = np.zeros(self.values.shape[1])
+        for rows in self._rows():
+            total += self._weigh(self.values[rows].astype(np.float64), rows).sum(axis=0)
+        return total / len(self)
+
+    @cached_property
+    def spread(self) -> np.ndarray:
+        """float64 (neurons,): standard deviations, by weight; 0 for a neuron that never changes."""
+        total = np.zeros(self.values.shape[1])
+        for rows in self._rows():
+            total += self._weigh(np.square(self.values[rows] - self.mean), rows).sum(axis=0)
+        same = self.values.min(axis=0) == self.values.max(axis=0)
+        return np.where(same, 0.0, np.sqrt(total / len(self)))
+
+    @property
+    def scale(self) -> np.ndarray:
+        """float64 (neurons,): the spread; 1 for a neuron that never changes."""
+        return np.where(self.spread > 0.0, self.spread, 1.0)
+
+    def standardized(self) -> np.ndarray:
+        """(words, neurons), mean zero and standard deviation one, in the dtype of the values."""
+        found = self.values - self.mean.astype(self.values.dtype)
+        found /= self.scale.astype(found.dtype)
+        return found
+
+    def products(self, table: np.ndarray) -> np.ndarray:
+        """float64 (neurons, k): the mean, by weight, of the centred activations times a table (words, k)."""
+        total = np.zeros((self.values.shape[1], table.shape[1]))
+        for rows in self._rows():
+            total += (self.values[rows] - self.mean).T @ self._weigh(table[rows], rows)
+        return total / len(self)
+
+    def _rows(self) -> Iterator[slice]:
+        for first in range(0, len(self), BLOCK):
+            yield slice(first, first + BLOCK)
+
+    def _weigh(self, block: np.ndarray, rows: slice) -> np.ndarray:
+        return block if self.weights is None else block * self.weights[rows, None]
+
+
+def _plain(given: Any) -> Any:
+    """Tensors and activations as numpy arrays; all else as it is, for scikit-learn to judge."""
+    if isinstance(given, Activations):
+        return given.values()
+    if isinstance(given, torch.Tensor):
+        tensor = given.detach().cpu()
+        if tensor.layout != torch.strided:
+            raise ParameterError(f"a dense tensor is needed, got one of {tensor.layout}; use to_dense()")
+        return tensor.float().double().numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()
+    return given
+
+
+def _require_finite(values: np.ndarray) -> None:
+    """Raise ParameterError that tells how many values are not finite, and where the first is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum(dtype=np.float64)):
+            return
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, column = np.argwhere(bad)[0].tolist()
+        raise ParameterError(
+            f"X holds {int(bad.sum())} values that are NaN or inf, where finite ones are needed; the first, "
+            f"{values[row, column]}, is at row {row}, column {column}"
+        )

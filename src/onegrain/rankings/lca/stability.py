@@ -1,0 +1,288 @@
+"""How far an LCA ranking depends on its sentences: the probe fitted again to draws of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from onegrain.core.activations import Activations
+from onegrain.core.progress import Progress, silent
+from onegrain.core.provenance import Provenance
+from onegrain.core.ranking import Ranking
+from onegrain.core.selection import (
+    mean_jaccard,
+    rank_correlations,
+    selection_stability,
+    split_stability,
+)
+from onegrain.core.stability import KINDS, Stability, neuron_frame, summary_frame
+from onegrain.errors import ParameterError
+from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.rankings.lca.ordering import order_neurons
+from onegrain.rankings.lca.probe import ProbeSolver
+from onegrain.rankings.lca.problem import Penalties
+from onegrain.rankings.lca.solver import Solution, SolverOptions
+from onegrain.rankings.lca.training import options_of, training_words
+
+__all__ = ["stability"]
+
+ATTEMPTS = 1000
+COUNTS = (10, 20, 50)
+SHARES = (0.01, 0.05, 0.1, 0.2)
+
+
+def stability(
+    ranking: Ranking,
+    activations: Activations,
+    *,
+    resamples: int = 20,
+    k: Sequence[int] | None = None,
+    seed: int = 0,
+    level: float = 0.95,
+    progress: Progress = silent,
+) -> Stability:
+    """Fit a ranking's probe again to draws of its training sentences, and compare the orders.
+
+    Whole sentences are drawn, in two ways: ``bootstrap``, as many as there are, with replacement [Efron and
+    Tibshirani 1993]; and ``halves``, split at random in two, with a probe for each half, as in complementary
+    pairs stability selection [Shah and Samworth, JRSS B 75(1), 2013]. Draws of the bootstrap share sentences
+    and so also the accidents of the corpus: even noise is ordered somewhat alike. The two halves of a split
+    share none, so what they agree on is in the language, as far as half of the words tell.
+
+    Every probe has the ranking's penalties, starts from the ranking's own weights, and is solved to the
+    tolerance that they were (``polish``). Penalties are not chosen again, and standardised neurons keep the
+    scale of all training words: what varies is the data alone. A draw in which a label has no word is drawn
+    again. The same arguments give the same record, and draw i does not depend on ``resamples``.
+
+    Args:
+        ranking: made by ``lca``, whole (not of one label).
+        activations: those that it was made from, with the same labels.
+        resamples: draws of the bootstrap, and splits; 2 or more. Three probes are fitted for each.
+        k: sizes of top sets; by default 10, 20, 50 and 1, 5, 10, 20 % of the neurons, as far as that is fewer
+            than all.
+        seed: of the draws.
+        level: of the intervals, between 0 and 1.
+        progress: listens to the fits.
+
+    Returns:
+        Ranks, top sets and their stability; see :class:`onegrain.Stability`.
+
+    Raises:
+        ParameterError: no whole LCA ranking, an impossible value, or draws that keep losing a label.
+        MismatchError: the activations or their labels are not those of the ranking.
+    """
+    ks = _sizes(k, ranking.space.size)
+    _require_options(resamples, seed, level)
+    words = training_words(ranking, activations)
+    refit = _Refit(ranking, words, max(ks))
+    found: dict[str, _Draws] = {}
+    with progress("fit probes to draws", 3 * resamples, "probes") as advance:
+        for number, kind in enumerate(KINDS):
+            rngs = [np.random.default_rng([seed, number, draw]) for draw in range(resamples)]
+            found[kind] = refit.run(kind, rngs, advance)
+    parameters = {"analysis": "stability", "resamples": resamples, "k": list(ks), "level": level}
+    made = ranking.provenance
+    return Stability(
+        method=ranking.method,
+        space=ranking.space,
+        neurons=neuron_frame(
+            ranking, {kind: one.columns(ks, level) for kind, one in found.items()}
+        ),
+        summary=_summary(found, ranking.labels, ks, level),
+        correlations={kind: one.correlations() for kind, one in found.items()},
+        level=level,
+        provenance=Provenance(
+            stage="analyse", model=made.model, corpus=made.corpus, sites=made.sites, parameters=parameters,
+            seed=seed, inputs=(made,),
+        ),
+        details={
+            "probes": {kind: len(one.ranks) for kind, one in found.items()},
+            "sentences": refit.n_sentences,
+            "words": len(words),
+            "constant": int((~refit.changing).sum()),
+            "redrawn": {kind: one.redrawn for kind, one in found.items()},
+            "not_converged": {kind: one.not_converged for kind, one in found.items()},
+        },
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Draws:
+    """The orders of one kind of draws.
+
+    Attributes:
+        ranks: float64 (draws, neurons), from 1; neurons without weight share their middle rank.
+        with_weight: bool (draws, neurons).
+        tops: int64 (draws, labels, largest k), each label's first neurons; -1 after the last with a weight.
+        changing: bool (neurons,), those that are not the same at every training word.
+        pairs: int64 (pairs, 2), the draws to compare; None for every two.
+        redrawn: how many draws lost a label.
+        not_converged: how many probes missed their tolerance.
+    """
+
+    ranks: np.ndarray
+    with_weight: np.ndarray
+    tops: np.ndarray
+    changing: np.ndarray
+    pairs: np.ndarray | None
+    redrawn: int
+    not_converged: int
+
+    def selected(self, k: int, label: int | None = None) -> np.ndarray:
+        """bool (draws, neurons): the first k neurons with a weight, in all or for one label."""
+        if label is None:
+            return (self.ranks <= k) & self.with_weight
+        chosen = np.zeros((len(self.ranks), self.ranks.shape[1] + 1), dtype=bool)
+        np.put_along_axis(chosen, self.tops[:, label, :k], True, axis=1)
+        return chosen[:, :-1]
+
+    def columns(self, ks: tuple[int, ...], level: float) -> dict[str, np.ndarray]:
+        """What the draws say of every neuron, by flat index."""
+        low, median, high = np.quantile(self.ranks, [(1 - level) / 2, 0.5, (1 + level) / 2], axis=0)
+        found = {"median": median, "low": low, "high": high, "with_weight": self.with_weight.mean(axis=0)}
+        return found | {f"top:{k}": self.selected(k).mean(axis=0) for k in ks}
+
+    def likeness(self, k: int, label: int | None, level: float) -> tuple[float, ...]:
+        """Jaccard, Phi with its bounds, and mean size of the top sets."""
+        selected = self.selected(k, label)[:, self.changing]
+        if self.pairs is None:
+            phi = selection_stability(selected, level)
+        else:
+            phi = split_stability(selected, self.pairs, level)
+        return mean_jaccard(selected, self.pairs), *phi, float(selected.sum(axis=1).mean())
+
+    def correlations(self) -> dict[str, float]:
+        """Mean rank correlations between draws."""
+        spearman, kendall = rank_correlations(self.ranks[:, self.changing], self.pairs)
+        return {"spearman": spearman, "kendall": kendall}
+
+
+class _Refit:
+    """Fits a ranking's probe to weighted sentences, from the ranking's own weights."""
+
+    def __init__(self, ranking: Ranking, words: LabelledWords, most: int) -> None:
+        self.words, self.most = words, most
+        known, self.number = np.unique(words.sentences, return_inverse=True)
+        self.n_sentences, self.n_labels = len(known), len(words.labels)
+        if self.n_sentences < 2:
+            raise ParameterError("stability needs training words in two sentences or more, there is one")
+        self.changing = words.values.min(axis=0) < words.values.max(axis=0)
+        if not self.changing.any():
+            raise ParameterError("no neuron changes over the training words, so there is no order to compare")
+        options = options_of(ranking)
+        self.steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
+        self.tolerance = options.polish
+        pair = ranking.details["lambda1"], ranking.details["lambda2"]
+        self.penalties = Penalties(np.array(pair[:1], dtype=float), np.array(pair[1:], dtype=float))
+        self.weights = np.asarray(ranking.weights, dtype=np.float64)
+        self.biases = np.array(ranking.details["biases"], dtype=np.float64)
+
+    def run(self, kind: str, rngs: Sequence[np.random.Generator], advance: Callable[[int], None]) -> _Draws:
+        """One draw of a kind for each generator."""
+        drawn = [self.draw(DRAWN[kind], rng) for rng in rngs]
+        parts = [counts for found, _ in drawn for counts in found]
+        shape = len(parts), self.words.values.shape[1]
+        ranks, with_weight = np.empty(shape), np.empty(shape, dtype=bool)
+        tops = np.empty((len(parts), len(self.words.labels), self.most), dtype=np.int64)
+        missed = 0
+        for at, counts in enumerate(parts):
+            weights, converged = self.fit(counts)
+            missed += not converged
+            ordering = order_neurons(weights)
+            ranks[at] = (ordering.n_ranked + 1 + shape[1]) / 2.0
+            ranks[at, ordering.order[: ordering.n_ranked]] = np.arange(1.0, ordering.n_ranked + 1.0)
+            sizes = np.abs(weights)
+            with_weight[at] = sizes.any(axis=0)
+            best = np.argsort(-sizes, axis=1, kind="stable")[:, : self.most]
+            tops[at] = np.where(np.take_along_axis(sizes, best, axis=1) > 0.0, best, -1)
+            advance(1)
+        pairs = None if len(parts) == len(rngs) else np.arange(len(parts)).reshape(-1, 2)
+        again = sum(count for _, count in drawn)
+        return _Draws(ranks, with_weight, tops, self.changing, pairs, again, missed)
+
+    def draw(self, drawn: Drawn, rng: np.random.Generator) -> tuple[tuple[np.ndarray, ...], int]:
+        """How often each sentence comes, in each part of a draw; and how many draws before it lost a label."""
+        lost = ""
+        for again in range(ATTEMPTS):
+            parts = drawn(rng, self.n_sentences)
+            words = [np.bincount(self.words.codes, counts[self.number], self.n_labels) for counts in parts]
+            if np.all(words):
+                return parts, again
+            lost = self.words.labels[int(np.min(words, axis=0).argmin())]
+        raise ParameterError(
+            f"{ATTEMPTS} draws of the sentences each lost a label, the last {lost!r}; its words stand in too "
+            "few sentences: rank with a higher min_count"
+        )
+
+    def fit(self, counts: np.ndarray) -> tuple[np.ndarray, bool]:
+        """float64 (labels, neurons): the probe of sentences that come so often; and whether it converged.
+
+        Words that do not come are left out, the others weighed: the same objective as on the repeated words.
+        """
+        often = counts[self.number]
+        words = self.words.take(often > 0)
+        often = often[often > 0].astype(np.float64)
+        solver = ProbeSolver(words, self.steps, weights=often if often.max() > 1.0 else None)
+        mean = (often.astype(np.float32) @ words.values) / often.sum()
+        unknown = np.full(1, np.nan)
+        start = Solution(
+            weights=self.weights[None],
+            biases=(self.biases + self.weights @ mean)[None],
+            objective=unknown, gap=unknown, gradient=unknown,
+            converged=np.zeros(1, dtype=bool), steps=np.zeros(1, dtype=np.int64),
+        )  # fmt: skip
+        (probe,), solution = solver.solve(self.penalties, self.tolerance, start=start)
+        return probe.weights, bool(solution.converged[0])
+
+
+Drawn = Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]
+"""Draws of so many sentences: for each part int64 (sentences,), how often a sentence comes."""
+
+
+def _with_replacement(rng: np.random.Generator, sentences: int) -> tuple[np.ndarray, ...]:
+    return (np.bincount(rng.integers(0, sentences, size=sentences), minlength=sentences),)
+
+
+def _halves(rng: np.random.Generator, sentences: int) -> tuple[np.ndarray, ...]:
+    counts = np.zeros(sentences, dtype=np.int64)
+    counts[rng.permutation(sentences)[: sentences // 2]] = 1
+    return counts, 1 - counts
+
+
+DRAWN: dict[str, Drawn] = dict(zip(KINDS, (_with_replacement, _halves), strict=True))
+
+
+def _summary(
+    found: dict[str, _Draws], labels: tuple[str, ...], ks: tuple[int, ...], level: float
+) -> pd.DataFrame:
+    every = [(None, None), *((at, label) for at, label in enumerate(labels))]
+    return summary_frame(
+        [
+            (kind, label, k, *draws.likeness(k, at, level))
+            for kind, draws in found.items()
+            for at, label in every
+            for k in ks
+        ]
+    )
+
+
+def _sizes(k: Sequence[int] | None, neurons: int) -> tuple[int, ...]:
+    """The sizes of top sets, ascending, each once."""
+    if k is None:
+        every = {*COUNTS, *(round(share * neurons) for share in SHARES)}
+        return tuple(sorted(one for one in every if 1 <= one < neurons)) or (1,)
+    given = sorted({int(one) for one in k})
+    if not given or given[0] < 1 or given[-1] > neurons:
+        raise ParameterError(f"k must be sizes of top sets from 1 to {neurons}, got {list(k)}")
+    return tuple(given)
+
+
+def _require_options(resamples: int, seed: int, level: float) -> None:
+    for name, value, least in (("resamples", resamples, 2), ("seed", seed, 0)):
+        if isinstance(value, bool) or int(value) != value or value < least:
+            raise ParameterError(f"{name} must be a whole number from {least}, got {value!r}")
+    if not 0.0 < level < 1.0:
+        raise ParameterError(f"level must lie between 0 and 1, got {level}")

@@ -1,0 +1,338 @@
+"""The first phase of the solver: variance-reduced stochastic steps for a whole grid of penalties together.
+
+A full gradient costs one pass over the words and allows one step. SAGA [Defazio et al. 2014] keeps, for every
+word i, the residual R_i = P_i - y_i that was last computed, and the mean A of x_i R_i' over all words. A step
+looks at a minibatch S only,
+
+    theta  <-  prox( theta - rate * (A + (1/|S|) sum_{i in S} x_i (P_i - y_i - R_i)') ),
+
+and its noise vanishes as theta settles, because then P_i - y_i is R_i. The words stand in a random order, fixed
+by the seed, so that a minibatch is a slice and the step two matrix products for all penalties together.
+
+**Scale.** Every neuron is divided by its standard deviation, with its penalty rescaled to match, so that one
+rate does for all neurons.
+
+**Rate.** For label l of a problem, the curvature on a minibatch of B words is at most about
+
+    h_l e + q_l m / B,     h_l = mean of p(1-p),   q_l = mean of (p(1-p))^2 / h_l
+
+where e is the largest eigenvalue of the neurons' correlations and m = mean |x|^4 / mean |x|^2. h and q follow
+the probabilities as they sharpen, so the rate, 1/4 of the inverse, rises by itself by an order of magnitude. If
+the loss of a problem rises over an epoch, its rate is halved for good.
+
+**Growing.** The first epochs see an eighth of the words, then a quarter, then half: early steps need few words.
+They also raise penalties to a hundredth, then a thousandth, of the strongest: problems that differ by less go
+the same way at first, and are one problem until then.
+
+Products run in bfloat16 where the processor multiplies it natively, sums and weights are float32: what comes
+out is a start for the certified phase of solver.py, not an answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from onegrain.rankings.lca.problem import Penalties, ProbeData
+
+__all__ = ["Schedule", "approach", "native_bfloat16"]
+
+BATCH = 256
+BLOCK = 4096
+SAFETY = 0.25
+FOLLOW = 0.1
+MINIBATCHES = 96
+TABLES_EVERY = 8
+FLOORS = (1e-2, 1e-3, 0.0)
+GROWTH = ((1 / 8, 5), (1 / 4, 3), (1 / 2, 2))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long the stochastic phase goes on.
+
+    Attributes:
+        epochs: epochs at the most, after the first three, for problems that still move.
+        settled: a problem moves if its objective fell by more than this share of itself in the last epoch.
+        seed: of the order of the words.
+        fewest: with fewer words than this the phase is not worth its start, and is left out.
+    """
+
+    epochs: int = 6
+    settled: float = 0.05
+    seed: int = 0
+    fewest: int = 4 * BATCH
+
+
+def native_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 matrices natively."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def approach(data: ProbeData, penalties: Penalties, schedule: Schedule) -> tuple[Tensor, Tensor]:
+    """Weights (neurons, G, labels) of the scaled neurons, and biases (G, labels), near the minimum; float32."""
+    words = _Words.of(data, schedule.seed)
+    pace = _pace(words)
+    strongest = float(max(penalties.l1.max(), penalties.l2.max()))
+    level, into = _lifted(penalties, FLOORS[0] * strongest)
+    descent = _Descent(words, level)
+    descent.grow_up()
+    descent.run(pace)
+    for share in FLOORS[1:]:
+        level, now = _lifted(penalties, share * strongest)
+        _, first = np.unique(now, return_index=True)
+        descent, into = descent.take(into[first], level), now
+        descent.run(pace)
+    weights, biases = (part.clone() for part in descent.result())
+    _settle(descent, (weights, biases), schedule)
+    return weights[:, into], biases[into]
+
+
+def _pace(words: _Words) -> int:
+    """Epochs at a time: one, and with few words so many that there are steps enough."""
+    return max(1, MINIBATCHES * BATCH // words.count)
+
+
+def _lifted(penalties: Penalties, floor: float) -> tuple[Penalties, np.ndarray]:
+    """The different problems that are left when every penalty is at least ``floor``, and which each becomes."""
+    lifted = np.maximum(np.stack([penalties.l1, penalties.l2], axis=1), floor)
+    pairs, into = np.unique(lifted, axis=0, return_inverse=True)
+    return Penalties(pairs[:, 0], pairs[:, 1]), into.reshape(-1)
+
+
+def _settle(descent: _Descent, found: tuple[Tensor, Tensor], schedule: Schedule) -> None:
+    """Epochs for those problems whose objective still falls fast; overwrites their weights and biases."""
+    weights, biases = found
+    there = np.arange(len(descent.penalties))
+    for _ in range(schedule.epochs):
+        moving = (descent.fall > schedule.settled).numpy().nonzero()[0]
+        if not len(moving):
+            return
+        if len(moving) < len(there):
+            there, descent = there[moving], descent.take(moving, descent.penalties.take(moving))
+        descent.run(_pace(descent.words))
+        weights[:, there], biases[there] = descent.result()
+
+
+@dataclass(frozen=True, eq=False)
+class _Words:
+    """The words in random order, every neuron with standard deviation one.
+
+    Attributes:
+        values: (words, neurons), bfloat16 or float32.
+        codes: int64 (words,).
+        omega: float32 (words,), or None.
+        shares: float32 (labels,).
+        unit: float32 (neurons,), u of problem.py.
+        top: e, the largest eigenvalue of the correlations.
+        mass: m, mean |x|^4 / mean |x|^2.
+    """
+
+    values: Tensor
+    codes: Tensor
+    omega: Tensor | None
+    shares: Tensor
+    unit: Tensor
+    top: float
+    mass: float
+
+    @property
+    def count(self) -> int:
+        return len(self.codes)
+
+    @classmethod
+    def of(cls, data: ProbeData, seed: int) -> _Words:
+        order = torch.from_numpy(np.random.default_rng(seed).permutation(data.n_words))
+        values = torch.empty(data.scaled.shape, dtype=torch.bfloat16 if native_bfloat16() else torch.float32)
+        lengths = []
+        for start in range(0, len(order), BLOCK):
+            block = data.scaled[order[start : start + BLOCK]]
+            values[start : start + BLOCK] = block
+            lengths.append(torch.linalg.vector_norm(block, dim=1).double().square())
+        squared = torch.cat(lengths)
+        return cls(
+            values=values,
+            codes=data.targets[order],
+            omega=None if data.omega is None else data.omega[order].to(torch.float32),
+            shares=torch.from_numpy(data.label_shares).to(torch.float32),
+            unit=data.penalty_scale().to(torch.float32),
+            top=_largest_eigenvalue(values[:BLOCK].to(torch.float32)),
+            mass=float(squared.square().mean() / squared.mean().clamp(min=1e-12)),
+        )
+
+
+def _largest_eigenvalue(values: Tensor) -> float:
+    """Of values' values / words, by power iteration."""
+    vector = torch.ones(values.shape[1]) / values.shape[1] ** 0.5
+    found = 1.0
+    for _ in range(20):
+        image = values.T @ (values @ vector) / len(values)
+        found = float(image.norm())
+        if found == 0.0:
+            return 1.0
+        vector = image / found
+    return found
+
+
+class _Descent:
+    """SAGA for G problems; K = G * labels columns stand side by side.
+
+    Args:
+        words: the words.
+        penalties: of the G problems.
+    """
+
+    def __init__(self, words: _Words, penalties: Penalties) -> None:
+        self.words = words
+        self.penalties = penalties
+        labels, grid = len(words.shares), len(penalties)
+        shape = (words.values.shape[1], grid * labels)
+        self.seen = 0
+        self.weights = torch.zeros(shape)
+        self.biases = words.shares.log().repeat(grid)
+        self.residuals = torch.zeros(words.count, shape[1])
+        self.mean = torch.zeros(shape)
+        self.mean_bias = torch.zeros(shape[1])
+        variance = words.shares * (1.0 - words.shares)
+        self.curvature = variance.repeat(grid)
+        self.peak = torch.full_like(self.curvature, 0.25)
+        self.caution = torch.ones(grid)
+        self.last = torch.full((grid,), torch.inf)
+        self.fall = torch.full((grid,), torch.inf)
+        self.order = np.random.default_rng(len(penalties))
+        self._threshold, self._shrink = torch.zeros(shape), torch.ones(shape)
+        self._change, self._clipped = torch.zeros(shape), torch.zeros(shape)
+
+    def take(self, sources: np.ndarray, penalties: Penalties) -> _Descent:
+        """Problems that begin where some of these are; a source may serve several."""
+        labels = len(self.words.shares)
+        columns = (torch.from_numpy(sources)[:, None] * labels + torch.arange(labels)).ravel()
+        new = _Descent.__new__(_Descent)
+        new.__dict__ |= self.__dict__
+        for name in ("weights", "residuals", "mean", "_threshold", "_shrink", "_change", "_clipped"):
+            setattr(new, name, getattr(self, name)[:, columns].contiguous())
+        for name in ("biases", "mean_bias", "curvature", "peak"):
+            setattr(new, name, getattr(self, name)[columns])
+        for name in ("caution", "last", "fall"):
+            setattr(new, name, getattr(self, name)[sources])
+        new.penalties = penalties
+        return new
+
+    def grow_up(self) -> None:
+        """Take the words in, part by part, with epochs over what is in."""
+        for share, epochs in GROWTH:
+            part = int(self.words.count * share) // BATCH * BATCH
+            if part >= 2 * BATCH:
+                self.grow(part)
+                self.run(epochs)
+        self.grow(self.words.count)
+
+    def grow(self, count: int) -> None:
+        """Take the words up to ``count`` in, with their residuals at the present weights."""
+        total, total_bias = self.mean * self.seen, self.mean_bias * self.seen
+        for start in range(self.seen, count, BLOCK):
+            rows = slice(start, min(start + BLOCK, count))
+            residual = self._residual(rows, self._probabilities(rows)[0])
+            self.residuals[rows] = residual
+            total += self._products(rows, residual)
+            total_bias += residual.sum(0)
+        self.mean, self.mean_bias = total / count, total_bias / count
+        self.seen = count
+        self.last.fill_(torch.inf)
+
+    def run(self, epochs: int) -> None:
+        """Epochs over the words that are in."""
+        starts = np.arange(0, self.seen, BATCH)
+        for _ in range(epochs):
+            loss = torch.zeros(len(self.penalties))
+            for number, start in enumerate(self.order.permutation(starts).tolist()):
+                if number % TABLES_EVERY == 0:
+                    self._set_tables()
+                loss += self._step(slice(start, min(start + BATCH, self.seen)))
+            objective = loss / self.seen + self._penalty()
+            self.caution = torch.where(objective > 1.01 * self.last, self.caution / 2.0, self.caution)
+            self.fall = (self.last - objective) / objective
+            self.last = objective
+
+    def result(self) -> tuple[Tensor, Tensor]:
+        """Weights (neurons, G, labels) and biases (G, labels)."""
+        grid = len(self.penalties)
+        return self.weights.view(len(self.weights), grid, -1), self.biases.view(grid, -1)
+
+    def _probabilities(self, rows: slice) -> tuple[Tensor, Tensor]:
+        """P at the present weights, (rows, G, labels), and the summed loss (G,)."""
+        grid = len(self.penalties)
+        values, codes = self.words.values[rows], self.words.codes[rows]
+        logits = (values @ self.weights.to(values.dtype)).to(torch.float32).add_(self.biases)
+        logits = logits.view(len(codes), grid, -1)
+        logits -= logits.amax(2, keepdim=True)
+        own = logits.gather(2, codes[:, None, None].expand(-1, grid, 1)).squeeze(2)
+        logits.exp_()
+        totals = logits.sum(2)
+        each = totals.log() - own
+        if self.words.omega is not None:
+            each *= self.words.omega[rows, None]
+        logits /= totals.unsqueeze(2)
+        return logits, each.sum(0)
+
+    def _residual(self, rows: slice, probabilities: Tensor) -> Tensor:
+        """omega (P - y), (rows, K); P is overwritten."""
+        codes = self.words.codes[rows]
+        at = codes[:, None, None].expand(-1, len(self.penalties), 1)
+        probabilities.scatter_add_(2, at, probabilities.new_full((1, 1, 1), -1.0).expand_as(at))
+        if self.words.omega is not None:
+            probabilities *= self.words.omega[rows, None, None]
+        return probabilities.view(len(codes), -1)
+
+    def _products(self, rows: slice, residual: Tensor) -> Tensor:
+        values = self.words.values[rows]
+        return (values.T @ residual.to(values.dtype)).to(torch.float32)
+
+    def _set_tables(self) -> None:
+        """Rates, and what the penalties do in a step of that rate."""
+        labels = len(self.words.shares)
+        caution = self.caution.repeat_interleave(labels)
+        limit = self.words.top * self.curvature + self.words.mass / BATCH * self.peak
+        self._rate = SAFETY * caution / limit.clamp(min=1e-12)
+        self._bias_rate = self._rate * self.words.top / 4.0
+        l1, l2 = (
+            torch.from_numpy(part).to(torch.float32).repeat_interleave(labels)
+            for part in (self.penalties.l1, self.penalties.l2)
+        )
+        torch.outer(self.words.unit, self._rate * l1, out=self._threshold)
+        torch.outer(self.words.unit.square(), 2.0 * self._rate * l2, out=self._shrink)
+        self._shrink.add_(1.0).reciprocal_()
+        self._floor = -self._threshold
+
+    def _step(self, rows: slice) -> Tensor:
+        """One minibatch; returns its summed loss (G,) before the step."""
+        chances, loss = self._probabilities(rows)
+        count = len(chances)
+        variance = (chances * (1.0 - chances)).view(count, -1)
+        if self.words.omega is not None:
+            variance *= self.words.omega[rows, None]
+        spread = variance.mean(0)
+        self.curvature.lerp_(spread, FOLLOW)
+        self.peak.lerp_(variance.square().mean(0) / spread.clamp(min=1e-12), FOLLOW)
+        residual = self._residual(rows, chances)
+        change = residual - self.residuals[rows]
+        self.residuals[rows] = residual
+        self._change.copy_(self.words.values[rows].T @ change.to(self.words.values.dtype))
+        self.mean.add_(self._change, alpha=1.0 / self.seen)
+        self.weights.addcmul_(self.mean, self._rate, value=-1.0)
+        self.weights.addcmul_(self._change, self._rate, value=1.0 / self.seen - 1.0 / count)
+        turn = change.sum(0)
+        self.mean_bias.add_(turn, alpha=1.0 / self.seen)
+        self.biases -= self._bias_rate * (self.mean_bias + turn * (1.0 / count - 1.0 / self.seen))
+        torch.clamp(self.weights, self._floor, self._threshold, out=self._clipped)
+        self.weights.sub_(self._clipped).mul_(self._shrink)
+        return loss
+
+    def _penalty(self) -> Tensor:
+        grid = len(self.penalties)
+        weights = (self.weights * self.words.unit[:, None]).view(len(self.weights), grid, -1)
+        l1, l2 = (torch.from_numpy(part).to(torch.float32) for part in (self.penalties.l1, self.penalties.l2))
+        return l1 * weights.abs().sum((0, 2)) + l2 * weights.square().sum((0, 2))

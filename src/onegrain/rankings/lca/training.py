@@ -1,0 +1,117 @@
+"""The words that an LCA ranking was made from, found again from its record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+
+import numpy as np
+
+from onegrain.core.activations import Activations
+from onegrain.core.provenance import Provenance
+from onegrain.core.ranking import Ranking
+from onegrain.errors import MismatchError, ParameterError
+from onegrain.rankings.lca.labelled import LabelledWords, read_labelled, split_sentences
+from onegrain.rankings.lca.options import LcaOptions
+from onegrain.rankings.lca.problem import ProbeData
+
+__all__ = ["options_of", "training_words"]
+
+BLOCK = 4096
+SAME = 1e-3
+
+
+def options_of(ranking: Ranking) -> LcaOptions:
+    """The options with which a ranking was made."""
+    given = ranking.provenance.parameters
+    return LcaOptions(**{one.name: given[one.name] for one in fields(LcaOptions) if one.name in given})
+
+
+def training_words(ranking: Ranking, activations: Activations) -> LabelledWords:
+    """The training words of a ranking, their values as its probe saw them (standardised if it did that).
+
+    Raises:
+        ParameterError: the ranking is not a whole one of ``lca``.
+        MismatchError: other neurons, words, labels, model or extraction; or other values, seen by the objective
+            of the ranking's probe, which then is not the one that the record states.
+    """
+    _require_whole(ranking)
+    _require_source(ranking, activations)
+    options = options_of(ranking)
+    kept = _sentences(ranking, activations, options)
+    words = read_labelled(activations, str(ranking.layer), kept, options.min_count)
+    if words.labels != ranking.labels:
+        raise _other(ranking, activations, f"labels {', '.join(words.labels)}, not {', '.join(ranking.labels)}")
+    if options.standardize:
+        data = ProbeData(words.values, words.codes, len(words.labels))
+        scale = np.where(data.spread > 0.0, data.spread, 1.0).astype(np.float32)
+        words = replace(words, values=(words.values - data.mean.astype(np.float32)) / scale)
+    stated = float(ranking.details["solution"]["objective"])
+    found = _objective(ranking, words)
+    if not abs(found - stated) <= SAME * abs(stated):
+        raise _other(
+            ranking, activations, f"values: its probe's objective is {stated:.6g} nats, on these {found:.6g}"
+        )
+    return words
+
+
+def _require_whole(ranking: Ranking) -> None:
+    needed = {"lambda1", "lambda2", "biases", "solution", "train"}
+    if ranking.method != "lca" or ranking.weights is None or not needed <= set(ranking.details):
+        raise ParameterError(
+            f"stability fits the probe of a whole lca ranking again; this is a ranking by {ranking.method}, "
+            "or of one label: give the record that rank('lca', ...) returned"
+        )
+
+
+def _require_source(ranking: Ranking, activations: Activations) -> None:
+    activations.space.require_same(ranking.space, f"{ranking.method} ranking")
+    corpus = ranking.provenance.corpus
+    if corpus is not None and corpus.content_hash != activations.corpus.content_hash:
+        raise _other(ranking, activations, f"words: the ranking's are those of {corpus.source}")
+    own = activations.provenance
+    source = ranking.provenance.inputs[0] if ranking.provenance.inputs else own
+    if _identity(source) != _identity(own):
+        raise _other(ranking, activations, f"model or parameters: the ranking's are {_identity(source)}")
+
+
+def _identity(provenance: Provenance) -> str:
+    """What activations were extracted by, as text."""
+    weights = provenance.model.weight_hash if provenance.model else None
+    return json.dumps([provenance.stage, weights, provenance.parameters], sort_keys=True)
+
+
+def _sentences(ranking: Ranking, activations: Activations, options: LcaOptions) -> np.ndarray:
+    """bool (sentences,): those trained on; which is told by the counts of the labels' words."""
+    layer, known = activations.layer(str(ranking.layer)), ranking.details["train"]["label_words"]
+    seed = ranking.provenance.seed or 0
+    for apart in (True, False) if len(ranking.provenance.inputs) > 1 else (False,):
+        kept, _ = split_sentences(activations, options, seed, apart=apart)
+        inside = kept[activations.corpus.sentence_of_word] & (layer.codes >= 0)
+        counts = np.bincount(layer.codes[inside], minlength=len(layer.vocabulary)).tolist()
+        if known.items() <= dict(zip(layer.vocabulary, counts, strict=True)).items():
+            return kept
+    raise _other(ranking, activations, f"labels in {layer.name!r}: the ranking's counts of words are {known}")
+
+
+def _objective(ranking: Ranking, words: LabelledWords) -> float:
+    """J of the ranking's own probe on the words, nats a word."""
+    theta = np.asarray(ranking.weights)
+    biases, total = np.array(ranking.details["biases"]), 0.0
+    for start in range(0, len(words), BLOCK):
+        rows = slice(start, start + BLOCK)
+        logits = (words.values[rows] @ theta.T.astype(np.float32)).astype(np.float64) + biases
+        right = np.take_along_axis(logits, words.codes[rows, None], axis=1)[:, 0]
+        top = logits.max(axis=1)
+        total += float((top + np.log(np.exp(logits - top[:, None]).sum(axis=1)) - right).sum())
+    penalty = (
+        ranking.details["lambda1"] * np.abs(theta).sum() + ranking.details["lambda2"] * np.square(theta).sum()
+    )
+    return total / len(words) + float(penalty)
+
+
+def _other(ranking: Ranking, activations: Activations, what: str) -> MismatchError:
+    return MismatchError(
+        f"{activations.describe()} is not what this {ranking.method} ranking was made from; it has other {what}"
+        "; give the activations that were ranked"
+    )

@@ -1,0 +1,54 @@
+"""Chart of stability: the places that the top neurons take in draws of the sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+from onegrain.core.stability import Stability
+from onegrain.errors import ParameterError
+from onegrain.reports.charts.theme import COLOURS, INK, WIDTH, finish
+from onegrain.reports.numbers import percent
+
+__all__ = ["rank_intervals"]
+
+HEIGHT_STEP = 18
+
+
+def rank_intervals(stability: Stability, kind: str = "bootstrap", top: int = 20) -> Any:
+    """Median rank and rank interval of the first neurons, a tick at the ranking's own place.
+
+    Args:
+        stability: the record.
+        kind: ``bootstrap`` or ``halves``.
+        top: how many neurons.
+
+    Raises:
+        ParameterError: no such kind, or fewer than one neuron.
+    """
+    if top < 1:
+        raise ParameterError(f"top must be 1 or more, got {top}")
+    frame = stability.of(kind).head(top)
+    frame = frame.assign(name=[stability.space.name(int(index)) for index in frame["neuron"]])
+    names = frame["name"].tolist()
+    y = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(labelOverlap=False))
+    tooltip = [
+        alt.Tooltip("name:N", title="neuron"),
+        "rank:Q",
+        *(alt.Tooltip(f"{column}:Q", format=",.1f") for column in ("median", "low", "high")),
+        alt.Tooltip("with_weight:Q", title="draws with a weight", format=".0%"),
+    ]
+    base = alt.Chart(frame[["name", "rank", "median", "low", "high", "with_weight"]]).encode(y=y)
+    scale = alt.Scale(type="log", domainMin=1, nice=False)
+    x = alt.X("low:Q", title="Rank in the draws (log scale)", scale=scale)
+    bars = base.mark_rule(color=COLOURS[5], strokeWidth=6).encode(x=x, x2="high:Q", tooltip=tooltip)
+    medians = base.mark_point(color=COLOURS[0], filled=True, size=45, opacity=1).encode(
+        x=alt.X("median:Q", scale=scale), tooltip=tooltip
+    )
+    places = base.mark_tick(color=INK, thickness=2, size=14).encode(x=alt.X("rank:Q", scale=scale))
+    chart = (bars + places + medians).properties(width=WIDTH - 80, height=alt.Step(HEIGHT_STEP))
+    subtitle = (
+        f"bar: {percent(stability.level, 0)} of the {kind} draws; point: median; tick: the ranking itself"
+    )
+    return finish(chart, "Places of the first neurons when the sentences change", subtitle)

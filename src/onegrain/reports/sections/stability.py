@@ -1,0 +1,89 @@
+"""Section on stability: how far an order depends on the sentences that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from onegrain.core.stability import KINDS, Stability
+from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
+from onegrain.reports.charts import rank_intervals
+from onegrain.reports.numbers import number, percent
+
+__all__ = ["stability_findings", "stability_section"]
+
+FORMATS = {"jaccard": ".2f", "phi": ".2f", "size": ",.1f"}
+HEADINGS = {"phi": "Φ", "size": "mean size"}
+
+
+def _chosen_k(stability: Stability) -> int:
+    """The size of top set that a sentence tells of: 10, else the nearest."""
+    return min(stability.ks, key=lambda k: (abs(k - 10), k))
+
+
+def stability_findings(records: Mapping[str, Stability]) -> list[str]:
+    """One sentence a record: how far two halves of the sentences agree on the first neurons."""
+    found = []
+    for name, stability in records.items():
+        k = _chosen_k(stability)
+        row = stability.at("halves").set_index("k").loc[k]
+        sure = stability.of("bootstrap")
+        kept = int((sure[f"top:{k}"] >= stability.level).sum())
+        found.append(
+            f"{name}: two halves of the sentences, which share none, share {percent(row['jaccard'], 0)} of "
+            f"their first {k} neurons together (Φ = {number(row['phi'], '.2f')}, corrected for chance); "
+            f"{kept} neurons are among the first {k} in {percent(stability.level, 0)} of the bootstrap's draws "
+            "or more."
+        )
+    return found
+
+
+def stability_section(records: Mapping[str, Stability]) -> Section:
+    """Whether other sentences would give the same order: top sets compared, and the first neurons' places.
+
+    Args:
+        records: name -> stability.
+    """
+    blocks: list[Block] = [Text(tuple(stability_findings(records)))]
+    for name, stability in records.items():
+        blocks += [Text((), heading=name), *_tables(stability)]
+        blocks.append(Chart(rank_intervals(stability), slug(f"rank-intervals-{name}")))
+    return Section("Would other sentences give the same order?", blocks, "stability")
+
+
+def _tables(stability: Stability) -> list[Block]:
+    level = percent(stability.level, 0)
+    interval = f"{level} interval"
+    parts = []
+    for kind in KINDS:
+        rows = stability.at(kind)
+        between = [f"{low:.2f} to {high:.2f}" for low, high in zip(rows["low"], rows["high"], strict=True)]
+        table = rows.drop(columns=["low", "high"]).assign(**{interval: between})
+        parts.append(table.assign(draws=kind)[["draws", "k", "jaccard", "phi", interval, "size"]])
+    likeness = "; ".join(
+        f"{kind} {number(found['spearman'], '.2f')} (Spearman), {number(found['kendall'], '.2f')} (Kendall)"
+        for kind, found in stability.correlations.items()
+    )
+    caption = (
+        "Top sets of k neurons with a weight, compared between every two draws (bootstrap) and between the two "
+        "halves of a split (halves). Φ corrects for chance: 1 for equal sets, 0 for unrelated ones. Mean rank "
+        f"correlation: {likeness}."
+    )
+    whole = Table(pd.concat(parts, ignore_index=True), caption, FORMATS, HEADINGS)
+    k = _chosen_k(stability)
+    rows = []
+    for label in stability.labels:
+        found = {kind: stability.at(kind, label).set_index("k").loc[k] for kind in KINDS}
+        rows.append(
+            {
+                "label": label,
+                "size": found["halves"]["size"],
+                **{f"{kind} {name}": found[kind][name] for kind in KINDS for name in ("jaccard", "phi")},
+            }
+        )
+    if not rows:
+        return [whole]
+    formats = {"size": ",.1f"} | {f"{kind} {name}": ".2f" for kind in KINDS for name in ("jaccard", "phi")}
+    headings = {f"{kind} phi": f"{kind} Φ" for kind in KINDS} | {"size": "mean size in halves"}
+    return [whole, Table(pd.DataFrame(rows), f"The same for each label's own first {k}.", formats, headings)]

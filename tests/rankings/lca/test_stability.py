@@ -1,0 +1,222 @@
+"""Stability of an LCA ranking: planted neurons keep their places, noise does not; a draw is what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import onegrain as og
+from onegrain.core.corpus import LabelLayer
+from onegrain.core.provenance import ModelIdentity
+from onegrain.errors import MismatchError, ParameterError, RecordError
+from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.rankings.lca.ordering import order_neurons
+from onegrain.rankings.lca.probe import ProbeSolver
+from onegrain.rankings.lca.problem import Penalties
+from onegrain.rankings.lca.stability import DRAWN, _Refit
+from onegrain.rankings.lca.training import training_words
+
+KINDS = ("bootstrap", "halves")
+CLEAR = og.PlantedNeurons(exclusive=2, copies=0, weak=0, noise=40)
+NOTHING = og.PlantedNeurons(noise=60)
+
+
+def ranked(activations: og.Activations, **parameters: Any) -> og.Ranking:
+    given = {"lambda1": 0.01, "lambda2": 0.01, "standardize": True, "evaluate": False, **parameters}
+    return og.rank("lca", activations, label="upos", **given)
+
+
+@pytest.fixture(scope="module")
+def strong() -> tuple[og.Planted, og.Ranking, og.Stability]:
+    """Nine neurons that carry labels clearly, among 40 of noise, with penalties that let noise in."""
+    planted = og.planted(200, strength=3.0, neurons=CLEAR, seed=1)
+    ranking = ranked(planted.activations, lambda1=1e-3)
+    return planted, ranking, og.stability(ranking, planted.activations, resamples=20, k=(4, 9, 20))
+
+
+def test_what_is_planted_keeps_its_places(strong: tuple[og.Planted, og.Ranking, og.Stability]) -> None:
+    planted, ranking, found = strong
+    informative = set(planted.indices("exclusive", "shared").tolist())
+    assert set(ranking.order[:9].tolist()) == informative
+    for kind in KINDS:
+        nine = found.at(kind).set_index("k").loc[9]
+        assert nine["phi"] > 0.95
+        assert nine["jaccard"] > 0.95
+        assert nine["size"] == 9.0
+        rows = found.of(kind)
+        assert rows["neuron"].tolist() == ranking.order.tolist()
+        assert rows["rank"].tolist() == list(range(1, 54))
+        top = rows[rows["neuron"].isin(informative)]
+        assert (top["top:9"] > 0.9).all()
+        assert (top["with_weight"] == 1.0).all()
+        assert (top["median"] <= 9).all()
+        assert (rows.iloc[9:]["top:9"] < 0.2).all()
+    first = found.of("bootstrap").head(9)
+    assert ((first["low"] <= first["rank"]) & (first["rank"] <= first["high"])).all()
+    assert (first["high"] - first["low"] <= 8).all()
+    assert found.at("halves").set_index("k").loc[20, "phi"] < 0.7
+
+
+def test_each_labels_own_order_is_told_of(strong: tuple[og.Planted, og.Ranking, og.Stability]) -> None:
+    planted, ranking, found = strong
+    assert found.labels == ranking.labels
+    for label in ranking.labels:
+        rows = found.at("halves", label)
+        assert rows["k"].tolist() == [4, 9, 20]
+        assert rows["phi"].max() > 0.5
+    shared = {"ADJ", "DET"}
+    two = og.stability(ranking, planted.activations, resamples=4, k=(2,))
+    for label in set(ranking.labels) - shared:
+        assert two.at("bootstrap", label)["phi"].item() == 1.0
+
+
+def test_noise_agrees_with_itself_on_the_same_sentences_but_not_on_others() -> None:
+    """Halves share no sentence, so their Phi is about 0; bootstrap draws share most, and so their accidents."""
+    halves, boot, spearman = [], [], []
+    for seed in range(4):
+        planted = og.planted(200, strength=0.0, neurons=NOTHING, seed=seed)
+        found = og.stability(ranked(planted.activations, lambda1=0.005), planted.activations, k=(5, 10, 20))
+        halves.append(found.at("halves")["phi"])
+        boot.append(found.at("bootstrap")["phi"])
+        spearman.append(found.correlations["halves"]["spearman"])
+    assert np.abs(np.mean(halves, axis=0)).max() < 0.05
+    assert abs(np.mean(spearman)) < 0.05
+    assert (np.mean(boot, axis=0) < 0.3).all()
+    assert np.mean(boot) > np.mean(halves)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("standardize", [False, True])
+def test_a_draw_is_the_probe_of_sentences_that_are_really_repeated(kind: str, standardize: bool) -> None:
+    planted = og.planted(80, strength=1.0, seed=3)
+    ranking = ranked(planted.activations, lambda1=3e-3, polish=1e-6, standardize=standardize, min_count=1)
+    words = training_words(ranking, planted.activations)
+    refit = _Refit(ranking, words, 5)
+    counts = refit.draw(DRAWN[kind], np.random.default_rng(5))[0][0]
+    assert counts.max() == 1 if kind == "halves" else counts.max() > 1
+    rows = np.concatenate(
+        [np.flatnonzero(refit.number == one) for one in np.repeat(np.arange(len(counts)), counts)]
+    )
+    repeated = LabelledWords(
+        words.values[rows], words.codes[rows], np.zeros(len(rows), dtype=np.int64), words.labels, {}
+    )
+    penalties = Penalties(np.array([3e-3]), np.array([0.01]))
+    (expected,), _ = ProbeSolver(repeated).solve(penalties, 1e-6)
+    weights, converged = refit.fit(counts)
+    assert converged
+    assert weights == pytest.approx(expected.weights, abs=1e-3)
+    top = order_neurons(expected.weights).order[:6]
+    assert order_neurons(weights).order[:6].tolist() == top.tolist()
+
+
+def test_the_same_seed_gives_the_same_bytes_and_more_draws_begin_with_the_same(tmp_path: Path) -> None:
+    planted = og.planted(60, strength=1.0, seed=2)
+    ranking = ranked(planted.activations)
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        og.stability(ranking, planted.activations, resamples=3, seed=seed).save(tmp_path / name)
+    first, again, other = ((tmp_path / name).read_bytes() for name in "abc")
+    assert first == again
+    assert first != other
+    refit = _Refit(ranking, training_words(ranking, planted.activations), 5)
+    runs = [
+        refit.run("halves", [np.random.default_rng([0, 1, draw]) for draw in range(n)], lambda done: None)
+        for n in (2, 3)
+    ]
+    assert runs[0].ranks.tolist() == runs[1].ranks[:4].tolist()
+    two = refit.draw(DRAWN["halves"], np.random.default_rng(0))[0]
+    assert (two[0] + two[1] == 1).all()
+
+
+def test_a_saved_record_is_loaded_as_it_was(tmp_path: Path) -> None:
+    planted = og.planted(60, strength=1.0, seed=2)
+    found = og.stability(ranked(planted.activations), planted.activations, resamples=2, level=0.9)
+    found.save(tmp_path / "stability.parquet")
+    loaded = og.Stability.load(tmp_path / "stability.parquet")
+    assert loaded.neurons.to_dict("list") == found.neurons.to_dict("list")
+    np.testing.assert_equal(loaded.summary.to_dict("list"), found.summary.to_dict("list"))
+    assert loaded.summary.dtypes.tolist() == found.summary.dtypes.tolist()
+    for name in ("method", "space", "correlations", "level", "details", "provenance", "ks", "labels"):
+        assert getattr(loaded, name) == getattr(found, name), name
+    assert found.ks == (2, 3, 6, 10, 20)
+    assert found.provenance.inputs[0].stage == "rank"
+    with pytest.raises(RecordError, match="not a ranking"):
+        og.Ranking.load(tmp_path / "stability.parquet")
+    with pytest.raises(ParameterError, match="ADJ"):
+        loaded.at("halves", "NONE")
+    with pytest.raises(ParameterError, match="bootstrap and halves"):
+        loaded.of("thirds")
+
+
+def test_the_words_are_those_that_the_ranking_was_trained_on(tmp_path: Path) -> None:
+    """Whether dev or test was given, and a part of the words only: the record's counts of words tell."""
+    planted = og.planted(80, strength=2.0, seed=4)
+    held = og.planted(30, strength=2.0, seed=4, words_seed=9).activations
+    rankings = (
+        (360, ranked(planted.activations)),
+        (400, ranked(planted.activations, dev=held)),
+        (360, ranked(planted.activations, test=held, seed=3)),
+        (150, ranked(planted.activations, dev=held, max_words=150)),
+    )
+    for words, ranking in rankings:
+        ranking.save(tmp_path / "ranking.parquet", force=True)
+        again = og.Ranking.load(tmp_path / "ranking.parquet")
+        assert len(training_words(again, planted.activations)) == words
+
+
+def test_a_label_that_a_draw_loses_means_another_draw() -> None:
+    planted = og.planted(60, strength=1.0, seed=5)
+    labels = planted.activations.layer("upos").labels()
+    labels[7] = labels[31] = "RARE"
+    corpus = planted.activations.corpus.with_layer(LabelLayer.from_labels("upos", labels))
+    activations = planted.activations.with_corpus(corpus)
+    held = og.planted(30, strength=1.0, seed=5, words_seed=9).activations
+    ranking = ranked(activations, min_count=1, dev=held)
+    found = og.stability(ranking, activations, resamples=10)
+    assert found.labels == ("ADJ", "DET", "NOUN", "RARE", "VERB")
+    assert min(found.details["redrawn"].values()) > 0
+    labels[31] = "NOUN"
+    once = activations.with_corpus(corpus.with_layer(LabelLayer.from_labels("upos", labels)))
+    with pytest.raises(ParameterError, match=r"RARE.*min_count"):
+        og.stability(ranked(once, min_count=1, dev=held), once, resamples=2)
+
+
+def test_other_activations_are_refused() -> None:
+    planted = og.planted(60, strength=1.0, seed=2)
+    given, ranking = planted.activations, ranked(planted.activations)
+    labels = given.layer("upos").labels()
+    labels[0], labels[1] = "NOUN", "NOUN"
+    model = ModelIdentity(id="other", architecture="x", weight_hash="ab")
+    others = {
+        "neurons": og.planted(60, neurons=CLEAR, seed=2).activations,
+        "words": og.planted(60, strength=1.0, seed=8).activations,
+        "model or parameters": replace(given, provenance=given.provenance.model_copy(update={"model": model})),
+        "labels": given.with_corpus(given.corpus.with_layer(LabelLayer.from_labels("upos", labels))),
+        "values": replace(given, array=given.values() * np.float32(1.5) + np.float32(0.5)),
+    }
+    plain = ranked(given, standardize=False)
+    for what, activations in others.items():
+        with pytest.raises(MismatchError, match=what):
+            og.stability(plain, activations, resamples=2)
+    assert ranking.space == given.space
+
+
+def test_impossible_requests_are_refused() -> None:
+    planted = og.planted(60, strength=1.0, seed=2)
+    given, ranking = planted.activations, ranked(planted.activations)
+    for options, what in (
+        ({"resamples": 1}, "resamples"),
+        ({"seed": -1}, "seed"),
+        ({"level": 1.0}, "level"),
+        ({"k": (0,)}, "k must be"),
+        ({"k": (33,)}, "k must be"),
+        ({"k": ()}, "k must be"),
+    ):
+        with pytest.raises(ParameterError, match=what):
+            og.stability(ranking, given, **options)
+    for other in (og.rank("random", given), ranking.label("NOUN")):
+        with pytest.raises(ParameterError, match="whole lca ranking"):
+            og.stability(other, given)
