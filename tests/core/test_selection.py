@@ -69,6 +69,9 @@ def test_what_is_not_defined_is_nan() -> None:
     assert np.isnan(selection_stability(empty)).all()
     assert np.isnan(selection_stability(whole)).all()
     assert np.isnan(split_stability(empty[:2], np.array([[0, 1]]))).all()
+    phi, *bounds = selection_stability(np.array([[1, 1, 0], [1, 0, 0]]))
+    assert np.isfinite(phi)
+    assert np.isnan(bounds).all()
     assert np.isnan(mean_jaccard(empty))
     assert mean_jaccard(whole) == 1.0
     assert np.isnan(rank_correlations(np.ones((3, 4)))).all()

@@ -62,12 +62,13 @@ def selection_stability(selected: np.ndarray, level: float = 0.95) -> tuple[floa
         level: of the interval, between 0 and 1.
 
     Returns:
-        Phi and the bounds; all NaN where every selection is empty, or every one is whole.
+        Phi and the bounds; all NaN where every selection is empty, or every one is whole. The bounds of two
+        selections are NaN, and those of fewer than some ten are rough.
 
     Raises:
         ParameterError: fewer than two selections, or a level outside (0, 1).
 
-    >>> selection_stability(np.array([[1, 0, 0, 0], [1, 0, 0, 0]]))
+    >>> selection_stability(np.array([[1, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]]))
     (1.0, 1.0, 1.0)
     """
     chosen = _require_table(selected).astype(np.float64)
@@ -83,8 +84,8 @@ def selection_stability(selected: np.ndarray, level: float = 0.95) -> tuple[floa
     phi = 1.0 - many / (many - 1) * (share * (1.0 - share)).mean() / chance
     of_draw = (chosen @ share / d - size * mean + phi / 2.0 * (2.0 * mean * size - size - mean + 1.0)) / chance
     deviation = 2.0 / many * np.sqrt(np.square(of_draw - of_draw.mean()).sum())
-    half = float(stats.norm.ppf((1.0 + level) / 2.0)) * deviation
-    return float(phi), float(phi - half), float(min(phi + half, 1.0))
+    half = float(stats.norm.ppf((1.0 + level) / 2.0) * deviation) if many > 2 else float("nan")
+    return float(phi), float(phi - half), float(np.minimum(phi + half, 1.0))
 
 
 def split_stability(selected: np.ndarray, pairs: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:

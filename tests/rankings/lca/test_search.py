@@ -38,7 +38,9 @@ def test_the_grid_equals_masking_by_hand(words: tuple[LabelledWords, LabelledWor
     for row in found.grid:
         expected = 0.5 * (row["top_accuracy"] - row["bottom_accuracy"]) - 0.5 * (free - row["accuracy"])
         assert row["score"] == pytest.approx(expected, abs=1e-12)
-        assert row["converged"] == ((row["gap"] is not None and row["gap"] <= 1e-3) or row["gradient"] <= 1e-3)
+        assert row["converged"] == (
+            (row["gap"] is not None and row["gap"] <= OPTIONS.tolerance) or row["gradient"] <= OPTIONS.tolerance
+        )
     best = max(row["score"] for row in found.grid)
     assert found.grid[OPTIONS.pairs.index(found.pair)]["score"] == best
     assert found.solution["converged"] == (found.solution["gap"] <= 1e-4)

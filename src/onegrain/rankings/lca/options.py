@@ -57,7 +57,7 @@ class LcaOptions:
     search_share: float = 0.2
     alpha: float = 0.5
     beta: float = 0.5
-    tolerance: float = 1e-3
+    tolerance: float = 1e-2
     polish: float = 1e-4
     grid_steps: int | None = None
     max_steps: int = 50

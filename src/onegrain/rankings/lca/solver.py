@@ -95,6 +95,7 @@ def solve(
     """Minimise J for every penalty; ``start`` gives G probes to go on from."""
     with progress("solve probes", len(penalties), "probes") as advance:
         weights, biases = _first(data, penalties, options, start)
+        rough = data.n_words >= options.schedule.fewest and (len(penalties) > 1 or start is not None)
         found = []
         for at, (point, pair) in enumerate(
             zip(_certified(data, penalties, weights, biases), _pairs(penalties), strict=True)
@@ -103,19 +104,18 @@ def solve(
             probe = Refined(weights[:, at], biases[at], point, 0)
             if point.measure() > options.tolerance and limit > 0:
                 begin = weights[:, at], biases[at]
-                if point.measure() > FAR and data.n_words >= options.schedule.fewest:
-                    begin = _nearer(data, penalties.take(np.array([at])), options)
+                if rough and point.measure() > FAR:
+                    near = approach(data, penalties.take(np.array([at])), _longer(options))
+                    begin = near[0][:, 0], near[1][0]
                 probe = refine(data, pair, begin, tolerance=options.tolerance, max_steps=limit)
             found.append(probe)
             advance(1)
     return _gather(data, found, options.tolerance)
 
 
-def _nearer(data: ProbeData, alone: Penalties, options: SolverOptions) -> tuple[Tensor, Tensor]:
-    """A better start for one problem: its epochs cost little, and leave fewer weights to the Newton steps."""
-    longer = replace(options.schedule, epochs=ALONE_EPOCHS, settled=ALONE_SETTLED)
-    weights, biases = approach(data, alone, longer)
-    return weights[:, 0], biases[0]
+def _longer(options: SolverOptions) -> Schedule:
+    """For one problem alone: its epochs cost little, and leave fewer weights to the Newton steps."""
+    return replace(options.schedule, epochs=ALONE_EPOCHS, settled=ALONE_SETTLED)
 
 
 def _pairs(penalties: Penalties) -> list[tuple[float, float]]:
@@ -130,7 +130,8 @@ def _first(
         weights = data.to_scaled(np.ascontiguousarray(start.weights.transpose(2, 0, 1)))
         return weights, torch.from_numpy(start.biases).to(data.dtype)
     if data.n_words >= options.schedule.fewest:
-        weights, biases = approach(data, penalties, options.schedule)
+        alone = len(penalties) == 1 and options.max_steps > 0
+        weights, biases = approach(data, penalties, _longer(options) if alone else options.schedule)
         return weights.to(data.dtype), biases.to(data.dtype)
     shape = (data.n_neurons, len(penalties), data.n_labels)
     shares = torch.from_numpy(np.log(data.label_shares)).to(data.dtype)

@@ -32,6 +32,7 @@ __all__ = ["stability"]
 ATTEMPTS = 1000
 COUNTS = (10, 20, 50)
 SHARES = (0.01, 0.05, 0.1, 0.2)
+NEAR = 0.1
 
 
 def stability(
@@ -61,10 +62,10 @@ def stability(
         ranking: made by ``lca``, whole (not of one label).
         activations: those that it was made from, with the same labels.
         resamples: draws of the bootstrap, and splits; 2 or more. Three probes are fitted for each.
-        k: sizes of top sets; by default 10, 20, 50 and 1, 5, 10, 20 % of the neurons, as far as that is fewer
-            than all.
+        k: sizes of top sets; by default 10, 20 and 50, as far as that is fewer than all, and 1, 5, 10 and 20 %
+            of the neurons, less what is nearly the same.
         seed: of the draws.
-        level: of the intervals, between 0 and 1.
+        level: of the intervals, between 0 and 1; with few draws they are rough.
         progress: listens to the fits.
 
     Returns:
@@ -272,8 +273,11 @@ def _summary(
 def _sizes(k: Sequence[int] | None, neurons: int) -> tuple[int, ...]:
     """The sizes of top sets, ascending, each once."""
     if k is None:
-        every = {*COUNTS, *(round(share * neurons) for share in SHARES)}
-        return tuple(sorted(one for one in every if 1 <= one < neurons)) or (1,)
+        every = [one for one in COUNTS if one < neurons]
+        for size in (round(share * neurons) for share in SHARES):
+            if size and all(abs(size - one) > NEAR * one for one in every):
+                every.append(size)
+        return tuple(sorted(every)) or (1,)
     given = sorted({int(one) for one in k})
     if not given or given[0] < 1 or given[-1] > neurons:
         raise ParameterError(f"k must be sizes of top sets from 1 to {neurons}, got {list(k)}")

@@ -38,7 +38,7 @@ from torch import Tensor
 
 from onegrain.rankings.lca.problem import Penalties, ProbeData
 
-__all__ = ["Schedule", "approach", "native_bfloat16"]
+__all__ = ["Descent", "Schedule", "approach", "begin", "native_bfloat16"]
 
 BATCH = 256
 BLOCK = 4096
@@ -78,7 +78,7 @@ def approach(data: ProbeData, penalties: Penalties, schedule: Schedule) -> tuple
     pace = _pace(words)
     strongest = float(max(penalties.l1.max(), penalties.l2.max()))
     level, into = _lifted(penalties, FLOORS[0] * strongest)
-    descent = _Descent(words, level)
+    descent = Descent(words, level)
     descent.grow_up()
     descent.run(pace)
     for share in FLOORS[1:]:
@@ -96,6 +96,13 @@ def _pace(words: _Words) -> int:
     return max(1, MINIBATCHES * BATCH // words.count)
 
 
+def begin(data: ProbeData, penalties: Penalties) -> Descent:
+    """A descent with all words in, at weights of zero."""
+    descent = Descent(_Words.of(data, 0), penalties)
+    descent.grow(data.n_words)
+    return descent
+
+
 def _lifted(penalties: Penalties, floor: float) -> tuple[Penalties, np.ndarray]:
     """The different problems that are left when every penalty is at least ``floor``, and which each becomes."""
     lifted = np.maximum(np.stack([penalties.l1, penalties.l2], axis=1), floor)
@@ -103,7 +110,7 @@ def _lifted(penalties: Penalties, floor: float) -> tuple[Penalties, np.ndarray]:
     return Penalties(pairs[:, 0], pairs[:, 1]), into.reshape(-1)
 
 
-def _settle(descent: _Descent, found: tuple[Tensor, Tensor], schedule: Schedule) -> None:
+def _settle(descent: Descent, found: tuple[Tensor, Tensor], schedule: Schedule) -> None:
     """Epochs for those problems whose objective still falls fast; overwrites their weights and biases."""
     weights, biases = found
     there = np.arange(len(descent.penalties))
@@ -177,7 +184,7 @@ def _largest_eigenvalue(values: Tensor) -> float:
     return found
 
 
-class _Descent:
+class Descent:
     """SAGA for G problems; K = G * labels columns stand side by side.
 
     Args:
@@ -206,11 +213,11 @@ class _Descent:
         self._threshold, self._shrink = torch.zeros(shape), torch.ones(shape)
         self._change, self._clipped = torch.zeros(shape), torch.zeros(shape)
 
-    def take(self, sources: np.ndarray, penalties: Penalties) -> _Descent:
+    def take(self, sources: np.ndarray, penalties: Penalties) -> Descent:
         """Problems that begin where some of these are; a source may serve several."""
         labels = len(self.words.shares)
         columns = (torch.from_numpy(sources)[:, None] * labels + torch.arange(labels)).ravel()
-        new = _Descent.__new__(_Descent)
+        new = Descent.__new__(Descent)
         new.__dict__ |= self.__dict__
         for name in ("weights", "residuals", "mean", "_threshold", "_shrink", "_change", "_clipped"):
             setattr(new, name, getattr(self, name)[:, columns].contiguous())

@@ -31,8 +31,8 @@ def stability_findings(records: Mapping[str, Stability]) -> list[str]:
         sure = stability.of("bootstrap")
         kept = int((sure[f"top:{k}"] >= stability.level).sum())
         found.append(
-            f"{name}: two halves of the sentences, which share none, share {percent(row['jaccard'], 0)} of "
-            f"their first {k} neurons together (Φ = {number(row['phi'], '.2f')}, corrected for chance); "
+            f"{name}: two halves of the sentences have {percent(row['jaccard'], 0)} (Jaccard) of "
+            f"their first {k} neurons in common (Φ = {number(row['phi'], '.2f')}, corrected for chance); "
             f"{kept} neurons are among the first {k} in {percent(stability.level, 0)} of the bootstrap's draws "
             "or more."
         )
@@ -58,7 +58,10 @@ def _tables(stability: Stability) -> list[Block]:
     parts = []
     for kind in KINDS:
         rows = stability.at(kind)
-        between = [f"{low:.2f} to {high:.2f}" for low, high in zip(rows["low"], rows["high"], strict=True)]
+        between = [
+            f"{number(low, '.2f')} to {number(high, '.2f')}"
+            for low, high in zip(rows["low"], rows["high"], strict=True)
+        ]
         table = rows.drop(columns=["low", "high"]).assign(**{interval: between})
         parts.append(table.assign(draws=kind)[["draws", "k", "jaccard", "phi", interval, "size"]])
     likeness = "; ".join(
