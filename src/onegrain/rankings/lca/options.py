@@ -36,8 +36,8 @@ class LcaOptions:
         tolerance: relative duality gap of the retrained probes, and of the grid's where ``grid_steps`` lets it.
         polish: relative duality gap of the chosen probe.
         grid_steps: limit on the certified Newton steps of each probe of the grid. By default none where
-            there are more than 1,024 weights and at least 1,024 words: the grid is there to choose from, for
-            which the stochastic phase serves, and its table gives every probe's gap. Else ``max_steps``.
+            there are more than 1,024 weights: the grid is there to choose from, for which the stochastic
+            phase serves, and its table gives every probe's gap. Else ``max_steps``.
         max_steps: limit on the Newton steps of a probe with a penalty.
         max_free_steps: the same without any penalty, where a minimum need not exist.
         evaluate: whether to mask and retrain; the grid is scored in any case.

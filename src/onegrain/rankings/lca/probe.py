@@ -9,11 +9,9 @@ import numpy as np
 from onegrain.core.progress import Progress, silent
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.problem import Penalties, ProbeData
-from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
+from onegrain.rankings.lca.solver import Solution, SolverOptions, is_large, solve
 
 __all__ = ["FittedProbe", "ProbeSolver"]
-
-SMALL = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +99,7 @@ class ProbeSolver:
     @property
     def is_large(self) -> bool:
         """Whether Newton steps for every probe of a grid would cost much, and stochastic ones will do."""
-        enough = self._data.n_words >= self.options.schedule.fewest
-        return enough and self._data.n_neurons * self._data.n_labels > SMALL
+        return is_large(self._data)
 
     def restrict(self, neurons: np.ndarray) -> ProbeSolver:
         """The same on some neurons only."""

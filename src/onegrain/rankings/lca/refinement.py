@@ -30,14 +30,14 @@ from onegrain.rankings.lca.stochastic import native_bfloat16
 
 __all__ = ["Refined", "refine"]
 
-JOINT = 3200
+JOINT = 2500
 NEAR = 0.9
 SETTLED = 0.02
 ROUNDING = 8.0
 SWEEPS = 3
 HALVINGS = 30
 FISTA_STEPS = 300
-NEWTON_STEPS = 60
+NEWTON_STEPS = 12
 
 
 @dataclass(frozen=True, eq=False)

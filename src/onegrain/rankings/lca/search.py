@@ -13,6 +13,7 @@ from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver
 from onegrain.rankings.lca.problem import Penalties
+from onegrain.rankings.lca.solver import FAR
 
 __all__ = ["Search", "count_of", "grid_score", "search"]
 
@@ -79,7 +80,8 @@ def search(solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progres
     probe, facts = probes[best], solution.facts(best)
     if pairs[best] != (0.0, 0.0):
         chosen = np.array([best])
-        (probe,), polished = solver.solve(penalties.take(chosen), options.polish, start=solution.take(chosen))
+        near = solution.take(chosen) if solution.gap[best] <= FAR else None
+        (probe,), polished = solver.solve(penalties.take(chosen), options.polish, start=near)
         facts = polished.facts(0)
     return Search(probe, pairs[best], grid, facts)
 

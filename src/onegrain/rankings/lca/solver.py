@@ -21,10 +21,12 @@ from onegrain.rankings.lca.problem import Penalties, ProbeData
 from onegrain.rankings.lca.refinement import Refined, refine
 from onegrain.rankings.lca.stochastic import Schedule, approach
 
-__all__ = ["Solution", "SolverOptions", "solve"]
+__all__ = ["FAR", "Solution", "SolverOptions", "is_large", "solve"]
 
 TABLE_BYTES = 2**30
+SMALL = 1024
 FAR = 0.1
+"""The gap above which a start is worth less than a new one from more epochs."""
 ALONE_EPOCHS = 40
 ALONE_SETTLED = 0.003
 
@@ -95,7 +97,7 @@ def solve(
     """Minimise J for every penalty; ``start`` gives G probes to go on from."""
     with progress("solve probes", len(penalties), "probes") as advance:
         weights, biases = _first(data, penalties, options, start)
-        rough = data.n_words >= options.schedule.fewest and (len(penalties) > 1 or start is not None)
+        rough = start is None and len(penalties) > 1 and _is_stochastic(data, options)
         found = []
         for at, (point, pair) in enumerate(
             zip(_certified(data, penalties, weights, biases), _pairs(penalties), strict=True)
@@ -111,6 +113,16 @@ def solve(
             found.append(probe)
             advance(1)
     return _gather(data, found, options.tolerance)
+
+
+def is_large(data: ProbeData) -> bool:
+    """Whether a probe has so many weights that Newton steps for every one of a grid would cost much."""
+    return data.n_neurons * data.n_labels > SMALL
+
+
+def _is_stochastic(data: ProbeData, options: SolverOptions) -> bool:
+    """Whether the stochastic phase is worth its start."""
+    return is_large(data) or data.n_words >= options.schedule.fewest
 
 
 def _longer(options: SolverOptions) -> Schedule:
@@ -129,7 +141,7 @@ def _first(
     if start is not None:
         weights = data.to_scaled(np.ascontiguousarray(start.weights.transpose(2, 0, 1)))
         return weights, torch.from_numpy(start.biases).to(data.dtype)
-    if data.n_words >= options.schedule.fewest:
+    if _is_stochastic(data, options):
         alone = len(penalties) == 1 and options.max_steps > 0
         weights, biases = approach(data, penalties, _longer(options) if alone else options.schedule)
         return weights.to(data.dtype), biases.to(data.dtype)

@@ -58,7 +58,7 @@ class Schedule:
         epochs: epochs at the most, after the first three, for problems that still move.
         settled: a problem moves if its objective fell by more than this share of itself in the last epoch.
         seed: of the order of the words.
-        fewest: with fewer words than this the phase is not worth its start, and is left out.
+        fewest: with fewer words than this, and few weights, the phase is not worth its start.
     """
 
     epochs: int = 6
