@@ -97,7 +97,7 @@ def solve(
     """Minimise J for every penalty; ``start`` gives G probes to go on from."""
     with progress("solve probes", len(penalties), "probes") as advance:
         weights, biases = _first(data, penalties, options, start)
-        rough = start is None and len(penalties) > 1 and _is_stochastic(data, options)
+        rough = start is None and len(penalties) > 1 and is_large(data)
         found = []
         for at, (point, pair) in enumerate(
             zip(_certified(data, penalties, weights, biases), _pairs(penalties), strict=True)
@@ -116,13 +116,8 @@ def solve(
 
 
 def is_large(data: ProbeData) -> bool:
-    """Whether a probe has so many weights that Newton steps for every one of a grid would cost much."""
+    """Whether a probe has so many weights that Newton steps cost much, and stochastic ones go before them."""
     return data.n_neurons * data.n_labels > SMALL
-
-
-def _is_stochastic(data: ProbeData, options: SolverOptions) -> bool:
-    """Whether the stochastic phase is worth its start."""
-    return is_large(data) or data.n_words >= options.schedule.fewest
 
 
 def _longer(options: SolverOptions) -> Schedule:
@@ -141,7 +136,7 @@ def _first(
     if start is not None:
         weights = data.to_scaled(np.ascontiguousarray(start.weights.transpose(2, 0, 1)))
         return weights, torch.from_numpy(start.biases).to(data.dtype)
-    if _is_stochastic(data, options):
+    if is_large(data):
         alone = len(penalties) == 1 and options.max_steps > 0
         weights, biases = approach(data, penalties, _longer(options) if alone else options.schedule)
         return weights.to(data.dtype), biases.to(data.dtype)

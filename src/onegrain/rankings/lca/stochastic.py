@@ -58,13 +58,11 @@ class Schedule:
         epochs: epochs at the most, after the first three, for problems that still move.
         settled: a problem moves if its objective fell by more than this share of itself in the last epoch.
         seed: of the order of the words.
-        fewest: with fewer words than this, and few weights, the phase is not worth its start.
     """
 
     epochs: int = 6
     settled: float = 0.05
     seed: int = 0
-    fewest: int = 4 * BATCH
 
 
 def native_bfloat16() -> bool:
