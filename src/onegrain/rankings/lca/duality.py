@@ -34,7 +34,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from onegrain.rankings.lca.problem import ProbeData
+from onegrain.rankings.lca.problem import ProbeData, subtract_labels
 
 __all__ = ["Certificate", "Point", "certify", "look"]
 
@@ -96,18 +96,12 @@ def look(data: ProbeData, weights: Tensor, biases: Tensor) -> list[Point]:
         logits = (data.scaled[rows] @ flat).view(-1, grid, labels).add_(biases.to(data.dtype))
         loss += loss_of(data, rows, logits)
         torch.softmax(logits, 2, out=table[rows])
-        residual = table[rows].clone()
-        residual[torch.arange(len(residual)), :, data.targets[rows]] -= 1.0
-        if data.omega is not None:
-            residual *= data.omega[rows, None, None]
-        residual = residual.view(len(residual), -1)
+        residual = subtract_labels(table[rows].clone(), data.targets[rows], data.omega_of(rows)).flatten(1)
         products += data.scaled[rows].T @ residual
         shares += residual.sum(0, dtype=torch.float64)
     gradient = (products / data.n_words).view(-1, grid, labels)
     slope = (shares / data.n_words).view(grid, labels)
-    return [
-        Point(float(loss[at]), table[:, at], gradient[:, at], slope[at]) for at in range(grid)
-    ]  # fmt: skip
+    return [Point(float(loss[at]), table[:, at], gradient[:, at], slope[at]) for at in range(grid)]
 
 
 def loss_of(data: ProbeData, rows: slice, logits: Tensor) -> Tensor:

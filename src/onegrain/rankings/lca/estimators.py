@@ -93,19 +93,14 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
         _require_options(self)
         words = _count(self, X, y, sample_weight)
         self.classes_, codes = np.unique(words.targets, return_inverse=True)
-        self.scale_ = words.scale if self.standardize else np.ones(words.values.shape[1])
-        # Standardised here and not by ProbeSolver, whose standard deviations are not by weight.
-        values = words.standardized() if self.standardize else words.values
         names = tuple(str(one) for one in self.classes_)
-        labelled = LabelledWords(values, codes.astype(np.int64), np.arange(len(words)), names, {})
+        labelled = LabelledWords(words.values, codes.astype(np.int64), np.arange(len(words)), names, {})
         options = SolverOptions(max_steps=self.max_iter, max_free_steps=self.max_iter)
-        solver = ProbeSolver(labelled, options, weights=words.weights)
+        solver = ProbeSolver(labelled, options, standardize=self.standardize, weights=words.weights)
         penalties = Penalties(np.array([self.lambda1], float), np.array([self.lambda2], float))
-        (probe,), solution = solver.solve(penalties, self.tolerance)
-        shift = words.mean if self.standardize else probe.shift
-        self.probe_ = replace(probe, shift=shift, scale=self.scale_)
-        self.coef_ = probe.weights
-        self.intercept_ = probe.biases - (self.coef_ / self.scale_) @ shift
+        (self.probe_,), solution = solver.solve(penalties, self.tolerance)
+        self.coef_, self.scale_ = self.probe_.weights, self.probe_.scale
+        self.intercept_ = self.probe_.biases - (self.coef_ / self.scale_) @ self.probe_.shift
         self.duality_gap_, self.converged_ = float(solution.gap[0]), bool(solution.converged[0])
         self.n_iter_ = max(1, int(solution.steps[0]))
         if not self.converged_:

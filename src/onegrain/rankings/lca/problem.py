@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Penalties", "ProbeData"]
+__all__ = ["Penalties", "ProbeData", "subtract_labels"]
 
 BLOCK = 4096
 STILL = 1e-12
@@ -146,25 +146,19 @@ class ProbeData:
         """float64 (neurons, labels): (1/N) sum_i omega_i x_i y_i', of the scaled neurons."""
         total = torch.zeros(self.n_neurons, self.n_labels, dtype=torch.float64)
         for rows in self.rows():
-            total += self.scaled[rows].T @ self.residual(rows, None)
+            nothing = torch.zeros(rows.stop - rows.start, 1, self.n_labels, dtype=self.dtype)
+            found = subtract_labels(nothing, self.targets[rows], self.omega_of(rows))
+            total += self.scaled[rows].T @ found.squeeze(1)
         return -total / self.n_words
 
-    def rows(self, count: int | None = None, start: int = 0) -> Iterator[slice]:
+    def rows(self) -> Iterator[slice]:
         """Blocks of words."""
-        stop = self.n_words if count is None else count
-        for first in range(start, stop, BLOCK):
-            yield slice(first, min(first + BLOCK, stop))
+        for first in range(0, self.n_words, BLOCK):
+            yield slice(first, min(first + BLOCK, self.n_words))
 
-    def residual(self, rows: slice, probabilities: Tensor | None) -> Tensor:
-        """omega (P - y), (rows, labels), for P (rows, labels), or zero for None; P is overwritten."""
-        codes = self.targets[rows]
-        found = probabilities
-        if found is None:
-            found = torch.zeros(len(codes), self.n_labels, dtype=self.dtype)
-        found[torch.arange(len(codes)), codes] -= 1.0
-        if self.omega is not None:
-            found *= self.omega[rows, None]
-        return found
+    def omega_of(self, rows: slice) -> Tensor | None:
+        """(rows,): the weights of some words, or None."""
+        return None if self.omega is None else self.omega[rows]
 
     def to_scaled(self, weights: np.ndarray) -> Tensor:
         """Weights (neurons, ...) as they are penalised, as weights of the scaled neurons."""
@@ -185,6 +179,15 @@ class ProbeData:
         live = self.spread > 0.0
         size = np.ones(self.n_neurons) if self.standardize else self.spread
         return np.divide(1.0, size, out=np.zeros(self.n_neurons), where=live)
+
+
+def subtract_labels(probabilities: Tensor, codes: Tensor, omega: Tensor | None) -> Tensor:
+    """omega (P - y), for P (words, G, labels), which is overwritten."""
+    at = codes[:, None, None].expand(-1, probabilities.shape[1], 1)
+    probabilities.scatter_add_(2, at, probabilities.new_full((1, 1, 1), -1.0).expand_as(at))
+    if omega is not None:
+        probabilities *= omega[:, None, None]
+    return probabilities
 
 
 def _along(values: np.ndarray, dimensions: int) -> np.ndarray:

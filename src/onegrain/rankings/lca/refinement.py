@@ -17,13 +17,13 @@ Every move is halved until J falls.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from onegrain.rankings.lca.conjugate import newton_direction
-from onegrain.rankings.lca.duality import Certificate, certify, look
+from onegrain.rankings.lca.duality import Certificate, Point, certify, look
 from onegrain.rankings.lca.problem import ProbeData
 from onegrain.rankings.lca.quadratic import Quadratic
 from onegrain.rankings.lca.stochastic import native_bfloat16
@@ -67,46 +67,57 @@ def refine(
 ) -> Refined:
     """Go on from weights (neurons, labels) and biases (labels,) until the gap is at most ``tolerance``."""
     state = _State(data, pair, *(part.to(data.dtype).clone() for part in start))
-    best = state.look()
-    steps, lower = 0, best.lower
+    best = state.certificate
+    steps = 0
     while steps < max_steps and best.measure() > tolerance:
         steps += 1
         if not state.step():
             break
-        found = state.look()
-        lower = max(lower, found.lower) if lower == lower else found.lower
-        found, before = Certificate(found.objective, lower, found.gradient), best
-        best = found
-        if found.objective >= before.objective and found.measure() > 0.9 * before.measure():
+        before, found = best, state.certificate
+        best = replace(found, lower=max(found.lower, before.lower))
+        if best.objective >= before.objective and best.measure() > 0.9 * before.measure():
             break
     return Refined(state.weights, state.biases, best, steps)
 
 
 class _State:
-    """The probe as it is, and what the last pass saw of it."""
+    """The probe as it is, and what one pass over the words saw of it."""
+
+    weights: Tensor
+    biases: Tensor
+    point: Point
 
     def __init__(self, data: ProbeData, pair: tuple[float, float], weights: Tensor, biases: Tensor) -> None:
         self.data, self.pair = data, pair
-        self.weights, self.biases = weights, biases
         unit = data.penalty_scale()[:, None]
         self.live = unit > 0.0
         self.l1, self.l2 = pair[0] * unit, pair[1] * unit.square()
         self.changed = 1.0
+        self.certificate = self._go(weights, biases)
 
-    def look(self) -> Certificate:
-        """One pass; also what the next step starts from."""
-        (self.point,) = look(self.data, self.weights[:, None], self.biases[None])
-        self.certificate = certify(self.data, self.pair, self.weights, self.point)
-        return self.certificate
+    def lower(self, weights: Tensor, biases: Tensor, limit: float) -> bool:
+        """Go to weights and biases if J is below ``limit`` there."""
+        here = self.weights, self.biases, self.point
+        found = self._go(weights, biases)
+        if found.objective < limit:
+            self.certificate = found
+            return True
+        self.weights, self.biases, self.point = here
+        return False
+
+    def _go(self, weights: Tensor, biases: Tensor) -> Certificate:
+        self.weights, self.biases = weights, biases - biases.mean()
+        (self.point,) = look(self.data, weights[:, None], biases[None])
+        return certify(self.data, self.pair, weights, self.point)
 
     def step(self) -> bool:
         """One Newton step; False where J cannot be lowered any more."""
         slope = self.point.gradient.to(self.data.dtype) + 2.0 * self.l2 * self.weights
-        working = ((self.weights != 0.0) | (slope.abs() > NEAR * self.l1)) & self.live
-        joint = working if int(working.sum()) <= JOINT else working & (
-            (self.weights != 0.0) | (slope.abs() > self.l1)
-        )  # fmt: skip
         before = self.weights != 0.0
+        working = (before | (slope.abs() > NEAR * self.l1)) & self.live
+        joint = working
+        if int(joint.sum()) > JOINT:
+            joint = working & (before | (slope.abs() > self.l1))
         if int(joint.sum()) <= JOINT:
             lowered = _joint_step(self, joint)
         elif self.pair[0] == 0 or self.changed < SETTLED:
@@ -178,10 +189,7 @@ def _move(state: _State, direction: Tensor, turn: Tensor) -> bool:
         if state.pair[0] == 0:
             # what all labels share of a neuron changes no probability, and only costs
             weights -= weights.mean(1, keepdim=True)
-        (point,) = look(state.data, weights[:, None], biases[None])
-        reached = certify(state.data, state.pair, weights, point).objective
-        if reached < state.certificate.objective * (1.0 + (step == 1.0) * ROUNDING * eps):
-            state.weights, state.biases = weights, biases - biases.mean()
+        if state.lower(weights, biases, state.certificate.objective * (1.0 + (step == 1.0) * ROUNDING * eps)):
             return True
         step /= 2.0
     return False
@@ -214,13 +222,7 @@ def _label_steps(state: _State, working: Tensor) -> bool:
         inside[one.at, one.label] = one.weights
         turned[one.label] = one.turned
     weights[used] = inside
-    biases = state.biases + turned
-    biases -= biases.mean()
-    (point,) = look(data, weights[:, None], biases[None])
-    if certify(data, state.pair, weights, point).objective >= state.certificate.objective:
-        return False
-    state.weights, state.biases = weights, biases
-    return True
+    return state.lower(weights, state.biases + turned, state.certificate.objective)
 
 
 class _Label:

@@ -30,13 +30,14 @@ out is a start for the certified phase of solver.py, not an answer.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.rankings.lca.problem import Penalties, ProbeData
+from onegrain.rankings.lca.problem import Penalties, ProbeData, subtract_labels
 
 __all__ = ["Descent", "Schedule", "approach", "begin", "native_bfloat16"]
 
@@ -215,8 +216,7 @@ class Descent:
         """Problems that begin where some of these are; a source may serve several."""
         labels = len(self.words.shares)
         columns = (torch.from_numpy(sources)[:, None] * labels + torch.arange(labels)).ravel()
-        new = Descent.__new__(Descent)
-        new.__dict__ |= self.__dict__
+        new = copy(self)
         for name in ("weights", "residuals", "mean", "_threshold", "_shrink", "_change", "_clipped"):
             setattr(new, name, getattr(self, name)[:, columns].contiguous())
         for name in ("biases", "mean_bias", "curvature", "peak"):
@@ -285,12 +285,8 @@ class Descent:
 
     def _residual(self, rows: slice, probabilities: Tensor) -> Tensor:
         """omega (P - y), (rows, K); P is overwritten."""
-        codes = self.words.codes[rows]
-        at = codes[:, None, None].expand(-1, len(self.penalties), 1)
-        probabilities.scatter_add_(2, at, probabilities.new_full((1, 1, 1), -1.0).expand_as(at))
-        if self.words.omega is not None:
-            probabilities *= self.words.omega[rows, None, None]
-        return probabilities.view(len(codes), -1)
+        omega = None if self.words.omega is None else self.words.omega[rows]
+        return subtract_labels(probabilities, self.words.codes[rows], omega).flatten(1)
 
     def _products(self, rows: slice, residual: Tensor) -> Tensor:
         values = self.words.values[rows]
