@@ -222,8 +222,10 @@ def test_ctrl_c_leaves_a_store_that_goes_on(house: Path, tmp_path: Path) -> None
     text = tmp_path / "long.txt"
     text.write_text((house / "words.txt").read_text() * 400)
     out = tmp_path / "long.zarr"
+    # a shell that runs the tests in the background has its children ignore Ctrl-C; this one heeds it
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     command = [
-        sys.executable, "-c", "from onegrain.cli import main; main()",
+        sys.executable, "-c", f"{heed}; from onegrain.cli import main; main()",
         "extract", str(house / "nlm"), str(text), "--out", str(out), "--batch-size", "1",
     ]  # fmt: skip
     process = subprocess.Popen(
