@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from onegrain.models import LoadedModel
 
-# Workers share the cores: with a thread for each core in each of them, small products take several times as long.
+# Workers share the cores; with a thread for each core in each of them, small products are far slower.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
