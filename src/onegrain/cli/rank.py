@@ -28,6 +28,10 @@ def run(
     ] = None,
     sites: Sites = None,
     seed: Annotated[int, typer.Option(help="Of whatever is random.")] = 0,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="What the process may hold, such as 4GiB; the rest goes to scratch files (lca)."),
+    ] = None,
     parameters: Annotated[
         list[str] | None,
         typer.Option("--set", help="A parameter of the method, NAME=VALUE (JSON); may be repeated."),
@@ -54,6 +58,7 @@ def run(
         test=opened(test) if test is not None else None,
         others=[opened(path) for path in others or []],
         seed=seed,
+        memory=memory,
         progress=progress(),
         **given,
     )

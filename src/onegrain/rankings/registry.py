@@ -12,6 +12,7 @@ from onegrain.core.progress import Progress, silent
 from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.maxcorr import MaxCorrOptions, maxcorr
+from onegrain.rankings.lca.memory import read_size
 from onegrain.rankings.lca.method import lca
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.random import random
@@ -30,6 +31,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 options=LcaOptions,
                 needs_label=True,
                 takes_heldout=True,
+                takes_memory=True,
             ),
             Method(
                 name="maxcorr",
@@ -63,6 +65,7 @@ def rank(
     test: Activations | None = None,
     others: Sequence[Activations] = (),
     seed: int = 0,
+    memory: int | str | None = None,
     progress: Progress = silent,
     **parameters: Any,
 ) -> Ranking:
@@ -76,6 +79,9 @@ def rank(
         test: words for the evaluation that the record reports; if None, ``dev``.
         others: other models read on the same words, for a method that compares models.
         seed: for whatever is random.
+        memory: what this process may hold in all, as bytes or text such as ``"4GiB"``, for a method that keeps
+            activations; what does not fit goes to scratch files in the system's folder for temporary files.
+            The ranking does not depend on it. None for no limit.
         progress: listens to a method that takes long.
         parameters: the method's own, ``METHODS[name].parameters``.
 
@@ -91,7 +97,8 @@ def rank(
     [0, 1, 2]
     """
     chosen = method(name)
-    request = Request(activations, label, dev, test, tuple(others), seed)
+    limit = None if memory is None else read_size(memory)
+    request = Request(activations, label, dev, test, tuple(others), seed, limit)
     chosen.require(request, parameters)
     options = chosen.options(**parameters)
     return chosen.function(replace(request, options=options, progress=progress))

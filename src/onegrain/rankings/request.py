@@ -31,6 +31,7 @@ class Request:
         test: words for the evaluation that the record reports, or None.
         others: other models read on the same words.
         seed: for whatever is random.
+        memory: bytes that this process may hold in all, or None.
         options: the method's own parameters, an instance of its options class.
         progress: listens to a method that takes long.
     """
@@ -41,6 +42,7 @@ class Request:
     test: Activations | None = None
     others: tuple[Activations, ...] = ()
     seed: int = 0
+    memory: int | None = None
     options: Any = NoOptions()
     progress: Progress = silent
 
@@ -72,6 +74,7 @@ class Method:
         needs_label: whether it needs a label layer; without, it takes none.
         needs_others: whether it needs other models; without, it takes none.
         takes_heldout: whether it uses ``dev`` and ``test``.
+        takes_memory: whether it keeps to a memory budget.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Method:
     needs_label: bool = False
     needs_others: bool = False
     takes_heldout: bool = False
+    takes_memory: bool = False
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -108,6 +112,8 @@ class Method:
                 )
         if not self.takes_heldout and (request.dev is not None or request.test is not None):
             raise ParameterError(f"{self.name} uses no held-out words; leave out dev and test")
+        if request.memory is not None and not self.takes_memory:
+            raise ParameterError(f"{self.name} keeps to no memory budget; leave out memory")
 
 
 def _plain(value: Any) -> Any:

@@ -10,30 +10,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from onegrain.rankings.lca.duality import Point
+from onegrain.rankings.lca.duality import Points
+from onegrain.rankings.lca.memory import Table
 from onegrain.rankings.lca.problem import ProbeData
 
 __all__ = ["newton_direction"]
 
 STEPS = 80
-NARROW = 0.7
+PRODUCT = 4096
 
 
 def newton_direction(
-    data: ProbeData, point: Point, slope: Tensor, free: Tensor, l2: Tensor
+    data: ProbeData, points: Points, slope: Tensor, free: Tensor, l2: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """d (neurons, labels) and e (labels,) with H (d, e) = -(slope, point.slope) on the free weights.
+    """d (neurons, labels) and e (labels,) with H (d, e) = -(slope, points.slope) on the free weights.
 
     Solved to a residual of at most a tenth, and less the smaller the slope is, preconditioned by the diagonal;
     zero where a weight is not free.
     """
     used = free.any(1)
     whole = torch.zeros_like(slope)
-    if float(used.double().mean()) > NARROW:
-        used = torch.ones_like(used)
-    values = data.scaled if bool(used.all()) else data.scaled[:, used]
-    product = _Hessian(data, point.probabilities, values, (free[used].to(data.dtype), l2[used]))
-    right = torch.cat([-slope[used] * product.mask, -point.slope.to(data.dtype)[None]])
+    values = data.columns(used.nonzero().ravel())
+    product = _Hessian(data, points.probabilities, values, (free[used].to(data.dtype), l2[used]))
+    right = torch.cat([-slope[used] * product.mask, -points.slope.to(data.dtype)])
     found = _solve(product, right)
     whole[used] = found[:-1]
     return whole, found[-1]
@@ -42,26 +41,29 @@ def newton_direction(
 class _Hessian:
     """The product with H, for weights and, as the last row, biases."""
 
-    def __init__(
-        self, data: ProbeData, chances: Tensor, values: Tensor, weights: tuple[Tensor, Tensor]
-    ) -> None:
+    def __init__(self, data: ProbeData, chances: Table, values: Table, weights: tuple[Tensor, Tensor]) -> None:
         self.data, self.chances, self.values = data, chances, values
         self.mask, self.l2 = weights
-        variance = chances * (1.0 - chances)
-        if data.omega is not None:
-            variance *= data.omega[:, None]
-        curvature = variance.mean(0).clamp(min=1e-8)
+        total = torch.zeros(data.n_labels, dtype=torch.float64)
+        for rows in data.rows():
+            variance = chances[rows] * (1.0 - chances[rows])
+            total += data.weigh(variance, rows).sum(0)
+        curvature = (total / data.n_words).to(data.dtype).clamp(min=1e-8)
         self.inverse = torch.cat([self.mask / (curvature + 2.0 * self.l2), 1.0 / curvature[None]])
 
     def __matmul__(self, table: Tensor) -> Tensor:
         d, e = table[:-1], table[-1]
-        turned = (self.values @ d).add_(e)
-        turned *= self.chances
-        turned -= self.chances * turned.sum(1, keepdim=True)
-        if self.data.omega is not None:
-            turned *= self.data.omega[:, None]
-        image = (self.values.T @ turned) / self.data.n_words + 2.0 * self.l2 * d
-        return torch.cat([image * self.mask, turned.sum(0, keepdim=True) / self.data.n_words])
+        image = torch.zeros_like(table)
+        for rows in self.data.rows(PRODUCT):
+            values, chances = self.values[rows], self.chances[rows]
+            turned = (values @ d).add_(e).mul_(chances)
+            turned = self.data.weigh(turned - chances * turned.sum(1, keepdim=True), rows)
+            image[:-1] += values.T @ turned
+            image[-1] += turned.sum(0)
+        image /= self.data.n_words
+        image[:-1] += 2.0 * self.l2 * d
+        image[:-1] *= self.mask
+        return image
 
 
 def _solve(hessian: _Hessian, right: Tensor) -> Tensor:

@@ -29,32 +29,34 @@ to that of the problem at theta = 0, takes its place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from onegrain.rankings.lca.problem import ProbeData, subtract_labels
+from onegrain.rankings.lca.memory import Table
+from onegrain.rankings.lca.problem import Penalties, Words, subtract_labels
 
-__all__ = ["Certificate", "Point", "certify", "look"]
+__all__ = ["Certificate", "Points", "certify", "look"]
 
 SCALES = torch.linspace(1.0, 0.5, 26, dtype=torch.float64)
 TINY = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
-    """What one pass over the words tells of one probe, for the scaled neurons.
+class Points:
+    """What one pass over the words tells of G probes, for the scaled neurons.
 
     Attributes:
-        loss: mean cross-entropy, nats a word.
-        probabilities: (words, labels), P.
-        gradient: (neurons, labels), of the loss by the weights.
-        slope: (labels,), of the loss by the biases.
+        loss: float64 (G,), mean cross-entropy, nats a word.
+        probabilities: (words, G * labels), P.
+        gradient: float64 (neurons, G, labels), of the loss by the weights.
+        slope: float64 (G, labels), of the loss by the biases.
     """
 
-    loss: float
-    probabilities: Tensor
+    loss: Tensor
+    probabilities: Table
     gradient: Tensor
     slope: Tensor
 
@@ -84,57 +86,66 @@ class Certificate:
         return self.gradient if self.gap != self.gap else self.gap
 
 
-def look(data: ProbeData, weights: Tensor, biases: Tensor) -> list[Point]:
+def look(words: Words, weights: Tensor, biases: Tensor) -> Points:
     """One pass over the words for G probes: weights (neurons, G, labels), biases (G, labels)."""
     grid, labels = biases.shape
     flat = weights.reshape(len(weights), -1)
-    table = torch.empty(data.n_words, grid, labels, dtype=data.dtype)
+    table = words.memory.table(words.n_words, grid * labels, words.dtype)
     products = torch.zeros(flat.shape, dtype=torch.float64)
     shares = torch.zeros(grid * labels, dtype=torch.float64)
     loss = torch.zeros(grid, dtype=torch.float64)
-    for rows in data.rows():
-        logits = (data.scaled[rows] @ flat).view(-1, grid, labels).add_(biases.to(data.dtype))
-        loss += loss_of(data, rows, logits)
-        torch.softmax(logits, 2, out=table[rows])
-        residual = subtract_labels(table[rows].clone(), data.targets[rows], data.omega_of(rows)).flatten(1)
-        products += data.scaled[rows].T @ residual
+    for rows in words.rows():
+        block = words.block(rows)
+        logits = (block @ flat.to(block.dtype)).to(words.dtype).view(-1, grid, labels).add_(biases)
+        loss += loss_of(words, rows, logits)
+        residual = torch.softmax(logits, 2)
+        table[rows] = residual.flatten(1)
+        residual = subtract_labels(residual, words.targets[rows], words.omega_of(rows)).flatten(1)
+        products += block.T @ residual.to(block.dtype)
         shares += residual.sum(0, dtype=torch.float64)
-    gradient = (products / data.n_words).view(-1, grid, labels)
-    slope = (shares / data.n_words).view(grid, labels)
-    return [Point(float(loss[at]), table[:, at], gradient[:, at], slope[at]) for at in range(grid)]
+    gradient = products.div_(words.n_words).view(-1, grid, labels)
+    return Points(loss, table, gradient, (shares / words.n_words).view(grid, labels))
 
 
-def loss_of(data: ProbeData, rows: slice, logits: Tensor) -> Tensor:
+def loss_of(words: Words, rows: slice, logits: Tensor) -> Tensor:
     """float64 (G,): the words' share of the loss, from logits (rows, G, labels)."""
-    at = data.targets[rows, None, None].expand(-1, logits.shape[1], 1)
+    at = words.targets[rows, None, None].expand(-1, logits.shape[1], 1)
     each = torch.logsumexp(logits, 2) - logits.gather(2, at).squeeze(2)
-    if data.omega is not None:
-        each = each * data.omega[rows, None]
-    return each.sum(0, dtype=torch.float64) / data.n_words
+    if words.omega is not None:
+        each = each * words.omega[rows, None]
+    return each.sum(0, dtype=torch.float64) / words.n_words
 
 
-def certify(data: ProbeData, pair: tuple[float, float], weights: Tensor, point: Point) -> Certificate:
-    """Objective and relative duality gap of one probe, weights (neurons, labels), from what was seen of it."""
-    l1, l2 = pair
-    unit = data.penalty_scale().double()[:, None]
-    theta = weights.double() * unit
-    absolute, squared = l1 * float(theta.abs().sum()), l2 * float(theta.square().sum())
-    scale = max(float(data.label_products.abs().max()), TINY)
-    steepest = max(float(point.gradient.abs().max()), float(point.slope.abs().max())) / scale
-    objective = point.loss + absolute + squared
-    if l1 == 0 and l2 == 0:
-        return Certificate(objective, float("nan"), steepest)
-    shares = torch.from_numpy(data.label_shares)
-    said = shares + point.slope
+def certify(words: Words, penalties: Penalties, weights: Tensor, points: Points) -> list[Certificate]:
+    """Objectives and gaps of G probes, weights (neurons, G, labels), from what was seen of them."""
+    scale = max(float(words.label_products.abs().max()), TINY)
+    parts, drawn = [], []
+    for at, pair in enumerate(penalties.pairs):
+        theta = weights[:, at].double() * words.unit[:, None]
+        absolute, squared = pair[0] * float(theta.abs().sum()), pair[1] * float(theta.square().sum())
+        gradient, slope = points.gradient[:, at], points.slope[at]
+        steepest = max(float(gradient.abs().max()), float(slope.abs().max())) / scale
+        parts.append((float(points.loss[at]) + absolute + squared, steepest))
+        kept, rest, size = _balanced(words, gradient, slope)
+        drawn.append((kept, rest, *_draw(size, pair, absolute + 2.0 * squared)))
+    entropy = _entropy(words, points.probabilities, drawn)
+    return [
+        Certificate(objective, float("nan") if free else float(entropy[at]) - drawn[at][3], steepest)
+        for at, ((objective, steepest), free) in enumerate(zip(parts, penalties.free, strict=True))
+    ]
+
+
+def _balanced(words: Words, gradient: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """kept and rest (labels,) of Q, and |g| at Q of every weight that may change, as it is penalised."""
+    shares = words.label_shares
+    said = shares + slope
     kept = (shares / said.clamp(min=TINY)).clamp(max=1.0)
     missing = (shares - said).clamp(min=0.0)
     rest = missing / missing.sum().clamp(min=TINY)
-    moved = kept * (point.gradient + data.label_products)
-    turned = (moved - rest * moved.sum(1, keepdim=True) - data.label_products).abs()
-    live = unit[:, 0] > 0.0
-    size = turned[live] / unit[live]
-    draw, bound = _draw(size, pair, absolute + 2.0 * squared)
-    return Certificate(objective, _entropy(data, point.probabilities, (kept, rest), draw) - bound, steepest)
+    moved = kept * (gradient + words.label_products)
+    turned = (moved - rest * moved.sum(1, keepdim=True) - words.label_products).abs()
+    live = words.unit > 0.0
+    return kept, rest, turned[live] / words.unit[live, None]
 
 
 def _draw(size: Tensor, pair: tuple[float, float], slope: float) -> tuple[float, float]:
@@ -150,13 +161,20 @@ def _draw(size: Tensor, pair: tuple[float, float], slope: float) -> tuple[float,
     return float(scales[best]), float(costs[best])
 
 
-def _entropy(data: ProbeData, probabilities: Tensor, towards: tuple[Tensor, Tensor], draw: float) -> float:
-    """Mean entropy, nats a word, of the distributions that kept, rest and s make of P."""
-    kept, rest = (part.to(data.dtype) for part in towards)
-    mixed = probabilities * (kept * draw)
-    mixed += (1.0 - probabilities @ kept)[:, None] * (rest * draw)
-    mixed[torch.arange(len(mixed)), data.targets] += 1.0 - draw
-    each = torch.special.entr(mixed.clamp(min=0.0)).sum(1)
-    if data.omega is not None:
-        each *= data.omega
-    return float(each.sum(dtype=torch.float64)) / data.n_words
+def _entropy(words: Words, table: Table, drawn: Sequence[tuple[Tensor, Tensor, float, float]]) -> Tensor:
+    """float64 (G,): mean entropy, nats a word, of the distributions that kept, rest and s make of P."""
+    kept = torch.stack([one[0] for one in drawn]).to(words.dtype)
+    rest = torch.stack([one[1] for one in drawn]).to(words.dtype)
+    draw = torch.tensor([one[2] for one in drawn], dtype=words.dtype)
+    total = torch.zeros(len(drawn), dtype=torch.float64)
+    for rows in words.rows():
+        p = table[rows].view(-1, *kept.shape)
+        mixed = p * (kept * draw[:, None])
+        left = 1.0 - (p * kept).sum(2)
+        mixed += left[:, :, None] * (rest * draw[:, None])
+        at = words.targets[rows, None, None].expand(-1, len(drawn), 1)
+        mixed.scatter_add_(2, at, (1.0 - draw)[None, :, None].expand(len(p), -1, 1))
+        each = torch.special.entr(mixed.clamp_(min=0.0)).sum(2)
+        omega = words.omega_of(rows)
+        total += (each if omega is None else each * omega[:, None]).sum(0, dtype=torch.float64)
+    return total / words.n_words

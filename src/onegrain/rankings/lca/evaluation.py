@@ -10,7 +10,7 @@ import numpy as np
 from onegrain.core.statistics import bootstrap_ratio
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.options import LcaOptions
-from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver
+from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver, predict
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.search import count_of
 
@@ -56,18 +56,17 @@ class Evaluation:
 
     def run(self, probe: FittedProbe) -> dict[str, Any]:
         """Everything but the control task, JSON-able; keys as in METHODS, accuracies from 0 to 1."""
-        predicted = probe.predict(self.test.values)
-        full = self._record({}, predicted)
-        majority = int(np.bincount(self.train.words.codes).argmax())
+        majority = int(np.bincount(self.train.codes).argmax())
         orders = self._orders()
-        masking = [
-            self._record(
-                {"keep": keep, "share": share, "neurons": count_of(share, len(self.order))},
-                probe.predict(self.test.values, order[: count_of(share, len(self.order))]),
-            )
+        masks = [
+            ({"keep": keep, "share": share, "neurons": count_of(share, len(order))}, order)
             for share in self.options.masking_shares
             for keep, order in orders.items()
         ]
+        jobs = [(probe, None), *((probe, order[: entry["neurons"]]) for entry, order in masks)]
+        predicted, *masked = predict(self.test.values, jobs)
+        full = self._record({}, predicted)
+        masking = [self._record(entry, one) for (entry, _), one in zip(masks, masked, strict=True)]
         retraining = [
             self._retrain(keep, order, share)
             for share in self.options.retraining_shares
@@ -104,7 +103,7 @@ class Evaluation:
         penalties = Penalties(np.array(self.pair[:1]), np.array(self.pair[1:]))
         (probe,), solution = self.train.restrict(kept).solve(penalties, self.options.tolerance)
         entry = {"keep": keep, "share": share, "neurons": count, "converged": bool(solution.converged[0])}
-        return self._record(entry, probe.predict(self.test.values[:, kept]))
+        return self._record(entry, predict(self.test.values, [(probe, None)], kept)[0])
 
     def _minimal_set(self, full: float, retraining: list[dict[str, Any]]) -> dict[str, Any]:
         """The smallest share tried whose retrained probe is within delta of the full one [Durrani20]."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from onegrain.core.activations import Activations
 from onegrain.errors import LabelError, ParameterError
+from onegrain.rankings.lca.memory import Memory, ScratchTable
 from onegrain.rankings.lca.options import LcaOptions
 
 __all__ = [
@@ -25,14 +27,14 @@ class LabelledWords:
     """Activations with one label a word.
 
     Attributes:
-        values: float32 (words, neurons).
+        values: float32 (words, neurons), in memory or in a scratch file.
         codes: int64 (words,), positions in ``labels``.
         sentences: int64 (words,), the sentence of each word, for the bootstrap and for splits.
         labels: the label names, sorted.
         left_out: how many words were left out, by reason.
     """
 
-    values: np.ndarray
+    values: np.ndarray | ScratchTable
     codes: np.ndarray
     sentences: np.ndarray
     labels: tuple[str, ...]
@@ -41,9 +43,14 @@ class LabelledWords:
     def __len__(self) -> int:
         return len(self.codes)
 
+    @property
+    def array(self) -> np.ndarray:
+        """float32 (words, neurons): the values in memory."""
+        return np.asarray(self.values[:])
+
     def take(self, mask: np.ndarray) -> LabelledWords:
         """Some of the words."""
-        return replace(self, values=self.values[mask], codes=self.codes[mask], sentences=self.sentences[mask])
+        return replace(self, values=self.array[mask], codes=self.codes[mask], sentences=self.sentences[mask])
 
 
 def control_layer(layer: str) -> str:
@@ -85,7 +92,9 @@ def split_sentences(
     return kept, left
 
 
-def read_labelled(activations: Activations, layer: str, sentences: np.ndarray, min_count: int) -> LabelledWords:
+def read_labelled(
+    activations: Activations, layer: str, sentences: np.ndarray, min_count: int, memory: Memory | None = None
+) -> LabelledWords:
     """The labelled words of some sentences (bool mask), without labels of fewer than ``min_count`` words.
 
     Raises:
@@ -108,11 +117,15 @@ def read_labelled(activations: Activations, layer: str, sentences: np.ndarray, m
         "unlabelled": int((inside & (found.codes < 0)).sum()),
         "rare_label": int(counts[~kept].sum()),
     }
-    return _gather(activations, layer, names, (inside, left_out))
+    return _gather(activations, layer, names, (inside, left_out), memory or Memory())
 
 
 def read_matching(
-    activations: Activations, layer: str, labels: tuple[str, ...], sentences: np.ndarray | None = None
+    activations: Activations,
+    layer: str,
+    labels: tuple[str, ...],
+    sentences: np.ndarray | None = None,
+    memory: Memory | None = None,
 ) -> LabelledWords:
     """The words whose label is one of ``labels``; words with another label are left out and counted."""
     found = activations.layer(layer)
@@ -124,7 +137,7 @@ def read_matching(
         "unlabelled": int((inside & (found.codes < 0)).sum()),
         "unknown_label": int((inside & (found.codes >= 0) & ~known).sum()),
     }
-    words = _gather(activations, layer, labels, (inside, left_out))
+    words = _gather(activations, layer, labels, (inside, left_out), memory or Memory())
     if not len(words):
         raise LabelError(
             f"no held-out word of {activations.describe()} has a label of {layer!r} that was learned: "
@@ -134,7 +147,11 @@ def read_matching(
 
 
 def _gather(
-    activations: Activations, layer: str, labels: tuple[str, ...], chosen: tuple[np.ndarray, dict[str, int]]
+    activations: Activations,
+    layer: str,
+    labels: tuple[str, ...],
+    chosen: tuple[np.ndarray, dict[str, int]],
+    memory: Memory,
 ) -> LabelledWords:
     """Read the words inside a mask that carry one of the labels, block by block; all must be finite."""
     inside, left_out = chosen
@@ -144,11 +161,12 @@ def _gather(
     renumber[-1] = -1
     codes = renumber[found.codes]
     wanted = inside & (codes >= 0)
-    values = np.empty((int(wanted.sum()), activations.n_neurons), dtype=np.float32)
+    table = memory.table(int(wanted.sum()), activations.n_neurons, torch.float32)
     at = 0
     for start, block in activations.blocks():
         rows = wanted[start : start + len(block)]
         activations.require_finite(np.where(rows[:, None], block, 0.0), start)
-        values[at : at + int(rows.sum())] = block[rows]
+        table[at : at + int(rows.sum())] = torch.from_numpy(block[rows])
         at += int(rows.sum())
+    values = table if isinstance(table, ScratchTable) else table.numpy()
     return LabelledWords(values, codes[wanted], activations.corpus.sentence_of_word[wanted], labels, left_out)

@@ -17,12 +17,13 @@ from onegrain.rankings.lca.labelled import (
     read_matching,
     split_sentences,
 )
+from onegrain.rankings.lca.memory import Memory
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
-from onegrain.rankings.lca.probe import ProbeSolver
+from onegrain.rankings.lca.probe import ProbeSolver, predict
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.search import search
-from onegrain.rankings.lca.solver import SolverOptions
+from onegrain.rankings.lca.solver import SolverOptions, working_bytes
 from onegrain.rankings.request import Request
 
 __all__ = ["lca"]
@@ -53,10 +54,16 @@ def lca(request: Request) -> Ranking:
         if held is not None:
             _require_held_out(request.activations, held)
     kept, left = split_sentences(request.activations, options, request.seed, apart=request.dev is not None)
-    train = read_labelled(request.activations, layer, kept, options.min_count)
-    dev = read_matching(request.dev or request.activations, layer, train.labels, left)
+    memory = Memory(request.memory)
+    words, labels = request.activations.n_words, len(request.activations.layer(layer).vocabulary)
+    grid = len(options.pairs) + 1
+    memory.reserve(
+        working_bytes((words, request.activations.n_neurons, labels), grid), f"a grid of {grid} probes"
+    )
+    train = read_labelled(request.activations, layer, kept, options.min_count, memory)
+    dev = read_matching(request.dev or request.activations, layer, train.labels, left, memory)
     steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
-    solver = ProbeSolver(train, steps, standardize=options.standardize)
+    solver = ProbeSolver(train, steps, standardize=options.standardize, memory=memory)
     found = search(solver, dev, options, request.progress)
     ordering = order_neurons(found.probe.weights)
     details: dict[str, Any] = {
@@ -71,11 +78,15 @@ def lca(request: Request) -> Ranking:
         "evaluation": None,
     }
     if options.evaluate:
-        test = dev if request.test is None else read_matching(request.test, layer, train.labels)
+        test = dev
+        if request.test is not None:
+            test = read_matching(request.test, layer, train.labels, memory=memory)
         evaluation = Evaluation(solver, test, ordering.order, found.pair, options, request.seed)
         details["evaluation"] = evaluation.run(found.probe)
         details["evaluation"]["on"] = "dev" if request.test is None else "test"
-        details["evaluation"]["control"] = _control(request, (kept, left), found.pair, details["evaluation"])
+        details["evaluation"]["control"] = _control(
+            request, (kept, left), found.pair, details["evaluation"], memory
+        )
     return Ranking(
         method="lca",
         space=request.activations.space,
@@ -122,17 +133,17 @@ def _control(
     split: tuple[np.ndarray, np.ndarray | None],
     pair: tuple[float, float],
     evaluation: dict[str, Any],
+    memory: Memory,
 ) -> dict[str, Any] | None:
     """Accuracy on the control task [Hewitt19] and selectivity, where the corpora carry its layer."""
     name, options = control_layer(str(request.label)), request.options
     held = request.test or request.dev or request.activations
     if name not in request.activations.corpus.layers or name not in held.corpus.layers:
         return None
-    train = read_labelled(request.activations, name, split[0], options.min_count)
-    test = read_matching(held, name, train.labels, split[1] if held is request.activations else None)
+    train = read_labelled(request.activations, name, split[0], options.min_count, memory)
+    test = read_matching(held, name, train.labels, split[1] if held is request.activations else None, memory)
     steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
-    solver = ProbeSolver(train, steps, standardize=options.standardize)
-    penalties = Penalties(np.array(pair[:1]), np.array(pair[1:]))
-    (probe,), _ = solver.solve(penalties, options.tolerance)
-    found = accuracy(probe.predict(test.values), test.codes)
+    solver = ProbeSolver(train, steps, standardize=options.standardize, memory=memory)
+    (probe,), _ = solver.solve(Penalties.of(pair), options.tolerance)
+    found = accuracy(predict(test.values, [(probe, None)])[0], test.codes)
     return {"layer": name, "accuracy": found, "selectivity": evaluation["full"]["accuracy"] - found}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from onegrain.core.progress import Progress, silent
 from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.rankings.lca.memory import Memory, ScratchTable
 from onegrain.rankings.lca.problem import Penalties, ProbeData
 from onegrain.rankings.lca.solver import Solution, SolverOptions, is_large, solve
 
-__all__ = ["FittedProbe", "ProbeSolver"]
+__all__ = ["FittedProbe", "ProbeSolver", "predict"]
+
+PREDICTED = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,25 @@ class FittedProbe:
         return self.logits(values, kept).argmax(axis=1)
 
 
+def predict(
+    values: np.ndarray | ScratchTable,
+    jobs: Sequence[tuple[FittedProbe, np.ndarray | None]],
+    neurons: np.ndarray | None = None,
+) -> np.ndarray:
+    """int64 (jobs, words): what each probe predicts with the neurons that its job keeps, in one pass.
+
+    The columns of ``values`` are the probes' neurons, or have them at the indices ``neurons``.
+    """
+    found = np.empty((len(jobs), values.shape[0]), dtype=np.int64)
+    for first in range(0, values.shape[0], PREDICTED):
+        rows = slice(first, first + PREDICTED)
+        block = np.asarray(values[rows])
+        block = block if neurons is None else block[:, neurons]
+        for into, (probe, kept) in zip(found, jobs, strict=True):
+            into[rows] = probe.predict(block, kept)
+    return found
+
+
 class ProbeSolver:
     """Fits probes to the same words; the activations are centred, and if wanted scaled, once.
 
@@ -56,6 +80,7 @@ class ProbeSolver:
         options: limits on steps; the tolerance is given to :meth:`solve`.
         standardize: see :class:`FittedProbe`.
         weights: float64 (words,), how much each word counts; None for all alike.
+        memory: where tables of a row a word go.
     """
 
     def __init__(
@@ -65,11 +90,12 @@ class ProbeSolver:
         *,
         standardize: bool = False,
         weights: np.ndarray | None = None,
+        memory: Memory | None = None,
     ) -> None:
-        self.words = words
+        self.codes = words.codes
         self.options = options
         self._data = ProbeData(
-            words.values, words.codes, len(words.labels), word_weights=weights, standardize=standardize
+            words.values, words.codes, len(words.labels), weights, standardize, memory or Memory()
         )
 
     def solve(
@@ -103,7 +129,6 @@ class ProbeSolver:
 
     def restrict(self, neurons: np.ndarray) -> ProbeSolver:
         """The same on some neurons only."""
-        words = replace(self.words, values=self.words.values[:, neurons])
-        return ProbeSolver(
-            words, self.options, standardize=self._data.standardize, weights=self._data.word_weights
-        )
+        found = copy(self)
+        found._data = self._data.restrict(neurons)
+        return found

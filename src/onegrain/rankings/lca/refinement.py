@@ -23,9 +23,10 @@ import torch
 from torch import Tensor
 
 from onegrain.rankings.lca.conjugate import newton_direction
-from onegrain.rankings.lca.duality import Certificate, Point, certify, look
-from onegrain.rankings.lca.problem import ProbeData
-from onegrain.rankings.lca.quadratic import Quadratic
+from onegrain.rankings.lca.duality import Certificate, Points, certify, look
+from onegrain.rankings.lca.memory import Table
+from onegrain.rankings.lca.problem import BLOCK, Penalties, ProbeData
+from onegrain.rankings.lca.quadratic import Quadratic, one_sided
 from onegrain.rankings.lca.stochastic import native_bfloat16
 
 __all__ = ["Refined", "refine"]
@@ -37,6 +38,7 @@ ROUNDING = 8.0
 SWEEPS = 3
 HALVINGS = 30
 FISTA_STEPS = 300
+HESSIAN_BYTES = 2**29
 NEWTON_STEPS = 12
 
 
@@ -85,11 +87,11 @@ class _State:
 
     weights: Tensor
     biases: Tensor
-    point: Point
+    points: Points
 
     def __init__(self, data: ProbeData, pair: tuple[float, float], weights: Tensor, biases: Tensor) -> None:
-        self.data, self.pair = data, pair
-        unit = data.penalty_scale()[:, None]
+        self.data, self.penalties, self.pair = data, Penalties.of(pair), pair
+        unit = data.unit.to(data.dtype)[:, None]
         self.live = unit > 0.0
         self.l1, self.l2 = pair[0] * unit, pair[1] * unit.square()
         self.changed = 1.0
@@ -97,22 +99,23 @@ class _State:
 
     def lower(self, weights: Tensor, biases: Tensor, limit: float) -> bool:
         """Go to weights and biases if J is below ``limit`` there."""
-        here = self.weights, self.biases, self.point
+        here = self.weights, self.biases, self.points
         found = self._go(weights, biases)
         if found.objective < limit:
             self.certificate = found
             return True
-        self.weights, self.biases, self.point = here
+        self.weights, self.biases, self.points = here
         return False
 
     def _go(self, weights: Tensor, biases: Tensor) -> Certificate:
         self.weights, self.biases = weights, biases - biases.mean()
-        (self.point,) = look(self.data, weights[:, None], biases[None])
-        return certify(self.data, self.pair, weights, self.point)
+        self.points = look(self.data, weights[:, None], biases[None])
+        (found,) = certify(self.data, self.penalties, weights[:, None], self.points)
+        return found
 
     def step(self) -> bool:
         """One Newton step; False where J cannot be lowered any more."""
-        slope = self.point.gradient.to(self.data.dtype) + 2.0 * self.l2 * self.weights
+        slope = self.points.gradient[:, 0].to(self.data.dtype) + 2.0 * self.l2 * self.weights
         before = self.weights != 0.0
         working = (before | (slope.abs() > NEAR * self.l1)) & self.live
         joint = working
@@ -133,13 +136,13 @@ def _conjugate_step(state: _State, slope: Tensor) -> bool:
     """A Newton step on the weights that are not zero; without lambda1, on all."""
     free = (state.weights != 0.0) if state.pair[0] else state.live.expand_as(state.weights)
     slope = (slope + state.l1 * state.weights.sign()) * free
-    direction, turn = newton_direction(state.data, state.point, slope, free, state.l2)
+    direction, turn = newton_direction(state.data, state.points, slope, free, state.l2)
     return _move(state, direction, turn)
 
 
 def _joint_step(state: _State, working: Tensor) -> bool:
     """Minimise the second-order model of all labels together; then move along it."""
-    data, chances = state.data, state.point.probabilities
+    data, chances = state.data, state.points.probabilities
     columns = working.T.nonzero()
     labels, neurons = columns[:, 0], columns[:, 1]
     size, extra = len(labels), data.n_labels
@@ -147,7 +150,7 @@ def _joint_step(state: _State, working: Tensor) -> bool:
     every = torch.cat([labels, torch.arange(extra)])
     blocks = [(every == label).nonzero().ravel() for label in range(extra)]
     for rows in data.rows():
-        values, p = data.scaled[rows], chances[rows]
+        values, p = data.block(rows), chances[rows]
         whole = torch.cat([values[:, neurons], torch.ones(len(values), extra, dtype=data.dtype)], 1)
         spread = torch.cat([p[:, labels], p], 1)
         omega = None if data.omega is None else data.omega[rows, None]
@@ -164,7 +167,7 @@ def _joint_step(state: _State, working: Tensor) -> bool:
         torch.cat([table.expand_as(working)[neurons, labels], torch.zeros(extra)]).double()
         for table in (state.l1, state.l2)
     )
-    gradient = torch.cat([state.point.gradient[neurons, labels], state.point.slope])
+    gradient = torch.cat([state.points.gradient[neurons, 0, labels], state.points.slope[0]])
     # biases that all rise together change nothing; this keeps their sum as it is
     total[size:, size:] += 1.0 / extra**2
     model = Quadratic(total, gradient, start, l1, l2)
@@ -198,75 +201,102 @@ def _move(state: _State, direction: Tensor, turn: Tensor) -> bool:
 def _label_steps(state: _State, working: Tensor) -> bool:
     """Sweeps over the labels, each minimising the model of its own weights; biases after every label."""
     data = state.data
-    used = working.any(1)
-    columns = data.scaled[:, used].T.contiguous()
-    rounded = columns.to(torch.bfloat16) if native_bfloat16() and data.dtype == torch.float32 else columns
-    logits = data.scaled @ state.weights + state.biases
-    sets = [working[used][:, label].nonzero().ravel() for label in range(data.n_labels)]
-    omega = torch.ones(data.n_words, dtype=data.dtype) if data.omega is None else data.omega
-    labels = [_Label(state, label, at, used) for label, at in enumerate(sets)]
-    hessians = []
-    for label, at in enumerate(sets):
-        p = state.point.probabilities[:, label]
-        own = rounded[at]
-        curvature = (omega * p * (1.0 - p)).to(own.dtype)
-        hessians.append(((own * curvature) @ own.T).to(data.dtype) / data.n_words)
+    used = working.any(1).nonzero().ravel()
+    most = int((HESSIAN_BYTES / data.n_labels / data.dtype.itemsize) ** 0.5)
+    labels = [
+        _Label(state, label, _steepest(state, working[:, label], label, most), used)
+        for label in range(data.n_labels)
+    ]
+    columns = data.memory.table(len(used), data.n_words, data.dtype)
+    logits = torch.empty(data.n_words, data.n_labels, dtype=data.dtype)
+    kind = torch.bfloat16 if native_bfloat16() and data.dtype == torch.float32 else data.dtype
+    for rows in data.rows():
+        block, p = data.block(rows), state.points.probabilities[rows]
+        torch.addmm(state.biases, block, state.weights, out=logits[rows])
+        block = block[:, used]
+        columns[:, rows] = block.T
+        curvature, block = data.weigh(p * (1.0 - p), rows).to(kind), block.to(kind)
+        for one in labels:
+            one.bend(block, curvature[:, one.label])
     for _ in range(SWEEPS):
-        for one, hessian in zip(labels, hessians, strict=True):
+        for one in labels:
             if len(one.at):
-                one.step(columns, hessian, logits, omega)
-            one.balance(logits, omega)
-    weights = state.weights.clone()
-    inside, turned = weights[used], torch.zeros_like(state.biases)
+                one.step(columns, logits)
+            one.balance(logits)
+    weights, turned = state.weights.clone(), torch.zeros_like(state.biases)
     for one in labels:
-        inside[one.at, one.label] = one.weights
+        weights[used[one.at], one.label] = one.weights
         turned[one.label] = one.turned
-    weights[used] = inside
     return state.lower(weights, state.biases + turned, state.certificate.objective)
 
 
-class _Label:
-    """The working weights of one label while labels take turns."""
+def _steepest(state: _State, working: Tensor, label: int, most: int) -> Tensor:
+    """A label's working weights, by index; of more than ``most`` those with the steepest subgradient."""
+    found = working.nonzero().ravel()
+    if len(found) <= most:
+        return found
+    weights = state.weights[found, label]
+    slope = state.points.gradient[found, 0, label].to(weights.dtype) + 2.0 * state.l2[found, 0] * weights
+    chosen = one_sided(slope, weights, state.l1[found, 0]).abs().topk(most).indices
+    return found[chosen.sort().values]
 
-    def __init__(self, state: _State, label: int, at: Tensor, used: Tensor) -> None:
-        self.data, self.label, self.at = state.data, label, at
-        self.weights = state.weights[used][at, label]
-        self.l1, self.l2 = state.l1[used][at, 0], state.l2[used][at, 0]
+
+class _Label:
+    """The working weights of one label while labels take turns; ``at``: their places among the used neurons."""
+
+    def __init__(self, state: _State, label: int, neurons: Tensor, used: Tensor) -> None:
+        self.data, self.label = state.data, label
+        self.at = torch.searchsorted(used, neurons)
+        self.weights = state.weights[neurons, label]
+        self.l1, self.l2 = state.l1[neurons, 0], state.l2[neurons, 0]
         self.hot = (state.data.targets == label).to(state.data.dtype)
+        self.hessian = torch.zeros(len(neurons), len(neurons), dtype=state.data.dtype)
         self.turned = 0.0
 
-    def step(self, columns: Tensor, hessian: Tensor, logits: Tensor, omega: Tensor) -> None:
+    def bend(self, block: Tensor, curvature: Tensor) -> None:
+        """Add what some words, (words, used), have to the Hessian."""
+        own = block[:, self.at]
+        self.hessian += ((own * curvature[:, None]).T @ own).div_(self.data.n_words)
+
+    def step(self, columns: Table, logits: Tensor) -> None:
         """Minimise the model; move as far as J falls. Adds to this label's logits."""
-        own = columns[self.at]
         others = _log_sum_exp_without(logits, self.label)
-        here = logits[:, self.label]
-        gradient = own @ (omega * (torch.sigmoid(here - others) - self.hot)) / self.data.n_words
-        found = Quadratic(hessian, gradient, self.weights, self.l1, self.l2).fista(FISTA_STEPS)
+        here = logits[:, self.label].clone()
+        residual = self._weigh(torch.sigmoid(here - others) - self.hot) / self.data.n_words
+        parts = self.at.split(max(1, BLOCK * self.data.n_neurons // self.data.n_words))
+        gradient = torch.cat([columns[part] @ residual for part in parts])
+        found = Quadratic(self.hessian, gradient, self.weights, self.l1, self.l2).fista(FISTA_STEPS)
         change = found - self.weights
-        along = own.T @ change
-        now = self._objective(here, others, self.weights, omega)
+        along, first = torch.zeros_like(here), 0
+        for part in parts:
+            along += change[first : first + len(part)] @ columns[part]
+            first += len(part)
+        now = self._objective(here, others, self.weights)
         step = 1.0
         for _ in range(HALVINGS // 2):
             moved = self.weights + step * change
-            if self._objective(here + step * along, others, moved, omega) < now:
+            if self._objective(here + step * along, others, moved) < now:
                 self.weights = found if step == 1.0 else moved
                 logits[:, self.label] += step * along
                 return
             step /= 2.0
 
-    def balance(self, logits: Tensor, omega: Tensor) -> None:
+    def balance(self, logits: Tensor) -> None:
         """A Newton step on this label's bias."""
         p = torch.softmax(logits, 1)[:, self.label]
-        curvature = float((omega * p * (1.0 - p)).mean())
-        turn = -float((omega * (p - self.hot)).mean()) / max(curvature, 1e-8)
+        curvature = float(self._weigh(p * (1.0 - p)).mean())
+        turn = -float(self._weigh(p - self.hot).mean()) / max(curvature, 1e-8)
         turn = max(-1.0, min(1.0, turn))
         logits[:, self.label] += turn
         self.turned += turn
 
-    def _objective(self, here: Tensor, others: Tensor, weights: Tensor, omega: Tensor) -> float:
+    def _objective(self, here: Tensor, others: Tensor, weights: Tensor) -> float:
         each = torch.nn.functional.softplus(here - others) - self.hot * here
-        loss = float((omega * each).sum(dtype=torch.float64)) / self.data.n_words
+        loss = float(self._weigh(each).sum(dtype=torch.float64)) / self.data.n_words
         return loss + float(self.l1 @ weights.abs() + self.l2 @ weights.square())
+
+    def _weigh(self, each: Tensor) -> Tensor:
+        return each if self.data.omega is None else each * self.data.omega
 
 
 def _log_sum_exp_without(logits: Tensor, label: int) -> Tensor:

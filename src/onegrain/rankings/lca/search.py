@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from onegrain.core.progress import Progress, silent
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
-from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver
+from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver, predict
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.solver import FAR
 
@@ -66,7 +67,7 @@ def search(solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progres
     if limit is None and solver.is_large:
         limit = 0
     probes, solution = solver.solve(penalties, options.tolerance, limit=limit, progress=progress)
-    right = [_accuracies(probe, dev, options.search_share) for probe in probes]
+    right = _accuracies(probes, dev, options.search_share)
     free = right[solved.index((0.0, 0.0))][2] if len(pairs) > 1 else None
     grid = []
     for at, (l1, l2) in enumerate(pairs):
@@ -86,10 +87,14 @@ def search(solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progres
     return Search(probe, pairs[best], grid, facts)
 
 
-def _accuracies(probe: FittedProbe, dev: LabelledWords, share: float) -> tuple[float, float, float]:
-    """Accuracy on dev with the top, the bottom, and all neurons of the probe's own ordering."""
-    order = order_neurons(probe.weights).order
-    count = count_of(share, len(order))
-    kept = (order[:count], order[-count:], None)
-    top, bottom, full = (float((probe.predict(dev.values, one) == dev.codes).mean()) for one in kept)
-    return top, bottom, full
+def _accuracies(
+    probes: Sequence[FittedProbe], dev: LabelledWords, share: float
+) -> list[tuple[float, float, float]]:
+    """Each probe's accuracy on dev with the top, the bottom, and all neurons of its own ordering."""
+    jobs: list[tuple[FittedProbe, np.ndarray | None]] = []
+    for probe in probes:
+        order = order_neurons(probe.weights).order
+        count = count_of(share, len(order))
+        jobs += [(probe, order[:count]), (probe, order[-count:]), (probe, None)]
+    found = (predict(dev.values, jobs) == dev.codes).mean(axis=1).tolist()
+    return list(zip(found[::3], found[1::3], found[2::3], strict=True))

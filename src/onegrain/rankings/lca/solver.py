@@ -16,19 +16,21 @@ import torch
 from torch import Tensor
 
 from onegrain.core.progress import Progress, silent
-from onegrain.rankings.lca.duality import Certificate, certify, look
-from onegrain.rankings.lca.problem import Penalties, ProbeData
-from onegrain.rankings.lca.refinement import Refined, refine
-from onegrain.rankings.lca.stochastic import Schedule, approach
+from onegrain.rankings.lca.duality import certify, look
+from onegrain.rankings.lca.problem import BLOCK, Penalties, ProbeData
+from onegrain.rankings.lca.refinement import HESSIAN_BYTES, JOINT, Refined, refine
+from onegrain.rankings.lca.stochastic import Rounded, Schedule, approach
 
-__all__ = ["FAR", "Solution", "SolverOptions", "is_large", "solve"]
+__all__ = ["FAR", "Solution", "SolverOptions", "is_large", "solve", "working_bytes"]
 
-TABLE_BYTES = 2**30
 SMALL = 1024
 FAR = 0.1
 """The gap above which a start is worth less than a new one from more epochs."""
 ALONE_EPOCHS = 40
 ALONE_SETTLED = 0.003
+WEIGHT_BYTES = 72
+WORD_BYTES = 32
+READING_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -94,20 +96,30 @@ def solve(
     start: Solution | None = None,
     progress: Progress = silent,
 ) -> Solution:
-    """Minimise J for every penalty; ``start`` gives G probes to go on from."""
+    """Minimise J for every penalty; ``start`` gives G probes to go on from.
+
+    Where a large grid is left to the stochastic phase (no Newton steps), objectives and gaps are measured with
+    its bfloat16 products, and are uncertain by some 1e-3 of the objective.
+
+    Raises:
+        ParameterError: the memory budget is too small.
+    """
+    shape = data.n_words, data.n_neurons, data.n_labels
+    data.memory.reserve(working_bytes(shape, len(penalties)), f"a grid of {len(penalties)} probes")
     with progress("solve probes", len(penalties), "probes") as advance:
-        weights, biases = _first(data, penalties, options, start)
-        rough = start is None and len(penalties) > 1 and is_large(data)
+        words = Rounded(data, options.schedule.seed) if start is None and is_large(data) else None
+        weights, biases = _first(data, words, penalties, options, start)
+        rough = words is not None and len(penalties) > 1
+        seen = words if words is not None and rough and options.max_steps == 0 else data
+        certificates = certify(seen, penalties, weights, look(seen, weights, biases))
         found = []
-        for at, (point, pair) in enumerate(
-            zip(_certified(data, penalties, weights, biases), _pairs(penalties), strict=True)
-        ):
+        for at, (certificate, pair) in enumerate(zip(certificates, penalties.pairs, strict=True)):
             limit = options.max_free_steps if penalties.free[at] else options.max_steps
-            probe = Refined(weights[:, at], biases[at], point, 0)
-            if point.measure() > options.tolerance and limit > 0:
+            probe = Refined(weights[:, at], biases[at], certificate, 0)
+            if certificate.measure() > options.tolerance and limit > 0:
                 begin = weights[:, at], biases[at]
-                if rough and point.measure() > FAR:
-                    near = approach(data, penalties.take(np.array([at])), _longer(options))
+                if words is not None and rough and certificate.measure() > FAR:
+                    near = approach(words, Penalties.of(pair), _longer(options))
                     begin = near[0][:, 0], near[1][0]
                 probe = refine(data, pair, begin, tolerance=options.tolerance, max_steps=limit)
             found.append(probe)
@@ -125,39 +137,35 @@ def _longer(options: SolverOptions) -> Schedule:
     return replace(options.schedule, epochs=ALONE_EPOCHS, settled=ALONE_SETTLED)
 
 
-def _pairs(penalties: Penalties) -> list[tuple[float, float]]:
-    return list(zip(penalties.l1.tolist(), penalties.l2.tolist(), strict=True))
+def working_bytes(shape: tuple[int, int, int], grid: int) -> int:
+    """What is held beside tables, at the most, for (words, neurons, labels) in float32 and so many probes.
+
+    The weights of both phases, blocks of words, Hessians, and what every word has of its own.
+    """
+    n_words, n_neurons, n_labels = shape
+    weights = grid * n_labels * n_neurons * WEIGHT_BYTES
+    blocks = 4 * BLOCK * (3 * n_neurons + 5 * grid * n_labels)
+    words = n_words * (WORD_BYTES + 4 * 6 * n_labels)
+    joint = min(n_neurons * n_labels, JOINT) + n_labels
+    labels = min(4 * n_labels * n_neurons**2, HESSIAN_BYTES)
+    return READING_BYTES + weights + blocks + words + max(4 * 8 * joint**2 + 3 * 4 * BLOCK * joint, 2 * labels)
 
 
 def _first(
-    data: ProbeData, penalties: Penalties, options: SolverOptions, start: Solution | None
+    data: ProbeData, words: Rounded | None, penalties: Penalties, options: SolverOptions, start: Solution | None
 ) -> tuple[Tensor, Tensor]:
     """Weights (neurons, G, labels) of the scaled neurons, and biases (G, labels), to begin with."""
     if start is not None:
         weights = data.to_scaled(np.ascontiguousarray(start.weights.transpose(2, 0, 1)))
         return weights, torch.from_numpy(start.biases).to(data.dtype)
-    if is_large(data):
+    if words is not None:
         alone = len(penalties) == 1 and options.max_steps > 0
-        weights, biases = approach(data, penalties, _longer(options) if alone else options.schedule)
+        weights, biases = approach(words, penalties, _longer(options) if alone else options.schedule)
         return weights.to(data.dtype), biases.to(data.dtype)
     shape = (data.n_neurons, len(penalties), data.n_labels)
-    shares = torch.from_numpy(np.log(data.label_shares)).to(data.dtype)
-    return torch.zeros(shape, dtype=data.dtype), shares.repeat(len(penalties), 1)
-
-
-def _certified(data: ProbeData, penalties: Penalties, weights: Tensor, biases: Tensor) -> list[Certificate]:
-    """Every problem's objective and gap, as many together as a table of probabilities may hold."""
-    together = max(1, TABLE_BYTES // max(1, data.n_words * data.n_labels * data.dtype.itemsize))
-    found: list[Certificate] = []
-    pairs = _pairs(penalties)
-    for first in range(0, len(pairs), together):
-        part = slice(first, first + together)
-        points = look(data, weights[:, part].contiguous(), biases[part])
-        found += [
-            certify(data, pair, weights[:, first + at], point)
-            for at, (pair, point) in enumerate(zip(pairs[part], points, strict=True))
-        ]
-    return found
+    return torch.zeros(shape, dtype=data.dtype), data.label_shares.log().to(data.dtype).repeat(
+        len(penalties), 1
+    )
 
 
 def _gather(data: ProbeData, found: list[Refined], tolerance: float) -> Solution:

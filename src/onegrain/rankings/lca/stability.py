@@ -170,7 +170,7 @@ class _Refit:
         self.n_sentences, self.n_labels = len(known), len(words.labels)
         if self.n_sentences < 2:
             raise ParameterError("stability needs training words in two sentences or more, there is one")
-        self.changing = words.values.min(axis=0) < words.values.max(axis=0)
+        self.changing = words.array.min(axis=0) < words.array.max(axis=0)
         if not self.changing.any():
             raise ParameterError("no neuron changes over the training words, so there is no order to compare")
         options = options_of(ranking)
@@ -227,7 +227,7 @@ class _Refit:
         words = self.words.take(often > 0)
         often = often[often > 0].astype(np.float64)
         solver = ProbeSolver(words, self.steps, weights=often if often.max() > 1.0 else None)
-        mean = (often.astype(np.float32) @ words.values) / often.sum()
+        mean = (often.astype(np.float32) @ words.array) / often.sum()
         unknown = np.full(1, np.nan)
         start = Solution(
             weights=self.weights[None],

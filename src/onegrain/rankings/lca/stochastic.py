@@ -37,12 +37,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.rankings.lca.problem import Penalties, ProbeData, subtract_labels
+from onegrain.rankings.lca.problem import BLOCK, Penalties, ProbeData, Words, subtract_labels
 
-__all__ = ["Descent", "Schedule", "approach", "begin", "native_bfloat16"]
+__all__ = ["Descent", "Rounded", "Schedule", "approach", "native_bfloat16"]
 
 BATCH = 256
-BLOCK = 4096
+GATHERED = 256
 SAFETY = 0.25
 FOLLOW = 0.1
 MINIBATCHES = 96
@@ -71,9 +71,8 @@ def native_bfloat16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def approach(data: ProbeData, penalties: Penalties, schedule: Schedule) -> tuple[Tensor, Tensor]:
+def approach(words: Rounded, penalties: Penalties, schedule: Schedule) -> tuple[Tensor, Tensor]:
     """Weights (neurons, G, labels) of the scaled neurons, and biases (G, labels), near the minimum; float32."""
-    words = _Words.of(data, schedule.seed)
     pace = _pace(words)
     strongest = float(max(penalties.l1.max(), penalties.l2.max()))
     level, into = _lifted(penalties, FLOORS[0] * strongest)
@@ -90,16 +89,9 @@ def approach(data: ProbeData, penalties: Penalties, schedule: Schedule) -> tuple
     return weights[:, into], biases[into]
 
 
-def _pace(words: _Words) -> int:
+def _pace(words: Rounded) -> int:
     """Epochs at a time: one, and with few words so many that there are steps enough."""
-    return max(1, MINIBATCHES * BATCH // words.count)
-
-
-def begin(data: ProbeData, penalties: Penalties) -> Descent:
-    """A descent with all words in, at weights of zero."""
-    descent = Descent(_Words.of(data, 0), penalties)
-    descent.grow(data.n_words)
-    return descent
+    return max(1, MINIBATCHES * BATCH // words.n_words)
 
 
 def _lifted(penalties: Penalties, floor: float) -> tuple[Penalties, np.ndarray]:
@@ -123,51 +115,38 @@ def _settle(descent: Descent, found: tuple[Tensor, Tensor], schedule: Schedule) 
         weights[:, there], biases[there] = descent.result()
 
 
-@dataclass(frozen=True, eq=False)
-class _Words:
-    """The words in random order, every neuron with standard deviation one.
+class Rounded(Words):
+    """The words in random order, their scaled neurons in bfloat16 where the processor multiplies it natively.
+
+    Args:
+        data: the words.
+        seed: of the order.
 
     Attributes:
-        values: (words, neurons), bfloat16 or float32.
-        codes: int64 (words,).
-        omega: float32 (words,), or None.
-        shares: float32 (labels,).
-        unit: float32 (neurons,), u of problem.py.
         top: e, the largest eigenvalue of the correlations.
-        mass: m, mean |x|^4 / mean |x|^2.
+        mass: m, mean |x|^4 / mean |x|^2; both of a sample of the words.
     """
 
-    values: Tensor
-    codes: Tensor
-    omega: Tensor | None
-    shares: Tensor
-    unit: Tensor
-    top: float
-    mass: float
+    dtype = torch.float32
 
-    @property
-    def count(self) -> int:
-        return len(self.codes)
+    def __init__(self, data: ProbeData, seed: int) -> None:
+        self.n_words, self.n_neurons, self.n_labels = data.n_words, data.n_neurons, data.n_labels
+        self.memory, self.unit = data.memory, data.unit
+        order = np.random.default_rng(seed).permutation(data.n_words)
+        self.targets = data.targets[order]
+        self.omega = None if data.omega is None else data.omega[order].to(torch.float32)
+        kind = torch.bfloat16 if native_bfloat16() else torch.float32
+        self._table = self.memory.table(self.n_words, self.n_neurons, kind)
+        for rows in self.rows(GATHERED):
+            self._table[rows] = data.block(order[rows])
+        sample = self._table[: min(BLOCK, self.n_words)].to(torch.float32)
+        squared = torch.linalg.vector_norm(sample, dim=1).double().square()
+        self.top = _largest_eigenvalue(sample)
+        self.mass = float(squared.square().mean() / squared.mean().clamp(min=1e-12))
 
-    @classmethod
-    def of(cls, data: ProbeData, seed: int) -> _Words:
-        order = torch.from_numpy(np.random.default_rng(seed).permutation(data.n_words))
-        values = torch.empty(data.scaled.shape, dtype=torch.bfloat16 if native_bfloat16() else torch.float32)
-        lengths = []
-        for start in range(0, len(order), BLOCK):
-            block = data.scaled[order[start : start + BLOCK]]
-            values[start : start + BLOCK] = block
-            lengths.append(torch.linalg.vector_norm(block, dim=1).double().square())
-        squared = torch.cat(lengths)
-        return cls(
-            values=values,
-            codes=data.targets[order],
-            omega=None if data.omega is None else data.omega[order].to(torch.float32),
-            shares=torch.from_numpy(data.label_shares).to(torch.float32),
-            unit=data.penalty_scale().to(torch.float32),
-            top=_largest_eigenvalue(values[:BLOCK].to(torch.float32)),
-            mass=float(squared.square().mean() / squared.mean().clamp(min=1e-12)),
-        )
+    def block(self, rows: slice) -> Tensor:
+        """(rows, neurons), see :class:`Words`."""
+        return self._table[rows]
 
 
 def _largest_eigenvalue(values: Tensor) -> float:
@@ -191,18 +170,19 @@ class Descent:
         penalties: of the G problems.
     """
 
-    def __init__(self, words: _Words, penalties: Penalties) -> None:
+    def __init__(self, words: Rounded, penalties: Penalties) -> None:
         self.words = words
         self.penalties = penalties
-        labels, grid = len(words.shares), len(penalties)
-        shape = (words.values.shape[1], grid * labels)
+        labels, grid = words.n_labels, len(penalties)
+        shape = (words.n_neurons, grid * labels)
+        shares = words.label_shares.to(torch.float32)
         self.seen = 0
         self.weights = torch.zeros(shape)
-        self.biases = words.shares.log().repeat(grid)
-        self.residuals = torch.zeros(words.count, shape[1])
+        self.biases = shares.log().repeat(grid)
+        self.residuals = words.memory.table(words.n_words, shape[1], torch.float32)
         self.mean = torch.zeros(shape)
         self.mean_bias = torch.zeros(shape[1])
-        variance = words.shares * (1.0 - words.shares)
+        variance = shares * (1.0 - shares)
         self.curvature = variance.repeat(grid)
         self.peak = torch.full_like(self.curvature, 0.25)
         self.caution = torch.ones(grid)
@@ -214,10 +194,13 @@ class Descent:
 
     def take(self, sources: np.ndarray, penalties: Penalties) -> Descent:
         """Problems that begin where some of these are; a source may serve several."""
-        labels = len(self.words.shares)
+        labels = self.words.n_labels
         columns = (torch.from_numpy(sources)[:, None] * labels + torch.arange(labels)).ravel()
         new = copy(self)
-        for name in ("weights", "residuals", "mean", "_threshold", "_shrink", "_change", "_clipped"):
+        new.residuals = self.words.memory.table(self.words.n_words, len(columns), torch.float32)
+        for rows in self.words.rows():
+            new.residuals[rows] = self.residuals[rows][:, columns]
+        for name in ("weights", "mean", "_threshold", "_shrink", "_change", "_clipped"):
             setattr(new, name, getattr(self, name)[:, columns].contiguous())
         for name in ("biases", "mean_bias", "curvature", "peak"):
             setattr(new, name, getattr(self, name)[columns])
@@ -229,20 +212,21 @@ class Descent:
     def grow_up(self) -> None:
         """Take the words in, part by part, with epochs over what is in."""
         for share, epochs in GROWTH:
-            part = int(self.words.count * share) // BATCH * BATCH
+            part = int(self.words.n_words * share) // BATCH * BATCH
             if part >= 2 * BATCH:
                 self.grow(part)
                 self.run(epochs)
-        self.grow(self.words.count)
+        self.grow(self.words.n_words)
 
     def grow(self, count: int) -> None:
         """Take the words up to ``count`` in, with their residuals at the present weights."""
         total, total_bias = self.mean * self.seen, self.mean_bias * self.seen
         for start in range(self.seen, count, BLOCK):
             rows = slice(start, min(start + BLOCK, count))
-            residual = self._residual(rows, self._probabilities(rows)[0])
+            values = self.words.block(rows)
+            residual = self._residual(rows, self._probabilities(rows, values)[0])
             self.residuals[rows] = residual
-            total += self._products(rows, residual)
+            total += values.T @ residual.to(values.dtype)
             total_bias += residual.sum(0)
         self.mean, self.mean_bias = total / count, total_bias / count
         self.seen = count
@@ -267,10 +251,9 @@ class Descent:
         grid = len(self.penalties)
         return self.weights.view(len(self.weights), grid, -1), self.biases.view(grid, -1)
 
-    def _probabilities(self, rows: slice) -> tuple[Tensor, Tensor]:
+    def _probabilities(self, rows: slice, values: Tensor) -> tuple[Tensor, Tensor]:
         """P at the present weights, (rows, G, labels), and the summed loss (G,)."""
-        grid = len(self.penalties)
-        values, codes = self.words.values[rows], self.words.codes[rows]
+        grid, codes = len(self.penalties), self.words.targets[rows]
         logits = (values @ self.weights.to(values.dtype)).to(torch.float32).add_(self.biases)
         logits = logits.view(len(codes), grid, -1)
         logits -= logits.amax(2, keepdim=True)
@@ -285,16 +268,11 @@ class Descent:
 
     def _residual(self, rows: slice, probabilities: Tensor) -> Tensor:
         """omega (P - y), (rows, K); P is overwritten."""
-        omega = None if self.words.omega is None else self.words.omega[rows]
-        return subtract_labels(probabilities, self.words.codes[rows], omega).flatten(1)
-
-    def _products(self, rows: slice, residual: Tensor) -> Tensor:
-        values = self.words.values[rows]
-        return (values.T @ residual.to(values.dtype)).to(torch.float32)
+        return subtract_labels(probabilities, self.words.targets[rows], self.words.omega_of(rows)).flatten(1)
 
     def _set_tables(self) -> None:
         """Rates, and what the penalties do in a step of that rate."""
-        labels = len(self.words.shares)
+        labels = self.words.n_labels
         caution = self.caution.repeat_interleave(labels)
         limit = self.words.top * self.curvature + self.words.mass / BATCH * self.peak
         self._rate = SAFETY * caution / limit.clamp(min=1e-12)
@@ -303,14 +281,16 @@ class Descent:
             torch.from_numpy(part).to(torch.float32).repeat_interleave(labels)
             for part in (self.penalties.l1, self.penalties.l2)
         )
-        torch.outer(self.words.unit, self._rate * l1, out=self._threshold)
-        torch.outer(self.words.unit.square(), 2.0 * self._rate * l2, out=self._shrink)
+        unit = self.words.unit.to(torch.float32)
+        torch.outer(unit, self._rate * l1, out=self._threshold)
+        torch.outer(unit.square(), 2.0 * self._rate * l2, out=self._shrink)
         self._shrink.add_(1.0).reciprocal_()
         self._floor = -self._threshold
 
     def _step(self, rows: slice) -> Tensor:
         """One minibatch; returns its summed loss (G,) before the step."""
-        chances, loss = self._probabilities(rows)
+        values = self.words.block(rows)
+        chances, loss = self._probabilities(rows, values)
         count = len(chances)
         variance = (chances * (1.0 - chances)).view(count, -1)
         if self.words.omega is not None:
@@ -321,7 +301,7 @@ class Descent:
         residual = self._residual(rows, chances)
         change = residual - self.residuals[rows]
         self.residuals[rows] = residual
-        self._change.copy_(self.words.values[rows].T @ change.to(self.words.values.dtype))
+        self._change.copy_(values.T @ change.to(values.dtype))
         self.mean.add_(self._change, alpha=1.0 / self.seen)
         self.weights.addcmul_(self.mean, self._rate, value=-1.0)
         self.weights.addcmul_(self._change, self._rate, value=1.0 / self.seen - 1.0 / count)
@@ -334,6 +314,6 @@ class Descent:
 
     def _penalty(self) -> Tensor:
         grid = len(self.penalties)
-        weights = (self.weights * self.words.unit[:, None]).view(len(self.weights), grid, -1)
+        weights = (self.weights * self.words.unit.to(torch.float32)[:, None]).view(len(self.weights), grid, -1)
         l1, l2 = (torch.from_numpy(part).to(torch.float32) for part in (self.penalties.l1, self.penalties.l2))
         return l1 * weights.abs().sum((0, 2)) + l2 * weights.square().sum((0, 2))

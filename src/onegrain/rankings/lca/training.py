@@ -45,7 +45,7 @@ def training_words(ranking: Ranking, activations: Activations) -> LabelledWords:
     if options.standardize:
         data = ProbeData(words.values, words.codes, len(words.labels))
         scale = np.where(data.spread > 0.0, data.spread, 1.0).astype(np.float32)
-        words = replace(words, values=(words.values - data.mean.astype(np.float32)) / scale)
+        words = replace(words, values=(words.array - data.mean.astype(np.float32)) / scale)
     stated = float(ranking.details["solution"]["objective"])
     found = _objective(ranking, words)
     if not abs(found - stated) <= SAME * abs(stated):
