@@ -67,12 +67,12 @@ class Memory:
         self._room = float("inf")
 
     def reserve(self, working: int, what: str) -> None:
-        """Keep so many bytes for what is held besides tables.
+        """Keep so many bytes for what is held besides tables; the first call counts, as the largest work.
 
         Raises:
             ParameterError: the limit does not leave that much.
         """
-        if self.limit is None:
+        if self.limit is None or self._room < float("inf"):
             return
         here = psutil.Process().memory_info().rss - self.held
         self._room = self.limit - here - working

@@ -147,8 +147,9 @@ def working_bytes(shape: tuple[int, int, int], grid: int) -> int:
     blocks = 4 * BLOCK * (3 * n_neurons + 5 * grid * n_labels)
     words = n_words * (WORD_BYTES + 4 * 6 * n_labels)
     joint = min(n_neurons * n_labels, JOINT) + n_labels
-    labels = min(4 * n_labels * n_neurons**2, HESSIAN_BYTES)
-    return READING_BYTES + weights + blocks + words + max(4 * 8 * joint**2 + 3 * 4 * BLOCK * joint, 2 * labels)
+    together = 4 * 8 * joint**2 + 3 * 4 * BLOCK * joint
+    apart = min(4 * n_labels * n_neurons**2, HESSIAN_BYTES) * (1.0 + 2.0 / n_labels)
+    return READING_BYTES + weights + blocks + words + max(together, int(apart))
 
 
 def _first(
