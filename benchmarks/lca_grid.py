@@ -26,7 +26,7 @@ from onegrain.rankings.lca.labelled import read_labelled, read_matching
 from onegrain.rankings.lca.probe import ProbeSolver
 from onegrain.rankings.lca.problem import Penalties, ProbeData
 from onegrain.rankings.lca.solver import SolverOptions, solve
-from onegrain.rankings.lca.stochastic import Schedule, begin, native_bfloat16
+from onegrain.rankings.lca.stochastic import Descent, Rounded, Schedule, native_bfloat16
 
 GRID = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
 PAIRS = [(a, b) for a in GRID for b in GRID]
@@ -58,21 +58,28 @@ def activations(folder: Path):
     return [og.extract(model, corpus, folder / f"{at}.zarr", sites=sites) for at, corpus in enumerate(corpora)]
 
 
-def penalties(*pairs):
-    return Penalties(*np.array(pairs, dtype=np.float64).T)
+def objective(logits, codes, pair, weights):
+    """J, nats a word, of logits (words, labels) in any precision, by its definition."""
+    logits = np.asarray(logits, dtype=np.float64)
+    loss = float((logsumexp(logits, axis=1) - logits[np.arange(len(codes)), codes]).mean())
+    return loss + pair[0] * float(np.abs(weights).sum()) + pair[1] * float(np.square(weights).sum())
 
 
 def ours(train, held):
-    """Seconds, accuracies and solution of the whole grid, and of one pair to a gap of 1e-4."""
+    """Seconds, accuracies, objectives and gaps of the whole grid, and of one pair to a gap of 1e-4."""
     start = time.perf_counter()
     solver = ProbeSolver(train)
-    probes, solution = solver.solve(penalties(*PAIRS), 1e-4, limit=0)
+    probes, solution = solver.solve(Penalties.of(*PAIRS), 1e-4, limit=0)
     seconds = time.perf_counter() - start
     accuracies = [float(np.mean(probe.predict(held.values) == held.codes)) for probe in probes]
+    objectives = [
+        objective(probe.logits(train.values), train.codes, pair, probe.weights)
+        for pair, probe in zip(PAIRS, probes, strict=True)
+    ]
+    gaps = [None if np.isnan(gap) else float(gap) for gap in solution.gap]
     start = time.perf_counter()
-    at = np.array([PAIRS.index(POLISHED)])
-    _, polished = solver.solve(penalties(POLISHED), 1e-4, start=solution.take(at))
-    return seconds, accuracies, solution, (time.perf_counter() - start, float(polished.gap[0]))
+    _, polished = solver.solve(Penalties.of(POLISHED), 1e-4)
+    return seconds, accuracies, objectives, gaps, (time.perf_counter() - start, float(polished.gap[0]))
 
 
 def theirs(train, held):
@@ -88,12 +95,9 @@ def theirs(train, held):
         seconds.append(time.perf_counter() - start)
         with torch.no_grad():
             guess = probe(torch.from_numpy(np.ascontiguousarray(held.values))).argmax(1).numpy()
-            weights = probe.linear.weight.double()
-            loss = torch.nn.functional.cross_entropy(
-                probe(torch.from_numpy(train.values)), torch.from_numpy(train.codes)
-            )
+            logits, weights = probe(torch.from_numpy(train.values)).numpy(), probe.linear.weight.numpy()
         accuracies.append(float(np.mean(guess == held.codes)))
-        objectives.append(float(loss + l1 * weights.abs().sum() + l2 * weights.square().sum()))
+        objectives.append(objective(logits, train.codes, (l1, l2), weights))
     return seconds, accuracies, objectives
 
 
@@ -110,14 +114,12 @@ def beside_sklearn(train):
         warnings.simplefilter("ignore")
         saga.fit(values, codes)
     peer = time.perf_counter() - start
-    logits = values.astype(np.float64) @ saga.coef_.T + saga.intercept_
-    loss = float((logsumexp(logits, axis=1) - logits[np.arange(len(codes)), codes]).mean())
-    reached = loss + l1 * np.abs(saga.coef_).sum() + l2 * np.square(saga.coef_).sum()
-    for epochs in (0, 2, 6, 20):
+    reached = objective(saga.decision_function(values), codes, SMALL_PAIR, saga.coef_)
+    for epochs in (0, 2, 3, 4, 6, 20):
         start = time.perf_counter()
         data = ProbeData(values, codes, int(codes.max()) + 1)
         options = SolverOptions(max_steps=0, schedule=Schedule(epochs=epochs, settled=0.0))
-        found = solve(data, penalties(SMALL_PAIR), options)
+        found = solve(data, Penalties.of(SMALL_PAIR), options)
         seconds = time.perf_counter() - start
         if found.objective[0] <= reached:
             return (seconds, float(found.objective[0])), (peer, float(reached))
@@ -141,7 +143,8 @@ def timed(work):
 def epoch_rate(train):
     """Floating-point operations a second of an epoch of the stochastic phase, by its two products."""
     data = ProbeData(train.values, train.codes, len(train.labels))
-    descent = begin(data, penalties(*PAIRS))
+    descent = Descent(Rounded(data, 0), Penalties.of(*PAIRS))
+    descent.grow(data.n_words)
     seconds = min(timed(lambda: descent.run(1)) for _ in range(2))
     return 4.0 * data.n_words * data.n_neurons * len(PAIRS) * data.n_labels / seconds
 
@@ -151,14 +154,12 @@ def main() -> None:
         train_store, held_store = activations(Path(folder))
         train = read_labelled(train_store, "upos", np.ones(train_store.corpus.n_sentences, dtype=bool), 1)
         held = read_matching(held_store, "upos", train.labels)
-    seconds, accuracies, solution, polish = ours(train, held)
+    seconds, accuracies, objectives, gaps, polish = ours(train, held)
     peer_seconds, peer_accuracies, peer_objectives = theirs(train, held)
     small, saga = beside_sklearn(train)
     behind = {str(pair): b - a for pair, a, b in zip(PAIRS, accuracies, peer_accuracies, strict=True)}
     higher = {
-        str(pair): float(solution.objective[at] - peer_objectives[at])
-        for at, pair in enumerate(PAIRS)
-        if pair[1] == 0.0
+        str(pair): objectives[at] - peer_objectives[at] for at, pair in enumerate(PAIRS) if pair[1] == 0.0
     }
     print(
         json.dumps(
@@ -178,7 +179,7 @@ def main() -> None:
                     "most_points_of_accuracy_behind_neurox": 100.0 * max(behind.values()),
                     "objective_less_neurox_at_lambda2_0": higher,
                     "onegrain_accuracies": accuracies,
-                    "onegrain_gaps": [None if np.isnan(gap) else float(gap) for gap in solution.gap],
+                    "onegrain_gaps": gaps,
                     "polish": {"pair": POLISHED, "seconds": polish[0], "gap": polish[1]},
                     "sklearn": {"seconds": saga[0], "objective": saga[1], "passes": SAGA_PASSES},
                     "onegrain_beside_sklearn": {"seconds": small[0], "objective": small[1]},

