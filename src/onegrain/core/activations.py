@@ -104,16 +104,30 @@ class Activations:
                 f"{self.corpus.source} and {other.corpus.source}; extract both from one corpus"
             )
 
-    def require_finite(self, block: np.ndarray, start: int) -> None:
-        """Raise ParameterError naming the first word and neuron of a block that is not finite."""
+    def require_finite(self, block: np.ndarray, start: int, among: np.ndarray | None = None) -> None:
+        """Raise ParameterError if a block, from word ``start`` on, is not finite at the words that count.
+
+        It names the first word and neuron, and how many there are from there on. ``among`` is a mask of the
+        words that count, bool (words,), or None for all.
+        """
+        bad = self._not_finite(block, start, among)
+        if not bad.any():
+            return
+        row, column = np.argwhere(bad)[0]
+        end = start + len(block)
+        later = sum(
+            int(self._not_finite(one, first, among)[max(0, end - first) :].sum())
+            for first, one in self.blocks()
+        )
+        raise ParameterError(
+            f"{int(bad.sum()) + later} activations of {self.describe()} are not finite; the first is neuron "
+            f"{self.space.name(int(column))} at word {start + int(row)} "
+            f"({self.corpus.words[start + int(row)]!r})"
+        )
+
+    def _not_finite(self, block: np.ndarray, start: int, among: np.ndarray | None) -> np.ndarray:
         bad = ~np.isfinite(block)
-        if bad.any():
-            row, column = np.argwhere(bad)[0]
-            raise ParameterError(
-                f"{int(bad.sum())} activations of {self.describe()} are not finite; the first is neuron "
-                f"{self.space.name(int(column))} at word {start + int(row)} "
-                f"({self.corpus.words[start + int(row)]!r})"
-            )
+        return bad if among is None else bad & among[start : start + len(block), None]
 
     def describe(self) -> str:
         """Where these activations are from, in a few words."""

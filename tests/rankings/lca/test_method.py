@@ -163,12 +163,19 @@ def test_max_words_takes_whole_sentences(planted: Planted) -> None:
     assert found.details["train"]["words"] == 200
 
 
-def test_refuses_activations_that_are_not_finite(planted: Planted) -> None:
+def test_refuses_activations_that_are_not_finite(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     values = planted.activations.values().copy()
-    values[7, 13] = np.inf
+    monkeypatch.setattr("onegrain.core.activations.BLOCK_BYTES", 50 * 4 * values.shape[1])
+    values[7, 13], values[9, 2], values[-1, :3] = np.inf, np.nan, -np.inf
     broken = Activations.from_array(values, planted.activations.corpus, planted.activations.space)
-    with pytest.raises(ParameterError, match=r"1 activations .* layers.1:1 at word 7"):
-        rank("lca", broken, label="upos")
+    with pytest.raises(ParameterError, match=r"^5 activations .* layers.1:1 at word 7 \("):
+        rank("lca", broken, label="upos", dev=plant(40, seed=1).activations)
+    codes = planted.activations.layer("upos").codes.copy()
+    codes[-1] = -1
+    layer = LabelLayer("upos", codes, planted.activations.layer("upos").vocabulary)
+    unlabelled = broken.with_corpus(replace(broken.corpus, layers={"upos": layer}))
+    with pytest.raises(ParameterError, match=r"^2 activations"):
+        rank("lca", unlabelled, label="upos", dev=plant(40, seed=1).activations)
 
 
 def test_refuses_what_cannot_be_learned(planted: Planted) -> None:

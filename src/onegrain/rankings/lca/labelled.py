@@ -165,7 +165,7 @@ def _gather(
     at = 0
     for start, block in activations.blocks():
         rows = wanted[start : start + len(block)]
-        activations.require_finite(np.where(rows[:, None], block, 0.0), start)
+        activations.require_finite(block, start, wanted)
         table[at : at + int(rows.sum())] = torch.from_numpy(block[rows])
         at += int(rows.sum())
     values = table if isinstance(table, ScratchTable) else table.numpy()
