@@ -117,7 +117,7 @@ def test_stability_from_the_command_line(run: Run, house: Path, tmp_path: Path) 
     assert code == 0, err
     rows = json.loads(out)["rows"]
     assert [(row["draws"], row["k"]) for row in rows] == [
-        ("bootstrap", 3), ("bootstrap", 8), ("halves", 3), ("halves", 8),
+        ("bootstrap", 3), ("bootstrap", 8), ("halves", 3), ("halves", 8), ("seeds", 3), ("seeds", 8),
     ]  # fmt: skip
     code, _, err = run(*command)
     assert (code, "--force" in err) == (1, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import onegrain as og
+from onegrain.core.stability import KINDS
 from onegrain.errors import ParameterError
 from onegrain.reports import Records, Table, compose
 from onegrain.reports.charts import rank_intervals
@@ -31,8 +32,8 @@ def test_the_finding_is_of_the_size_nearest_to_ten(record: og.Stability) -> None
 def test_the_section_has_a_chart_and_two_tables(record: og.Stability) -> None:
     section = stability_section({"nlm upos": record})
     tables = [block for block in section.blocks if isinstance(block, Table)]
-    assert [len(table.frame) for table in tables] == [6, 4]
-    assert tables[0].frame["phi"].tolist()[3:] == record.at("halves")["phi"].tolist()
+    assert [len(table.frame) for table in tables] == [9, 4]
+    assert tables[0].frame["phi"].tolist()[3:6] == record.at("halves")["phi"].tolist()
     assert tables[1].frame["label"].tolist() == list(record.labels)
     report = compose("T", Records(stabilities={("nlm", "upos"): record}))
     page = report.html()
@@ -41,7 +42,7 @@ def test_the_section_has_a_chart_and_two_tables(record: og.Stability) -> None:
 
 
 def test_the_chart_shows_the_first_neurons(record: og.Stability) -> None:
-    for kind in ("bootstrap", "halves"):
+    for kind in KINDS:
         spec = rank_intervals(record, kind, top=5).to_dict()
         (rows,) = spec["datasets"].values()
         assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5]

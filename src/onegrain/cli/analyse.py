@@ -104,7 +104,7 @@ def stability(
     ranking: Annotated[Path, typer.Argument(help="A ranking by lca.")],
     store: Annotated[Path, typer.Argument(help="The activations that it was made from.")],
     out: Annotated[Path, typer.Option(help="The record to write, *.parquet.")],
-    resamples: Annotated[int, typer.Option(help="Draws, and splits; three probes are fitted for each.")] = 20,
+    resamples: Annotated[int, typer.Option(help="Draws, splits and seeds; four probes for each.")] = 20,
     k: Annotated[
         list[int] | None, typer.Option(help="Neurons of a top set; may be repeated. By default some sizes.")
     ] = None,
@@ -113,7 +113,7 @@ def stability(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Would other sentences give the same order? The probe again on draws and on halves of them."""
+    """Would other sentences give the same order? The probe again on draws and halves of them, and by seeds."""
     from onegrain.activations import open_activations
     from onegrain.core.output import require_free
     from onegrain.core.ranking import Ranking

@@ -18,8 +18,9 @@ from onegrain.errors import ParameterError, RecordError
 
 __all__ = ["KINDS", "Stability", "neuron_frame", "summary_frame"]
 
-KINDS = ("bootstrap", "halves")
-"""How sentences are drawn: as many as there are, with replacement; or split at random into two halves."""
+KINDS = ("bootstrap", "halves", "seeds")
+"""What is drawn: as many sentences as there are, with replacement; two random halves of them; or, with all
+sentences as they are, the seed of the solver."""
 
 NEURONS = ["draws", "rank", "neuron", "site", "unit", "median", "low", "high", "with_weight"]
 SUMMARY = ["draws", "label", "k", "jaccard", "phi", "low", "high", "size"]
@@ -34,7 +35,7 @@ class Stability:
     Attributes:
         method: the ranking's method.
         space: the neurons.
-        neurons: one row a neuron for ``bootstrap``, then one for ``halves``, each by rising ``rank``: ``draws``
+        neurons: one row a neuron for every kind of draws (``KINDS``), each by rising ``rank``: ``draws``
             (the kind), ``rank`` (its place in the ranking itself, from 1), ``neuron`` (flat index), ``site``,
             ``unit``, ``median``, ``low`` and ``high`` (median rank over the draws and its percentile interval),
             ``with_weight`` (share of the draws in which it has a weight), and for every k ``top:k`` (share of
@@ -42,8 +43,9 @@ class Stability:
         summary: one row a kind, label and k: ``draws``, ``label`` (None: the order of all neurons), ``k``,
             ``jaccard`` (mean overlap of two top sets), ``phi``, ``low`` and ``high`` (stability corrected for
             chance, with its interval; see core/selection.py), ``size`` (neurons in a top set on average: less
-            than k where fewer have a weight). For ``bootstrap`` every two draws are compared; for ``halves``
-            the two halves of each split, which share no sentence. Neurons that never change are not counted.
+            than k where fewer have a weight). For ``bootstrap`` and ``seeds`` every two draws are compared; for
+            ``halves`` the two halves of each split, which share no sentence. Neurons that never change are not
+            counted.
         correlations: for each kind ``spearman`` and ``kendall``, the mean over the same pairs.
         level: of all intervals.
         details: JSON-able facts: ``probes``, ``redrawn`` and ``not_converged`` by kind, ``sentences``,
@@ -79,7 +81,7 @@ class Stability:
         return tuple(dict.fromkeys(label for label in self.summary["label"] if label is not None))
 
     def of(self, kind: str) -> pd.DataFrame:
-        """One row a neuron for ``bootstrap`` or ``halves``, by rising rank in the ranking."""
+        """One row a neuron for one kind of draws, by rising rank in the ranking."""
         rows = self.neurons[self.neurons["draws"] == _require_kind(kind)]
         return rows.drop(columns="draws").reset_index(drop=True)
 
@@ -155,5 +157,5 @@ def summary_frame(rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
 
 def _require_kind(kind: str) -> str:
     if kind not in KINDS:
-        raise ParameterError(f"no draws {kind!r}; they are {' and '.join(KINDS)}")
+        raise ParameterError(f"no draws {kind!r}; they are {', '.join(KINDS)}")
     return kind

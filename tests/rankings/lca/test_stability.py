@@ -12,7 +12,9 @@ import pytest
 import onegrain as og
 from onegrain.core.corpus import LabelLayer
 from onegrain.core.provenance import ModelIdentity
+from onegrain.core.stability import KINDS
 from onegrain.errors import MismatchError, ParameterError, RecordError
+from onegrain.rankings.lca import solver
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.lca.probe import ProbeSolver
@@ -20,7 +22,6 @@ from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.stability import DRAWN, _Refit
 from onegrain.rankings.lca.training import training_words
 
-KINDS = ("bootstrap", "halves")
 CLEAR = og.PlantedNeurons(exclusive=2, copies=0, weak=0, noise=40)
 NOTHING = og.PlantedNeurons(noise=60)
 
@@ -89,7 +90,7 @@ def test_noise_agrees_with_itself_on_the_same_sentences_but_not_on_others() -> N
     assert np.mean(boot) > np.mean(halves)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["bootstrap", "halves"])
 @pytest.mark.parametrize("standardize", [False, True])
 def test_a_draw_is_the_probe_of_sentences_that_are_really_repeated(kind: str, standardize: bool) -> None:
     planted = og.planted(80, strength=1.0, seed=3)
@@ -111,6 +112,20 @@ def test_a_draw_is_the_probe_of_sentences_that_are_really_repeated(kind: str, st
     assert weights == pytest.approx(expected.weights, abs=1e-3)
     top = order_neurons(expected.weights).order[:6]
     assert order_neurons(weights).order[:6].tolist() == top.tolist()
+
+
+def test_another_seed_moves_a_ranking_by_what_the_tolerance_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planted = og.planted(120, strength=1.0, seed=4)
+    coarse, fine = (ranked(planted.activations, lambda1=1e-3, polish=polish) for polish in (0.3, 1e-6))
+    still = og.stability(coarse, planted.activations, resamples=4, k=(5, 20))
+    assert still.correlations["seeds"]["spearman"] == pytest.approx(1.0)
+    monkeypatch.setattr(solver, "SMALL", 0)
+    loose, tight = (og.stability(one, planted.activations, resamples=4, k=(5, 20)) for one in (coarse, fine))
+    assert loose.correlations["seeds"]["spearman"] < 1.0
+    assert tight.correlations["seeds"]["spearman"] > max(0.999, loose.correlations["seeds"]["spearman"])
+    assert (tight.at("seeds")["jaccard"] > 0.95).all()
 
 
 def test_the_same_seed_gives_the_same_bytes_and_more_draws_begin_with_the_same(tmp_path: Path) -> None:
@@ -147,7 +162,7 @@ def test_a_saved_record_is_loaded_as_it_was(tmp_path: Path) -> None:
         og.Ranking.load(tmp_path / "stability.parquet")
     with pytest.raises(ParameterError, match="ADJ"):
         loaded.at("halves", "NONE")
-    with pytest.raises(ParameterError, match="bootstrap and halves"):
+    with pytest.raises(ParameterError, match="bootstrap, halves, seeds"):
         loaded.of("thirds")
 
 
@@ -177,7 +192,8 @@ def test_a_label_that_a_draw_loses_means_another_draw() -> None:
     ranking = ranked(activations, min_count=1, dev=held)
     found = og.stability(ranking, activations, resamples=10)
     assert found.labels == ("ADJ", "DET", "NOUN", "RARE", "VERB")
-    assert min(found.details["redrawn"].values()) > 0
+    redrawn = found.details["redrawn"]
+    assert min(redrawn["bootstrap"], redrawn["halves"]) > 0 == redrawn["seeds"]
     labels[31] = "NOUN"
     once = activations.with_corpus(corpus.with_layer(LabelLayer.from_labels("upos", labels)))
     with pytest.raises(ParameterError, match=r"RARE.*min_count"):

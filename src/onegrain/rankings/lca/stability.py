@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.lca.probe import ProbeSolver
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.solver import Solution, SolverOptions
+from onegrain.rankings.lca.stochastic import Schedule
 from onegrain.rankings.lca.training import options_of, training_words
 
 __all__ = ["stability"]
@@ -45,7 +46,7 @@ def stability(
     level: float = 0.95,
     progress: Progress = silent,
 ) -> Stability:
-    """Fit a ranking's probe again to draws of its training sentences, and compare the orders.
+    """Fit a ranking's probe again to draws of its training sentences, and with other seeds; compare the orders.
 
     Whole sentences are drawn, in two ways: ``bootstrap``, as many as there are, with replacement [Efron and
     Tibshirani 1993]; and ``halves``, split at random in two, with a probe for each half, as in complementary
@@ -53,15 +54,18 @@ def stability(
     and so also the accidents of the corpus: even noise is ordered somewhat alike. The two halves of a split
     share none, so what they agree on is in the language, as far as half of the words tell.
 
-    Every probe has the ranking's penalties, starts from the ranking's own weights, and is solved to the
-    tolerance that they were (``polish``). Penalties are not chosen again, and standardised neurons keep the
-    scale of all training words: what varies is the data alone. A draw in which a label has no word is drawn
-    again. The same arguments give the same record, and draw i does not depend on ``resamples``.
+    ``seeds`` leaves the sentences alone and solves from nothing with another order of the words: what varies is
+    what the tolerance leaves open. A small probe, which the solver needs no random steps for, does not vary.
+
+    Every probe has the ranking's penalties, and is solved to the tolerance that its were (``polish``); those of
+    drawn sentences start from the ranking's own weights. Penalties are not chosen again, and standardised
+    neurons keep the scale of all training words. A draw in which a label has no word is drawn again. The same
+    arguments give the same record, and draw i does not depend on ``resamples``.
 
     Args:
         ranking: made by ``lca``, whole (not of one label).
         activations: those that it was made from, with the same labels.
-        resamples: draws of the bootstrap, and splits; 2 or more. Three probes are fitted for each.
+        resamples: draws of the bootstrap, splits, and seeds; 2 or more. Four probes are fitted for each.
         k: sizes of top sets; by default 10, 20 and 50, as far as that is fewer than all, and 1, 5, 10 and 20 %
             of the neurons, less what is nearly the same.
         seed: of the draws.
@@ -80,7 +84,7 @@ def stability(
     words = training_words(ranking, activations)
     refit = _Refit(ranking, words, max(ks))
     found: dict[str, _Draws] = {}
-    with progress("fit probes to draws", 3 * resamples, "probes") as advance:
+    with progress("fit probes to draws", 4 * resamples, "probes") as advance:
         for number, kind in enumerate(KINDS):
             rngs = [np.random.default_rng([seed, number, draw]) for draw in range(resamples)]
             found[kind] = refit.run(kind, rngs, advance)
@@ -190,7 +194,7 @@ class _Refit:
         tops = np.empty((len(parts), len(self.words.labels), self.most), dtype=np.int64)
         missed = 0
         for at, counts in enumerate(parts):
-            weights, converged = self.fit(counts)
+            weights, converged = self.fit(counts, int(rngs[at].integers(2**31)) if kind == "seeds" else None)
             missed += not converged
             ordering = order_neurons(weights)
             ranks[at] = (ordering.n_ranked + 1 + shape[1]) / 2.0
@@ -218,15 +222,17 @@ class _Refit:
             "few sentences: rank with a higher min_count"
         )
 
-    def fit(self, counts: np.ndarray) -> tuple[np.ndarray, bool]:
+    def fit(self, counts: np.ndarray, seed: int | None = None) -> tuple[np.ndarray, bool]:
         """float64 (labels, neurons): the probe of sentences that come so often; and whether it converged.
 
         Words that do not come are left out, the others weighed: the same objective as on the repeated words.
+        With a seed it starts from nothing, else from the ranking's weights.
         """
         often = counts[self.number]
         words = self.words.take(often > 0)
         often = often[often > 0].astype(np.float64)
-        solver = ProbeSolver(words, self.steps, weights=often if often.max() > 1.0 else None)
+        steps = replace(self.steps, schedule=Schedule(seed=seed or 0))
+        solver = ProbeSolver(words, steps, weights=often if often.max() > 1.0 else None)
         mean = (often.astype(np.float32) @ words.array) / often.sum()
         unknown = np.full(1, np.nan)
         start = Solution(
@@ -235,7 +241,7 @@ class _Refit:
             objective=unknown, gap=unknown, gradient=unknown,
             converged=np.zeros(1, dtype=bool), steps=np.zeros(1, dtype=np.int64),
         )  # fmt: skip
-        (probe,), solution = solver.solve(self.penalties, self.tolerance, start=start)
+        (probe,), solution = solver.solve(self.penalties, self.tolerance, start=start if seed is None else None)
         return probe.weights, bool(solution.converged[0])
 
 
@@ -253,7 +259,11 @@ def _halves(rng: np.random.Generator, sentences: int) -> tuple[np.ndarray, ...]:
     return counts, 1 - counts
 
 
-DRAWN: dict[str, Drawn] = dict(zip(KINDS, (_with_replacement, _halves), strict=True))
+def _as_they_are(rng: np.random.Generator, sentences: int) -> tuple[np.ndarray, ...]:
+    return (np.ones(sentences, dtype=np.int64),)
+
+
+DRAWN: dict[str, Drawn] = dict(zip(KINDS, (_with_replacement, _halves, _as_they_are), strict=True))
 
 
 def _summary(
