@@ -69,9 +69,9 @@ def _tables(stability: Stability) -> list[Block]:
         for kind, found in stability.correlations.items()
     )
     caption = (
-        "Top sets of k neurons with a weight, compared between every two draws of sentences (bootstrap), the two "
-        "halves of a split (halves), and every two seeds of the solver on the same sentences (seeds). Φ corrects "
-        "for chance: 1 for equal sets, 0 for unrelated ones. Mean rank "
+        "Top sets of k neurons with a weight, compared between every two draws of sentences (bootstrap), "
+        "the two halves of a split (halves), and every two seeds of the solver on the same sentences (seeds). "
+        "Φ corrects for chance: 1 for equal sets, 0 for unrelated ones. Mean rank "
         f"correlation: {likeness}."
     )
     whole = Table(pd.concat(parts, ignore_index=True), caption, FORMATS, HEADINGS)
