@@ -75,7 +75,6 @@ class Evaluation:
         minimal = self._minimal_set(full["accuracy"], retraining)
         self._add_intervals()
         scores, there = label_scores(predicted, self.test.codes, len(self.test.labels))
-        full["macro_f1"] = float(np.nanmean(scores))
         full["labels"] = {
             name: {"words": int(n), "f1": None if np.isnan(score) else float(score)}
             for name, n, score in zip(self.test.labels, there, scores, strict=True)
@@ -123,6 +122,8 @@ class Evaluation:
     def _record(self, entry: dict[str, Any], predicted: np.ndarray) -> dict[str, Any]:
         right = predicted == self.test.codes
         entry["accuracy"] = float(right.mean())
+        scores, _ = label_scores(predicted, self.test.codes, len(self.test.labels))
+        entry["macro_f1"] = float(np.nanmean(scores))
         self._right.append(right)
         self._entries.append(entry)
         return entry

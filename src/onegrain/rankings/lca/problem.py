@@ -197,10 +197,11 @@ class ProbeData(Words):
         return torch.sub(self._raw(rows), self._shift).mul_(self._factor)
 
     def _raw(self, rows: slice | np.ndarray) -> Tensor:
-        found = self.values[rows]
-        if isinstance(found, np.ndarray):
-            found = torch.from_numpy(found if found.flags.writeable else found.copy())
-        return found.to(self.dtype)
+        if not isinstance(self.values, np.ndarray):
+            return self.values[rows].to(self.dtype)
+        if self.values.flags.writeable:
+            return torch.from_numpy(self.values)[rows].to(self.dtype)
+        return torch.from_numpy(np.array(self.values[rows])).to(self.dtype)
 
     def columns(self, used: Tensor) -> Table:
         """(words, used): some of the scaled neurons, by index."""

@@ -17,7 +17,7 @@ rate does for all neurons.
     h_l e + q_l m / B,     h_l = mean of p(1-p),   q_l = mean of (p(1-p))^2 / h_l
 
 where e is the largest eigenvalue of the neurons' correlations and m = mean |x|^4 / mean |x|^2. h and q follow
-the probabilities as they sharpen, so the rate, 1/4 of the inverse, rises by itself by an order of magnitude. If
+the probabilities as they sharpen, so the rate, a quarter of the inverse or some more, rises by itself by an order of magnitude. If
 the loss of a problem rises over an epoch, its rate is halved for good.
 
 **Growing.** The first epochs see an eighth of the words, then a quarter, then half: early steps need few words.
@@ -41,11 +41,10 @@ from onegrain.rankings.lca.problem import BLOCK, Penalties, ProbeData, Words, su
 
 __all__ = ["Descent", "Rounded", "Schedule", "approach", "native_bfloat16"]
 
-BATCH = 256
+BATCHES = ((16384, 768, 0.3), (0, 256, 0.25))
 GATHERED = 256
-SAFETY = 0.25
 FOLLOW = 0.1
-MINIBATCHES = 96
+EPOCH_WORDS = 24576
 TABLES_EVERY = 8
 FLOORS = (1e-2, 1e-3, 0.0)
 GROWTH = ((1 / 8, 5), (1 / 4, 3), (1 / 2, 2))
@@ -61,7 +60,7 @@ class Schedule:
         seed: of the order of the words.
     """
 
-    epochs: int = 6
+    epochs: int = 8
     settled: float = 0.05
     seed: int = 0
 
@@ -91,7 +90,7 @@ def approach(words: Rounded, penalties: Penalties, schedule: Schedule) -> tuple[
 
 def _pace(words: Rounded) -> int:
     """Epochs at a time: one, and with few words so many that there are steps enough."""
-    return max(1, MINIBATCHES * BATCH // words.n_words)
+    return max(1, EPOCH_WORDS // words.n_words)
 
 
 def _lifted(penalties: Penalties, floor: float) -> tuple[Penalties, np.ndarray]:
@@ -125,6 +124,8 @@ class Rounded(Words):
     Attributes:
         top: e, the largest eigenvalue of the correlations.
         mass: m, mean |x|^4 / mean |x|^2; both of a sample of the words.
+        batch: words of a minibatch; many words bear larger ones, which cost less a word.
+        safety: what share of the inverse curvature the rate is.
     """
 
     dtype = torch.float32
@@ -132,6 +133,7 @@ class Rounded(Words):
     def __init__(self, data: ProbeData, seed: int) -> None:
         self.n_words, self.n_neurons, self.n_labels = data.n_words, data.n_neurons, data.n_labels
         self.memory, self.unit = data.memory, data.unit
+        self.batch, self.safety = next((b, share) for least, b, share in BATCHES if data.n_words >= least)
         order = np.random.default_rng(seed).permutation(data.n_words)
         self.targets = data.targets[order]
         self.omega = None if data.omega is None else data.omega[order].to(torch.float32)
@@ -212,8 +214,8 @@ class Descent:
     def grow_up(self) -> None:
         """Take the words in, part by part, with epochs over what is in."""
         for share, epochs in GROWTH:
-            part = int(self.words.n_words * share) // BATCH * BATCH
-            if part >= 2 * BATCH:
+            part = int(self.words.n_words * share) // self.words.batch * self.words.batch
+            if part >= 2 * self.words.batch:
                 self.grow(part)
                 self.run(epochs)
         self.grow(self.words.n_words)
@@ -234,13 +236,13 @@ class Descent:
 
     def run(self, epochs: int) -> None:
         """Epochs over the words that are in."""
-        starts = np.arange(0, self.seen, BATCH)
+        starts = np.arange(0, self.seen, self.words.batch)
         for _ in range(epochs):
             loss = torch.zeros(len(self.penalties))
             for number, start in enumerate(self.order.permutation(starts).tolist()):
                 if number % TABLES_EVERY == 0:
                     self._set_tables()
-                loss += self._step(slice(start, min(start + BATCH, self.seen)))
+                loss += self._step(slice(start, min(start + self.words.batch, self.seen)))
             objective = loss / self.seen + self._penalty()
             self.caution = torch.where(objective > 1.01 * self.last, self.caution / 2.0, self.caution)
             self.fall = (self.last - objective) / objective
@@ -274,8 +276,8 @@ class Descent:
         """Rates, and what the penalties do in a step of that rate."""
         labels = self.words.n_labels
         caution = self.caution.repeat_interleave(labels)
-        limit = self.words.top * self.curvature + self.words.mass / BATCH * self.peak
-        self._rate = SAFETY * caution / limit.clamp(min=1e-12)
+        limit = self.words.top * self.curvature + self.words.mass / self.words.batch * self.peak
+        self._rate = self.words.safety * caution / limit.clamp(min=1e-12)
         self._bias_rate = self._rate * self.words.top / 4.0
         l1, l2 = (
             torch.from_numpy(part).to(torch.float32).repeat_interleave(labels)
