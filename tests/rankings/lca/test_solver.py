@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onegrain.rankings.lca import refinement
 from onegrain.rankings.lca.duality import Certificate, certify, look
 from onegrain.rankings.lca.problem import Penalties, ProbeData
 from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
@@ -219,6 +220,26 @@ def test_label_by_label_and_conjugate_steps_reach_the_same_minimum(
     found = solve(data, grid, SolverOptions(tolerance=1e-7, max_steps=300))
     assert found.converged.all()
     assert found.objective == pytest.approx(best.objective, rel=1e-6)
+
+
+def test_a_label_with_more_weights_than_a_hessian_may_have_takes_its_steepest_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = problem(10, words=200, neurons=12, labels=4)
+    pair = Penalties.of((1e-3, 1e-3))
+    best = solve(data, pair, EXACT)
+    assert (best.weights[0] != 0.0).sum(axis=1).max() > 6
+    monkeypatch.setattr("onegrain.rankings.lca.refinement.JOINT", 0)
+    monkeypatch.setattr("onegrain.rankings.lca.refinement.SETTLED", 0.0)
+    monkeypatch.setattr("onegrain.rankings.lca.refinement.HESSIAN_BYTES", 6 * 6 * 8 * 4)
+    sizes = []
+    start = refinement._Label.__init__
+    monkeypatch.setattr(
+        refinement._Label, "__init__", lambda one, *args: (start(one, *args), sizes.append(len(one.at)))[0]
+    )
+    found = solve(data, pair, SolverOptions(tolerance=1e-7, max_steps=300))
+    assert max(sizes) == 6
+    assert found.objective == pytest.approx(best.objective, rel=1e-5)
 
 
 def test_the_stochastic_phase_comes_near_the_minimum_of_every_problem() -> None:

@@ -106,13 +106,15 @@ class ScratchTable:
     def __init__(self, shape: tuple[int, int], dtype: torch.dtype, folder: Path) -> None:
         self.shape, self.dtype = shape, dtype
         self._pitch = shape[1] * dtype.itemsize
+        size = shape[0] * self._pitch
         try:
             self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
-            if shape[0] * self._pitch:
-                os.posix_fallocate(self._file.fileno(), 0, shape[0] * self._pitch)
+            os.ftruncate(self._file.fileno(), size)
+            if size and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._file.fileno(), 0, size)
         except OSError as error:
             raise ParameterError(
-                f"a scratch file of {say_size(shape[0] * self._pitch)} cannot be made in {folder}: "
+                f"a scratch file of {say_size(size)} cannot be made in {folder}: "
                 f"{error.strerror}; set TMPDIR to a folder on a larger disk, or give more memory"
             ) from error
 

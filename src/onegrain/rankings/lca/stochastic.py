@@ -17,8 +17,8 @@ rate does for all neurons.
     h_l e + q_l m / B,     h_l = mean of p(1-p),   q_l = mean of (p(1-p))^2 / h_l
 
 where e is the largest eigenvalue of the neurons' correlations and m = mean |x|^4 / mean |x|^2. h and q follow
-the probabilities as they sharpen, so the rate, a quarter of the inverse or some more, rises by itself by an order of magnitude. If
-the loss of a problem rises over an epoch, its rate is halved for good.
+the probabilities as they sharpen, so the rate, a quarter of the inverse or some more, rises by itself by an
+order of magnitude. If the loss of a problem rises over an epoch, its rate is halved for good.
 
 **Growing.** The first epochs see an eighth of the words, then a quarter, then half: early steps need few words.
 They also raise penalties to a hundredth, then a thousandth, of the strongest: problems that differ by less go
