@@ -111,9 +111,7 @@ def loss_of(words: Words, rows: slice, logits: Tensor) -> Tensor:
     """float64 (G,): the words' share of the loss, from logits (rows, G, labels)."""
     at = words.targets[rows, None, None].expand(-1, logits.shape[1], 1)
     each = torch.logsumexp(logits, 2) - logits.gather(2, at).squeeze(2)
-    if words.omega is not None:
-        each = each * words.omega[rows, None]
-    return each.sum(0, dtype=torch.float64) / words.n_words
+    return words.weigh(each, rows).sum(0, dtype=torch.float64) / words.n_words
 
 
 def certify(words: Words, penalties: Penalties, weights: Tensor, points: Points) -> list[Certificate]:
@@ -175,6 +173,5 @@ def _entropy(words: Words, table: Table, drawn: Sequence[tuple[Tensor, Tensor, f
         at = words.targets[rows, None, None].expand(-1, len(drawn), 1)
         mixed.scatter_add_(2, at, (1.0 - draw)[None, :, None].expand(len(p), -1, 1))
         each = torch.special.entr(mixed.clamp_(min=0.0)).sum(2)
-        omega = words.omega_of(rows)
-        total += (each if omega is None else each * omega[:, None]).sum(0, dtype=torch.float64)
+        total += words.weigh(each, rows).sum(0, dtype=torch.float64)
     return total / words.n_words

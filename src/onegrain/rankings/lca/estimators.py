@@ -97,8 +97,7 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
         labelled = LabelledWords(words.values, codes.astype(np.int64), np.arange(len(words)), names, {})
         options = SolverOptions(max_steps=self.max_iter, max_free_steps=self.max_iter)
         solver = ProbeSolver(labelled, options, standardize=self.standardize, weights=words.weights)
-        penalties = Penalties(np.array([self.lambda1], float), np.array([self.lambda2], float))
-        (self.probe_,), solution = solver.solve(penalties, self.tolerance)
+        (self.probe_,), solution = solver.solve(Penalties.of((self.lambda1, self.lambda2)), self.tolerance)
         self.coef_, self.scale_ = self.probe_.weights, self.probe_.scale
         self.intercept_ = self.probe_.biases - (self.coef_ / self.scale_) @ self.probe_.shift
         self.duality_gap_, self.converged_ = float(solution.gap[0]), bool(solution.converged[0])
@@ -130,12 +129,6 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         return self.probe_.logits(read_activations(self, X))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False
-        tags.classifier_tags.multi_class = True
-        return tags
 
 
 class ElasticNetRegressor(RegressorMixin, BaseEstimator):
@@ -248,11 +241,6 @@ class ElasticNetRegressor(RegressorMixin, BaseEstimator):
             over = np.maximum(slope - self.lambda1, 0.0)
             duals.append(along - 0.5 * squares - np.square(over).sum() / (4.0 * self.lambda2))
         return max(0.0, primal - float(max(duals))) / max(primal, TINY)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False
-        return tags
 
 
 def alpha_max(

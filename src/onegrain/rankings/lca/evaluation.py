@@ -99,8 +99,7 @@ class Evaluation:
         """A new probe on the first neurons of an order."""
         count = count_of(share, len(order))
         kept = np.sort(order[:count])
-        penalties = Penalties(np.array(self.pair[:1]), np.array(self.pair[1:]))
-        (probe,), solution = self.train.restrict(kept).solve(penalties, self.options.tolerance)
+        (probe,), solution = self.train.restrict(kept).solve(Penalties.of(self.pair), self.options.tolerance)
         entry = {"keep": keep, "share": share, "neurons": count, "converged": bool(solution.converged[0])}
         return self._record(entry, predict(self.test.values, [(probe, None)], kept)[0])
 

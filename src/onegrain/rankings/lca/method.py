@@ -62,8 +62,7 @@ def lca(request: Request) -> Ranking:
     )
     train = read_labelled(request.activations, layer, kept, options.min_count, memory)
     dev = read_matching(request.dev or request.activations, layer, train.labels, left, memory)
-    steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
-    solver = ProbeSolver(train, steps, standardize=options.standardize, memory=memory)
+    solver = _solver(train, options, memory)
     found = search(solver, dev, options, request.progress)
     ordering = order_neurons(found.probe.weights)
     details: dict[str, Any] = {
@@ -100,6 +99,12 @@ def lca(request: Request) -> Ranking:
         weights=found.probe.weights,
         details=details,
     )
+
+
+def _solver(words: LabelledWords, options: LcaOptions, memory: Memory) -> ProbeSolver:
+    """Fits probes to words as the options say."""
+    steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
+    return ProbeSolver(words, steps, standardize=options.standardize, memory=memory)
 
 
 def _require_held_out(activations: Activations, held: Activations) -> None:
@@ -142,8 +147,7 @@ def _control(
         return None
     train = read_labelled(request.activations, name, split[0], options.min_count, memory)
     test = read_matching(held, name, train.labels, split[1] if held is request.activations else None, memory)
-    steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
-    solver = ProbeSolver(train, steps, standardize=options.standardize, memory=memory)
+    solver = _solver(train, options, memory)
     (probe,), _ = solver.solve(Penalties.of(pair), options.tolerance)
     found = accuracy(predict(test.values, [(probe, None)])[0], test.codes)
     return {"layer": name, "accuracy": found, "selectivity": evaluation["full"]["accuracy"] - found}

@@ -153,13 +153,11 @@ def _joint_step(state: _State, working: Tensor) -> bool:
         values, p = data.block(rows), chances[rows]
         whole = torch.cat([values[:, neurons], torch.ones(len(values), extra, dtype=data.dtype)], 1)
         spread = torch.cat([p[:, labels], p], 1)
-        omega = None if data.omega is None else data.omega[rows, None]
         turned = whole * spread
-        found = -((turned if omega is None else turned * omega).T @ turned)
+        found = -(data.weigh(turned, rows).T @ turned)
         for label, at in enumerate(blocks):
             part, chance = whole[:, at], p[:, label : label + 1]
-            variance = chance * (1.0 - chance) * (1.0 if omega is None else omega)
-            found[at[:, None], at] = (part * variance).T @ part
+            found[at[:, None], at] = (part * data.weigh(chance * (1.0 - chance), rows)).T @ part
         total += found
     total /= data.n_words
     start = torch.cat([state.weights[neurons, labels], state.biases]).double()

@@ -62,7 +62,7 @@ def search(solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progres
     """
     pairs = options.pairs
     solved = [*pairs, (0.0, 0.0)] if len(pairs) > 1 and (0.0, 0.0) not in pairs else pairs
-    penalties = Penalties(np.array([p[0] for p in solved]), np.array([p[1] for p in solved]))
+    penalties = Penalties.of(*solved)
     limit = options.grid_steps
     if limit is None and solver.is_large:
         limit = 0

@@ -180,8 +180,7 @@ class _Refit:
         options = options_of(ranking)
         self.steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
         self.tolerance = options.polish
-        pair = ranking.details["lambda1"], ranking.details["lambda2"]
-        self.penalties = Penalties(np.array(pair[:1], dtype=float), np.array(pair[1:], dtype=float))
+        self.penalties = Penalties.of((ranking.details["lambda1"], ranking.details["lambda2"]))
         self.weights = np.asarray(ranking.weights, dtype=np.float64)
         self.biases = np.array(ranking.details["biases"], dtype=np.float64)
 
@@ -233,16 +232,20 @@ class _Refit:
         often = often[often > 0].astype(np.float64)
         steps = replace(self.steps, schedule=Schedule(seed=seed or 0))
         solver = ProbeSolver(words, steps, weights=often if often.max() > 1.0 else None)
+        start = self._near(words, often) if seed is None else None
+        (probe,), solution = solver.solve(self.penalties, self.tolerance, start=start)
+        return probe.weights, bool(solution.converged[0])
+
+    def _near(self, words: LabelledWords, often: np.ndarray) -> Solution:
+        """The ranking's own probe, as a start on words that come so often."""
         mean = (often.astype(np.float32) @ words.array) / often.sum()
         unknown = np.full(1, np.nan)
-        start = Solution(
+        return Solution(
             weights=self.weights[None],
             biases=(self.biases + self.weights @ mean)[None],
             objective=unknown, gap=unknown, gradient=unknown,
             converged=np.zeros(1, dtype=bool), steps=np.zeros(1, dtype=np.int64),
         )  # fmt: skip
-        (probe,), solution = solver.solve(self.penalties, self.tolerance, start=start if seed is None else None)
-        return probe.weights, bool(solution.converged[0])
 
 
 Drawn = Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]

@@ -263,10 +263,8 @@ class Descent:
         logits.exp_()
         totals = logits.sum(2)
         each = totals.log() - own
-        if self.words.omega is not None:
-            each *= self.words.omega[rows, None]
         logits /= totals.unsqueeze(2)
-        return logits, each.sum(0)
+        return logits, self.words.weigh(each, rows).sum(0)
 
     def _residual(self, rows: slice, probabilities: Tensor) -> Tensor:
         """omega (P - y), (rows, K); P is overwritten."""
@@ -294,9 +292,7 @@ class Descent:
         values = self.words.block(rows)
         chances, loss = self._probabilities(rows, values)
         count = len(chances)
-        variance = (chances * (1.0 - chances)).view(count, -1)
-        if self.words.omega is not None:
-            variance *= self.words.omega[rows, None]
+        variance = self.words.weigh((chances * (1.0 - chances)).view(count, -1), rows)
         spread = variance.mean(0)
         self.curvature.lerp_(spread, FOLLOW)
         self.peak.lerp_(variance.square().mean(0) / spread.clamp(min=1e-12), FOLLOW)
