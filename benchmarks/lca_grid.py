@@ -105,7 +105,7 @@ def beside_sklearn(train):
 
 def product_peak():
     """Floating-point operations a second of a large square bfloat16 (or float32) product."""
-    kind = torch.bfloat16 if native_bfloat16() else torch.float32
+    kind = torch.bfloat16 if native_bfloat16(torch.device("cpu")) else torch.float32
     table = torch.ones(4096, 4096, dtype=kind)
     best = min(timed(lambda: table @ table) for _ in range(3))
     return 2.0 * 4096**3 / best

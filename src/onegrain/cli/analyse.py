@@ -110,6 +110,12 @@ def stability(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    tolerance: Annotated[float, typer.Option(help="Relative duality gap of the probes.")] = 1e-2,
+    memory: Annotated[
+        str | None,
+        typer.Option(help="What the process may hold, such as 4GiB; the rest goes to scratch files."),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Where to compute, such as cuda.")] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -123,7 +129,16 @@ def stability(
     ranked = Ranking.load(ranking)
     activations = open_activations(store).restrict(ranked.space.sites)
     found = analysis(
-        ranked, activations, resamples=resamples, k=k or None, seed=seed, level=level, progress=progress()
+        ranked,
+        activations,
+        resamples=resamples,
+        k=k or None,
+        seed=seed,
+        level=level,
+        tolerance=tolerance,
+        memory=memory,
+        device=device,
+        progress=progress(),
     )
     found.save(out, force=force)
     of_all = found.summary[found.summary["label"].isna()].drop(columns="label")

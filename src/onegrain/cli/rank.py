@@ -32,6 +32,7 @@ def run(
         str | None,
         typer.Option(help="What the process may hold, such as 4GiB; the rest goes to scratch files (lca)."),
     ] = None,
+    device: Annotated[str | None, typer.Option(help="Where to compute, such as cuda (lca).")] = None,
     parameters: Annotated[
         list[str] | None,
         typer.Option("--set", help="A parameter of the method, NAME=VALUE (JSON); may be repeated."),
@@ -59,6 +60,7 @@ def run(
         others=[opened(path) for path in others or []],
         seed=seed,
         memory=memory,
+        device=device,
         progress=progress(),
         **given,
     )

@@ -32,6 +32,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 needs_label=True,
                 takes_heldout=True,
                 takes_memory=True,
+                takes_device=True,
             ),
             Method(
                 name="maxcorr",
@@ -66,6 +67,7 @@ def rank(
     others: Sequence[Activations] = (),
     seed: int = 0,
     memory: int | str | None = None,
+    device: str | None = None,
     progress: Progress = silent,
     **parameters: Any,
 ) -> Ranking:
@@ -82,6 +84,8 @@ def rank(
         memory: what this process may hold in all, as bytes or text such as ``"4GiB"``, for a method that keeps
             activations; what does not fit goes to scratch files in the system's folder for temporary files.
             The ranking does not depend on it. None for no limit.
+        device: where to compute, such as ``"cuda"``, for a method that can choose; by default the CPU. Another
+            device rounds otherwise: the ranking is the same as far as the probe's tolerance tells.
         progress: listens to a method that takes long.
         parameters: the method's own, ``METHODS[name].parameters``.
 
@@ -98,7 +102,7 @@ def rank(
     """
     chosen = method(name)
     limit = None if memory is None else read_size(memory)
-    request = Request(activations, label, dev, test, tuple(others), seed, limit)
+    request = Request(activations, label, dev, test, tuple(others), seed, limit, device)
     chosen.require(request, parameters)
     options = chosen.options(**parameters)
     return chosen.function(replace(request, options=options, progress=progress))

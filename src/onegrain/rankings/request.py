@@ -32,6 +32,7 @@ class Request:
         others: other models read on the same words.
         seed: for whatever is random.
         memory: bytes that this process may hold in all, or None.
+        device: where to compute, or None for the CPU.
         options: the method's own parameters, an instance of its options class.
         progress: listens to a method that takes long.
     """
@@ -43,6 +44,7 @@ class Request:
     others: tuple[Activations, ...] = ()
     seed: int = 0
     memory: int | None = None
+    device: str | None = None
     options: Any = NoOptions()
     progress: Progress = silent
 
@@ -75,6 +77,7 @@ class Method:
         needs_others: whether it needs other models; without, it takes none.
         takes_heldout: whether it uses ``dev`` and ``test``.
         takes_memory: whether it keeps to a memory budget.
+        takes_device: whether it computes on a device of choice.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Method:
     needs_others: bool = False
     takes_heldout: bool = False
     takes_memory: bool = False
+    takes_device: bool = False
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -114,6 +118,8 @@ class Method:
             raise ParameterError(f"{self.name} uses no held-out words; leave out dev and test")
         if request.memory is not None and not self.takes_memory:
             raise ParameterError(f"{self.name} keeps to no memory budget; leave out memory")
+        if request.device is not None and not self.takes_device:
+            raise ParameterError(f"{self.name} computes on the CPU only; leave out device")
 
 
 def _plain(value: Any) -> Any:

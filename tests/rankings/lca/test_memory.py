@@ -75,7 +75,7 @@ def test_a_ranking_does_not_depend_on_the_budget(monkeypatch: pytest.MonkeyPatch
     options = {"lambda1": (0.0, 1e-3), "lambda2": (0.0, 1e-3), "resamples": 100, "retraining_shares": (0.2,)}
     given = {"label": "upos", "dev": held, **options}
     inside = rank("lca", planted.activations, **given)
-    monkeypatch.setattr("onegrain.rankings.lca.method.Memory", lambda limit: spilling_memory())
+    monkeypatch.setattr("onegrain.rankings.lca.method.Memory", lambda limit, device: spilling_memory())
     outside = rank("lca", planted.activations, **given, memory="4GiB")
     assert inside.details == outside.details
     assert inside.order.tolist() == outside.order.tolist()

@@ -44,7 +44,7 @@ class _Hessian:
     def __init__(self, data: ProbeData, chances: Table, values: Table, weights: tuple[Tensor, Tensor]) -> None:
         self.data, self.chances, self.values = data, chances, values
         self.mask, self.l2 = weights
-        total = torch.zeros(data.n_labels, dtype=torch.float64)
+        total = data.zeros(data.n_labels)
         for rows in data.rows():
             variance = chances[rows] * (1.0 - chances[rows])
             total += data.weigh(variance, rows).sum(0)

@@ -5,7 +5,7 @@ the label totals, sum_i omega_i pi_i = sum_i omega_i y_i (the condition of the u
 
     min J  >=  (1/N) sum_i omega_i H(pi_i) - sum_{l,j} r*(g_lj),      g = (1/N) sum_i omega_i (pi_i - y_i) z_i'
 
-with z the neurons less their mean, H the entropy in nats (minus it is the conjugate of the cross-entropy) and
+with z the neurons, H the entropy in nats (minus it is the conjugate of the cross-entropy) and
 r* the conjugate of the penalty,
 
     r*(g) = max(|g| - lambda1, 0)^2 / (4 lambda2)          where lambda2 > 0
@@ -15,9 +15,9 @@ At the solution pi = P attains equality. Before it, P is made to keep the label 
 towards y:
 
 1. kept_l = min(1, ybar_l / Pbar_l), rest_l proportional to max(ybar_l - Pbar_l, 0), and
-   Q_i = kept * P_i + (1 - kept.P_i) * rest. Every Q_i is a distribution and their mean is ybar. As z is
-   centred, the gradient at Q follows from that at P without a pass: (1/N) sum_i omega_i Q_i z_i' = A - rest *
-   sum_l A_l, A = kept * (1/N) sum omega P_i z_i'.
+   Q_i = kept * P_i + (1 - kept.P_i) * rest. Every Q_i is a distribution and their mean is ybar. The gradient
+   at Q follows from that at P without a pass: (1/N) sum_i omega_i Q_i z_i' = A + rest * (m - sum_l A_l), with
+   A = kept * (1/N) sum omega P_i z_i' and m the mean of z.
 2. pi_i = s Q_i + (1 - s) y_i, whose gradient is s times that of Q. For lambda2 = 0, s is the largest that makes
    it feasible; else the best of a few, by a first-order model of the entropy. Any s gives a true lower bound.
 
@@ -32,11 +32,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from onegrain.rankings.lca.memory import Table
-from onegrain.rankings.lca.problem import Penalties, Words, subtract_labels
+from onegrain.rankings.lca.problem import Penalties, Words
 
 __all__ = ["Certificate", "Points", "certify", "look"]
 
@@ -91,16 +92,16 @@ def look(words: Words, weights: Tensor, biases: Tensor) -> Points:
     grid, labels = biases.shape
     flat = weights.reshape(len(weights), -1)
     table = words.memory.table(words.n_words, grid * labels, words.dtype)
-    products = torch.zeros(flat.shape, dtype=torch.float64)
-    shares = torch.zeros(grid * labels, dtype=torch.float64)
-    loss = torch.zeros(grid, dtype=torch.float64)
+    products = words.zeros(*flat.shape)
+    shares = words.zeros(grid * labels)
+    loss = words.zeros(grid)
     for rows in words.rows():
         block = words.block(rows)
         logits = (block @ flat.to(block.dtype)).to(words.dtype).view(-1, grid, labels).add_(biases)
         loss += loss_of(words, rows, logits)
         residual = torch.softmax(logits, 2)
         table[rows] = residual.flatten(1)
-        residual = subtract_labels(residual, words.targets[rows], words.omega_of(rows)).flatten(1)
+        residual = words.residual(residual, rows).flatten(1)
         products += block.T @ residual.to(block.dtype)
         shares += residual.sum(0, dtype=torch.float64)
     gradient = products.div_(words.n_words).view(-1, grid, labels)
@@ -116,15 +117,21 @@ def loss_of(words: Words, rows: slice, logits: Tensor) -> Tensor:
 
 def certify(words: Words, penalties: Penalties, weights: Tensor, points: Points) -> list[Certificate]:
     """Objectives and gaps of G probes, weights (neurons, G, labels), from what was seen of them."""
-    scale = max(float(words.label_products.abs().max()), TINY)
+    shape = len(penalties), words.n_labels
+    every_share = words.label_shares.expand(shape)
+    every_product = words.label_products.view(words.n_neurons, -1, words.n_labels).expand(-1, *shape)
+    live = words.unit > 0.0
     parts, drawn = [], []
     for at, pair in enumerate(penalties.pairs):
+        shares, products = every_share[at], every_product[:, at]
         theta = weights[:, at].double() * words.unit[:, None]
         absolute, squared = pair[0] * float(theta.abs().sum()), pair[1] * float(theta.square().sum())
         gradient, slope = points.gradient[:, at], points.slope[at]
-        steepest = max(float(gradient.abs().max()), float(slope.abs().max())) / scale
+        steepest = max(float(gradient.abs().max()), float(slope.abs().max()))
+        steepest /= max(float(products.abs().max()), TINY)
         parts.append((float(points.loss[at]) + absolute + squared, steepest))
-        kept, rest, size = _balanced(words, gradient, slope)
+        kept, rest, turned = _balanced(shares, products, gradient, slope, words.centred)
+        size = turned[live] / words.unit[live, None]
         drawn.append((kept, rest, *_draw(size, pair, absolute + 2.0 * squared)))
     entropy = _entropy(words, points.probabilities, drawn)
     return [
@@ -133,17 +140,18 @@ def certify(words: Words, penalties: Penalties, weights: Tensor, points: Points)
     ]
 
 
-def _balanced(words: Words, gradient: Tensor, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """kept and rest (labels,) of Q, and |g| at Q of every weight that may change, as it is penalised."""
-    shares = words.label_shares
+def _balanced(
+    shares: Tensor, products: Tensor, gradient: Tensor, slope: Tensor, centred: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """kept and rest (labels,) of Q, and |g| at Q, (neurons, labels), of the scaled neurons."""
     said = shares + slope
     kept = (shares / said.clamp(min=TINY)).clamp(max=1.0)
     missing = (shares - said).clamp(min=0.0)
     rest = missing / missing.sum().clamp(min=TINY)
-    moved = kept * (gradient + words.label_products)
-    turned = (moved - rest * moved.sum(1, keepdim=True) - words.label_products).abs()
-    live = words.unit > 0.0
-    return kept, rest, turned[live] / words.unit[live, None]
+    moved = kept * (gradient + products)
+    mean = 0.0 if centred else products.sum(1, keepdim=True)
+    turned = (moved + rest * (mean - moved.sum(1, keepdim=True)) - products).abs()
+    return kept, rest, turned
 
 
 def _draw(size: Tensor, pair: tuple[float, float], slope: float) -> tuple[float, float]:
@@ -154,7 +162,7 @@ def _draw(size: Tensor, pair: tuple[float, float], slope: float) -> tuple[float,
         return feasible * (1.0 - 1e-12), 0.0
     scales = torch.cat([SCALES, torch.tensor([feasible], dtype=torch.float64)])
     large = size[size > l1]
-    costs = torch.stack([(s * large - l1).clamp(min=0.0).square().sum() / (4.0 * l2) for s in scales])
+    costs = torch.stack([(s * large - l1).clamp(min=0.0).square().sum() / (4.0 * l2) for s in scales]).cpu()
     best = int(torch.argmax(-(1.0 - scales) * slope - costs))
     return float(scales[best]), float(costs[best])
 
@@ -163,8 +171,8 @@ def _entropy(words: Words, table: Table, drawn: Sequence[tuple[Tensor, Tensor, f
     """float64 (G,): mean entropy, nats a word, of the distributions that kept, rest and s make of P."""
     kept = torch.stack([one[0] for one in drawn]).to(words.dtype)
     rest = torch.stack([one[1] for one in drawn]).to(words.dtype)
-    draw = torch.tensor([one[2] for one in drawn], dtype=words.dtype)
-    total = torch.zeros(len(drawn), dtype=torch.float64)
+    draw = words.tensor(np.array([one[2] for one in drawn]), words.dtype)
+    total = words.zeros(len(drawn))
     for rows in words.rows():
         p = table[rows].view(-1, *kept.shape)
         mixed = p * (kept * draw[:, None])

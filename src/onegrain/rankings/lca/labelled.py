@@ -161,7 +161,7 @@ def _gather(
     renumber[-1] = -1
     codes = renumber[found.codes]
     wanted = inside & (codes >= 0)
-    table = memory.table(int(wanted.sum()), activations.n_neurons, torch.float32)
+    table = memory.host_table(int(wanted.sum()), activations.n_neurons, torch.float32)
     at = 0
     for start, block in activations.blocks():
         rows = wanted[start : start + len(block)]

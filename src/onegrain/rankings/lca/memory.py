@@ -1,8 +1,9 @@
-"""Tables with a row for every word: in memory as long as the limit allows, else in a scratch file.
+"""Tables with a row for every word: on the device that computes, in memory, or in a scratch file.
 
-Both hold the same numbers and are read and written by blocks of rows, so that what is computed of them does not
-depend on where they are. A scratch file is read with ``pread`` into a block of its own: its pages are the
-system's, and the process holds no more than that block.
+A table stands as near as there is room for it. Everywhere it holds the same numbers and is read and written by
+blocks of rows, which come to the device and go from it, so that what is computed of them does not depend on
+where they are. A scratch file is read with ``pread`` into a block of its own: its pages are the system's, and
+the process holds no more than that block.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from onegrain.errors import ParameterError
 
-__all__ = ["Memory", "ScratchTable", "Table", "read_size", "say_size"]
+__all__ = ["HostTable", "Memory", "ScratchTable", "Table", "open_device", "read_size", "say_size"]
 
 UNITS = {"": 1, "b": 1, **{f"{letter}ib": 2 ** (10 * at) for at, letter in enumerate("kmgt", 1)}}
 UNITS |= {f"{letter}b": 10 ** (3 * at) for at, letter in enumerate("kmgt", 1)}
@@ -50,21 +51,45 @@ def say_size(size: float) -> str:
     return f"{int(-(-size // 2**20))} MiB"
 
 
+def open_device(name: str | torch.device) -> torch.device:
+    """The device of a name such as ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises:
+        ParameterError: it is not there, or does not compute in float64, which certificates are kept in.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros(1, dtype=torch.float64, device=device)
+    except (RuntimeError, TypeError, AssertionError) as error:
+        why = str(error).splitlines()[0]
+        raise ParameterError(f"device {str(name)!r} cannot be used: {why}; use cpu, or cuda where there is one") from error
+    return device
+
+
 class Memory:
     """Gives out tables, and counts what they hold.
 
     Args:
-        limit: bytes that this process may hold in all, what it holds already included; None for no limit.
+        limit: bytes of main memory that this process may hold in all, what it holds already included; None for
+            no limit.
         folder: where scratch files are made; by default the system's folder for temporary files. They have no
             name there, and go when the process does.
+        device: where what is read of the tables goes, and the tables themselves as far as it has room.
     """
 
-    def __init__(self, limit: int | None = None, folder: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        limit: int | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
         self.limit = limit
         self.folder = Path(folder or tempfile.gettempdir())
+        self.device = open_device(device)
         self.held = 0
         self.spilled = 0
         self._room = float("inf")
+        self._working = 0
 
     def reserve(self, working: int, what: str) -> None:
         """Keep so many bytes for what is held besides tables; the first call counts, as the largest work.
@@ -72,6 +97,7 @@ class Memory:
         Raises:
             ParameterError: the limit does not leave that much.
         """
+        self._working = max(self._working, working)
         if self.limit is None or self._room < float("inf"):
             return
         here = psutil.Process().memory_info().rss - self.held
@@ -84,7 +110,16 @@ class Memory:
             )
 
     def table(self, n_rows: int, n_columns: int, dtype: torch.dtype) -> Table:
-        """A new table (rows, columns), its values not set."""
+        """A new table (rows, columns) whose blocks are read on the device; its values are not set."""
+        if self.device.type == "cpu":
+            return self.host_table(n_rows, n_columns, dtype)
+        if n_rows * n_columns * dtype.itemsize <= self._room_on_device():
+            return torch.empty(n_rows, n_columns, dtype=dtype, device=self.device)
+        table = self.host_table(n_rows, n_columns, dtype)
+        return HostTable(table, self.device)
+
+    def host_table(self, n_rows: int, n_columns: int, dtype: torch.dtype) -> Tensor | ScratchTable:
+        """A new table (rows, columns) in memory or in a file, its blocks read there; its values are not set."""
         size = n_rows * n_columns * dtype.itemsize
         if self.limit is not None and self.held + size > self._room:
             self.spilled += size
@@ -93,6 +128,14 @@ class Memory:
         self.held += size
         weakref.finalize(array, self._release, size)
         return torch.from_numpy(array).view(dtype)
+
+    def _room_on_device(self) -> float:
+        """Bytes that the device has for tables, beside what computing takes."""
+        if self.device.type != "cuda":
+            return float("inf")
+        free, _ = torch.cuda.mem_get_info(self.device)
+        kept = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return free + kept - self._working
 
     def _release(self, size: int) -> None:
         self.held -= size
@@ -156,7 +199,24 @@ class ScratchTable:
             given, offset = given[count:], offset + count
 
 
-Table = Tensor | ScratchTable
+class HostTable:
+    """A table of main memory or a file, for a device that has no room for it."""
+
+    def __init__(self, table: Tensor | ScratchTable, device: torch.device) -> None:
+        self.shape, self.dtype = tuple(table.shape), table.dtype
+        self._table, self._device = table, device
+
+    def __getitem__(self, rows: slice | Tensor | np.ndarray) -> Tensor:
+        """Rows by slice, or by index in any order, on the device."""
+        at = rows.cpu() if isinstance(rows, Tensor) else rows
+        return self._table[at].to(self._device)
+
+    def __setitem__(self, key: slice | tuple[slice, slice], block: Tensor) -> None:
+        """Set rows, or with two slices those columns of those rows."""
+        self._table[key] = block.to("cpu", self.dtype)
+
+
+Table = Tensor | ScratchTable | HostTable
 
 
 def _bytes_of(block: Tensor) -> memoryview:

@@ -54,7 +54,7 @@ def lca(request: Request) -> Ranking:
         if held is not None:
             _require_held_out(request.activations, held)
     kept, left = split_sentences(request.activations, options, request.seed, apart=request.dev is not None)
-    memory = Memory(request.memory)
+    memory = Memory(request.memory, device=request.device or "cpu")
     words, labels = request.activations.n_words, len(request.activations.layer(layer).vocabulary)
     grid = len(options.pairs) + 1
     memory.reserve(

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from torch import Tensor
 
 from onegrain.rankings.lca.memory import Memory, Table
 
-__all__ = ["BLOCK", "Penalties", "ProbeData", "Words", "subtract_labels"]
+__all__ = ["BLOCK", "Penalties", "ProbeData", "Words"]
 
 BLOCK = 1024
 STATISTICS = 256
@@ -67,18 +69,20 @@ class Penalties:
 
 
 class Words(ABC):
-    """Words with one label each, whose neurons have mean zero and standard deviation one: what solvers see.
+    """Words with one label each, whose neurons have about mean zero and standard deviation one: what solvers see.
 
     Attributes:
         n_words: how many.
         n_neurons: how many.
         n_labels: how many; every label occurs.
         targets: int64 (words,), labels as 0..labels-1.
-        omega: (words,), weights of the words with mean one, or None for one each.
+        omega: (words,), weights of the words with mean one, or (words, G), those of each of G problems; None
+            for one each.
+        centred: whether the neurons' means by these weights are exactly zero.
         unit: float64 (neurons,), u_j, by which lambda1 is multiplied for a scaled neuron; 0 for one that never
             changes.
         dtype: of weights, biases and probabilities: float32 or float64.
-        memory: where tables of a row a word go.
+        memory: where tables of a row a word go, and on which device all is computed.
     """
 
     n_words: int
@@ -86,9 +90,23 @@ class Words(ABC):
     n_labels: int
     targets: Tensor
     omega: Tensor | None
+    centred: bool = True
     unit: Tensor
     dtype: torch.dtype
     memory: Memory
+
+    @property
+    def device(self) -> torch.device:
+        """Where blocks, weights and tables are."""
+        return self.memory.device
+
+    def zeros(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Zeros on the words' device."""
+        return torch.zeros(shape, dtype=dtype, device=self.device)
+
+    def tensor(self, array: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:
+        """An array, or a tensor of whatever device, on the words' device."""
+        return torch.as_tensor(array).to(self.device, dtype)
 
     @abstractmethod
     def block(self, rows: slice) -> Tensor:
@@ -99,31 +117,44 @@ class Words(ABC):
         for first in range(0, self.n_words, count):
             yield slice(first, min(first + count, self.n_words))
 
-    def omega_of(self, rows: slice) -> Tensor | None:
-        """(rows,): the weights of some words, or None."""
-        return None if self.omega is None else self.omega[rows]
-
     def weigh(self, block: Tensor, rows: slice) -> Tensor:
-        """(rows, ...) times the weights of the words."""
-        return block if self.omega is None else block * self.omega[rows, None]
+        """(rows, ...) or (rows, G, ...) times the weights of the words."""
+        if self.omega is None:
+            return block
+        omega = self.omega[rows]
+        return block * omega.reshape(omega.shape + (1,) * (block.dim() - omega.dim()))
+
+    def with_omega(self, omega: Tensor | None) -> Self:
+        """The same words with other weights."""
+        found = copy(self)
+        for known in ("label_shares", "label_products"):
+            found.__dict__.pop(known, None)
+        found.omega, found.centred = omega, False
+        return found
+
+    def residual(self, probabilities: Tensor, rows: slice) -> Tensor:
+        """omega (P - y), for P (rows, G, labels), which is overwritten."""
+        at = self.targets[rows, None, None].expand(-1, probabilities.shape[1], 1)
+        probabilities.scatter_add_(2, at, probabilities.new_full((1, 1, 1), -1.0).expand_as(at))
+        return self.weigh(probabilities, rows)
 
     @cached_property
     def label_shares(self) -> Tensor:
-        """float64 (labels,): share of the words, by weight, that carry each label."""
-        weights = None if self.omega is None else self.omega.double()
-        counts = torch.bincount(self.targets, weights, self.n_labels).double()
-        return counts / counts.sum()
+        """float64 (labels,) or (G, labels): share of the words, by weight, that carry each label."""
+        weights = torch.ones(self.n_words) if self.omega is None else self.omega.cpu()
+        counts = torch.zeros(self.n_labels, *weights.shape[1:], dtype=torch.float64)
+        counts.index_add_(0, self.targets.cpu(), weights.double())
+        return (counts / counts.sum(0)).movedim(0, -1).contiguous().to(self.device)
 
     @cached_property
     def label_products(self) -> Tensor:
-        """float64 (neurons, labels): (1/N) sum_i omega_i x_i y_i', of the scaled neurons."""
-        total = torch.zeros(self.n_neurons, self.n_labels, dtype=torch.float64)
+        """float64 (neurons, labels) or (neurons, G, labels): (1/N) sum_i omega_i x_i y_i', of the scaled neurons."""
+        total = self.zeros(self.n_neurons, self.label_shares.numel())
         for rows in self.rows():
             block = self.block(rows)
-            hot = torch.zeros(len(block), self.n_labels, dtype=block.dtype)
-            hot[torch.arange(len(block)), self.targets[rows]] = 1.0
-            total += block.T @ self.weigh(hot, rows).to(block.dtype)
-        return total / self.n_words
+            hot = torch.nn.functional.one_hot(self.targets[rows, None], self.n_labels)
+            total += block.T @ self.weigh(hot, rows).flatten(1).to(block.dtype)
+        return (total / self.n_words).view(-1, *self.label_shares.shape)
 
 
 class ProbeData(Words):
@@ -157,16 +188,13 @@ class ProbeData(Words):
         self.n_labels = n_labels
         self.dtype = torch.float64 if values.dtype in (np.float64, torch.float64) else torch.float32
         self.memory = memory or Memory()
-        self.targets = torch.from_numpy(np.ascontiguousarray(codes, dtype=np.int64))
-        self.omega = None
-        if word_weights is not None:
-            given = np.asarray(word_weights, dtype=np.float64)
-            self.omega = torch.from_numpy(given / given.mean()).to(self.dtype)
+        self.targets = self.tensor(np.ascontiguousarray(codes, dtype=np.int64), torch.int64)
+        self.omega = None if word_weights is None else self._ratios(word_weights)
         self.mean, self.spread = self._moments()
         live = self.spread > 0.0
         inverse = np.divide(1.0, self.spread, out=np.zeros(self.n_neurons), where=live)
-        self.unit = torch.from_numpy(live.astype(np.float64) if standardize else inverse)
-        self._shift, self._factor = (torch.from_numpy(one).to(self.dtype) for one in (self.mean, inverse))
+        self.unit = self.tensor(live if standardize else inverse, torch.float64)
+        self._shift, self._factor = (self.tensor(one, self.dtype) for one in (self.mean, inverse))
 
     def _moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Means and standard deviations, joined over small blocks [Chan, Golub and LeVeque 1983].
@@ -175,9 +203,9 @@ class ProbeData(Words):
         zero.
         """
         seen = 0.0
-        mean, squares = (torch.zeros(self.n_neurons, dtype=torch.float64) for _ in range(2))
+        mean, squares = self.zeros(2, self.n_neurons)
         for rows in self.rows(STATISTICS):
-            block, omega = self._raw(rows), self.omega_of(rows)
+            block, omega = self._raw(rows), None if self.omega is None else self.omega[rows]
             size = float(len(block) if omega is None else omega.sum(dtype=torch.float64))
             if size == 0.0:
                 continue
@@ -189,8 +217,8 @@ class ProbeData(Words):
             mean += step * (size / (seen + size))
             squares += within + step.square() * (seen * size / (seen + size))
             seen += size
-        found = (squares / max(seen, 1.0)).sqrt().numpy()
-        return mean.numpy(), np.where(found <= STILL * found.max(initial=0.0), 0.0, found)
+        found = (squares / max(seen, 1.0)).sqrt().cpu().numpy()
+        return mean.cpu().numpy(), np.where(found <= STILL * found.max(initial=0.0), 0.0, found)
 
     def block(self, rows: slice | np.ndarray) -> Tensor:
         """(rows, neurons): scaled neurons of some words, by slice or index; zero for one that never changes."""
@@ -198,10 +226,21 @@ class ProbeData(Words):
 
     def _raw(self, rows: slice | np.ndarray) -> Tensor:
         if not isinstance(self.values, np.ndarray):
-            return self.values[rows].to(self.dtype)
+            return self.tensor(self.values[rows], self.dtype)
         if self.values.flags.writeable:
-            return torch.from_numpy(self.values)[rows].to(self.dtype)
-        return torch.from_numpy(np.array(self.values[rows])).to(self.dtype)
+            return self.tensor(torch.from_numpy(self.values)[rows], self.dtype)
+        return self.tensor(np.array(self.values[rows]), self.dtype)
+
+    def reweigh(self, word_weights: np.ndarray) -> ProbeData:
+        """The same words, centred and scaled as they are here, with other weights, (words,) or (words, G)."""
+        found = self.with_omega(self._ratios(word_weights))
+        found.word_weights = word_weights
+        return found
+
+    def _ratios(self, word_weights: np.ndarray) -> Tensor:
+        """Weights of the words with mean one."""
+        given = np.asarray(word_weights, dtype=np.float64)
+        return self.tensor(given / given.mean(axis=0), self.dtype)
 
     def columns(self, used: Tensor) -> Table:
         """(words, used): some of the scaled neurons, by index."""
@@ -216,7 +255,7 @@ class ProbeData(Words):
         if isinstance(self.values, np.ndarray):
             values = self.values[:, neurons]
         else:
-            values = self.memory.table(self.n_words, len(neurons), self.values.dtype)
+            values = self.memory.host_table(self.n_words, len(neurons), self.values.dtype)
             for rows in self.rows():
                 values[rows] = self.values[rows][:, neurons]
         return ProbeData(values, self.codes, self.n_labels, self.word_weights, self.standardize, self.memory)
@@ -224,21 +263,12 @@ class ProbeData(Words):
     def to_scaled(self, weights: np.ndarray) -> Tensor:
         """Weights (neurons, ...) as they are penalised, as weights of the scaled neurons."""
         factor = (self.spread > 0.0) * (1.0 if self.standardize else self.spread)
-        return torch.from_numpy(weights * _along(factor, weights.ndim)).to(self.dtype)
+        return self.tensor(weights * _along(factor, weights.ndim), self.dtype)
 
     def from_scaled(self, weights: Tensor) -> np.ndarray:
         """The reverse, float64; a neuron that never changes has weight zero."""
-        values = weights.double().numpy()
-        return values * _along(self.unit.numpy(), values.ndim)
-
-
-def subtract_labels(probabilities: Tensor, codes: Tensor, omega: Tensor | None) -> Tensor:
-    """omega (P - y), for P (words, G, labels), which is overwritten."""
-    at = codes[:, None, None].expand(-1, probabilities.shape[1], 1)
-    probabilities.scatter_add_(2, at, probabilities.new_full((1, 1, 1), -1.0).expand_as(at))
-    if omega is not None:
-        probabilities *= omega[:, None, None]
-    return probabilities
+        values = weights.double().cpu().numpy()
+        return values * _along(self.unit.cpu().numpy(), values.ndim)
 
 
 def _along(values: np.ndarray, dimensions: int) -> np.ndarray:

@@ -118,7 +118,7 @@ class Quadratic:
         """The largest eigenvalue of H: by power iteration and a little more, and an upper bound."""
         bound = max(min(float(self.hessian.abs().sum(1).max()), float(self.hessian.norm())), 1e-300)
         vector = torch.randn(len(self.gradient), generator=torch.Generator().manual_seed(0))
-        vector = vector.to(self.gradient.dtype) / vector.norm()
+        vector = vector.to(self.gradient) / vector.norm()
         found = 0.0
         for _ in range(30):
             image = self.hessian @ vector

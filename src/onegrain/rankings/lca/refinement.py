@@ -146,12 +146,12 @@ def _joint_step(state: _State, working: Tensor) -> bool:
     columns = working.T.nonzero()
     labels, neurons = columns[:, 0], columns[:, 1]
     size, extra = len(labels), data.n_labels
-    total = torch.zeros(size + extra, size + extra, dtype=torch.float64)
-    every = torch.cat([labels, torch.arange(extra)])
+    total = data.zeros(size + extra, size + extra)
+    every = torch.cat([labels, torch.arange(extra, device=data.device)])
     blocks = [(every == label).nonzero().ravel() for label in range(extra)]
     for rows in data.rows():
         values, p = data.block(rows), chances[rows]
-        whole = torch.cat([values[:, neurons], torch.ones(len(values), extra, dtype=data.dtype)], 1)
+        whole = torch.cat([values[:, neurons], values.new_ones(len(values), extra)], 1)
         spread = torch.cat([p[:, labels], p], 1)
         turned = whole * spread
         found = -(data.weigh(turned, rows).T @ turned)
@@ -162,7 +162,7 @@ def _joint_step(state: _State, working: Tensor) -> bool:
     total /= data.n_words
     start = torch.cat([state.weights[neurons, labels], state.biases]).double()
     l1, l2 = (
-        torch.cat([table.expand_as(working)[neurons, labels], torch.zeros(extra)]).double()
+        torch.cat([table.expand_as(working)[neurons, labels].double(), data.zeros(extra)])
         for table in (state.l1, state.l2)
     )
     gradient = torch.cat([state.points.gradient[neurons, 0, labels], state.points.slope[0]])
@@ -206,8 +206,8 @@ def _label_steps(state: _State, working: Tensor) -> bool:
         for label in range(data.n_labels)
     ]
     columns = data.memory.table(len(used), data.n_words, data.dtype)
-    logits = torch.empty(data.n_words, data.n_labels, dtype=data.dtype)
-    kind = torch.bfloat16 if native_bfloat16() and data.dtype == torch.float32 else data.dtype
+    logits = data.zeros(data.n_words, data.n_labels, dtype=data.dtype)
+    kind = torch.bfloat16 if native_bfloat16(data.device) and data.dtype == torch.float32 else data.dtype
     for rows in data.rows():
         block, p = data.block(rows), state.points.probabilities[rows]
         torch.addmm(state.biases, block, state.weights, out=logits[rows])
@@ -248,7 +248,7 @@ class _Label:
         self.weights = state.weights[neurons, label]
         self.l1, self.l2 = state.l1[neurons, 0], state.l2[neurons, 0]
         self.hot = (state.data.targets == label).to(state.data.dtype)
-        self.hessian = torch.zeros(len(neurons), len(neurons), dtype=state.data.dtype)
+        self.hessian = state.data.zeros(len(neurons), len(neurons), dtype=state.data.dtype)
         self.turned = 0.0
 
     def bend(self, block: Tensor, curvature: Tensor) -> None:

@@ -21,7 +21,7 @@ from onegrain.rankings.lca.problem import BLOCK, Penalties, ProbeData
 from onegrain.rankings.lca.refinement import HESSIAN_BYTES, JOINT, Refined, refine
 from onegrain.rankings.lca.stochastic import Rounded, Schedule, approach
 
-__all__ = ["FAR", "Solution", "SolverOptions", "is_large", "solve", "working_bytes"]
+__all__ = ["FAR", "Solution", "SolverOptions", "gather", "is_large", "solve", "working_bytes"]
 
 SMALL = 1024
 FAR = 0.1
@@ -124,7 +124,7 @@ def solve(
                 probe = refine(data, pair, begin, tolerance=options.tolerance, max_steps=limit)
             found.append(probe)
             advance(1)
-    return _gather(data, found, options.tolerance)
+    return gather(data, found, options.tolerance)
 
 
 def is_large(data: ProbeData) -> bool:
@@ -158,23 +158,23 @@ def _first(
     """Weights (neurons, G, labels) of the scaled neurons, and biases (G, labels), to begin with."""
     if start is not None:
         weights = data.to_scaled(np.ascontiguousarray(start.weights.transpose(2, 0, 1)))
-        return weights, torch.from_numpy(start.biases).to(data.dtype)
+        return weights, data.tensor(start.biases, data.dtype)
     if words is not None:
         alone = len(penalties) == 1 and options.max_steps > 0
         weights, biases = approach(words, penalties, _longer(options) if alone else options.schedule)
         return weights.to(data.dtype), biases.to(data.dtype)
     shape = (data.n_neurons, len(penalties), data.n_labels)
-    return torch.zeros(shape, dtype=data.dtype), data.label_shares.log().to(data.dtype).repeat(
-        len(penalties), 1
-    )
+    biases = data.label_shares.log().to(data.dtype).repeat(len(penalties), 1)
+    return data.zeros(*shape, dtype=data.dtype), biases
 
 
-def _gather(data: ProbeData, found: list[Refined], tolerance: float) -> Solution:
+def gather(data: ProbeData, found: list[Refined], tolerance: float) -> Solution:
+    """Probes of one problem's words as a solution."""
     weights = torch.stack([one.weights for one in found], 1)
     certificates = [one.certificate for one in found]
     return Solution(
         weights=np.ascontiguousarray(data.from_scaled(weights).transpose(1, 2, 0)),
-        biases=torch.stack([one.biases for one in found]).double().numpy(),
+        biases=torch.stack([one.biases for one in found]).double().cpu().numpy(),
         objective=np.array([one.objective for one in certificates]),
         gap=np.array([one.gap for one in certificates]),
         gradient=np.array([one.gradient for one in certificates]),

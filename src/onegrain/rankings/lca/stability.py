@@ -20,13 +20,14 @@ from onegrain.core.selection import (
 )
 from onegrain.core.stability import KINDS, Stability, neuron_frame, summary_frame
 from onegrain.errors import ParameterError
+from onegrain.rankings.lca.draws import draws_bytes, solve_draws
 from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.rankings.lca.memory import Memory, read_size
 from onegrain.rankings.lca.ordering import order_neurons
-from onegrain.rankings.lca.probe import ProbeSolver
-from onegrain.rankings.lca.problem import Penalties
-from onegrain.rankings.lca.solver import Solution, SolverOptions
+from onegrain.rankings.lca.problem import Penalties, ProbeData
+from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
 from onegrain.rankings.lca.stochastic import Schedule
-from onegrain.rankings.lca.training import options_of, training_words
+from onegrain.rankings.lca.training import options_of, require_whole, training_words
 
 __all__ = ["stability"]
 
@@ -44,6 +45,9 @@ def stability(
     k: Sequence[int] | None = None,
     seed: int = 0,
     level: float = 0.95,
+    tolerance: float = 1e-2,
+    memory: int | str | None = None,
+    device: str | None = None,
     progress: Progress = silent,
 ) -> Stability:
     """Fit a ranking's probe again to draws of its training sentences, and with other seeds; compare the orders.
@@ -57,10 +61,10 @@ def stability(
     ``seeds`` leaves the sentences alone and solves from nothing with another order of the words: what varies is
     what the tolerance leaves open. A small probe, which the solver needs no random steps for, does not vary.
 
-    Every probe has the ranking's penalties, and is solved to the tolerance that its were (``polish``); those of
-    drawn sentences start from the ranking's own weights. Penalties are not chosen again, and standardised
-    neurons keep the scale of all training words. A draw in which a label has no word is drawn again. The same
-    arguments give the same record, and draw i does not depend on ``resamples``.
+    Every probe has the ranking's penalties; those of drawn sentences start from the ranking's own weights and
+    are solved together, a draw being a weight for each word (draws.py). Penalties are not chosen again, and
+    standardised neurons keep the scale of all training words. A draw in which a label has no word is drawn
+    again. The same arguments give the same record.
 
     Args:
         ranking: made by ``lca``, whole (not of one label).
@@ -70,6 +74,10 @@ def stability(
             of the neurons, less what is nearly the same.
         seed: of the draws.
         level: of the intervals, between 0 and 1; with few draws they are rough.
+        tolerance: relative duality gap of the probes. What it leaves open adds to what the draws differ by, and
+            is small beside it at the default; ``seeds`` shows how much it is.
+        memory: what this process may hold in all, see :func:`onegrain.rank`.
+        device: where to compute, see :func:`onegrain.rank`.
         progress: listens to the fits.
 
     Returns:
@@ -79,16 +87,23 @@ def stability(
         ParameterError: no whole LCA ranking, an impossible value, or draws that keep losing a label.
         MismatchError: the activations or their labels are not those of the ranking.
     """
+    require_whole(ranking)
     ks = _sizes(k, ranking.space.size)
-    _require_options(resamples, seed, level)
-    words = training_words(ranking, activations)
-    refit = _Refit(ranking, words, max(ks))
+    _require_options(resamples, seed, level, tolerance)
+    limit = None if memory is None else read_size(memory)
+    storage = Memory(limit, device=device or "cpu")
+    shape = activations.n_words, activations.n_neurons, len(ranking.labels)
+    storage.reserve(draws_bytes(shape, 2 * resamples), "a group of draws")
+    words = training_words(ranking, activations, storage)
+    refit = _Refit(ranking, words, storage, tolerance, max(ks))
     found: dict[str, _Draws] = {}
     with progress("fit probes to draws", 4 * resamples, "probes") as advance:
         for number, kind in enumerate(KINDS):
             rngs = [np.random.default_rng([seed, number, draw]) for draw in range(resamples)]
             found[kind] = refit.run(kind, rngs, advance)
-    parameters = {"analysis": "stability", "resamples": resamples, "k": list(ks), "level": level}
+    parameters = {
+        "analysis": "stability", "resamples": resamples, "k": list(ks), "level": level, "tolerance": tolerance,
+    }  # fmt: skip
     made = ranking.provenance
     return Stability(
         method=ranking.method,
@@ -108,6 +123,7 @@ def stability(
             "sentences": refit.n_sentences,
             "words": len(words),
             "constant": int((~refit.changing).sum()),
+            "largest_gap": {kind: one.largest_gap for kind, one in found.items()},
             "redrawn": {kind: one.redrawn for kind, one in found.items()},
             "not_converged": {kind: one.not_converged for kind, one in found.items()},
         },
@@ -126,6 +142,7 @@ class _Draws:
         pairs: int64 (pairs, 2), the draws to compare; None for every two.
         redrawn: how many draws lost a label.
         not_converged: how many probes missed their tolerance.
+        largest_gap: of the probes' relative duality gaps; None without penalties.
     """
 
     ranks: np.ndarray
@@ -135,6 +152,7 @@ class _Draws:
     pairs: np.ndarray | None
     redrawn: int
     not_converged: int
+    largest_gap: float | None
 
     def selected(self, k: int, label: int | None = None) -> np.ndarray:
         """bool (draws, neurons): the first k neurons with a weight, in all or for one label."""
@@ -166,46 +184,49 @@ class _Draws:
 
 
 class _Refit:
-    """Fits a ranking's probe to weighted sentences, from the ranking's own weights."""
+    """Fits a ranking's probe to weighted sentences."""
 
-    def __init__(self, ranking: Ranking, words: LabelledWords, most: int) -> None:
+    def __init__(
+        self, ranking: Ranking, words: LabelledWords, memory: Memory, tolerance: float, most: int
+    ) -> None:
         self.words, self.most = words, most
         known, self.number = np.unique(words.sentences, return_inverse=True)
         self.n_sentences, self.n_labels = len(known), len(words.labels)
         if self.n_sentences < 2:
             raise ParameterError("stability needs training words in two sentences or more, there is one")
-        self.changing = words.array.min(axis=0) < words.array.max(axis=0)
+        self.data = ProbeData(words.values, words.codes, self.n_labels, memory=memory)
+        self.changing = self.data.spread > 0.0
         if not self.changing.any():
             raise ParameterError("no neuron changes over the training words, so there is no order to compare")
-        options = options_of(ranking)
-        self.steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
-        self.tolerance = options.polish
-        self.penalties = Penalties.of((ranking.details["lambda1"], ranking.details["lambda2"]))
-        self.weights = np.asarray(ranking.weights, dtype=np.float64)
-        self.biases = np.array(ranking.details["biases"], dtype=np.float64)
+        made = options_of(ranking)
+        self.options = SolverOptions(tolerance, made.max_steps, made.max_free_steps)
+        self.pair = ranking.details["lambda1"], ranking.details["lambda2"]
+        weights = np.asarray(ranking.weights, dtype=np.float64)
+        self.start = weights, np.array(ranking.details["biases"]) + weights @ self.data.mean
 
     def run(self, kind: str, rngs: Sequence[np.random.Generator], advance: Callable[[int], None]) -> _Draws:
         """One draw of a kind for each generator."""
         drawn = [self.draw(DRAWN[kind], rng) for rng in rngs]
-        parts = [counts for found, _ in drawn for counts in found]
-        shape = len(parts), self.words.values.shape[1]
-        ranks, with_weight = np.empty(shape), np.empty(shape, dtype=bool)
-        tops = np.empty((len(parts), len(self.words.labels), self.most), dtype=np.int64)
-        missed = 0
-        for at, counts in enumerate(parts):
-            weights, converged = self.fit(counts, int(rngs[at].integers(2**31)) if kind == "seeds" else None)
-            missed += not converged
-            ordering = order_neurons(weights)
-            ranks[at] = (ordering.n_ranked + 1 + shape[1]) / 2.0
-            ranks[at, ordering.order[: ordering.n_ranked]] = np.arange(1.0, ordering.n_ranked + 1.0)
-            sizes = np.abs(weights)
-            with_weight[at] = sizes.any(axis=0)
-            best = np.argsort(-sizes, axis=1, kind="stable")[:, : self.most]
-            tops[at] = np.where(np.take_along_axis(sizes, best, axis=1) > 0.0, best, -1)
-            advance(1)
-        pairs = None if len(parts) == len(rngs) else np.arange(len(parts)).reshape(-1, 2)
-        again = sum(count for _, count in drawn)
-        return _Draws(ranks, with_weight, tops, self.changing, pairs, again, missed)
+        parts = np.stack([counts for found, _ in drawn for counts in found])
+        if kind == "seeds":
+            found = [self.solve(int(rng.integers(2**31)), advance) for rng in rngs]
+        else:
+            often = parts[:, self.number].astype(np.float64)
+            found = [solve_draws(self.data, self.pair, often, self.start, self.options, advance)]
+        orders = _Orders(len(parts), self.n_labels, self.data.n_neurons, self.most)
+        for weights in (one for solution in found for one in solution.weights):
+            orders.add(weights)
+        gaps = np.concatenate([solution.gap for solution in found])
+        return _Draws(
+            orders.ranks,
+            orders.with_weight,
+            orders.tops,
+            self.changing,
+            pairs=None if len(parts) == len(rngs) else np.arange(len(parts)).reshape(-1, 2),
+            redrawn=sum(count for _, count in drawn),
+            not_converged=sum(int((~solution.converged).sum()) for solution in found),
+            largest_gap=None if np.isnan(gaps).any() else float(gaps.max()),
+        )
 
     def draw(self, drawn: Drawn, rng: np.random.Generator) -> tuple[tuple[np.ndarray, ...], int]:
         """How often each sentence comes, in each part of a draw; and how many draws before it lost a label."""
@@ -221,31 +242,34 @@ class _Refit:
             "few sentences: rank with a higher min_count"
         )
 
-    def fit(self, counts: np.ndarray, seed: int | None = None) -> tuple[np.ndarray, bool]:
-        """float64 (labels, neurons): the probe of sentences that come so often; and whether it converged.
+    def solve(self, seed: int, advance: Callable[[int], None]) -> Solution:
+        """The probe of all words, solved from nothing with a seed of its own."""
+        options = replace(self.options, schedule=Schedule(seed=seed))
+        found = solve(self.data, Penalties.of(self.pair), options)
+        advance(1)
+        return found
 
-        Words that do not come are left out, the others weighed: the same objective as on the repeated words.
-        With a seed it starts from nothing, else from the ranking's weights.
-        """
-        often = counts[self.number]
-        words = self.words.take(often > 0)
-        often = often[often > 0].astype(np.float64)
-        steps = replace(self.steps, schedule=Schedule(seed=seed or 0))
-        solver = ProbeSolver(words, steps, weights=often if often.max() > 1.0 else None)
-        start = self._near(words, often) if seed is None else None
-        (probe,), solution = solver.solve(self.penalties, self.tolerance, start=start)
-        return probe.weights, bool(solution.converged[0])
 
-    def _near(self, words: LabelledWords, often: np.ndarray) -> Solution:
-        """The ranking's own probe, as a start on words that come so often."""
-        mean = (often.astype(np.float32) @ words.array) / often.sum()
-        unknown = np.full(1, np.nan)
-        return Solution(
-            weights=self.weights[None],
-            biases=(self.biases + self.weights @ mean)[None],
-            objective=unknown, gap=unknown, gradient=unknown,
-            converged=np.zeros(1, dtype=bool), steps=np.zeros(1, dtype=np.int64),
-        )  # fmt: skip
+class _Orders:
+    """The orders that probes' weights give, one after another; see :class:`_Draws`."""
+
+    def __init__(self, count: int, labels: int, neurons: int, most: int) -> None:
+        self.ranks = np.empty((count, neurons))
+        self.with_weight = np.empty((count, neurons), dtype=bool)
+        self.tops = np.empty((count, labels, most), dtype=np.int64)
+        self.added = 0
+
+    def add(self, weights: np.ndarray) -> None:
+        """Weights (labels, neurons) of the next probe."""
+        at, neurons = self.added, self.ranks.shape[1]
+        ordering = order_neurons(weights)
+        self.ranks[at] = (ordering.n_ranked + 1 + neurons) / 2.0
+        self.ranks[at, ordering.order[: ordering.n_ranked]] = np.arange(1.0, ordering.n_ranked + 1.0)
+        sizes = np.abs(weights)
+        self.with_weight[at] = sizes.any(axis=0)
+        best = np.argsort(-sizes, axis=1, kind="stable")[:, : self.tops.shape[2]]
+        self.tops[at] = np.where(np.take_along_axis(sizes, best, axis=1) > 0.0, best, -1)
+        self.added += 1
 
 
 Drawn = Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]
@@ -297,9 +321,11 @@ def _sizes(k: Sequence[int] | None, neurons: int) -> tuple[int, ...]:
     return tuple(given)
 
 
-def _require_options(resamples: int, seed: int, level: float) -> None:
+def _require_options(resamples: int, seed: int, level: float, tolerance: float) -> None:
     for name, value, least in (("resamples", resamples, 2), ("seed", seed, 0)):
         if isinstance(value, bool) or int(value) != value or value < least:
             raise ParameterError(f"{name} must be a whole number from {least}, got {value!r}")
     if not 0.0 < level < 1.0:
         raise ParameterError(f"level must lie between 0 and 1, got {level}")
+    if not 0.0 < tolerance <= 1.0:
+        raise ParameterError(f"tolerance must lie above 0, up to 1, got {tolerance}")

@@ -37,9 +37,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.rankings.lca.problem import BLOCK, Penalties, ProbeData, Words, subtract_labels
+from onegrain.rankings.lca.problem import BLOCK, Penalties, ProbeData, Words
 
-__all__ = ["Descent", "Rounded", "Schedule", "approach", "native_bfloat16"]
+__all__ = ["Descent", "Rounded", "Schedule", "approach", "native_bfloat16", "pace"]
 
 BATCHES = ((16384, 768, 0.3), (0, 256, 0.25))
 GATHERED = 256
@@ -65,30 +65,32 @@ class Schedule:
     seed: int = 0
 
 
-def native_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 matrices natively."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 matrices natively."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def approach(words: Rounded, penalties: Penalties, schedule: Schedule) -> tuple[Tensor, Tensor]:
     """Weights (neurons, G, labels) of the scaled neurons, and biases (G, labels), near the minimum; float32."""
-    pace = _pace(words)
+    epochs = pace(words)
     strongest = float(max(penalties.l1.max(), penalties.l2.max()))
     level, into = _lifted(penalties, FLOORS[0] * strongest)
     descent = Descent(words, level)
     descent.grow_up()
-    descent.run(pace)
+    descent.run(epochs)
     for share in FLOORS[1:]:
         level, now = _lifted(penalties, share * strongest)
         _, first = np.unique(now, return_index=True)
         descent, into = descent.take(into[first], level), now
-        descent.run(pace)
+        descent.run(epochs)
     weights, biases = (part.clone() for part in descent.result())
     _settle(descent, (weights, biases), schedule)
     return weights[:, into], biases[into]
 
 
-def _pace(words: Rounded) -> int:
+def pace(words: Rounded) -> int:
     """Epochs at a time: one, and with few words so many that there are steps enough."""
     return max(1, EPOCH_WORDS // words.n_words)
 
@@ -105,12 +107,12 @@ def _settle(descent: Descent, found: tuple[Tensor, Tensor], schedule: Schedule) 
     weights, biases = found
     there = np.arange(len(descent.penalties))
     for _ in range(schedule.epochs):
-        moving = (descent.fall > schedule.settled).numpy().nonzero()[0]
+        moving = (descent.fall > schedule.settled).cpu().numpy().nonzero()[0]
         if not len(moving):
             return
         if len(moving) < len(there):
             there, descent = there[moving], descent.take(moving, descent.penalties.take(moving))
-        descent.run(_pace(descent.words))
+        descent.run(pace(descent.words))
         weights[:, there], biases[there] = descent.result()
 
 
@@ -132,12 +134,12 @@ class Rounded(Words):
 
     def __init__(self, data: ProbeData, seed: int) -> None:
         self.n_words, self.n_neurons, self.n_labels = data.n_words, data.n_neurons, data.n_labels
-        self.memory, self.unit = data.memory, data.unit
+        self.memory, self.unit, self.centred = data.memory, data.unit, data.centred
         self.batch, self.safety = next((b, share) for least, b, share in BATCHES if data.n_words >= least)
         order = np.random.default_rng(seed).permutation(data.n_words)
         self.targets = data.targets[order]
         self.omega = None if data.omega is None else data.omega[order].to(torch.float32)
-        kind = torch.bfloat16 if native_bfloat16() else torch.float32
+        kind = torch.bfloat16 if native_bfloat16(self.device) else torch.float32
         self._table = self.memory.table(self.n_words, self.n_neurons, kind)
         for rows in self.rows(GATHERED):
             self._table[rows] = data.block(order[rows])
@@ -150,10 +152,14 @@ class Rounded(Words):
         """(rows, neurons), see :class:`Words`."""
         return self._table[rows]
 
+    def of_problems(self, kept: np.ndarray) -> Rounded:
+        """The same words for some of the problems, by index, that they may have weights of their own for."""
+        return self if self.omega is None or self.omega.dim() == 1 else self.with_omega(self.omega[:, kept])
+
 
 def _largest_eigenvalue(values: Tensor) -> float:
     """Of values' values / words, by power iteration."""
-    vector = torch.ones(values.shape[1]) / values.shape[1] ** 0.5
+    vector = values.new_ones(values.shape[1]) / values.shape[1] ** 0.5
     found = 1.0
     for _ in range(20):
         image = values.T @ (values @ vector) / len(values)
@@ -170,34 +176,40 @@ class Descent:
     Args:
         words: the words.
         penalties: of the G problems.
+        start: weights (neurons, G, labels) and biases (G, labels); by default zero, and the labels' shares.
     """
 
-    def __init__(self, words: Rounded, penalties: Penalties) -> None:
+    def __init__(
+        self, words: Rounded, penalties: Penalties, start: tuple[Tensor, Tensor] | None = None
+    ) -> None:
         self.words = words
         self.penalties = penalties
         labels, grid = words.n_labels, len(penalties)
         shape = (words.n_neurons, grid * labels)
-        shares = words.label_shares.to(torch.float32)
+        shares = words.label_shares.to(torch.float32).expand(grid, labels).ravel()
         self.seen = 0
-        self.weights = torch.zeros(shape)
-        self.biases = shares.log().repeat(grid)
+        if start is None:
+            self.weights, self.biases = words.zeros(*shape, dtype=words.dtype), shares.log()
+        else:
+            self.weights, self.biases = (part.to(words.dtype, copy=True) for part in start)
+            self.weights, self.biases = self.weights.reshape(shape), self.biases.ravel()
         self.residuals = words.memory.table(words.n_words, shape[1], torch.float32)
-        self.mean = torch.zeros(shape)
-        self.mean_bias = torch.zeros(shape[1])
-        variance = shares * (1.0 - shares)
-        self.curvature = variance.repeat(grid)
+        self.mean = torch.zeros_like(self.weights)
+        self.mean_bias = torch.zeros_like(self.biases)
+        self.curvature = shares * (1.0 - shares)
         self.peak = torch.full_like(self.curvature, 0.25)
-        self.caution = torch.ones(grid)
-        self.last = torch.full((grid,), torch.inf)
-        self.fall = torch.full((grid,), torch.inf)
+        self.caution = self.weights.new_ones(grid)
+        self.last = torch.full_like(self.caution, torch.inf)
+        self.fall = torch.full_like(self.caution, torch.inf)
         self.order = np.random.default_rng(len(penalties))
-        self._threshold, self._shrink = torch.zeros(shape), torch.ones(shape)
-        self._change, self._clipped = torch.zeros(shape), torch.zeros(shape)
+        self._threshold, self._shrink, self._change, self._clipped = (
+            torch.zeros_like(self.weights) for _ in range(4)
+        )
 
     def take(self, sources: np.ndarray, penalties: Penalties) -> Descent:
         """Problems that begin where some of these are; a source may serve several."""
         labels = self.words.n_labels
-        columns = (torch.from_numpy(sources)[:, None] * labels + torch.arange(labels)).ravel()
+        columns = self.words.tensor((sources[:, None] * labels + np.arange(labels)).ravel(), torch.int64)
         new = copy(self)
         new.residuals = self.words.memory.table(self.words.n_words, len(columns), torch.float32)
         for rows in self.words.rows():
@@ -209,6 +221,7 @@ class Descent:
         for name in ("caution", "last", "fall"):
             setattr(new, name, getattr(self, name)[sources])
         new.penalties = penalties
+        new.words = self.words.of_problems(sources)
         return new
 
     def grow_up(self) -> None:
@@ -226,7 +239,7 @@ class Descent:
         for start in range(self.seen, count, BLOCK):
             rows = slice(start, min(start + BLOCK, count))
             values = self.words.block(rows)
-            residual = self._residual(rows, self._probabilities(rows, values)[0])
+            residual = self.words.residual(self._probabilities(rows, values)[0], rows).flatten(1)
             self.residuals[rows] = residual
             total += values.T @ residual.to(values.dtype)
             total_bias += residual.sum(0)
@@ -238,7 +251,7 @@ class Descent:
         """Epochs over the words that are in."""
         starts = np.arange(0, self.seen, self.words.batch)
         for _ in range(epochs):
-            loss = torch.zeros(len(self.penalties))
+            loss = torch.zeros_like(self.last)
             for number, start in enumerate(self.order.permutation(starts).tolist()):
                 if number % TABLES_EVERY == 0:
                     self._set_tables()
@@ -266,10 +279,6 @@ class Descent:
         logits /= totals.unsqueeze(2)
         return logits, self.words.weigh(each, rows).sum(0)
 
-    def _residual(self, rows: slice, probabilities: Tensor) -> Tensor:
-        """omega (P - y), (rows, K); P is overwritten."""
-        return subtract_labels(probabilities, self.words.targets[rows], self.words.omega_of(rows)).flatten(1)
-
     def _set_tables(self) -> None:
         """Rates, and what the penalties do in a step of that rate."""
         labels = self.words.n_labels
@@ -278,7 +287,7 @@ class Descent:
         self._rate = self.words.safety * caution / limit.clamp(min=1e-12)
         self._bias_rate = self._rate * self.words.top / 4.0
         l1, l2 = (
-            torch.from_numpy(part).to(torch.float32).repeat_interleave(labels)
+            self.words.tensor(part, torch.float32).repeat_interleave(labels)
             for part in (self.penalties.l1, self.penalties.l2)
         )
         unit = self.words.unit.to(torch.float32)
@@ -292,11 +301,11 @@ class Descent:
         values = self.words.block(rows)
         chances, loss = self._probabilities(rows, values)
         count = len(chances)
-        variance = self.words.weigh((chances * (1.0 - chances)).view(count, -1), rows)
+        variance = self.words.weigh(chances * (1.0 - chances), rows).view(count, -1)
         spread = variance.mean(0)
         self.curvature.lerp_(spread, FOLLOW)
         self.peak.lerp_(variance.square().mean(0) / spread.clamp(min=1e-12), FOLLOW)
-        residual = self._residual(rows, chances)
+        residual = self.words.residual(chances, rows).flatten(1)
         change = residual - self.residuals[rows]
         self.residuals[rows] = residual
         self._change.copy_(values.T @ change.to(values.dtype))
@@ -313,5 +322,5 @@ class Descent:
     def _penalty(self) -> Tensor:
         grid = len(self.penalties)
         weights = (self.weights * self.words.unit.to(torch.float32)[:, None]).view(len(self.weights), grid, -1)
-        l1, l2 = (torch.from_numpy(part).to(torch.float32) for part in (self.penalties.l1, self.penalties.l2))
+        l1, l2 = (self.words.tensor(part, torch.float32) for part in (self.penalties.l1, self.penalties.l2))
         return l1 * weights.abs().sum((0, 2)) + l2 * weights.square().sum((0, 2))

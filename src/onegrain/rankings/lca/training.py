@@ -12,10 +12,11 @@ from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.rankings.lca.labelled import LabelledWords, read_labelled, split_sentences
+from onegrain.rankings.lca.memory import Memory, ScratchTable
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.problem import ProbeData
 
-__all__ = ["options_of", "training_words"]
+__all__ = ["options_of", "require_whole", "training_words"]
 
 BLOCK = 4096
 SAME = 1e-3
@@ -27,7 +28,7 @@ def options_of(ranking: Ranking) -> LcaOptions:
     return LcaOptions(**{one.name: given[one.name] for one in fields(LcaOptions) if one.name in given})
 
 
-def training_words(ranking: Ranking, activations: Activations) -> LabelledWords:
+def training_words(ranking: Ranking, activations: Activations, memory: Memory) -> LabelledWords:
     """The training words of a ranking, their values as its probe saw them (standardised if it did that).
 
     Raises:
@@ -35,17 +36,15 @@ def training_words(ranking: Ranking, activations: Activations) -> LabelledWords:
         MismatchError: other neurons, words, labels, model or extraction; or other values, seen by the objective
             of the ranking's probe, which then is not the one that the record states.
     """
-    _require_whole(ranking)
+    require_whole(ranking)
     _require_source(ranking, activations)
     options = options_of(ranking)
     kept = _sentences(ranking, activations, options)
-    words = read_labelled(activations, str(ranking.layer), kept, options.min_count)
+    words = read_labelled(activations, str(ranking.layer), kept, options.min_count, memory)
     if words.labels != ranking.labels:
         raise _other(ranking, activations, f"labels {', '.join(words.labels)}, not {', '.join(ranking.labels)}")
     if options.standardize:
-        data = ProbeData(words.values, words.codes, len(words.labels))
-        scale = np.where(data.spread > 0.0, data.spread, 1.0).astype(np.float32)
-        words = replace(words, values=(words.array - data.mean.astype(np.float32)) / scale)
+        words = _standardized(words, memory)
     stated = float(ranking.details["solution"]["objective"])
     found = _objective(ranking, words)
     if not abs(found - stated) <= SAME * abs(stated):
@@ -55,7 +54,8 @@ def training_words(ranking: Ranking, activations: Activations) -> LabelledWords:
     return words
 
 
-def _require_whole(ranking: Ranking) -> None:
+def require_whole(ranking: Ranking) -> None:
+    """Raise ParameterError unless the ranking is a whole one of ``lca``."""
     needed = {"lambda1", "lambda2", "biases", "solution", "train"}
     if ranking.method != "lca" or ranking.weights is None or not needed <= set(ranking.details):
         raise ParameterError(
@@ -94,13 +94,22 @@ def _sentences(ranking: Ranking, activations: Activations, options: LcaOptions) 
     raise _other(ranking, activations, f"labels in {layer.name!r}: the ranking's counts of words are {known}")
 
 
+def _standardized(words: LabelledWords, memory: Memory) -> LabelledWords:
+    """The words with neurons of mean zero and standard deviation one."""
+    data = ProbeData(words.values, words.codes, len(words.labels), memory=memory)
+    values = memory.host_table(data.n_words, data.n_neurons, data.dtype)
+    for rows in data.rows():
+        values[rows] = data.block(rows).cpu()
+    return replace(words, values=values if isinstance(values, ScratchTable) else values.numpy())
+
+
 def _objective(ranking: Ranking, words: LabelledWords) -> float:
     """J of the ranking's own probe on the words, nats a word."""
     theta = np.asarray(ranking.weights)
     biases, total = np.array(ranking.details["biases"]), 0.0
     for start in range(0, len(words), BLOCK):
         rows = slice(start, start + BLOCK)
-        logits = (words.values[rows] @ theta.T.astype(np.float32)).astype(np.float64) + biases
+        logits = (np.asarray(words.values[rows]) @ theta.T.astype(np.float32)).astype(np.float64) + biases
         right = np.take_along_axis(logits, words.codes[rows, None], axis=1)[:, 0]
         top = logits.max(axis=1)
         total += float((top + np.log(np.exp(logits - top[:, None]).sum(axis=1)) - right).sum())

@@ -1,0 +1,115 @@
+"""One pair of penalties for many weightings of the same words, solved together: resamples are weights.
+
+A resample of the words is a weight for each word, so that draws differ only in the factor of a word's residual.
+Stochastic steps (stochastic.py) for a group of draws cost two products a minibatch, as for a grid of penalties;
+all start from the probe of all words, which is near. After every few epochs the draws are certified together, and
+those that are good enough stop. Draws that no longer gain, and the problems that are small, go through Newton steps
+one by one (refinement.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from onegrain.rankings.lca.duality import certify, look
+from onegrain.rankings.lca.problem import Penalties, ProbeData
+from onegrain.rankings.lca.refinement import Refined, refine
+from onegrain.rankings.lca.solver import Solution, SolverOptions, gather, is_large, working_bytes
+from onegrain.rankings.lca.stochastic import Descent, Rounded, pace
+
+__all__ = ["draws_bytes", "solve_draws"]
+
+COLUMNS = 512
+ROUND = 5
+ROUNDS = 8
+STALLED = 0.8
+SLOWER = 0.6
+SLOWEST = 0.1
+FALL = 0.002
+CAUTION = 0.9
+
+
+def solve_draws(
+    data: ProbeData,
+    pair: tuple[float, float],
+    draws: np.ndarray,
+    start: tuple[np.ndarray, np.ndarray],
+    options: SolverOptions,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Solution:
+    """Minimise J for every weighting of the words.
+
+    Args:
+        data: the words.
+        pair: lambda1 and lambda2.
+        draws: float64 (draws, words), the weights of the words; every label has words of a weight above zero.
+        start: float64 (labels, neurons), weights of all draws to begin with, and (labels,), biases for centred
+            activations.
+        options: tolerance and limits.
+        advance: told how many draws were solved.
+
+    Returns:
+        One probe a draw; biases are for the activations less ``data.mean``.
+    """
+    shape = data.n_words, data.n_neurons, data.n_labels
+    data.memory.reserve(draws_bytes(shape, len(draws)), "a group of draws")
+    group = max(1, COLUMNS // data.n_labels)
+    begin = data.to_scaled(np.ascontiguousarray(start[0].T)), data.tensor(start[1], data.dtype)
+    found: list[Refined] = []
+    for first in range(0, len(draws), group):
+        some = draws[first : first + group]
+        penalties = Penalties.of(*[pair] * len(some))
+        together = data.reweigh(some.T)
+        weights, biases = begin[0][:, None].expand(-1, len(some), -1), begin[1].expand(len(some), -1)
+        if is_large(data):
+            weights, biases = _descend(together, penalties, (weights, biases), options)
+        certificates = certify(together, penalties, weights, look(together, weights, biases))
+        limit = options.max_steps if any(pair) else options.max_free_steps
+        for at, certificate in enumerate(certificates):
+            probe = Refined(weights[:, at], biases[at], certificate, 0)
+            if certificate.measure() > options.tolerance and limit > 0:
+                own = data.reweigh(some[at])
+                near = weights[:, at], biases[at]
+                probe = refine(own, pair, near, tolerance=options.tolerance, max_steps=limit)
+            found.append(probe)
+            advance(1)
+    return gather(data, found, options.tolerance)
+
+
+def draws_bytes(shape: tuple[int, int, int], draws: int) -> int:
+    """What is held beside tables, at the most, for (words, neurons, labels) and so many draws."""
+    group = min(max(1, COLUMNS // max(1, shape[2])), draws)
+    return working_bytes(shape, group) + shape[0] * (16 * group + 8 * draws)
+
+
+def _descend(
+    data: ProbeData, penalties: Penalties, start: tuple[Tensor, Tensor], options: SolverOptions
+) -> tuple[Tensor, Tensor]:
+    """Weights (neurons, G, labels) and biases (G, labels) after rounds of epochs, each draw until it stalls."""
+    words = Rounded(data, options.schedule.seed)
+    descent = Descent(words, penalties, start)
+    descent.grow(words.n_words)
+    weights, biases = (part.clone() for part in start)
+    there, best = np.arange(len(penalties)), [np.full(len(penalties), np.inf) for _ in range(2)]
+    for _ in range(ROUNDS):
+        descent.run(ROUND * pace(words))
+        now = descent.result()
+        weights[:, there], biases[there] = (part.to(data.dtype) for part in now)
+        certificates = certify(descent.words, descent.penalties, now[0], look(descent.words, *now))
+        gaps = np.array([one.measure() for one in certificates])
+        objectives = np.array([one.objective for one in certificates])
+        stalled = (gaps > STALLED * best[0]) & (objectives > (1.0 - FALL) * best[1])
+        descent.caution[torch.from_numpy(stalled)] *= SLOWER
+        best = [np.minimum(best[0], gaps), np.minimum(best[1], objectives)]
+        slow = descent.caution.cpu().numpy() < SLOWEST
+        kept = ((gaps > CAUTION * options.tolerance) & ~slow).nonzero()[0]
+        if not len(kept):
+            break
+        if len(kept) < len(there):
+            there, best = there[kept], [one[kept] for one in best]
+            descent = descent.take(kept, descent.penalties.take(kept))
+    return weights, biases

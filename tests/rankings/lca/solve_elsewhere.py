@@ -1,0 +1,48 @@
+"""Solve the same small problems on a device that is not the CPU, and print what came out as JSON.
+
+Run by test_device.py in a process of its own: a registered device changes what PyTorch says of the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import torch
+from elsewhere import ELSEWHERE
+
+import onegrain as og
+from onegrain.rankings.lca import memory, refinement, solver, stochastic
+
+
+def solve(device: str) -> dict[str, object]:
+    """What the solver finds by every kind of step, and with tables on the device and off it."""
+    planted = og.planted(120, strength=1.0, seed=4)
+    given = {"label": "upos", "standardize": True, "resamples": 10, "device": device}
+    small = og.rank("lca", planted.activations, lambda1=(1e-3, 1e-2), lambda2=(0.0, 1e-3), **given)
+    solver.SMALL = 0
+    large = og.rank("lca", planted.activations, lambda1=(1e-3, 1e-2), lambda2=(0.0, 1e-3), **given)
+    draws = og.stability(large, planted.activations, resamples=2, k=(5,), device=device)
+    refinement.JOINT = 0
+    near = {"grid_steps": 5, "tolerance": 1e-6, "polish": 1e-6, "evaluate": False}
+    apart = [
+        og.rank("lca", planted.activations, lambda1=pair[0], lambda2=pair[1], **near, **given)
+        for pair in ((1e-3, 1e-3), (0.0, 1e-2))
+    ]
+    memory.Memory._room_on_device = lambda self: 0.0
+    far = og.rank("lca", planted.activations, lambda1=1e-3, lambda2=1e-3, **near, **given)
+    X, y = torch.from_numpy(planted.activations.values()), planted.activations.layer("upos").labels()
+    probe = og.ElasticNetProbe(lambda1=1e-2, device=device).fit(X.to(device), y)
+    return {
+        "objectives": [one.details["solution"]["objective"] for one in (small, large, *apart, far)],
+        "tops": [one.top(3) for one in (small, large, *apart, far)],
+        "accuracies": [one.details["evaluation"]["full"]["accuracy"] for one in (small, large)],
+        "jaccard": draws.summary["jaccard"].tolist()[:3],
+        "gap": probe.duality_gap_,
+        "predicted": probe.predict(X.to(device)).tolist(),
+        "types": sorted({str(torch.get_default_device()), stochastic.native_bfloat16(ELSEWHERE).__repr__()}),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(solve(sys.argv[1])))
