@@ -58,13 +58,13 @@ def _compute(op: Any, *args: Any, **kwargs: Any) -> Any:
             return one.inner
         if isinstance(one, torch.Tensor) and one.dim():
             strays.append(one)
-        return torch.device("cpu") if one == ELSEWHERE else one
+        return torch.device("cpu") if isinstance(one, torch.device) and one.type == "elsewhere" else one
 
     given, named = tree_map(take, args), tree_map(take, kwargs)
     if seen and strays and name not in COPIES + INDEXING:
         raise RuntimeError(f"{name}: expected all tensors to be on the same device, found elsewhere:0 and cpu")
     found = op(*given, **named)
-    if name == "aten::_to_copy" and kwargs.get("device", ELSEWHERE) != ELSEWHERE:
+    if name == "aten::_to_copy" and kwargs.get("device", ELSEWHERE).type != "elsewhere":
         return found
     if name == "aten::_copy_from":
         return args[1]

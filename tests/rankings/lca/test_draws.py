@@ -26,7 +26,9 @@ def problem(memory: Memory | None = None) -> tuple[np.ndarray, np.ndarray, Probe
 
 def resamples() -> np.ndarray:
     rng = np.random.default_rng(1)
-    return np.stack([np.bincount(rng.integers(0, WORDS, WORDS), minlength=WORDS) for _ in range(DRAWS)]).astype(float)
+    return np.stack([np.bincount(rng.integers(0, WORDS, WORDS), minlength=WORDS) for _ in range(DRAWS)]).astype(
+        float
+    )
 
 
 def together(data: ProbeData, tolerance: float, pair: tuple[float, float] = PAIR) -> Solution:

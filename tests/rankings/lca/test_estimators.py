@@ -13,8 +13,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import onegrain as og
 from onegrain.errors import ParameterError
+from onegrain.rankings.lca import inputs
 from onegrain.rankings.lca.estimators import ElasticNetProbe, ElasticNetRegressor, alpha_max
+from onegrain.rankings.lca.labelled import read_values
+from onegrain.rankings.lca.memory import Memory, ScratchTable
 from planted import plant
 
 EXACT: dict[str, Any] = {"tolerance": 1e-9}
@@ -262,3 +266,21 @@ def test_the_regression_gap_bounds_the_distance_to_the_optimum() -> None:
             assert far - least <= rough.duality_gap_ * far + 1e-12
             assert rough.n_iter_ <= steps
     assert ElasticNetRegressor().fit(z, np.full(len(z), 3.0)).predict(z) == pytest.approx(np.full(len(z), 3.0))
+
+
+def test_a_record_is_read_to_a_budget_with_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = og.planted(200, strength=1.0, seed=6)
+    X, y = planted.activations, planted.activations.layer("upos").labels()
+    weights = np.random.default_rng(0).integers(0, 3, size=len(y))
+    given = {"lambda1": 1e-2, "standardize": True}
+    array = og.ElasticNetProbe(**given).fit(X.values(), y, weights)
+    monkeypatch.setattr(Memory, "_release", lambda self, size: None)
+    monkeypatch.setattr(Memory, "reserve", lambda self, working, what: setattr(self, "_room", 0))
+    made: list[ScratchTable] = []
+    monkeypatch.setattr(inputs, "read_values", lambda *args: made.append(read_values(*args)) or made[-1])
+    record = og.ElasticNetProbe(**given, memory="4GiB").fit(X, y, weights)
+    assert isinstance(made[0], ScratchTable)
+    assert record.coef_.tolist() == array.coef_.tolist()
+    assert record.predict(X).tolist() == array.predict(X.values()).tolist()
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        og.ElasticNetProbe().fit(X, y[:-1])

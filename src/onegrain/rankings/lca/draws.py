@@ -1,10 +1,11 @@
 """One pair of penalties for many weightings of the same words, solved together: resamples are weights.
 
-A resample of the words is a weight for each word, so that draws differ only in the factor of a word's residual.
-Stochastic steps (stochastic.py) for a group of draws cost two products a minibatch, as for a grid of penalties;
-all start from the probe of all words, which is near. After every few epochs the draws are certified together, and
-those that are good enough stop. Draws that no longer gain, and the problems that are small, go through Newton steps
-one by one (refinement.py).
+A resample of the words is a weight for each word, so that draws differ only in the factor of a word's
+residual. Stochastic steps (stochastic.py) for a group of draws cost two products a minibatch, as for a grid of
+penalties; all start from the probe of all words, which is near. After every few epochs the draws are certified
+together, and those that are good enough stop. One whose gap and objective fall no more goes slower, which
+quietens its steps. What is left open then, and problems that are small, go through Newton steps one by one
+(refinement.py).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
@@ -16,9 +17,17 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from onegrain.core.activations import Activations
 from onegrain.errors import ParameterError
-from onegrain.rankings.lca.inputs import CountedWords, read_activations, read_pairs, read_weights
+from onegrain.rankings.lca.inputs import (
+    CountedWords,
+    read_activations,
+    read_pairs,
+    read_targets,
+    read_weights,
+)
 from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.rankings.lca.memory import Memory, read_size
 from onegrain.rankings.lca.probe import ProbeSolver
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.solver import SolverOptions
@@ -37,8 +46,8 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
     out, and so are labels that have no other words. With two labels and lambda2 = 0 the two rows of ``coef_``
     are not unique, but their difference is as unique as the weights of a logistic regression are.
 
-    Activations may be an array, a data frame, a tensor or an ``Activations`` record; float32 is computed in
-    float32, everything else in float64.
+    Activations may be an array, a data frame, a tensor or an ``Activations`` record, which is read block by
+    block; float32 is computed in float32, everything else in float64.
 
     Args:
         lambda1: factor of the absolute weights, 0 or more.
@@ -49,6 +58,9 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
             same; None for none. Labels that a dictionary lacks have 1.
         tolerance: relative duality gap to reach; the relative gradient when both penalties are 0.
         max_iter: limit on Newton steps.
+        memory: what this process may hold in all while it fits to a record, as bytes or text such as
+            ``"4GiB"``; what does not fit goes to scratch files. None for no limit.
+        device: where to fit, such as ``"cuda"``; by default where a tensor is, and else on the CPU.
 
     Attributes:
         classes_: (labels,), sorted.
@@ -75,6 +87,8 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
         class_weight: Mapping[Any, float] | str | None = None,
         tolerance: float = 1e-4,
         max_iter: int = 1000,
+        memory: int | str | None = None,
+        device: str | None = None,
     ) -> None:
         self.lambda1 = lambda1
         self.lambda2 = lambda2
@@ -82,21 +96,28 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
         self.tolerance = tolerance
         self.max_iter = max_iter
+        self.memory = memory
+        self.device = device
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ElasticNetProbe:
         """Fit to activations (words, neurons), one label a word, and weights (words,) or None.
 
         Raises:
-            ParameterError: an option, an activation or a weight is impossible, or fewer than two labels are
-                left.
+            ParameterError: an option, an activation or a weight is impossible, fewer than two labels are left,
+                or the memory budget is too small.
         """
         _require_options(self)
-        words = _count(self, X, y, sample_weight)
+        limit = None if self.memory is None else read_size(self.memory)
+        there = X.device if isinstance(X, torch.Tensor) else "cpu"
+        memory = Memory(limit, device=self.device or there)
+        words = _count(self, X, y, sample_weight, memory)
         self.classes_, codes = np.unique(words.targets, return_inverse=True)
         names = tuple(str(one) for one in self.classes_)
         labelled = LabelledWords(words.values, codes.astype(np.int64), np.arange(len(words)), names, {})
         options = SolverOptions(max_steps=self.max_iter, max_free_steps=self.max_iter)
-        solver = ProbeSolver(labelled, options, standardize=self.standardize, weights=words.weights)
+        solver = ProbeSolver(
+            labelled, options, standardize=self.standardize, weights=words.weights, memory=memory
+        )
         (self.probe_,), solution = solver.solve(Penalties.of((self.lambda1, self.lambda2)), self.tolerance)
         self.coef_, self.scale_ = self.probe_.weights, self.probe_.scale
         self.intercept_ = self.probe_.biases - (self.coef_ / self.scale_) @ self.probe_.shift
@@ -128,7 +149,10 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return self.probe_.logits(read_activations(self, X))
+        if not isinstance(X, Activations):
+            return self.probe_.logits(read_activations(self, X))
+        blocks = (read_activations(self, block) for _, block in X.blocks())
+        return np.concatenate([self.probe_.logits(block) for block in blocks])
 
 
 class ElasticNetRegressor(RegressorMixin, BaseEstimator):
@@ -266,12 +290,18 @@ def alpha_max(
     return float((slopes / words.scale[:, None] if standardize else slopes).max(initial=0.0))
 
 
-def _count(probe: ElasticNetProbe, X: Any, y: Any, sample_weight: Any) -> CountedWords:
-    """The words that count, by sample and class weight; at least two labels."""
-    values, labels = read_pairs(probe, X, y)
+def _count(
+    probe: ElasticNetProbe, X: Any, y: Any, sample_weight: Any, memory: Memory | None = None
+) -> CountedWords:
+    """The words that count, by sample and class weight, a record's read to the memory; at least two labels."""
+    streamed = memory is not None and isinstance(X, Activations)
+    values, labels = (X, read_targets(probe, X, y)) if streamed else read_pairs(probe, X, y)
     check_classification_targets(labels)
-    weights = _by_class(probe.class_weight, labels, read_weights(sample_weight, len(values)))
-    words = CountedWords.of(values, labels, weights)
+    weights = _by_class(probe.class_weight, labels, read_weights(sample_weight, len(labels)))
+    if streamed:
+        words = CountedWords.read(X, labels, weights, memory)
+    else:
+        words = CountedWords.of(values, labels, weights)
     classes = np.unique(words.targets)
     if len(classes) < 2:
         raise ParameterError(

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from onegrain.core.activations import Activations
 from onegrain.errors import ParameterError
+from onegrain.rankings.lca.labelled import read_values
+from onegrain.rankings.lca.memory import Memory
+from onegrain.rankings.lca.solver import working_bytes
 
-__all__ = ["CountedWords", "read_activations", "read_pairs", "read_weights"]
+__all__ = ["CountedWords", "read_activations", "read_pairs", "read_targets", "read_weights"]
 
 BLOCK = 4096
 
@@ -41,6 +44,14 @@ def read_pairs(estimator: Any, X: Any, y: Any, *, y_numeric: bool = False) -> tu
     )
     _require_finite(values)
     return values, targets
+
+
+def read_targets(estimator: Any, X: Activations, y: Any) -> np.ndarray:
+    """What is to be told of each word of a record, (words,), whose neurons the estimator is then fitted to."""
+    targets = validate_data(estimator, y=_plain(y))
+    check_consistent_length(np.empty(X.n_words), targets)
+    estimator.n_features_in_ = X.n_neurons
+    return targets
 
 
 def read_weights(sample_weight: Any, n_words: int) -> np.ndarray | None:
@@ -72,12 +83,12 @@ class CountedWords:
     """The words that have a weight above zero.
 
     Attributes:
-        values: (words, neurons), float32 or float64.
+        values: (words, neurons), float32 or float64; those read from a record may stand in a scratch file.
         targets: (words,).
         weights: float64 (words,), with mean one, or None for one each.
     """
 
-    values: np.ndarray
+    values: Any
     targets: np.ndarray
     weights: np.ndarray | None
 
@@ -86,15 +97,25 @@ class CountedWords:
         """Leave out the words of weight zero."""
         if weights is None:
             return cls(values, targets, None)
-        counted = weights > 0.0
-        if not counted.any():
-            raise ParameterError("all words have weight zero; at least one weight must be above zero")
+        counted = _counted(weights)
         if not counted.all():
             values, targets, weights = values[counted], targets[counted], weights[counted]
         return cls(values, targets, weights / weights.mean())
 
+    @classmethod
+    def read(
+        cls, activations: Activations, targets: np.ndarray, weights: np.ndarray | None, memory: Memory
+    ) -> CountedWords:
+        """The same of a record, whose words are read block by block, to where the memory has room for them."""
+        counted = np.ones(len(targets), dtype=bool) if weights is None else _counted(weights)
+        targets = targets[counted]
+        shape = len(targets), activations.n_neurons, len(np.unique(targets))
+        memory.reserve(working_bytes(shape, 1), "a probe")
+        values = read_values(activations, counted, memory)
+        return cls(values, targets, None if weights is None else weights[counted] / weights[counted].mean())
+
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.targets)
 
     def average(self, each: np.ndarray) -> Any:
         """The mean over the words, by weight, of an array that begins with an axis of words."""
@@ -141,6 +162,14 @@ class CountedWords:
 
     def _weigh(self, block: np.ndarray, rows: slice) -> np.ndarray:
         return block if self.weights is None else block * self.weights[rows, None]
+
+
+def _counted(weights: np.ndarray) -> np.ndarray:
+    """bool (words,): those of a weight above zero; there must be one."""
+    counted = weights > 0.0
+    if not counted.any():
+        raise ParameterError("all words have weight zero; at least one weight must be above zero")
+    return counted
 
 
 def _plain(given: Any) -> Any:

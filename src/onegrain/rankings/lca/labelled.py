@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ __all__ = [
     "held_out",
     "read_labelled",
     "read_matching",
+    "read_values",
     "split_sentences",
 ]
 
@@ -42,15 +43,6 @@ class LabelledWords:
 
     def __len__(self) -> int:
         return len(self.codes)
-
-    @property
-    def array(self) -> np.ndarray:
-        """float32 (words, neurons): the values in memory."""
-        return np.asarray(self.values[:])
-
-    def take(self, mask: np.ndarray) -> LabelledWords:
-        """Some of the words."""
-        return replace(self, values=self.array[mask], codes=self.codes[mask], sentences=self.sentences[mask])
 
 
 def control_layer(layer: str) -> str:
@@ -153,7 +145,7 @@ def _gather(
     chosen: tuple[np.ndarray, dict[str, int]],
     memory: Memory,
 ) -> LabelledWords:
-    """Read the words inside a mask that carry one of the labels, block by block; all must be finite."""
+    """Read the words inside a mask that carry one of the labels."""
     inside, left_out = chosen
     found = activations.layer(layer)
     number = {name: code for code, name in enumerate(labels)}
@@ -161,6 +153,12 @@ def _gather(
     renumber[-1] = -1
     codes = renumber[found.codes]
     wanted = inside & (codes >= 0)
+    values = read_values(activations, wanted, memory)
+    return LabelledWords(values, codes[wanted], activations.corpus.sentence_of_word[wanted], labels, left_out)
+
+
+def read_values(activations: Activations, wanted: np.ndarray, memory: Memory) -> np.ndarray | ScratchTable:
+    """float32 (wanted words, neurons): the words of a mask, read block by block; all must be finite."""
     table = memory.host_table(int(wanted.sum()), activations.n_neurons, torch.float32)
     at = 0
     for start, block in activations.blocks():
@@ -168,5 +166,4 @@ def _gather(
         activations.require_finite(block, start, wanted)
         table[at : at + int(rows.sum())] = torch.from_numpy(block[rows])
         at += int(rows.sum())
-    values = table if isinstance(table, ScratchTable) else table.numpy()
-    return LabelledWords(values, codes[wanted], activations.corpus.sentence_of_word[wanted], labels, left_out)
+    return table if isinstance(table, ScratchTable) else table.numpy()

@@ -62,7 +62,9 @@ def open_device(name: str | torch.device) -> torch.device:
         torch.zeros(1, dtype=torch.float64, device=device)
     except (RuntimeError, TypeError, AssertionError) as error:
         why = str(error).splitlines()[0]
-        raise ParameterError(f"device {str(name)!r} cannot be used: {why}; use cpu, or cuda where there is one") from error
+        raise ParameterError(
+            f"device {str(name)!r} cannot be used: {why}; use cpu, or cuda where there is one"
+        ) from error
     return device
 
 

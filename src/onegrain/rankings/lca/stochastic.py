@@ -69,7 +69,9 @@ def native_bfloat16(device: torch.device) -> bool:
     """Whether a device multiplies bfloat16 matrices natively."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return device.type == "cpu" and bool(
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )
 
 
 def approach(words: Rounded, penalties: Penalties, schedule: Schedule) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,56 @@
+"""Computing on another device: nothing stays behind, and the answer is the CPU's, to the tolerance."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import onegrain as og
+from onegrain.errors import ParameterError
+
+SCRIPT = Path(__file__).with_name("solve_elsewhere.py")
+
+
+def solved(device: str) -> dict[str, Any]:
+    given = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[2])}
+    done = subprocess.run(
+        [sys.executable, SCRIPT, device], capture_output=True, text=True, check=False, env=given
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def require_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert found["objectives"] == pytest.approx(expected["objectives"], rel=1e-4)
+    assert found["accuracies"] == pytest.approx(expected["accuracies"], abs=0.02)
+    assert found["tops"] == expected["tops"]
+    assert found["predicted"] == expected["predicted"]
+    assert found["jaccard"] == pytest.approx(expected["jaccard"], abs=0.3)
+    assert found["gap"] <= 1e-4
+
+
+def test_another_device_gives_the_same_answer_and_mixes_nothing_with_the_cpu() -> None:
+    require_same(solved("elsewhere"), solved("cpu"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+def test_cuda_gives_the_same_answer() -> None:
+    require_same(solved("cuda"), solved("cpu"))
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_work() -> None:
+    activations = og.planted(60, seed=1).activations
+    missing = "cuda:7"
+    with pytest.raises(ParameterError, match="device 'cuda:7' cannot be used"):
+        og.rank("lca", activations, label="upos", device=missing)
+    with pytest.raises(ParameterError, match="device 'nowhere' cannot be used"):
+        og.ElasticNetProbe(device="nowhere").fit(activations, activations.layer("upos").labels())
+    with pytest.raises(ParameterError, match="computes on the CPU only"):
+        og.rank("random", activations, device="cpu")
