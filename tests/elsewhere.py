@@ -1,8 +1,8 @@
 """A device that is not the CPU, for machines without one: what stands there is computed on the CPU, but apart.
 
 PyTorch lets a back end be written in Python. Tensors of this one, ``elsewhere``, hold a CPU tensor that nobody
-else sees; an operation on tensors of two devices fails as it does on CUDA, and so does ``numpy()``. It shows that
-code leaves nothing on the CPU by mistake. It says nothing of CUDA's own numbers or speed.
+else sees; an operation on tensors of two devices fails as it does on CUDA, and so does ``numpy()``. It shows
+that code leaves nothing on the CPU by mistake. It says nothing of CUDA's own numbers or speed.
 """
 
 from __future__ import annotations

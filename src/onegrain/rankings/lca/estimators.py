@@ -294,14 +294,12 @@ def _count(
     probe: ElasticNetProbe, X: Any, y: Any, sample_weight: Any, memory: Memory | None = None
 ) -> CountedWords:
     """The words that count, by sample and class weight, a record's read to the memory; at least two labels."""
-    streamed = memory is not None and isinstance(X, Activations)
-    values, labels = (X, read_targets(probe, X, y)) if streamed else read_pairs(probe, X, y)
-    check_classification_targets(labels)
-    weights = _by_class(probe.class_weight, labels, read_weights(sample_weight, len(labels)))
-    if streamed:
-        words = CountedWords.read(X, labels, weights, memory)
+    if memory is not None and isinstance(X, Activations):
+        labels = read_targets(probe, X, y)
+        words = CountedWords.read(X, labels, _weights(probe, labels, sample_weight), memory)
     else:
-        words = CountedWords.of(values, labels, weights)
+        values, labels = read_pairs(probe, X, y)
+        words = CountedWords.of(values, labels, _weights(probe, labels, sample_weight))
     classes = np.unique(words.targets)
     if len(classes) < 2:
         raise ParameterError(
@@ -311,8 +309,10 @@ def _count(
     return words
 
 
-def _by_class(rule: Any, labels: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+def _weights(probe: ElasticNetProbe, labels: np.ndarray, sample_weight: Any) -> np.ndarray | None:
     """The weights of the words times those of their labels."""
+    check_classification_targets(labels)
+    rule, weights = probe.class_weight, read_weights(sample_weight, len(labels))
     if rule is None:
         return weights
     own = np.ones(len(labels)) if weights is None else weights

@@ -69,7 +69,7 @@ class Penalties:
 
 
 class Words(ABC):
-    """Words with one label each, whose neurons have about mean zero and standard deviation one: what solvers see.
+    """Words with one label each, whose neurons have mean zero and standard deviation one, or nearly so.
 
     Attributes:
         n_words: how many.
@@ -148,7 +148,7 @@ class Words(ABC):
 
     @cached_property
     def label_products(self) -> Tensor:
-        """float64 (neurons, labels) or (neurons, G, labels): (1/N) sum_i omega_i x_i y_i', of the scaled neurons."""
+        """float64 (neurons, labels) or (neurons, G, labels): (1/N) sum_i omega_i x_i y_i', x as scaled."""
         total = self.zeros(self.n_neurons, self.label_shares.numel())
         for rows in self.rows():
             block = self.block(rows)

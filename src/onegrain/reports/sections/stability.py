@@ -83,11 +83,11 @@ def _tables(stability: Stability) -> list[Block]:
             {
                 "label": label,
                 "size": found["halves"]["size"],
-                **{f"{kind} {name}": found[kind][name] for kind in KINDS for name in ("jaccard", "phi")},
+                **{kind: found[kind]["phi"] for kind in KINDS},
             }
         )
     if not rows:
         return [whole]
-    formats = {"size": ",.1f"} | {f"{kind} {name}": ".2f" for kind in KINDS for name in ("jaccard", "phi")}
-    headings = {f"{kind} phi": f"{kind} Φ" for kind in KINDS} | {"size": "mean size in halves"}
-    return [whole, Table(pd.DataFrame(rows), f"The same for each label's own first {k}.", formats, headings)]
+    formats = {"size": ",.1f"} | dict.fromkeys(KINDS, ".2f")
+    headings = {kind: f"{kind} Φ" for kind in KINDS} | {"size": "mean size in halves"}
+    return [whole, Table(pd.DataFrame(rows), f"Φ of each label's own first {k}.", formats, headings)]
