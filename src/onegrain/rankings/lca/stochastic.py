@@ -21,8 +21,8 @@ the probabilities as they sharpen, so the rate, a quarter of the inverse or some
 order of magnitude. If the loss of a problem rises over an epoch, its rate is halved for good.
 
 **Growing.** The first epochs see an eighth of the words, then a quarter, then half: early steps need few words.
-They also raise penalties to a hundredth, then a thousandth, of the strongest: problems that differ by less go
-the same way at first, and are one problem until then.
+They also raise penalties to a tenth, then a hundredth, then a thousandth, of the strongest: problems that differ
+by less go the same way at first, and are one problem until then.
 
 Products run in bfloat16 where the processor multiplies it natively, sums and weights are float32: what comes
 out is a start for the certified phase of solver.py, not an answer.
@@ -46,8 +46,9 @@ GATHERED = 256
 FOLLOW = 0.1
 EPOCH_WORDS = 24576
 TABLES_EVERY = 8
-FLOORS = (1e-2, 1e-3, 0.0)
-GROWTH = ((1 / 8, 5), (1 / 4, 3), (1 / 2, 2))
+TINY = 1e-30
+FLOORS = (1e-1, 1e-2, 1e-3, 0.0)
+GROWTH = ((1 / 8, 4), (1 / 4, 2), (1 / 2, 1))
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class Rounded(Words):
         top: e, the largest eigenvalue of the correlations.
         mass: m, mean |x|^4 / mean |x|^2; both of a sample of the words.
         batch: words of a minibatch; many words bear larger ones, which cost less a word.
+        kind: dtype of the neurons and of the products.
         safety: what share of the inverse curvature the rate is.
     """
 
@@ -141,8 +143,8 @@ class Rounded(Words):
         order = np.random.default_rng(seed).permutation(data.n_words)
         self.targets = data.targets[order]
         self.omega = None if data.omega is None else data.omega[order].to(torch.float32)
-        kind = torch.bfloat16 if native_bfloat16(self.device) else torch.float32
-        self._table = self.memory.table(self.n_words, self.n_neurons, kind)
+        self.kind = torch.bfloat16 if native_bfloat16(self.device) else torch.float32
+        self._table = self.memory.table(self.n_words, self.n_neurons, self.kind)
         for rows in self.rows(GATHERED):
             self._table[rows] = data.block(order[rows])
         sample = self._table[: min(BLOCK, self.n_words)].to(torch.float32)
@@ -207,6 +209,7 @@ class Descent:
         self._threshold, self._shrink, self._change, self._clipped = (
             torch.zeros_like(self.weights) for _ in range(4)
         )
+        self._rounded = self.weights.to(words.kind)
 
     def take(self, sources: np.ndarray, penalties: Penalties) -> Descent:
         """Problems that begin where some of these are; a source may serve several."""
@@ -216,7 +219,7 @@ class Descent:
         new.residuals = self.words.memory.table(self.words.n_words, len(columns), torch.float32)
         for rows in self.words.rows():
             new.residuals[rows] = self.residuals[rows][:, columns]
-        for name in ("weights", "mean", "_threshold", "_shrink", "_change", "_clipped"):
+        for name in ("weights", "mean", "_threshold", "_shrink", "_change", "_clipped", "_rounded"):
             setattr(new, name, getattr(self, name)[:, columns].contiguous())
         for name in ("biases", "mean_bias", "curvature", "peak"):
             setattr(new, name, getattr(self, name)[columns])
@@ -271,15 +274,10 @@ class Descent:
     def _probabilities(self, rows: slice, values: Tensor) -> tuple[Tensor, Tensor]:
         """P at the present weights, (rows, G, labels), and the summed loss (G,)."""
         grid, codes = len(self.penalties), self.words.targets[rows]
-        logits = (values @ self.weights.to(values.dtype)).to(torch.float32).add_(self.biases)
-        logits = logits.view(len(codes), grid, -1)
-        logits -= logits.amax(2, keepdim=True)
-        own = logits.gather(2, codes[:, None, None].expand(-1, grid, 1)).squeeze(2)
-        logits.exp_()
-        totals = logits.sum(2)
-        each = totals.log() - own
-        logits /= totals.unsqueeze(2)
-        return logits, self.words.weigh(each, rows).sum(0)
+        logits = (values @ self._rounded).to(torch.float32).add_(self.biases)
+        chances = torch.softmax(logits.view(len(codes), grid, -1), 2)
+        own = chances.gather(2, codes[:, None, None].expand(-1, grid, 1)).squeeze(2)
+        return chances, self.words.weigh(own.clamp_(min=TINY).log_(), rows).sum(0).neg_()
 
     def _set_tables(self) -> None:
         """Rates, and what the penalties do in a step of that rate."""
@@ -319,6 +317,7 @@ class Descent:
         self.biases -= self._bias_rate * (self.mean_bias + turn * (1.0 / count - 1.0 / self.seen))
         torch.clamp(self.weights, self._floor, self._threshold, out=self._clipped)
         self.weights.sub_(self._clipped).mul_(self._shrink)
+        self._rounded.copy_(self.weights)
         return loss
 
     def _penalty(self) -> Tensor:
