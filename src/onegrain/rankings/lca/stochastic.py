@@ -21,8 +21,8 @@ the probabilities as they sharpen, so the rate, a quarter of the inverse or some
 order of magnitude. If the loss of a problem rises over an epoch, its rate is halved for good.
 
 **Growing.** The first epochs see an eighth of the words, then a quarter, then half: early steps need few words.
-They also raise penalties to a tenth, then a hundredth, then a thousandth, of the strongest: problems that differ
-by less go the same way at first, and are one problem until then.
+They also raise penalties to a hundredth, then a thousandth, of the strongest: problems that differ by less go
+the same way at first, and are one problem until then.
 
 Products run in bfloat16 where the processor multiplies it natively, sums and weights are float32: what comes
 out is a start for the certified phase of solver.py, not an answer.
@@ -47,8 +47,8 @@ FOLLOW = 0.1
 EPOCH_WORDS = 24576
 TABLES_EVERY = 8
 TINY = 1e-30
-FLOORS = (1e-1, 1e-2, 1e-3, 0.0)
-GROWTH = ((1 / 8, 4), (1 / 4, 2), (1 / 2, 1))
+FLOORS = (1e-2, 1e-3, 0.0)
+GROWTH = ((1 / 8, 5), (1 / 4, 3), (1 / 2, 2))
 
 
 @dataclass(frozen=True)
