@@ -34,7 +34,7 @@ SENTENCES = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
 """The first so many sentences of each part; all by default."""
 POLISHED = (1e-3, 0.0)
 RUNS = 5
-"""Of the grid, and of the pair beside saga; their median counts. The peers' runs are longer, and are one each."""
+"""Of the grid, and of the pair beside saga; the median counts. The peers run longer, and once."""
 SMALL_WORDS, SMALL_PAIR, SAGA_PASSES = 6000, (1e-3, 1e-4), 20
 
 
@@ -46,7 +46,7 @@ def objective(logits, codes, pair, weights):
 
 
 def ours(train, held):
-    """Seconds of each run, accuracies, objectives and gaps of the whole grid, and of one pair to a gap of 1e-4."""
+    """Seconds of every run, accuracies, objectives and gaps of the grid, and of one pair to a gap of 1e-4."""
     seconds = []
     for _ in range(RUNS):
         start = time.perf_counter()
