@@ -11,7 +11,11 @@ import pytest
 
 from onegrain.core.curve import Curve
 from onegrain.core.ranking import Ranking
-from onegrain.studies import run_study
+from onegrain.core.stability import Stability
+from onegrain.errors import ParameterError
+from onegrain.studies import read_study, run_study
+from onegrain.studies.plan import plan_study
+from onegrain.studies.steps import Workshop, perform
 
 STUDY = """
 title = "A slice of the road"
@@ -40,6 +44,7 @@ label = "upos"
 train = "ewt-a"
 test = "ewt-test"
 parameters = { lambda1 = [0.0, 1e-3], lambda2 = [0.0, 1e-3], max_words = 3000 }
+stability = { resamples = 2, k = [10], tolerance = 0.1 }
 
 [crossmodel.maxcorr]
 models = ["nlm-1", "nlm-2"]
@@ -86,6 +91,19 @@ def test_the_probes_beat_the_majority(walked: tuple[Path, Path]) -> None:
     for model in ("nlm-1", "nmt-1"):
         evaluation = Ranking.load(walked[1] / "rankings" / f"upos--{model}.parquet").details["evaluation"]
         assert evaluation["full"]["low"] > evaluation["majority"] + 0.1, model
+
+
+def test_the_sentences_are_drawn_again(walked: tuple[Path, Path], tmp_path: Path) -> None:
+    for model in ("nlm-1", "nmt-1"):
+        found = Stability.load(walked[1] / "stability" / f"upos--{model}.parquet")
+        assert found.ks == (10,)
+        assert found.provenance.seed == 3
+        assert found.at("seeds")["jaccard"].item() > found.at("halves")["jaccard"].item() > 0.0
+    study = tmp_path / "study.toml"
+    study.write_text(walked[0].read_text().replace("resamples = 2", "draws = 2"))
+    step = next(step for step in plan_study(read_study(study)) if step.stage == "stability")
+    with pytest.raises(ParameterError, match=r"probes\.upos\.stability.*draws"):
+        perform(Workshop(read_study(study), tmp_path, tmp_path, walked[1]), step)
 
 
 def test_erasing_everything_hurts(walked: tuple[Path, Path]) -> None:

