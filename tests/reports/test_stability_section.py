@@ -39,6 +39,8 @@ def test_the_section_has_a_chart_and_two_tables(record: og.Stability) -> None:
     page = report.html()
     assert "rank-intervals-nlm-upos" in [chart.name for chart in report.charts()]
     assert "Would other sentences give the same order?" in page
+    largest = max(record.details["largest_gap"].values())
+    assert f"gaps are at most {largest:.1e}" in tables[0].caption
 
 
 def test_the_chart_shows_the_first_neurons(record: og.Stability) -> None:

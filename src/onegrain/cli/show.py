@@ -79,6 +79,10 @@ def _stability(path: Path, rows: int, label: str | None, as_json: bool) -> None:
     }
     for name in ("probes", "redrawn", "not_converged"):
         facts[name.replace("_", " ")] = ", ".join(f"{n} {kind}" for kind, n in found.details[name].items())
+    facts["largest gap"] = ", ".join(
+        f"{'none' if gap is None else format(gap, '.1e')} {kind}"
+        for kind, gap in found.details["largest_gap"].items()
+    )
     tables = {kind: found.at(kind, label) for kind in KINDS}
     if as_json:
         plain = {kind: table.astype(object).where(table.notna(), None) for kind, table in tables.items()}

@@ -48,8 +48,9 @@ class Stability:
             counted.
         correlations: for each kind ``spearman`` and ``kendall``, the mean over the same pairs.
         level: of all intervals.
-        details: JSON-able facts: ``probes``, ``redrawn`` and ``not_converged`` by kind, ``sentences``,
-            ``words`` and ``constant`` neurons.
+        details: JSON-able facts: ``probes``, ``redrawn``, ``not_converged`` and ``largest_gap`` (of the
+            probes' relative duality gaps; None without penalties) by kind, ``sentences``, ``words`` and
+            ``constant`` neurons.
         provenance: what the record was made from.
     """
 

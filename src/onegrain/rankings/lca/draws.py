@@ -25,8 +25,10 @@ from onegrain.rankings.lca.stochastic import Descent, Rounded, pace
 __all__ = ["draws_bytes", "solve_draws"]
 
 COLUMNS = 512
+WEIGHED_BYTES = 32
+DRAWN_BYTES = 16
 ROUND = 5
-ROUNDS = 8
+ROUNDS = 24
 STALLED = 0.8
 SLOWER = 0.6
 SLOWEST = 0.1
@@ -84,7 +86,7 @@ def solve_draws(
 def draws_bytes(shape: tuple[int, int, int], draws: int) -> int:
     """What is held beside tables, at the most, for (words, neurons, labels) and so many draws."""
     group = min(max(1, COLUMNS // max(1, shape[2])), draws)
-    return working_bytes(shape, group) + shape[0] * (16 * group + 8 * draws)
+    return working_bytes(shape, group) + shape[0] * (WEIGHED_BYTES * group + DRAWN_BYTES * draws)
 
 
 def _descend(

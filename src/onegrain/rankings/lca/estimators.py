@@ -60,7 +60,7 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
         max_iter: limit on Newton steps.
         memory: what this process may hold in all while it fits to a record, as bytes or text such as
             ``"4GiB"``; what does not fit goes to scratch files. None for no limit.
-        device: where to fit, such as ``"cuda"``; by default where a tensor is, and else on the CPU.
+        device: where to fit, such as ``"cuda"``; by default where a CUDA tensor is, and else on the CPU.
 
     Attributes:
         classes_: (labels,), sorted.
@@ -108,7 +108,7 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
         """
         _require_options(self)
         limit = None if self.memory is None else read_size(self.memory)
-        there = X.device if isinstance(X, torch.Tensor) else "cpu"
+        there = X.device if isinstance(X, torch.Tensor) and X.is_cuda else "cpu"
         memory = Memory(limit, device=self.device or there)
         words = _count(self, X, y, sample_weight, memory)
         self.classes_, codes = np.unique(words.targets, return_inverse=True)

@@ -52,6 +52,12 @@ def stability_section(records: Mapping[str, Stability]) -> Section:
     return Section("Would other sentences give the same order?", blocks, "stability")
 
 
+def _certified(stability: Stability) -> str:
+    """How far the probes are from their optima at the most, as a sentence; empty without penalties."""
+    gaps = [gap for gap in stability.details["largest_gap"].values() if gap is not None]
+    return f" The probes' relative duality gaps are at most {number(max(gaps), '.1e')}." if gaps else ""
+
+
 def _tables(stability: Stability) -> list[Block]:
     level = percent(stability.level, 0)
     interval = f"{level} interval"
@@ -72,7 +78,7 @@ def _tables(stability: Stability) -> list[Block]:
         "Top sets of k neurons with a weight, compared between every two draws of sentences (bootstrap), "
         "the two halves of a split (halves), and every two seeds of the solver on the same sentences (seeds). "
         "Φ corrects for chance: 1 for equal sets, 0 for unrelated ones. Mean rank "
-        f"correlation: {likeness}."
+        f"correlation: {likeness}.{_certified(stability)}"
     )
     whole = Table(pd.concat(parts, ignore_index=True), caption, FORMATS, HEADINGS)
     k = _chosen_k(stability)
