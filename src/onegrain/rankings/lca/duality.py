@@ -39,7 +39,7 @@ from torch import Tensor
 from onegrain.rankings.lca.memory import Table
 from onegrain.rankings.lca.problem import Penalties, Words
 
-__all__ = ["Certificate", "Points", "certify", "look"]
+__all__ = ["Certificate", "Points", "certify", "look", "loss_of"]
 
 SCALES = torch.linspace(1.0, 0.5, 26, dtype=torch.float64)
 TINY = 1e-300
