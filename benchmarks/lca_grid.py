@@ -36,8 +36,9 @@ POLISHED = (1e-3, 0.0)
 RUNS = 5
 """Of the grid, and of the pair beside saga; the median counts. The peers run longer, and once."""
 SMALL_WORDS, SMALL_PAIR, SAGA_PASSES = 6000, (1e-3, 1e-4), (20, 200)
+EPOCHS = (0, 1, 2, 3, 4, 5, 6, 20)
 EFFORTS = [
-    *(SolverOptions(max_steps=0, schedule=Schedule(epochs, settled=0.0)) for epochs in (0, 1, 2, 3, 4, 6, 20)),
+    *(SolverOptions(max_steps=0, schedule=Schedule(epochs, settled=0.0)) for epochs in EPOCHS),
     *(SolverOptions(tolerance) for tolerance in (0.2, 0.1, 1e-2, 1e-3, 1e-4)),
 ]
 """What onegrain tries in turn until it is as low as saga."""

@@ -304,7 +304,7 @@ class Descent:
         self.weights *= factor
         self.biases *= factor
         self._rounded.copy_(self.weights)
-        self.last = torch.minimum(self.last, best.values.to(self.last.dtype))
+        self.last *= (best.values / objectives[0]).to(self.last.dtype)
 
     def _logits(self, values: Tensor) -> Tensor:
         """(words, G, labels), at the present weights."""
