@@ -12,7 +12,7 @@ from onegrain.rankings.lca import refinement
 from onegrain.rankings.lca.duality import Certificate, certify, look
 from onegrain.rankings.lca.problem import Penalties, ProbeData
 from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
-from onegrain.rankings.lca.stochastic import Rounded, Schedule, approach
+from onegrain.rankings.lca.stochastic import STRETCHES, Descent, Rounded, Schedule, approach
 
 EXACT = SolverOptions(tolerance=1e-10, max_steps=300, max_free_steps=300)
 GRID = Penalties(np.array([0.0, 1e-3, 2e-2]), np.array([1e-2, 2e-2, 0.0]))
@@ -249,6 +249,33 @@ def test_the_stochastic_phase_comes_near_the_minimum_of_every_problem() -> None:
     reached = [one.objective for one in certificates(data, data.from_scaled(weights), biases.double().numpy())]
     assert np.array(reached) == pytest.approx(best.objective, rel=0.15)
     assert (weights[:, 2] == 0.0).sum() > 10, "a strong lambda1 leaves exact zeros already here"
+
+
+def test_a_stretch_lowers_the_objectives_of_weak_penalties_and_leaves_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("onegrain.rankings.lca.stochastic.STRETCH_EVERY", 1)
+    data = many()
+    penalties = Penalties.of((0.0, 0.0), (0.0, 1e-5), (2e-2, 1e-2))
+    words = Rounded(data, 0)
+    descent = Descent(words, penalties)
+    descent.grow(words.n_words)
+    descent.run(2)
+
+    def objectives() -> np.ndarray:
+        weights, biases = descent.result()
+        found = certify(words, penalties, weights, look(words, weights, biases))
+        return np.array([one.objective for one in found])
+
+    before, last, first = objectives(), descent.last.numpy().copy(), descent.result()[0].clone()
+    descent.stretch()
+    after, stretched = objectives(), descent.result()[0]
+    assert (after[:2] < 0.97 * before[:2]).all()
+    assert after[2] <= before[2]
+    assert after / before == pytest.approx(descent.last.numpy() / last, rel=1e-2)
+    factors = (stretched.abs().sum((0, 2)) / first.abs().sum((0, 2))).numpy()
+    assert (factors[:2] > 1.1).all()
+    assert factors[0] == pytest.approx(min(STRETCHES, key=lambda one: abs(one - factors[0])), rel=1e-5)
 
 
 def test_the_stochastic_phase_gives_the_same_bytes_for_the_same_seed() -> None:

@@ -43,7 +43,7 @@ from torch import Tensor
 from onegrain.rankings.lca.duality import loss_of
 from onegrain.rankings.lca.problem import BLOCK, Penalties, ProbeData, Words
 
-__all__ = ["Descent", "Rounded", "Schedule", "approach", "native_bfloat16", "pace"]
+__all__ = ["STRETCHES", "Descent", "Rounded", "Schedule", "approach", "native_bfloat16", "pace"]
 
 BATCHES = ((16384, 768, 0.3), (0, 256, 0.25))
 GATHERED = 256
