@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -14,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onegrain.activations.store import Grid, open_activations
-from onegrain.activations.writing import Content, StoreWriter
+from onegrain.activations.writing import Content, StoreWriter, require_writable
 from onegrain.core.corpus import Corpus
 from onegrain.core.provenance import CorpusIdentity, Provenance
 from onegrain.core.space import NeuronSpace
-from onegrain.errors import ParameterError, RecordError
+from onegrain.errors import OutputExistsError, ParameterError, RecordError
 
 SPACE = NeuronSpace(("layers.0", "layers.1"), (100, 60))
 
@@ -195,3 +198,30 @@ def test_a_value_that_is_not_finite_is_not_stored(tmp_path, value):
     spoilt[20, 103] = value
     with pytest.raises(ParameterError, match=r"layers\.1:3 at word 20 is not finite"):
         writer.write(spoilt)
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from test_store import write
+writer = write(Path(sys.argv[1]), shards=1)
+print("writing", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_second_writer_is_refused_and_a_killed_one_is_not_waited_for(tmp_path):
+    store = tmp_path / "s.zarr"
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    command = [sys.executable, "-c", HOLDER, str(store)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, **pipes) as other:
+        assert other.stdout.readline() == "writing\n"
+        for force in (False, True):
+            with pytest.raises(OutputExistsError, match=r"another writer is at work on .*s\.zarr"):
+                require_writable(store, force=force)
+        with pytest.raises(OutputExistsError, match="another writer"):
+            write(store)
+        other.kill()
+    write(store).close()
+    assert np.array_equal(open_activations(store).values(), values())

@@ -106,10 +106,12 @@ def _fill(writer: StoreWriter, reader: Reader, progress: Progress) -> None:
                 start, stop = writer.span(shard)
                 writer.write(reader.read(start, stop))
                 advance(stop - start)
+            writer.finish()
         except InputError:
             writer.discard()
             raise
-    writer.finish()
+        finally:
+            writer.close()
 
 
 def _points(loaded: LoadedModel, sites: str | Iterable[str] | None, side: Side | None) -> list[SitePoint]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -82,12 +87,15 @@ def require_writable(store: Path, *, force: bool) -> None:
     """Refuse an output that is finished, or that is no store of ours: neither may be written over unasked.
 
     Raises:
-        OutputExistsError: a finished store without ``force``, or anything else that is there, even with it.
+        OutputExistsError: a finished store without ``force``, or anything else that is there, even with it; or
+            another writer is at work on it.
     """
     if not store.is_dir():
         if store.exists() or store.is_symlink():
             raise OutputExistsError(f"{store} is a file; a store is a folder, choose another output")
         return
+    with _held(store):
+        pass
     if (store / JOURNAL).is_file() or not any(_begun(store)):
         return
     if read_manifest(store) is None:
@@ -97,7 +105,7 @@ def require_writable(store: Path, *, force: bool) -> None:
 
 
 class StoreWriter:
-    """Writes one store; opened on an unfinished one with the same content, it goes on.
+    """Writes one store, as its only writer; opened on an unfinished one with the same content, it goes on.
 
     Args:
         store: the folder.
@@ -117,10 +125,17 @@ class StoreWriter:
         self._identity = content.identity()
         with storage_errors(store):
             if force and store.is_dir():
-                _remove(store)
-            self.done = self._resume() if (store / JOURNAL).is_file() else self._begin()
-            self._write_beside()
-            self._array = self._create_array()
+                with _held(store):
+                    _remove(store)
+            store.mkdir(parents=True, exist_ok=True)
+            self._release = weakref.finalize(self, os.close, _hold(store))
+            try:
+                self.done = self._resume() if (store / JOURNAL).is_file() else self._begin()
+                self._write_beside()
+                self._array = self._create_array()
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def rows_done(self) -> int:
@@ -156,8 +171,11 @@ class StoreWriter:
         """Remove the unfinished store."""
         _remove(self.store)
 
+    def close(self) -> None:
+        """Let other writers at the store; it is as far as it is."""
+        self._release()
+
     def _begin(self) -> int:
-        self.store.mkdir(parents=True, exist_ok=True)
         for stray in self.store.iterdir():
             stray.unlink()
         self._note(0)
@@ -251,6 +269,34 @@ class StoreWriter:
 
     def _note(self, shards: int) -> None:
         _write_json(self.store / JOURNAL, {"content": self._identity, "shards": shards})
+
+
+def _hold(store: Path) -> int:
+    """A descriptor of the folder, locked until it is closed or the process ends, whichever way.
+
+    On a file system without locks it is not locked.
+    """
+    descriptor = os.open(store, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise OutputExistsError(
+            f"another writer is at work on {store}; wait until it is done, or choose another output"
+        ) from None
+    except OSError:
+        pass
+    return descriptor
+
+
+@contextmanager
+def _held(store: Path) -> Iterator[None]:
+    """While nobody else writes the store; OutputExistsError where somebody does."""
+    descriptor = _hold(store)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _group(attributes: dict[str, Any]) -> dict[str, Any]:
