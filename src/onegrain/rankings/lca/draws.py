@@ -60,7 +60,7 @@ def solve_draws(
     """
     shape = data.n_words, data.n_neurons, data.n_labels
     data.memory.reserve(draws_bytes(shape, len(draws)), "a group of draws")
-    group = max(1, COLUMNS // data.n_labels)
+    group = _group(data.n_labels)
     begin = data.to_scaled(np.ascontiguousarray(start[0].T)), data.tensor(start[1], data.dtype)
     found: list[Refined] = []
     for first in range(0, len(draws), group):
@@ -85,8 +85,13 @@ def solve_draws(
 
 def draws_bytes(shape: tuple[int, int, int], draws: int) -> int:
     """What is held beside tables, at the most, for (words, neurons, labels) and so many draws."""
-    group = min(max(1, COLUMNS // max(1, shape[2])), draws)
+    group = min(_group(shape[2]), draws)
     return working_bytes(shape, group) + shape[0] * (WEIGHED_BYTES * group + DRAWN_BYTES * draws)
+
+
+def _group(labels: int) -> int:
+    """How many draws are solved together."""
+    return max(1, COLUMNS // labels)
 
 
 def _descend(

@@ -9,7 +9,7 @@ import torch
 
 from onegrain.core.activations import Activations
 from onegrain.errors import LabelError, ParameterError
-from onegrain.rankings.lca.memory import Memory, ScratchTable
+from onegrain.rankings.lca.memory import Memory, ScratchTable, values_of
 from onegrain.rankings.lca.options import LcaOptions
 
 __all__ = [
@@ -166,4 +166,4 @@ def read_values(activations: Activations, wanted: np.ndarray, memory: Memory) ->
         activations.require_finite(block, start, wanted)
         table[at : at + int(rows.sum())] = torch.from_numpy(block[rows])
         at += int(rows.sum())
-    return table if isinstance(table, ScratchTable) else table.numpy()
+    return values_of(table)

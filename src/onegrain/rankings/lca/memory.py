@@ -21,7 +21,7 @@ from torch import Tensor
 
 from onegrain.errors import ParameterError
 
-__all__ = ["HostTable", "Memory", "ScratchTable", "Table", "open_device", "read_size", "say_size"]
+__all__ = ["HostTable", "Memory", "ScratchTable", "Table", "open_device", "read_size", "say_size", "values_of"]
 
 UNITS = {"": 1, "b": 1, **{f"{letter}ib": 2 ** (10 * at) for at, letter in enumerate("kmgt", 1)}}
 UNITS |= {f"{letter}b": 10 ** (3 * at) for at, letter in enumerate("kmgt", 1)}
@@ -49,6 +49,11 @@ def say_size(size: float) -> str:
     if size >= 2**30:
         return f"{-(-size * 10 // 2**30) / 10:.1f} GiB"
     return f"{int(-(-size // 2**20))} MiB"
+
+
+def values_of(table: Tensor | ScratchTable) -> np.ndarray | ScratchTable:
+    """A host table's values as an array, where they are in memory."""
+    return table if isinstance(table, ScratchTable) else table.numpy()
 
 
 def open_device(name: str | torch.device) -> torch.device:

@@ -213,14 +213,9 @@ class _Refit:
         else:
             often = parts[:, self.number].astype(np.float64)
             found = [solve_draws(self.data, self.pair, often, self.start, self.options, advance)]
-        orders = _Orders(len(parts), self.n_labels, self.data.n_neurons, self.most)
-        for weights in (one for solution in found for one in solution.weights):
-            orders.add(weights)
         gaps = np.concatenate([solution.gap for solution in found])
         return _Draws(
-            orders.ranks,
-            orders.with_weight,
-            orders.tops,
+            *_orders(np.concatenate([solution.weights for solution in found]), self.most),
             self.changing,
             pairs=None if len(parts) == len(rngs) else np.arange(len(parts)).reshape(-1, 2),
             redrawn=sum(count for _, count in drawn),
@@ -250,26 +245,19 @@ class _Refit:
         return found
 
 
-class _Orders:
-    """The orders that probes' weights give, one after another; see :class:`_Draws`."""
-
-    def __init__(self, count: int, labels: int, neurons: int, most: int) -> None:
-        self.ranks = np.empty((count, neurons))
-        self.with_weight = np.empty((count, neurons), dtype=bool)
-        self.tops = np.empty((count, labels, most), dtype=np.int64)
-        self.added = 0
-
-    def add(self, weights: np.ndarray) -> None:
-        """Weights (labels, neurons) of the next probe."""
-        at, neurons = self.added, self.ranks.shape[1]
-        ordering = order_neurons(weights)
-        self.ranks[at] = (ordering.n_ranked + 1 + neurons) / 2.0
-        self.ranks[at, ordering.order[: ordering.n_ranked]] = np.arange(1.0, ordering.n_ranked + 1.0)
-        sizes = np.abs(weights)
-        self.with_weight[at] = sizes.any(axis=0)
-        best = np.argsort(-sizes, axis=1, kind="stable")[:, : self.tops.shape[2]]
-        self.tops[at] = np.where(np.take_along_axis(sizes, best, axis=1) > 0.0, best, -1)
-        self.added += 1
+def _orders(weights: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ranks, which weights are there, and tops (see :class:`_Draws`), of weights (draws, labels, neurons)."""
+    draws, labels, neurons = weights.shape
+    ranks = np.empty((draws, neurons))
+    tops = np.empty((draws, labels, most), dtype=np.int64)
+    for at, one in enumerate(weights):
+        ordering = order_neurons(one)
+        ranks[at] = (ordering.n_ranked + 1 + neurons) / 2.0
+        ranks[at, ordering.order[: ordering.n_ranked]] = np.arange(1.0, ordering.n_ranked + 1.0)
+        sizes = np.abs(one)
+        best = np.argsort(-sizes, axis=1, kind="stable")[:, :most]
+        tops[at] = np.where(np.take_along_axis(sizes, best, axis=1) > 0.0, best, -1)
+    return ranks, (weights != 0.0).any(axis=1), tops
 
 
 Drawn = Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]

@@ -168,7 +168,12 @@ class Rounded(Words):
 
     def of_problems(self, kept: np.ndarray) -> Rounded:
         """The same words for some of the problems, by index, that they may have weights of their own for."""
-        return self if self.omega is None or self.omega.dim() == 1 else self.with_omega(self.omega[:, kept])
+        if self.omega is None or self.omega.dim() == 1:
+            return self
+        found = self.with_omega(self.omega[:, kept])
+        found.label_shares = self.label_shares[kept]
+        found.label_products = self.label_products[:, kept]
+        return found
 
 
 def _largest_eigenvalue(values: Tensor) -> float:

@@ -12,7 +12,7 @@ from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.rankings.lca.labelled import LabelledWords, read_labelled, split_sentences
-from onegrain.rankings.lca.memory import Memory, ScratchTable
+from onegrain.rankings.lca.memory import Memory, values_of
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.problem import ProbeData
 
@@ -100,7 +100,7 @@ def _standardized(words: LabelledWords, memory: Memory) -> LabelledWords:
     values = memory.host_table(data.n_words, data.n_neurons, data.dtype)
     for rows in data.rows():
         values[rows] = data.block(rows).cpu()
-    return replace(words, values=values if isinstance(values, ScratchTable) else values.numpy())
+    return replace(words, values=values_of(values))
 
 
 def _objective(ranking: Ranking, words: LabelledWords) -> float:
