@@ -1,86 +1,39 @@
-"""Running a model over the sentences of a corpus and taking the values of its words."""
+"""Running a model over the rows of a corpus and taking the values of its words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 from torch import Tensor
 
-from onegrain.activations.alignment import Aggregate, Alignment, align, join
-from onegrain.core.corpus import Corpus
+from onegrain.activations.alignment import join
+from onegrain.activations.rows import Row, Rows
 from onegrain.core.space import NeuronSpace
-from onegrain.errors import CorpusError, ModelError
-from onegrain.models.batching import Encoded, by_length
+from onegrain.errors import ModelError
+from onegrain.models.batching import by_length
 from onegrain.models.hooks import Recording
 from onegrain.models.loaded import LoadedModel
-from onegrain.models.recurrent import RecurrentConfig
-from onegrain.models.sites import Side, SitePoint
+from onegrain.models.sites import SitePoint
 
-__all__ = ["Reader", "Row", "encode_rows", "longest_row"]
-
-ENCODED_AT_ONCE = 1000
-UNBOUNDED = 10**6
+__all__ = ["Block", "Reader"]
 
 
 @dataclass(frozen=True)
-class Row:
-    """One sentence as the model reads it.
+class Block:
+    """What was read of some words in a row.
 
     Attributes:
-        ids: int64 (time,), what the read side of the model is given.
-        alignment: which time steps speak for which word.
-        source: int64 (source time,), what the encoder reads while the decoder reads ``ids``; None elsewhere.
+        values: float32 (words, neurons); NaN where a word has no activation.
+        missing: bool (words,), which those are.
     """
 
-    ids: np.ndarray
-    alignment: Alignment
-    source: np.ndarray | None = None
-
-
-def encode_rows(loaded: LoadedModel, corpus: Corpus, side: Side, aggregate: Aggregate) -> list[Row]:
-    """One row a sentence; every word is checked to have a subword, every row to fit the model.
-
-    A decoder reads the start token and then the target's subwords without the end token, so a word's value
-    is the decoder's state where the word's subword is its input.
-
-    Raises:
-        CorpusError: a word without subword, or a sentence that is longer than the model reads.
-    """
-    read = corpus.target if side == "target" and corpus.target is not None else corpus
-    rows = []
-    for number, encoded in enumerate(_encode(loaded, read)):
-        shown = _behind_start(loaded, encoded) if side == "target" else encoded
-        words = read.sentence(number)
-        alignment = align(shown.word_of, len(words), aggregate)
-        missing = np.flatnonzero(alignment.counts == 0)
-        if missing.size:
-            raise CorpusError(
-                f"word {missing[0]} of sentence {number} (both counted from 0), {words[missing[0]]!r}, has "
-                f"no subword in the tokenizer of {loaded.identity.id}; take it out of the corpus",
-                read.source,
-            )
-        rows.append(Row(np.array(shown.ids, dtype=np.int64), alignment))
-        _require_fit(loaded, read, number, len(shown.ids))
-    if side == "source":
-        return rows
-    sources = [np.array(encoded.ids, dtype=np.int64) for encoded in _encode(loaded, corpus)]
-    for number, source in enumerate(sources):
-        _require_fit(loaded, corpus, number, len(source))
-    return [Row(row.ids, row.alignment, source) for row, source in zip(rows, sources, strict=True)]
-
-
-def longest_row(loaded: LoadedModel) -> int | None:
-    """How many subwords the model reads at most; None where nothing bounds it, as in an LSTM."""
-    config = loaded.model.config
-    if isinstance(config, RecurrentConfig):
-        return None
-    known = [getattr(config, "max_position_embeddings", None), loaded.tokenizer.model_max_length]
-    return min((int(limit) for limit in known if limit and 0 < limit < UNBOUNDED), default=None)
+    values: Float32[np.ndarray, "words neurons"]
+    missing: Bool[np.ndarray, " words"]
 
 
 class Reader:
@@ -90,9 +43,8 @@ class Reader:
         loaded: the model.
         points: its sites that are read, all of one side.
         space: the neurons of those sites, in the same order.
-        corpus: whose words are read.
-        rows: one row a sentence of that corpus.
-        batch_size: sentences in one forward pass.
+        rows: what the model is given.
+        batch_size: rows in one forward pass, at most.
     """
 
     def __init__(
@@ -100,41 +52,50 @@ class Reader:
         loaded: LoadedModel,
         points: Sequence[SitePoint],
         space: NeuronSpace,
-        corpus: Corpus,
-        rows: Sequence[Row],
+        rows: Rows,
         batch_size: int,
     ) -> None:
         self.loaded = loaded
         self.points = points
         self.space = space
-        self.corpus = corpus
         self.rows = rows
         self.batch_size = batch_size
 
     @torch.inference_mode()
-    def read(self, start: int, stop: int) -> Float32[np.ndarray, "words neurons"]:
-        """The values of the words ``start:stop``.
+    def read(self, words: tuple[int, int], advance: Callable[[int], None]) -> Block:
+        """The values of the words ``start:stop``; ``advance`` is told how many more of them are read.
 
         The sentences that hold them are run whole, longest first; nothing outside them enters, so the result
         does not depend on what was read before.
+
+        Raises:
+            ModelError: a site that cannot be read word by word, or a value that is not finite.
+            CorpusError: a sentence longer than the model reads.
         """
-        offsets, sentence_of = self.corpus.offsets, self.corpus.sentence_of_word
-        first, last = int(sentence_of[start]), int(sentence_of[stop - 1])
-        sentences = np.arange(first, last + 1)
-        sentences = sentences[np.diff(offsets)[first : last + 1] > 0]
-        base = int(offsets[first])
-        values = np.empty((int(offsets[last + 1]) - base, self.space.size), dtype=np.float32)
-        lengths = [len(self.rows[sentence].ids) for sentence in sentences.tolist()]
+        start, stop = words
+        corpus = self.rows.words
+        first, last = (int(corpus.sentence_of_word[word]) for word in (start, stop - 1))
+        rows = [row for number in range(first, last + 1) for row in self.rows.sentence(number)]
+        base = int(corpus.offsets[first])
+        values = torch.full((int(corpus.offsets[last + 1]) - base, self.space.size), torch.nan)
+        read = np.zeros(len(values), dtype=bool)
+        told = 0
         trimmed = _without_logits(self.loaded) if self._named_only() else nullcontext()
         with self.loaded.recording(self.points) as record, trimmed:
-            for batch in by_length(lengths, self.batch_size):
-                chosen = sentences[batch].tolist()
-                rows = [self.rows[sentence] for sentence in chosen]
-                words = np.concatenate([np.arange(offsets[s], offsets[s + 1]) for s in chosen])
+            for batch in by_length([len(row.ids) for row in rows], self.batch_size):
+                self.rows.check()
+                chosen = [rows[at] for at in batch]
                 record.clear()
-                self._run(rows)
-                values[words - base] = self._take(record, rows, words)
-        return values[start - base : stop - base]
+                self._run(chosen)
+                self._take(record, chosen, values, base)
+                read[np.concatenate([row.words for row in chosen]) - base] = True
+                now = int(read[start - base : stop - base].sum())
+                advance(now - told)
+                told = now
+        advance(stop - start - told)
+        self.rows.forget(last)
+        inside = slice(start - base, stop - base)
+        return Block(values[inside].numpy(), ~read[inside])
 
     def _run(self, rows: Sequence[Row]) -> None:
         ids = [row.ids.tolist() for row in rows]
@@ -146,30 +107,30 @@ class Reader:
         else:
             self.loaded.forward(ids)
 
-    def _take(self, record: Recording, rows: Sequence[Row], words: np.ndarray) -> np.ndarray:
-        """float32 (words, neurons): what the sites held at the words of the rows; ``words`` numbers them."""
-        times = np.concatenate([row.alignment.positions for row in rows])
-        at = np.repeat(np.arange(len(rows)), [len(row.alignment.positions) for row in rows])
-        counts = np.concatenate([row.alignment.counts for row in rows])
-        taken = np.empty((len(counts), self.space.size), dtype=np.float32)
-        shape = (len(rows), max(len(row.ids) for row in rows))
+    def _take(self, record: Recording, rows: Sequence[Row], values: Tensor, base: int) -> None:
+        """Put what the sites held at the words of the rows into ``values``, whose first row is word ``base``."""
+        words = np.concatenate([row.words for row in rows])
+        places = torch.from_numpy(words - base)
+        longest = max(len(row.ids) for row in rows)
+        times = torch.from_numpy(np.concatenate([at * longest + row.positions for at, row in enumerate(rows)]))
+        counts = np.concatenate([row.counts for row in rows])
         for point in self.points:
-            value = _value(record, point, shape)
-            picked = value[torch.from_numpy(at), torch.from_numpy(times)].float().cpu().numpy()
-            taken[:, self.space.slice(point.name)] = join(picked, counts)
-        self._require_finite(taken, words)
-        return taken
+            value = _value(record, point, (len(rows), longest))
+            flat = value.flatten(0, 1).index_select(0, times.to(value.device)).float().cpu()
+            joined = torch.from_numpy(join(flat.numpy(), counts)) if len(flat) != len(counts) else flat
+            self._require_finite(joined, point, words)
+            values[:, self.space.slice(point.name)].index_copy_(0, places, joined)
 
-    def _require_finite(self, taken: np.ndarray, words: np.ndarray) -> None:
-        bad = np.argwhere(~np.isfinite(taken))
-        if len(bad):
-            row, column = bad[0]
-            word = int(words[row])
-            raise ModelError(
-                f"{self.loaded.identity.id} gives {taken[row, column]} at {self.space.name(int(column))} for "
-                f"word {word} ({self.corpus.words[word]!r}, sentence {self.corpus.sentence_of_word[word]}); "
-                "load the model in float32, or leave out that site"
-            )
+    def _require_finite(self, taken: Tensor, point: SitePoint, words: np.ndarray) -> None:
+        if bool(torch.isfinite(taken.sum())) or bool(torch.isfinite(taken).all()):
+            return
+        row, column = torch.nonzero(~torch.isfinite(taken))[0].tolist()
+        word, corpus = int(words[row]), self.rows.words
+        raise ModelError(
+            f"{self.loaded.identity.id} gives {float(taken[row, column])} at {point.name}:{column} for word {word} "
+            f"({corpus.words[word]!r}, sentence {corpus.sentence_of_word[word]}); load the model in float32, or "
+            "leave out that site"
+        )
 
     def _named_only(self) -> bool:
         return all(self.loaded.points.get(point.name) == point for point in self.points)
@@ -199,37 +160,3 @@ def _value(record: Recording, point: SitePoint, shape: tuple[int, int]) -> Tenso
             f"{shape[0]} x {shape[1]} subwords; it cannot be read word by word"
         )
     return value
-
-
-def _encode(loaded: LoadedModel, corpus: Corpus) -> Iterator[Encoded]:
-    """The subwords of every sentence; an empty sentence has those of an empty text."""
-    for start in range(0, corpus.n_sentences, ENCODED_AT_ONCE):
-        stop = min(start + ENCODED_AT_ONCE, corpus.n_sentences)
-        sentences = [corpus.sentence(number) for number in range(start, stop)]
-        encoded = iter(loaded.encode([words for words in sentences if words]))
-        for words in sentences:
-            yield next(encoded) if words else _encode_nothing(loaded)
-
-
-def _encode_nothing(loaded: LoadedModel) -> Encoded:
-    ids = list(loaded.tokenizer("")["input_ids"])
-    return Encoded(ids, [-1] * len(ids))
-
-
-def _behind_start(loaded: LoadedModel, encoded: Encoded) -> Encoded:
-    start = getattr(loaded.model.config, "decoder_start_token_id", None)
-    if start is None:
-        raise ModelError(f"the configuration of {loaded.identity.id} names no decoder_start_token_id")
-    ended = bool(encoded.word_of) and encoded.word_of[-1] == -1
-    ids, word_of = (encoded.ids[:-1], encoded.word_of[:-1]) if ended else (encoded.ids, encoded.word_of)
-    return Encoded([int(start), *ids], [-1, *word_of])
-
-
-def _require_fit(loaded: LoadedModel, corpus: Corpus, number: int, length: int) -> None:
-    longest = longest_row(loaded)
-    if longest is not None and length > longest:
-        raise CorpusError(
-            f"sentence {number} (counted from 0) has {len(corpus.sentence(number))} words, {length} subwords, "
-            f"but {loaded.identity.id} reads at most {longest} subwords; split the sentence or leave it out",
-            corpus.source,
-        )

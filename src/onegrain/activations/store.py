@@ -1,4 +1,4 @@
-"""The store: activations, words and labels as one Zarr v3 group on disk.
+"""The store: activations, words and labels as one Zarr v3 group, on disk or at any URL that fsspec reaches.
 
 ::
 
@@ -9,37 +9,56 @@
       word_ends/        int64 (words,): where in ``words`` each word ends
       sentences/        int64 (sentences + 1,): where each sentence begins, in words
       labels/0, 1, ...  int32 (words,): codes of the label layers, in the order in which the manifest names them
+      missing/          int64: the words that have no activation; their rows are NaN
       journal.json      only while the store is unfinished: what it is to hold, and how many shards are written
+
+The manifest holds the SHA-256 of every file but the shards, whose chunks carry a CRC-32C each, and its own.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
+from zarr.core.buffer import default_buffer_prototype
+from zarr.storage import MemoryStore, StorePath
 
+from onegrain.activations.folder import LEASE, Folder, folder_at
+from onegrain.activations.stored import StoredArray
 from onegrain.core.activations import Activations
 from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.core.provenance import Provenance
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import RecordError
 
-__all__ = ["FORMAT", "Grid", "StoredArray", "open_activations", "read_manifest"]
+__all__ = [
+    "FORMAT",
+    "JOURNAL",
+    "MANIFEST",
+    "SHARDS",
+    "Grid",
+    "beside",
+    "open_activations",
+    "read_manifest",
+    "seal",
+]
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "zarr.json"
 JOURNAL = "journal.json"
+SHARDS = "activations/c/"
 SHARD_BYTES = 64 * 2**20
 LEAST_ROWS = 64
 MOST_ROWS = 16384
-CHUNK_ROWS = 1024
-CHUNK_COLUMNS = 128
+CHUNK_ROWS = 2048
+CHUNK_COLUMNS = 64
+AGAIN = "copy it again, or extract it again with force"
 
 
 @dataclass(frozen=True)
@@ -77,101 +96,107 @@ class Grid:
         return -(-n_words // self.rows)
 
 
-class StoredArray:
-    """The (words, neurons) array of a store; slicing reads from disk and refuses damaged chunks.
-
-    A store holds finite values only, so a NaN, with which Zarr fills what is missing, is a shard that was lost.
-    """
-
-    def __init__(self, array: Any, path: Path) -> None:
-        self._array = array
-        self._path = path
-        self.shape: tuple[int, ...] = tuple(array.shape)
-        self.dtype: np.dtype = np.dtype(array.dtype)
-        self.ndim = len(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        try:
-            block = np.asarray(self._array[key])
-        except ValueError as error:
-            raise RecordError(f"{self._path} is damaged ({error}); extract it again with force") from error
-        if np.isnan(block).any():
-            raise RecordError(f"{self._path} is damaged (a shard is lost); extract it again with force")
-        return block
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self[:], dtype=dtype)
-
-    def __repr__(self) -> str:
-        return f"StoredArray({self._path}: {self.shape} {self.dtype})"
-
-
 def open_activations(path: str | os.PathLike[str]) -> Activations:
     """Open a finished store; words and labels are loaded, activations are read as they are sliced.
 
+    Args:
+        path: a folder, or a URL that fsspec reaches, such as ``s3://bucket/ewt.zarr``.
+
     Raises:
-        RecordError: nothing is there, or it is not a store, is unfinished, damaged, or of a later format.
+        RecordError: nothing is there, or it is not a store, is unfinished, damaged, or of another format.
+        StorageError: the URL cannot be reached.
+        MissingExtraError: the URL's protocol needs a package that is not installed.
     """
-    store = Path(path)
-    manifest = _finished_manifest(store)
+    folder = folder_at(path)
+    manifest = _finished_manifest(folder)
+    files = {name: _intact(folder, name, digest) for name, digest in sorted(manifest["files"].items())}
     try:
-        array = zarr.open_array(store / "activations", mode="r")
-        corpus = _read_corpus(store, manifest)
+        corpus = _read_corpus(files, manifest)
         space = NeuronSpace.from_json(manifest["space"])
         provenance = Provenance.model_validate(manifest["provenance"])
-    except RecordError:
-        raise
-    except (KeyError, ValueError, OSError) as error:
-        raise RecordError(f"{store} is damaged ({error}); extract it again with force") from error
+        missing = np.zeros(corpus.n_words, dtype=bool)
+        missing[_array(files, "missing")] = True
+        array = zarr.open_array(StorePath(folder.array_store("activations", read_only=True)), mode="r")
+    except (KeyError, ValueError, IndexError, OSError) as error:
+        raise RecordError(f"{folder} is damaged ({error}); {AGAIN}") from error
     if provenance.corpus is None or corpus.content_hash != provenance.corpus.content_hash:
-        raise RecordError(f"{store} is damaged: its words are not those it was made from; extract it again")
-    grid = Grid.of(corpus.n_words, space.size)
-    written = sum(1 for _ in (store / "activations" / "c").glob("*/0"))
-    if written != grid.n_shards(corpus.n_words):
-        raise RecordError(
-            f"{store} is damaged: {written} of {grid.n_shards(corpus.n_words)} shards are there; "
-            "copy it again, or extract it again with force"
-        )
-    return Activations(StoredArray(array, store), space, corpus, provenance, store)
+        raise RecordError(f"{folder} is damaged: its words are not those it was made from; {AGAIN}")
+    _require_shards(folder, -(-corpus.n_words // array.shards[0]))
+    stored = StoredArray(array, folder, space, missing)
+    return Activations(
+        stored, space, corpus, provenance, folder.place, missing=missing if missing.any() else None
+    )
 
 
-def read_manifest(store: Path) -> dict[str, Any] | None:
-    """The manifest of a finished store, or None where there is none."""
+def beside(folder: Folder) -> dict[str, str]:
+    """The SHA-256 (hex) of every file of a store but the shards, the manifest and what is there while writing."""
+    names = [name for name in folder.names() if not name.startswith(SHARDS)]
+    return {name: _digest(folder.read(name) or b"") for name in names if name not in (MANIFEST, JOURNAL, LEASE)}
+
+
+def seal(manifest: Mapping[str, Any]) -> bytes:
+    """The bytes of a group whose attributes are the manifest and its own checksum."""
+    checksum = _digest(json.dumps(manifest, sort_keys=True).encode())
+    group = {"zarr_format": 3, "node_type": "group", "attributes": {**manifest, "checksum": checksum}}
+    return (json.dumps(group, indent=2, sort_keys=True) + "\n").encode()
+
+
+def read_manifest(folder: Folder) -> dict[str, Any] | None:
+    """The manifest of a finished store, or None where there is none.
+
+    Raises:
+        RecordError: the manifest is damaged, or of another format.
+    """
+    data = folder.read(MANIFEST)
     try:
-        group = json.loads((store / MANIFEST).read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError, json.JSONDecodeError):
+        attributes = json.loads((data or b"").decode("utf-8"))["attributes"]
+    except (ValueError, KeyError, TypeError):
         return None
-    attributes = group.get("attributes") if isinstance(group, dict) else None
     if not isinstance(attributes, dict) or attributes.get("record") != "activations":
         return None
-    return attributes
-
-
-def _finished_manifest(store: Path) -> dict[str, Any]:
-    if not store.exists():
-        raise RecordError(f"{store} does not exist")
-    manifest = read_manifest(store)
-    if manifest is None and (store / JOURNAL).is_file():
-        raise RecordError(f"{store} is unfinished: run the same extract again to finish it")
-    if manifest is None:
-        raise RecordError(f"{store} is not a store of activations that onegrain wrote")
-    if not isinstance(manifest.get("format"), int) or manifest["format"] > FORMAT:
+    if attributes.get("format") != FORMAT:
         raise RecordError(
-            f"{store} has format {manifest.get('format')}, but this version of onegrain reads formats up to "
-            f"{FORMAT}; install a newer onegrain"
+            f"{folder} has format {attributes.get('format')}, but this version of onegrain reads format {FORMAT}; "
+            "extract it again, or install the onegrain that wrote it"
         )
-    if manifest.get("complete") is not True:
-        raise RecordError(f"{store} is unfinished: run the same extract again to finish it")
+    manifest = {name: value for name, value in attributes.items() if name != "checksum"}
+    if seal(manifest) != data:
+        raise RecordError(f"{folder} is damaged at {MANIFEST}: its checksum is another; {AGAIN}")
     return manifest
 
 
-def _read_corpus(store: Path, manifest: Mapping[str, Any]) -> Corpus:
-    ends = _read(store, "word_ends")
-    offsets = _read(store, "sentences")
-    text = _read(store, "words").tobytes()
+def _finished_manifest(folder: Folder) -> dict[str, Any]:
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        return manifest
+    if folder.read(JOURNAL) is not None:
+        raise RecordError(f"{folder} is unfinished: run the same extract again to finish it")
+    if folder.exists():
+        raise RecordError(f"{folder} is not a store of activations that onegrain wrote")
+    raise RecordError(f"{folder} does not exist")
+
+
+def _intact(folder: Folder, name: str, digest: str) -> bytes:
+    data = folder.read(name)
+    if data is None:
+        raise RecordError(f"{folder} is damaged: {name} is lost; {AGAIN}")
+    if _digest(data) != digest:
+        raise RecordError(f"{folder} is damaged at {name}: its checksum is another; {AGAIN}")
+    return data
+
+
+def _require_shards(folder: Folder, expected: int) -> None:
+    there = set(folder.names())
+    lost = [name for name in (f"{SHARDS}{shard}/0" for shard in range(expected)) if name not in there]
+    if lost:
+        raise RecordError(
+            f"{folder} is damaged: {len(lost)} of {expected} shards are lost, the first {lost[0]}; {AGAIN}"
+        )
+
+
+def _read_corpus(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Corpus:
+    ends = _array(files, "word_ends")
+    text = _array(files, "words").tobytes()
     begins = np.concatenate([[0], ends[:-1]])
     words = tuple(
         text[begin:end].decode("utf-8", "surrogatepass")
@@ -179,12 +204,20 @@ def _read_corpus(store: Path, manifest: Mapping[str, Any]) -> Corpus:
     )
     layers = {}
     for number, layer in enumerate(manifest["layers"]):
-        codes = _read(store, f"labels/{number}")
+        codes = _array(files, f"labels/{number}")
         if codes.min() < UNLABELLED or codes.max() >= len(layer["vocabulary"]):
-            raise RecordError(f"{store} is damaged: label layer {layer['name']!r} is lost; extract it again")
+            raise ValueError(f"label layer {layer['name']!r} holds codes without a label")
         layers[layer["name"]] = LabelLayer(layer["name"], codes, tuple(layer["vocabulary"]))
-    return Corpus(words, offsets, layers, manifest["source"])
+    return Corpus(words, _array(files, "sentences"), layers, manifest["source"])
 
 
-def _read(store: Path, name: str) -> np.ndarray:
-    return np.asarray(zarr.open_array(store / name, mode="r")[:])
+def _array(files: Mapping[str, bytes], name: str) -> np.ndarray:
+    """One of the small arrays, decoded from the bytes of its files."""
+    buffer = default_buffer_prototype().buffer
+    start = len(name) + 1
+    own = {key[start:]: buffer.from_bytes(data) for key, data in files.items() if key.startswith(f"{name}/")}
+    return np.asarray(zarr.open_array(MemoryStore(own, read_only=True), mode="r")[:])
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

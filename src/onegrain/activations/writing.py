@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import shutil
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.storage import StorePath
 
-from onegrain.activations.store import FORMAT, JOURNAL, MANIFEST, Grid, read_manifest
+from onegrain.activations.folder import LEASE, Folder, folder_at
+from onegrain.activations.store import FORMAT, JOURNAL, MANIFEST, SHARDS, Grid, beside, read_manifest, seal
 from onegrain.core.corpus import Corpus
-from onegrain.core.output import claim_output, storage_errors, whole_file
 from onegrain.core.provenance import Provenance
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, OutputExistsError, ParameterError, RecordError
 
-__all__ = ["Content", "StoreWriter", "require_writable"]
+__all__ = ["DTYPES", "Content", "StoreWriter", "require_dtype", "require_writable", "write_store"]
+
+DTYPES = ("float32", "float16")
 
 
 @dataclass(frozen=True)
@@ -56,12 +54,11 @@ class Content:
         return self.grid.n_shards(self.corpus.n_words)
 
     def manifest(self) -> dict[str, Any]:
-        """The attributes of the finished group."""
+        """What the manifest says of the content."""
         layers = sorted(self.corpus.layers.values(), key=lambda layer: layer.name)
         return {
             "record": "activations",
             "format": FORMAT,
-            "complete": True,
             "source": self.corpus.source,
             "space": self.space.to_json(),
             "layers": [{"name": layer.name, "vocabulary": list(layer.vocabulary)} for layer in layers],
@@ -83,32 +80,67 @@ class Content:
         }
 
 
-def require_writable(store: Path, *, force: bool) -> None:
+def require_dtype(dtype: str) -> None:
+    """Raise ParameterError unless a store can hold the dtype."""
+    if dtype not in DTYPES:
+        raise ParameterError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+
+
+def require_writable(folder: Folder, *, force: bool) -> None:
     """Refuse an output that is finished, or that is no store of ours: neither may be written over unasked.
 
     Raises:
         OutputExistsError: a finished store without ``force``, or anything else that is there, even with it; or
             another writer is at work on it.
+        StorageError: the place cannot be reached.
     """
-    if not store.is_dir():
-        if store.exists() or store.is_symlink():
-            raise OutputExistsError(f"{store} is a file; a store is a folder, choose another output")
-        return
-    with _held(store):
-        pass
-    if (store / JOURNAL).is_file() or not any(_begun(store)):
-        return
-    if read_manifest(store) is None:
-        raise OutputExistsError(f"{store} is a folder that onegrain did not write; choose another output")
-    if not force:
-        raise OutputExistsError(f"{store} exists already; use --force (force=True) to replace it")
+    folder.require_usable()
+    if folder.names():
+        folder.hold()()
+        _require_ours(folder, force=force)
+
+
+def write_store(
+    out: str | os.PathLike[str],
+    content: Content,
+    blocks: Iterable[Float32[np.ndarray, "words neurons"]],
+    *,
+    force: bool,
+) -> None:
+    """Write a whole store from blocks of rows, of any sizes, in order; an unfinished one is begun anew.
+
+    Raises:
+        ParameterError: the rows are not as many as the corpus's words, or a value is not finite or too large.
+        OutputExistsError: see :func:`require_writable`.
+    """
+    folder = folder_at(out)
+    require_writable(folder, force=force)
+    writer = StoreWriter(folder, content, force=True)
+    try:
+        kept = np.empty((0, content.space.size), dtype=np.float32)
+        for block in blocks:
+            kept = np.concatenate([kept, block])
+            kept = writer.write_whole(kept)
+        if writer.done < content.n_shards:
+            start, stop = writer.span(writer.done)
+            if len(kept) != stop - start:
+                raise ParameterError(f"{start + len(kept)} rows for {content.corpus.n_words} words")
+            writer.write(kept)
+        elif len(kept):
+            raise ParameterError(f"more rows than the {content.corpus.n_words} words")
+        writer.finish()
+    except BaseException:
+        writer.discard()
+        raise
+    finally:
+        writer.close()
 
 
 class StoreWriter:
     """Writes one store, as its only writer; opened on an unfinished one with the same content, it goes on.
 
     Args:
-        store: the folder.
+        folder: where.
         content: what the store is to hold.
         force: start over, whatever is there.
 
@@ -118,19 +150,17 @@ class StoreWriter:
         StorageError: the disk is full, read-only or gone.
     """
 
-    def __init__(self, store: Path, content: Content, *, force: bool) -> None:
-        require_writable(store, force=force)
-        self.store = store
+    def __init__(self, folder: Folder, content: Content, *, force: bool) -> None:
+        self.folder = folder
         self.content = content
         self._identity = content.identity()
-        with storage_errors(store):
-            if force and store.is_dir():
-                with _held(store):
-                    _remove(store)
-            store.mkdir(parents=True, exist_ok=True)
-            self._release = weakref.finalize(self, os.close, _hold(store))
+        with folder.errors():
+            self._release = folder.hold()
             try:
-                self.done = self._resume() if (store / JOURNAL).is_file() else self._begin()
+                _require_ours(folder, force=force)
+                if force:
+                    self._clear()
+                self.done = self._begin() if folder.read(JOURNAL) is None else self._resume()
                 self._write_beside()
                 self._array = self._create_array()
             except BaseException:
@@ -147,66 +177,92 @@ class StoreWriter:
         rows = self.content.grid.rows
         return shard * rows, min((shard + 1) * rows, self.content.corpus.n_words)
 
-    def write(self, block: Float32[np.ndarray, "words neurons"]) -> None:
+    def write(
+        self,
+        block: Float32[np.ndarray, "words neurons"],
+        missing: Bool[np.ndarray, " words"] | None = None,
+    ) -> None:
         """Write the next shard, whole, and note it in the journal.
+
+        Args:
+            block: one row a word of the shard.
+            missing: the words without an activation; their rows are NaN.
 
         Raises:
             ParameterError: a value that is not finite, or that float16 cannot hold.
             StorageError: the disk is full, read-only or gone.
         """
         start, stop = self.span(self.done)
-        stored = self._converted(block)
-        with storage_errors(self.store):
+        stored = self._converted(block, missing)
+        with self.folder.errors():
             self._array[start:stop] = stored
             self._note(self.done + 1)
         self.done += 1
 
-    def finish(self) -> None:
-        """Write the manifest, which makes the store complete, and drop the journal."""
-        with storage_errors(self.store):
-            _write_json(self.store / MANIFEST, _group(self.content.manifest()))
-            (self.store / JOURNAL).unlink()
+    def write_whole(self, rows: Float32[np.ndarray, "words neurons"]) -> np.ndarray:
+        """Write the shards that some rows fill, from the next word on, and return the rows that are left."""
+        while self.done < self.content.n_shards:
+            start, stop = self.span(self.done)
+            if len(rows) < stop - start:
+                break
+            self.write(rows[: stop - start])
+            rows = rows[stop - start :]
+        return rows
+
+    def finish(self, missing: np.ndarray | None = None) -> None:
+        """Write which words (int64) have no activation, then the manifest, and drop the journal."""
+        rows = np.empty(0, dtype=np.int64) if missing is None else missing
+        with self.folder.errors():
+            self._put("missing", rows)
+            manifest = {**self.content.manifest(), "missing": len(rows), "files": beside(self.folder)}
+            self.folder.write(MANIFEST, seal(manifest))
+            self.folder.remove(JOURNAL)
 
     def discard(self) -> None:
         """Remove the unfinished store."""
-        _remove(self.store)
+        self._clear()
+        self.close()
+        self.folder.drop()
 
     def close(self) -> None:
         """Let other writers at the store; it is as far as it is."""
-        self._release()
+        release, self._release = self._release, lambda: None
+        release()
+
+    def _clear(self) -> None:
+        """Remove every file, what marks a store as one last, so that a removal cut off can be repeated."""
+        there = self.folder.names()
+        marks = [name for name in (MANIFEST, JOURNAL) if name in there]
+        for name in [*(name for name in there if name not in (*marks, LEASE)), *marks]:
+            self.folder.remove(name)
 
     def _begin(self) -> int:
-        for stray in self.store.iterdir():
-            stray.unlink()
+        self._clear()
         self._note(0)
         return 0
 
     def _resume(self) -> int:
         """How many shards are there; everything else is swept away, to be written again."""
         try:
-            journal = json.loads((self.store / JOURNAL).read_text("utf-8"))
+            journal = json.loads((self.folder.read(JOURNAL) or b"").decode("utf-8"))
             begun, noted = journal["content"], int(journal["shards"])
         except (KeyError, TypeError, ValueError) as error:
             raise RecordError(
-                f"{self.store / JOURNAL} is damaged; use --force (force=True) to start over"
+                f"{self.folder}/{JOURNAL} is damaged; use --force (force=True) to start over"
             ) from error
         wanted = json.loads(json.dumps(self._identity))
         other = sorted(key for key in wanted.keys() | begun.keys() if wanted.get(key) != begun.get(key))
         if other:
             other = [key for key in other if key != "grid"] or other
             raise MismatchError(
-                f"{self.store} holds an unfinished extraction that was begun with other {' and '.join(other)}; "
+                f"{self.folder} holds an unfinished extraction that was begun with other {' and '.join(other)}; "
                 "repeat its command to go on, or use --force (force=True) to start over"
             )
-        shards = self.store / "activations" / "c"
-        done = next((shard for shard in range(noted) if not (shards / f"{shard}/0").is_file()), noted)
-        kept = {self.store / JOURNAL, *(shards / f"{shard}/0" for shard in range(done))}
-        for path in sorted(self.store.rglob("*"), reverse=True):
-            if path.is_dir():
-                if not any(path.iterdir()):
-                    path.rmdir()
-            elif path not in kept:
-                path.unlink()
+        there = set(self.folder.names())
+        done = next((shard for shard in range(noted) if f"{SHARDS}{shard}/0" not in there), noted)
+        kept = {JOURNAL, LEASE, *(f"{SHARDS}{shard}/0" for shard in range(done))}
+        for name in sorted(there - kept):
+            self.folder.remove(name)
         return done
 
     def _write_beside(self) -> None:
@@ -214,17 +270,16 @@ class StoreWriter:
         corpus = self.content.corpus
         encoded = [word.encode("utf-8", "surrogatepass") for word in corpus.words]
         ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
-        _write_json(self.store / MANIFEST, _group({}))
         self._put("words", np.frombuffer(b"".join(encoded), dtype=np.uint8))
         self._put("word_ends", ends)
         self._put("sentences", np.asarray(corpus.offsets, dtype=np.int64))
-        _write_json(self.store / "labels" / MANIFEST, _group({}))
+        self.folder.write("labels/zarr.json", _json({"zarr_format": 3, "node_type": "group", "attributes": {}}))
         for number, name in enumerate(sorted(corpus.layers)):
             self._put(f"labels/{number}", corpus.layers[name].codes.astype(np.int32))
 
     def _put(self, name: str, values: np.ndarray) -> None:
         array = zarr.create_array(
-            self.store / name,
+            StorePath(self.folder.array_store(name, read_only=False)),
             shape=values.shape,
             chunks=(max(1, len(values)),),
             dtype=values.dtype,
@@ -237,7 +292,7 @@ class StoreWriter:
         """NaN fills what is not written, so that a shard that is lost cannot pass for zeros."""
         grid = self.content.grid
         return zarr.create_array(
-            self.store / "activations",
+            StorePath(self.folder.array_store("activations", read_only=False)),
             shape=(self.content.corpus.n_words, self.content.space.size),
             shards=(grid.rows, grid.columns),
             chunks=(grid.chunk_rows, grid.chunk_columns),
@@ -245,77 +300,68 @@ class StoreWriter:
             filters=None,
             compressors=[Crc32cCodec()],
             fill_value=float("nan"),
+            config={"write_empty_chunks": True},
         )
 
-    def _converted(self, block: np.ndarray) -> np.ndarray:
-        largest_held = float(np.finfo(self.content.dtype).max)
-        space = self.content.space
-        bad = np.argwhere(~np.isfinite(block))
-        if len(bad):
-            raise ParameterError(
-                f"the activation of {space.name(int(bad[0, 1]))} at word {self.rows_done + int(bad[0, 0])} is "
-                "not finite; a store holds finite values only"
-            )
-        with np.errstate(over="ignore"):
-            stored = block.astype(self.content.dtype)
-        if np.isinf(stored).any():
-            column = int(np.abs(block).max(axis=0).argmax())
-            raise ParameterError(
-                f"site {space.locate(column)[0]!r} reaches {float(np.abs(block).max()):.6g} (neuron "
-                f"{space.name(column)}), more than {self.content.dtype} holds ({largest_held:g}); "
-                "use dtype float32"
-            )
+    def _converted(self, block: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
+        there = block if missing is None or not missing.any() else block[~missing]
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = bool(np.isfinite(there.sum(dtype=np.float32)) or np.isfinite(there).all())
+            stored = block.astype(self.content.dtype, copy=False)
+            fits = self.content.dtype == "float32" or not np.isinf(stored).any()
+        if not finite:
+            self._refuse_not_finite(block, missing)
+        if not fits:
+            self._refuse_too_large(there)
         return stored
 
+    def _refuse_not_finite(self, block: np.ndarray, missing: np.ndarray | None) -> None:
+        bad = ~np.isfinite(block)
+        if missing is not None:
+            bad[missing] = False
+        row, column = np.argwhere(bad)[0].tolist()
+        raise ParameterError(
+            f"the activation of {self.content.space.name(column)} at word {self.rows_done + row} is not finite; "
+            "a store holds finite values only"
+        )
+
+    def _refuse_too_large(self, block: np.ndarray) -> None:
+        space, largest = self.content.space, np.abs(block).max(axis=0)
+        column = int(largest.argmax())
+        raise ParameterError(
+            f"site {space.locate(column)[0]!r} reaches {float(largest[column]):.6g} (neuron "
+            f"{space.name(column)}), more than {self.content.dtype} holds "
+            f"({float(np.finfo(self.content.dtype).max):g}); use dtype float32"
+        )
+
     def _note(self, shards: int) -> None:
-        _write_json(self.store / JOURNAL, {"content": self._identity, "shards": shards})
+        self.folder.write(JOURNAL, _json({"content": self._identity, "shards": shards}))
 
 
-def _hold(store: Path) -> int:
-    """A descriptor of the folder, locked until it is closed or the process ends, whichever way.
+def _require_ours(folder: Folder, *, force: bool) -> None:
+    there = [name for name in folder.names() if name != LEASE and not _partial(name)]
+    if JOURNAL in there or not there:
+        return
+    if MANIFEST not in there or not _is_store(folder, force=force):
+        raise OutputExistsError(f"{folder} is a folder that onegrain did not write; choose another output")
+    if not force:
+        raise OutputExistsError(f"{folder} exists already; use --force (force=True) to replace it")
 
-    On a file system without locks it is not locked.
-    """
-    descriptor = os.open(store, os.O_RDONLY)
+
+def _is_store(folder: Folder, *, force: bool) -> bool:
+    """Whether there is a store; one that is damaged, or of another format, may be replaced by force only."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise OutputExistsError(
-            f"another writer is at work on {store}; wait until it is done, or choose another output"
-        ) from None
-    except OSError:
-        pass
-    return descriptor
+        return read_manifest(folder) is not None
+    except RecordError:
+        if force:
+            return True
+        raise
 
 
-@contextmanager
-def _held(store: Path) -> Iterator[None]:
-    """While nobody else writes the store; OutputExistsError where somebody does."""
-    descriptor = _hold(store)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+def _partial(name: str) -> bool:
+    """Whether a file is what a run cut off in its first moment may leave."""
+    return "/" not in name and ".partial-" in name
 
 
-def _group(attributes: dict[str, Any]) -> dict[str, Any]:
-    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    with whole_file(path, force=True) as partial:
-        partial.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _begun(store: Path) -> list[Path]:
-    """What lies in a folder, but for what a run cut off in its first moment may leave."""
-    return [path for path in store.iterdir() if not (path.is_file() and ".partial-" in path.name)]
-
-
-def _remove(store: Path) -> None:
-    """Remove a store, what marks it as one last, so that a removal cut off can be repeated."""
-    for path in sorted(store.iterdir()):
-        if path.name not in (MANIFEST, JOURNAL):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    claim_output(store, force=True)
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,14 +83,15 @@ def require_neurons(activations: Activations, neurons: Sequence[int]) -> np.ndar
 def moments(activations: Activations, neurons: Sequence[int]) -> Moments:
     """Mean and standard deviation of some neurons in one pass (float64, blocks merged centred).
 
+    Words that have no activation are left out.
+
     Raises:
         ParameterError: a neuron outside the space, or an activation that is not finite.
     """
     chosen = require_neurons(activations, neurons)
     seen, mean, squares = 0, np.zeros(chosen.size), np.zeros(chosen.size)
-    for start, block in activations.blocks():
-        activations.require_finite(block, start)
-        seen, mean, squares = _merge((seen, mean, squares), block[:, chosen].astype(np.float64))
+    for _, block in _present(activations, chosen):
+        seen, mean, squares = _merge((seen, mean, squares), block)
     return Moments(mean, np.sqrt(squares / max(seen, 1)))
 
 
@@ -99,7 +100,8 @@ def top_words(
 ) -> list[NeuronWords]:
     """The word types and the single occurrences that move each neuron most, up and down.
 
-    One pass over the activations serves all the neurons; memory grows with (word types x neurons).
+    One pass over the activations serves all the neurons; memory grows with (word types x neurons). Words that
+    have no activation are left out.
 
     Args:
         activations: what the neurons did at every word.
@@ -123,26 +125,36 @@ def top_words(
     sums, shift = np.zeros((len(number), chosen.size)), np.zeros(chosen.size)
     state: tuple[int, np.ndarray, np.ndarray] = (0, np.zeros(chosen.size), np.zeros(chosen.size))
     extremes = _Extremes(n, chosen.size)
-    for start, whole in activations.blocks():
-        activations.require_finite(whole, start)
-        block = whole[:, chosen].astype(np.float64)
-        if start == 0:
+    for rows, block in _present(activations, chosen):
+        if not state[0]:
             shift = block.mean(axis=0)
         state = _merge(state, block)
-        np.add.at(sums, codes[start : start + len(block)], block - shift)
-        extremes.add(start, block)
-    counts = np.bincount(codes, minlength=len(number))
+        np.add.at(sums, codes[rows], block - shift)
+        extremes.add(rows, block)
+    counts = np.bincount(codes[activations.present], minlength=len(number))
     mean, std = state[1], np.sqrt(state[2] / max(state[0], 1))
     types = np.array(list(number), dtype=object)
     found = []
     for at, neuron in enumerate(chosen.tolist()):
-        centred = sums[:, at] / counts + (shift[at] - mean[at])
-        deviations = centred / std[at] if std[at] > 0 else np.full(len(types), np.nan)
+        centred = sums[:, at] / np.maximum(counts, 1) + (shift[at] - mean[at])
+        deviations = (
+            np.where(counts > 0, centred / std[at], np.nan) if std[at] > 0 else np.full(len(types), np.nan)
+        )
         by_type = _types(types, counts, deviations, n, min_count)
         single = extremes.frame(at, activations.corpus, mean[at], std[at])
         name = activations.space.name(neuron)
         found.append(NeuronWords(neuron, name, float(mean[at]), float(std[at]), by_type, single))
     return found
+
+
+def _present(activations: Activations, neurons: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Blocks of the words that have an activation: their rows (int64), and float64 (rows, neurons)."""
+    present = activations.present
+    for start, block in activations.blocks():
+        inside = present[start : start + len(block)]
+        activations.require_finite(block, start, present)
+        if inside.any():
+            yield start + np.flatnonzero(inside), block[inside][:, neurons].astype(np.float64)
 
 
 def _merge(state: tuple[int, np.ndarray, np.ndarray], block: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
@@ -179,8 +191,8 @@ class _Extremes:
         self.values = {way: np.empty((0, neurons)) for way in DIRECTIONS}
         self.rows = {way: np.empty((0, neurons), dtype=np.int64) for way in DIRECTIONS}
 
-    def add(self, start: int, block: np.ndarray) -> None:
-        numbers = np.broadcast_to(np.arange(start, start + len(block))[:, None], block.shape)
+    def add(self, places: np.ndarray, block: np.ndarray) -> None:
+        numbers = np.broadcast_to(places[:, None], block.shape)
         for direction, sign in zip(DIRECTIONS, (-1.0, 1.0), strict=True):
             values = np.concatenate([self.values[direction], block])
             rows = np.concatenate([self.rows[direction], numbers])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32, Int64
 
 from onegrain.core.corpus import Corpus, LabelLayer
 from onegrain.core.provenance import CorpusIdentity, Provenance
 from onegrain.core.space import NeuronSpace
-from onegrain.errors import MismatchError, ParameterError, RecordError
+from onegrain.errors import LabelError, MismatchError, ParameterError, RecordError
 
 __all__ = ["Activations"]
 
@@ -25,20 +25,24 @@ class Activations:
     """An array of activations with its neurons, its words and their labels.
 
     Attributes:
-        array: (words, neurons), any float dtype; a numpy array, or a Zarr array that is read as it is sliced.
-        space: what the columns of ``array`` are, before ``columns`` selects among them.
+        array: (words, neurons), any float dtype; a numpy array, or the array of a store that is read as it is
+            sliced.
+        space: the neurons of this view.
         corpus: the words that the rows are, with their label layers.
         provenance: what the activations were made from.
-        path: the store, or None in memory.
-        columns: int64 flat indices into ``array`` that this view keeps, or None for all.
+        path: the store, a path or a URL, or None in memory.
+        columns: int64 flat indices into ``array`` that this view keeps, increasing, or None for all.
+        missing: bool (words,), the words that have no activation, because the tokenizer gave them no subword
+            or the model does not reach them; their rows are NaN. None where every word has one.
     """
 
     array: Any
     space: NeuronSpace
     corpus: Corpus
     provenance: Provenance
-    path: Path | None = None
+    path: Path | str | None = None
     columns: np.ndarray | None = None
+    missing: Bool[np.ndarray, " words"] | None = None
 
     def __post_init__(self) -> None:
         width = self.array.shape[1] if self.columns is None else len(self.columns)
@@ -64,20 +68,71 @@ class Activations:
         """Number of neurons (columns)."""
         return self.space.size
 
+    @property
+    def present(self) -> Bool[np.ndarray, " words"]:
+        """The words that have an activation."""
+        return np.ones(self.n_words, dtype=bool) if self.missing is None else ~self.missing
+
     def layer(self, name: str) -> LabelLayer:
         """A label layer of the corpus."""
         return self.corpus.layer(name)
 
     def values(self, start: int = 0, stop: int | None = None) -> Float32[np.ndarray, "words neurons"]:
         """Activations of the words ``start:stop`` (all by default), float32, C order."""
-        block = np.asarray(self.array[start : self.n_words if stop is None else stop])
+        rows = slice(start, self.n_words if stop is None else stop)
+        if self.columns is None:
+            return np.ascontiguousarray(self.array[rows], dtype=np.float32)
+        made = np.empty((len(range(*rows.indices(self.n_words))), self.n_neurons), dtype=np.float32)
+        at = 0
+        for first, end in _runs(self.columns):
+            made[:, at : at + end - first] = self.array[rows, first:end]
+            at += end - first
+        return made
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.values(), dtype=dtype)
+
+    def neuron(self, neuron: str | int) -> Float32[np.ndarray, " words"]:
+        """What one neuron, ``site:unit`` or a flat index, did at every word; nothing else is read."""
+        return self.take(neurons=[neuron])[:, 0]
+
+    def words_of(self, layer: str, label: str) -> Int64[np.ndarray, " words"]:
+        """The words that carry a label of a layer, by their row."""
+        found = self.layer(layer)
+        if label not in found.vocabulary:
+            raise LabelError(f"no label {label!r} in layer {layer!r}; it has: {', '.join(found.vocabulary)}")
+        return np.flatnonzero(found.codes == found.vocabulary.index(label))
+
+    def take(
+        self, words: Sequence[int] | np.ndarray | None = None, neurons: Sequence[str | int] | None = None
+    ) -> Float32[np.ndarray, "words neurons"]:
+        """Activations of some words at some neurons, in the given order; what lies elsewhere is not read.
+
+        Args:
+            words: rows, or a bool mask of them; all by default.
+            neurons: names ``site:unit`` or flat indices of this view; all by default.
+
+        Raises:
+            ParameterError: a word or neuron that there is not.
+        """
+        rows, row_order = _increasing(words, self.n_words, "words")
+        named = None if neurons is None else [self.space.parse(n) if isinstance(n, str) else n for n in neurons]
+        columns, column_order = _increasing(named, self.n_neurons, "neurons")
         if self.columns is not None:
-            block = block[:, self.columns]
-        return np.ascontiguousarray(block, dtype=np.float32)
+            columns = self.columns[columns]
+        if isinstance(self.array, np.ndarray):
+            block = self.array[rows][:, columns]
+        elif words is None:
+            block = np.asarray(self.array.take(slice(None), columns))
+        else:
+            block = np.asarray(
+                self.array.take(rows, slice(None) if named is None and self.columns is None else columns)
+            )
+        return np.ascontiguousarray(block[row_order][:, column_order], dtype=np.float32)
 
     def blocks(self, rows: int | None = None) -> Iterator[tuple[int, Float32[np.ndarray, "rows neurons"]]]:
         """Every (first row, block of rows) in order, for one pass in bounded memory."""
-        step = rows or max(1, BLOCK_BYTES // (4 * max(1, self.array.shape[1])))
+        step = rows or max(1, BLOCK_BYTES // (4 * max(1, self.n_neurons)))
         for start in range(0, self.n_words, step):
             yield start, self.values(start, min(start + step, self.n_words))
 
@@ -113,7 +168,7 @@ class Activations:
         bad = self._not_finite(block, start, among)
         if not bad.any():
             return
-        row, column = np.argwhere(bad)[0]
+        row, column = np.argwhere(bad)[0].tolist()
         end = start + len(block)
         later = sum(
             int(self._not_finite(one, first, among)[max(0, end - first) :].sum())
@@ -121,8 +176,8 @@ class Activations:
         )
         raise ParameterError(
             f"{int(bad.sum()) + later} activations of {self.describe()} are not finite; the first is neuron "
-            f"{self.space.name(int(column))} at word {start + int(row)} "
-            f"({self.corpus.words[start + int(row)]!r})"
+            f"{self.space.name(column)} at word {start + row} ({self.corpus.words[start + row]!r})"
+            + ("" if self.present[start + row] else ", which has no activation (see missing): leave it out")
         )
 
     def _not_finite(self, block: np.ndarray, start: int, among: np.ndarray | None) -> np.ndarray:
@@ -134,3 +189,25 @@ class Activations:
         if self.path is not None:
             return str(self.path)
         return self.provenance.model.id if self.provenance.model else "activations in memory"
+
+
+def _runs(columns: np.ndarray) -> list[tuple[int, int]]:
+    """The stretches ``start:stop`` that increasing columns are made of."""
+    breaks = np.flatnonzero(np.diff(columns) != 1) + 1
+    return [(int(run[0]), int(run[-1]) + 1) for run in np.split(columns, breaks) if run.size]
+
+
+def _increasing(
+    asked: Sequence[int] | np.ndarray | None, size: int, what: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The different indices that are asked for, increasing, and where among them each one asked for is."""
+    if asked is None:
+        return np.arange(size), np.arange(size)
+    numbers = np.asarray(asked)
+    if numbers.dtype == bool:
+        if len(numbers) != size:
+            raise ParameterError(f"a mask of {len(numbers)} for {size} {what}")
+        numbers = np.flatnonzero(numbers)
+    if numbers.size and (numbers.min() < 0 or numbers.max() >= size):
+        raise ParameterError(f"{what} are numbered 0..{size - 1}")
+    return np.unique(numbers.astype(np.int64), return_inverse=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from types import TracebackType
+from typing import Any
 
 from onegrain.core.progress import Progress, silent
+from onegrain.engines.engine import Work
 from onegrain.errors import ParameterError
 
 __all__ = ["Job", "LocalEngine"]
@@ -81,6 +83,15 @@ class LocalEngine:
                         other.cancel()
                     raise
                 advance(1)
+
+    def stream(
+        self, start: Callable[[], Work], items: Sequence[Any], advance: Callable[[int], None]
+    ) -> Iterator[Any]:
+        """The results of the work on each item, in order and in this process, each as it is asked for."""
+        if items:
+            work = start()
+            for item in items:
+                yield work(item, advance)
 
     def _start(self) -> ProcessPoolExecutor:
         threads = max(1, len(os.sched_getaffinity(0)) // self._workers)

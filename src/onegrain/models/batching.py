@@ -25,14 +25,29 @@ class Encoded:
     word_of: list[int]
 
 
-def by_length(lengths: Sequence[int], batch_size: int) -> Iterator[np.ndarray]:
-    """Batches of sentence numbers (int64), longest sentences first so that memory peaks at the start.
+PADDED_SHARE = 0.05
+LEAST_SUBWORDS = 512
 
-    Sentences of one length keep their order, so the batches depend on nothing but the lengths.
+
+def by_length(lengths: Sequence[int], batch_size: int) -> Iterator[np.ndarray]:
+    """Batches of at most ``batch_size`` sentence numbers (int64), longest sentences first.
+
+    Memory so peaks at the start. A batch ends before it is full where, once it has enough subwords to be worth a
+    pass, one sentence more would leave more than a twentieth of it to padding. Sentences of one length keep their
+    order, so the batches depend on nothing but the lengths.
     """
-    order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+    known = np.asarray(lengths, dtype=np.int64)
+    order = np.argsort(-known, kind="stable")
+    start = subwords = 0
+    for at, sentence in enumerate(order.tolist()):
+        longest, more = int(known[order[start]]), subwords + int(known[sentence])
+        padded = longest * (at - start + 1) - more
+        if at - start == batch_size or (subwords >= LEAST_SUBWORDS and padded > PADDED_SHARE * more):
+            yield order[start:at]
+            start, subwords = at, 0
+        subwords += int(known[sentence])
+    if len(order):
+        yield order[start:]
 
 
 def pad_batch(rows: Sequence[Sequence[int]], pad: int, device: torch.device | str) -> tuple[Tensor, Tensor]:

@@ -50,7 +50,7 @@ def heatmap_html(heat: Heat, caption: str = "", *, limit: float = LIMIT) -> str:
         {
             "number": sentence.number,
             "words": [
-                {"text": word, "colour": _css(value, limit), "title": _title(value)}
+                {"text": word, "colour": _css(value, limit), "title": _title(value, heat.std)}
                 for word, value in zip(sentence.words, sentence.deviations, strict=True)
             ],
         }
@@ -61,8 +61,10 @@ def heatmap_html(heat: Heat, caption: str = "", *, limit: float = LIMIT) -> str:
     return render("heatmap.html.j2", name=heat.name, caption=caption, sentences=sentences, legend=legend)
 
 
-def _title(value: float) -> str:
-    return "constant neuron" if math.isnan(value) else f"{value:+.2f} standard deviations"
+def _title(value: float, std: float) -> str:
+    if math.isnan(value):
+        return "no activation" if std > 0 else "constant neuron"
+    return f"{value:+.2f} standard deviations"
 
 
 def heatmap_text(heat: Heat, *, ansi: bool = False, limit: float = LIMIT) -> str:

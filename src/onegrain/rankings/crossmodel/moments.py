@@ -74,14 +74,15 @@ class _Moments:
 def correlations(
     activations: Activations, other: Activations, columns: slice, other_columns: slice
 ) -> Correlations:
-    """Correlate two ranges of columns over the words that both were read on.
+    """Correlate two ranges of columns over the words that have an activation in both.
 
     Raises:
         MismatchError: the words differ.
         ParameterError: an activation is not finite, or there are fewer than two words.
     """
     activations.require_same_words(other)
-    if activations.n_words < 2:
+    both = activations.present & other.present
+    if both.sum() < 2:
         raise ParameterError("a correlation needs at least two words")
     moments = _Moments(columns.stop - columns.start, other_columns.stop - other_columns.start)
     for start in range(0, activations.n_words, BLOCK_ROWS):
@@ -89,9 +90,10 @@ def correlations(
         pair = []
         for one, wanted in ((activations, columns), (other, other_columns)):
             block = one.values(start, stop)
-            one.require_finite(block, start)
-            pair.append(block[:, wanted].astype(np.float64))
-        moments.add((pair[0], pair[1]))
+            one.require_finite(block, start, both)
+            pair.append(block[both[start:stop], wanted].astype(np.float64))
+        if len(pair[0]):
+            moments.add((pair[0], pair[1]))
     return moments.finish()
 
 

@@ -94,7 +94,8 @@ def read_labelled(
         ParameterError: an activation is not finite.
     """
     found = activations.layer(layer)
-    inside = sentences[activations.corpus.sentence_of_word]
+    asked = sentences[activations.corpus.sentence_of_word]
+    inside = asked & activations.present
     labelled = inside & (found.codes >= 0)
     counts = np.bincount(found.codes[labelled], minlength=len(found.vocabulary))
     kept = counts >= max(1, min_count)
@@ -108,6 +109,7 @@ def read_labelled(
     left_out = {
         "unlabelled": int((inside & (found.codes < 0)).sum()),
         "rare_label": int(counts[~kept].sum()),
+        **_without_activation(asked & ~inside),
     }
     return _gather(activations, layer, names, (inside, left_out), memory or Memory())
 
@@ -121,13 +123,15 @@ def read_matching(
 ) -> LabelledWords:
     """The words whose label is one of ``labels``; words with another label are left out and counted."""
     found = activations.layer(layer)
-    inside = np.ones(activations.n_words, dtype=bool)
+    asked = np.ones(activations.n_words, dtype=bool)
     if sentences is not None:
-        inside = sentences[activations.corpus.sentence_of_word]
+        asked = sentences[activations.corpus.sentence_of_word]
+    inside = asked & activations.present
     known = np.isin(np.array((*found.vocabulary, "")), labels)[found.codes] & (found.codes >= 0)
     left_out = {
         "unlabelled": int((inside & (found.codes < 0)).sum()),
         "unknown_label": int((inside & (found.codes >= 0) & ~known).sum()),
+        **_without_activation(asked & ~inside),
     }
     words = _gather(activations, layer, labels, (inside, left_out), memory or Memory())
     if not len(words):
@@ -136,6 +140,11 @@ def read_matching(
             f"{', '.join(labels)}"
         )
     return words
+
+
+def _without_activation(left_out: np.ndarray) -> dict[str, int]:
+    """The words (bool mask) left out because they have no activation, where there are any."""
+    return {"no_activation": int(left_out.sum())} if left_out.any() else {}
 
 
 def _gather(

@@ -1,0 +1,45 @@
+"""Reading a whole store to see that every byte is as it was written."""
+
+from __future__ import annotations
+
+import os
+
+from onegrain.activations.store import AGAIN, open_activations
+from onegrain.activations.stored import Chunk, StoredArray
+from onegrain.core.progress import Progress, silent
+from onegrain.errors import RecordError
+
+__all__ = ["verify_activations"]
+
+SHOWN = 5
+
+
+def verify_activations(path: str | os.PathLike[str], *, progress: Progress = silent) -> int:
+    """Check a store against its checksums: words, labels and manifest, then every chunk of the array.
+
+    Args:
+        path: a folder or a URL.
+        progress: told how many words are checked.
+
+    Returns:
+        How many chunks there are, all of them as they were written.
+
+    Raises:
+        RecordError: something is damaged; it names the files, and the words and neurons that they hold.
+    """
+    activations = open_activations(path)
+    array = activations.array
+    assert isinstance(array, StoredArray)
+    damaged: list[Chunk] = []
+    with progress("verify", len(array), "words") as advance:
+        for rows in array.shards():
+            try:
+                array[rows]
+            except RecordError:
+                damaged += array.damage(rows)
+            advance(rows.stop - rows.start)
+    if damaged:
+        named = "; ".join(array.describe(chunk) for chunk in damaged[:SHOWN])
+        more = f"; and {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
+        raise RecordError(f"{path} is damaged in {len(damaged)} chunks: {named}{more}; {AGAIN}")
+    return sum(1 for _ in array.chunks())
