@@ -54,10 +54,12 @@ from tiny import SENTENCES, TRANSLATIONS, save_tiny
 from zoo_tokenizers import SCRIPTS, TOKENIZERS, marian_tokenizer
 
 __all__ = [
+    "BASE",
     "ENCODERS",
     "HEADS",
     "LANGUAGE_MODELS",
     "LAYERS",
+    "PAIR",
     "POSITIONS",
     "TRANSLATION_MODELS",
     "ZOO",

@@ -20,7 +20,7 @@ from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.batching import Encoded, pad_batch
 from onegrain.models.hooks import Edit, Recording, editing, recording
 from onegrain.models.scoring import sentence_losses
-from onegrain.models.sites import SitePoint, find_points, module_point
+from onegrain.models.sites import Side, SitePoint, find_points, module_point
 from onegrain.models.translating import translate
 
 __all__ = ["LoadedModel", "Task"]
@@ -65,10 +65,11 @@ class LoadedModel:
         widths = {**self._widths, **self._measure(unknown)}
         return NeuronSpace(tuple(p.name for p in points), tuple(widths[p.name] for p in points))
 
-    def select(self, sites: str | Iterable[str] | None = None) -> list[SitePoint]:
-        """The sites that match the glob patterns; a module path is a site too.
+    def select(self, sites: str | Iterable[str] | None = None, *, side: Side | None = None) -> list[SitePoint]:
+        """The sites that match the glob patterns, of one side if it is given; a module path is a site too.
 
-        By default every named site that reads the model's source words.
+        By default every named site that reads the model's source words (or those of ``side``), but for heads
+        and directions: they are parts of what another site holds, and named by a pattern if they are wanted.
         """
         if sites is None:
             if not self.points:
@@ -76,13 +77,15 @@ class LoadedModel:
                     f"{self.identity.architecture} is not in the table of architectures; "
                     "name the sites as module paths"
                 )
-            return [point for point in self.points.values() if point.side == "source"]
+            wanted = side or "source"
+            return [p for p in self.points.values() if p.side == wanted and p.units is None]
         patterns = [sites] if isinstance(sites, str) else list(sites)
         modules = {name for name, _ in self.model.named_modules()}
         extra = [p for p in patterns if p in modules and p not in self.points]
         named = [p for p in patterns if p not in extra]
         found = [self.points[name] for name in match_sites(list(self.points), named)] if named else []
-        return found + [module_point(self.model, path) for path in extra]
+        found += [module_point(self.model, path) for path in extra]
+        return [point for point in found if side is None or point.side == side]
 
     def require_space(self, space: NeuronSpace) -> list[SitePoint]:
         """The points of a space's sites; MismatchError where the model lacks one or has another width."""

@@ -23,7 +23,7 @@ from onegrain.models.recurrent import (
     to_right_padding,
 )
 
-__all__ = ["LSTMTranslationConfig", "LSTMTranslationModel"]
+__all__ = ["BidirectionalLayer", "LSTMTranslationConfig", "LSTMTranslationModel"]
 
 
 class LSTMTranslationConfig(RecurrentConfig):
