@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,14 +128,16 @@ def marian_tokenizer(folder: Path) -> MarianTokenizer:
         pieces |= dict.fromkeys(trained.id_to_piece(at) for at in range(3, trained.get_piece_size()))
     vocabulary = {piece: at for at, piece in enumerate(["</s>", "<unk>", *pieces, "<pad>"])}
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
-    return MarianTokenizer(
-        source_spm=str(folder / "source.spm"),
-        target_spm=str(folder / "target.spm"),
-        vocab=str(folder / "vocab.json"),
-        source_lang="en",
-        target_lang="de",
-        model_max_length=10**9,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+        return MarianTokenizer(
+            source_spm=str(folder / "source.spm"),
+            target_spm=str(folder / "target.spm"),
+            vocab=str(folder / "vocab.json"),
+            source_lang="en",
+            target_lang="de",
+            model_max_length=10**9,
+        )
 
 
 def _repeated(text: list[str]) -> Iterator[str]:

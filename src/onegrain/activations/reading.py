@@ -18,13 +18,11 @@ from onegrain.errors import CorpusError, ModelError
 from onegrain.models.batching import Encoded, by_length
 from onegrain.models.hooks import Recording
 from onegrain.models.loaded import LoadedModel
-from onegrain.models.recurrent import RecurrentConfig
 from onegrain.models.sites import Side, SitePoint
 
 __all__ = ["Reader", "Row", "encode_rows", "longest_row"]
 
 ENCODED_AT_ONCE = 1000
-UNBOUNDED = 10**6
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,7 @@ def encode_rows(loaded: LoadedModel, corpus: Corpus, side: Side, aggregate: Aggr
 
 def longest_row(loaded: LoadedModel) -> int | None:
     """How many subwords the model reads at most; None where nothing bounds it, as in an LSTM."""
-    config = loaded.model.config
-    if isinstance(config, RecurrentConfig):
-        return None
-    known = [getattr(config, "max_position_embeddings", None), loaded.tokenizer.model_max_length]
-    return min((int(limit) for limit in known if limit and 0 < limit < UNBOUNDED), default=None)
+    return loaded.longest
 
 
 class Reader:
