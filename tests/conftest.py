@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from onegrain.models import LoadedModel
+    from zoo import Zoo
 
 # Workers share the cores; with a thread for each core in each of them, small products are far slower.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -32,3 +33,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LoadedModel]:
     from tiny import load_tiny_models
 
     return load_tiny_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """A tiny model of every architecture, built and loaded when it is first asked for: ``zoo["llama"]``."""
+    from zoo import Zoo
+
+    return Zoo(tmp_path_factory.mktemp("zoo"))

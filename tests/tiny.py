@@ -31,6 +31,7 @@ __all__ = [
     "load_tiny_models",
     "parallel_corpus",
     "plain_corpus",
+    "save_tiny",
     "tiny_bert",
     "tiny_gpt2",
     "tiny_nlm",
@@ -84,14 +85,14 @@ def tiny_nlm(path: Path, *, seed: int = 0) -> Path:
     """An LSTM language model."""
     tokenizer = _tokenizer(starts_with_bos=True)
     config = LSTMLanguageModelConfig(vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=LAYERS)
-    return _save(path, lambda: LSTMLanguageModel(config), tokenizer, seed)
+    return save_tiny(path, lambda: LSTMLanguageModel(config), tokenizer, seed)
 
 
 def tiny_nmt(path: Path, *, seed: int = 0) -> Path:
     """An attentional LSTM translation model."""
     tokenizer = _tokenizer(starts_with_bos=False)
     config = LSTMTranslationConfig(vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=LAYERS)
-    return _save(path, lambda: LSTMTranslationModel(config), tokenizer, seed)
+    return save_tiny(path, lambda: LSTMTranslationModel(config), tokenizer, seed)
 
 
 def tiny_bert(path: Path, *, seed: int = 0) -> Path:
@@ -108,7 +109,7 @@ def tiny_bert(path: Path, *, seed: int = 0) -> Path:
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
-    return _save(path, lambda: BertModel(config), tokenizer, seed)
+    return save_tiny(path, lambda: BertModel(config), tokenizer, seed)
 
 
 def tiny_gpt2(path: Path, *, seed: int = 0) -> Path:
@@ -124,7 +125,7 @@ def tiny_gpt2(path: Path, *, seed: int = 0) -> Path:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return _save(path, lambda: GPT2LMHeadModel(config), tokenizer, seed)
+    return save_tiny(path, lambda: GPT2LMHeadModel(config), tokenizer, seed)
 
 
 def load_tiny_models(folder: Path) -> dict[str, LoadedModel]:
@@ -141,7 +142,7 @@ def _tokenizer(*, starts_with_bos: bool) -> PreTrainedTokenizerFast:
     return train_tokenizer(corpora, 140, starts_with_bos=starts_with_bos, max_length=64)
 
 
-def _save(path: Path, build: Any, tokenizer: PreTrainedTokenizerFast, seed: int) -> Path:
+def save_tiny(path: Path, build: Any, tokenizer: PreTrainedTokenizerFast, seed: int) -> Path:
     """Save a model whose matrices are drawn with a standard deviation of 0.3, so that units differ."""
     model = build()
     source = torch.Generator().manual_seed(seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -9,6 +11,15 @@ from onegrain.errors import ModelError
 from onegrain.models.hooks import editing
 from onegrain.models.sites import SitePoint, module_point
 from tiny import parallel_corpus, plain_corpus
+
+HEADS = [
+    ("gpt2", "transformer.h.1.attn.c_proj.weight", "source"),
+    ("bert", "encoder.layer.1.attention.output.dense.weight", "source"),
+    ("qwen3", "model.layers.1.self_attn.o_proj.weight", "source"),
+    ("gemma2", "model.layers.1.self_attn.o_proj.weight", "source"),
+    ("t5", "encoder.block.1.layer.0.SelfAttention.o.weight", "source"),
+    ("bart", "model.decoder.layers.1.self_attn.out_proj.weight", "target"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +113,127 @@ def test_zeroed_mlp_neurons_equal_zeroed_weights(models):
     finally:
         project.weight.copy_(kept)
     torch.testing.assert_close(hooked, cut)
+
+
+def zeros(value: torch.Tensor) -> torch.Tensor:
+    return torch.zeros_like(value)
+
+
+@contextmanager
+def cut(weight: torch.Tensor, rows: slice | tuple):
+    """Zero part of a weight for as long as the block lasts."""
+    kept = weight.clone()
+    weight[rows] = 0.0
+    try:
+        yield
+    finally:
+        weight.copy_(kept)
+
+
+@pytest.mark.parametrize(("name", "path", "side"), HEADS)
+def test_a_zeroed_head_equals_zeroed_columns_of_the_projection(zoo, name, path, side):
+    loaded, corpus = zoo[name], plain_corpus()
+    stack = {"source": "", "target": "decoder."}[side] if loaded.task == "translation" else ""
+    stack = "encoder." if loaded.task == "translation" and side == "source" else stack
+    point = loaded.points[f"{stack}layers.1.heads.1"]
+    ids = rows(loaded, corpus)
+    target = [row[:5] for row in ids] if loaded.task == "translation" else None
+    whole = loaded.forward(ids, target)[0]
+    with loaded.editing({point: zeros}):
+        hooked = loaded.forward(ids, target)[0]
+    weight = loaded.model.get_parameter(path)
+    width = (weight.shape[0] if name == "gpt2" else weight.shape[1]) // 2
+    half = slice(width, 2 * width)
+    with cut(weight, half if name == "gpt2" else (slice(None), half)):
+        expected = loaded.forward(ids, target)[0]
+    torch.testing.assert_close(hooked, expected, rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(hooked, whole, atol=1e-3)
+
+
+@pytest.mark.parametrize(("direction", "units"), [("forward", slice(0, 8)), ("backward", slice(8, 16))])
+def test_a_zeroed_direction_equals_zeroed_weights_of_its_readers(models, direction, units):
+    """The first layer of the encoder is read by both LSTMs of the second, and by nothing else."""
+    loaded, ids = models["nmt"], rows(models["nmt"])
+    with loaded.editing({loaded.points[f"encoder.layers.0.{direction}"]: zeros}):
+        hooked = loaded.model.encoder(**loaded.batch(ids)).last_hidden_state
+    above = loaded.model.encoder.layers[1]
+    with (
+        cut(above.forward_lstm.weight_ih_l0, (slice(None), units)),
+        cut(above.backward_lstm.weight_ih_l0, (slice(None), units)),
+    ):
+        expected = loaded.model.encoder(**loaded.batch(ids)).last_hidden_state
+    torch.testing.assert_close(hooked, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_part_holds_its_units_of_the_whole(models):
+    for name, whole, parts in (
+        ("nmt", "encoder.layers.1", ["encoder.layers.1.forward", "encoder.layers.1.backward"]),
+        ("gpt2", "layers.1.attn", ["layers.1.heads.0", "layers.1.heads.1"]),
+    ):
+        loaded = models[name]
+        points = loaded.select([whole, *parts])
+        with loaded.recording(points) as record:
+            ids = rows(loaded)
+            loaded.forward(ids, ids if name == "nmt" else None)
+        made = torch.cat([record[part] for part in parts], dim=-1)
+        if name == "gpt2":
+            made = loaded.model.transformer.h[1].attn.c_proj(made)
+        torch.testing.assert_close(made, record[whole])
+
+
+def test_sites_that_share_a_module_share_a_hook(models):
+    loaded = models["gpt2"]
+    before = hooks_left(loaded)
+    with loaded.recording(loaded.select("layers.0.heads.*")):
+        assert hooks_left(loaded) == before + 1
+    with loaded.recording(loaded.select(["layers.0.heads.*", "layers.0.attn"])):
+        assert hooks_left(loaded) == before + 2  # its input and its output
+    assert hooks_left(loaded) == before
+
+
+def test_edits_of_parts_and_of_the_whole_run_in_order(models):
+    loaded = models["nmt"]
+    whole, ahead, back = loaded.select("encoder.layers.0*")
+    seen: list[torch.Tensor] = []
+
+    def see(value: torch.Tensor) -> torch.Tensor:
+        seen.append(value)
+        return value
+
+    pairs = [
+        (whole, lambda value: torch.ones_like(value)),
+        (ahead, lambda value: value * 3),
+        (ahead, see),
+        (ahead, lambda value: value + 1),
+        (back, zeros),
+        (whole, lambda value: value * 2),
+    ]
+    with editing(loaded.model, pairs), loaded.recording([whole, ahead]) as record:
+        loaded.model.encoder(**loaded.batch(rows(loaded)))
+    assert bool((record["encoder.layers.0"] == torch.tensor([8.0] * 8 + [0.0] * 8)).all())
+    assert bool((record["encoder.layers.0.forward"] == 8).all())
+    assert bool((seen[0] == 3).all())  # what came later did not write into it
+
+
+def test_an_edit_that_changes_the_shape_of_a_part_is_refused(models):
+    loaded = models["gpt2"]
+    point = loaded.points["layers.0.heads.0"]
+    refused = pytest.raises(ModelError, match=r"heads\.0' made \(8, \d+, 1\) of \(8, \d+, 8\)")
+    with loaded.editing({point: lambda value: value[..., :1]}), refused:
+        loaded.forward(rows(loaded))
+
+
+def test_a_module_that_returns_a_tuple_is_a_site(zoo):
+    """T5's blocks do; so does a block of a model whose architecture is unknown."""
+    loaded = zoo["t5"]
+    point = module_point(loaded.model, "encoder.block.0")
+    ids = rows(loaded)
+    with loaded.recording([point, loaded.points["encoder.layers.0"]]) as record:
+        loaded.forward(ids, ids)
+    torch.testing.assert_close(record["encoder.block.0"], record["encoder.layers.0"])
+    with loaded.editing({point: zeros}):
+        edited = loaded.model.encoder(**loaded.batch(ids)).last_hidden_state
+    assert not torch.allclose(edited, loaded.model.encoder(**loaded.batch(ids)).last_hidden_state)
 
 
 def test_a_stepwise_decoder_is_recorded_step_by_step(models):

@@ -11,6 +11,7 @@ from onegrain.core.corpus import Corpus
 from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel, load_model
 from tiny import parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
+from zoo import LANGUAGE_MODELS, TRANSLATION_MODELS, Zoo
 
 MAKERS = {"nlm": tiny_nlm, "gpt2": tiny_gpt2, "nmt": tiny_nmt, "bert": tiny_bert}
 
@@ -98,3 +99,35 @@ def test_an_encoder_is_refused(models: dict[str, LoadedModel]) -> None:
 def test_a_corpus_without_translations_is_refused(models: dict[str, LoadedModel]) -> None:
     with pytest.raises(ParameterError, match="no parallel side"):
         models["nmt"].sentence_losses(plain_corpus())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", TRANSLATION_MODELS)
+def test_labels_are_what_the_tokenizer_writes(zoo: Zoo, name: str) -> None:
+    """Against the loss that the model itself takes of the tokenizer's own encoding of the target."""
+    loaded = zoo[name]
+    source = Corpus.from_sentences([words[:6] for words in parallel_corpus().sentences()])
+    assert parallel_corpus().target is not None
+    target = Corpus.from_sentences([words[:6] for words in parallel_corpus().target.sentences()])
+    nll, tokens = loaded.sentence_losses(source.with_target(target), batch_size=3)
+    space = " " if name == "bart" else ""
+    for number in range(source.n_sentences):
+        texts = (space + " ".join(side.sentence(number)) for side in (source, target))
+        read = loaded.tokenizer(next(texts), text_target=next(texts), return_tensors="pt")
+        loss = loaded.model(input_ids=read["input_ids"], labels=read["labels"]).loss
+        assert tokens[number] == read["labels"].shape[1]
+        np.testing.assert_allclose(nll[number], float(loss) * tokens[number], rtol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", LANGUAGE_MODELS)
+def test_every_language_model_is_scored(zoo: Zoo, name: str) -> None:
+    loaded, corpus = zoo[name], Corpus.from_sentences([["the", "old", "dog"], ["rain"], ["寿司", "🙂"]])
+    nll, tokens = loaded.sentence_losses(corpus)
+    for number, encoded in enumerate(loaded.encode(list(corpus.sentences()))):
+        starts = name in ("gpt2", "gpt_neox")
+        ids = [loaded.tokenizer.bos_token_id, *encoded.ids] if starts else encoded.ids
+        log_p = loaded.model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
+        expected = -sum(float(log_p[at, subword]) for at, subword in enumerate(ids[1:]))
+        assert tokens[number] == len(ids) - 1
+        np.testing.assert_allclose(nll[number], expected, rtol=1e-4)

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
+from transformers import (
+    AutoModel,
+    CamembertConfig,
+    ElectraConfig,
+    M2M100Config,
+    M2M100ForConditionalGeneration,
+    MT5Config,
+    MT5ForConditionalGeneration,
+)
 
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ModelError
+from onegrain.models.hooks import recording
 from onegrain.models.sites import find_points, module_point
+from zoo import BASE, PAIR
 
-BLOCK = ["layers.{}", "layers.{}.attn", "layers.{}.mlp"]
+BLOCK = ["layers.{}", "layers.{}.attn", "layers.{}.heads.0", "layers.{}.heads.1", "layers.{}.mlp"]
+DIRECTIONS = ["encoder.layers.{}", "encoder.layers.{}.forward", "encoder.layers.{}.backward"]
 NAMES = {
     "nlm": ["embeddings", "layers.0", "layers.1"],
     "nmt": [
-        *("encoder.embeddings", "encoder.layers.0", "encoder.layers.1"),
+        *("encoder.embeddings", *(name.format(layer) for layer in (0, 1) for name in DIRECTIONS)),
         *("decoder.embeddings", "decoder.layers.0", "decoder.layers.1", "decoder.attention"),
     ],
     "bert": ["embeddings", *(name.format(layer) for layer in (0, 1) for name in BLOCK)],
@@ -29,18 +42,76 @@ def test_every_site_in_order(models, name):
 @pytest.mark.parametrize(("name", "wide"), [("bert", 32), ("gpt2", 64)])
 def test_widths_are_measured(models, name, wide):
     assert models[name].space("layers.1*") == NeuronSpace(
-        ("layers.1", "layers.1.attn", "layers.1.mlp"), (16, 16, wide)
+        ("layers.1", "layers.1.attn", "layers.1.heads.0", "layers.1.heads.1", "layers.1.mlp"),
+        (16, 16, 8, 8, wide),
+    )
+    assert models[name].space("layers.?") == NeuronSpace(("layers.0", "layers.1"), (16, 16))
+
+
+def test_by_default_the_whole_sites_of_the_source_side(models):
+    assert [point.name for point in models["nmt"].select()] == [
+        *("encoder.embeddings", "encoder.layers.0", "encoder.layers.1")
+    ]
+    assert [point.name for point in models["gpt2"].select()] == [
+        name for name in NAMES["gpt2"] if "heads" not in name
+    ]
+    assert {point.side for point in models["nmt"].select("decoder.*")} == {"target"}
+
+
+def test_the_sites_of_one_side(models):
+    assert [point.name for point in models["nmt"].select(side="target")] == NAMES["nmt"][-4:]
+    both = ["*layers.1", "lm_head"]
+    chosen = {side: models["nmt"].select(both, side=side) for side in ("source", "target")}
+    assert [point.name for point in chosen["source"]] == ["encoder.layers.1"]
+    assert [point.name for point in chosen["target"]] == ["decoder.layers.1", "lm_head"]
+    assert models["gpt2"].select("layers.*", side="target") == []
+
+
+def test_directions_share_a_layer(models):
+    assert models["nmt"].space("encoder.layers.1.*") == NeuronSpace(
+        ("encoder.layers.1.forward", "encoder.layers.1.backward"), (8, 8)
     )
 
 
-def test_by_default_the_source_side(models):
-    assert [point.name for point in models["nmt"].select()] == NAMES["nmt"][:3]
-    assert {point.side for point in models["nmt"].select("decoder.*")} == {"target"}
+def test_models_of_the_same_build_have_the_same_sites():
+    """Families in the table that the zoo does not hold: their blocks are built as those of a sibling."""
+    m2m = M2M100ForConditionalGeneration(M2M100Config(vocab_size=20, **PAIR))
+    mt5 = MT5ForConditionalGeneration(
+        MT5Config(vocab_size=20, d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2)
+    )
+    names = [[point.name for point in find_points(model, model.config.model_type)] for model in (m2m, mt5)]
+    assert names[0] == names[1]
+    assert "decoder.layers.1.cross_attn" in names[0]
+    for model in (m2m, mt5):
+        points = find_points(model, model.config.model_type)
+        ids = torch.tensor([[5, 6, 7]])
+        with recording(model, points) as record, torch.no_grad():
+            model(input_ids=ids, decoder_input_ids=ids)
+        assert {tuple(record[point.name].shape[:2]) for point in points} == {(1, 3)}
+    for kind in (CamembertConfig, ElectraConfig):
+        model = AutoModel.from_config(kind(vocab_size=20, embedding_size=16, **BASE))
+        assert [point.name for point in find_points(model, model.config.model_type)] == NAMES["bert"]
+
+
+def test_heads_that_do_not_fit_are_refused(models):
+    model = models["gpt2"].model
+    config = type("Config", (), {"model_type": "gpt2", "n_head": 3})
+    wrong = type(
+        "Wrong", (), {"config": config, "base_model": model.transformer, "base_model_prefix": "transformer"}
+    )
+    wrong.get_submodule = model.get_submodule
+    with pytest.raises(ModelError, match=r"c_proj' reads 16 values, which 3 heads cannot share evenly"):
+        find_points(wrong, "gpt2")
+    config.n_head = None
+    with pytest.raises(ModelError, match="names no number of attention heads"):
+        find_points(wrong, "gpt2")
 
 
 def test_globs_keep_the_order_of_the_model(models):
     chosen = models["gpt2"].select(["layers.1", "embeddings", "layers.*.mlp"])
     assert [point.name for point in chosen] == ["embeddings", "layers.0.mlp", "layers.1", "layers.1.mlp"]
+    heads = models["gpt2"].select("*.heads.1")
+    assert [point.name for point in heads] == ["layers.0.heads.1", "layers.1.heads.1"]
 
 
 def test_any_module_is_a_site(models):

@@ -46,6 +46,10 @@ class MeasurableModel(Protocol):
         """The subwords of each sentence of words."""
         ...
 
+    def encode_labels(self, sentences: Sequence[Sequence[str]]) -> Sequence[Subwords]:
+        """The subwords that a translation model is to write."""
+        ...
+
     def sentence_losses(
         self, corpus: Corpus, *, batch_size: int = 64, progress: Progress = silent
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -108,7 +108,7 @@ def _predicted(model: MeasurableModel, corpus: Corpus) -> list[np.ndarray]:
     if model.task == "translation":
         if corpus.target is None:
             raise ParameterError(f"{corpus.source} has no parallel side; read it with read_parallel")
-        encoded = model.encode(list(corpus.target.sentences()))
+        encoded = model.encode_labels(list(corpus.target.sentences()))
         return [np.array(row.ids, dtype=np.int64) for row in encoded]
     start = model.tokenizer.bos_token_id
     rows = [row.ids for row in model.encode(list(corpus.sentences()))]

@@ -75,34 +75,60 @@ def editing(
 ) -> Iterator[None]:
     """Replace the values that pass the points by what the edits make of them.
 
-    The model computes on with the replacement. Edits that share a point run in the given order.
+    The model computes on with the replacement. Edits that share a module run in the given order. The edit of a
+    site that is part of a module's value, as a head is, sees that part alone, (..., width of the site); what it
+    returns is written into a copy of the whole.
     """
     pairs = edits.items() if isinstance(edits, Mapping) else edits
+    places: dict[tuple[str, str], list[tuple[SitePoint, Edit]]] = {}
+    for point, edit in pairs:
+        places.setdefault((point.module, point.reads), []).append((point, edit))
     with ExitStack() as stack:
-        for point, edit in pairs:
-            module = model.get_submodule(point.module)
-            if point.reads == "output":
-                handle = module.register_forward_hook(_on_output(point, edit))
+        for (path, reads), here in places.items():
+            module = model.get_submodule(path)
+            if reads == "output":
+                handle = module.register_forward_hook(_on_output(here))
             else:
-                handle = module.register_forward_pre_hook(_on_input(point, edit))
+                handle = module.register_forward_pre_hook(_on_input(here))
             stack.callback(handle.remove)
         yield
 
 
-def _on_output(point: SitePoint, edit: Edit) -> Callable[[nn.Module, Any, Any], Any]:
+def _on_output(here: Sequence[tuple[SitePoint, Edit]]) -> Callable[[nn.Module, Any, Any], Any]:
     def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
         if isinstance(output, tuple):
-            return (edit(_tensor(point, output)), *output[1:])
-        return edit(_tensor(point, (output,)))
+            return (_edited(here, output), *output[1:])
+        return _edited(here, (output,))
 
     return hook
 
 
-def _on_input(point: SitePoint, edit: Edit) -> Callable[[nn.Module, Any], Any]:
+def _on_input(here: Sequence[tuple[SitePoint, Edit]]) -> Callable[[nn.Module, Any], Any]:
     def hook(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (edit(_tensor(point, inputs)), *inputs[1:])
+        return (_edited(here, inputs), *inputs[1:])
 
     return hook
+
+
+def _edited(here: Sequence[tuple[SitePoint, Edit]], values: tuple[Any, ...]) -> Tensor:
+    """The first of a module's values, after every edit that is made there."""
+    value = _tensor(here[0][0], values)
+    for point, edit in here:
+        if point.units is None:
+            value = edit(value)
+            continue
+        part = value[..., slice(*point.units)]
+        made = edit(part)
+        if made is part:
+            continue
+        if made.shape != part.shape:
+            raise ModelError(
+                f"the edit of site {point.name!r} made {tuple(made.shape)} of {tuple(part.shape)}; "
+                "an edit keeps the shape"
+            )
+        value = value.clone()
+        value[..., slice(*point.units)] = made
+    return value
 
 
 def _tensor(point: SitePoint, values: tuple[Any, ...]) -> Tensor:

@@ -19,9 +19,11 @@ from onegrain.core.space import NeuronSpace, match_sites
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.batching import Encoded, pad_batch
 from onegrain.models.hooks import Edit, Recording, editing, recording
+from onegrain.models.limits import is_causal, longest_row
 from onegrain.models.scoring import sentence_losses
-from onegrain.models.sites import SitePoint, find_points, module_point
+from onegrain.models.sites import Side, SitePoint, find_points, module_point
 from onegrain.models.translating import translate
+from onegrain.models.words import WordEncoder, decoder_inputs
 
 __all__ = ["LoadedModel", "Task"]
 
@@ -34,7 +36,7 @@ class LoadedModel:
 
     Attributes:
         model: the ``PreTrainedModel``.
-        tokenizer: its fast tokenizer.
+        tokenizer: its tokenizer.
         identity: where it came from, and the hash of its weights.
         task: what the model can be measured on.
     """
@@ -48,6 +50,19 @@ class LoadedModel:
     def device(self) -> torch.device:
         """The device that inputs go to."""
         return self.model.device
+
+    @cached_property
+    def causal(self) -> bool:
+        """Whether a source word sees only what stands left of it, as in language models.
+
+        A translation model's encoder sees all; its decoder (the target side) is causal in every one.
+        """
+        return is_causal(self)
+
+    @cached_property
+    def longest(self) -> int | None:
+        """How many subwords a row may have; see :func:`onegrain.models.limits.longest_row`."""
+        return longest_row(self.model, self.tokenizer)
 
     @cached_property
     def points(self) -> dict[str, SitePoint]:
@@ -65,10 +80,11 @@ class LoadedModel:
         widths = {**self._widths, **self._measure(unknown)}
         return NeuronSpace(tuple(p.name for p in points), tuple(widths[p.name] for p in points))
 
-    def select(self, sites: str | Iterable[str] | None = None) -> list[SitePoint]:
-        """The sites that match the glob patterns; a module path is a site too.
+    def select(self, sites: str | Iterable[str] | None = None, *, side: Side | None = None) -> list[SitePoint]:
+        """The sites that match the glob patterns, of one side if it is given; a module path is a site too.
 
-        By default every named site that reads the model's source words.
+        By default every named site that reads the model's source words (or those of ``side``), but for heads
+        and directions: they are parts of what another site holds, and named by a pattern if they are wanted.
         """
         if sites is None:
             if not self.points:
@@ -76,13 +92,15 @@ class LoadedModel:
                     f"{self.identity.architecture} is not in the table of architectures; "
                     "name the sites as module paths"
                 )
-            return [point for point in self.points.values() if point.side == "source"]
+            wanted = side or "source"
+            return [p for p in self.points.values() if p.side == wanted and p.units is None]
         patterns = [sites] if isinstance(sites, str) else list(sites)
         modules = {name for name, _ in self.model.named_modules()}
         extra = [p for p in patterns if p in modules and p not in self.points]
         named = [p for p in patterns if p not in extra]
         found = [self.points[name] for name in match_sites(list(self.points), named)] if named else []
-        return found + [module_point(self.model, path) for path in extra]
+        found += [module_point(self.model, path) for path in extra]
+        return [point for point in found if side is None or point.side == side]
 
     def require_space(self, space: NeuronSpace) -> list[SitePoint]:
         """The points of a space's sites; MismatchError where the model lacks one or has another width."""
@@ -94,14 +112,54 @@ class LoadedModel:
         return self.select(list(space.sites))
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
-        """The subwords of each sentence of words, with the word that each belongs to."""
-        if not sentences:
-            return []
-        batch = self.tokenizer([list(words) for words in sentences], is_split_into_words=True, verbose=False)
-        return [
-            Encoded(ids, [-1 if word is None else word for word in batch.word_ids(at)])
-            for at, ids in enumerate(batch["input_ids"])
-        ]
+        """The subwords of each sentence of words, with the word that each belongs to.
+
+        Words are encoded as they are inside running text; see :class:`onegrain.models.words.WordEncoder`.
+        """
+        return self._source.encode(sentences)
+
+    def encode_labels(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
+        """The subwords that a translation model is to write, in its target language.
+
+        Raises:
+            ModelError: the tokenizer does not know which language the model writes.
+        """
+        return self._target.encode(sentences)
+
+    def encode_target(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
+        """What a translation model's decoder reads under teacher forcing, so that it writes the sentences.
+
+        The start token and then the subwords of :meth:`encode_labels` but the last special one, as the model
+        itself shifts them; a word's place is where the decoder reads it.
+
+        Raises:
+            ModelError: no decoder_start_token_id, or the tokenizer does not know which language is written.
+        """
+        return [decoder_inputs(self.model, labels) for labels in self.encode_labels(sentences)]
+
+    @property
+    def frame(self) -> tuple[list[int], list[int]]:
+        """The special subwords that the tokenizer puts before and after a (source) sentence."""
+        return self._source.frame
+
+    @property
+    def bos_id(self) -> int | None:
+        """The start token that a sentence lacks: None where the tokenizer has none, or puts it there itself.
+
+        None for translation models too, which read what their tokenizer puts and nothing more.
+        """
+        start = self.tokenizer.bos_token_id
+        if start is None or start in self._source.frame[0] or self.task == "translation":
+            return None
+        return int(start)
+
+    @cached_property
+    def _source(self) -> WordEncoder:
+        return WordEncoder(self.tokenizer)
+
+    @cached_property
+    def _target(self) -> WordEncoder:
+        return WordEncoder(self.tokenizer, target=True)
 
     def forward(self, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]] | None = None) -> Any:
         """One forward pass over padded rows of ids; ``target`` is what an encoder-decoder's decoder reads."""

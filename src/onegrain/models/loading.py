@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,16 @@ from onegrain.models.quiet import quiet_transformers
 __all__ = ["hash_weights", "load_model"]
 
 CAUSAL = ("ForCausalLM", "LMHeadModel", "LSTMLanguageModel")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "source.spm",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -44,7 +55,7 @@ def load_model(
         allow_pickle: load weights that are not safetensors; a pickle can run any code.
 
     Raises:
-        ModelError: the folder or id has no model, no safetensors weights, or no fast tokenizer.
+        ModelError: the folder or id has no model, no safetensors weights, or no tokenizer.
     """
     if isinstance(model, LoadedModel):
         return model
@@ -106,28 +117,15 @@ def _check_folder(name: str) -> None:
 
 def _tokenizer(name: str, trust_remote_code: bool) -> Any:
     folder = Path(name)
-    if folder.is_dir() and not any(
-        (folder / file).is_file()
-        for file in (
-            "tokenizer.json",
-            "tokenizer_config.json",
-            "vocab.txt",
-            "spiece.model",
-            "tokenizer.model",
-        )
-    ):
+    if folder.is_dir() and not any((folder / file).is_file() for file in TOKENIZER_FILES):
         raise ModelError(
             f"{name} has no tokenizer; save the one that the model was trained with into it "
             "(tokenizer.save_pretrained)"
         )
-    tokenizer = _from(name, "tokenizer", AutoTokenizer, trust_remote_code=trust_remote_code)
-    if not tokenizer.is_fast:
-        raise ModelError(f"the tokenizer of {name} is not a fast one; onegrain needs it to align words")
-    if getattr(tokenizer, "add_prefix_space", None) is False:
-        tokenizer = _from(
-            name, "tokenizer", AutoTokenizer, trust_remote_code=trust_remote_code, add_prefix_space=True
-        )
-    return tokenizer
+    with warnings.catch_warnings():
+        # for a normaliser that transformers sets up but does not call
+        warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
+        return _from(name, "tokenizer", AutoTokenizer, trust_remote_code=trust_remote_code)
 
 
 def _from(name: str, what: str, kind: Any, **options: Any) -> Any:

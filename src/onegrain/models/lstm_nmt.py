@@ -23,7 +23,7 @@ from onegrain.models.recurrent import (
     to_right_padding,
 )
 
-__all__ = ["LSTMTranslationConfig", "LSTMTranslationModel"]
+__all__ = ["BidirectionalLayer", "LSTMTranslationConfig", "LSTMTranslationModel"]
 
 
 class LSTMTranslationConfig(RecurrentConfig):
@@ -227,7 +227,7 @@ class LSTMTranslationModel(RecurrentModel):
         if decoder_input_ids is None:
             if labels is None:
                 raise ParameterError("a translation model needs decoder_input_ids or labels")
-            decoder_input_ids = self.shift_right(labels)
+            decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
         vectors, state = self.decoder(decoder_input_ids, encoded, attention_mask.bool(), past_key_values)
         logits = self.lm_head(self.dropout(vectors))
         loss = None
@@ -241,7 +241,7 @@ class LSTMTranslationModel(RecurrentModel):
             encoder_last_hidden_state=encoded,
         )
 
-    def shift_right(self, labels: Tensor) -> Tensor:
+    def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
         """Decoder input for target ids: the start token, then all but the last; -100 becomes padding."""
         start = torch.full_like(labels[:, :1], self.config.decoder_start_token_id)
         shifted = torch.cat([start, labels[:, :-1]], dim=1)

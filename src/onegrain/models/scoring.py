@@ -56,8 +56,6 @@ def _rows(loaded: LoadedModel, corpus: Corpus) -> tuple[list[list[int]], list[li
     if loaded.task == "translation":
         if corpus.target is None:
             raise ParameterError(f"{corpus.source} has no parallel side; read it with read_parallel")
-        return rows, [encoded.ids for encoded in loaded.encode(list(corpus.target.sentences()))]
-    start = loaded.tokenizer.bos_token_id
-    if start is not None:
-        rows = [row if row and row[0] == start else [start, *row] for row in rows]
-    return rows, [[] for _ in rows]
+        return rows, [encoded.ids for encoded in loaded.encode_labels(list(corpus.target.sentences()))]
+    start = [] if loaded.bos_id is None else [loaded.bos_id]
+    return [start + row for row in rows], [[] for _ in rows]

@@ -1,4 +1,4 @@
-"""Where in a model the sites are: a small table of architectures, and any module by its path."""
+"""Where in a model the sites are: those that its architecture names, and any module by its path."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Literal
 from torch import nn
 
 from onegrain.errors import ModelError
+from onegrain.models.architectures import ARCHITECTURES, Side, Stack, count_heads, input_width
+from onegrain.models.lstm_nmt import BidirectionalLayer
 
 __all__ = ["Side", "SitePoint", "find_points", "module_point"]
-
-Side = Literal["source", "target"]
-"""Which words a site sees: the source's (encoders, language models) or the target's (decoders)."""
 
 
 @dataclass(frozen=True)
@@ -25,65 +24,36 @@ class SitePoint:
         module: path of the module, from the model's root.
         reads: whether the value is that module's output or its first input.
         side: whose words the site sees.
+        units: the half-open range of the last dimension that is the site, as in a head or a direction; None
+            for all of it.
     """
 
     name: str
     module: str
     reads: Literal["output", "input"] = "output"
     side: Side = "source"
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Where one family of models keeps its parts; paths from the model without its head.
-
-    Attributes:
-        embeddings: the module whose output enters block 0.
-        blocks: the list of blocks; a block's output is the residual stream after it.
-        attention: inside a block, the module whose output is the attention's contribution.
-        mlp: inside a block, the module that ``mlp_reads`` the neurons after the non-linearity.
-    """
-
-    embeddings: str
-    blocks: str
-    attention: str
-    mlp: str
-    mlp_reads: Literal["output", "input"] = "output"
-
-
-BERT = Architecture("embeddings", "encoder.layer", "attention.output.dense", "intermediate")
-LLAMA = Architecture("embed_tokens", "layers", "self_attn", "mlp.down_proj", "input")
-
-ARCHITECTURES = {
-    "bert": BERT,
-    "camembert": BERT,
-    "distilbert": Architecture("embeddings", "transformer.layer", "attention.out_lin", "ffn.lin2", "input"),
-    "electra": BERT,
-    "gpt2": Architecture("drop", "h", "attn", "mlp.act"),
-    "gpt_neox": Architecture("emb_dropout", "layers", "attention", "mlp.dense_4h_to_h", "input"),
-    "llama": LLAMA,
-    "mistral": LLAMA,
-    "qwen2": LLAMA,
-    "roberta": BERT,
-    "xlm-roberta": BERT,
-}
-"""By ``config.model_type``."""
+    units: tuple[int, int] | None = None
 
 
 def find_points(model: nn.Module, model_type: str) -> list[SitePoint]:
     """Every named site of a model: from the bottom up, the encoder before the decoder.
+
+    ``embeddings`` is what enters block 0, ``layers.N`` the residual stream after block N, ``layers.N.attn`` and
+    ``layers.N.cross_attn`` what the (cross-)attention's output projection makes (before any norm that follows
+    it), ``layers.N.heads.H`` the part of that projection's input that self-attention head H gives, and
+    ``layers.N.mlp`` the MLP's neurons after the non-linearity, in a gated MLP after the product with the gate.
+    Encoder-decoders put ``encoder.`` or ``decoder.`` before them. The LSTM models name what they have of these,
+    and the two directions of an encoder layer, ``encoder.layers.N.forward`` and ``.backward``.
 
     A model of an architecture that the table does not know has none; :func:`module_point` still reaches it.
     """
     if model_type == "onegrain_lstm_lm":
         return _recurrent("", model, "source")
     if model_type == "onegrain_lstm_nmt":
-        encoder = _recurrent("encoder.", model.get_submodule("encoder"), "source")
-        decoder = _recurrent("decoder.", model.get_submodule("decoder"), "target")
-        return [*encoder, *decoder, SitePoint("decoder.attention", "decoder.attention_site", side="target")]
-    if model_type in ARCHITECTURES:
-        return _transformer(ARCHITECTURES[model_type], model)
-    return []
+        decoder = _recurrent("decoder.", model, "target")
+        attention = SitePoint("decoder.attention", "decoder.attention_site", side="target")
+        return [*_recurrent("encoder.", model, "source"), *decoder, attention]
+    return [point for stack in ARCHITECTURES.get(model_type, ()) for point in _stack(stack, model)]
 
 
 def module_point(model: nn.Module, path: str) -> SitePoint:
@@ -98,28 +68,51 @@ def module_point(model: nn.Module, path: str) -> SitePoint:
     return SitePoint(path, path, side="target" if translates and "encoder" not in path.split(".") else "source")
 
 
-def _recurrent(prefix: str, part: nn.Module, side: Side) -> list[SitePoint]:
-    layers = part.get_submodule("layers")
-    count = sum(1 for _ in layers.children())
+def _recurrent(prefix: str, model: nn.Module, side: Side) -> list[SitePoint]:
+    layers = model.get_submodule(f"{prefix}layers")
     points = [SitePoint(f"{prefix}embeddings", f"{prefix}embeddings_site", side=side)]
-    return points + [
-        SitePoint(f"{prefix}layers.{number}", f"{prefix}layers.{number}.site", side=side)
-        for number in range(count)
-    ]
+    for number, layer in enumerate(layers.children()):
+        name, site = f"{prefix}layers.{number}", f"{prefix}layers.{number}.site"
+        points.append(SitePoint(name, site, side=side))
+        if isinstance(layer, BidirectionalLayer):
+            half = layer.backward_lstm.hidden_size
+            points += [
+                SitePoint(f"{name}.forward", site, side=side, units=(0, half)),
+                SitePoint(f"{name}.backward", site, side=side, units=(half, 2 * half)),
+            ]
+    return points
 
 
-def _transformer(parts: Architecture, model: nn.Module) -> list[SitePoint]:
+def _stack(parts: Stack, model: nn.Module) -> list[SitePoint]:
     base = getattr(model, "base_model", model)
     root = "" if base is model else f"{model.base_model_prefix}."
-    points = [SitePoint("embeddings", root + parts.embeddings)]
-    for number, _ in enumerate(base.get_submodule(parts.blocks).children()):
-        block = f"{root}{parts.blocks}.{number}"
+    blocks, name = f"{root}{parts.blocks}", f"{parts.name}layers"
+    points = [SitePoint(f"{parts.name}embeddings", f"{blocks}.0", "input", parts.side)]
+    for number, _ in enumerate(model.get_submodule(blocks).children()):
+        here, block = f"{name}.{number}", f"{blocks}.{number}"
+        projection = f"{block}.{parts.attention}"
+        points.append(SitePoint(here, block, side=parts.side))
+        points.append(SitePoint(f"{here}.attn", projection, side=parts.side))
+        if parts.cross is not None:
+            points.append(SitePoint(f"{here}.cross_attn", f"{block}.{parts.cross}", side=parts.side))
         points += [
-            SitePoint(f"layers.{number}", block),
-            SitePoint(f"layers.{number}.attn", f"{block}.{parts.attention}"),
-            SitePoint(f"layers.{number}.mlp", f"{block}.{parts.mlp}", parts.mlp_reads),
+            SitePoint(f"{here}.heads.{head}", projection, "input", parts.side, units)
+            for head, units in enumerate(_heads(model, projection, parts.side))
         ]
+        points.append(SitePoint(f"{here}.mlp", f"{block}.{parts.mlp}", "input", parts.side))
     return points
+
+
+def _heads(model: nn.Module, projection: str, side: Side) -> list[tuple[int, int]]:
+    """The units of each head in what the attention's output projection reads."""
+    heads, width = count_heads(model.config, side), input_width(model, projection)
+    if width % heads:
+        raise ModelError(
+            f"module {projection!r} reads {width} values, which {heads} heads cannot share evenly; the "
+            f"configuration of {type(model).__name__} does not fit its weights"
+        )
+    size = width // heads
+    return [(size * head, size * (head + 1)) for head in range(heads)]
 
 
 def _some(names: Sequence[str]) -> str:

@@ -31,14 +31,21 @@ def translate(
     erased model that never ends its sentence is cut there. The sentences beside it in its batch have no say.
     """
     rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()))]
+    start = _start(loaded)
     translations = [""] * len(rows)
     with progress("translate", len(rows), "sentences") as advance:
         for batch in by_length([len(row) for row in rows], batch_size):
             inputs = loaded.batch([rows[i] for i in batch])
             limits = [min(max_new_tokens, 2 * len(rows[i]) + 10) for i in batch]
-            made = loaded.model.generate(**inputs, num_beams=beams, do_sample=False, max_new_tokens=max(limits))
-            # what generate returns starts with the decoder's start token
-            kept = [ids[: 1 + limit] for ids, limit in zip(made.tolist(), limits, strict=True)]
+            made = loaded.model.generate(
+                **inputs,
+                decoder_input_ids=torch.tensor([start] * len(batch), device=loaded.device),
+                decoder_start_token_id=start[0],
+                num_beams=beams,
+                do_sample=False,
+                max_new_tokens=max(limits) + 1,  # the last is not kept: BART and its like force an end there
+            )
+            kept = [ids[: len(start) + limit] for ids, limit in zip(made.tolist(), limits, strict=True)]
             texts = loaded.tokenizer.batch_decode(
                 kept, skip_special_tokens=True, clean_up_tokenization_spaces=False
             )
@@ -46,3 +53,12 @@ def translate(
                 translations[int(sentence)] = text.strip()
             advance(len(batch))
     return translations
+
+
+def _start(loaded: LoadedModel) -> list[int]:
+    """The special subwords that the decoder reads before the first word: its start, and a language if any.
+
+    What ``generate`` returns starts with them.
+    """
+    (shown,), (word,) = loaded.encode_target([["a"]]), loaded.encode_labels([["a"]])
+    return shown.ids[: 1 + word.word_of.index(0)]
