@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from contextlib import nullcontext
@@ -16,6 +15,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelF
 
 from onegrain.core.provenance import ModelIdentity
 from onegrain.errors import ModelError, ParameterError
+from onegrain.models.hashing import hash_tensors
 from onegrain.models.loaded import LoadedModel, Task
 from onegrain.models.quiet import quiet_transformers
 
@@ -86,12 +86,7 @@ def load_model(
 
 def hash_weights(network: nn.Module) -> str:
     """SHA-256 (hex) of every parameter and buffer, by name; the same for equal weights wherever they lie."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    return hash_tensors(network.state_dict())
 
 
 def _task(config: Any) -> tuple[Task, Any]:

@@ -1,0 +1,139 @@
+"""The formulas of learned dictionaries: from a site's value to latents, and what a latent adds to it.
+
+They are those of SAELens (``sae_lens/saes``; before version 6 ``sae_lens/sae.py``). Dictionaries of the kind
+``standard`` are due to Bricken et al. (2023), ``gated`` to Rajamanoharan et al. (2024a), ``jumprelu`` to
+Rajamanoharan et al. (2024b) and ``topk`` to Gao et al. (2024).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+__all__ = [
+    "ENCODER_TENSORS",
+    "SCALING",
+    "Activation",
+    "Architecture",
+    "Formula",
+    "Normalization",
+    "decoder_rows",
+    "latents_of",
+    "normalize",
+]
+
+Architecture = Literal["standard", "gated", "jumprelu", "topk"]
+Activation = Literal["relu", "tanh-relu"]
+Normalization = Literal["none", "expected_average_only_in", "constant_norm_rescale", "layer_norm"]
+
+ENCODER_TENSORS: dict[Architecture, tuple[str, ...]] = {
+    "standard": ("W_enc", "b_enc"),
+    "topk": ("W_enc", "b_enc"),
+    "jumprelu": ("W_enc", "b_enc", "threshold"),
+    "gated": ("W_enc", "b_gate", "r_mag", "b_mag"),
+}
+"""What an encoder of each architecture is made of."""
+
+SCALING = "finetuning_scaling_factor"
+"""The tensor that multiplies latents before the decoder, in files of before SAELens 6."""
+
+STABILISER = 1e-5
+"""What ``layer_norm`` adds to the standard deviation, on the way in only."""
+
+
+@dataclass(frozen=True)
+class Formula:
+    """How latents come from a site's value.
+
+    Attributes:
+        architecture: ``standard``, ``gated``, ``jumprelu`` or ``topk``.
+        width_in: units of the site, SAELens's ``d_in``.
+        size: number of latents, SAELens's ``d_sae``.
+        activation: what follows the encoder's linear map.
+        k: how many latents ``topk`` keeps.
+        subtracts_bias: whether the decoder's bias is taken off the (normalised) value first.
+        normalization: what is done to the value before that.
+        scale: what ``expected_average_only_in`` multiplies values by.
+        weighs_by_norm: whether ``topk`` compares and gives latents times the norm of their decoder rows.
+    """
+
+    architecture: Architecture
+    width_in: int
+    size: int
+    activation: Activation = "relu"
+    k: int | None = None
+    subtracts_bias: bool = True
+    normalization: Normalization = "none"
+    scale: float = 1.0
+    weighs_by_norm: bool = False
+
+    def describe(self) -> str:
+        """One line that two formulas share only if they compute the same."""
+        told: list[str] = [self.architecture, self.activation]
+        told += [f"k={self.k}"] if self.k is not None else []
+        told += ["weighs by norm"] if self.weighs_by_norm else []
+        told += ["subtracts bias"] if self.subtracts_bias else []
+        told += [f"normalization={self.normalization}"] if self.normalization != "none" else []
+        told += [f"scale={self.scale!r}"] if self.normalization == "expected_average_only_in" else []
+        return ", ".join(told)
+
+
+def normalize(formula: Formula, values: Tensor) -> tuple[Tensor, Tensor | float]:
+    """The values as the encoder wants them, and how much of the site one unit of them is."""
+    if formula.normalization == "expected_average_only_in":
+        return values * formula.scale, 1 / formula.scale
+    if formula.normalization == "constant_norm_rescale":
+        factor = formula.width_in**0.5 / values.norm(dim=-1, keepdim=True)
+        return values * factor, 1 / factor
+    if formula.normalization == "layer_norm":
+        centred = values - values.mean(dim=-1, keepdim=True)
+        deviation = centred.std(dim=-1, keepdim=True)
+        return centred / (deviation + STABILISER), deviation
+    return values, 1.0
+
+
+def latents_of(
+    formula: Formula, weights: Mapping[str, Tensor], inputs: Float[Tensor, "... width"]
+) -> Float[Tensor, "... latents"]:
+    """Encoder and activation, on values that are normalised and centred."""
+    linear = inputs @ weights["W_enc"]
+    if formula.architecture == "gated":
+        magnitudes = linear * weights["r_mag"].exp() + weights["b_mag"]
+        return _activate(formula, magnitudes) * (linear + weights["b_gate"] > 0)
+    linear = linear + weights["b_enc"]
+    if formula.architecture == "jumprelu":
+        return _activate(formula, linear) * (linear > weights["threshold"])
+    if formula.k is not None:
+        linear = linear * _norms(weights) if formula.weighs_by_norm else linear
+        return _activate(formula, linear) * _largest(linear, formula.k)
+    return _activate(formula, linear)
+
+
+def _activate(formula: Formula, linear: Tensor) -> Tensor:
+    return linear.relu().tanh() if formula.activation == "tanh-relu" else linear.relu()
+
+
+def _largest(linear: Float[Tensor, "... latents"], k: int) -> Bool[Tensor, "... latents"]:
+    """Which are among the k largest, bool; the first of equals."""
+    last = linear.topk(k, dim=-1).values.amin(dim=-1, keepdim=True)
+    above, level = linear > last, linear == last
+    room = k - above.sum(dim=-1, keepdim=True)
+    return above | (level & (level.cumsum(dim=-1) <= room))
+
+
+def decoder_rows(formula: Formula, weights: Mapping[str, Tensor]) -> Float[Tensor, "latents width"]:
+    """What a latent of 1 adds to a normalised value, (size, width_in)."""
+    decoder = weights["W_dec"]
+    if formula.weighs_by_norm:
+        decoder = decoder / _norms(weights).unsqueeze(1)
+    if SCALING in weights:
+        decoder = decoder * weights[SCALING].unsqueeze(1)
+    return decoder
+
+
+def _norms(weights: Mapping[str, Tensor]) -> Float[Tensor, " latents"]:
+    return weights["W_dec"].norm(dim=-1)
