@@ -22,7 +22,7 @@ from onegrain.core.provenance import CorpusIdentity, Provenance
 from onegrain.engines import Engine, LocalEngine, Work, engine_named
 from onegrain.errors import InputError, MismatchError, ParameterError
 from onegrain.models.loaded import LoadedModel
-from onegrain.models.loading import Origin, load_model
+from onegrain.models.loading import load_model
 from onegrain.models.sites import Side, SitePoint
 
 __all__ = ["extract"]
@@ -106,7 +106,6 @@ def extract(
     parameters: dict[str, Any] = {
         **asdict(wording),
         "dtype": dtype,
-        **loaded.dictionary_identities(space.sites),
     }
     if rows.words is not corpus:
         parameters |= {"read_from": CorpusIdentity.of(corpus).model_dump()}
@@ -137,7 +136,7 @@ class RemoteReader:
         threads: of a forward pass; sums round by it.
     """
 
-    origin: Origin
+    origin: Any
     weight_hash: str
     corpus: Corpus
     sites: tuple[str, ...]
@@ -165,7 +164,7 @@ def _start(engine: Engine, reader: Reader, corpus: Corpus) -> Callable[[], Work]
         return lambda: reader.read
     loaded = reader.loaded
     return RemoteReader(
-        loaded.require_origin(),
+        loaded.origin,
         loaded.identity.weight_hash,
         corpus,
         reader.space.sites,

@@ -57,7 +57,7 @@ class Folder(ABC):
         """A file's bytes, or None where there is none."""
 
     @abstractmethod
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | memoryview) -> None:
         """Write a file, whole or not at all."""
 
     @abstractmethod
@@ -141,7 +141,7 @@ class LocalFolder(Folder):
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | memoryview) -> None:
         """Write a file beside its place and move it there."""
         with whole_file(self._path / name, force=True) as partial:
             partial.write_bytes(data)
@@ -228,10 +228,10 @@ class RemoteFolder(Folder):
             except FileNotFoundError:
                 return None
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes | memoryview) -> None:
         """Put an object; object stores show it whole or not at all."""
         with self.errors():
-            self._files.pipe_file(self._path(name), data)
+            self._files.pipe_file(self._path(name), bytes(data))
 
     def names(self) -> list[str]:
         """The names of all objects, sorted."""

@@ -77,7 +77,7 @@ class Reader:
         first, last = (int(corpus.sentence_of_word[word]) for word in (start, stop - 1))
         rows = [row for number in range(first, last + 1) for row in self.rows.sentence(number)]
         base = int(corpus.offsets[first])
-        values = torch.full((int(corpus.offsets[last + 1]) - base, self.space.size), torch.nan)
+        values = np.empty((int(corpus.offsets[last + 1]) - base, self.space.size), dtype=np.float32)
         read = np.zeros(len(values), dtype=bool)
         told = 0
         trimmed = _without_logits(self.loaded) if self._named_only() else nullcontext()
@@ -87,15 +87,16 @@ class Reader:
                 chosen = [rows[at] for at in batch]
                 record.clear()
                 self._run(chosen)
-                self._take(record, chosen, values, base)
+                self._take(record, chosen, torch.from_numpy(values), base)
                 read[np.concatenate([row.words for row in chosen]) - base] = True
                 now = int(read[start - base : stop - base].sum())
                 advance(now - told)
                 told = now
         advance(stop - start - told)
         self.rows.forget(last)
+        values[~read] = np.nan
         inside = slice(start - base, stop - base)
-        return Block(values[inside].numpy(), ~read[inside])
+        return Block(values[inside], ~read[inside])
 
     def _run(self, rows: Sequence[Row]) -> None:
         ids = [row.ids.tolist() for row in rows]

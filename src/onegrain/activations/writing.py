@@ -16,6 +16,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import StorePath
 
 from onegrain.activations.folder import LEASE, Folder, folder_at
+from onegrain.activations.shards import ShardEncoder
 from onegrain.activations.store import FORMAT, JOURNAL, MANIFEST, SHARDS, Grid, beside, read_manifest, seal
 from onegrain.core.corpus import Corpus
 from onegrain.core.provenance import Provenance
@@ -162,7 +163,8 @@ class StoreWriter:
                     self._clear()
                 self.done = self._begin() if folder.read(JOURNAL) is None else self._resume()
                 self._write_beside()
-                self._array = self._create_array()
+                self._create_array()
+                self._encoder = ShardEncoder(content.grid, content.dtype)
             except BaseException:
                 self.close()
                 raise
@@ -195,7 +197,7 @@ class StoreWriter:
         start, stop = self.span(self.done)
         stored = self._converted(block, missing)
         with self.folder.errors():
-            self._array[start:stop] = stored
+            self.folder.write(f"{SHARDS}{self.done}/0", self._encoder.encode(stored))
             self._note(self.done + 1)
         self.done += 1
 
@@ -288,10 +290,10 @@ class StoreWriter:
         )
         array[:] = values
 
-    def _create_array(self) -> Any:
+    def _create_array(self) -> None:
         """NaN fills what is not written, so that a shard that is lost cannot pass for zeros."""
         grid = self.content.grid
-        return zarr.create_array(
+        zarr.create_array(
             StorePath(self.folder.array_store("activations", read_only=False)),
             shape=(self.content.corpus.n_words, self.content.space.size),
             shards=(grid.rows, grid.columns),
@@ -300,7 +302,6 @@ class StoreWriter:
             filters=None,
             compressors=[Crc32cCodec()],
             fill_value=float("nan"),
-            config={"write_empty_chunks": True},
         )
 
     def _converted(self, block: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
