@@ -1,8 +1,11 @@
-"""Run as a script: extract again and again, killed by SIGKILL at one write after the other, and resume.
+"""Run as a script: extract again and again, ended by SIGKILL at one moment or the other, and go on.
 
-Usage: interrupted.py MODEL FOLDER STRIDE. For every STRIDE-th n the extraction is killed when it is about to
-do its n-th change to the store (opening a file to write, renaming, removing), then run again, and every file of
-the store is compared with one that was made without interruption. Prints the number of kills.
+Usage: interrupted.py MODEL FOLDER changes STRIDE, or interrupted.py MODEL FOLDER moments COUNT.
+
+With ``changes``, for every STRIDE-th n, the extraction is killed when it is about to do its n-th change to the
+store (opening a file to write, renaming, removing). With ``moments`` it is killed COUNT times from outside, at
+random times between its beginning and its end. Each time it is run again, and every file of the store is compared
+with one that was made without interruption. Prints the number of kills.
 """
 
 from __future__ import annotations
@@ -11,19 +14,25 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 import onegrain.activations.store as store_module
-from onegrain.activations import extract
+from onegrain.activations import extract, extraction
 from onegrain.models import load_model
 from tiny import plain_corpus
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link"}
 
 
-def in_child(work: Callable[[], object]) -> int:
-    """Run some work in a fork and return how it ended (negative: the signal that ended it)."""
+def in_child(work: Callable[[], object], seconds: float | None = None) -> int:
+    """Run some work in a fork and return how it ended (negative: the signal that ended it).
+
+    With ``seconds`` it is killed after so long.
+    """
     child = os.fork()
     if child == 0:
         code = 1
@@ -33,6 +42,9 @@ def in_child(work: Callable[[], object]) -> int:
         finally:
             sys.stderr.flush()
             os._exit(code)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -56,30 +68,54 @@ def content(store: Path) -> dict[str, bytes]:
     return {str(p.relative_to(store)): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
 
 
-def main() -> None:
-    model, folder = load_model(sys.argv[1]), Path(sys.argv[2])
-    store_module.MOST_ROWS = 20
-    whole, out = folder / "whole.zarr", folder / "killed.zarr"
-    assert in_child(lambda: extract(model, plain_corpus(), whole)) == 0
-    expected = content(whole)
-    change = kills = 0
-    while True:
+def killed_at_changes(work: Callable[[], object], out: Path, stride: int) -> Iterator[int]:
+    """How each killed run ended, at every ``stride``-th change; the last is not killed any more."""
+    change, ended = 0, -1
+    while ended:
 
         def killed(change: int = change) -> None:
             kill_at(change, out)
-            extract(model, plain_corpus(), out)
+            work()
 
         ended = in_child(killed)
-        if ended == 0:
-            break
-        assert ended == -signal.SIGKILL, ended
-        again = in_child(lambda: extract(model, plain_corpus(), out))
-        assert again == 0, f"after a kill at change {change} the extraction does not go on"
-        assert content(out) == expected, f"after a kill at change {change} the stores differ"
+        yield ended
+        change += stride
+
+
+def killed_at_moments(work: Callable[[], object], count: int, longest: float) -> Iterator[int]:
+    """How each run ended that was killed at a random moment."""
+    for seconds in np.random.default_rng(0).uniform(0.0, longest, count).tolist():
+        yield in_child(work, seconds)
+
+
+def main() -> None:
+    model, folder, way, number = load_model(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    store_module.MOST_ROWS = 20
+    extraction.READ_BYTES = 2 * 20 * 48 * 4
+    whole, out = folder / "whole.zarr", folder / "killed.zarr"
+    assert in_child(lambda: extract(model, plain_corpus(), whole)) == 0
+    expected = content(whole)
+    assert len([name for name in expected if "activations/c" in name]) == 4
+
+    def work() -> object:
+        return extract(model, plain_corpus(), out)
+
+    began = time.monotonic()
+    assert in_child(work) == 0
+    took = time.monotonic() - began
+    shutil.rmtree(out)
+    ways = {"changes": lambda: killed_at_changes(work, out, number)}
+    ways["moments"] = lambda: killed_at_moments(work, number, took)
+    kills = 0
+    for ended in ways[way]():
+        if ended == -signal.SIGKILL:
+            kills += 1
+            if content(out) != expected:
+                assert in_child(work) == 0, f"after kill {kills} the extraction does not go on"
+        else:
+            assert ended == 0, ended
+        assert content(out) == expected, f"after kill {kills} the stores differ"
         shutil.rmtree(out)
-        change += int(sys.argv[3])
-        kills += 1
-    assert content(out) == expected
     print(kills)
 
 

@@ -20,6 +20,7 @@ from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.batching import Encoded, pad_batch
 from onegrain.models.hooks import Edit, Recording, editing, recording
 from onegrain.models.limits import is_causal, longest_row
+from onegrain.models.origin import Origin
 from onegrain.models.scoring import sentence_losses
 from onegrain.models.sites import Side, SitePoint, find_points, module_point
 from onegrain.models.translating import translate
@@ -39,17 +40,23 @@ class LoadedModel:
         tokenizer: its tokenizer.
         identity: where it came from, and the hash of its weights.
         task: what the model can be measured on.
+        origin: how another process loads the same model.
     """
 
     model: Any
     tokenizer: Any
     identity: ModelIdentity
     task: Task
+    origin: Origin
 
     @property
     def device(self) -> torch.device:
-        """The device that inputs go to."""
-        return self.model.device
+        """The device that inputs go to: that of the embeddings, where the model is spread over several."""
+        if not hasattr(self.model, "hf_device_map"):
+            return self.model.device
+        embeddings = self.model.get_input_embeddings()
+        place = getattr(getattr(embeddings, "_hf_hook", None), "execution_device", None)
+        return embeddings.weight.device if place is None else torch.device(place)
 
     @cached_property
     def causal(self) -> bool:

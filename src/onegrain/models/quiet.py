@@ -1,13 +1,26 @@
-"""Keeping transformers from writing to the terminal; what there is to tell goes through our progress."""
+"""Keeping other libraries from writing to the terminal; what there is to tell goes through our progress."""
 
 from __future__ import annotations
 
+import logging as standard_logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from transformers.utils import logging
 
-__all__ = ["quiet_transformers"]
+__all__ = ["quiet_accelerate", "quiet_transformers"]
+
+
+@contextmanager
+def quiet_accelerate() -> Iterator[None]:
+    """No word of accelerate, inside the block, on which weights it put where it was told to."""
+    logger = standard_logging.getLogger("accelerate.big_modeling")
+    level = logger.level
+    logger.setLevel(standard_logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextmanager

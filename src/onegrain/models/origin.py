@@ -1,0 +1,63 @@
+"""Where a model was loaded from and how, so that another process can load the same one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from onegrain.errors import ParameterError
+
+if TYPE_CHECKING:
+    from onegrain.models.loaded import LoadedModel
+
+__all__ = ["DTYPES", "Origin"]
+
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The arguments of :func:`onegrain.models.loading.load_model`; it can be pickled.
+
+    Attributes:
+        path: the folder, as an absolute path, or the hub id.
+        name: what provenance calls the model.
+        device: where it runs; None for CUDA where there is one. None with a ``device_map``.
+        dtype: ``float32``, ``float16`` or ``bfloat16``.
+        device_map: how accelerate spreads the model over devices: ``auto``, ``balanced``, ..., or a dict from
+            module path to device; None for one device.
+        max_memory: how much each device may hold, with a ``device_map``; see accelerate.
+        offload_folder: where weights lie that the ``device_map`` puts on disk.
+        trust_remote_code: run code that the model's repository brings.
+        allow_pickle: load weights that are not safetensors.
+
+    Raises:
+        ParameterError: an unknown dtype, or options that exclude each other.
+    """
+
+    path: str
+    name: str
+    device: str | None = None
+    dtype: str = "float32"
+    device_map: str | dict[str, Any] | None = None
+    max_memory: dict[Any, Any] | None = None
+    offload_folder: str | None = None
+    trust_remote_code: bool = False
+    allow_pickle: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise ParameterError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        if self.device is not None and self.device_map is not None:
+            raise ParameterError(
+                f"device {self.device!r} and a device_map are given; a device_map says where every part runs, "
+                "so leave out device"
+            )
+        if self.device_map is None and (self.max_memory is not None or self.offload_folder is not None):
+            raise ParameterError("max_memory and offload_folder need a device_map; give device_map='auto'")
+
+    def load(self) -> LoadedModel:
+        """The model, loaded anew, with the same identity."""
+        from onegrain.models.loading import load_origin
+
+        return load_origin(self)
