@@ -36,8 +36,11 @@ PUBLIC = [
     "run_study",
     "sandbox",
     "stability",
+    "to_torch",
+    "to_xarray",
     "train_nlm",
     "train_nmt",
+    "verify_activations",
 ]
 
 

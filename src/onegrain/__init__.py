@@ -9,7 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onegrain.activations import Planted, PlantedNeurons, extract, open_activations, planted
+    from onegrain.activations import (
+        Planted,
+        PlantedNeurons,
+        extract,
+        open_activations,
+        planted,
+        to_torch,
+        to_xarray,
+        verify_activations,
+    )
     from onegrain.core.activations import Activations
     from onegrain.core.corpus import Corpus, LabelLayer
     from onegrain.core.curve import Curve
@@ -65,8 +74,11 @@ _HOMES = {
     "run_study": "onegrain.studies",
     "sandbox": "onegrain.corpora",
     "stability": "onegrain.rankings",
+    "to_torch": "onegrain.activations",
+    "to_xarray": "onegrain.activations",
     "train_nlm": "onegrain.models",
     "train_nmt": "onegrain.models",
+    "verify_activations": "onegrain.activations",
 }
 
 __all__ = [
@@ -101,8 +113,11 @@ __all__ = [
     "run_study",
     "sandbox",
     "stability",
+    "to_torch",
+    "to_xarray",
     "train_nlm",
     "train_nmt",
+    "verify_activations",
 ]
 
 

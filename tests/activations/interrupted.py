@@ -4,8 +4,8 @@ Usage: interrupted.py MODEL FOLDER changes STRIDE, or interrupted.py MODEL FOLDE
 
 With ``changes``, for every STRIDE-th n, the extraction is killed when it is about to do its n-th change to the
 store (opening a file to write, renaming, removing). With ``moments`` it is killed COUNT times from outside, at
-random times between its beginning and its end. Each time it is run again, and every file of the store is compared
-with one that was made without interruption. Prints the number of kills.
+random times between its beginning and its end. Each time it is run again, and every file of the store is
+compared with one that was made without interruption. Prints the number of kills.
 """
 
 from __future__ import annotations

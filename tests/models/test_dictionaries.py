@@ -525,3 +525,38 @@ def test_weights_follow_the_values(tmp_path, values, architecture):
     close(changed.cpu(), dictionary.decode_change(values, latents.cpu(), latents.cpu() * 0))
     assert dictionary.decode_change(there, latents, latents.clone()).equal(there)
     assert dictionary.weights["W_enc"].device.type == "cpu"
+
+
+def test_latents_are_a_site_that_is_read_edited_and_loaded_elsewhere(models, tmp_path):
+    """The site's latents are those of its value; an edit of one adds its decoder row, and nothing else."""
+    folder = save_dictionary(tmp_path / "sae", config_v6(), random_weights("standard"))
+    loaded = models["gpt2"].with_dictionary("layers.0", folder)
+    assert models["gpt2"].points.keys() == loaded.points.keys() - {"layers.0.latents"}
+    assert "layers.0.latents" not in [point.name for point in loaded.select()]
+    assert loaded.space(["layers.0.latents"]).widths == (SIZE,)
+    dictionary, ids = loaded.dictionaries["layers.0"], [[5, 9, 30, 7]]
+    points = loaded.select(["layers.0", "layers.0.latents"])
+    with torch.no_grad(), loaded.recording(points) as record:
+        loaded.forward(ids)
+        value, latents = record["layers.0"], record["layers.0.latents"]
+    torch.testing.assert_close(latents, dictionary.encode(value), rtol=0, atol=0)
+    unit = int(latents[0].amax(dim=0).argmax())
+    assert float(latents[0, :, unit].max()) > 0
+
+    def silence(seen):
+        changed = seen.clone()
+        changed[..., unit] = 0.0
+        return changed
+
+    with torch.no_grad(), loaded.editing({points[1]: silence}), loaded.recording([points[0]]) as record:
+        loaded.forward(ids)
+        after = record["layers.0"]
+    expected = value - latents[..., unit, None] * dictionary.weights["W_dec"][unit]
+    torch.testing.assert_close(after, expected, rtol=1e-5, atol=1e-6)
+    again = loaded.origin.load()
+    assert again.dictionaries["layers.0"].identity == dictionary.identity
+    assert again.space("*") == loaded.space("*")
+    with pytest.raises(ModelError, match="has a dictionary already"):
+        loaded.with_dictionary("layers.0", folder)
+    with pytest.raises(MismatchError, match=r"reads 16 units, but site 'layers\.0\.mlp' has 64"):
+        models["gpt2"].with_dictionary("layers.0.mlp", folder)

@@ -1,4 +1,4 @@
-"""Activations: read every word of a corpus with a model, and keep what the neurons did in a store on disk.
+"""Activations: read every word of a corpus with a model, and keep what the neurons did in a store.
 
 Opening a store needs neither torch nor transformers; :func:`extract` loads them when it is first asked for.
 """
@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Any
 from onegrain.activations.planted_neurons import PlantedNeurons
 from onegrain.activations.planting import Planted, planted
 from onegrain.activations.store import open_activations
+from onegrain.activations.verifying import verify_activations
+from onegrain.activations.views import to_torch, to_xarray
 
 if TYPE_CHECKING:
     from onegrain.activations.extraction import extract
 
-__all__ = ["Planted", "PlantedNeurons", "extract", "open_activations", "planted"]
+__all__ = [
+    "Planted",
+    "PlantedNeurons",
+    "extract",
+    "open_activations",
+    "planted",
+    "to_torch",
+    "to_xarray",
+    "verify_activations",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -38,7 +38,7 @@ def require_aggregate(name: str) -> Aggregate:
     raise ParameterError(f"aggregate must be one of {', '.join(get_args(Aggregate))}, got {name!r}")
 
 
-def align(word_of: Sequence[int], n_words: int, aggregate: Aggregate) -> Alignment:
+def align(word_of: Sequence[int] | np.ndarray, n_words: int, aggregate: Aggregate) -> Alignment:
     """Choose the subwords of each word.
 
     Args:

@@ -23,6 +23,7 @@ from onegrain.engines import Engine, LocalEngine, Work, engine_named
 from onegrain.errors import InputError, MismatchError, ParameterError
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.loading import load_model
+from onegrain.models.origin import Origin
 from onegrain.models.sites import Side, SitePoint
 
 __all__ = ["extract"]
@@ -55,8 +56,8 @@ def extract(
     reads the source; a word's value is the decoder's state where the word is its input, and the store's words
     are those of the parallel side.
 
-    A word to which the tokenizer gives no subword, or that a long sentence leaves out, has no activation: its row
-    is NaN, and ``Activations.missing`` and the store say so.
+    A word to which the tokenizer gives no subword, or that a long sentence leaves out, has no activation: its
+    row is NaN, and ``Activations.missing`` and the store say so.
 
     A run that was cut off, whatever by, goes on when it is started again with the same arguments, and its store
     has the bytes of one that ran through. Another ``batch_size`` or ``engine`` may be given then; another batch
@@ -71,8 +72,8 @@ def extract(
         aggregate: a word's value is that of its ``last`` or ``first`` subword, or their ``mean``.
         dtype: ``float32``, or ``float16`` for half the space.
         side: ``source`` or ``target``; by default that of the sites, which must then agree.
-        long: what is done with a sentence longer than the model reads: ``error``, ``truncate`` or ``window``; see
-            :class:`~onegrain.activations.rows.Wording`.
+        long: what is done with a sentence longer than the model reads: ``error``, ``truncate`` or ``window``;
+            see :class:`~onegrain.activations.rows.Wording`.
         special_tokens: give the special tokens around each sentence rows of their own, as words without labels.
         bos: put the start token before each sentence where the tokenizer does not.
         batch_size: rows in one forward pass at most; the values do not depend on it, but for rounding.
@@ -107,6 +108,8 @@ def extract(
         **asdict(wording),
         "dtype": dtype,
     }
+    if dictionaries := {point.name: point.dictionary.identity for point in points if point.dictionary}:
+        parameters["dictionaries"] = dictionaries
     if rows.words is not corpus:
         parameters |= {"read_from": CorpusIdentity.of(corpus).model_dump()}
     provenance = Provenance(
@@ -136,7 +139,7 @@ class RemoteReader:
         threads: of a forward pass; sums round by it.
     """
 
-    origin: Any
+    origin: Origin
     weight_hash: str
     corpus: Corpus
     sites: tuple[str, ...]
@@ -150,8 +153,8 @@ class RemoteReader:
         loaded = self.origin.load()
         if loaded.identity.weight_hash != self.weight_hash:
             raise MismatchError(
-                f"the weights of {self.origin.path} are not those of the model that was given; save the model, and "
-                "give the folder"
+                f"the weights of {self.origin.path} are not those of the model that was given; save the "
+                "model, and give the folder"
             )
         points = loaded.select(list(self.sites))
         space = loaded.space(list(self.sites))

@@ -109,7 +109,7 @@ class Reader:
             self.loaded.forward(ids)
 
     def _take(self, record: Recording, rows: Sequence[Row], values: Tensor, base: int) -> None:
-        """Put what the sites held at the words of the rows into ``values``, whose first row is word ``base``."""
+        """Put what the sites held at the words of the rows into ``values``, whose first word is ``base``."""
         words = np.concatenate([row.words for row in rows])
         places = torch.from_numpy(words - base)
         longest = max(len(row.ids) for row in rows)
@@ -128,9 +128,9 @@ class Reader:
         row, column = torch.nonzero(~torch.isfinite(taken))[0].tolist()
         word, corpus = int(words[row]), self.rows.words
         raise ModelError(
-            f"{self.loaded.identity.id} gives {float(taken[row, column])} at {point.name}:{column} for word {word} "
-            f"({corpus.words[word]!r}, sentence {corpus.sentence_of_word[word]}); load the model in float32, or "
-            "leave out that site"
+            f"{self.loaded.identity.id} gives {float(taken[row, column])} at {point.name}:{column} for word "
+            f"{word} ({corpus.words[word]!r}, sentence {corpus.sentence_of_word[word]}); load the model in "
+            "float32, or leave out that site"
         )
 
     def _named_only(self) -> bool:

@@ -263,7 +263,7 @@ def _too_long(
     remedy = "use long=truncate" if beside else "use long=window or long=truncate"
     return CorpusError(
         f"sentence {number} (counted from 0) has {len(corpus.sentence(number))} words, {length} subwords, "
-        f"but {loaded.identity.id} reads at most {loaded.longest} subwords; {remedy} (--long), split the sentence "
-        "or leave it out",
+        f"but {loaded.identity.id} reads at most {loaded.longest} subwords; {remedy} (--long), split the "
+        "sentence or leave it out",
         corpus.source,
     )

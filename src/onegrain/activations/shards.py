@@ -1,7 +1,7 @@
 """The bytes of a shard, as Zarr's ``sharding_indexed`` codec lays them out.
 
-Zarr reads what is written here. Its own writer copies every value several times, into memory that is new each time;
-here a value is copied once, into a buffer that stays. Beside a small model the difference is felt.
+Zarr reads what is written here. Its own writer copies every value several times, into memory that is new each
+time; here a value is copied once, into a buffer that stays. Beside a small model the difference is felt.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ShardEncoder:
             index[row, column] = at, length
             at += length
         at = self._put(at, np.frombuffer(index.tobytes(), dtype=np.uint8))
-        return memoryview(self._buffer[:at])
+        return self._buffer[:at].data
 
     def _put_chunk(self, at: int, values: np.ndarray) -> None:
         raw = self._buffer[at : at + self._chunk_bytes]

@@ -129,7 +129,7 @@ def open_activations(path: str | os.PathLike[str]) -> Activations:
 
 
 def beside(folder: Folder) -> dict[str, str]:
-    """The SHA-256 (hex) of every file of a store but the shards, the manifest and what is there while writing."""
+    """The SHA-256 (hex) of every file but the shards, the manifest and what is there while writing."""
     names = [name for name in folder.names() if not name.startswith(SHARDS)]
     return {name: _digest(folder.read(name) or b"") for name in names if name not in (MANIFEST, JOURNAL, LEASE)}
 
@@ -156,8 +156,8 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
         return None
     if attributes.get("format") != FORMAT:
         raise RecordError(
-            f"{folder} has format {attributes.get('format')}, but this version of onegrain reads format {FORMAT}; "
-            "extract it again, or install the onegrain that wrote it"
+            f"{folder} has format {attributes.get('format')}, but this version of onegrain reads format "
+            f"{FORMAT}; extract it again, or install the onegrain that wrote it"
         )
     manifest = {name: value for name, value in attributes.items() if name != "checksum"}
     if seal(manifest) != data:

@@ -26,8 +26,8 @@ def to_torch(activations: Activations, start: int = 0, stop: int | None = None) 
 def to_xarray(activations: Activations) -> xarray.DataArray:
     """A float32 ``DataArray`` with dimensions ``word`` and ``neuron``; values are read as it is sliced.
 
-    Coordinates of ``word``: ``text``, ``sentence``, and a label layer each (empty where a word has no label); of
-    ``neuron``: ``neuron`` (``site:unit``), ``site`` and ``unit``.
+    Coordinates of ``word``: ``text``, ``sentence``, and each label layer (empty where a word has no label);
+    of ``neuron``: ``neuron`` (``site:unit``), ``site`` and ``unit``.
 
     Raises:
         MissingExtraError: xarray is not installed.
@@ -63,7 +63,7 @@ def to_xarray(activations: Activations) -> xarray.DataArray:
             np.arange(size)[np.atleast_1d(one) if not isinstance(one, slice) else one]
             for one, size in zip(key, Values.shape, strict=True)
         ]
-        block = activations.take(*picked)
+        block = activations.take(picked[0], picked[1])
         scalar = tuple(0 if np.ndim(one) == 0 and not isinstance(one, slice) else slice(None) for one in key)
         return block[scalar]
 

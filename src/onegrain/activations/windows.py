@@ -29,7 +29,7 @@ def specials(word_of: np.ndarray) -> tuple[int, int]:
 
 
 def shorten(ids: np.ndarray, word_of: np.ndarray, longest: int, around: tuple[int, int]) -> list[Window]:
-    """The sentence with as many of its first words as fit into ``longest`` subwords; none if the first does not."""
+    """The sentence with as many of its first words as fit; none where the first does not."""
     before, after = around
     starts, ends = _words(word_of[before : len(ids) - after])
     spans = [span for span in _spans(ends - starts, longest - before - after)[:1] if span[0] == 0]

@@ -194,7 +194,6 @@ class StoreWriter:
             ParameterError: a value that is not finite, or that float16 cannot hold.
             StorageError: the disk is full, read-only or gone.
         """
-        start, stop = self.span(self.done)
         stored = self._converted(block, missing)
         with self.folder.errors():
             self.folder.write(f"{SHARDS}{self.done}/0", self._encoder.encode(stored))
@@ -257,8 +256,8 @@ class StoreWriter:
         if other:
             other = [key for key in other if key != "grid"] or other
             raise MismatchError(
-                f"{self.folder} holds an unfinished extraction that was begun with other {' and '.join(other)}; "
-                "repeat its command to go on, or use --force (force=True) to start over"
+                f"{self.folder} holds an unfinished extraction that was begun with other "
+                f"{' and '.join(other)}; repeat its command to go on, or use --force (force=True) to start over"
             )
         there = set(self.folder.names())
         done = next((shard for shard in range(noted) if f"{SHARDS}{shard}/0" not in there), noted)
@@ -322,8 +321,8 @@ class StoreWriter:
             bad[missing] = False
         row, column = np.argwhere(bad)[0].tolist()
         raise ParameterError(
-            f"the activation of {self.content.space.name(column)} at word {self.rows_done + row} is not finite; "
-            "a store holds finite values only"
+            f"the activation of {self.content.space.name(column)} at word {self.rows_done + row} is not "
+            "finite; a store holds finite values only"
         )
 
     def _refuse_too_large(self, block: np.ndarray) -> None:

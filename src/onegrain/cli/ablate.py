@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onegrain.cli.console import Force, Json, emit, progress
+from onegrain.cli.modelling import (
+    AllowPickle,
+    Device,
+    DeviceMap,
+    Dictionaries,
+    ModelDtype,
+    OffloadFolder,
+    TrustRemoteCode,
+    model_from,
+)
 from onegrain.cli.reading import Limit, Lower
 
 if TYPE_CHECKING:
@@ -36,6 +46,13 @@ def run(
     batch_size: Annotated[int, typer.Option(help="Sentences at once.")] = 64,
     lower: Lower = False,
     limit: Limit = None,
+    device: Device = None,
+    device_map: DeviceMap = None,
+    offload_folder: OffloadFolder = None,
+    model_dtype: ModelDtype = "float32",
+    dictionary: Dictionaries = None,
+    trust_remote_code: TrustRemoteCode = False,
+    allow_pickle: AllowPickle = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -46,8 +63,18 @@ def run(
 
     require_free(out, force=force)
     order = Ranking.load(ranking)
-    curve = ablate(
+    loaded = model_from(
         model,
+        device=device,
+        device_map=device_map,
+        offload_folder=offload_folder,
+        dtype=model_dtype,
+        dictionaries=dictionary,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+    )
+    curve = ablate(
+        loaded,
         order if label is None else order.label(label),
         _metric(metric, data, beams=beams, tokenize=tokenize, lower=lower, limit=limit),
         steps=steps,

@@ -81,7 +81,7 @@ def importance(
 
 @app.command("words")
 def words(
-    store: Annotated[Path, typer.Argument(help="The activations.")],
+    store: Annotated[str, typer.Argument(help="The activations, a folder or a URL.")],
     neurons: Annotated[list[str], typer.Argument(help="Neurons, SITE:UNIT.")],
     n: Annotated[int, typer.Option(help="Words in each direction.")] = 10,
     min_count: Annotated[int, typer.Option(help="Leave out rarer words.")] = 1,
@@ -102,7 +102,7 @@ def words(
 @app.command("stability")
 def stability(
     ranking: Annotated[Path, typer.Argument(help="A ranking by lca.")],
-    store: Annotated[Path, typer.Argument(help="The activations that it was made from.")],
+    store: Annotated[str, typer.Argument(help="The activations that it was made from.")],
     out: Annotated[Path, typer.Option(help="The record to write, *.parquet.")],
     resamples: Annotated[int, typer.Option(help="Draws, splits and seeds; four probes for each.")] = 20,
     k: Annotated[

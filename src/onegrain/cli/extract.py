@@ -8,6 +8,16 @@ from typing import Annotated
 import typer
 
 from onegrain.cli.console import Force, Json, Sites, emit, progress
+from onegrain.cli.modelling import (
+    AllowPickle,
+    Device,
+    DeviceMap,
+    Dictionaries,
+    ModelDtype,
+    OffloadFolder,
+    TrustRemoteCode,
+    model_from,
+)
 from onegrain.cli.reading import Columns, Format, Labels, Limit, Lower, Target, corpus_from
 
 NAME = "extract"
@@ -16,7 +26,7 @@ NAME = "extract"
 def run(
     model: Annotated[str, typer.Argument(help="A model folder or hub id.")],
     corpus: Annotated[Path, typer.Argument(help="The corpus file.")],
-    out: Annotated[Path, typer.Option(help="The store to write, *.zarr.")],
+    out: Annotated[str, typer.Option(help="The store to write, *.zarr: a folder or a URL such as s3://...")],
     sites: Sites = None,
     aggregate: Annotated[
         str, typer.Option(help="A word's value: last, first or mean of its subwords.")
@@ -25,19 +35,39 @@ def run(
     side: Annotated[
         str | None, typer.Option(help="source or target words; as the sites are by default.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Sentences in one forward pass.")] = 64,
+    long: Annotated[
+        str,
+        typer.Option(
+            help="Of a sentence longer than the model reads: error, truncate, or window (overlapping)."
+        ),
+    ] = "error",
+    special_tokens: Annotated[
+        bool, typer.Option("--special-tokens", help="Rows of their own for the tokens around a sentence.")
+    ] = False,
+    bos: Annotated[
+        bool, typer.Option("--bos", help="Put the start token before sentences where the tokenizer does not.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(help="Sentences in one forward pass, at most.")] = 64,
+    engine: Annotated[str, typer.Option(help="local: this process; ray: a Ray cluster.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="Of a running Ray cluster; by default one of this machine.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Ray actors; by default one for each GPU, else for each node.")
+    ] = None,
+    device: Device = None,
+    device_map: DeviceMap = None,
+    offload_folder: OffloadFolder = None,
+    model_dtype: ModelDtype = "float32",
+    dictionary: Dictionaries = None,
     labels: Labels = None,
     format: Format = None,
     columns: Columns = None,
     target: Target = None,
     lower: Lower = False,
     limit: Limit = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run code that the model's repository brings.")
-    ] = False,
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Load weights that are not safetensors.")
-    ] = False,
+    trust_remote_code: TrustRemoteCode = False,
+    allow_pickle: AllowPickle = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -51,18 +81,41 @@ def run(
     from typing import Any, cast
 
     from onegrain.activations import extract
-    from onegrain.models import load_model
+    from onegrain.engines import engine_named
 
+    runner = engine_named(engine, address=address, workers=workers)
+    loaded = model_from(
+        model,
+        device=device,
+        device_map=device_map,
+        offload_folder=offload_folder,
+        dtype=model_dtype,
+        dictionaries=dictionary,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+    )
     made = extract(
-        load_model(model, trust_remote_code=trust_remote_code, allow_pickle=allow_pickle),
+        loaded,
         words,
         out,
         sites=sites,
         aggregate=aggregate,
         dtype=dtype,
         side=cast(Any, side),
+        long=long,
+        special_tokens=special_tokens,
+        bos=bos,
         batch_size=batch_size,
+        engine=runner,
         force=force,
         progress=progress(),
     )
-    emit({"store": str(out), "words": made.n_words, "neurons": made.n_neurons}, as_json)
+    emit(
+        {
+            "store": out,
+            "words": made.n_words,
+            "without activation": int((~made.present).sum()),
+            "neurons": made.n_neurons,
+        },
+        as_json,
+    )

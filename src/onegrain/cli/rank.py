@@ -18,13 +18,13 @@ NAME = "rank"
 
 def run(
     method: Annotated[str, typer.Argument(help="lca, maxcorr or random.")],
-    store: Annotated[Path, typer.Argument(help="The activations to rank the neurons of.")],
+    store: Annotated[str, typer.Argument(help="The activations to rank the neurons of, a folder or a URL.")],
     out: Annotated[Path, typer.Option(help="The ranking to write, *.parquet.")],
     label: Annotated[str | None, typer.Option(help="The label layer (lca).")] = None,
-    dev: Annotated[Path | None, typer.Option(help="Held-out store for the method's choices.")] = None,
-    test: Annotated[Path | None, typer.Option(help="Held-out store for the evaluation.")] = None,
+    dev: Annotated[str | None, typer.Option(help="Held-out store for the method's choices.")] = None,
+    test: Annotated[str | None, typer.Option(help="Held-out store for the evaluation.")] = None,
     others: Annotated[
-        list[Path] | None, typer.Option(help="Store of another model on the same words; may be repeated.")
+        list[str] | None, typer.Option(help="Store of another model on the same words; may be repeated.")
     ] = None,
     sites: Sites = None,
     seed: Annotated[int, typer.Option(help="Of whatever is random.")] = 0,
@@ -48,7 +48,7 @@ def run(
 
     require_free(out, force=force)
 
-    def opened(path: Path) -> Activations:
+    def opened(path: str) -> Activations:
         return open_activations(path).restrict(sites)
 
     ranking = rank(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onegrain.cli.console import Json, emit, show_table
+from onegrain.cli.console import Json, emit, progress, show_table
 
 NAME = "show"
 
@@ -16,14 +16,22 @@ def run(
     what: Annotated[str, typer.Argument(help="A ranking, curve, stability, store, model folder or hub id.")],
     rows: Annotated[int, typer.Option(help="Rows of a table to print.")] = 20,
     label: Annotated[str | None, typer.Option(help="Of a ranking: the order of one label.")] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Of a store: read all of it and check every checksum.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Say what a file is, in the terminal."""
     path = Path(what)
+    if path.suffix == ".zarr" or "://" in what or (path / "zarr.json").is_file():
+        _store(what, as_json, verify=verify)
+        return
+    if verify:
+        from onegrain.errors import ParameterError
+
+        raise ParameterError(f"{what} is no store of activations; --verify checks stores (*.zarr)")
     if path.suffix == ".parquet":
         _parquet(path, rows, label, as_json)
-    elif path.suffix == ".zarr" or (path / "zarr.json").is_file():
-        _store(path, as_json)
     else:
         _model(what, as_json)
 
@@ -94,9 +102,10 @@ def _stability(path: Path, rows: int, label: str | None, as_json: bool) -> None:
     show_table(found.of(KINDS[0]), str(path), rows=rows)
 
 
-def _store(path: Path, as_json: bool) -> None:
-    from onegrain.activations import open_activations
+def _store(path: str, as_json: bool, *, verify: bool) -> None:
+    from onegrain.activations import open_activations, verify_activations
 
+    checked = {"verified chunks": verify_activations(path, progress=progress())} if verify else {}
     store = open_activations(path)
     layers = {layer.name: len(layer.vocabulary) for layer in store.corpus.layers.values()}
     model = store.provenance.model
@@ -107,9 +116,11 @@ def _store(path: Path, as_json: bool) -> None:
             "corpus": store.corpus.source,
             "sentences": store.corpus.n_sentences,
             "words": store.n_words,
+            "without activation": int((~store.present).sum()),
             "neurons": store.space.describe(),
             "dtype": str(store.array.dtype),
             "label layers": ", ".join(f"{name} ({count})" for name, count in sorted(layers.items())),
+            **checked,
         },
         as_json,
     )

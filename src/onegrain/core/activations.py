@@ -104,7 +104,9 @@ class Activations:
         return np.flatnonzero(found.codes == found.vocabulary.index(label))
 
     def take(
-        self, words: Sequence[int] | np.ndarray | None = None, neurons: Sequence[str | int] | None = None
+        self,
+        words: Sequence[int] | np.ndarray | None = None,
+        neurons: Sequence[str | int] | np.ndarray | None = None,
     ) -> Float32[np.ndarray, "words neurons"]:
         """Activations of some words at some neurons, in the given order; what lies elsewhere is not read.
 

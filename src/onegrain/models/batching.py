@@ -32,9 +32,9 @@ LEAST_SUBWORDS = 512
 def by_length(lengths: Sequence[int], batch_size: int) -> Iterator[np.ndarray]:
     """Batches of at most ``batch_size`` sentence numbers (int64), longest sentences first.
 
-    Memory so peaks at the start. A batch ends before it is full where, once it has enough subwords to be worth a
-    pass, one sentence more would leave more than a twentieth of it to padding. Sentences of one length keep their
-    order, so the batches depend on nothing but the lengths.
+    Memory so peaks at the start. A batch ends before it is full where, once it has enough subwords to be worth
+    a pass, one sentence more would leave more than a twentieth of it to padding. Sentences of one length keep
+    their order, so the batches depend on nothing but the lengths.
     """
     known = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(-known, kind="stable")

@@ -171,7 +171,9 @@ def load_dictionary(folder: str | os.PathLike[str]) -> Dictionary:
     config = read_config(path)
     tensors = _read_weights(path / WEIGHTS)
     formula = read_formula(path, config, tensors)
-    identity = hashlib.sha256(f"{hash_tensors(sorted(tensors.items()))} {formula.describe()}".encode()).hexdigest()
+    identity = hashlib.sha256(
+        f"{hash_tensors(sorted(tensors.items()))} {formula.describe()}".encode()
+    ).hexdigest()
     weights = {name: tensor.to(torch.float32) for name, tensor in tensors.items()}
     if "log_threshold" in weights and "threshold" not in weights:  # as checkpoints of training once had it
         weights["threshold"] = weights.pop("log_threshold").exp()

@@ -77,7 +77,8 @@ def editing(
 
     The model computes on with the replacement. Edits that share a module run in the given order. The edit of a
     site that is part of a module's value, as a head is, sees that part alone, (..., width of the site); what it
-    returns is written into a copy of the whole.
+    returns is written into a copy of the whole. The edit of a site of latents sees those, and what it changes
+    in them is added to the value as the dictionary decodes it.
     """
     pairs = edits.items() if isinstance(edits, Mapping) else edits
     places: dict[tuple[str, str], list[tuple[SitePoint, Edit]]] = {}
@@ -114,21 +115,30 @@ def _edited(here: Sequence[tuple[SitePoint, Edit]], values: tuple[Any, ...]) -> 
     """The first of a module's values, after every edit that is made there."""
     value = _tensor(here[0][0], values)
     for point, edit in here:
-        if point.units is None:
-            value = edit(value)
-            continue
-        part = value[..., slice(*point.units)]
-        made = edit(part)
+        part = value if point.units is None else value[..., slice(*point.units)]
+        made = _made(point, edit, part)
         if made is part:
             continue
-        if made.shape != part.shape:
-            raise ModelError(
-                f"the edit of site {point.name!r} made {tuple(made.shape)} of {tuple(part.shape)}; "
-                "an edit keeps the shape"
-            )
-        value = value.clone()
-        value[..., slice(*point.units)] = made
+        if point.units is not None:
+            value = value.clone()
+            value[..., slice(*point.units)] = made
+        else:
+            value = made
     return value
+
+
+def _made(point: SitePoint, edit: Edit, value: Tensor) -> Tensor:
+    """What an edit makes of the value of a site, or of its latents."""
+    seen = value if point.dictionary is None else point.dictionary.encode(value)
+    made = edit(seen)
+    if made is seen:
+        return value
+    if made.shape != seen.shape:
+        raise ModelError(
+            f"the edit of site {point.name!r} made {tuple(made.shape)} of {tuple(seen.shape)}; "
+            "an edit keeps the shape"
+        )
+    return made if point.dictionary is None else point.dictionary.decode_change(value, seen, made)
 
 
 def _tensor(point: SitePoint, values: tuple[Any, ...]) -> Tensor:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from onegrain.core.provenance import ModelIdentity
 from onegrain.core.space import NeuronSpace, match_sites
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.batching import Encoded, pad_batch
+from onegrain.models.dictionaries import Dictionary, load_dictionary
 from onegrain.models.hooks import Edit, Recording, editing, recording
 from onegrain.models.limits import is_causal, longest_row
 from onegrain.models.origin import Origin
@@ -41,6 +43,7 @@ class LoadedModel:
         identity: where it came from, and the hash of its weights.
         task: what the model can be measured on.
         origin: how another process loads the same model.
+        dictionaries: learned dictionaries by the site whose value they read; see :meth:`with_dictionary`.
     """
 
     model: Any
@@ -48,6 +51,7 @@ class LoadedModel:
     identity: ModelIdentity
     task: Task
     origin: Origin
+    dictionaries: Mapping[str, Dictionary] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
@@ -74,11 +78,38 @@ class LoadedModel:
     @cached_property
     def points(self) -> dict[str, SitePoint]:
         """The named sites, from the bottom up."""
-        return {point.name: point for point in find_points(self.model, self.model.config.model_type)}
+        found = find_points(self.model, self.model.config.model_type)
+        found += [self._latents(site) for site in self.dictionaries]
+        return {point.name: point for point in found}
 
     @cached_property
     def _widths(self) -> dict[str, int]:
         return self._measure(list(self.points.values()))
+
+    def with_dictionary(self, site: str, dictionary: str | os.PathLike[str] | Dictionary) -> LoadedModel:
+        """The same model with one more site, ``SITE.latents``: the latents of a learned dictionary.
+
+        Args:
+            site: the site whose value the dictionary reads, or a module path.
+            dictionary: the folder in which SAELens saved it, or the dictionary.
+
+        Raises:
+            ModelError: there is no such site, or no dictionary in the folder, or the site has one already.
+            MismatchError: the site has another width than the dictionary reads.
+        """
+        known = dictionary if isinstance(dictionary, Dictionary) else load_dictionary(dictionary)
+        if site in self.dictionaries:
+            raise ModelError(f"site {site!r} has a dictionary already, {self.dictionaries[site].folder}")
+        (width,) = self.space([site]).widths
+        if width != known.width_in:
+            raise MismatchError(f"{known.folder} reads {known.width_in} units, but site {site!r} has {width}")
+        origin = self.origin.with_dictionary(site, str(known.folder.resolve()))
+        return replace(self, origin=origin, dictionaries={**self.dictionaries, site: known})
+
+    def _latents(self, site: str) -> SitePoint:
+        known = {point.name: point for point in find_points(self.model, self.model.config.model_type)}
+        point = known.get(site) or module_point(self.model, site)
+        return replace(point, name=f"{site}.latents", dictionary=self.dictionaries[site])
 
     def space(self, sites: str | Iterable[str] | None = None) -> NeuronSpace:
         """The neurons of the sites that match the glob patterns; see :meth:`select`."""
@@ -90,8 +121,9 @@ class LoadedModel:
     def select(self, sites: str | Iterable[str] | None = None, *, side: Side | None = None) -> list[SitePoint]:
         """The sites that match the glob patterns, of one side if it is given; a module path is a site too.
 
-        By default every named site that reads the model's source words (or those of ``side``), but for heads
-        and directions: they are parts of what another site holds, and named by a pattern if they are wanted.
+        By default every named site that reads the model's source words (or those of ``side``), but for heads,
+        directions and latents: they are parts of what another site holds, or made from it, and named by a
+        pattern if they are wanted.
         """
         if sites is None:
             if not self.points:
@@ -100,7 +132,7 @@ class LoadedModel:
                     "name the sites as module paths"
                 )
             wanted = side or "source"
-            return [p for p in self.points.values() if p.side == wanted and p.units is None]
+            return [p for p in self.points.values() if p.side == wanted and not p.derived]
         patterns = [sites] if isinstance(sites, str) else list(sites)
         modules = {name for name, _ in self.model.named_modules()}
         extra = [p for p in patterns if p in modules and p not in self.points]

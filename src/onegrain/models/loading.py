@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,10 @@ def load_origin(origin: Origin) -> LoadedModel:
     identity = ModelIdentity(
         id=origin.name, architecture=type(network).__name__, weight_hash=hash_weights(network)
     )
-    return LoadedModel(network, tokenizer, identity, task, origin)
+    loaded = LoadedModel(network, tokenizer, identity, task, replace(origin, dictionaries=()))
+    for site, folder in origin.dictionaries:
+        loaded = loaded.with_dictionary(site, folder)
+    return loaded
 
 
 def hash_weights(network: nn.Module) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from onegrain.errors import ParameterError
@@ -30,6 +30,7 @@ class Origin:
         offload_folder: where weights lie that the ``device_map`` puts on disk.
         trust_remote_code: run code that the model's repository brings.
         allow_pickle: load weights that are not safetensors.
+        dictionaries: sites, and the folders of the learned dictionaries that read them.
 
     Raises:
         ParameterError: an unknown dtype, or options that exclude each other.
@@ -44,6 +45,7 @@ class Origin:
     offload_folder: str | None = None
     trust_remote_code: bool = False
     allow_pickle: bool = False
+    dictionaries: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -55,6 +57,10 @@ class Origin:
             )
         if self.device_map is None and (self.max_memory is not None or self.offload_folder is not None):
             raise ParameterError("max_memory and offload_folder need a device_map; give device_map='auto'")
+
+    def with_dictionary(self, site: str, folder: str) -> Origin:
+        """The origin of the same model with a learned dictionary at a site."""
+        return replace(self, dictionaries=(*self.dictionaries, (site, folder)))
 
     def load(self) -> LoadedModel:
         """The model, loaded anew, with the same identity."""

@@ -10,6 +10,7 @@ from torch import nn
 
 from onegrain.errors import ModelError
 from onegrain.models.architectures import ARCHITECTURES, Side, Stack, count_heads, input_width
+from onegrain.models.dictionaries import Dictionary
 from onegrain.models.lstm_nmt import BidirectionalLayer
 
 __all__ = ["Side", "SitePoint", "find_points", "module_point"]
@@ -26,6 +27,7 @@ class SitePoint:
         side: whose words the site sees.
         units: the half-open range of the last dimension that is the site, as in a head or a direction; None
             for all of it.
+        dictionary: the learned dictionary whose latents of that value are the site; None for the value itself.
     """
 
     name: str
@@ -33,6 +35,12 @@ class SitePoint:
     reads: Literal["output", "input"] = "output"
     side: Side = "source"
     units: tuple[int, int] | None = None
+    dictionary: Dictionary | None = None
+
+    @property
+    def derived(self) -> bool:
+        """Whether the site is a part of another's value, or made from it: it is read only if it is named."""
+        return self.units is not None or self.dictionary is not None
 
 
 def find_points(model: nn.Module, model_type: str) -> list[SitePoint]:
