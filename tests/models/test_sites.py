@@ -13,10 +13,13 @@ from transformers import (
     M2M100ForConditionalGeneration,
     MT5Config,
     MT5ForConditionalGeneration,
+    OPTConfig,
+    OPTForCausalLM,
 )
 
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ModelError
+from onegrain.models import load_model
 from onegrain.models.hooks import recording
 from onegrain.models.sites import find_points, module_point
 from zoo import BASE, PAIR
@@ -169,3 +172,28 @@ def test_neurons_of_another_model_are_refused(models):
         models["nmt"].require_space(space)
     with pytest.raises(MismatchError, match=r"expected neurons of layers\.1 \(16\), got layers\.1 \(500\)"):
         models["nlm"].require_space(NeuronSpace(("layers.1",), (500,)))
+
+
+def test_a_model_of_an_unknown_architecture_is_read_by_module_paths(zoo, tmp_path):
+    config = OPTConfig(
+        vocab_size=len(zoo["gpt2"].tokenizer),
+        hidden_size=16,
+        word_embed_proj_dim=16,
+        ffn_dim=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+    )
+    OPTForCausalLM(config).save_pretrained(tmp_path)
+    zoo["gpt2"].tokenizer.save_pretrained(tmp_path)
+    loaded = load_model(tmp_path, device="cpu")
+    assert loaded.points == {}
+    with pytest.raises(
+        ModelError, match="OPTForCausalLM is not in the table of architectures; name the sites as"
+    ):
+        loaded.select()
+    layer, attention = "model.decoder.layers.1", "model.decoder.layers.1.self_attn"
+    assert loaded.space([layer, attention]) == NeuronSpace((layer, attention), (16, 16))
+    with loaded.recording(loaded.select([layer])) as record, torch.no_grad():
+        states = loaded.model(**loaded.batch([[5, 6, 7]]), output_hidden_states=True).hidden_states
+    torch.testing.assert_close(loaded.model.model.decoder.final_layer_norm(record[layer]), states[-1])
