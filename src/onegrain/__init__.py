@@ -9,7 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onegrain.activations import Planted, PlantedNeurons, extract, open_activations, planted
+    from onegrain.activations import (
+        Planted,
+        PlantedNeurons,
+        export_neurox,
+        extract,
+        import_neurox,
+        open_activations,
+        planted,
+    )
     from onegrain.core.activations import Activations
     from onegrain.core.corpus import Corpus, LabelLayer
     from onegrain.core.curve import Curve
@@ -55,7 +63,9 @@ _HOMES = {
     "annotate_words": "onegrain.corpora",
     "control_task": "onegrain.corpora",
     "erasing": "onegrain.interventions",
+    "export_neurox": "onegrain.activations",
     "extract": "onegrain.activations",
+    "import_neurox": "onegrain.activations",
     "load_model": "onegrain.models",
     "open_activations": "onegrain.activations",
     "planted": "onegrain.activations",
@@ -91,7 +101,9 @@ __all__ = [
     "annotate_words",
     "control_task",
     "erasing",
+    "export_neurox",
     "extract",
+    "import_neurox",
     "load_model",
     "open_activations",
     "planted",

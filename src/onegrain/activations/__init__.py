@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from onegrain.activations.neurox import export_neurox, import_neurox
 from onegrain.activations.planted_neurons import PlantedNeurons
 from onegrain.activations.planting import Planted, planted
 from onegrain.activations.store import open_activations
@@ -14,7 +15,15 @@ from onegrain.activations.store import open_activations
 if TYPE_CHECKING:
     from onegrain.activations.extraction import extract
 
-__all__ = ["Planted", "PlantedNeurons", "extract", "open_activations", "planted"]
+__all__ = [
+    "Planted",
+    "PlantedNeurons",
+    "export_neurox",
+    "extract",
+    "import_neurox",
+    "open_activations",
+    "planted",
+]
 
 
 def __getattr__(name: str) -> Any:
