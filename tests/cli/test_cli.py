@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from onegrain.activations import open_activations
 from onegrain.cli import main
 from onegrain.cli.reference import reference
 from tiny import parallel_corpus, tiny_nlm, tiny_nmt
@@ -134,6 +135,44 @@ def test_stability_from_the_command_line(run: Run, house: Path, tmp_path: Path) 
     assert code == 0, err
     assert "Would other sentences give the same order?" in Path(json.loads(out)["report"]).read_text()
     assert list((tmp_path / "charts").glob("rank-intervals*.png"))
+
+
+@pytest.mark.parametrize("ending", ["hdf5", "json"])
+def test_a_store_becomes_a_file_of_neurox_and_a_store_again(
+    run: Run, house: Path, tmp_path: Path, ending: str
+) -> None:
+    pytest.importorskip("h5py", reason="NeuroX's HDF5 needs h5py")
+    store = extracted(run, house, tmp_path / "words.zarr")
+    file, back = tmp_path / f"words.{ending}", tmp_path / "back.zarr"
+    code, out, err = run("convert", store, file, "--sites", "layers.*", "--json")
+    assert code == 0, err
+    words = open_activations(store)
+    sites = words.restrict("layers.*").space.sites
+    assert json.loads(out) == {"file": str(file), "words": words.n_words, "sites": ", ".join(sites)}
+    named = [option for site in sites for option in ("--sites", site)]
+    code, out, err = run(
+        "convert", file, back, *named, "--corpus", house / "words.txt",
+        "--labels", f"kind={house / 'words.kind'}", "--dtype", "float16", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    found = open_activations(back)
+    assert json.loads(out) == {"store": str(back), "words": found.n_words, "neurons": found.n_neurons}
+    assert found.space.sites == sites
+    assert found.corpus.words == words.corpus.words
+    assert found.layer("kind").labels() == words.layer("kind").labels()
+    expected = words.restrict("layers.*").values()
+    np.testing.assert_allclose(found.values(), expected, rtol=2e-3, atol=1e-6)
+    for wrong, message in (
+        ((store, file), "exists already; use --force"),
+        ((store, tmp_path / "a.jsonl"), "ends in .hdf5, .json"),
+        ((store, tmp_path / "a.json", "--dtype", "float16"), "leave out --corpus"),
+        ((file, tmp_path / "a.zarr", "--lower"), "are about --corpus"),
+        ((file, tmp_path / "a.zarr", "--sites", "one"), "sites must name each of them"),
+        ((tmp_path / "none.json", tmp_path / "a.zarr"), "does not exist"),
+    ):
+        code, _, err = run("convert", *wrong)
+        assert code == 1
+        assert message in err
 
 
 def test_bleu_from_the_command_line(run: Run, house: Path, tmp_path: Path) -> None:

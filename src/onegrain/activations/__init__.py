@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from onegrain.activations.neurox import export_neurox, import_neurox
 from onegrain.activations.planted_neurons import PlantedNeurons
 from onegrain.activations.planting import Planted, planted
 from onegrain.activations.store import open_activations
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Planted",
     "PlantedNeurons",
+    "export_neurox",
     "extract",
+    "import_neurox",
     "open_activations",
     "planted",
     "to_torch",

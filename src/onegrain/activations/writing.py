@@ -118,17 +118,7 @@ def write_store(
     require_writable(folder, force=force)
     writer = StoreWriter(folder, content, force=True)
     try:
-        kept = np.empty((0, content.space.size), dtype=np.float32)
-        for block in blocks:
-            kept = np.concatenate([kept, block])
-            kept = writer.write_whole(kept)
-        if writer.done < content.n_shards:
-            start, stop = writer.span(writer.done)
-            if len(kept) != stop - start:
-                raise ParameterError(f"{start + len(kept)} rows for {content.corpus.n_words} words")
-            writer.write(kept)
-        elif len(kept):
-            raise ParameterError(f"more rows than the {content.corpus.n_words} words")
+        _write_blocks(writer, blocks)
         writer.finish()
     except BaseException:
         writer.discard()
@@ -199,16 +189,6 @@ class StoreWriter:
             self.folder.write(f"{SHARDS}{self.done}/0", self._encoder.encode(stored))
             self._note(self.done + 1)
         self.done += 1
-
-    def write_whole(self, rows: Float32[np.ndarray, "words neurons"]) -> np.ndarray:
-        """Write the shards that some rows fill, from the next word on, and return the rows that are left."""
-        while self.done < self.content.n_shards:
-            start, stop = self.span(self.done)
-            if len(rows) < stop - start:
-                break
-            self.write(rows[: stop - start])
-            rows = rows[stop - start :]
-        return rows
 
     def finish(self, missing: np.ndarray | None = None) -> None:
         """Write which words (int64) have no activation, then the manifest, and drop the journal."""
@@ -336,6 +316,27 @@ class StoreWriter:
 
     def _note(self, shards: int) -> None:
         self.folder.write(JOURNAL, _json({"content": self._identity, "shards": shards}))
+
+
+def _write_blocks(writer: StoreWriter, blocks: Iterable[np.ndarray]) -> None:
+    """Gather the rows of each shard, and write it when they are all there."""
+    words, n_shards = writer.content.corpus.n_words, writer.content.n_shards
+    start, stop = writer.span(0)
+    shard, filled = np.empty((stop - start, writer.content.space.size), dtype=np.float32), 0
+    for block in blocks:
+        at = 0
+        while at < len(block):
+            if writer.done == n_shards:
+                raise ParameterError(f"there are more rows than the {words} words")
+            taken = block[at : at + stop - start - filled]
+            shard[filled : filled + len(taken)] = taken
+            at, filled = at + len(taken), filled + len(taken)
+            if filled == stop - start:
+                writer.write(shard[:filled])
+                start, stop = writer.span(min(writer.done, n_shards - 1))
+                filled = 0
+    if writer.done < n_shards:
+        raise ParameterError(f"there are {start + filled} rows for {words} words")
 
 
 def _require_ours(folder: Folder, *, force: bool) -> None:

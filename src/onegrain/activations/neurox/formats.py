@@ -1,0 +1,53 @@
+"""Which format a file of NeuroX has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from onegrain.activations.neurox import hdf5, jsonlines
+from onegrain.activations.neurox.contents import Contents, Origin
+from onegrain.errors import ParameterError
+
+__all__ = ["READABLE", "WRITABLE", "Format", "format_of"]
+
+
+class ReadContents(Protocol):
+    """Reads a file's shape and, if asked for, its words."""
+
+    def __call__(self, path: Path, *, words: bool) -> Contents: ...
+
+
+@dataclass(frozen=True)
+class Format:
+    """What can be done with a file of one format.
+
+    Attributes:
+        name: as provenance names it.
+        read_contents: its shape and words.
+        read_values: its values, sentence by sentence, float32 (tokens, layers, width).
+        write: writes the words and values of sentences.
+    """
+
+    name: str
+    read_contents: ReadContents
+    read_values: Callable[[Path, Contents], Iterator[np.ndarray]]
+    write: Callable[[Path, Iterable[tuple[tuple[str, ...], np.ndarray]], Origin], None]
+
+
+HDF5 = Format("neurox hdf5", hdf5.read_contents, hdf5.read_values, hdf5.write)
+JSON_LINES = Format("neurox json", jsonlines.read_contents, jsonlines.read_values, jsonlines.write)
+READABLE = {".hdf5": HDF5, ".h5": HDF5, ".json": JSON_LINES, ".jsonl": JSON_LINES}
+WRITABLE = {".hdf5": HDF5, ".json": JSON_LINES}
+"""NeuroX opens files of these names only."""
+
+
+def format_of(path: Path, known: dict[str, Format]) -> Format:
+    """The format that the name says; ParameterError where it is not among the known."""
+    if path.suffix not in known:
+        raise ParameterError(f"{path}: the name of a NeuroX file ends in {', '.join(known)}")
+    return known[path.suffix]

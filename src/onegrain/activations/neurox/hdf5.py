@@ -1,0 +1,190 @@
+"""NeuroX's HDF5: one dataset a sentence, and one that holds the sentences' texts.
+
+::
+
+    0, 1, ...           float32 (layers, tokens, width)
+    sentence_to_index   (1,): JSON, from a sentence's text to the name of its dataset; the n-th sentence of one
+                        text is followed by `` (Occurrence n)``
+    onegrain            (1,): JSON, where the file comes from; only onegrain writes it, and NeuroX passes it by
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from onegrain.activations.neurox.contents import Contents, Origin
+from onegrain.errors import MissingExtraError, ParameterError, RecordError
+
+__all__ = ["read_contents", "read_values", "write"]
+
+TEXTS = "sentence_to_index"
+ORIGIN = "onegrain"
+REPEATED = re.compile(r" \(Occurrence [0-9]+\)\Z")
+
+
+def read_contents(path: Path, *, words: bool) -> Contents:
+    """The shape of a file and, if asked for, its words; no value is read.
+
+    A sentence's words are its text split at single spaces. A text that ends like a repeated one is told from a
+    repeated one by its tokens: they are as many as its words with, or without, the ending.
+
+    Raises:
+        RecordError: not such a file, or words that cannot be told from the texts.
+        MissingExtraError: h5py is not installed.
+    """
+    with _opened(path) as file:
+        count = sum(1 for name in file if name not in (TEXTS, ORIGIN))
+        shapes = np.array([_shape(path, file, number) for number in range(count)], dtype=np.int64)
+        if not count or 0 in shapes[0, [0, 2]]:
+            raise RecordError(f"{path} holds no activations: no datasets 0, 1, ..., or no layers in them")
+        odd = np.flatnonzero((shapes[:, [0, 2]] != shapes[0, [0, 2]]).any(axis=1))
+        if odd.size:
+            raise RecordError(
+                f"{path}: sentence {odd[0]} (counted from 0) has {shapes[odd[0], 0]} layers of "
+                f"{shapes[odd[0], 2]} neurons, sentence 0 {shapes[0, 0]} of {shapes[0, 2]}; all must be alike"
+            )
+        counts = shapes[:, 1]
+        sentences = _sentences(path, file, counts.tolist()) if words else None
+        return Contents(counts, int(shapes[0, 0]), int(shapes[0, 2]), sentences, _origin(path, file))
+
+
+def read_values(path: Path, contents: Contents) -> Iterator[Float32[np.ndarray, "tokens layers width"]]:
+    """The values of every sentence, one sentence in memory at a time."""
+    with _opened(path) as file:
+        for number in range(len(contents.counts)):
+            yield np.asarray(file[str(number)][:], dtype=np.float32).transpose(1, 0, 2)
+
+
+def write(
+    path: Path,
+    sentences: Iterable[tuple[tuple[str, ...], Float32[np.ndarray, "tokens layers width"]]],
+    origin: Origin,
+) -> None:
+    """Write a file of the words and values of some sentences.
+
+    Raises:
+        ParameterError: a word that holds a space, at which NeuroX splits words.
+        MissingExtraError: h5py is not installed.
+    """
+    h5py = _h5py()
+    texts: dict[str, str] = {}
+    seen: dict[str, int] = {}
+    with h5py.File(path, "w") as file:
+        for number, (words, values) in enumerate(sentences):
+            _require_no_space(number, words)
+            file.create_dataset(str(number), data=values.transpose(1, 0, 2), dtype="float32")
+            texts[_unused(" ".join(words), texts, seen)] = str(number)
+        for name, value in ((TEXTS, texts), (ORIGIN, asdict(origin))):
+            file.create_dataset(name, (1,), dtype=h5py.string_dtype())[0] = json.dumps(value)
+
+
+def _unused(text: str, taken: Mapping[str, str], seen: dict[str, int]) -> str:
+    """The text, or its first `` (Occurrence n)`` that is not taken; ``seen`` keeps the last n of each text."""
+    if text not in taken:
+        return text
+    seen[text] = seen.get(text, 1) + 1
+    while f"{text} (Occurrence {seen[text]})" in taken:
+        seen[text] += 1
+    return f"{text} (Occurrence {seen[text]})"
+
+
+def _require_no_space(number: int, words: tuple[str, ...]) -> None:
+    for word in words:
+        if " " in word:
+            raise ParameterError(
+                f"sentence {number} (counted from 0) has the word {word!r}, but in HDF5 NeuroX splits words at "
+                "spaces; export to a .json file, or read the corpus with such words split or joined"
+            )
+
+
+def _shape(path: Path, file: Any, number: int) -> tuple[int, ...]:
+    """(layers, tokens, width) of a sentence."""
+    dataset = file.get(str(number))
+    if dataset is None:
+        raise RecordError(
+            f"{path}: its datasets must be named 0, 1, ... without a gap, but there is no dataset {number}"
+        )
+    shape, kind = getattr(dataset, "shape", None), getattr(dataset, "dtype", np.dtype(object)).kind
+    if shape is None or len(shape) != 3 or kind != "f":
+        raise RecordError(
+            f"{path}: dataset {number} must hold floats (layers, tokens, width), but it is of kind {kind!r} "
+            f"and shape {shape}"
+        )
+    return tuple(shape)
+
+
+def _sentences(path: Path, file: Any, counts: list[int]) -> tuple[tuple[str, ...], ...]:
+    texts = _json(path, file, TEXTS)
+    number_of = {str(number): number for number in range(len(counts))}
+    text_of = {number_of[str(name)]: text for text, name in texts.items() if str(name) in number_of}
+    missing = [number for number in range(len(counts)) if number not in text_of]
+    if missing:
+        raise RecordError(
+            f"{path}: {TEXTS} has no text for sentence {missing[0]} (counted from 0); give the corpus that the "
+            "sentences are from (corpus=, --corpus)"
+        )
+    return tuple(_words(path, number, text_of[number], count, texts) for number, count in enumerate(counts))
+
+
+def _words(path: Path, number: int, text: str, count: int, texts: Mapping[str, Any]) -> tuple[str, ...]:
+    once = REPEATED.sub("", text)
+    for candidate in (text, once) if once in texts else (text,):
+        words = () if candidate == "" and count == 0 else tuple(candidate.split(" "))
+        if len(words) == count:
+            return words
+    raise RecordError(
+        f"{path}: sentence {number} (counted from 0) has {count} tokens, but its text has "
+        f"{len(text.split(' '))} words between single spaces: {text!r}; give the corpus that the sentences are "
+        "from (corpus=, --corpus)"
+    )
+
+
+def _origin(path: Path, file: Any) -> Origin | None:
+    if ORIGIN not in file:
+        return None
+    value = _json(path, file, ORIGIN)
+    try:
+        return Origin(tuple(map(str, value["sites"])), dict(value["provenance"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"{path}: dataset {ORIGIN} is damaged; export the file again") from error
+
+
+def _json(path: Path, file: Any, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(file[name][0])
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise RecordError(
+            f"{path}: dataset {name} does not hold JSON ({error}); is this a file of NeuroX?"
+        ) from error
+    if not isinstance(found, dict):
+        raise RecordError(f"{path}: dataset {name} must hold a JSON object, not a {type(found).__name__}")
+    return found
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    h5py = _h5py()
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except OSError as error:
+        raise RecordError(f"{path} is not an HDF5 file, or is damaged: {error}") from error
+
+
+def _h5py() -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError(
+            "NeuroX's HDF5 files need h5py; install it with: pip install 'onegrain[neurox]'"
+        ) from error
+    return h5py

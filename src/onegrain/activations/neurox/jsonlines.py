@@ -1,0 +1,94 @@
+"""NeuroX's JSON lines: one object a sentence, ``{"linex_index": 0, "features": [...]}``.
+
+A feature is a token, ``{"token": "dog", "layers": [{"index": 0, "values": [...]}, ...]}``; values are rounded
+to 8 decimals. NeuroX reads the features only, in the order of the lines, and so does this.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from onegrain.activations.neurox.contents import Contents, Origin
+from onegrain.errors import RecordError
+
+__all__ = ["read_contents", "read_values", "write"]
+
+DECIMALS = 8
+
+
+def read_contents(path: Path, *, words: bool) -> Contents:
+    """The shape and the words of a file; it is read whole for that, line by line.
+
+    Raises:
+        RecordError: with file and line, what is not such a line, or has other layers than those before it.
+    """
+    counts, sentences = [], []
+    shape: tuple[int, ...] | None = None
+    for number, tokens, values in _lines(path):
+        counts.append(len(tokens))
+        sentences.append(tokens)
+        if not tokens:
+            continue
+        shape = shape or values.shape[1:]
+        if values.shape[1:] != shape:
+            raise RecordError(
+                f"{path}:{number}: {values.shape[1]} layers of {values.shape[2]} neurons, but {shape[0]} of "
+                f"{shape[1]} before; all must be alike"
+            )
+    if shape is None or not all(shape):
+        raise RecordError(f"{path} holds no activations: no line has a token with values")
+    return Contents(np.array(counts, dtype=np.int64), shape[0], shape[1], tuple(sentences) if words else None)
+
+
+def read_values(path: Path, contents: Contents) -> Iterator[Float32[np.ndarray, "tokens layers width"]]:
+    """The values of every sentence, one sentence in memory at a time."""
+    for _, tokens, values in _lines(path):
+        yield values.reshape(len(tokens), contents.layers, contents.width)
+
+
+def write(
+    path: Path,
+    sentences: Iterable[tuple[tuple[str, ...], Float32[np.ndarray, "tokens layers width"]]],
+    origin: Origin,
+) -> None:
+    """Write a file of the words and values of some sentences; there is no place for where they come from."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for number, (words, values) in enumerate(sentences):
+            rounded = np.round(values.astype(np.float64), DECIMALS).tolist()
+            features = [
+                {"token": word, "layers": [{"index": at, "values": layer} for at, layer in enumerate(layers)]}
+                for word, layers in zip(words, rounded, strict=True)
+            ]
+            file.write(json.dumps({"linex_index": number, "features": features}) + "\n")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, tuple[str, ...], np.ndarray]]:
+    """Every line's number (from 1), tokens, and values, float32 (tokens, layers, width); blank lines go by."""
+    with path.open(encoding="utf-8") as file:
+        number = 0
+        try:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, *_sentence(json.loads(line)["features"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(
+                f'{path}:{max(number, 1)}: not a line of NeuroX\'s JSON, {{"features": [{{"token": ..., '
+                f'"layers": [{{"values": [...]}}, ...]}}, ...]}}: {type(error).__name__}: {error}'
+            ) from error
+
+
+def _sentence(features: list[dict]) -> tuple[tuple[str, ...], np.ndarray]:
+    tokens = tuple(feature["token"] for feature in features)
+    if not all(isinstance(token, str) for token in tokens):
+        raise TypeError("a token must be a string")
+    values = np.array(
+        [[layer["values"] for layer in feature["layers"]] for feature in features], dtype=np.float32
+    )
+    if tokens and values.ndim != 3:
+        raise ValueError("every token must have the same layers, each a list of numbers")
+    return tokens, values

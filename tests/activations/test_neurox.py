@@ -1,0 +1,469 @@
+"""NeuroX's files: what the real package writes comes in to the bit, and what goes out it reads."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onegrain.activations import export_neurox, extract, import_neurox, open_activations
+from onegrain.core.activations import Activations
+from onegrain.core.corpus import Corpus
+from onegrain.core.space import NeuronSpace
+from onegrain.errors import (
+    MismatchError,
+    MissingExtraError,
+    ModelError,
+    OnegrainError,
+    OutputExistsError,
+    ParameterError,
+    RecordError,
+)
+from onegrain.models import load_model
+from tiny import HIDDEN, LAYERS, SENTENCES, plain_corpus, tiny_bert
+
+h5py = pytest.importorskip("h5py", reason="NeuroX's HDF5 needs h5py")
+neurox_loader = pytest.importorskip("neurox.data.loader", reason="the real neurox is not installed")
+neurox_writer = pytest.importorskip("neurox.data.writer", reason="the real neurox is not installed")
+neurox_extractor = pytest.importorskip(
+    "neurox.data.extraction.transformers_extractor", reason="the real neurox is not installed"
+)
+
+ENDINGS = ["hdf5", "json"]
+TEXTS = [
+    "a dog sleeps",
+    "Straße 日本語",
+    "a dog sleeps",
+    "a dog sleeps (Occurrence 2)",
+    "one",
+    "a dog sleeps",
+    "a dog sleeps (Occurrence 2)",
+    "rain (Occurrence 7)",
+    'a "quoted" word',
+    "a  word that the tokenizer dropped",
+]
+"""Repeated sentences, sentences that end like a repeated one, and a word without letters."""
+
+
+def values_of(sentences: Sequence[Sequence[str]], layers: int = 3, width: int = 5) -> list[np.ndarray]:
+    """Float32 (layers, tokens, width) of each sentence, of very different sizes."""
+    rng = np.random.default_rng(0)
+    drawn = [rng.standard_normal((layers, len(words), width)) for words in sentences]
+    return [(one * 10.0 ** rng.integers(-6, 4, one.shape)).astype(np.float32) for one in drawn]
+
+
+def split(texts: Sequence[str]) -> list[list[str]]:
+    return [text.split(" ") for text in texts]
+
+
+def write_neurox(path: Path, sentences, values, **options) -> Path:
+    """Write a file with NeuroX's own writer."""
+    writer = neurox_writer.ActivationsWriter.get_writer(str(path), **options)
+    for number, (words, value) in enumerate(zip(sentences, values, strict=True)):
+        writer.write_activations(number, words, value)
+    writer.close()
+    return path
+
+
+def rows(values: Sequence[np.ndarray]) -> np.ndarray:
+    """Float32 (words, layers * width): layer after layer, as NeuroX has it in memory."""
+    return np.concatenate([np.concatenate(list(one), axis=1) for one in values])
+
+
+def read_by_neurox(path: Path) -> tuple[np.ndarray, int]:
+    sentences, layers = neurox_loader.load_activations(str(path))
+    return np.concatenate(sentences), layers
+
+
+def made(sites=("embeddings", "layers.0"), widths=(4, 4), texts=tuple(TEXTS)) -> Activations:
+    """Activations in memory."""
+    corpus = Corpus.from_sentences(split(texts), source="texts")
+    array = np.random.default_rng(1).standard_normal((corpus.n_words, sum(widths))).astype(np.float32)
+    return Activations.from_array(array, corpus, NeuronSpace(tuple(sites), tuple(widths)))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_file_of_neurox_comes_in(tmp_path, ending):
+    sentences, values = split(TEXTS), values_of(split(TEXTS))
+    path = write_neurox(tmp_path / f"acts.{ending}", sentences, values)
+    found = import_neurox(path, tmp_path / "acts.zarr")
+    expected = rows(values) if ending == "hdf5" else np.round(rows(values).astype(float), 8).astype(np.float32)
+    np.testing.assert_array_equal(found.values(), expected)
+    np.testing.assert_array_equal(found.values(), read_by_neurox(path)[0].astype(np.float32))
+    assert [list(words) for words in found.corpus.sentences()] == sentences
+    assert found.space == NeuronSpace(("embeddings", "layers.0", "layers.1"), (5, 5, 5))
+    assert found.provenance.stage == "import"
+    assert found.provenance.parameters["file"] == path.name
+    assert found.provenance.subject() is None
+    assert found.corpus.source == str(path)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_there_and_back(tmp_path, ending):
+    activations = made()
+    path = export_neurox(activations, tmp_path / f"a.{ending}")
+    back = import_neurox(path, tmp_path / "a.zarr")
+    expected = activations.values()
+    if ending == "json":
+        expected = np.round(expected.astype(float), 8).astype(np.float32)
+    np.testing.assert_array_equal(back.values(), expected)
+    assert back.corpus.content_hash == activations.corpus.content_hash
+    assert back.space == activations.space
+    again = export_neurox(back, tmp_path / f"b.{ending}")
+    np.testing.assert_array_equal(read_by_neurox(again)[0], read_by_neurox(path)[0])
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_back_and_there(tmp_path, ending):
+    """What NeuroX wrote, through a store, is what it would write itself."""
+    path = write_neurox(tmp_path / f"a.{ending}", split(TEXTS), values_of(split(TEXTS)))
+    again = export_neurox(import_neurox(path, tmp_path / "a.zarr"), tmp_path / f"b.{ending}")
+    for one, other in zip(
+        *(neurox_loader.load_activations(str(file))[0] for file in (path, again)), strict=True
+    ):
+        np.testing.assert_array_equal(other, np.float32(one) if ending == "hdf5" else np.round(one, 8))
+    if ending == "hdf5":
+        with h5py.File(path) as a, h5py.File(again) as b:
+            assert json.loads(a["sentence_to_index"][0]) == json.loads(b["sentence_to_index"][0])
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_goes_out_is_what_neurox_writes(tmp_path, ending):
+    activations = made()
+    layered = activations.values().reshape(-1, 2, 4).transpose(1, 0, 2)
+    parts = np.split(layered, activations.corpus.offsets[1:-1], axis=1)
+    theirs = write_neurox(tmp_path / f"theirs.{ending}", split(TEXTS), parts)
+    ours = export_neurox(activations, tmp_path / f"ours.{ending}")
+    found, layers = read_by_neurox(ours)
+    assert layers == 2
+    np.testing.assert_array_equal(found, read_by_neurox(theirs)[0])
+    if ending == "json":
+        assert ours.read_bytes() == theirs.read_bytes()
+    else:
+        with h5py.File(theirs) as a, h5py.File(ours) as b:
+            assert a["sentence_to_index"][0] == b["sentence_to_index"][0]
+            assert set(b) - set(a) == {"onegrain"}
+
+
+def test_sites_are_chosen_and_hdf5_carries_where_it_is_from(tmp_path):
+    activations = made(("embeddings", "layers.0", "layers.0.mlp", "layers.1"), (4, 4, 8, 4))
+    path = export_neurox(activations, tmp_path / "some.hdf5", sites=["layers.0", "layers.1"])
+    found, layers = read_by_neurox(path)
+    np.testing.assert_array_equal(found, activations.restrict(["layers.0", "layers.1"]).values())
+    assert layers == 2
+    back = import_neurox(path, tmp_path / "some.zarr")
+    assert back.space.sites == ("layers.0", "layers.1")
+    assert back.provenance.inputs == (activations.provenance,)
+
+
+@given(st.lists(st.sampled_from(["a", "a b", "a (Occurrence 2)", "a (Occurrence 3)", "b"]), min_size=1))
+def test_any_repetition_comes_back(tmp_path_factory, texts):
+    folder = tmp_path_factory.mktemp("repeated")
+    sentences = split(texts)
+    path = write_neurox(folder / "a.hdf5", sentences, values_of(sentences, 1, 1))
+    assert [list(words) for words in import_neurox(path, folder / "a.zarr").corpus.sentences()] == sentences
+    export_neurox(made(("layers.0",), (1,), texts), folder / "b.hdf5")
+    with h5py.File(path) as theirs, h5py.File(folder / "b.hdf5") as ours:
+        assert ours["sentence_to_index"][0] == theirs["sentence_to_index"][0]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_file_of_one_layer_and_a_filtered_one(tmp_path, ending):
+    sentences, values = split(TEXTS), values_of(split(TEXTS), 4)
+    write_neurox(tmp_path / f"acts.{ending}", sentences, values, decompose_layers=True)
+    for layer, site in enumerate(["embeddings", "layers.0", "layers.1", "layers.2"]):
+        found = import_neurox(tmp_path / f"acts-layer{layer}.{ending}", tmp_path / f"{layer}.zarr")
+        assert found.space.sites == (site,)
+        np.testing.assert_allclose(found.values(), rows([v[[layer]] for v in values]), rtol=1e-7, atol=6e-9)
+    path = write_neurox(tmp_path / f"two.{ending}", sentences, values, filter_layers="3,1")
+    found = import_neurox(path, tmp_path / "two.zarr", sites=["layers.2", "layers.0"])
+    assert found.space.sites == ("layers.2", "layers.0")
+    np.testing.assert_allclose(found.values(), rows([v[[3, 1]] for v in values]), rtol=1e-7, atol=6e-9)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_corpus_brings_words_and_labels(tmp_path, ending):
+    corpus = plain_corpus()
+    spelled = [["".join(f"##{letter}" for letter in word) for word in words] for words in corpus.sentences()]
+    path = write_neurox(tmp_path / f"a.{ending}", spelled, values_of(spelled))
+    found = import_neurox(path, tmp_path / "a.zarr", corpus=corpus, dtype="float16")
+    assert found.corpus.words == corpus.words
+    assert found.layer("length").labels() == corpus.layer("length").labels()
+    assert found.array.dtype == np.float16
+    np.testing.assert_array_equal(
+        found.values(), rows(values_of(spelled)).astype(np.float16).astype(np.float32)
+        if ending == "hdf5"
+        else np.round(rows(values_of(spelled)).astype(float), 8).astype(np.float32).astype(np.float16),
+    )  # fmt: skip
+    longer = Corpus.from_sentences([[*words, "x"] if n == 3 else words for n, words in enumerate(spelled)])
+    with pytest.raises(
+        MismatchError,
+        match=r"sentence 3 \(counted from 0\) has 9 tokens, but .* 10 words, .*; 1 of 8 sentences differ",
+    ):
+        import_neurox(path, tmp_path / "b.zarr", corpus=longer)
+    with pytest.raises(MismatchError, match=r"has 8 sentences, but tiny-en 7"):
+        import_neurox(path, tmp_path / "b.zarr", corpus=corpus.head(7))
+    assert not (tmp_path / "b.zarr").exists()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_empty_sentences(tmp_path, ending):
+    """A sentence without tokens, twice; and the one token of zeros that NeuroX makes of an empty line."""
+    sentences = [["a", "b"], [], ["c"], [], [""]]
+    values = values_of(sentences)
+    values[4][:] = 0.0
+    path = write_neurox(tmp_path / f"a.{ending}", sentences, values)
+    found = import_neurox(path, tmp_path / "a.zarr")
+    assert [list(words) for words in found.corpus.sentences()] == sentences
+    assert found.n_words == 4
+    corpus = Corpus.from_sentences([["a", "b"], [], ["c"], [], []])
+    bare = import_neurox(path, tmp_path / "b.zarr", corpus=corpus)
+    np.testing.assert_array_equal(bare.values(), found.values()[[0, 1, 2]])
+    with pytest.raises(ParameterError, match=r"sentence 1 \(counted from 0\) .* has no words"):
+        export_neurox(found, tmp_path / f"b.{ending}")
+    values[4][:] = 1.0
+    path = write_neurox(tmp_path / f"c.{ending}", sentences, values)
+    with pytest.raises(MismatchError, match=r"sentence 4 .* a token that is not all zeros"):
+        import_neurox(path, tmp_path / "c.zarr", corpus=corpus)
+    assert not (tmp_path / "c.zarr").exists()
+
+
+def test_many_words_come_in_and_go_out_in_pieces(tmp_path):
+    """More than a store writes, or an export reads, at once; the order of words is kept."""
+    texts = [f"w{number} {'x ' * (number % 9)}y" for number in range(4000)]
+    sentences = split(texts)
+    activations = made(("layers.0",), (3,), texts)
+    parts = np.split(activations.values()[None], activations.corpus.offsets[1:-1], axis=1)
+    found = import_neurox(write_neurox(tmp_path / "a.hdf5", sentences, parts), tmp_path / "a.zarr")
+    assert found.n_words > 16384
+    np.testing.assert_array_equal(found.values(), activations.values())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("onegrain.activations.neurox.exporting.BLOCK_BYTES", 4 * 3 * 100)
+        export_neurox(found, tmp_path / "b.hdf5")
+    np.testing.assert_array_equal(read_by_neurox(tmp_path / "b.hdf5")[0], activations.values())
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory) -> Path:
+    return tiny_bert(tmp_path_factory.mktemp("models") / "bert")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(("theirs", "ours"), [("last", "last"), ("first", "first"), ("average", "mean")])
+def test_neurox_extracts_what_onegrain_extracts(tmp_path, bert, theirs, ours, ending):
+    (tmp_path / "words.txt").write_text("".join(f"{line}\n" for line in SENTENCES))
+    path = tmp_path / f"acts.{ending}"
+    neurox_extractor.extract_representations(
+        str(bert), str(tmp_path / "words.txt"), str(path), aggregation=theirs, output_type=ending
+    )
+    corpus = plain_corpus()
+    found = import_neurox(path, tmp_path / "theirs.zarr", corpus=corpus)
+    np.testing.assert_array_equal(found.values(), read_by_neurox(path)[0].astype(np.float32))
+    sites = ["embeddings", *(f"layers.{layer}" for layer in range(LAYERS))]
+    own = extract(load_model(bert, device="cpu"), corpus, tmp_path / "ours.zarr", sites=sites, aggregate=ours)
+    assert own.space == found.space == NeuronSpace(tuple(sites), (HIDDEN,) * len(sites))
+    np.testing.assert_allclose(found.values(), own.values(), rtol=0, atol=1e-5)
+    assert float(np.abs(own.values()).mean()) > 0.1
+
+
+def test_an_unfinished_import_goes_on(tmp_path):
+    path = write_neurox(tmp_path / "a.hdf5", split(TEXTS), values_of(split(TEXTS)))
+
+    class Stop(BaseException):
+        pass
+
+    class Once:
+        def __call__(self, *given):
+            return self
+
+        def __enter__(self):
+            return self.stop
+
+        def __exit__(self, *error):
+            return None
+
+        @staticmethod
+        def stop(done):
+            raise Stop
+
+    with pytest.raises(Stop):
+        import_neurox(path, tmp_path / "a.zarr", progress=Once())
+    with pytest.raises(RecordError, match="unfinished"):
+        open_activations(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(
+        import_neurox(path, tmp_path / "a.zarr").values(), rows(values_of(split(TEXTS)))
+    )
+
+
+def spoil_no_texts(file):
+    del file["sentence_to_index"]
+
+
+def spoil_gap(file):
+    file.move("1", "17")
+
+
+def spoil_shape(file):
+    del file["1"]
+    file["1"] = np.zeros((2, 3), np.float32)
+
+
+def spoil_kind(file):
+    del file["1"]
+    file["1"] = np.zeros((3, 2, 5), np.int64)
+
+
+def spoil_layers(file):
+    del file["1"]
+    file["1"] = np.zeros((2, 2, 5), np.float32)
+
+
+def spoil_value(file):
+    file["1"][1, 0, 2] = np.nan
+
+
+def spoil_tokens(file):
+    del file["1"]
+    file["1"] = np.zeros((3, 4, 5), np.float32)
+
+
+def spoil_a_text(file):
+    texts = json.loads(file["sentence_to_index"][0])
+    file["sentence_to_index"][0] = json.dumps({text: at for text, at in texts.items() if at != "4"})
+
+
+def spoil_the_json(file):
+    file["sentence_to_index"][0] = "{"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (spoil_no_texts, "sentence_to_index does not hold JSON"),
+        (spoil_the_json, "sentence_to_index does not hold JSON"),
+        (spoil_a_text, r"no text for sentence 4 \(counted from 0\); give the corpus"),
+        (spoil_gap, "no dataset 1"),
+        (spoil_shape, r"dataset 1 must hold floats .* shape \(2, 3\)"),
+        (spoil_kind, "dataset 1 must hold floats .* kind 'i'"),
+        (spoil_layers, r"sentence 1 \(counted from 0\) has 2 layers of 5 neurons, sentence 0 3 of 5"),
+        (spoil_value, r"sentence 1 \(counted from 0\) has nan at token 0, neuron layers.0:2"),
+        (spoil_tokens, "sentence 1 .* has 4 tokens, but its text has 2 words .*Straße"),
+    ],
+)
+def test_a_spoilt_hdf5_file_is_refused_by_name(tmp_path, spoil, message):
+    path = write_neurox(tmp_path / "a.hdf5", split(TEXTS), values_of(split(TEXTS)))
+    with h5py.File(path, "r+") as file:
+        spoil(file)
+    with pytest.raises(RecordError, match=rf"a\.hdf5.*{message}"):
+        import_neurox(path, tmp_path / "a.zarr")
+    assert not (tmp_path / "a.zarr").exists()
+
+
+def test_a_corpus_stands_in_for_texts_that_are_lost(tmp_path):
+    path = write_neurox(tmp_path / "a.hdf5", split(TEXTS), values_of(split(TEXTS)))
+    with h5py.File(path, "r+") as file:
+        del file["sentence_to_index"]
+    found = import_neurox(path, tmp_path / "a.zarr", corpus=made().corpus)
+    np.testing.assert_array_equal(found.values(), rows(values_of(split(TEXTS))))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"linex_index": 1, "features": [{"token": "a", "lay', "JSONDecodeError"),
+        ('{"linex_index": 1}', "KeyError: 'features'"),
+        ('{"features": [{"token": 3, "layers": [{"values": [1, 2]}]}]}', "a token must be a string"),
+        ('{"features": [{"token": "a", "layers": [{"values": [1]}, {"values": [1, 2]}]}]}', "ValueError"),
+        ('{"features": [{"token": "a", "layers": []}]}', "same layers"),
+        ('{"features": [{"token": "a", "layers": [{"values": [1, 2, 3]}]}]}', "1 layers of 3 neurons, but"),
+        ('[1]', "TypeError"),
+    ],
+)  # fmt: skip
+def test_a_spoilt_line_of_json_is_refused_by_number(tmp_path, line, message):
+    path = tmp_path / "a.json"
+    good = '{"linex_index": 0, "features": [{"token": "a", "layers": [{"index": 0, "values": [1, 2]}]}]}'
+    path.write_text(f"{good}\n\n{line}\n")
+    with pytest.raises(RecordError, match=rf"a\.json:3: .*{message}"):
+        import_neurox(path, tmp_path / "a.zarr")
+
+
+def test_what_is_no_file_of_neurox_is_refused(tmp_path):
+    (tmp_path / "a.hdf5").write_text("text")
+    (tmp_path / "a.json").write_text("")
+    (tmp_path / "a.h5").mkdir()
+    with h5py.File(tmp_path / "none.hdf5", "w") as file:
+        file["sentence_to_index"] = ["{}"]
+    out = tmp_path / "a.zarr"
+    for name, message in (
+        ("a.hdf5", "is not an HDF5 file"),
+        ("a.json", "holds no activations"),
+        ("a.h5", "is not a file"),
+        ("none.hdf5", "holds no activations"),
+        ("gone.json", "does not exist"),
+    ):
+        with pytest.raises(RecordError, match=message):
+            import_neurox(tmp_path / name, out)
+    with pytest.raises(ParameterError, match=r"ends in \.hdf5, \.h5, \.json, \.jsonl"):
+        import_neurox(tmp_path / "a.pt", out)
+    assert not out.exists()
+
+
+def test_impossible_options_of_an_import_are_refused(tmp_path):
+    path = write_neurox(tmp_path / "a.hdf5", split(TEXTS), [v + 1e6 for v in values_of(split(TEXTS))])
+    out = tmp_path / "a.zarr"
+    for options, message in (
+        ({"sites": ["a", "b"]}, "3 layers of 5 neurons; sites must name each of them, in order, got 'a, b'"),
+        ({"sites": "layers.*"}, "sites must name each"),
+        ({"sites": ["a", "b", "a"]}, "named twice"),
+        ({"dtype": "float64"}, "dtype must be one of"),
+        ({"dtype": "float16"}, "more than float16 holds"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            import_neurox(path, out, **options)
+        assert not out.exists()
+    import_neurox(path, out)
+    with pytest.raises(OutputExistsError, match="exists already"):
+        import_neurox(path, out)
+    import_neurox(path, out, force=True, sites=["x", "y", "z"])
+    assert open_activations(out).space.sites == ("x", "y", "z")
+
+
+def test_impossible_exports_are_refused(tmp_path):
+    activations = made(("embeddings", "layers.0"), (4, 6))
+    with pytest.raises(ParameterError, match=r"embeddings \(4\), layers\.0 \(6\); choose sites of one width"):
+        export_neurox(activations, tmp_path / "a.hdf5")
+    with pytest.raises(ModelError, match="no site matches"):
+        export_neurox(activations, tmp_path / "a.hdf5", sites="layers.9")
+    with pytest.raises(ParameterError, match=r"ends in \.hdf5, \.json"):
+        export_neurox(activations, tmp_path / "a.jsonl", sites="embeddings")
+    spaced = Activations.from_array(np.ones((2, 3), np.float32), Corpus.from_sentences([["a"], ["10 000"]]))
+    with pytest.raises(ParameterError, match=r"sentence 1 .* the word '10 000'"):
+        export_neurox(spaced, tmp_path / "a.hdf5")
+    export_neurox(spaced, tmp_path / "spaced.json")
+    assert import_neurox(tmp_path / "spaced.json", tmp_path / "s.zarr").corpus.words == ("a", "10 000")
+    bad = Activations.from_array(np.full((1, 3), np.inf, np.float32), Corpus.from_sentences([["a"]]))
+    with pytest.raises(ParameterError, match="not finite"):
+        export_neurox(bad, tmp_path / "a.json")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s.zarr", "spaced.json"]
+    with pytest.raises(OutputExistsError, match="exists already"):
+        export_neurox(spaced, tmp_path / "spaced.json")
+    export_neurox(spaced, tmp_path / "spaced.json", force=True)
+
+
+def test_without_h5py_the_extra_is_named(tmp_path, monkeypatch):
+    path = write_neurox(tmp_path / "a.hdf5", split(TEXTS), values_of(split(TEXTS)))
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    for call in (
+        lambda: import_neurox(path, tmp_path / "a.zarr"),
+        lambda: export_neurox(made(), tmp_path / "b.hdf5"),
+    ):
+        with pytest.raises(MissingExtraError, match=r"pip install 'onegrain\[neurox\]'") as caught:
+            call()
+        assert isinstance(caught.value, OnegrainError)
+    assert import_neurox(export_neurox(made(), tmp_path / "b.json"), tmp_path / "b.zarr").n_words
