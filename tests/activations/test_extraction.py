@@ -214,12 +214,6 @@ def test_a_value_that_is_not_finite_names_site_and_word(models, tmp_path):
         extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr")
 
 
-def test_a_word_without_subword_is_refused(models, tmp_path):
-    corpus = Corpus.from_sentences([["a", "dog"], ["the", "", "dog"]], source="holes")
-    with pytest.raises(CorpusError, match=r"holes: word 1 of sentence 1 .*'', has no subword"):
-        extract(models["nlm"], corpus, tmp_path / "a.zarr")
-
-
 @pytest.mark.parametrize("name", ["bert", "gpt2"])
 def test_a_sentence_longer_than_the_model_is_refused(models, tmp_path, name):
     corpus = Corpus.from_sentences([["a"], ["dog"] * 60])
@@ -300,7 +294,13 @@ def test_provenance_and_progress(models, tmp_path):
     )
     assert made.sites == store.space.sites == ("embeddings", "layers.0", "layers.1")
     assert store.space.widths == (HIDDEN,) * 3
-    assert made.parameters == {"aggregate": "last", "dtype": "float32"}
+    assert made.parameters == {
+        "aggregate": "last",
+        "bos": False,
+        "dtype": "float32",
+        "long": "error",
+        "special_tokens": False,
+    }
     assert sum(told) == plain_corpus().n_words
     assert open_activations(store.path).provenance == made
     assert writing.JOURNAL not in {path.name for path in store.path.iterdir()}

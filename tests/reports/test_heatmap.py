@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -31,8 +32,9 @@ def test_html_has_words_values_and_a_legend() -> None:
         "-3.00 standard deviations",
         "+0.20 standard deviations",
         "+2.50 standard deviations",
-        "constant neuron",
+        "no activation",
     ]
+    assert 'title="constant neuron"' in heatmap_html(replace(HEAT, std=0.0))
     assert re.findall(r">([-+]?\d\.?\d*)</span>", html)[-5:] == ["-3.0", "-1.5", "0", "+1.5", "+3.0"]
     assert "#{:02x}{:02x}{:02x}".format(*(colour(2.5) or ())) in html
 
