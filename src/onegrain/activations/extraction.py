@@ -182,7 +182,7 @@ def _fill(
 ) -> None:
     """Write what is missing; what no repetition of the command could finish is not left behind.
 
-    Shards are written in a thread of their own while the next words are read.
+    Shards are written while the next words are read.
     """
     with progress("extract", writer.content.corpus.n_words, "words") as advance:
         advance(writer.rows_done)
@@ -221,12 +221,9 @@ def _groups(writer: StoreWriter) -> list[tuple[int, int]]:
 
 
 def _write(writer: StoreWriter, first: int, block: Block) -> None:
-    """Write the shards of a group that are not there yet."""
-    while writer.done < writer.content.n_shards:
-        start, stop = (edge - first for edge in writer.span(writer.done))
-        if start >= len(block.values):
-            return
-        writer.write(block.values[start:stop], block.missing[start:stop])
+    """Write the shards of a group, whose first word is ``first``, that are not there yet."""
+    there = writer.rows_done - first
+    writer.write(block.values[there:], block.missing[there:])
 
 
 class _Beyond:

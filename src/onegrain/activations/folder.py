@@ -25,6 +25,7 @@ from typing import Any
 import psutil
 from zarr.storage import FsspecStore, LocalStore
 
+from onegrain.activations.direct import write_file
 from onegrain.core.output import storage_errors, whole_file
 from onegrain.errors import MissingExtraError, OnegrainError, OutputExistsError, ParameterError, StorageError
 
@@ -144,7 +145,7 @@ class LocalFolder(Folder):
     def write(self, name: str, data: bytes | memoryview) -> None:
         """Write a file beside its place and move it there."""
         with whole_file(self._path / name, force=True) as partial:
-            partial.write_bytes(data)
+            write_file(partial, data)
 
     def names(self) -> list[str]:
         """The names of all files, sorted."""

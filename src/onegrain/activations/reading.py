@@ -28,7 +28,8 @@ class Block:
     """What was read of some words in a row.
 
     Attributes:
-        values: float32 (words, neurons); NaN where a word has no activation.
+        values: float32 (words, neurons); NaN where a word has no activation. A reader has two buffers for them
+            in turn, so these are good until it has read twice more.
         missing: bool (words,), which those are.
     """
 
@@ -60,6 +61,7 @@ class Reader:
         self.space = space
         self.rows = rows
         self.batch_size = batch_size
+        self._buffers = [np.empty((0, space.size), dtype=np.float32)] * 2
 
     @torch.inference_mode()
     def read(self, words: tuple[int, int], advance: Callable[[int], None]) -> Block:
@@ -77,7 +79,7 @@ class Reader:
         first, last = (int(corpus.sentence_of_word[word]) for word in (start, stop - 1))
         rows = [row for number in range(first, last + 1) for row in self.rows.sentence(number)]
         base = int(corpus.offsets[first])
-        values = np.empty((int(corpus.offsets[last + 1]) - base, self.space.size), dtype=np.float32)
+        values = self._buffer(int(corpus.offsets[last + 1]) - base)
         read = np.zeros(len(values), dtype=bool)
         told = 0
         trimmed = _without_logits(self.loaded) if self._named_only() else nullcontext()
@@ -97,6 +99,13 @@ class Reader:
         values[~read] = np.nan
         inside = slice(start - base, stop - base)
         return Block(values[inside], ~read[inside])
+
+    def _buffer(self, words: int) -> np.ndarray:
+        """Room for so many words: memory that was used before costs less than new memory."""
+        self._buffers.reverse()
+        if len(self._buffers[0]) < words:
+            self._buffers[0] = np.empty((words, self.space.size), dtype=np.float32)
+        return self._buffers[0][:words]
 
     def _run(self, rows: Sequence[Row]) -> None:
         ids = [row.ids.tolist() for row in rows]

@@ -6,6 +6,8 @@ time; here a value is copied once, into a buffer that stays. Beside a small mode
 
 from __future__ import annotations
 
+import mmap
+
 import google_crc32c
 import numpy as np
 
@@ -32,9 +34,8 @@ class ShardEncoder:
         self._shape = grid.rows // grid.chunk_rows, grid.columns // grid.chunk_columns
         self._chunk_bytes = grid.chunk_rows * grid.chunk_columns * self._dtype.itemsize
         chunks = self._shape[0] * self._shape[1]
-        self._buffer = np.empty(
-            chunks * (self._chunk_bytes + CHECKSUM_BYTES + INDEX_BYTES) + CHECKSUM_BYTES, dtype=np.uint8
-        )
+        size = chunks * (self._chunk_bytes + CHECKSUM_BYTES + INDEX_BYTES) + CHECKSUM_BYTES
+        self._buffer = np.frombuffer(mmap.mmap(-1, size), dtype=np.uint8)  # begins with a page of memory
 
     def encode(self, block: np.ndarray) -> memoryview:
         """The bytes of a shard that holds a block (words, neurons); valid until the next is encoded.

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from threading import local
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,8 @@ from onegrain.errors import MismatchError, OutputExistsError, ParameterError, Re
 __all__ = ["DTYPES", "Content", "StoreWriter", "require_dtype", "require_writable", "write_store"]
 
 DTYPES = ("float32", "float16")
+THREADS = min(4, os.cpu_count() or 1)
+"""Shards that are encoded and written at once."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,8 @@ class StoreWriter:
                 self.done = self._begin() if folder.read(JOURNAL) is None else self._resume()
                 self._write_beside()
                 self._create_array()
-                self._encoder = ShardEncoder(content.grid, content.dtype)
+                self._own = local()
+                self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="onegrain-shards")
             except BaseException:
                 self.close()
                 raise
@@ -174,21 +179,38 @@ class StoreWriter:
         block: Float32[np.ndarray, "words neurons"],
         missing: Bool[np.ndarray, " words"] | None = None,
     ) -> None:
-        """Write the next shard, whole, and note it in the journal.
+        """Write the next shards, whole and side by side, and note them in the journal.
 
         Args:
-            block: one row a word of the shard.
+            block: one row a word of the shards, from the first that is not written.
             missing: the words without an activation; their rows are NaN.
 
         Raises:
             ParameterError: a value that is not finite, or that float16 cannot hold.
-            StorageError: the disk is full, read-only or gone.
+            StorageError: the disk is full, read-only or gone; the shards before the first that failed are kept.
         """
-        stored = self._converted(block, missing)
+        first, _ = self.span(self.done)
+        writing = []
+        for shard in range(self.done, self.content.n_shards):
+            start, stop = (edge - first for edge in self.span(shard))
+            if start >= len(block):
+                break
+            without = None if missing is None else missing[start:stop]
+            writing.append(self._threads.submit(self._write_shard, shard, block[start:stop], without))
+        wait(writing)
+        written = next((at for at, one in enumerate(writing) if one.exception()), len(writing))
         with self.folder.errors():
-            self.folder.write(f"{SHARDS}{self.done}/0", self._encoder.encode(stored))
-            self._note(self.done + 1)
-        self.done += 1
+            self._note(self.done + written)
+        self.done += written
+        for one in writing:
+            one.result()
+
+    def _write_shard(self, shard: int, block: np.ndarray, missing: np.ndarray | None) -> None:
+        if not hasattr(self._own, "encoder"):
+            self._own.encoder = ShardEncoder(self.content.grid, self.content.dtype)
+        stored = self._converted(block, missing, self.span(shard)[0])
+        with self.folder.errors():
+            self.folder.write(f"{SHARDS}{shard}/0", self._own.encoder.encode(stored))
 
     def finish(self, missing: np.ndarray | None = None) -> None:
         """Write which words (int64) have no activation, then the manifest, and drop the journal."""
@@ -207,6 +229,8 @@ class StoreWriter:
 
     def close(self) -> None:
         """Let other writers at the store; it is as far as it is."""
+        if hasattr(self, "_threads"):
+            self._threads.shutdown()
         release, self._release = self._release, lambda: None
         release()
 
@@ -283,25 +307,25 @@ class StoreWriter:
             fill_value=float("nan"),
         )
 
-    def _converted(self, block: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
+    def _converted(self, block: np.ndarray, missing: np.ndarray | None, first: int) -> np.ndarray:
         there = block if missing is None or not missing.any() else block[~missing]
         with np.errstate(over="ignore", invalid="ignore"):
             finite = bool(np.isfinite(there.sum(dtype=np.float32)) or np.isfinite(there).all())
             stored = block.astype(self.content.dtype, copy=False)
             fits = self.content.dtype == "float32" or not np.isinf(stored).any()
         if not finite:
-            self._refuse_not_finite(block, missing)
+            self._refuse_not_finite(block, missing, first)
         if not fits:
             self._refuse_too_large(there)
         return stored
 
-    def _refuse_not_finite(self, block: np.ndarray, missing: np.ndarray | None) -> None:
+    def _refuse_not_finite(self, block: np.ndarray, missing: np.ndarray | None, first: int) -> None:
         bad = ~np.isfinite(block)
         if missing is not None:
             bad[missing] = False
         row, column = np.argwhere(bad)[0].tolist()
         raise ParameterError(
-            f"the activation of {self.content.space.name(column)} at word {self.rows_done + row} is not "
+            f"the activation of {self.content.space.name(column)} at word {first + row} is not "
             "finite; a store holds finite values only"
         )
 
