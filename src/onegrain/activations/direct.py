@@ -19,8 +19,8 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
     """Write a new file.
 
     What is large, and begins with a page of memory, goes to the disk without a copy in the page cache: the copy
-    costs the cores more than all else that is done with a shard, and shards are more than the cache can hold. On
-    a file system that cannot do that, and for the part of a page at the end, the usual way is taken.
+    costs the cores more than all else that is done with a shard, and a store is more than the cache can hold.
+    On a file system that cannot do that, and for the part of a page at the end, the usual way is taken.
     """
     whole = len(data) // PAGE * PAGE
     if not DIRECT or len(data) < LEAST_BYTES or _address(data) % PAGE:
