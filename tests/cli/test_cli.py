@@ -17,7 +17,8 @@ import pytest
 from onegrain.activations import open_activations
 from onegrain.cli import main
 from onegrain.cli.reference import reference
-from tiny import parallel_corpus, tiny_nlm, tiny_nmt
+from saelens import config_v6, random_weights, save_dictionary
+from tiny import parallel_corpus, tiny_gpt2, tiny_nlm, tiny_nmt
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., tuple[int, str, str]]
@@ -289,3 +290,109 @@ def test_the_reference_in_docs_is_the_commands_own() -> None:
     assert (ROOT / "docs" / "cli.md").read_text() == reference(), (
         "write it anew: python -m onegrain.cli.reference > docs/cli.md"
     )
+
+
+def test_show_verifies_a_store_and_names_what_is_damaged(run: Run, house: Path, tmp_path: Path) -> None:
+    store = extracted(run, house, tmp_path / "a.zarr")
+    code, out, _ = run("show", store, "--verify", "--json")
+    assert code == 0
+    assert json.loads(out)["verified chunks"] == 1
+    assert json.loads(out)["without activation"] == 0
+    shard = store / "activations/c/0/0"
+    spoilt = bytearray(shard.read_bytes())
+    spoilt[100] ^= 1
+    shard.write_bytes(spoilt)
+    code, _, err = run("show", store, "--verify")
+    assert code == 1
+    assert "damaged in 1 chunks: activations/c/0/0: words 0 to " in err
+    code, _, err = run("show", house / "nlm", "--verify")
+    assert code == 1
+    assert "is no store of activations; --verify checks stores" in err
+
+
+def test_words_are_read_as_the_options_say(run: Run, house: Path, tmp_path: Path) -> None:
+    text = tmp_path / "long.txt"
+    text.write_text("the old dog sleeps .\n" + "dog " * 70 + "\n")
+    tiny_gpt2(tmp_path / "gpt2")
+    options = ("extract", tmp_path / "gpt2", text, "--sites", "layers.1")
+    code, _, err = run(*options, "--out", tmp_path / "a.zarr")
+    assert code == 1
+    assert "long=window or long=truncate (--long)" in err
+    facts = {}
+    for long in ("window", "truncate"):
+        code, out, _ = run(*options, "--out", tmp_path / f"{long}.zarr", "--long", long, "--json")
+        assert code == 0
+        facts[long] = json.loads(out)
+    assert facts["window"]["without activation"] == 0 < facts["truncate"]["without activation"]
+    code, out, _ = run(
+        *options, "--out", tmp_path / "special.zarr", "--long", "window", "--special-tokens", "--json"
+    )
+    assert json.loads(out)["words"] == facts["window"]["words"] + 4
+    code, _, err = run(*options, "--out", tmp_path / "b.zarr", "--long", "window", "--bos")
+    assert code == 1
+    assert "has no start token, or puts it itself; leave bos out" in err
+
+
+def test_a_model_is_loaded_as_the_options_say(run: Run, house: Path, tmp_path: Path) -> None:
+    tiny_gpt2(tmp_path / "gpt2")
+    options = ("extract", tmp_path / "gpt2", house / "words.txt", "--sites", "layers.1", "--limit", 5)
+    run(*options, "--out", tmp_path / "a.zarr", "--device", "cpu")
+    parts = ("transformer.wte", "transformer.wpe", "transformer.h.1", "transformer.ln_f", "lm_head")
+    spread = json.dumps({**dict.fromkeys(parts, "cpu"), "transformer.h.0": "disk"})
+    code, _, err = run(
+        *options, "--out", tmp_path / "b.zarr", "--device-map", spread, "--offload-folder", tmp_path / "offload"
+    )
+    assert code == 0, err
+    plain, offloaded = (open_activations(tmp_path / f"{name}.zarr") for name in "ab")
+    np.testing.assert_array_equal(plain.values(), offloaded.values())
+    assert plain.provenance == offloaded.provenance
+    code, _, err = run(*options, "--out", tmp_path / "c.zarr", "--model-dtype", "bfloat16")
+    assert code == 0, err
+    half = open_activations(tmp_path / "c.zarr")
+    assert half.provenance.model != plain.provenance.model
+    np.testing.assert_allclose(half.values(), plain.values(), atol=0.1 * float(np.abs(plain.values()).max()))
+    code, _, err = run(*options, "--out", tmp_path / "d.zarr", "--device-map", "{")
+    assert code == 1
+    assert "--device-map is not JSON" in err
+
+
+def test_latents_of_a_dictionary_are_extracted_ranked_and_erased(run: Run, house: Path, tmp_path: Path) -> None:
+    tiny_gpt2(tmp_path / "gpt2")
+    folder = save_dictionary(tmp_path / "sae", config_v6(), random_weights())
+    dictionary = ("--dictionary", f"layers.0={folder}")
+    store, ranking = tmp_path / "a.zarr", tmp_path / "r.parquet"
+    code, _, err = run(
+        *("extract", tmp_path / "gpt2", house / "words.txt", "--labels", f"kind={house / 'words.kind'}"),
+        *("--sites", "layers.0.latents", "--out", store, *dictionary),
+    )
+    assert code == 0, err
+    opened = open_activations(store)
+    assert opened.space.describe() == "layers.0.latents (40)"
+    assert (opened.values() == 0).any()
+    assert list(opened.provenance.parameters["dictionaries"]) == ["layers.0.latents"]
+    code, _, err = run("rank", "lca", store, "--label", "kind", "--out", ranking, "--set", "evaluate=false")
+    assert code == 0, err
+    curve = ("--metric", "perplexity", "--steps", 2, "--random-orders", 1, "--limit", 8, "--json")
+    ablate = ("ablate", tmp_path / "gpt2", ranking, house / "words.txt", "--out", tmp_path / "c.parquet")
+    code, _, err = run(*ablate, *curve)
+    assert code == 1
+    assert "does not have these neurons" in err
+    code, out, err = run(*ablate, *curve, *dictionary)
+    assert code == 0, err
+    assert len(set(json.loads(out)["top erased"].values())) > 1
+
+
+def test_show_lists_the_modules_of_an_unknown_architecture(run: Run, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_gpt2(tmp_path / "gpt2"))
+    sizes = {"hidden_size": 16, "word_embed_proj_dim": 16, "ffn_dim": 24, "num_attention_heads": 2}
+    OPTForCausalLM(OPTConfig(vocab_size=len(tokenizer), num_hidden_layers=2, **sizes)).save_pretrained(
+        tmp_path / "opt"
+    )
+    tokenizer.save_pretrained(tmp_path / "opt")
+    code, out, err = run("show", tmp_path / "opt", "--json")
+    assert code == 0, err
+    assert json.loads(out)["sites"]["model.decoder.layers.1.self_attn.q_proj"] == 16
+    code, out, _ = run("show", tmp_path / "opt")
+    assert "these modules can be read" in out

@@ -197,3 +197,8 @@ def test_a_model_of_an_unknown_architecture_is_read_by_module_paths(zoo, tmp_pat
     with loaded.recording(loaded.select([layer])) as record, torch.no_grad():
         states = loaded.model(**loaded.batch([[5, 6, 7]]), output_hidden_states=True).hidden_states
     torch.testing.assert_close(loaded.model.model.decoder.final_layer_norm(record[layer]), states[-1])
+    offered = loaded.module_widths()
+    assert offered[layer] == offered[attention] == 16
+    assert offered["lm_head"] == config.vocab_size
+    assert not {"model", "model.decoder.layers.0.activation_fn"} & offered.keys()
+    assert loaded.space(list(offered)).widths == tuple(offered.values())

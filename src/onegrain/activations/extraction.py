@@ -19,6 +19,7 @@ from onegrain.core.activations import Activations
 from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
 from onegrain.core.provenance import CorpusIdentity, Provenance
+from onegrain.core.space import some_of
 from onegrain.engines import Engine, LocalEngine, Work, engine_named
 from onegrain.errors import InputError, MismatchError, ParameterError
 from onegrain.models.loaded import LoadedModel
@@ -249,10 +250,10 @@ def _points(loaded: LoadedModel, sites: str | Iterable[str] | None, side: Side |
     if not chosen:
         raise ParameterError(
             f"{loaded.identity.id} has no such site that reads the {side} words; the sites are: "
-            + ", ".join(f"{point.name} ({point.side})" for point in loaded.points.values())
+            + some_of([f"{point.name} ({point.side})" for point in loaded.points.values()])
         )
     if len({point.side for point in chosen}) > 1:
-        of = {side: ", ".join(p.name for p in chosen if p.side == side) for side in ("source", "target")}
+        of = {side: some_of([p.name for p in chosen if p.side == side]) for side in ("source", "target")}
         raise ParameterError(
             f"the sites {of['source']} read the source words, but {of['target']} the target words; one store "
             "holds one side: extract two stores, with side='source' and side='target'"

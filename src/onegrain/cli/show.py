@@ -136,13 +136,21 @@ def _model(name: str, as_json: bool) -> None:
         "task": model.task,
         "weights": model.identity.weight_hash,
     }
-    space = model.space("*") if model.points else None
-    widths = dict(zip(space.sites, space.widths, strict=True)) if space else {}
+    if model.points:
+        space = model.space("*")
+        widths = dict(zip(space.sites, space.widths, strict=True))
+    else:
+        widths = model.module_widths()
     if as_json:
         emit(facts | {"sites": widths}, as_json)
         return
     emit(facts, as_json)
     import pandas as pd
 
-    sides = [model.points[site].side for site in widths]
-    show_table(pd.DataFrame({"site": list(widths), "width": list(widths.values()), "words": sides}), name)
+    from onegrain.models.sites import module_point
+
+    points = [model.points.get(site) or module_point(model.model, site) for site in widths]
+    table = {"site": list(widths), "width": list(widths.values()), "words": [point.side for point in points]}
+    show_table(
+        pd.DataFrame(table), name if model.points else f"{name}: no named sites; these modules can be read"
+    )

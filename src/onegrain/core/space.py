@@ -11,7 +11,9 @@ import numpy as np
 
 from onegrain.errors import MismatchError, ModelError, ParameterError
 
-__all__ = ["NeuronSpace", "match_sites"]
+__all__ = ["NeuronSpace", "match_sites", "some_of"]
+
+MOST_NAMED = 40
 
 
 def match_sites(names: Sequence[str], patterns: str | Iterable[str] | None) -> list[str]:
@@ -27,8 +29,14 @@ def match_sites(names: Sequence[str], patterns: str | Iterable[str] | None) -> l
     wanted = [patterns] if isinstance(patterns, str) else list(patterns)
     for pattern in wanted:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise ModelError(f"no site matches {pattern!r}; the sites are: {', '.join(names)}")
+            raise ModelError(f"no site matches {pattern!r}; the sites are: {some_of(names)}")
     return [name for name in names if any(fnmatchcase(name, pattern) for pattern in wanted)]
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The names, or of very many the first."""
+    shown = ", ".join(names[:MOST_NAMED])
+    return shown if len(names) <= MOST_NAMED else f"{shown}, ... ({len(names)} in all)"
 
 
 @dataclass(frozen=True)
@@ -145,4 +153,4 @@ class NeuronSpace:
         try:
             return self.sites.index(site)
         except ValueError:
-            raise ModelError(f"no site {site!r}; the sites are: {', '.join(self.sites)}") from None
+            raise ModelError(f"no site {site!r}; the sites are: {some_of(self.sites)}") from None

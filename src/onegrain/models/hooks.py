@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from onegrain.errors import ModelError
 from onegrain.models.sites import SitePoint
 
-__all__ = ["Edit", "Recording", "editing", "recording"]
+__all__ = ["Edit", "Recording", "editing", "module_widths", "recording"]
 
 Edit = Callable[[Tensor], Tensor]
 """Takes a site's value, (batch, time, width) or (batch, width) in one decoder step; returns its replacement."""
@@ -67,6 +67,36 @@ def recording(model: nn.Module, points: Sequence[SitePoint]) -> Iterator[Recordi
 
     with editing(model, [(point, reader(point.name)) for point in points]):
         yield record
+
+
+def module_widths(model: nn.Module, run: Callable[[], Any], steps: int) -> dict[str, int]:
+    """The modules, by path, that give one vector for each of a row's ``steps`` subwords, with its width.
+
+    Args:
+        model: the model.
+        run: a forward pass over one row.
+        steps: how many subwords it has.
+    """
+    shapes: dict[str, list[tuple[int, ...]]] = {}
+
+    def see(path: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            value = output[0] if isinstance(output, tuple) and output else output
+            shapes.setdefault(path, []).append(tuple(value.shape) if isinstance(value, Tensor) else ())
+
+        return hook
+
+    with ExitStack() as stack:
+        for path, module in model.named_modules():
+            if path:
+                stack.callback(module.register_forward_hook(see(path)).remove)
+        run()
+    once = {path: seen[0] for path, seen in shapes.items() if len(seen) == 1}
+    return {
+        path: once[path][2]
+        for path, _ in model.named_modules()
+        if len(once.get(path, ())) == 3 and once[path][:2] == (1, steps)
+    }
 
 
 @contextmanager

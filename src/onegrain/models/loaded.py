@@ -20,7 +20,7 @@ from onegrain.core.space import NeuronSpace, match_sites
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.batching import Encoded, pad_batch
 from onegrain.models.dictionaries import Dictionary, load_dictionary
-from onegrain.models.hooks import Edit, Recording, editing, recording
+from onegrain.models.hooks import Edit, Recording, editing, module_widths, recording
 from onegrain.models.limits import is_causal, longest_row
 from onegrain.models.origin import Origin
 from onegrain.models.scoring import sentence_losses
@@ -140,6 +140,15 @@ class LoadedModel:
         found = [self.points[name] for name in match_sites(list(self.points), named)] if named else []
         found += [module_point(self.model, path) for path in extra]
         return [point for point in found if side is None or point.side == side]
+
+    @torch.no_grad()
+    def module_widths(self) -> dict[str, int]:
+        """The modules that can be sites, by path, with their widths; for models without named sites."""
+        row = self.encode([["a", "a", "a"]])[0].ids or [self.pad_id]
+        target = row if self.task == "translation" else None
+        return module_widths(
+            self.model, lambda: self.forward([row], None if target is None else [row]), len(row)
+        )
 
     def require_space(self, space: NeuronSpace) -> list[SitePoint]:
         """The points of a space's sites; MismatchError where the model lacks one or has another width."""

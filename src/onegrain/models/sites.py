@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import nn
 
+from onegrain.core.space import some_of
 from onegrain.errors import ModelError
 from onegrain.models.architectures import ARCHITECTURES, Side, Stack, count_heads, input_width
 from onegrain.models.dictionaries import Dictionary
@@ -71,7 +71,7 @@ def module_point(model: nn.Module, path: str) -> SitePoint:
     """
     names = [name for name, _ in model.named_modules() if name]
     if path not in names:
-        raise ModelError(f"no module {path!r} in {type(model).__name__}; it has {_some(names)}")
+        raise ModelError(f"no module {path!r} in {type(model).__name__}; it has {some_of(names)}")
     translates = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
     return SitePoint(path, path, side="target" if translates and "encoder" not in path.split(".") else "source")
 
@@ -121,8 +121,3 @@ def _heads(model: nn.Module, projection: str, side: Side) -> list[tuple[int, int
         )
     size = width // heads
     return [(size * head, size * (head + 1)) for head in range(heads)]
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:20])
-    return shown if len(names) <= 20 else f"{shown}, ... ({len(names)} in all)"
