@@ -204,6 +204,7 @@ def _fill(
             writer.discard()
             raise
         finally:
+            reader.rows.stop()
             writer.close()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Lock
+from threading import Event, Lock
 from typing import Literal, get_args
 
 import numpy as np
@@ -112,6 +112,7 @@ class Rows:
         self._chunks: dict[int, list[list[Row]]] = {}
         self._lock = Lock()
         self._ahead: Future[np.ndarray] | None = None
+        self._stopped = Event()
 
     def sentence(self, number: int) -> list[Row]:
         """The rows of one sentence: one, several windows, or none where no word of it is read."""
@@ -138,16 +139,20 @@ class Rows:
         if self._ahead is not None and self._ahead.done():
             self._ahead.result()
 
+    def stop(self) -> None:
+        """Let the scan end, if it still looks ahead."""
+        self._stopped.set()
+
     def missing(self) -> np.ndarray:
         """int64: the words, by their row in the store, that are read nowhere; waits for the scan."""
-        if self._ahead is None:
-            self.scan()
-        assert self._ahead is not None
+        assert self._ahead is not None, "nothing was scanned"
         return self._ahead.result()
 
     def _scan(self) -> np.ndarray:
         there = np.zeros(self.words.n_words, dtype=bool)
         for chunk in range(-(-self.read.n_sentences // ENCODED_AT_ONCE)):
+            if self._stopped.is_set():
+                break
             with self._lock:
                 rows = self._chunks[chunk] if chunk in self._chunks else self._encode(chunk)
                 if len(self._chunks) < KEPT_CHUNKS:

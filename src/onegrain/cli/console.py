@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Force", "Json", "Sites", "emit", "fail", "progress", "show_table"]
 
 LINE_SECONDS = 10.0
+AT_ONCE_SECONDS = 0.01
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it is there already.")]
@@ -54,25 +55,21 @@ def _bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], N
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(description, total=total, unit=unit, rate="")
-        began = time.monotonic()
+        task, pace = bars.add_task(description, total=total, unit=unit, rate=""), _Pace()
 
         def advance(done: int) -> None:
             bars.advance(task, done)
-            seconds = max(time.monotonic() - began, 1e-9)
-            bars.update(task, rate=f"{bars.tasks[task].completed / seconds:,.1f}/s")
+            bars.update(task, rate=f"{pace.add(done):,.1f}/s")
 
         yield advance
 
 
 @contextmanager
 def _lines(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    began = last = time.monotonic()
-    finished = 0
+    last = time.monotonic()
+    finished, pace = 0, _Pace()
 
-    def line() -> None:
-        seconds = max(time.monotonic() - began, 1e-9)
-        rate = finished / seconds
+    def line(rate: float) -> None:
         left = (total - finished) / rate if rate > 0 else float("nan")
         sys.stderr.write(
             f"{description}: {finished:,} of {total:,} {unit}, {rate:,.1f}/s, {left:,.0f} s left\n"
@@ -82,13 +79,26 @@ def _lines(description: str, total: int, unit: str) -> Iterator[Callable[[int], 
     def advance(done: int) -> None:
         nonlocal finished, last
         finished += done
-        now = time.monotonic()
+        rate, now = pace.add(done), time.monotonic()
         if now - last >= LINE_SECONDS:
             last = now
-            line()
+            line(rate)
 
     yield advance
-    line()
+    line(pace.add(0))
+
+
+class _Pace:
+    """Units a second, of those that were not done before: what is told of at once, an earlier run did."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._done = 0
+
+    def add(self, done: int) -> float:
+        seconds = time.monotonic() - self._began
+        self._done += done if seconds > AT_ONCE_SECONDS else 0
+        return self._done / max(seconds, AT_ONCE_SECONDS)
 
 
 def emit(facts: dict[str, Any], as_json: bool) -> None:
