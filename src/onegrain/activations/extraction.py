@@ -121,8 +121,9 @@ def extract(
         parameters=parameters,
     )
     reader = Reader(loaded, points, space, rows, batch_size)
+    start = _start(runner, reader, corpus)
     writer = StoreWriter(folder, Content(rows.words, space, provenance, dtype), force=force)
-    _fill(writer, reader, _start(runner, reader, corpus), runner, progress)
+    _fill(writer, reader, start, runner, progress)
     return open_activations(folder.place)
 
 

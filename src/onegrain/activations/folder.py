@@ -1,44 +1,46 @@
 """Where a store lies: a folder of this machine, or any place that fsspec reaches by a URL.
 
 Files are written whole or not at all, and a place has one writer at a time. On this machine that is a lock that
-the system drops when the writer's process ends, whichever way. Elsewhere it is a lease, a file made only where
-none is, which its writer renews; a lease that is not renewed lapses.
+the system drops when the writer's process ends, whichever way; elsewhere it is a lease, see
+:mod:`onegrain.activations.lease`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
-import json
 import os
 import re
-import shutil
-import socket
-import threading
-import time
-import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import psutil
-from zarr.storage import FsspecStore, LocalStore
+from zarr.storage import LocalStore
 
 from onegrain.activations.direct import write_file
 from onegrain.core.output import storage_errors, whole_file
-from onegrain.errors import MissingExtraError, OnegrainError, OutputExistsError, ParameterError, StorageError
+from onegrain.errors import MissingExtraError, OutputExistsError, ParameterError, StorageError
 
-__all__ = ["LEASE", "Folder", "LocalFolder", "RemoteFolder", "folder_at"]
+__all__ = ["LEASE", "Folder", "LocalFolder", "Release", "folder_at"]
 
 LEASE = "writer.json"
-RENEWED_SECONDS = 20.0
-LAPSED_SECONDS = 120.0
 URL = re.compile(r"[a-z][a-z0-9+.-]*://|.*::", re.IGNORECASE)
+EXTRAS = {"s3fs": "onegrain[s3]"}
+
+
+class Release(Protocol):
+    """Lets other writers at a place."""
+
+    def __call__(self, *, drop: bool = False) -> None:
+        """Let go; with ``drop``, of a place without files nothing is left."""
 
 
 class Folder(ABC):
-    """A place that holds the files of one store, by names with slashes in them."""
+    """A place that holds the files of one store, by names with slashes in them.
+
+    What a failing disk or service raises comes out of every method as StorageError.
+    """
 
     @property
     @abstractmethod
@@ -58,6 +60,10 @@ class Folder(ABC):
         """A file's bytes, or None where there is none."""
 
     @abstractmethod
+    def read_all(self, names: Sequence[str]) -> dict[str, bytes | None]:
+        """The bytes of some files, all at once where that is faster."""
+
+    @abstractmethod
     def write(self, name: str, data: bytes | memoryview) -> None:
         """Write a file, whole or not at all."""
 
@@ -67,27 +73,19 @@ class Folder(ABC):
 
     @abstractmethod
     def remove(self, name: str) -> None:
-        """Remove a file."""
+        """Remove a file, and what folders it leaves empty."""
 
     @abstractmethod
-    def drop(self) -> None:
-        """Remove what is left of the place itself, now that it is empty."""
+    def array_store(self, name: str) -> Any:
+        """The read-only Zarr store whose root is the array of that name."""
 
     @abstractmethod
-    def array_store(self, name: str, *, read_only: bool) -> Any:
-        """The Zarr store whose root is the array of that name."""
-
-    @abstractmethod
-    def hold(self) -> Callable[[], None]:
+    def hold(self) -> Release:
         """Become the only writer until the returned function is called, or this process ends.
 
         Raises:
             OutputExistsError: somebody else writes here.
         """
-
-    @abstractmethod
-    def errors(self) -> AbstractContextManager[None]:
-        """Turn what a failing disk or service raises into one StorageError."""
 
     def __str__(self) -> str:
         return str(self.place)
@@ -98,7 +96,8 @@ def folder_at(place: str | os.PathLike[str]) -> Folder:
 
     Raises:
         MissingExtraError: the URL's protocol needs a package that is not installed.
-        ParameterError: fsspec knows no such protocol.
+        ParameterError: fsspec knows no such protocol, or the URL names no place in it.
+        StorageError: the settings of the protocol are not usable.
     """
     name = os.fspath(place)
     if not URL.match(name):
@@ -106,13 +105,32 @@ def folder_at(place: str | os.PathLike[str]) -> Folder:
     from fsspec.core import url_to_fs
     from fsspec.implementations.local import LocalFileSystem
 
+    from onegrain.activations.remote import RemoteFolder
+
     try:
         files, root = url_to_fs(name)
     except ImportError as error:
-        raise MissingExtraError(f"{name} needs a package that is not installed: {error}") from error
+        raise MissingExtraError(_lacking(name, error)) from error
     except ValueError as error:
         raise ParameterError(f"cannot use {name}: {error}") from error
-    return LocalFolder(Path(root)) if isinstance(files, LocalFileSystem) else RemoteFolder(name, files, root)
+    except Exception as error:  # whatever a file system of fsspec raises over its settings
+        raise StorageError(
+            f"cannot use {name}: {type(error).__name__}: {error}; check the settings of its protocol"
+        ) from error
+    if isinstance(files, LocalFileSystem):
+        return LocalFolder(Path(root))
+    if not root.strip("/"):
+        raise ParameterError(f"{name} names no place for a store; expected a URL like s3://bucket/ewt.zarr")
+    return RemoteFolder(name.rstrip("/"), files, root.rstrip("/"))
+
+
+def _lacking(url: str, error: ImportError) -> str:
+    """What to install: fsspec's error has that of the import itself behind it."""
+    cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+    if not cause.name:
+        return f"{url} needs a package that is not installed: {error}"
+    package = cause.name.partition(".")[0]
+    return f"{url} needs the package {package}: pip install '{EXTRAS.get(package, package)}'"
 
 
 class LocalFolder(Folder):
@@ -127,9 +145,10 @@ class LocalFolder(Folder):
         return self._path
 
     def require_usable(self) -> None:
-        """Refuse a file in the folder's place."""
-        if not self._path.is_dir() and (self._path.exists() or self._path.is_symlink()):
-            raise OutputExistsError(f"{self} is a file; a store is a folder, choose another output")
+        """Refuse a file in the folder's place, and a folder at which another writer is."""
+        self._refuse_file()
+        if self._path.is_dir():
+            self.hold()()
 
     def exists(self) -> bool:
         """Whether a folder or file is there."""
@@ -141,10 +160,18 @@ class LocalFolder(Folder):
             return (self._path / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise StorageError(
+                f"cannot read {self._path / name}: {error.strerror}; check the disk and your rights"
+            ) from error
+
+    def read_all(self, names: Sequence[str]) -> dict[str, bytes | None]:
+        """The bytes of some files."""
+        return {name: self.read(name) for name in names}
 
     def write(self, name: str, data: bytes | memoryview) -> None:
         """Write a file beside its place and move it there."""
-        with whole_file(self._path / name, force=True) as partial:
+        with storage_errors(self._path), whole_file(self._path / name, force=True) as partial:
             write_file(partial, data)
 
     def names(self) -> list[str]:
@@ -156,193 +183,57 @@ class LocalFolder(Folder):
     def remove(self, name: str) -> None:
         """Remove a file, and the folders that it leaves empty."""
         path = self._path / name
-        path.unlink()
-        for parent in path.parents:
-            if parent == self._path or any(parent.iterdir()):
-                return
-            parent.rmdir()
+        with storage_errors(self._path):
+            path.unlink()
+            for parent in path.parents:
+                if parent == self._path or any(parent.iterdir()):
+                    return
+                parent.rmdir()
 
-    def drop(self) -> None:
-        """Remove the folder."""
-        if self._path.is_dir():
-            shutil.rmtree(self._path)
+    def array_store(self, name: str) -> LocalStore:
+        """The read-only Zarr store whose root is the array of that name."""
+        return LocalStore(self._path / name, read_only=True)
 
-    def array_store(self, name: str, *, read_only: bool) -> LocalStore:
-        """The Zarr store whose root is the array of that name."""
-        return LocalStore(self._path / name, read_only=read_only)
+    def hold(self) -> Release:
+        """Lock the folder, which is made where it is not there; without effect on a disk without locks."""
+        self._refuse_file()
+        with storage_errors(self._path):
+            descriptor = self._locked()
+        held = [descriptor]
 
-    def hold(self) -> Callable[[], None]:
-        """Lock the folder, which is made where it is not there; without effect on a system without locks."""
-        self.require_usable()
-        self._path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise OutputExistsError(
-                f"another writer is at work on {self}; wait until it is done, or choose another output"
-            ) from None
-        except OSError:
-            pass
-        return lambda: os.close(descriptor)
+        def release(*, drop: bool = False) -> None:
+            if held:
+                if drop:
+                    self._drop()
+                os.close(held.pop())
 
-    def errors(self) -> AbstractContextManager[None]:
-        """Turn a full, read-only or vanished disk into one StorageError."""
-        return storage_errors(self._path)
-
-
-class RemoteFolder(Folder):
-    """A place that a file system of fsspec reaches: an object store, a server, memory.
-
-    Args:
-        url: as the user gave it.
-        files: the file system; credentials and endpoints are fsspec's own settings.
-        root: the path within it.
-    """
-
-    def __init__(self, url: str, files: Any, root: str) -> None:
-        self._url = url
-        self._files = files
-        self._root = root.rstrip("/")
-
-    @property
-    def place(self) -> str:
-        """The URL."""
-        return self._url
-
-    def require_usable(self) -> None:
-        """Ask the service for the place, so that a wrong address or a missing right is told."""
-        self.exists()
-
-    def exists(self) -> bool:
-        """Whether any object is there."""
-        with self.errors():
-            self._files.invalidate_cache()
-            return bool(self._files.exists(self._root))
-
-    def read(self, name: str) -> bytes | None:
-        """A file's bytes, or None where there is none."""
-        with self.errors():
-            try:
-                return bytes(self._files.cat_file(self._path(name)))
-            except FileNotFoundError:
-                return None
-
-    def write(self, name: str, data: bytes | memoryview) -> None:
-        """Put an object; object stores show it whole or not at all."""
-        with self.errors():
-            self._files.pipe_file(self._path(name), bytes(data))
-
-    def names(self) -> list[str]:
-        """The names of all objects, sorted."""
-        with self.errors():
-            self._files.invalidate_cache()
-            found = self._files.find(self._root)
-        start = len(self._files._strip_protocol(self._root)) + 1
-        return sorted(path[start:] for path in found if len(path) > start)
-
-    def remove(self, name: str) -> None:
-        """Remove an object."""
-        with self.errors():
-            self._files.rm_file(self._path(name))
-
-    def drop(self) -> None:
-        """Remove what is left: nothing, where folders are but the names of objects."""
-        with self.errors():
-            self._files.invalidate_cache()
-            if self._files.exists(self._root):
-                self._files.rm(self._root, recursive=True)
-
-    def array_store(self, name: str, *, read_only: bool) -> FsspecStore:
-        """The Zarr store whose root is the array of that name."""
-        url = f"{self._url.rstrip('/')}/{name}"
-        return FsspecStore.from_url(url, read_only=read_only)
-
-    def hold(self) -> Callable[[], None]:
-        """Take the lease, and renew it until the returned function is called."""
-        ours = {"owner": uuid.uuid4().hex, "host": socket.gethostname(), **_this_process()}
-        self._take_lease(ours)
-        stop = threading.Event()
-
-        def renew() -> None:
-            while not stop.wait(RENEWED_SECONDS):
-                try:
-                    self.write(LEASE, _lease(ours))
-                except OnegrainError:
-                    continue  # the store's own writes will tell
-
-        def release() -> None:
-            stop.set()
-            renewing.join()
-            if _owner(self.read(LEASE)) == ours["owner"]:
-                self.remove(LEASE)
-
-        renewing = threading.Thread(target=renew, name="onegrain-lease", daemon=True)
-        renewing.start()
         return release
 
-    @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Turn what the service raises, whose kinds differ from one to the next, into one StorageError."""
-        try:
-            yield
-        except (OnegrainError, FileExistsError):
-            raise
-        except FileNotFoundError as error:
-            raise StorageError(f"cannot use {self}: {error}; make the bucket or folder first") from error
-        except Exception as error:
-            raise StorageError(f"cannot use {self}: {type(error).__name__}: {error}") from error
-
-    def _take_lease(self, ours: dict[str, Any]) -> None:
-        for _ in range(2):
+    def _locked(self) -> int:
+        """The folder, opened and locked; again where it was removed between the two."""
+        while True:
+            self._path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDONLY)
             try:
-                with self.errors():
-                    self._files.pipe_file(self._path(LEASE), _lease(ours), mode="create")
-                return
-            except FileExistsError:
-                held = self.read(LEASE)
-                if held is not None and not _lapsed(held):
-                    break
-                if held is not None:
-                    self.remove(LEASE)
-        raise OutputExistsError(
-            f"another writer is at work on {self}, or died less than {LAPSED_SECONDS:.0f} seconds ago; "
-            "wait until it is done, or choose another output"
-        )
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                raise OutputExistsError(
+                    f"another writer is at work on {self}; wait until it is done, or choose another output"
+                ) from None
+            except OSError:
+                return descriptor
+            if self._path.is_dir() and os.path.samestat(os.fstat(descriptor), self._path.stat()):
+                return descriptor
+            os.close(descriptor)
 
-    def _path(self, name: str) -> str:
-        return f"{self._root}/{name}"
+    def _drop(self) -> None:
+        """Remove the folder and the folders in it, as far as they are empty."""
+        folders = [path for path in self._path.rglob("*") if path.is_dir() and not path.is_symlink()]
+        for folder in [*sorted(folders, reverse=True), self._path]:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
-
-def _this_process() -> dict[str, Any]:
-    return {"process": os.getpid(), "began": psutil.Process().create_time()}
-
-
-def _lease(ours: dict[str, Any]) -> bytes:
-    return json.dumps({**ours, "renewed": time.time()}, sort_keys=True).encode()
-
-
-def _owner(lease: bytes | None) -> str | None:
-    try:
-        return str(json.loads(lease or b"")["owner"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _lapsed(lease: bytes) -> bool:
-    """Whether its writer is gone: its process, where it ran on this machine, or the time it had to renew it."""
-    try:
-        held = json.loads(lease)
-        if held["host"] == socket.gethostname():
-            return not _running(int(held["process"]), float(held["began"]))
-        return time.time() - float(held["renewed"]) > LAPSED_SECONDS
-    except (ValueError, KeyError, TypeError):
-        return True
-
-
-def _running(process: int, began: float) -> bool:
-    try:
-        return abs(psutil.Process(process).create_time() - began) < 1.0
-    except psutil.NoSuchProcess:
-        return False
+    def _refuse_file(self) -> None:
+        if not self._path.is_dir() and (self._path.exists() or self._path.is_symlink()):
+            raise OutputExistsError(f"{self} is a file; a store is a folder, choose another output")

@@ -29,8 +29,8 @@ import zarr
 from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore, StorePath
 
-from onegrain.activations.folder import LEASE, Folder, folder_at
-from onegrain.activations.stored import StoredArray
+from onegrain.activations.folder import Folder, folder_at
+from onegrain.activations.stored import MANIFEST, StoredArray
 from onegrain.core.activations import Activations
 from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.core.provenance import Provenance
@@ -43,14 +43,13 @@ __all__ = [
     "MANIFEST",
     "SHARDS",
     "Grid",
-    "beside",
+    "digest_of",
     "open_activations",
     "read_manifest",
     "seal",
 ]
 
 FORMAT = 2
-MANIFEST = "zarr.json"
 JOURNAL = "journal.json"
 SHARDS = "activations/c/"
 SHARD_BYTES = 64 * 2**20
@@ -109,14 +108,14 @@ def open_activations(path: str | os.PathLike[str]) -> Activations:
     """
     folder = folder_at(path)
     manifest = _finished_manifest(folder)
-    files = {name: _intact(folder, name, digest) for name, digest in sorted(manifest["files"].items())}
+    files = _intact(folder, manifest["files"])
     try:
         corpus = _read_corpus(files, manifest)
         space = NeuronSpace.from_json(manifest["space"])
         provenance = Provenance.model_validate(manifest["provenance"])
         missing = np.zeros(corpus.n_words, dtype=bool)
         missing[_array(files, "missing")] = True
-        array = zarr.open_array(StorePath(folder.array_store("activations", read_only=True)), mode="r")
+        array = zarr.open_array(StorePath(folder.array_store("activations")), mode="r")
     except (KeyError, ValueError, IndexError, OSError) as error:
         raise RecordError(f"{folder} is damaged ({error}); {AGAIN}") from error
     if provenance.corpus is None or corpus.content_hash != provenance.corpus.content_hash:
@@ -128,15 +127,9 @@ def open_activations(path: str | os.PathLike[str]) -> Activations:
     )
 
 
-def beside(folder: Folder) -> dict[str, str]:
-    """The SHA-256 (hex) of every file but the shards, the manifest and what is there while writing."""
-    names = [name for name in folder.names() if not name.startswith(SHARDS)]
-    return {name: _digest(folder.read(name) or b"") for name in names if name not in (MANIFEST, JOURNAL, LEASE)}
-
-
 def seal(manifest: Mapping[str, Any]) -> bytes:
     """The bytes of a group whose attributes are the manifest and its own checksum."""
-    checksum = _digest(json.dumps(manifest, sort_keys=True).encode())
+    checksum = digest_of(json.dumps(manifest, sort_keys=True).encode())
     group = {"zarr_format": 3, "node_type": "group", "attributes": {**manifest, "checksum": checksum}}
     return (json.dumps(group, indent=2, sort_keys=True) + "\n").encode()
 
@@ -176,13 +169,16 @@ def _finished_manifest(folder: Folder) -> dict[str, Any]:
     raise RecordError(f"{folder} does not exist")
 
 
-def _intact(folder: Folder, name: str, digest: str) -> bytes:
-    data = folder.read(name)
-    if data is None:
-        raise RecordError(f"{folder} is damaged: {name} is lost; {AGAIN}")
-    if _digest(data) != digest:
-        raise RecordError(f"{folder} is damaged at {name}: its checksum is another; {AGAIN}")
-    return data
+def _intact(folder: Folder, digests: Mapping[str, str]) -> dict[str, bytes]:
+    """The files beside the shards, each as it was written."""
+    files = {}
+    for name, data in folder.read_all(sorted(digests)).items():
+        if data is None:
+            raise RecordError(f"{folder} is damaged: {name} is lost; {AGAIN}")
+        if digest_of(data) != digests[name]:
+            raise RecordError(f"{folder} is damaged at {name}: its checksum is another; {AGAIN}")
+        files[name] = data
+    return files
 
 
 def _require_shards(folder: Folder, expected: int) -> None:
@@ -219,5 +215,6 @@ def _array(files: Mapping[str, bytes], name: str) -> np.ndarray:
     return np.asarray(zarr.open_array(MemoryStore(own, read_only=True), mode="r")[:])
 
 
-def _digest(data: bytes) -> str:
+def digest_of(data: bytes) -> str:
+    """SHA-256, hex."""
     return hashlib.sha256(data).hexdigest()

@@ -10,9 +10,11 @@ import numpy as np
 
 from onegrain.activations.folder import Folder
 from onegrain.core.space import NeuronSpace
-from onegrain.errors import RecordError
+from onegrain.errors import RecordError, StorageError
 
-__all__ = ["Chunk", "StoredArray"]
+__all__ = ["MANIFEST", "Chunk", "StoredArray"]
+
+MANIFEST = "zarr.json"
 
 
 @dataclass(frozen=True)
@@ -135,9 +137,13 @@ class StoredArray:
 
     def _refuse(self, rows: Any, columns: Any, error: Exception | None) -> NoReturn:
         spans = [_span(asked, size) for asked, size in zip((rows, columns), self.shape, strict=True)]
+        self._folder.read(MANIFEST)  # where the disk or the service fails, that is what is told
         found = self.damage(*spans)
         if not found and error is not None:
-            raise RecordError(f"{self._folder} cannot be read: {type(error).__name__}: {error}") from error
+            raise StorageError(
+                f"{self._folder} could not be read ({type(error).__name__}: {error}), and then it could; run the "
+                "same command again"
+            ) from error
         raise RecordError(
             f"{self._folder} is damaged at {self.describe(found[0])}"
             + (f", and {len(found) - 1} chunks more" if len(found) > 1 else "")

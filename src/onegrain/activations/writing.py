@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from threading import local
@@ -15,11 +15,12 @@ import numpy as np
 import zarr
 from jaxtyping import Bool, Float32
 from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.storage import StorePath
+from zarr.core.buffer import Buffer
+from zarr.storage import MemoryStore
 
-from onegrain.activations.folder import LEASE, Folder, folder_at
+from onegrain.activations.folder import LEASE, Folder, Release, folder_at
 from onegrain.activations.shards import ShardEncoder
-from onegrain.activations.store import FORMAT, JOURNAL, MANIFEST, SHARDS, Grid, beside, read_manifest, seal
+from onegrain.activations.store import FORMAT, JOURNAL, MANIFEST, SHARDS, Grid, digest_of, read_manifest, seal
 from onegrain.core.corpus import Corpus
 from onegrain.core.provenance import Provenance
 from onegrain.core.space import NeuronSpace
@@ -99,10 +100,8 @@ def require_writable(folder: Folder, *, force: bool) -> None:
             another writer is at work on it.
         StorageError: the place cannot be reached.
     """
+    _require_ours(folder, force=force)
     folder.require_usable()
-    if folder.names():
-        folder.hold()()
-        _require_ours(folder, force=force)
 
 
 def write_store(
@@ -149,20 +148,19 @@ class StoreWriter:
         self.folder = folder
         self.content = content
         self._identity = content.identity()
-        with folder.errors():
-            self._release = folder.hold()
-            try:
-                _require_ours(folder, force=force)
-                if force:
-                    self._clear()
-                self.done = self._begin() if folder.read(JOURNAL) is None else self._resume()
-                self._write_beside()
-                self._create_array()
-                self._own = local()
-                self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="onegrain-shards")
-            except BaseException:
-                self.close()
-                raise
+        self._digests: dict[str, str] = {}
+        self._own = local()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="onegrain-shards")
+        self._release: Release = folder.hold()
+        try:
+            _require_ours(folder, force=force)
+            if force:
+                self._clear()
+            self.done = self._begin() if folder.read(JOURNAL) is None else self._resume()
+            self._write_beside()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def rows_done(self) -> int:
@@ -199,8 +197,7 @@ class StoreWriter:
             writing.append(self._threads.submit(self._write_shard, shard, block[start:stop], without))
         wait(writing)
         written = next((at for at, one in enumerate(writing) if one.exception()), len(writing))
-        with self.folder.errors():
-            self._note(self.done + written)
+        self._note(self.done + written)
         self.done += written
         for one in writing:
             one.result()
@@ -209,30 +206,25 @@ class StoreWriter:
         if not hasattr(self._own, "encoder"):
             self._own.encoder = ShardEncoder(self.content.grid, self.content.dtype)
         stored = self._converted(block, missing, self.span(shard)[0])
-        with self.folder.errors():
-            self.folder.write(f"{SHARDS}{shard}/0", self._own.encoder.encode(stored))
+        self.folder.write(f"{SHARDS}{shard}/0", self._own.encoder.encode(stored))
 
     def finish(self, missing: np.ndarray | None = None) -> None:
         """Write which words (int64) have no activation, then the manifest, and drop the journal."""
         rows = np.empty(0, dtype=np.int64) if missing is None else missing
-        with self.folder.errors():
-            self._put("missing", rows)
-            manifest = {**self.content.manifest(), "missing": len(rows), "files": beside(self.folder)}
-            self.folder.write(MANIFEST, seal(manifest))
-            self.folder.remove(JOURNAL)
+        self._put("missing", rows)
+        manifest = {**self.content.manifest(), "missing": len(rows), "files": self._digests}
+        self.folder.write(MANIFEST, seal(manifest))
+        self.folder.remove(JOURNAL)
 
     def discard(self) -> None:
         """Remove the unfinished store."""
         self._clear()
-        self.close()
-        self.folder.drop()
+        self._release(drop=True)
 
     def close(self) -> None:
         """Let other writers at the store; it is as far as it is."""
-        if hasattr(self, "_threads"):
-            self._threads.shutdown()
-        release, self._release = self._release, lambda: None
-        release()
+        self._threads.shutdown()
+        self._release()
 
     def _clear(self) -> None:
         """Remove every file, what marks a store as one last, so that a removal cut off can be repeated."""
@@ -271,20 +263,23 @@ class StoreWriter:
         return done
 
     def _write_beside(self) -> None:
-        """The words, sentence boundaries and labels."""
+        """The words, sentence boundaries and labels, and what the array is."""
         corpus = self.content.corpus
         encoded = [word.encode("utf-8", "surrogatepass") for word in corpus.words]
         ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
         self._put("words", np.frombuffer(b"".join(encoded), dtype=np.uint8))
         self._put("word_ends", ends)
         self._put("sentences", np.asarray(corpus.offsets, dtype=np.int64))
-        self.folder.write("labels/zarr.json", _json({"zarr_format": 3, "node_type": "group", "attributes": {}}))
+        group = _json({"zarr_format": 3, "node_type": "group", "attributes": {}})
+        self._write_files({"labels/zarr.json": group, **self._array()})
         for number, name in enumerate(sorted(corpus.layers)):
             self._put(f"labels/{number}", corpus.layers[name].codes.astype(np.int32))
 
     def _put(self, name: str, values: np.ndarray) -> None:
+        """Write a small array."""
+        made: dict[str, Buffer] = {}
         array = zarr.create_array(
-            StorePath(self.folder.array_store(name, read_only=False)),
+            MemoryStore(made),
             shape=values.shape,
             chunks=(max(1, len(values)),),
             dtype=values.dtype,
@@ -292,12 +287,17 @@ class StoreWriter:
             fill_value=int(np.iinfo(values.dtype).min),
         )
         array[:] = values
+        self._write_files({f"{name}/{key}": data.to_bytes() for key, data in sorted(made.items())})
 
-    def _create_array(self) -> None:
-        """NaN fills what is not written, so that a shard that is lost cannot pass for zeros."""
+    def _array(self) -> dict[str, bytes]:
+        """What says how the activations are stored.
+
+        NaN fills what is not written, so that a shard that is lost cannot pass for zeros.
+        """
         grid = self.content.grid
+        made: dict[str, Buffer] = {}
         zarr.create_array(
-            StorePath(self.folder.array_store("activations", read_only=False)),
+            MemoryStore(made),
             shape=(self.content.corpus.n_words, self.content.space.size),
             shards=(grid.rows, grid.columns),
             chunks=(grid.chunk_rows, grid.chunk_columns),
@@ -306,6 +306,13 @@ class StoreWriter:
             compressors=[Crc32cCodec()],
             fill_value=float("nan"),
         )
+        return {f"activations/{key}": data.to_bytes() for key, data in sorted(made.items())}
+
+    def _write_files(self, files: Mapping[str, bytes]) -> None:
+        """Write files beside the shards, and note their checksums for the manifest."""
+        for name, data in files.items():
+            self.folder.write(name, data)
+            self._digests[name] = digest_of(data)
 
     def _converted(self, block: np.ndarray, missing: np.ndarray | None, first: int) -> np.ndarray:
         there = block if missing is None or not missing.any() else block[~missing]
