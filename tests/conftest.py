@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from onegrain.models import LoadedModel
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 # Workers share the cores; with a thread for each core in each of them, small products are far slower.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("onegrain", deadline=None)
+settings.load_profile("onegrain")
 
 
 @pytest.fixture(scope="session")
