@@ -185,9 +185,9 @@ def _fill(
 
     Shards are written in a thread of their own while the next words are read.
     """
-    with progress("extract", writer.content.corpus.n_words, "words") as advance:
-        advance(writer.rows_done)
-        try:
+    try:
+        with progress("extract", writer.content.corpus.n_words, "words") as advance:
+            advance(writer.rows_done)
             groups = _groups(writer)
             reader.rows.scan()
             told = _Beyond(advance, writer.rows_done - groups[0][0] if groups else 0)
@@ -200,11 +200,11 @@ def _fill(
                 if writing is not None:
                     writing.result()
             writer.finish(reader.rows.missing())
-        except InputError:
-            writer.discard()
-            raise
-        finally:
-            writer.close()
+    except InputError:
+        writer.discard()
+        raise
+    finally:
+        writer.close()
 
 
 def _groups(writer: StoreWriter) -> list[tuple[int, int]]:
