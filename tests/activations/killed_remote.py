@@ -12,12 +12,8 @@ import sys
 
 import s3fs  # noqa: F401  (so that no fork has to import it)
 
-import onegrain.activations.store as store_module
-from onegrain.activations import extract, extraction
 from onegrain.activations.folder import folder_at
 from onegrain.errors import OutputExistsError
-from onegrain.models import load_model
-from tiny import plain_corpus
 
 
 def hold(url: str) -> None:
@@ -41,6 +37,11 @@ def begin(url: str) -> None:
 
 
 def runs(path: str) -> None:
+    import onegrain.activations.store as store_module
+    from onegrain.activations import extract, extraction
+    from onegrain.models import load_model
+    from tiny import plain_corpus
+
     model = load_model(path)
     store_module.MOST_ROWS = 20
     extraction.READ_BYTES = 1
