@@ -188,12 +188,15 @@ def small_disk(tmp_path) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("small_shards")
 def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(models, tmp_path, small_disk):
-    ballast = small_disk / "ballast"
+    """Wherever it happens: before the shards, while they are written in their thread, and after them."""
+    ballast, reached = small_disk / "ballast", set()
     for spare in range(10, 104, 8):
         ballast.write_bytes(b"x" * 1024 * (100 - spare))
         out = small_disk / "a.zarr"
         with pytest.raises(StorageError, match="the disk is full; free some space and run the same command"):
             extract(models["gpt2"], plain_corpus(), out)
+        reached.add(len(list(out.glob("activations/c/*/0"))))
+    assert len(reached) >= 3
     subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
     extract(models["gpt2"], plain_corpus(), out)
     extract(models["gpt2"], plain_corpus(), tmp_path / "whole.zarr")

@@ -186,9 +186,9 @@ def _fill(
 
     Shards are written while the next words are read.
     """
-    with progress("extract", writer.content.corpus.n_words, "words") as advance:
-        advance(writer.rows_done)
-        try:
+    try:
+        with progress("extract", writer.content.corpus.n_words, "words") as advance:
+            advance(writer.rows_done)
             groups = _groups(writer)
             reader.rows.scan()
             told = _Beyond(advance, writer.rows_done - groups[0][0] if groups else 0)
@@ -201,12 +201,12 @@ def _fill(
                 if writing is not None:
                     writing.result()
             writer.finish(reader.rows.missing())
-        except InputError:
-            writer.discard()
-            raise
-        finally:
-            reader.rows.stop()
-            writer.close()
+    except InputError:
+        writer.discard()
+        raise
+    finally:
+        reader.rows.stop()
+        writer.close()
 
 
 def _groups(writer: StoreWriter) -> list[tuple[int, int]]:

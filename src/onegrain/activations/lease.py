@@ -1,8 +1,8 @@
 """One writer at a time where the system keeps no locks: a lease, which its holder renews.
 
-A lease is a file that is made only where none is. It says who holds it and when that was last true. It lapses when
-its process is gone, where that ran on this machine, or when it was not renewed for LAPSED_SECONDS; the clocks of
-machines that write to one place must agree better than that.
+A lease is a file that is made only where none is. It says who holds it and when that was last true. It lapses
+when its process is gone, where that ran on this machine, or when it was not renewed for LAPSED_SECONDS; the
+clocks of machines that write to one place must agree better than that.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ __all__ = ["Lease"]
 RENEWED_SECONDS = 20.0
 LAPSED_SECONDS = 120.0
 SETTLED_SECONDS = 1.0
+
+_released: set[str] = set()
+"""Owners of leases that this process has let go of, though a service may have refused to remove them."""
 
 
 class Lease:
@@ -62,8 +65,8 @@ class Lease:
             self.renew()
         if self._lost:
             raise StorageError(
-                f"another writer took {self._objects.url} over while this one could not renew its lease, which "
-                "happens when a machine sleeps or its network is away; run the same command when that one is done"
+                f"another writer took {self._objects.url} over while this one could not renew its lease, as "
+                "happens when a machine sleeps or its network is away; run the same command when it is done"
             )
 
     def renew(self) -> None:
@@ -78,6 +81,7 @@ class Lease:
         """Let others write; what the service refuses to remove lapses."""
         self._stop()
         self._thread.join()
+        _released.add(str(self._ours["owner"]))
         with suppress(OnegrainError):
             if _read(self._objects.read(self._name)).get("owner") == self._ours["owner"]:
                 self._objects.remove(self._name)
@@ -89,10 +93,8 @@ class Lease:
                 self._refuse(held)
             self._objects.remove(self._name)
         self._put(create=True)
-        if held is not None:
-            time.sleep(
-                SETTLED_SECONDS
-            )  # another may have seen the lapsed lease too, and remove this one for it
+        if held is not None:  # another may have seen it lapsed too, and remove this one in its place
+            time.sleep(SETTLED_SECONDS)
         now = self._objects.read(self._name)
         if _read(now).get("owner") != self._ours["owner"]:
             self._refuse(now)
@@ -108,8 +110,8 @@ class Lease:
         if "host" in held and "process" in held:
             who += f" (process {held['process']} on {held['host']})"
         raise OutputExistsError(
-            f"{who} is at work on {self._objects.url}, or died less than {LAPSED_SECONDS:.0f} seconds ago; wait "
-            "until it is done, or choose another output"
+            f"{who} is at work on {self._objects.url}, or died less than {LAPSED_SECONDS:.0f} seconds ago; "
+            "wait until it is done, or choose another output"
         )
 
 
@@ -156,9 +158,11 @@ def _lapsed(lease: bytes) -> bool:
     """Whether its writer is gone: its process, where it ran on this machine, or the time it had to renew it."""
     held = _read(lease)
     try:
-        if held["host"] == socket.gethostname() and held["machine"] == _machine():
-            if not _running(int(held["process"]), float(held["began"])):
-                return True
+        if held["owner"] in _released:
+            return True
+        here = held["host"] == socket.gethostname() and held["machine"] == _machine()
+        if here and not _running(int(held["process"]), float(held["began"])):
+            return True
         return time.time() - float(held["renewed"]) > LAPSED_SECONDS
     except (ValueError, KeyError, TypeError):
         return True

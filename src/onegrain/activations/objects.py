@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from zarr.storage import FsspecStore
+
 from onegrain.errors import OnegrainError, StorageError
 
 __all__ = ["Objects"]
@@ -51,6 +53,7 @@ class Objects:
         """The bytes of some files, several at a time where the service can."""
         found: dict[str, bytes | None] = {}
         with self._errors():
+            self._files.invalidate_cache()
             paths = [self._path(name) for name in names]
             nothing = [None] * len(paths)
             contents = self._files.cat_ranges(paths, nothing, nothing, on_error="return")
@@ -102,6 +105,13 @@ class Objects:
                 while len(path) > len(self._root):
                     path = path.rpartition("/")[0]
                     self._files.rmdir(path)
+
+    def array_store(self, name: str) -> FsspecStore:
+        """The read-only Zarr store whose root is a name; it reads by the same connections."""
+        from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
+
+        wrapped = AsyncFileSystemWrapper(self._files, asynchronous=True)
+        return FsspecStore(wrapped, read_only=True, path=self._path(name))
 
     def _put(self, path: str, content: bytes, *, create: bool) -> None:
         if not create:

@@ -65,13 +65,7 @@ class RemoteFolder(Folder):
 
     def array_store(self, name: str) -> FsspecStore:
         """The read-only Zarr store whose root is the array of that name."""
-        from fsspec.core import url_to_fs
-        from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
-
-        files, root = url_to_fs(self._url, asynchronous=True)
-        if not files.async_impl:
-            files = AsyncFileSystemWrapper(files, asynchronous=True)
-        return FsspecStore(files, read_only=True, path=f"{root.rstrip('/')}/{name}")
+        return self._objects.array_store(name)
 
     def hold(self) -> Release:
         """Take the lease, and renew it until the returned function is called."""

@@ -115,7 +115,7 @@ def open_activations(path: str | os.PathLike[str]) -> Activations:
         provenance = Provenance.model_validate(manifest["provenance"])
         missing = np.zeros(corpus.n_words, dtype=bool)
         missing[_array(files, "missing")] = True
-        array = zarr.open_array(StorePath(folder.array_store("activations")), mode="r")
+        array = zarr.open_array(StorePath(folder.array_store("activations")), mode="r", zarr_format=3)
     except (KeyError, ValueError, IndexError, OSError) as error:
         raise RecordError(f"{folder} is damaged ({error}); {AGAIN}") from error
     if provenance.corpus is None or corpus.content_hash != provenance.corpus.content_hash:

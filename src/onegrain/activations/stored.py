@@ -141,8 +141,8 @@ class StoredArray:
         found = self.damage(*spans)
         if not found and error is not None:
             raise StorageError(
-                f"{self._folder} could not be read ({type(error).__name__}: {error}), and then it could; run the "
-                "same command again"
+                f"{self._folder} could not be read ({type(error).__name__}: {error}), and then it could; run "
+                "the same command again"
             ) from error
         raise RecordError(
             f"{self._folder} is damaged at {self.describe(found[0])}"

@@ -40,6 +40,12 @@ def storage_errors(path: Path) -> Iterator[None]:
             errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
             errno.EROFS: "the file system is read-only; choose another output",
             errno.EACCES: "permission denied; choose another output",
+            errno.EPERM: "permission denied; choose another output",
+            errno.ENOTDIR: "a part of its path is a file; choose another output",
+            errno.ENAMETOOLONG: "the name is too long; choose another output",
+            errno.EIO: "the disk fails; check it, or choose another output",
+            errno.ESTALE: "the disk is gone; check its mount and run the same command again",
+            errno.ENODEV: "the disk is gone; check its mount and run the same command again",
         }
         if error.errno not in reasons:
             raise
