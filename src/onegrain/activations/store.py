@@ -22,6 +22,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -195,7 +196,7 @@ def _read_corpus(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Cor
     text = _array(files, "words").tobytes()
     begins = np.concatenate([[0], ends[:-1]])
     words = tuple(
-        text[begin:end].decode("utf-8", "surrogatepass")
+        intern(text[begin:end].decode("utf-8", "surrogatepass"))
         for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
     )
     layers = {}

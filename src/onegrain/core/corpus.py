@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from sys import intern
 
 import numpy as np
 
@@ -111,7 +112,7 @@ class Corpus:
             flat = [label for labels in labelled for label in labels]
             built[name] = LabelLayer.from_labels(name, flat)
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        words = tuple(word for sentence in sentences for word in sentence)
+        words = tuple(intern(word) for sentence in sentences for word in sentence)
         return cls(words, offsets, built, source, target)
 
     @property
