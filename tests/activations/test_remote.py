@@ -232,7 +232,7 @@ def script(server: S3Server, *arguments: object) -> subprocess.Popen:
 
 
 @pytest.mark.parametrize(
-    ("stride", "least"), [(8, 4), pytest.param(1, 35, marks=pytest.mark.slow)], ids=["some", "all"]
+    ("stride", "least"), [(8, 4), pytest.param(1, 28, marks=pytest.mark.slow)], ids=["some", "all"]
 )
 def test_killed_after_any_change_it_ends_in_the_same_bytes(models, server, bucket, whole, stride, least):
     """SIGKILL when the server has done the n-th change; the dead one's lease does not keep the next waiting."""
