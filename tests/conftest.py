@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,3 +48,12 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     from zoo import Zoo
 
     return Zoo(tmp_path_factory.mktemp("zoo"))
+
+
+@pytest.fixture(scope="module")
+def two_cpus_of_ray() -> Iterator[None]:
+    """While a module's tests run, this process has a Ray cluster of this machine with two CPUs."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'onegrain[ray]'")
+    ray.init("local", num_cpus=2, num_gpus=0, object_store_memory=200 * 10**6, include_dashboard=False)
+    yield
+    ray.shutdown()

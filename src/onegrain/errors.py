@@ -12,6 +12,7 @@
     │   ├── ParameterError      an option or argument has an impossible value
     │   └── OutputExistsError   the output is there already, and replacing it was not asked for
     ├── StorageError            the disk refused: full, read-only, gone
+    ├── EngineError             where the work runs failed, not the work
     └── MissingExtraError       an optional dependency is not installed
 
 An error's text says what was wrong, what was expected and what to try.
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 __all__ = [
     "CorpusError",
+    "EngineError",
     "InputError",
     "LabelError",
     "MismatchError",
@@ -84,6 +86,10 @@ class OutputExistsError(InputError):
 
 class StorageError(OnegrainError):
     """The disk refused: full, read-only or gone."""
+
+
+class EngineError(OnegrainError):
+    """Where the work runs failed, not the work: no such cluster, or workers that die or cannot load a model."""
 
 
 class MissingExtraError(OnegrainError):

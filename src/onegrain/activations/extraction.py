@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from onegrain.core.progress import Progress, silent
 from onegrain.core.provenance import CorpusIdentity, Provenance
 from onegrain.core.space import some_of
 from onegrain.engines import Engine, LocalEngine, Work, engine_named
-from onegrain.errors import InputError, MismatchError, ParameterError
+from onegrain.errors import EngineError, InputError, OnegrainError, ParameterError
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.loading import load_model
 from onegrain.models.origin import Origin
@@ -92,6 +93,7 @@ def extract(
         OutputExistsError: the store is finished already and ``force`` is not set, or another writer is at it.
         MismatchError: the unfinished store that is there was begun with other arguments.
         StorageError: the disk is full, read-only or gone, or the URL cannot be reached.
+        EngineError: no such cluster, or its workers cannot load the model or die; the store can go on.
         MissingExtraError: the engine or the URL needs a package that is not installed.
     """
     require_dtype(dtype)
@@ -152,11 +154,17 @@ class RemoteReader:
     def __call__(self) -> Work:
         """Load the model and read with it."""
         torch.set_num_threads(self.threads)
-        loaded = self.origin.load()
+        try:
+            loaded = self.origin.load()
+        except OnegrainError as error:
+            raise EngineError(
+                f"a worker cannot load the model: {error}; put it where every worker finds it by the same "
+                "path, or use the local engine"
+            ) from error
         if loaded.identity.weight_hash != self.weight_hash:
-            raise MismatchError(
-                f"the weights of {self.origin.path} are not those of the model that was given; save the "
-                "model, and give the folder"
+            raise EngineError(
+                f"the weights that a worker finds at {self.origin.path} are not those of the model that was "
+                "given; save the model, put it where every worker finds it by the same path, and give that"
             )
         points = loaded.select(list(self.sites))
         space = loaded.space(list(self.sites))
@@ -168,8 +176,10 @@ def _start(engine: Engine, reader: Reader, corpus: Corpus) -> Callable[[], Work]
     if isinstance(engine, LocalEngine):
         return lambda: reader.read
     loaded = reader.loaded
+    # a worker that has one GPU sees no other, whichever number it has
+    indexed = (loaded.origin.device or "").startswith("cuda:")
     return RemoteReader(
-        loaded.origin,
+        replace(loaded.origin, device="cuda") if indexed else loaded.origin,
         loaded.identity.weight_hash,
         corpus,
         reader.space.sites,
@@ -192,9 +202,13 @@ def _fill(
             groups = _groups(writer)
             reader.rows.scan()
             told = _Beyond(advance, writer.rows_done - groups[0][0] if groups else 0)
-            with ThreadPoolExecutor(1, thread_name_prefix="onegrain-writer") as pool:
+            with (
+                ThreadPoolExecutor(1, thread_name_prefix="onegrain-writer") as pool,
+                closing(engine.stream(start, groups, told)) as blocks,
+            ):
                 writing: Future[None] | None = None
-                for group, block in zip(groups, engine.stream(start, groups, told), strict=True):
+                for group, block in zip(groups, blocks, strict=True):
+                    reader.rows.check()
                     if writing is not None:
                         writing.result()
                     writing = pool.submit(_write, writer, group[0], block)

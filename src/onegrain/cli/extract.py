@@ -50,10 +50,10 @@ def run(
     batch_size: Annotated[int, typer.Option(help="Sentences in one forward pass, at most.")] = 64,
     engine: Annotated[str, typer.Option(help="local: this process; ray: a Ray cluster.")] = "local",
     address: Annotated[
-        str | None, typer.Option(help="Of a running Ray cluster; by default one of this machine.")
+        str | None, typer.Option(help="Of a running Ray cluster: HOST:PORT, auto; or local, a new one here.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Ray actors; by default one for each GPU, else for each node.")
+        int | None, typer.Option(help="Of Ray, at most; by default one for each GPU, else for each node.")
     ] = None,
     device: Device = None,
     device_map: DeviceMap = None,

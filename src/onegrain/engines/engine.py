@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol
 
 from onegrain.errors import ParameterError
@@ -20,8 +20,8 @@ class Engine(Protocol):
 
     def stream(
         self, start: Callable[[], Work], items: Sequence[Any], advance: Callable[[int], None]
-    ) -> Iterator[Any]:
-        """The results of the work on each item, in the order of the items.
+    ) -> Generator[Any, None, None]:
+        """The results of the work on each item, in the order of the items; closing it ends the work.
 
         Args:
             start: gives the work, once in each process that works; what it holds must pickle unless the work
@@ -37,8 +37,8 @@ def engine_named(name: str, *, address: str | None = None, workers: int | None =
 
     Args:
         name: ``local`` or ``ray``.
-        address: of a running Ray cluster; by default Ray's own way to find one, else one of this machine.
-        workers: processes that work; see :class:`~onegrain.engines.ray.RayEngine`.
+        address: of a running Ray cluster; see :class:`~onegrain.engines.ray.RayEngine`.
+        workers: processes that work, at most; see there.
 
     Raises:
         ParameterError: no such engine, or an option that it does not have.

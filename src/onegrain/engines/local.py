@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -86,7 +86,7 @@ class LocalEngine:
 
     def stream(
         self, start: Callable[[], Work], items: Sequence[Any], advance: Callable[[int], None]
-    ) -> Iterator[Any]:
+    ) -> Generator[Any, None, None]:
         """The results of the work on each item, in order and in this process, each as it is asked for."""
         if items:
             work = start()

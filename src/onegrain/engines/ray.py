@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from typing import Any
 
 from onegrain.engines.engine import Work
-from onegrain.errors import MissingExtraError, OnegrainError, ParameterError
+from onegrain.errors import EngineError, MissingExtraError, ParameterError
 
 __all__ = ["RayEngine"]
+
+AHEAD_BYTES = 2**30
+"""Results of one worker that wait in the cluster's memory, at most, before it pauses."""
 
 
 class RayEngine:
     """Streams items through actors that each start the work once; an actor that dies is started again.
 
-    Ray Data hands out the items, keeps their order, and gives those of a dead actor to another.
+    Ray Data hands out the items, keeps their order, gives those of a dead actor out again, and lets the actors
+    pause while results wait to be taken.
 
     Args:
-        address: of a running cluster, such as ``ray://head:10001`` or ``auto``; by default the one that
-            ``RAY_ADDRESS`` names, else a cluster of this machine that ends with the work.
-        workers: actors; by default one for each GPU of the cluster, or where it has none one for each node.
+        address: of a running cluster, one of whose nodes this machine is, as ``HOST:PORT`` or ``auto``;
+            ``local`` for one of this machine that ends with the work. By default Ray's own way: the cluster
+            that ``RAY_ADDRESS`` names, else one that runs here, else ``local``. A process that is connected
+            to Ray already keeps its connection.
+        workers: actors, at most: never more than the cluster has GPUs, or where it has none, CPUs. By default
+            one for each GPU, or where there is none, one for each node.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -41,77 +49,77 @@ class RayEngine:
 
     def stream(
         self, start: Callable[[], Work], items: Sequence[Any], advance: Callable[[int], None]
-    ) -> Iterator[Any]:
+    ) -> Generator[Any, None, None]:
         """The results in the order of the items; see :class:`~onegrain.engines.engine.Engine`.
 
+        What the work raises for an item is raised here, when its turn comes.
+
         Raises:
-            OnegrainError: what the work raised, as it raised it.
+            EngineError: no such cluster, or a worker died again and again.
+            ParameterError: an address of Ray Client, or of another cluster than this process is connected to.
         """
-        import ray
-        from ray.exceptions import RayError
+        from onegrain.engines.ray_cluster import connected
+        from onegrain.engines.ray_results import unpacked
 
         if not items:
             return
-        ours = not ray.is_initialized()
-        if ours:
-            ray.init(address=self._address, log_to_driver=False, configure_logging=False)
-        try:
-            for row in self._dataset(start, items).iter_rows():
-                done, result = pickle.loads(row["result"])
+        with connected(self._address), closing(_tables(self._dataset(start, items))) as tables:
+            for table in tables:
+                done, result, error = unpacked(table)
+                if error is not None:
+                    raise error
                 advance(done)
                 yield result
-        except RayError as error:
-            raise _own(error) from None
-        finally:
-            if ours:
-                ray.shutdown()
 
     def _dataset(self, start: Callable[[], Work], items: Sequence[Any]) -> Any:
         import ray
-        from ray.data import ActorPoolStrategy, DataContext
+        from ray.data import ActorPoolStrategy, ExecutionResources
 
-        context = DataContext.get_current()
-        context.execution_options.preserve_order = True
+        from onegrain.engines.ray_cluster import devices
+        from onegrain.engines.ray_worker import Tally, Worker
+
+        places = devices()
+        workers = min(self._workers or places.usual, places.most, len(items))
+        rows = [{"number": number, "item": pickle.dumps(item)} for number, item in enumerate(items)]
+        dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+        # the dataset's own copy; one block holds one result, however large
+        context = dataset.context
+        context.target_max_block_size = None
         context.enable_progress_bars = False
-        context.max_errored_blocks = 0
-        resources = ray.cluster_resources()
-        gpus = int(resources.get("GPU", 0))
-        workers = min(self._workers or gpus or len(ray.nodes()), len(items))
-        pickled = [{"item": pickle.dumps(item)} for item in items]
-        return ray.data.from_items(pickled, override_num_blocks=len(items)).map_batches(
-            _Actor,
-            fn_constructor_args=(ray.put(start),),
+        context.execution_options.preserve_order = True
+        context.execution_options.resource_limits = ExecutionResources.for_limits(
+            object_store_memory=workers * AHEAD_BYTES
+        )
+        return dataset.map_batches(
+            Worker,
+            fn_constructor_args=(ray.put(start), Tally.of(workers)),
             batch_size=1,
-            batch_format="numpy",
+            batch_format="pyarrow",
             compute=ActorPoolStrategy(size=workers),
-            num_gpus=1 if gpus else 0,
-            max_restarts=-1,
-            max_task_retries=-1,
+            **places.needs,
         )
 
 
-class _Actor:
-    """Starts the work once, and does it for one item after another."""
+def _tables(dataset: Any) -> Generator[Any, None, None]:
+    """The packed results; whatever Ray raises is one EngineError."""
+    batches = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow"))
+    try:
+        while True:
+            try:
+                table = next(batches)
+            except StopIteration:
+                return
+            except Exception as error:
+                raise EngineError(
+                    f"Ray could not go on: {type(error).__name__}: {_brief(error)}; run the same command again "
+                    "to go on, or use the local engine"
+                ) from error
+            yield table
+    finally:
+        batches.close()
 
-    def __init__(self, start: Any) -> None:
-        import ray
 
-        self._work: Work = ray.get(start)()
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        results = []
-        for item in batch["item"]:
-            told: list[int] = []
-            result = self._work(pickle.loads(item), told.append)
-            results.append(pickle.dumps((sum(told), result), protocol=5))
-        return {"result": results}
-
-
-def _own(error: Any) -> BaseException:
-    """The error of ours behind one of Ray's, or Ray's."""
-    cause = error
-    while cause is not None:
-        if isinstance(cause, OnegrainError):
-            return cause
-        cause = getattr(cause, "cause", None) or cause.__cause__
-    return error
+def _brief(error: Exception) -> str:
+    """What an error of Ray says, without the traceback and the advice that it may carry."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else "without a message"

@@ -77,7 +77,7 @@ def load_model(
         dtype=dtype,
         device_map=device_map,
         max_memory=max_memory,
-        offload_folder=None if offload_folder is None else os.fspath(offload_folder),
+        offload_folder=None if offload_folder is None else str(Path(offload_folder).resolve()),
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
     )
