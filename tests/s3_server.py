@@ -114,8 +114,10 @@ class S3Server:
             if status is not None:
                 environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
                 code = {403: "AccessDenied", 503: "ServiceUnavailable"}[status]
-                start(f"{status} No", [("Content-Type", "application/xml")])
-                return [f"<Error><Code>{code}</Code><Message>Not now.</Message></Error>".encode()]
+                told = f"<Error><Code>{code}</Code><Message>Not now.</Message></Error>".encode()
+                told = b"" if asked[0] == "HEAD" else told
+                start(f"{status} No", [("Content-Type", "application/xml"), ("Content-Length", str(len(told)))])
+                return [told]
             body = b"".join(self._application(environ, start))
             self.after(*asked)
         return [body]

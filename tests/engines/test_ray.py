@@ -147,7 +147,7 @@ def test_a_worker_that_kills_itself_loses_nothing(tmp_path: Path) -> None:
 def test_a_worker_killed_from_outside_loses_nothing(tmp_path: Path) -> None:
     def note(item: int) -> None:
         (tmp_path / f"{item}-{os.getpid()}").touch()
-        time.sleep(0.2)
+        time.sleep(4.0 if item == 4 else 0.1)
 
     stream = engine_named("ray", workers=2).stream(squares(note), range(16), lambda done: None)
     results = [next(stream)]
