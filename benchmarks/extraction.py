@@ -30,7 +30,7 @@ import onegrain as og
 
 SENTENCES = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
 """At most so many sentences of each part, and rows of the store in hundreds; all by default."""
-BERT_SENTENCES, MINILM_SENTENCES = 300, 6000
+BERT_SENTENCES, MINILM_SENTENCES = 300, 3000
 STORE_WORDS, WIDTH, READS = 100_000, 384, 15
 
 # The peak is VmHWM of Linux: ru_maxrss would begin at what this process held when it started the child.
