@@ -234,6 +234,7 @@ def test_large_arrays_are_not_copied_into_the_pickle() -> None:
     assert again["a"].flags.writeable
     again["a"][0] = 7
     assert unpacked(table)["a"][0] == 0
+    np.testing.assert_array_equal(unpacked(table.combine_chunks())["b"][1], 1)
 
 
 def test_impossible_options_are_refused() -> None:

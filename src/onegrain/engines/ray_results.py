@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,17 @@ def packed(value: Any) -> pa.Table:
 
 def unpacked(table: pa.Table) -> Any:
     """The value, with memory of its own: that of the cluster is gone when the connection ends."""
-    body, *buffers = (part.as_buffer() for part in table["part"])
+    body, *buffers = (part for chunk in table["part"].chunks for part in _parts(chunk))
     return pickle.loads(body, buffers=[bytearray(buffer) for buffer in buffers])
+
+
+def _parts(chunk: pa.LargeBinaryArray) -> Iterator[memoryview]:
+    """The binary values of an array, without a copy."""
+    _, edges, data = chunk.buffers()
+    every = memoryview(data if data is not None else b"").cast("B")
+    for at in range(chunk.offset, chunk.offset + len(chunk)):
+        start, stop = np.frombuffer(edges, dtype=np.int64, count=2, offset=8 * at).tolist()
+        yield every[start:stop]
 
 
 def _binary(part: Any) -> pa.Array:
