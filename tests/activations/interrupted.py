@@ -83,9 +83,13 @@ def killed_at_changes(work: Callable[[], object], out: Path, stride: int) -> Ite
 
 
 def killed_at_moments(work: Callable[[], object], count: int, longest: float) -> Iterator[int]:
-    """How each run ended that was killed at a random moment."""
-    for seconds in np.random.default_rng(0).uniform(0.0, longest, count).tolist():
-        yield in_child(work, seconds)
+    """How each run ended that was to be killed at a random moment, until ``count`` were; some end before."""
+    rng, kills = np.random.default_rng(0), 0
+    while kills < count:
+        ended = in_child(work, float(rng.uniform(0.0, longest)))
+        kills += ended != 0
+        longest *= 1.0 if ended else 0.95
+        yield ended
 
 
 def main() -> None:

@@ -60,10 +60,10 @@ def unfinished(models, tmp_path, small_shards) -> Path:
 @pytest.mark.parametrize(
     ("way", "number", "least"),
     [
-        ("moments", 50, 25),
+        ("moments", 50, 50),
         ("changes", 19, 4),
         pytest.param("changes", 1, 60, marks=pytest.mark.slow),
-        pytest.param("moments", 500, 250, marks=pytest.mark.slow),
+        pytest.param("moments", 500, 500, marks=pytest.mark.slow),
     ],
 )
 def test_killed_at_any_moment_it_ends_in_the_same_bytes(models, tmp_path, way, number, least):
