@@ -261,8 +261,7 @@ def _points(loaded: LoadedModel, sites: str | Iterable[str] | None, side: Side |
     """The sites to read, all of one side."""
     if side not in (None, "source", "target"):
         raise ParameterError(f"side must be source or target, got {side!r}")
-    found = loaded.select(sites, side=side)
-    chosen = [point for point in found if side is None or point.side == side]
+    chosen = loaded.select(sites, side=side)
     if not chosen:
         raise ParameterError(
             f"{loaded.identity.id} has no such site that reads the {side} words; the sites are: "

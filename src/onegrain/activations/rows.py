@@ -107,7 +107,7 @@ class Rows:
         self.wording = wording
         self.read = read_side(corpus, side)
         self._bos = _start_token(loaded, side, wording)
-        self._special = self._special_tokens()
+        self._special = self._special_tokens() if wording.special_tokens else ([], [])
         self.words = with_special_tokens(self.read, *self._special) if wording.special_tokens else self.read
         self._chunks: dict[int, list[list[Row]]] = {}
         self._lock = Lock()

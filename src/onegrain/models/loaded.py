@@ -78,9 +78,12 @@ class LoadedModel:
     @cached_property
     def points(self) -> dict[str, SitePoint]:
         """The named sites, from the bottom up."""
-        found = find_points(self.model, self.model.config.model_type)
-        found += [self._latents(site) for site in self.dictionaries]
-        return {point.name: point for point in found}
+        found = {point.name: point for point in find_points(self.model, self.model.config.model_type)}
+        for site, dictionary in self.dictionaries.items():
+            read = found.get(site) or module_point(self.model, site)
+            latents = replace(read, name=f"{site}.latents", dictionary=dictionary)
+            found[latents.name] = latents
+        return found
 
     @cached_property
     def _widths(self) -> dict[str, int]:
@@ -105,11 +108,6 @@ class LoadedModel:
             raise MismatchError(f"{known.folder} reads {known.width_in} units, but site {site!r} has {width}")
         origin = self.origin.with_dictionary(site, str(known.folder.resolve()))
         return replace(self, origin=origin, dictionaries={**self.dictionaries, site: known})
-
-    def _latents(self, site: str) -> SitePoint:
-        known = {point.name: point for point in find_points(self.model, self.model.config.model_type)}
-        point = known.get(site) or module_point(self.model, site)
-        return replace(point, name=f"{site}.latents", dictionary=self.dictionaries[site])
 
     def space(self, sites: str | Iterable[str] | None = None) -> NeuronSpace:
         """The neurons of the sites that match the glob patterns; see :meth:`select`."""
@@ -145,10 +143,8 @@ class LoadedModel:
     def module_widths(self) -> dict[str, int]:
         """The modules that can be sites, by path, with their widths; for models without named sites."""
         row = self.encode([["a", "a", "a"]])[0].ids or [self.pad_id]
-        target = row if self.task == "translation" else None
-        return module_widths(
-            self.model, lambda: self.forward([row], None if target is None else [row]), len(row)
-        )
+        target = [row] if self.task == "translation" else None
+        return module_widths(self.model, lambda: self.forward([row], target), len(row))
 
     def require_space(self, space: NeuronSpace) -> list[SitePoint]:
         """The points of a space's sites; MismatchError where the model lacks one or has another width."""
