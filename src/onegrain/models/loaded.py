@@ -78,12 +78,14 @@ class LoadedModel:
     @cached_property
     def points(self) -> dict[str, SitePoint]:
         """The named sites, from the bottom up."""
-        found = {point.name: point for point in find_points(self.model, self.model.config.model_type)}
-        for site, dictionary in self.dictionaries.items():
-            read = found.get(site) or module_point(self.model, site)
-            latents = replace(read, name=f"{site}.latents", dictionary=dictionary)
-            found[latents.name] = latents
-        return found
+        named = {point.name: point for point in find_points(self.model, self.model.config.model_type)}
+        latents = [
+            replace(
+                named.get(site) or module_point(self.model, site), name=f"{site}.latents", dictionary=dictionary
+            )
+            for site, dictionary in self.dictionaries.items()
+        ]
+        return named | {point.name: point for point in latents}
 
     @cached_property
     def _widths(self) -> dict[str, int]:
