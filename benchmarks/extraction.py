@@ -30,7 +30,7 @@ import onegrain as og
 
 SENTENCES = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
 """At most so many sentences of each part, and rows of the store in hundreds; all by default."""
-BERT_SENTENCES, MINILM_SENTENCES = 300, 3000
+BERT_SENTENCES = 1000
 STORE_WORDS, WIDTH, READS = 100_000, 384, 15
 
 # The peak is VmHWM of Linux: ru_maxrss would begin at what this process held when it started the child.
@@ -175,7 +175,7 @@ def main() -> None:
         ratios["vs_bare_forward_bert_base"], figures["bert_base"] = bare_forward(base, few, folder)
         say("MiniLM beside its bare forward pass")
         ratios["vs_bare_forward_minilm"], figures["minilm"] = bare_forward(
-            model_folder(), corpus("train", min(MINILM_SENTENCES, SENTENCES or MINILM_SENTENCES)), folder
+            model_folder(), corpus("train", SENTENCES), folder
         )
         shutil.rmtree(folder / "timed.zarr")
         say("memory of ten times the words")

@@ -169,7 +169,16 @@ class RemoteReader:
         points = loaded.select(list(self.sites))
         space = loaded.space(list(self.sites))
         rows = Rows(loaded, self.corpus, points[0].side, self.wording)
-        return Reader(loaded, points, space, rows, self.batch_size).read
+        reader = Reader(loaded, points, space, rows, self.batch_size)
+        read: list[Block] = []
+
+        def work(words: tuple[int, int], advance: Callable[[int], None]) -> Block:
+            while read:  # what was read before is sent by now
+                reader.release(read.pop())
+            read.append(reader.read(words, advance))
+            return read[0]
+
+        return work
 
 
 def _start(engine: Engine, reader: Reader, corpus: Corpus) -> Callable[[], Work]:
@@ -211,7 +220,7 @@ def _fill(
                     reader.rows.check()
                     if writing is not None:
                         writing.result()
-                    writing = pool.submit(_write, writer, group[0], block)
+                    writing = pool.submit(_write, writer, group[0], block, reader)
                 if writing is not None:
                     writing.result()
             writer.finish(reader.rows.missing())
@@ -237,10 +246,13 @@ def _groups(writer: StoreWriter) -> list[tuple[int, int]]:
     ]
 
 
-def _write(writer: StoreWriter, first: int, block: Block) -> None:
-    """Write the shards of a group, whose first word is ``first``, that are not there yet."""
+def _write(writer: StoreWriter, first: int, block: Block, reader: Reader) -> None:
+    """Write the shards of a group, whose first word is ``first``, that are not there yet, and let it go."""
     there = writer.rows_done - first
-    writer.write(block.values[there:], block.missing[there:])
+    try:
+        writer.write(block.values[there:], block.missing[there:])
+    finally:
+        reader.release(block)
 
 
 class _Beyond:

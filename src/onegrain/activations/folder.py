@@ -12,7 +12,7 @@ import fcntl
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,8 +64,8 @@ class Folder(ABC):
         """The bytes of some files, all at once where that is faster."""
 
     @abstractmethod
-    def write(self, name: str, data: bytes | memoryview) -> None:
-        """Write a file, whole or not at all."""
+    def write(self, name: str, data: bytes | Iterator[memoryview]) -> None:
+        """Write a file, whole or not at all; a large one comes in pieces of whole pages, but for the last."""
 
     @abstractmethod
     def names(self) -> list[str]:
@@ -169,10 +169,10 @@ class LocalFolder(Folder):
         """The bytes of some files."""
         return {name: self.read(name) for name in names}
 
-    def write(self, name: str, data: bytes | memoryview) -> None:
+    def write(self, name: str, data: bytes | Iterator[memoryview]) -> None:
         """Write a file beside its place and move it there."""
         with storage_errors(self._path), whole_file(self._path / name, force=True) as partial:
-            write_file(partial, data)
+            write_file(partial, [data] if isinstance(data, bytes) else data)
 
     def names(self) -> list[str]:
         """The names of all files, sorted."""

@@ -63,21 +63,21 @@ class Objects:
                 found[name] = None if isinstance(content, BaseException) else bytes(content)
         return found
 
-    def write(self, name: str, data: bytes | memoryview, *, create: bool = False) -> None:
+    def write(self, name: str, data: bytes, *, create: bool = False) -> None:
         """Put a file, which object stores show whole or not at all; with ``create``, only where none is.
 
         Where the service cannot do that, or another was there first, the file is not this one afterwards, or
         not for long: read it.
         """
-        path, content = self._path(name), bytes(data)
+        path = self._path(name)
         with self._errors():
             try:
-                self._put(path, content, create=create)
+                self._put(path, data, create=create)
             except FileNotFoundError:
                 if self._bucket:
                     raise
                 self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
-                self._put(path, content, create=create)
+                self._put(path, data, create=create)
 
     def names(self) -> list[str]:
         """The names of all files, sorted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from zarr.storage import FsspecStore
@@ -49,10 +49,10 @@ class RemoteFolder(Folder):
         """The bytes of some objects, asked for together."""
         return self._objects.read_all(names)
 
-    def write(self, name: str, data: bytes | memoryview) -> None:
+    def write(self, name: str, data: bytes | Iterator[memoryview]) -> None:
         """Put an object; object stores show it whole or not at all."""
         self._require_held()
-        self._objects.write(name, data)
+        self._objects.write(name, data if isinstance(data, bytes) else _joined(data))
 
     def names(self) -> list[str]:
         """The names of all objects, sorted."""
@@ -82,3 +82,11 @@ class RemoteFolder(Folder):
     def _require_held(self) -> None:
         if self._lease is not None:
             self._lease.require_held()
+
+
+def _joined(pieces: Iterator[memoryview]) -> bytes:
+    """The bytes of pieces that are each good until the next is asked for."""
+    whole = bytearray()
+    for piece in pieces:
+        whole += piece
+    return bytes(whole)

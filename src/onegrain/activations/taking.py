@@ -1,0 +1,120 @@
+"""Taking the values of words at the moment they pass a site, while they lie in the caches of the cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from onegrain.activations.alignment import join
+from onegrain.activations.rows import Row
+from onegrain.core.space import NeuronSpace
+from onegrain.errors import ModelError
+from onegrain.models.hooks import Edit, Recording
+from onegrain.models.sites import SitePoint
+
+__all__ = ["Taking"]
+
+Refuse = Callable[[Tensor, SitePoint, np.ndarray], ModelError]
+"""The error over values (words, width) of a site that are not all finite, and of which words they are."""
+
+
+class Taking:
+    """Puts the values that sites hold in one forward pass where they belong.
+
+    Args:
+        points: the sites.
+        space: their neurons, in the same order.
+        rows: what the model is given.
+        into: float32 (words, neurons), for the values; None where that is known at the end only.
+        base: the word of its first row.
+        refuse: makes the error over a value that is not finite.
+    """
+
+    def __init__(
+        self,
+        points: Sequence[SitePoint],
+        space: NeuronSpace,
+        rows: Sequence[Row],
+        into: Float32[np.ndarray, "words neurons"] | None,
+        base: int,
+        refuse: Refuse,
+    ) -> None:
+        self._points = points
+        self._space = space
+        self._into = into
+        self._refuse = refuse
+        longest = max(len(row.ids) for row in rows)
+        self._shape = len(rows), longest
+        self._words = np.concatenate([row.words for row in rows])
+        self._places = torch.from_numpy(self._words - base)
+        self._times = torch.from_numpy(
+            np.concatenate([at * longest + r.positions for at, r in enumerate(rows)])
+        )
+        self._counts = np.concatenate([row.counts for row in rows])
+        self._passed: set[str] = set()
+        self._waiting: dict[str, Tensor] = {}
+        self._record = Recording()
+
+    def edits(self) -> dict[SitePoint, Edit]:
+        """What looks at each site, and changes nothing."""
+        return {point: partial(self._look, point) for point in self._points}
+
+    def finish(self, into: Float32[np.ndarray, "words neurons"]) -> None:
+        """Put what could not be put there as it passed: steps of a decoder, and what lies on another device.
+
+        Raises:
+            ModelError: a site that was not passed once, or holds no vector for each subword; a value that is
+                not finite.
+        """
+        for point in self._points:
+            if point.name in self._waiting:
+                self._put(point, self._waiting[point.name], into)
+            elif point.name in self._record or point.name not in self._passed:
+                self._put(point, self._chosen(self._recorded(point)), into)
+
+    def _look(self, point: SitePoint, value: Tensor) -> Tensor:
+        if point.name in self._passed or tuple(value.shape[:-1]) != self._shape:
+            self._record.add(point.name, value)
+            return value
+        self._passed.add(point.name)
+        rows = self._chosen(value)
+        if self._into is None or value.device.type != "cpu":  # to wait for a device here would hold it up
+            self._waiting[point.name] = rows
+        else:
+            self._put(point, rows, self._into)
+        return value
+
+    def _chosen(self, value: Tensor) -> Tensor:
+        """The rows (subwords, width) of the subwords that are read."""
+        return value.detach().flatten(0, 1).index_select(0, self._times.to(value.device))
+
+    def _put(self, point: SitePoint, rows: Tensor, into: np.ndarray) -> None:
+        taken = rows.float().cpu()
+        if len(taken) != len(self._counts):
+            taken = torch.from_numpy(join(taken.numpy(), self._counts))
+        # the sum of many finite values may itself not be finite
+        if not bool(torch.isfinite(taken.sum())) and not bool(torch.isfinite(taken).all()):
+            raise self._refuse(taken, point, self._words)
+        columns = self._space.slice(point.name)
+        torch.from_numpy(into)[:, columns].index_copy_(0, self._places, taken)
+
+    def _recorded(self, point: SitePoint) -> Tensor:
+        if point.name in self._passed:
+            raise ModelError(
+                f"site {point.name!r} was passed more than once in one forward pass; name a module that is "
+                "passed once"
+            )
+        if point.name not in self._record:
+            raise ModelError(f"nothing passed site {point.name!r} while the {point.side} words were read")
+        value = self._record[point.name]
+        if tuple(value.shape[:-1]) != self._shape:
+            raise ModelError(
+                f"site {point.name!r} holds values of shape {tuple(value.shape)}, not one vector for each of "
+                f"{self._shape[0]} x {self._shape[1]} subwords; it cannot be read word by word"
+            )
+        return value

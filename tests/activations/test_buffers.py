@@ -1,0 +1,67 @@
+"""Buffers are used again, and never lent twice at once."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from onegrain.activations import buffers, taking
+from onegrain.activations.buffers import Buffers
+from onegrain.activations.rows import Row
+from onegrain.core.space import NeuronSpace
+from onegrain.errors import ModelError
+from onegrain.models.hooks import editing
+from onegrain.models.sites import SitePoint
+
+
+def test_a_buffer_that_is_given_back_is_the_next():
+    made = Buffers(3)
+    first = made.take(5)
+    assert first.shape == (5, 3)
+    assert first.dtype == np.float32
+    made.give(first)
+    assert made.take(4) is first
+
+
+def test_a_smaller_one_is_replaced():
+    made = Buffers(3)
+    made.give(made.take(5))
+    assert made.take(6).shape == (6, 3)
+
+
+def test_a_second_is_made_only_after_some_patience(monkeypatch):
+    made = Buffers(1)
+    first = made.take(2)
+    threading.Timer(0.05, made.give, [first]).start()
+    monkeypatch.setattr(buffers, "PATIENCE", 60.0)
+    assert made.take(2) is first
+    monkeypatch.setattr(buffers, "PATIENCE", 0.01)
+    second = made.take(2)
+    assert not np.shares_memory(first, second)
+    threading.Timer(0.05, made.give, [second]).start()
+    assert made.take(2) is second  # there is no third
+
+
+def row(words: int) -> Row:
+    steps = np.arange(words)
+    return Row(ids=steps, positions=steps, counts=np.ones(words, dtype=np.int64), words=steps)
+
+
+def test_a_site_that_is_passed_twice_is_refused(models):
+    model = models["bert"].model
+    point = SitePoint("layers.0", "encoder.layer.0")
+    space, into = NeuronSpace(("layers.0",), (16,)), np.zeros((2, 16), dtype=np.float32)
+
+    def refuse(*about):
+        raise AssertionError
+
+    taken = taking.Taking([point], space, [row(2)], into, 0, refuse)
+    ids = torch.tensor([[1, 5]])
+    with editing(model, taken.edits()), torch.inference_mode():
+        model(input_ids=ids)
+        model(input_ids=ids)
+    with pytest.raises(ModelError, match=r"layers\.0. was passed more than once"):
+        taken.finish(into)
