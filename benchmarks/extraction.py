@@ -86,8 +86,8 @@ def bare_forward(model: Path, words, folder: Path):
 
 def peak_of_ten_times(folder: Path):
     """Peak resident memory of two fresh processes, one of which extracts ten times the words of the other."""
-    # so wide that the smaller run, too, fills the buffers of words that are read together
-    small = BertConfig(hidden_size=128, num_hidden_layers=12, num_attention_heads=2, intermediate_size=512)
+    # so many sites that the smaller run, too, fills the buffer of words that are read together
+    small = BertConfig(hidden_size=128, num_hidden_layers=24, num_attention_heads=2, intermediate_size=512)
     model, words = random_bert(folder / "small", small), corpus("train", SENTENCES)
     ends = words.offsets[1:]
     tenth = int(np.searchsorted(ends, words.n_words / 10)) + 1

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 
 __all__ = ["Buffers"]
 
-PATIENCE = 0.5
+PATIENCE = 2.0
 """Seconds to wait for the first buffer, before there is a second."""
 
 

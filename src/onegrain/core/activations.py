@@ -77,14 +77,18 @@ class Activations:
         """A label layer of the corpus."""
         return self.corpus.layer(name)
 
-    def values(self, start: int = 0, stop: int | None = None) -> Float32[np.ndarray, "words neurons"]:
-        """Activations of the words ``start:stop`` (all by default), float32, C order."""
+    def values(
+        self, start: int = 0, stop: int | None = None, neurons: slice = slice(None)
+    ) -> Float32[np.ndarray, "words neurons"]:
+        """Activations of the words ``start:stop`` and of a range of neurons (all by default), float32."""
         rows = slice(start, self.n_words if stop is None else stop)
+        first, end, _ = neurons.indices(self.n_neurons)
         if self.columns is None:
-            return np.ascontiguousarray(self.array[rows], dtype=np.float32)
-        made = np.empty((len(range(*rows.indices(self.n_words))), self.n_neurons), dtype=np.float32)
+            return np.ascontiguousarray(self.array[rows, first:end], dtype=np.float32)
+        columns = self.columns[first:end]
+        made = np.empty((len(range(*rows.indices(self.n_words))), len(columns)), dtype=np.float32)
         at = 0
-        for first, end in _runs(self.columns):
+        for first, end in _runs(columns):
             made[:, at : at + end - first] = self.array[rows, first:end]
             at += end - first
         return made

@@ -6,7 +6,7 @@ import numpy as np
 
 from onegrain.errors import ParameterError
 
-__all__ = ["bootstrap_interval", "bootstrap_ratio"]
+__all__ = ["bootstrap_interval", "bootstrap_ratio", "draw_weights"]
 
 DRAW_BYTES = 32 * 2**20
 
@@ -56,7 +56,7 @@ def bootstrap_ratio(
     ratios = np.empty((resamples, flat.shape[1]))
     step = max(1, DRAW_BYTES // (8 * len(flat)))
     for start in range(0, resamples, step):
-        weights = _draw_weights(rng, min(step, resamples - start), len(flat))
+        weights = draw_weights(rng, min(step, resamples - start), len(flat))
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = (weights @ flat) / (weights @ parts)
         ratios[start : start + len(weights)] = np.where(np.isfinite(ratio), ratio, np.nan)
@@ -81,7 +81,7 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def _draw_weights(rng: np.random.Generator, draws: int, sentences: int) -> np.ndarray:
+def draw_weights(rng: np.random.Generator, draws: int, sentences: int) -> np.ndarray:
     """float64 (draws, sentences): how often each sentence comes in each draw."""
     picked = rng.integers(0, sentences, size=(draws, sentences))
     picked += np.arange(draws)[:, None] * sentences

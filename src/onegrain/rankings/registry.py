@@ -10,11 +10,13 @@ from typing import Any
 from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
 from onegrain.core.ranking import Ranking
+from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
-from onegrain.rankings.crossmodel.maxcorr import MaxCorrOptions, maxcorr
-from onegrain.rankings.lca.memory import read_size
+from onegrain.rankings.crossmodel.maxcorr import maxcorr, mincorr
+from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.lca.method import lca
 from onegrain.rankings.lca.options import LcaOptions
+from onegrain.rankings.memory import read_size
 from onegrain.rankings.random import random
 from onegrain.rankings.request import Method, Request
 
@@ -38,8 +40,21 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 name="maxcorr",
                 summary="highest correlation with any neuron of another model [Dalvi19, Bau19]",
                 function=maxcorr,
-                options=MaxCorrOptions,
+                options=CorrelationOptions,
                 needs_others=True,
+                takes_memory=True,
+                takes_device=True,
+                takes_engine=True,
+            ),
+            Method(
+                name="mincorr",
+                summary="lowest over the other models of the highest correlation with any neuron [Bau19]",
+                function=mincorr,
+                options=CorrelationOptions,
+                needs_others=True,
+                takes_memory=True,
+                takes_device=True,
+                takes_engine=True,
             ),
             Method(
                 name="random", summary="a seeded random order: the baseline of every curve", function=random
@@ -68,6 +83,7 @@ def rank(
     seed: int = 0,
     memory: int | str | None = None,
     device: str | None = None,
+    engine: str | Engine | None = None,
     progress: Progress = silent,
     **parameters: Any,
 ) -> Ranking:
@@ -86,6 +102,8 @@ def rank(
             The ranking does not depend on it. None for no limit.
         device: where to compute, such as ``"cuda"``, for a method that can choose; by default the CPU. Another
             device rounds otherwise: the ranking is the same as far as the probe's tolerance tells.
+        engine: ``local``, ``ray``, or an engine with options of its own, for a method whose passes over the
+            words can run elsewhere.
         progress: listens to a method that takes long.
         parameters: the method's own, ``METHODS[name].parameters``.
 
@@ -102,7 +120,8 @@ def rank(
     """
     chosen = method(name)
     limit = None if memory is None else read_size(memory)
-    request = Request(activations, label, dev, test, tuple(others), seed, limit, device)
+    runner = engine_named(engine) if isinstance(engine, str) else engine
+    request = Request(activations, label, dev, test, tuple(others), seed, limit, device, runner)
     chosen.require(request, parameters)
     options = chosen.options(**parameters)
     return chosen.function(replace(request, options=options, progress=progress))

@@ -10,6 +10,7 @@ from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
+from onegrain.engines import Engine
 from onegrain.errors import ParameterError
 
 __all__ = ["Method", "NoOptions", "Request"]
@@ -33,6 +34,7 @@ class Request:
         seed: for whatever is random.
         memory: bytes that this process may hold in all, or None.
         device: where to compute, or None for the CPU.
+        engine: where passes over the words run, or None for this process.
         options: the method's own parameters, an instance of its options class.
         progress: listens to a method that takes long.
     """
@@ -45,6 +47,7 @@ class Request:
     seed: int = 0
     memory: int | None = None
     device: str | None = None
+    engine: Engine | None = None
     options: Any = NoOptions()
     progress: Progress = silent
 
@@ -78,6 +81,7 @@ class Method:
         takes_heldout: whether it uses ``dev`` and ``test``.
         takes_memory: whether it keeps to a memory budget.
         takes_device: whether it computes on a device of choice.
+        takes_engine: whether its passes over the words can run on another engine.
     """
 
     name: str
@@ -89,6 +93,7 @@ class Method:
     takes_heldout: bool = False
     takes_memory: bool = False
     takes_device: bool = False
+    takes_engine: bool = False
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -120,6 +125,8 @@ class Method:
             raise ParameterError(f"{self.name} keeps to no memory budget; leave out memory")
         if request.device is not None and not self.takes_device:
             raise ParameterError(f"{self.name} computes on the CPU only; leave out device")
+        if request.engine is not None and not self.takes_engine:
+            raise ParameterError(f"{self.name} runs in this process only; leave out engine")
 
 
 def _plain(value: Any) -> Any:

@@ -8,9 +8,9 @@ import pytest
 from onegrain.rankings.lca import draws as module
 from onegrain.rankings.lca import solver
 from onegrain.rankings.lca.draws import solve_draws
-from onegrain.rankings.lca.memory import Memory
 from onegrain.rankings.lca.problem import Penalties, ProbeData
 from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
+from onegrain.rankings.memory import Memory
 
 PAIR = (1e-2, 1e-2)
 WORDS, DRAWS = 3000, 6

@@ -18,7 +18,7 @@ from onegrain.errors import ParameterError
 from onegrain.rankings.lca import inputs
 from onegrain.rankings.lca.estimators import ElasticNetProbe, ElasticNetRegressor, alpha_max
 from onegrain.rankings.lca.labelled import read_values
-from onegrain.rankings.lca.memory import Memory, ScratchTable
+from onegrain.rankings.memory import Memory, ScratchTable
 from planted import plant
 
 EXACT: dict[str, Any] = {"tolerance": 1e-9}

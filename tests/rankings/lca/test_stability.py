@@ -17,12 +17,12 @@ from onegrain.errors import MismatchError, ParameterError, RecordError
 from onegrain.rankings.lca import solver, stochastic
 from onegrain.rankings.lca.draws import solve_draws
 from onegrain.rankings.lca.labelled import LabelledWords
-from onegrain.rankings.lca.memory import Memory
 from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.lca.probe import ProbeSolver
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.stability import DRAWN, _Refit
 from onegrain.rankings.lca.training import training_words
+from onegrain.rankings.memory import Memory
 
 CLEAR = og.PlantedNeurons(exclusive=2, copies=0, weak=0, noise=40)
 NOTHING = og.PlantedNeurons(noise=60)

@@ -1,147 +1,142 @@
-"""MaxCorr: a neuron is important if some neuron of another model does the same [Dalvi19, Bau19]."""
+"""MaxCorr and MinCorr: a neuron matters if other models have one like it [Dalvi19, Bau19]."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from onegrain.core.activations import Activations
 from onegrain.core.ranking import Ranking, order_by_score
-from onegrain.errors import MismatchError, ParameterError
-from onegrain.rankings.crossmodel.moments import correlations, tiles
+from onegrain.core.space import NeuronSpace
+from onegrain.rankings.crossmodel.bootstrap import score_intervals
+from onegrain.rankings.crossmodel.comparing import pairs_of, require_comparable
+from onegrain.rankings.crossmodel.moments import Side
+from onegrain.rankings.crossmodel.null import Rotations, permutations
+from onegrain.rankings.crossmodel.partners import Partners
+from onegrain.rankings.crossmodel.passes import Passes, require_words
 from onegrain.rankings.request import Request
 
-__all__ = ["MaxCorrOptions", "maxcorr"]
-
-COMPARE = ("all", "same-site")
-
-
-@dataclass(frozen=True)
-class MaxCorrOptions:
-    """Parameters of MaxCorr.
-
-    Attributes:
-        compare: ``all`` neurons of the other model, or those of the ``same-site`` only.
-        signed: take the largest correlation instead of the largest absolute one.
-    """
-
-    compare: str = "all"
-    signed: bool = False
-
-    def __post_init__(self) -> None:
-        if self.compare not in COMPARE:
-            raise ParameterError(f"compare must be one of {', '.join(COMPARE)}, got {self.compare!r}")
-
-
-@dataclass(eq=False)
-class _Best:
-    """The best partner so far of every neuron, by flat index."""
-
-    score: np.ndarray
-    model: np.ndarray
-    neuron: np.ndarray
-    correlation: np.ndarray
-    constant: np.ndarray
+__all__ = ["maxcorr", "mincorr"]
 
 
 def maxcorr(request: Request) -> Ranking:
     """Rank by MaxCorr(i) = max over other models m', neurons j of m', of \\|rho(x_i, x_j)\\|.
 
-    rho is the Pearson correlation over the words. A constant neuron has none: it scores NaN and comes last, and
-    is not a partner. ``details`` holds the partner of every neuron by flat index (position in ``models``, flat
-    index there, signed correlation; None for a neuron without), and how many neurons are constant.
+    rho is the Pearson correlation over the words that have an activation in every model. A constant neuron has
+    none: it scores NaN and comes last, and is not a partner. ``details`` holds, by flat index:
+
+    - ``partner``: the best partner (position in ``models``, flat index there, signed correlation; None for a
+      neuron without);
+    - ``partners``: for each other model the best ones, ``neuron`` and ``correlation`` (neurons, partners);
+    - ``constant``, ``constant_in_others``: how many neurons are constant;
+    - ``null``: where one was asked for, the ``excess`` over its mean [Gurnee24], ``p`` (the share of draws, and
+      of the score itself, that reach the score), ``q`` (p after Benjamini and Hochberg), ``mean``;
+    - ``interval``: where one was asked for, ``low`` and ``high``.
 
     Raises:
         MismatchError: the models were read on different words, two of them have the same weights, or with
             ``same-site`` a site is missing.
-        ParameterError: no other model, or an activation is not finite.
+        ParameterError: no other model, too few words, or an activation is not finite.
     """
+    return _correlate("maxcorr", np.fmax, request)
+
+
+def mincorr(request: Request) -> Ranking:
+    """Rank by MinCorr(i) = min over other models m' of max over neurons j of m' of \\|rho(x_i, x_j)\\| [Bau19].
+
+    As :func:`maxcorr`, but the model in which the neuron has the worst best partner counts.
+    """
+    return _correlate("mincorr", np.minimum, request)
+
+
+def _correlate(method: str, reduce: np.ufunc, request: Request) -> Ranking:
     own, options = request.activations, request.options
-    _require_comparable(own, request.others, options)
-    best = _Best(
-        score=np.full(own.n_neurons, np.nan),
-        model=np.full(own.n_neurons, -1, dtype=np.int64),
-        neuron=np.full(own.n_neurons, -1, dtype=np.int64),
-        correlation=np.full(own.n_neurons, np.nan),
-        constant=np.zeros(own.n_neurons, dtype=bool),
+    models = (own, *request.others)
+    same_site = options.compare == "same-site"
+    require_comparable(method, models, same_site=same_site)
+    among = require_words(models, 2, f"{method} (a correlation)")
+    passes = Passes(
+        models,
+        among,
+        engine=request.engine,
+        device=request.device,
+        memory=request.memory,
+        progress=request.progress,
     )
-    other_constant = []
-    for number, other in enumerate(request.others):
-        still = np.zeros(other.n_neurons, dtype=bool)
-        for columns, other_columns in _ranges(own, other, options.compare):
-            for tile in tiles(columns, other_columns.stop - other_columns.start):
-                found = correlations(own, other, tile, other_columns)
-                best.constant[tile], still[other_columns] = found.constant, found.other_constant
-                _improve(best, tile, number, (found.values, other_columns.start), options.signed)
-        other_constant.append(int(still.sum()))
-    known = ~np.isnan(best.score)
+    found = Partners(len(request.others), own.n_neurons, options.partners, signed=options.signed)
+    spaces = [one.space for one in models]
+    turned = Rotations(spaces, reduce, options, request.seed) if options.null == "rotation" else None
+    sides = _compare(passes, spaces, found, turned, same_site=same_site)
+    scores = reduce.reduce(found.scores, axis=0)
+    details = {
+        "models": [other.describe() for other in request.others],
+        "partner": _partner(found, reduce),
+        "partners": _partners(found),
+        "constant": int(sides[0].constant.sum()),
+        "constant_in_others": [int(side.constant.sum()) for side in sides[1:]],
+        "words": int(among.sum()),
+    }
+    ranked = scores
+    if options.null != "none":
+        null = turned.finish() if turned else permutations(passes, reduce, options, request.seed)
+        details["null"] = null.details(scores)
+        if options.score == "excess":
+            ranked = scores - null.mean
+    if options.resamples:
+        low, high = score_intervals(passes, sides, found, reduce, options, request.seed)
+        details["interval"] = {"low": _numbers(low), "high": _numbers(high)}
     return Ranking(
-        method="maxcorr",
+        method=method,
         space=own.space,
-        order=order_by_score(best.score),
-        scores=best.score,
-        n_ranked=int(known.sum()),
-        provenance=request.provenance("maxcorr"),
-        details={
-            "models": [other.describe() for other in request.others],
-            "partner": {
-                "model": _listed(best.model, known),
-                "neuron": _listed(best.neuron, known),
-                "correlation": _listed(best.correlation, known),
-            },
-            "constant": int(best.constant.sum()),
-            "constant_in_others": other_constant,
-        },
+        order=order_by_score(ranked),
+        scores=ranked,
+        n_ranked=int(np.isfinite(ranked).sum()),
+        provenance=request.provenance(method),
+        details=details,
     )
 
 
-def _require_comparable(own: Activations, others: tuple[Activations, ...], options: MaxCorrOptions) -> None:
-    if not others:
-        raise ParameterError(
-            "maxcorr compares two or more models; give at least one other, read on the same words"
-        )
-    for other in others:
-        own.require_same_words(other)
-        if options.compare == "same-site":
-            missing = [site for site in own.space.sites if site not in other.space.sites]
-            if missing:
-                raise MismatchError(
-                    f"{other.describe()} has no site {', '.join(missing)}; its sites are "
-                    f"{', '.join(other.space.sites)}; restrict the sites, or compare all"
-                )
-    for first, second in combinations((own, *others), 2):
-        models = first.provenance.model, second.provenance.model
-        same_store = first.path is not None and first.path == second.path
-        if same_store or (models[0] and models[1] and models[0].weight_hash == models[1].weight_hash):
-            raise MismatchError(
-                f"{first.describe()} and {second.describe()} are the same model (same weights): every neuron "
-                "would correlate with itself; give models trained from other seeds or on other data"
-            )
+def _compare(
+    passes: Passes, spaces: list[NeuronSpace], found: Partners, turned: Rotations | None, *, same_site: bool
+) -> list[Side]:
+    """Find the partners of all neurons, tile by tile; what is known of the neurons of each model."""
+    sides: list[Side] = []
+    for tile in passes.tiles(spaces[0].size, [space.size for space in spaces[1:]]):
+        products = pairs_of(spaces, tile, same_site=same_site, by_site=turned is not None)
+        moments = passes.sums([*products, *(turned.products if turned else [])])
+        for product, sums in moments.products:
+            if product.left == 0:
+                found.take(moments, product, sums)
+        if turned is not None:
+            turned.take(moments)
+        sides.append(moments.sides[0])
+    return [Side.joined(sides), *moments.sides[1:]]
 
 
-def _ranges(own: Activations, other: Activations, compare: str) -> list[tuple[slice, slice]]:
-    """Column ranges that are compared: everything with everything, or site by site."""
-    if compare == "all":
-        return [(slice(0, own.n_neurons), slice(0, other.n_neurons))]
-    return [(own.space.slice(site), other.space.slice(site)) for site in own.space.sites]
+def _partner(found: Partners, reduce: np.ufunc) -> dict[str, list[Any]]:
+    """The partner that gives each neuron its score."""
+    best = found.scores
+    known = np.isfinite(reduce.reduce(best, axis=0))
+    filled = np.where(np.isnan(best), -np.inf if reduce is np.fmax else np.inf, best)
+    model = filled.argmax(axis=0) if reduce is np.fmax else filled.argmin(axis=0)
+    neurons = np.arange(best.shape[1])
+    return {
+        "model": _listed(model, known),
+        "neuron": _listed(found.neuron[model, neurons, 0], known),
+        "correlation": _listed(found.correlation[model, neurons, 0], known),
+    }
 
 
-def _improve(best: _Best, tile: slice, number: int, found: tuple[np.ndarray, int], signed: bool) -> None:
-    """Take over the partners of a tile that are better than what is known; ties stay with the earlier."""
-    values, offset = found
-    size = np.where(np.isnan(values), -np.inf, values if signed else np.abs(values))
-    at = size.argmax(axis=1)
-    rows = np.arange(len(size))
-    score = size[rows, at]
-    known = np.where(np.isnan(best.score[tile]), -np.inf, best.score[tile])
-    better = np.flatnonzero(score > known)
-    there = better + tile.start
-    best.score[there], best.model[there] = score[better], number
-    best.neuron[there] = at[better] + offset
-    best.correlation[there] = values[better, at[better]]
+def _partners(found: Partners) -> list[dict[str, list[Any]]]:
+    return [
+        {"neuron": neuron.tolist(), "correlation": [_numbers(row) for row in correlation]}
+        for neuron, correlation in zip(found.neuron, found.correlation, strict=True)
+    ]
+
+
+def _numbers(values: np.ndarray) -> list[Any]:
+    """The values as a list, None for NaN."""
+    return _listed(values, ~np.isnan(values))
 
 
 def _listed(values: np.ndarray, known: np.ndarray) -> list[Any]:

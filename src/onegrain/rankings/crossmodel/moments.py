@@ -1,103 +1,281 @@
-"""Correlations between the neurons of two models, in one pass over the words and bounded memory."""
+"""Means, deviations and products of the neurons of several models, over words that come in blocks.
+
+A block is centred at its own means before it is multiplied, so that a mean that is large beside the deviation
+costs no digits; what the blocks' means differ by is added at the end of a shard, and shards merge alike
+[Chan, Golub, LeVeque 1983, *Algorithms for computing the sample variance*]. Inside a shard products are summed
+in the precision that was asked for, across shards in float64.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from jaxtyping import Bool, Float64
+from torch import Tensor
 
 from onegrain.core.activations import Activations
-from onegrain.errors import ParameterError
 
-__all__ = ["Correlations", "correlations"]
+__all__ = ["BLOCK_ROWS", "Moments", "Product", "Side", "moments_of", "read_blocks"]
 
-TILE_BYTES = 256 * 2**20
-BLOCK_ROWS = 4096
+BLOCK_ROWS = 2048
+"""Words that are centred and multiplied together: a chunk of a store."""
 
 
-@dataclass(frozen=True, eq=False)
-class Correlations:
-    """Pearson correlations of some neurons of one model with all neurons of another.
+@dataclass(frozen=True)
+class Product:
+    """One matrix of products: some neurons of one model by some of another, or of the same.
 
     Attributes:
-        values: float64 (neurons, other neurons); NaN where either neuron is constant.
-        constant: bool (neurons,), the first model's neurons that never change.
-        other_constant: bool (other neurons,).
+        left: number of the model whose neurons are the rows.
+        left_neurons: which of its neurons.
+        right: number of the model whose neurons are the columns.
+        right_neurons: which of its neurons.
     """
 
-    values: np.ndarray
-    constant: np.ndarray
-    other_constant: np.ndarray
+    left: int
+    left_neurons: slice
+    right: int
+    right_neurons: slice
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        left, right = self.left_neurons, self.right_neurons
+        return left.stop - left.start, right.stop - right.start
 
 
-class _Moments:
-    """Running centred second moments of two arrays of columns, merged block by block.
+@dataclass(eq=False)
+class Side:
+    """What is known of each neuron of one model, over the words seen.
 
-    Two blocks of n and m words merge as S = S_n + S_m + (n m / (n + m)) d_x d_y' with d the difference of their
-    means [Chan, Golub, LeVeque 1983, *Algorithms for computing the sample variance*]. float64 throughout.
+    Attributes:
+        neurons: which of its neurons.
+        mean: float64 (neurons,).
+        squares: float64 (neurons,), sums of squared deviations from the mean.
+        constant: bool (neurons,), those that never change.
+        first: (neurons,), what they were at the first word.
     """
 
-    def __init__(self, width: int, other_width: int) -> None:
-        self.words = 0
-        self.means = [np.zeros(width), np.zeros(other_width)]
-        self.squares = [np.zeros(width), np.zeros(other_width)]
-        self.lowest = [np.full(width, np.inf), np.full(other_width, np.inf)]
-        self.highest = [np.full(width, -np.inf), np.full(other_width, -np.inf)]
-        self.cross = np.zeros((width, other_width))
+    neurons: slice
+    mean: Float64[np.ndarray, " neurons"]
+    squares: Float64[np.ndarray, " neurons"]
+    constant: Bool[np.ndarray, " neurons"]
+    first: np.ndarray
 
-    def add(self, pair: tuple[np.ndarray, np.ndarray]) -> None:
-        """Merge a block: two float64 arrays with the same words."""
-        count = len(pair[0])
-        total = self.words + count
-        weight = self.words * count / total
-        centred, apart = [], []
-        for side, block in enumerate(pair):
-            mean = block.mean(axis=0)
-            centred.append(block - mean)
-            apart.append(mean - self.means[side])
-            self.squares[side] += np.square(centred[side]).sum(axis=0) + weight * apart[side] ** 2
-            self.means[side] = self.means[side] + apart[side] * (count / total)
-            self.lowest[side] = np.minimum(self.lowest[side], block.min(axis=0))
-            self.highest[side] = np.maximum(self.highest[side], block.max(axis=0))
-        self.cross += centred[0].T @ centred[1]
-        self.cross += weight * np.outer(apart[0], apart[1])
-        self.words = total
+    def at(self, neurons: slice) -> Side:
+        """The same of some of the neurons."""
+        part = slice(neurons.start - self.neurons.start, neurons.stop - self.neurons.start)
+        held = (self.mean, self.squares, self.constant, self.first)
+        return Side(neurons, *(values[part] for values in held))
 
-    def finish(self) -> Correlations:
-        """The correlations; rounding beyond -1 and 1 is cut."""
-        constant = [low == high for low, high in zip(self.lowest, self.highest, strict=True)]
-        spreads = [np.where(still, np.nan, np.sqrt(s)) for still, s in zip(constant, self.squares, strict=True)]
-        values = self.cross / spreads[0][:, None] / spreads[1]
-        return Correlations(np.clip(values, -1.0, 1.0), constant[0], constant[1])
+    @classmethod
+    def joined(cls, sides: Sequence[Side]) -> Side:
+        """Of neighbouring ranges of neurons, that of them all."""
+        held = [(side.mean, side.squares, side.constant, side.first) for side in sides]
+        neurons = slice(sides[0].neurons.start, sides[-1].neurons.stop)
+        return cls(neurons, *(np.concatenate(values) for values in zip(*held, strict=True)))
 
 
-def correlations(
-    activations: Activations, other: Activations, columns: slice, other_columns: slice
-) -> Correlations:
-    """Correlate two ranges of columns over the words that have an activation in both.
+@dataclass(eq=False)
+class Moments:
+    """Sums over some words; those of other words can be merged into them.
+
+    Attributes:
+        words: how many.
+        sides: one a model.
+        products: the matrices that were asked for, and their sums of products of deviations: tensors
+            (left neurons, right neurons).
+    """
+
+    words: int
+    sides: list[Side]
+    products: list[tuple[Product, Tensor]]
+
+    def merge(self, other: Moments) -> None:
+        """Take in the sums over other words; the products are float64 from then on.
+
+        S = S_n + S_m + (n m / (n + m)) d_x d_y' with d the differences of the means.
+        """
+        if not other.words:
+            return
+        if not self.words:
+            self.words, self.sides, self.products = other.words, other.sides, other.products
+            return
+        total = self.words + other.words
+        weight = self.words * other.words / total
+        apart = [theirs.mean - own.mean for own, theirs in zip(self.sides, other.sides, strict=True)]
+        merged = []
+        for (product, own), (_, theirs) in zip(self.products, other.products, strict=True):
+            left, right = (
+                torch.from_numpy(_part(apart[model], self.sides[model], neurons)).to(own.device)
+                for model, neurons in (
+                    (product.left, product.left_neurons),
+                    (product.right, product.right_neurons),
+                )
+            )
+            sums = own if own.dtype == torch.float64 else own.double()
+            sums.add_(theirs).addr_(left, right, alpha=weight)
+            merged.append((product, sums))
+        for side, more, d in zip(self.sides, other.sides, apart, strict=True):
+            side.mean = side.mean + d * (other.words / total)
+            side.squares = side.squares + more.squares + weight * d**2
+            side.constant = side.constant & more.constant & (side.first == more.first)
+        self.words, self.products = total, merged
+
+
+def _part(values: np.ndarray, side: Side, neurons: slice) -> np.ndarray:
+    return values[neurons.start - side.neurons.start : neurons.stop - side.neurons.start]
+
+
+def moments_of(
+    models: Sequence[Activations],
+    products: Sequence[Product],
+    words: tuple[int, int],
+    among: np.ndarray,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | None = None,
+) -> Moments:
+    """The sums over a shard of words.
+
+    Args:
+        models: the activations, all on the same words.
+        products: which matrices; a model in none of them is not read, and has an empty side.
+        words: the shard, ``start:stop``.
+        among: bool (words,), the words that count.
+        dtype: float32 or float64, of the products inside the shard.
+        device: where they are made; by default the CPU.
 
     Raises:
-        MismatchError: the words differ.
-        ParameterError: an activation is not finite, or there are fewer than two words.
+        ParameterError: an activation is not finite.
     """
-    activations.require_same_words(other)
-    both = activations.present & other.present
-    if both.sum() < 2:
-        raise ParameterError("a correlation needs at least two words")
-    moments = _Moments(columns.stop - columns.start, other_columns.stop - other_columns.start)
-    for start in range(0, activations.n_words, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, activations.n_words)
-        pair = []
-        for one, wanted in ((activations, columns), (other, other_columns)):
-            block = one.values(start, stop)
-            one.require_finite(block, start, both)
-            pair.append(block[both[start:stop], wanted].astype(np.float64))
-        if len(pair[0]):
-            moments.add((pair[0], pair[1]))
-    return moments.finish()
+    place = device or torch.device("cpu")
+    spans = [_span(number, products) for number in range(len(models))]
+    sums = [torch.zeros(product.shape, dtype=dtype, device=place) for product in products]
+    centres = [_Centre(span, dtype, place) for span in spans]
+    counts: list[int] = []
+    for rows, blocks in read_blocks(models, spans, words, among):
+        counts.append(len(rows))
+        centred: list[Tensor | None] = []
+        for one, centre, block in zip(models, centres, blocks, strict=True):
+            values = None if block is None else centre.centred(block)
+            if values is not None and not bool(torch.isfinite(centre.means[-1]).all()):
+                one.require_finite(one.values(int(rows[0]), int(rows[-1]) + 1), int(rows[0]), among)
+            centred.append(values)
+        for product, total in zip(products, sums, strict=True):
+            left = _columns(centred[product.left], product.left_neurons, spans[product.left])
+            right = _columns(centred[product.right], product.right_neurons, spans[product.right])
+            total.addmm_(left.T, right)
+    sizes = torch.tensor(counts, dtype=torch.float64, device=place)
+    sides = [centre.side(sizes) for centre in centres]
+    if counts:
+        apart = [centre.apart(sizes) for centre in centres]
+        for product, total in zip(products, sums, strict=True):
+            left = _columns(apart[product.left], product.left_neurons, spans[product.left])
+            right = _columns(apart[product.right], product.right_neurons, spans[product.right])
+            total.addmm_(left.T.to(dtype), right.to(dtype))
+    return Moments(sum(counts), sides, list(zip(products, sums, strict=True)))
 
 
-def tiles(columns: slice, other_width: int) -> list[slice]:
-    """Cut a range of columns so that one tile's correlations fit in ``TILE_BYTES``."""
-    step = max(1, TILE_BYTES // (8 * other_width))
-    return [slice(at, min(at + step, columns.stop)) for at in range(columns.start, columns.stop, step)]
+def _span(number: int, products: Sequence[Product]) -> slice:
+    """The neurons of a model that are read: from the first to the last that is in a product."""
+    asked = [p.left_neurons for p in products if p.left == number]
+    asked += [p.right_neurons for p in products if p.right == number]
+    if not asked:
+        return slice(0, 0)
+    return slice(min(one.start for one in asked), max(one.stop for one in asked))
+
+
+def read_blocks(
+    models: Sequence[Activations], spans: Sequence[slice], words: tuple[int, int], among: np.ndarray
+) -> Iterator[tuple[np.ndarray, list[Tensor | None]]]:
+    """The words that count (int64) of each block, and what every model did at them, (words, neurons).
+
+    A model without neurons in ``spans`` is not read. The next block is read while one is computed with.
+    """
+    start, stop = words
+    starts = [at for at in range(start, stop, BLOCK_ROWS) if among[at : min(at + BLOCK_ROWS, stop)].any()]
+
+    def read(first: int) -> tuple[np.ndarray, list[Tensor | None]]:
+        last = min(first + BLOCK_ROWS, stop)
+        blocks = [
+            _block(one, span, (first, last), among) if span.stop > span.start else None
+            for one, span in zip(models, spans, strict=True)
+        ]
+        return first + np.flatnonzero(among[first:last]), blocks
+
+    with ThreadPoolExecutor(1, thread_name_prefix="onegrain-blocks") as pool:
+        ahead = pool.submit(read, starts[0]) if starts else None
+        for following in [*starts[1:], None]:
+            if ahead is None:
+                return
+            found = ahead.result()
+            ahead = pool.submit(read, following) if following is not None else None
+            yield found
+
+
+def _block(one: Activations, span: slice, words: tuple[int, int], among: np.ndarray) -> Tensor:
+    values = one.values(*words, neurons=span)
+    here = among[slice(*words)]
+    return torch.from_numpy(values if here.all() else values[here])
+
+
+class _Centre:
+    """Centres the blocks of one model in a shard, and knows what they were centred at.
+
+    Deviations are taken from the means of the first block, as float32 has them, and then from the mean of what
+    is left: the first difference is exact where a mean is large beside the deviation.
+    """
+
+    def __init__(self, span: slice, dtype: torch.dtype, device: torch.device) -> None:
+        self._span = span
+        self._dtype = dtype
+        self._device = device
+        self._near = self._first = torch.zeros(span.stop - span.start, dtype=dtype, device=device)
+        self._still = torch.arange(span.stop - span.start, device=device)
+        self._values = self._squares = torch.empty(0, span.stop - span.start, dtype=dtype, device=device)
+        self._inside = torch.zeros(span.stop - span.start, dtype=torch.float64, device=device)
+        self.means: list[Tensor] = []
+
+    def centred(self, given: Tensor) -> Tensor:
+        """The deviations of a block (words, neurons) from its means, good until the next is asked for."""
+        block = given.to(device=self._device, dtype=self._dtype)
+        if not self.means:
+            self._near, self._first = block.mean(dim=0), block[0].clone()
+        if len(self._values) < len(block):
+            self._values, self._squares = torch.empty_like(block), torch.empty_like(block)
+        values, squares = self._values[: len(block)], self._squares[: len(block)]
+        torch.sub(block, self._near, out=values)
+        left = values.mean(dim=0)
+        values -= left
+        torch.mul(values, values, out=squares)
+        self._inside += squares.sum(dim=0)
+        self.means.append(self._near.double() + left.double())
+        if len(self._still):
+            self._still = self._still[(block[:, self._still] == self._first[self._still]).all(dim=0)]
+        return values
+
+    def apart(self, sizes: Tensor) -> Tensor:
+        """float64 (blocks, neurons): the blocks' means from that of all, times the roots of their sizes."""
+        stacked = torch.stack(self.means) if self.means else torch.zeros(len(sizes), 0, dtype=torch.float64)
+        return (stacked - sizes @ stacked / sizes.sum()) * sizes.sqrt()[:, None]
+
+    def side(self, sizes: Tensor) -> Side:
+        """What is known of the neurons after all blocks, of so many words each."""
+        mean, inside = torch.zeros_like(self._inside), self._inside
+        if self.means:
+            mean = sizes @ torch.stack(self.means) / sizes.sum()
+            inside = inside + self.apart(sizes).square().sum(dim=0)
+        constant = torch.zeros(len(mean), dtype=torch.bool, device=self._device)
+        constant[self._still] = True
+        held = (mean, inside, constant, self._first)
+        return Side(self._span, *(one.cpu().numpy() for one in held))
+
+
+def _columns(values: Tensor | None, neurons: slice, span: slice) -> Tensor:
+    assert values is not None, "a product of a model that was not read"
+    return values[:, neurons.start - span.start : neurons.stop - span.start]

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from onegrain.rankings.lca.duality import Points
-from onegrain.rankings.lca.memory import Table
 from onegrain.rankings.lca.problem import ProbeData
+from onegrain.rankings.memory import Table
 
 __all__ = ["newton_direction"]
 

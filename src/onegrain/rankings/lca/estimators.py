@@ -27,10 +27,10 @@ from onegrain.rankings.lca.inputs import (
     read_weights,
 )
 from onegrain.rankings.lca.labelled import LabelledWords
-from onegrain.rankings.lca.memory import Memory, read_size
 from onegrain.rankings.lca.probe import ProbeSolver
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.solver import SolverOptions
+from onegrain.rankings.memory import Memory, read_size
 
 __all__ = ["ElasticNetProbe", "ElasticNetRegressor", "alpha_max"]
 

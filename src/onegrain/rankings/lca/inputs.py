@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 from onegrain.core.activations import Activations
 from onegrain.errors import ParameterError
 from onegrain.rankings.lca.labelled import read_values
-from onegrain.rankings.lca.memory import Memory
 from onegrain.rankings.lca.solver import working_bytes
+from onegrain.rankings.memory import Memory
 
 __all__ = ["CountedWords", "read_activations", "read_pairs", "read_targets", "read_weights"]
 

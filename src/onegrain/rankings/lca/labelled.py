@@ -9,8 +9,8 @@ import torch
 
 from onegrain.core.activations import Activations
 from onegrain.errors import LabelError, ParameterError
-from onegrain.rankings.lca.memory import Memory, ScratchTable, values_of
 from onegrain.rankings.lca.options import LcaOptions
+from onegrain.rankings.memory import Memory, ScratchTable, values_of
 
 __all__ = [
     "LabelledWords",

@@ -17,13 +17,13 @@ from onegrain.rankings.lca.labelled import (
     read_matching,
     split_sentences,
 )
-from onegrain.rankings.lca.memory import Memory
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.lca.probe import ProbeSolver, predict
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.search import search
 from onegrain.rankings.lca.solver import SolverOptions, working_bytes
+from onegrain.rankings.memory import Memory
 from onegrain.rankings.request import Request
 
 __all__ = ["lca"]

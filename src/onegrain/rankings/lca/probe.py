@@ -10,9 +10,9 @@ import numpy as np
 
 from onegrain.core.progress import Progress, silent
 from onegrain.rankings.lca.labelled import LabelledWords
-from onegrain.rankings.lca.memory import Memory, ScratchTable
 from onegrain.rankings.lca.problem import Penalties, ProbeData
 from onegrain.rankings.lca.solver import Solution, SolverOptions, is_large, solve
+from onegrain.rankings.memory import Memory, ScratchTable
 
 __all__ = ["FittedProbe", "ProbeSolver", "predict"]
 

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.rankings.lca.memory import Memory, Table
+from onegrain.rankings.memory import Memory, Table
 
 __all__ = ["BLOCK", "Penalties", "ProbeData", "Words"]
 

@@ -24,10 +24,10 @@ from torch import Tensor
 
 from onegrain.rankings.lca.conjugate import newton_direction
 from onegrain.rankings.lca.duality import Certificate, Points, certify, look
-from onegrain.rankings.lca.memory import Table
 from onegrain.rankings.lca.problem import BLOCK, Penalties, ProbeData
 from onegrain.rankings.lca.quadratic import Quadratic, one_sided
 from onegrain.rankings.lca.stochastic import native_bfloat16
+from onegrain.rankings.memory import Table
 
 __all__ = ["Refined", "refine"]
 

@@ -22,12 +22,12 @@ from onegrain.core.stability import KINDS, Stability, neuron_frame, summary_fram
 from onegrain.errors import ParameterError
 from onegrain.rankings.lca.draws import draws_bytes, solve_draws
 from onegrain.rankings.lca.labelled import LabelledWords
-from onegrain.rankings.lca.memory import Memory, read_size
 from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.lca.problem import Penalties, ProbeData
 from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
 from onegrain.rankings.lca.stochastic import Schedule
 from onegrain.rankings.lca.training import options_of, require_whole, training_words
+from onegrain.rankings.memory import Memory, read_size
 
 __all__ = ["stability"]
 

@@ -14,9 +14,9 @@ import torch
 from onegrain.errors import ParameterError
 from onegrain.rankings import rank
 from onegrain.rankings.lca import refinement, solver
-from onegrain.rankings.lca.memory import Memory, ScratchTable, read_size, say_size
 from onegrain.rankings.lca.problem import Penalties, ProbeData
 from onegrain.rankings.lca.solver import SolverOptions, solve
+from onegrain.rankings.memory import Memory, ScratchTable, read_size, say_size
 from planted import plant
 
 

@@ -1,0 +1,55 @@
+"""What MaxCorr and MinCorr can be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onegrain.errors import ParameterError
+
+__all__ = ["COMPARE", "NULLS", "SCORES", "CorrelationOptions"]
+
+COMPARE = ("all", "same-site")
+NULLS = ("none", "rotation", "permutation")
+SCORES = ("correlation", "excess")
+
+
+@dataclass(frozen=True)
+class CorrelationOptions:
+    """Parameters of MaxCorr and MinCorr.
+
+    Attributes:
+        compare: ``all`` neurons of the other model, or those of the ``same-site`` only.
+        signed: take the largest correlation instead of the largest absolute one.
+        partners: how many best partners of each neuron in each other model are listed.
+        null: what the scores are held against: ``rotation``, each site of the other models turned by a random
+            orthogonal matrix; ``permutation``, the words of the ranked model in random order; or ``none``.
+        draws: of the null; the smallest p-value is 1 / (draws + 1).
+        score: rank by the ``correlation``, or by its ``excess`` over the mean of the null.
+        resamples: bootstrap draws of the sentences for an interval of each score; 0 for no intervals.
+        level: of the intervals.
+    """
+
+    compare: str = "all"
+    signed: bool = False
+    partners: int = 3
+    null: str = "none"
+    draws: int = 100
+    score: str = "correlation"
+    resamples: int = 0
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        for name, there in (("compare", COMPARE), ("null", NULLS), ("score", SCORES)):
+            if getattr(self, name) not in there:
+                raise ParameterError(f"{name} must be one of {', '.join(there)}, got {getattr(self, name)!r}")
+        for name, least in (("partners", 1), ("draws", 1), ("resamples", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ParameterError(f"{name} must be a whole number of {least} or more, got {value!r}")
+        if self.score == "excess" and self.null == "none":
+            raise ParameterError("an excess is over a null; give null=rotation or null=permutation")
+        if self.resamples == 1 or not 0.0 < self.level < 1.0:
+            raise ParameterError(
+                f"an interval needs 2 or more resamples and a level between 0 and 1, got {self.resamples} "
+                f"and {self.level}"
+            )

@@ -1,0 +1,153 @@
+"""Passes over the words that several models were read on: shard by shard, on whichever engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+
+from onegrain.core.activations import Activations
+from onegrain.core.progress import Progress, silent
+from onegrain.engines import Engine, LocalEngine
+from onegrain.errors import ParameterError
+from onegrain.rankings.crossmodel.moments import BLOCK_ROWS, Moments, Product, moments_of
+from onegrain.rankings.memory import open_device, say_size
+
+__all__ = ["SHARD_ROWS", "Passes", "require_words"]
+
+SHARD_ROWS = 16 * BLOCK_ROWS
+"""Words of a shard. The shards, and so the sums to the bit, are the same on every engine."""
+
+ROOM = 2**30
+"""Bytes for the matrices of one pass where no budget is given."""
+LEAST_ROOM = 2**20
+SUMS_BYTES = 4 + 8
+"""Of one element of a matrix: the sum of a shard, and that of the shards before."""
+
+
+def require_words(models: Sequence[Activations], least: int, why: str) -> np.ndarray:
+    """bool (words,): the words that have an activation in all models.
+
+    Raises:
+        MismatchError: the models were read on different words.
+        ParameterError: there are fewer than ``least``, which ``why`` asks for.
+    """
+    for other in models[1:]:
+        models[0].require_same_words(other)
+    among = np.logical_and.reduce([one.present for one in models])
+    if among.sum() < least:
+        raise ParameterError(f"{why} needs at least {least} words, and {int(among.sum())} are there")
+    return among
+
+
+@dataclass(frozen=True, eq=False)
+class _Shard:
+    """What a worker does with a shard ``start:stop``; it pickles as far as the models do."""
+
+    models: tuple[Activations, ...]
+    products: tuple[Product, ...]
+    among: np.ndarray
+    dtype: torch.dtype
+    device: torch.device
+
+    def __call__(self, words: tuple[int, int], advance: Callable[[int], None]) -> Moments:
+        made = moments_of(self.models, self.products, words, self.among, dtype=self.dtype, device=self.device)
+        advance(words[1] - words[0])
+        return made
+
+
+def _itself(work: Any) -> Any:
+    return work
+
+
+class Passes:
+    """Sums over all words that count, as often as they are asked for.
+
+    Args:
+        models: the activations, all on the same words.
+        among: bool (words,), the words that count.
+        engine: where shards are summed.
+        device: what multiplies, by default the CPU; with a remote engine, a device that each worker has.
+        memory: bytes that this process may hold in all, or None.
+        progress: told of words, once for each pass.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Activations],
+        among: np.ndarray,
+        *,
+        engine: Engine | None = None,
+        device: str | None = None,
+        memory: int | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        self.models = tuple(models)
+        self.among = among
+        self.device = open_device(device or "cpu")
+        self.memory = memory
+        self._engine = engine or LocalEngine()
+        self._progress = progress
+
+    def on(self, models: Sequence[Activations]) -> Passes:
+        """The same over other models on the same words, in this process."""
+        return Passes(models, self.among, device=str(self.device), memory=self.memory, progress=self._progress)
+
+    def told(self, what: str) -> AbstractContextManager[Callable[[int], None]]:
+        """Gives a function that is told of the words of a pass as they are done."""
+        return self._progress(what, int(self.among.sum()), "words")
+
+    def sums(
+        self, products: Sequence[Product], *, dtype: torch.dtype = torch.float32, what: str = "correlations"
+    ) -> Moments:
+        """The sums over all words: shards merged in their order.
+
+        Raises:
+            ParameterError: an activation is not finite.
+        """
+        n_words = self.models[0].n_words
+        shards = [(at, min(at + SHARD_ROWS, n_words)) for at in range(0, n_words, SHARD_ROWS)]
+        work = _Shard(self.models, tuple(products), self.among, dtype, self.device)
+        found: Moments | None = None
+        with self._progress(what, n_words, "words") as advance:
+            for shard in self._engine.stream(partial(_itself, work), shards, advance):
+                if found is None:
+                    found = shard
+                else:
+                    found.merge(shard)
+        assert found is not None, "there are no words"
+        return found
+
+    def tiles(self, neurons: int, widths: Sequence[int], *, spare: int = 0) -> list[slice]:
+        """Ranges of neurons whose matrices with so many others each fit beside one another.
+
+        Args:
+            neurons: of the model that is cut.
+            widths: neurons of each other model.
+            spare: bytes to leave for something else.
+
+        Raises:
+            ParameterError: the budget does not leave room for the matrices of one neuron.
+        """
+        across = max(1, sum(widths))
+        blocks = 3 * BLOCK_ROWS * 4 * (across + min(neurons, max(widths)))
+        room = ROOM
+        if self.memory is not None:
+            held = psutil.Process().memory_info().rss
+            room = self.memory - held - blocks - spare
+            if room < max(LEAST_ROOM, SUMS_BYTES * across):
+                least = held + blocks + spare + max(LEAST_ROOM, SUMS_BYTES * across)
+                raise ParameterError(
+                    f"a memory budget of {say_size(self.memory)} is too small: {say_size(held)} are held "
+                    f"already, and blocks of words need {say_size(blocks + spare)}; give at least "
+                    f"{say_size(least)}"
+                )
+        step = max(1, min(neurons, room // (SUMS_BYTES * across)))
+        step = -(-neurons // -(-neurons // step))  # tiles of one size
+        return [slice(at, min(at + step, neurons)) for at in range(0, neurons, step)]
