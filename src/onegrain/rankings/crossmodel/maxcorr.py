@@ -79,7 +79,7 @@ def _correlate(method: str, reduce: np.ufunc, request: Request) -> Ranking:
     ranked = scores
     if options.null != "none":
         null = turned.finish() if turned else permutations(passes, reduce, options, request.seed)
-        details["null"] = null.details(scores)
+        details["null"] = null.details(scores, pooled=options.pooled)
         if options.score == "excess":
             ranked = scores - null.mean
     if options.resamples:

@@ -48,14 +48,30 @@ class Null:
         """The mean over the draws."""
         return self.scores.mean(axis=0)
 
-    def p_values(self, scores: Float64[np.ndarray, " neurons"]) -> Float64[np.ndarray, " neurons"]:
-        """(1 + draws that reach the score) / (1 + draws) [Phipson, Smyth 2010]; NaN without a score."""
-        reached = (self.scores >= scores).sum(axis=0)
-        return np.where(np.isnan(scores), np.nan, (1.0 + reached) / (1.0 + len(self.scores)))
+    def p_values(
+        self, scores: Float64[np.ndarray, " neurons"], *, pooled: bool = False
+    ) -> Float64[np.ndarray, " neurons"]:
+        """(1 + draws that reach the score) / (1 + draws) [Phipson, Smyth 2010]; NaN without a score.
 
-    def details(self, scores: Float64[np.ndarray, " neurons"]) -> dict[str, Any]:
+        A neuron's own draws give no p-value below 1 / (draws + 1), which is seldom small enough for thousands
+        of neurons at once. ``pooled`` puts the draws of all neurons into one null, each from its neuron's mean
+        and by its standard deviation: it takes the neurons' nulls to differ in those two alone.
+        """
+        known = ~np.isnan(scores)
+        p = np.full(len(scores), np.nan)
+        if not pooled:
+            reached = (self.scores[:, known] >= scores[known]).sum(axis=0)
+            p[known] = (1.0 + reached) / (1.0 + len(self.scores))
+            return p
+        spread = np.maximum(self.scores[:, known].std(axis=0, ddof=1), np.finfo(float).tiny)
+        drawn = np.sort(((self.scores[:, known] - self.mean[known]) / spread).ravel())
+        below = np.searchsorted(drawn, (scores[known] - self.mean[known]) / spread, side="left")
+        p[known] = (1.0 + len(drawn) - below) / (1.0 + len(drawn))
+        return p
+
+    def details(self, scores: Float64[np.ndarray, " neurons"], *, pooled: bool) -> dict[str, Any]:
         """What a ranking's record says: lists by flat index, None for a neuron without a score."""
-        p = self.p_values(scores)
+        p = self.p_values(scores, pooled=pooled)
         q, known = np.full(len(p), np.nan), ~np.isnan(p)
         if known.any():
             q[known] = false_discovery_control(p[known], method="bh")
@@ -63,6 +79,7 @@ class Null:
         return {
             "kind": self.kind,
             "draws": len(self.scores),
+            "pooled": pooled,
             **{
                 name: [None if np.isnan(value) else float(value) for value in values]
                 for name, values in lists.items()

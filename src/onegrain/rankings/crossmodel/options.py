@@ -23,7 +23,9 @@ class CorrelationOptions:
         partners: how many best partners of each neuron in each other model are listed.
         null: what the scores are held against: ``rotation``, each site of the other models turned by a random
             orthogonal matrix; ``permutation``, the words of the ranked model in random order; or ``none``.
-        draws: of the null; the smallest p-value is 1 / (draws + 1).
+        draws: of the null; the smallest p-value of a neuron's own draws is 1 / (draws + 1).
+        pooled: p-values from the draws of all neurons at once; see
+            :meth:`onegrain.rankings.crossmodel.null.Null.p_values`.
         score: rank by the ``correlation``, or by its ``excess`` over the mean of the null.
         resamples: bootstrap draws of the sentences for an interval of each score; 0 for no intervals.
         level: of the intervals.
@@ -34,6 +36,7 @@ class CorrelationOptions:
     partners: int = 3
     null: str = "none"
     draws: int = 100
+    pooled: bool = False
     score: str = "correlation"
     resamples: int = 0
     level: float = 0.95
@@ -46,6 +49,8 @@ class CorrelationOptions:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ParameterError(f"{name} must be a whole number of {least} or more, got {value!r}")
+        if self.draws == 1 and self.pooled:
+            raise ParameterError("pooled p-values need a standard deviation of each neuron: 2 draws or more")
         if self.score == "excess" and self.null == "none":
             raise ParameterError("an excess is over a null; give null=rotation or null=permutation")
         if self.resamples == 1 or not 0.0 < self.level < 1.0:

@@ -1,0 +1,219 @@
+"""The nulls are what they claim to be, and p-values and intervals what they are called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from onegrain.core.activations import Activations
+from onegrain.core.corpus import Corpus
+from onegrain.core.provenance import ModelIdentity
+from onegrain.core.space import NeuronSpace
+from onegrain.errors import ParameterError
+from onegrain.rankings import rank
+from onegrain.rankings.crossmodel.null import Null, permuted, random_rotation
+
+SENTENCES, LENGTH = 200, 6
+CORPUS = Corpus.from_sentences([[f"w{at % 7}" for at in range(LENGTH)] for _ in range(SENTENCES)])
+SPACE = NeuronSpace(("layers.0", "layers.1"), (12, 8))
+WORDS = CORPUS.n_words
+
+
+def store(values: np.ndarray, name: str, space: NeuronSpace = SPACE) -> Activations:
+    acts = Activations.from_array(values.astype(np.float32), CORPUS, space)
+    identity = ModelIdentity(id=name, architecture="Planted", weight_hash=name)
+    return replace(acts, provenance=acts.provenance.model_copy(update={"model": identity}))
+
+
+def models(seed: int = 0) -> tuple[Activations, list[Activations]]:
+    """Two neurons that both others have, one upside down in one, and one that one other has with noise."""
+    rng = np.random.default_rng(seed)
+    own, first, second = (rng.normal(size=(WORDS, 20)) for _ in range(3))
+    first[:, 3], second[:, 5] = own[:, 2], -own[:, 2]
+    first[:, 15], second[:, 16] = own[:, 13], own[:, 13]
+    first[:, 9] = own[:, 7] + rng.normal(size=WORDS)
+    return store(own, "a"), [store(first, "b"), store(second, "c")]
+
+
+@pytest.mark.parametrize("width", [1, 2, 7, 300])
+def test_rotations_are_orthogonal_and_uniform(width):
+    turn = random_rotation(width, np.random.default_rng(width))
+    assert np.abs(turn.T @ turn - np.eye(width)).max() < 1e-6
+    if width == 7:
+        rng = np.random.default_rng(0)
+        drawn = np.stack([random_rotation(width, rng) for _ in range(3000)])
+        assert np.abs(drawn.mean(axis=0)).max() < 4 * np.sqrt(1 / width / 3000)
+        # an entry squared is Beta(1/2, (n-1)/2) under the Haar measure
+        assert stats.kstest(drawn[:, 0, 0] ** 2, stats.beta(0.5, (width - 1) / 2).cdf).pvalue > 1e-3
+        assert stats.kstest(drawn[:, 6, 6] ** 2, stats.beta(0.5, (width - 1) / 2).cdf).pvalue > 1e-3
+        assert abs((np.linalg.det(drawn) > 0).mean() - 0.5) < 0.05
+
+
+@pytest.mark.parametrize("compare", ["all", "same-site"])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("method", ["maxcorr", "mincorr"])
+def test_the_rotation_null_is_that_of_turned_activations(method, signed, compare):
+    own, others = models()
+    found = rank(method, own, others=others, null="rotation", draws=3, seed=4, signed=signed, compare=compare)
+    drawn = []
+    for draw in range(3):
+        scores = []
+        for number, other in enumerate(others, 1):
+            turned = other.values().astype(np.float64)
+            for site in other.space.sites:
+                at = other.space.slice(site)
+                rng = np.random.default_rng([4, draw, number, at.start])
+                turned[:, at] = turned[:, at] @ random_rotation(at.stop - at.start, rng)
+            again = store(turned, "t")
+            scores.append(rank("maxcorr", own, others=[again], signed=signed, compare=compare).scores)
+        drawn.append(np.max(scores, axis=0) if method == "maxcorr" else np.min(scores, axis=0))
+    null = found.details["null"]
+    assert (null["kind"], null["draws"]) == ("rotation", 3)
+    assert null["mean"] == pytest.approx(np.mean(drawn, axis=0), abs=1e-5)
+    assert null["excess"] == pytest.approx(found.scores - np.mean(drawn, axis=0), abs=1e-5)
+
+
+def test_a_permutation_is_exact_and_leaves_what_does_not_count():
+    own, _ = models()
+    among = np.ones(WORDS, dtype=bool)
+    among[[0, 9, WORDS - 1]] = False
+    moved = permuted(own, own.array, among, np.random.default_rng(1))
+    values = moved.values()
+    assert np.array_equal(values[~among], own.values()[~among])
+    order = np.lexsort(values[among].T), np.lexsort(own.values()[among].T)
+    assert np.array_equal(values[among][order[0]], own.values()[among][order[1]])
+    assert (values[among] != own.values()[among]).any(axis=1).mean() > 0.9
+    assert np.array_equal(moved.values(5, 11, slice(3, 7)), values[5:11, 3:7])
+
+
+def test_permutations_are_uniform():
+    corpus = Corpus.from_sentences([["a", "b", "c"]])
+    own = Activations.from_array(np.arange(3, dtype=np.float32)[:, None], corpus)
+    orders = [
+        tuple(permuted(own, own.array, np.ones(3, dtype=bool), np.random.default_rng([0, at])).values()[:, 0])
+        for at in range(1200)
+    ]
+    counts = [orders.count(one) for one in sorted(set(orders))]
+    assert len(counts) == 6
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_the_permutation_null_is_that_of_permuted_words(tmp_path):
+    own, others = models()
+    found = rank("maxcorr", own, others=others, null="permutation", draws=3, seed=2)
+    drawn = []
+    for draw in range(3):
+        order = np.random.default_rng([2, draw]).permutation(WORDS)
+        drawn.append(rank("maxcorr", store(own.values()[order], "a"), others=others).scores)
+    assert found.details["null"]["mean"] == pytest.approx(np.mean(drawn, axis=0), abs=1e-6)
+
+
+@pytest.mark.parametrize("null", ["rotation", "permutation"])
+def test_planted_partners_exceed_the_null_and_nothing_else_does(null):
+    own, others = models(7)
+    found = rank("maxcorr", own, others=others, null=null, draws=60, pooled=True, score="excess")
+    q = np.array(found.details["null"]["q"])
+    assert sorted(found.order[:3].tolist()) == [2, 7, 13]
+    assert sorted(np.flatnonzero(q < 0.05).tolist()) == [2, 7, 13]
+    assert found.scores == pytest.approx(found.details["null"]["excess"])
+    both = rank("mincorr", own, others=others, null=null, draws=60, pooled=True)
+    assert sorted(both.order[:2].tolist()) == [2, 13]
+    assert sorted(np.flatnonzero(np.array(both.details["null"]["q"]) < 0.05).tolist()) == [2, 13]
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_p_values_are_uniform_where_nothing_is_shared(pooled):
+    rng = np.random.default_rng(3)
+    scale, shift = rng.uniform(0.5, 2.0, size=2000), rng.normal(size=2000)
+    drawn = rng.gumbel(size=(100, 2000)) * scale + shift
+    scores = rng.gumbel(size=2000) * scale + shift
+    p = Null("rotation", drawn).p_values(scores, pooled=pooled)
+    assert stats.kstest(p, "uniform").statistic < 0.05
+    assert p.min() >= (1 / (1 + drawn.size) if pooled else 1 / 101)
+
+
+def test_p_and_q_by_hand():
+    null = Null("rotation", np.array([[0.1, 0.5], [0.3, 0.5], [0.2, 0.5]]))
+    scores = np.array([0.25, np.nan])
+    assert null.p_values(scores)[0] == (1 + 1) / (1 + 3)
+    assert np.isnan(null.p_values(scores)[1])
+    many = Null("rotation", np.random.default_rng(0).uniform(size=(99, 5)))
+    details = many.details(np.array([0.97, 0.2, 0.6, 0.99, 0.5]), pooled=False)
+    p = np.array(details["p"])
+    order = np.argsort(p)
+    adjusted = np.minimum.accumulate((p[order] * 5 / np.arange(1, 6))[::-1])[::-1]
+    assert np.array(details["q"])[order] == pytest.approx(np.minimum(adjusted, 1.0))
+
+
+def test_constant_neurons_have_no_p_value():
+    own, others = models()
+    values = own.values().copy()
+    values[:, 4] = 2.0
+    theirs = others[0].values().copy()
+    theirs[:, 8:12] = 1.0
+    for null in ("rotation", "permutation"):
+        found = rank("maxcorr", store(values, "a"), others=[store(theirs, "b"), others[1]], null=null, draws=2)
+        assert found.details["null"]["p"][4] is None
+        assert found.details["null"]["excess"][4] is None
+        assert None not in found.details["null"]["p"][5:]
+
+
+def naive_interval(own, others, reduce, draws, seed, level):
+    rng = np.random.default_rng([seed, draws])
+    picked = rng.integers(0, SENTENCES, size=(draws, SENTENCES))
+    scores = []
+    for sentences in picked:
+        rows = (sentences[:, None] * LENGTH + np.arange(LENGTH)).ravel()
+        tables = [np.abs(np.corrcoef(own[rows].T, one[rows].T)[:20, 20:]).max(axis=1) for one in others]
+        scores.append(reduce(tables, axis=0))
+    tail = (1 - level) / 2
+    return np.quantile(scores, [tail, 1 - tail], axis=0)
+
+
+@pytest.mark.parametrize(("method", "reduce"), [("maxcorr", np.max), ("mincorr", np.min)])
+def test_intervals_are_those_of_resampled_sentences(method, reduce):
+    own, others = models()
+    found = rank(method, own, others=others, partners=20, resamples=40, seed=6, level=0.9)
+    values = [one.values().astype(np.float64) for one in (own, *others)]
+    low, high = naive_interval(values[0], values[1:], reduce, 40, 6, 0.9)
+    assert found.details["interval"]["low"] == pytest.approx(low, abs=1e-5)
+    assert found.details["interval"]["high"] == pytest.approx(high, abs=1e-5)
+
+
+def test_intervals_do_not_depend_on_blocks(monkeypatch):
+    own, others = models(1)
+    values = own.values().copy()
+    values[:, 3] = values[:, 3] * 1e-2 + 1e4
+    values[:, 6] = 1.0
+    own = store(values, "a")
+    expected = rank("maxcorr", own, others=others, resamples=20).details["interval"]
+    assert expected["low"][6] is None
+    monkeypatch.setattr("onegrain.rankings.crossmodel.moments.BLOCK_ROWS", 77)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.bootstrap.ROOM", 8 * 20 * 20 * 3)
+    found = rank("maxcorr", own, others=others, resamples=20).details["interval"]
+    for side in ("low", "high"):
+        known = [at for at in range(20) if at != 6]
+        one, two = (np.array([given[side][at] for at in known]) for given in (expected, found))
+        assert one == pytest.approx(two, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"null": "noise"}, "null must be one of none, rotation, permutation"),
+        ({"null": "rotation", "draws": 0}, "draws must be a whole number of 1 or more"),
+        ({"null": "rotation", "draws": 1, "pooled": True}, "2 draws or more"),
+        ({"score": "excess"}, "give null=rotation or null=permutation"),
+        ({"score": "p"}, "score must be one of correlation, excess"),
+        ({"partners": 0}, "partners must be a whole number of 1 or more"),
+        ({"resamples": 1}, "2 or more resamples"),
+        ({"resamples": 20, "level": 1.0}, "a level between 0 and 1"),
+    ],
+)
+def test_refusals(given, message):
+    own, others = models()
+    with pytest.raises(ParameterError, match=message):
+        rank("maxcorr", own, others=others, **given)
