@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import psutil
@@ -14,7 +13,7 @@ import torch
 
 from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
-from onegrain.engines import Engine, LocalEngine
+from onegrain.engines import Engine, LocalEngine, Work
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.moments import BLOCK_ROWS, Moments, Product, moments_of
 from onegrain.rankings.memory import open_device, say_size
@@ -62,7 +61,9 @@ class _Shard:
         return made
 
 
-def _itself(work: Any) -> Any:
+def _begin(work: _Shard, threads: int) -> Work:
+    """The work in a process of its own: with as many threads as here, by which sums round."""
+    torch.set_num_threads(threads)
     return work
 
 
@@ -116,7 +117,7 @@ class Passes:
         work = _Shard(self.models, tuple(products), self.among, dtype, self.device)
         found: Moments | None = None
         with self._progress(what, n_words, "words") as advance:
-            for shard in self._engine.stream(partial(_itself, work), shards, advance):
+            for shard in self._engine.stream(partial(_begin, work, torch.get_num_threads()), shards, advance):
                 if found is None:
                     found = shard
                 else:

@@ -1,0 +1,144 @@
+"""Passes over stores: budgets, other engines, and workers that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+import onegrain as og
+from onegrain.core.activations import Activations
+from onegrain.core.provenance import ModelIdentity
+from onegrain.engines import engine_named
+from onegrain.errors import EngineError, ParameterError
+from onegrain.rankings.crossmodel.passes import Passes
+
+SHARD = 100
+
+
+def stored(folder: Path, name: str, seed: int) -> Activations:
+    """A finished store of 90 sentences of planted activations, as a model of its own."""
+    from onegrain.activations.writing import Content, write_store
+
+    made = og.planted(90, seed=seed, words_seed=3).activations
+    identity = ModelIdentity(id=name, architecture="Planted", weight_hash=name)
+    provenance = made.provenance.model_copy(update={"model": identity})
+    content = Content(made.corpus, made.space, provenance, "float32")
+    write_store(folder / f"{name}.zarr", content, [made.values()], force=False)
+    return og.open_activations(folder / f"{name}.zarr")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[Activations]:
+    folder = tmp_path_factory.mktemp("stores")
+    return [stored(folder, name, seed) for seed, name in enumerate(("a", "b", "c"))]
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several shards; only this process cuts them, the workers are told their words."""
+    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.SHARD_ROWS", SHARD)
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """The ray engine with a worker that is killed at one shard, once."""
+
+    folder: Path
+    at: int
+
+    def stream(
+        self, start: Callable[[], Any], items: Sequence[Any], advance: Callable[[int], None]
+    ) -> Generator[Any, None, None]:
+        folder, at = self.folder, self.at
+
+        def deadly() -> Any:
+            work = start()
+
+            def done(words: tuple[int, int], advance: Callable[[int], None]) -> Any:
+                made = work(words, advance)
+                if words[0] == at and not (folder / "died").exists():
+                    (folder / "died").touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return made
+
+            return done
+
+        return engine_named("ray", workers=2).stream(deadly, items, advance)
+
+
+def same(one: Any, two: Any) -> None:
+    assert np.array_equal(one.order, two.order)
+    assert np.array_equal(one.scores, two.scores, equal_nan=True)
+    assert one.details == two.details
+
+
+@pytest.mark.usefixtures("two_cpus_of_ray", "small_shards")
+def test_ray_gives_the_same_bytes_killed_workers_included(models, tmp_path):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'onegrain[ray]'")
+    own, *others = models
+    assert own.n_words > 3 * SHARD
+    expected = og.rank("maxcorr", own, others=others, null="rotation", draws=5)
+    again = og.rank("maxcorr", own, others=others, null="rotation", draws=5, engine="ray")
+    same(again, expected)
+    killed = og.rank(
+        "maxcorr", own, others=others, null="rotation", draws=5, engine=Deadly(tmp_path, 2 * SHARD)
+    )
+    assert (tmp_path / "died").exists()
+    same(killed, expected)
+    paths = []
+    for name, ranking in (("local", expected), ("ray", again)):
+        ranking.save(tmp_path / f"{name}.parquet")
+        paths.append(tmp_path / f"{name}.parquet")
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+@pytest.mark.usefixtures("two_cpus_of_ray", "small_shards")
+def test_what_a_worker_cannot_read_is_told(models):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'onegrain[ray]'")
+    own, *others = models
+    values = others[0].values().copy()
+    values[250, 3] = np.inf
+    spoilt = replace(others[0], array=values, path=None)
+    with pytest.raises((ParameterError, EngineError), match=r":3 at word 250"):
+        og.rank("maxcorr", own, others=[spoilt], engine="ray")
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_a_budget_cuts_tiles_and_changes_nothing(models, monkeypatch):
+    own, *others = models
+    expected = og.rank("maxcorr", own, others=others)
+    passes = []
+    real = Passes.sums
+    monkeypatch.setattr(Passes, "sums", lambda self, *a, **k: passes.append(a) or real(self, *a, **k))
+    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.LEAST_ROOM", 2**10)
+    held = psutil.Process().memory_info().rss
+    blocks = 3 * 2048 * 4 * 3 * own.n_neurons
+    monkeypatch.setattr(psutil.Process, "memory_info", lambda self: type("Info", (), {"rss": held})())
+    found = og.rank("maxcorr", own, others=others, memory=held + blocks + 12 * 2 * own.n_neurons * 7)
+    assert len(passes) == -(-own.n_neurons // 7)
+    assert found.scores == pytest.approx(expected.scores, abs=1e-6, nan_ok=True)
+    assert found.details["partner"]["neuron"] == expected.details["partner"]["neuron"]
+
+
+def test_a_budget_that_is_too_small_is_refused_with_what_is_needed(models):
+    own, *others = models
+    with pytest.raises(ParameterError, match=r"a memory budget of 1 MiB is too small.*give at least"):
+        og.rank("maxcorr", own, others=others, memory="1MiB")
+
+
+def test_two_words_in_common_are_needed(models):
+    own, other, _ = models
+    missing = np.ones(own.n_words, dtype=bool)
+    missing[4] = False
+    values = own.values().copy()
+    values[missing] = np.nan
+    with pytest.raises(ParameterError, match="needs at least 2 words, and 1 are there"):
+        og.rank("maxcorr", replace(own, array=values, missing=missing, path=None), others=[other])
