@@ -10,6 +10,7 @@ from onegrain.analyses.layers import layers, layers_by_label
 from onegrain.analyses.localisation import localisation, mass_curves, open_against_closed
 from onegrain.analyses.sharing import Sharing, sharing
 from onegrain.analyses.topsets import chance_overlap, top_sets
+from onegrain.analyses.universality import universality
 from onegrain.analyses.words import NeuronWords, top_words
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "task_importance",
     "top_sets",
     "top_words",
+    "universality",
 ]

@@ -99,6 +99,39 @@ def words(
     _print(pd.concat(frames, ignore_index=True), "Mean deviation in standard deviations", as_json)
 
 
+@app.command("universality")
+def universality(
+    ranking: Annotated[Path, typer.Argument(help="A ranking by maxcorr or mincorr.")],
+    store: Annotated[str, typer.Argument(help="The activations that were ranked.")],
+    others: Annotated[
+        list[str], typer.Option(help="The other models' stores, in the ranking's order; may be repeated.")
+    ],
+    k: Annotated[int, typer.Option(help="How many of the first neurons.")] = 10,
+    neurons: Annotated[
+        list[str] | None, typer.Option("--neuron", help="A neuron, SITE:UNIT, instead; may be repeated.")
+    ] = None,
+    n: Annotated[int, typer.Option(help="Words in each direction.")] = 10,
+    min_count: Annotated[int, typer.Option(help="Leave out rarer words.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Why are neurons universal? Their top words beside those of their best partners in other models."""
+    from onegrain.activations import open_activations
+    from onegrain.analyses import universality as analysis
+    from onegrain.core.ranking import Ranking
+
+    ranked = Ranking.load(ranking)
+    stores = [open_activations(path) for path in (store, *others)]
+    own = stores[0].restrict(ranked.space.sites)
+    spaces = ranked.details.get("spaces", [])
+    sides = [other.restrict(space["sites"]) for other, space in zip(stores[1:], spaces, strict=False)]
+    chosen = [own.space.parse(name) for name in neurons] if neurons else None
+    found = analysis(ranked, own, sides or stores[1:], k=k, neurons=chosen, n=n, min_count=min_count)
+    if not as_json:
+        for column in ("words", "partner_words", "shared"):
+            found[column] = found[column].map(" ".join)
+    _print(found, "Top words of neurons and of their partners", as_json)
+
+
 @app.command("stability")
 def stability(
     ranking: Annotated[Path, typer.Argument(help="A ranking by lca.")],

@@ -25,6 +25,7 @@ def maxcorr(request: Request) -> Ranking:
     rho is the Pearson correlation over the words that have an activation in every model. A constant neuron has
     none: it scores NaN and comes last, and is not a partner. ``details`` holds, by flat index:
 
+    - ``models``, ``spaces``: the other models and their neurons;
     - ``partner``: the best partner (position in ``models``, flat index there, signed correlation; None for a
       neuron without);
     - ``partners``: for each other model the best ones, ``neuron`` and ``correlation`` (neurons, partners);
@@ -70,6 +71,7 @@ def _correlate(method: str, reduce: np.ufunc, request: Request) -> Ranking:
     scores = reduce.reduce(found.scores, axis=0)
     details = {
         "models": [other.describe() for other in request.others],
+        "spaces": [other.space.to_json() for other in request.others],
         "partner": _partner(found, reduce),
         "partners": _partners(found),
         "constant": int(sides[0].constant.sum()),

@@ -1,0 +1,128 @@
+"""Why a neuron is universal: what it and its partners in other models are moved by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from onegrain.analyses.words import DIRECTIONS, NeuronWords, require_neurons, top_words
+from onegrain.core.activations import Activations
+from onegrain.core.ranking import Ranking
+from onegrain.core.space import NeuronSpace
+from onegrain.errors import MismatchError, ParameterError
+
+__all__ = ["universality"]
+
+COLUMNS = [
+    "neuron",
+    "score",
+    "model",
+    "partner",
+    "correlation",
+    "direction",
+    "words",
+    "partner_words",
+    "shared",
+]
+
+
+def universality(
+    ranking: Ranking,
+    activations: Activations,
+    others: Sequence[Activations],
+    *,
+    k: int = 10,
+    neurons: Sequence[int] | None = None,
+    n: int = 10,
+    min_count: int = 1,
+) -> pd.DataFrame:
+    """The top words of neurons beside those of their best partners, and which they share.
+
+    Args:
+        ranking: by a method that names partners, such as ``maxcorr``.
+        activations: what was ranked.
+        others: the other models of the ranking, in its order.
+        k: how many of the first neurons to look at, where ``neurons`` are not given.
+        neurons: flat indices.
+        n: top words in each direction; see :func:`~onegrain.analyses.words.top_words`.
+        min_count: leave out rarer words.
+
+    Returns:
+        One row a neuron, other model and direction: ``neuron``, ``score``, ``model`` (the other), ``partner``,
+        ``correlation``, ``direction`` of the neuron (``high`` or ``low``), its ``words``, the ``partner_words``
+        that move the partner likewise (where the correlation is negative, in the other direction), and the
+        ``shared`` ones of both; words as lists, strongest first. A neuron without a partner has no row.
+
+    Raises:
+        ParameterError: the ranking names no partners, or no such neurons.
+        MismatchError: the activations are not those that the ranking was made from.
+    """
+    partners = ranking.details.get("partners")
+    if not partners:
+        raise ParameterError(f"a ranking by {ranking.method} names no partners; make one by maxcorr or mincorr")
+    _require_same(ranking, activations, others)
+    chosen = ranking.order[: ranking.require_k(k)].tolist() if neurons is None else list(neurons)
+    require_neurons(activations, chosen)
+    own = _words(activations, chosen, n, min_count)
+    rows = []
+    for other, found in zip(others, partners, strict=True):
+        best = {at: found["neuron"][at][0] for at in chosen if found["neuron"][at][0] >= 0}
+        theirs = _words(other, sorted(set(best.values())), n, min_count)
+        for at, partner in best.items():
+            correlation = found["correlation"][at][0]
+            rows += [
+                {
+                    "neuron": own[at].name,
+                    "score": float(ranking.scores[at]),
+                    "model": other.describe(),
+                    "partner": theirs[partner].name,
+                    "correlation": correlation,
+                    **_shared(own[at], theirs[partner], way, reverse=correlation < 0),
+                }
+                for way in DIRECTIONS
+            ]
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    place = {activations.space.name(at): number for number, at in enumerate(chosen)}
+    return frame.sort_values("neuron", key=lambda names: names.map(place), kind="stable", ignore_index=True)
+
+
+def _words(activations: Activations, neurons: Sequence[int], n: int, min_count: int) -> dict[int, NeuronWords]:
+    if not neurons:
+        return {}
+    return {one.neuron: one for one in top_words(activations, neurons, n, min_count=min_count)}
+
+
+def _shared(own: NeuronWords, partner: NeuronWords, way: str, *, reverse: bool) -> dict[str, object]:
+    there = DIRECTIONS[1 - DIRECTIONS.index(way)] if reverse else way
+    mine, theirs = (
+        one.words.loc[one.words["direction"] == side, "word"].tolist()
+        for one, side in ((own, way), (partner, there))
+    )
+    return {
+        "direction": way,
+        "words": mine,
+        "partner_words": theirs,
+        "shared": [word for word in mine if word in theirs],
+    }
+
+
+def _require_same(ranking: Ranking, activations: Activations, others: Sequence[Activations]) -> None:
+    given, made_from = (activations, *others), ranking.provenance.inputs
+    if len(given) != len(made_from):
+        raise MismatchError(
+            f"the ranking compares {len(made_from)} models, and {len(given)} are given; give the others in the "
+            f"ranking's order: {', '.join(ranking.details['models'])}"
+        )
+    spaces = (ranking.space, *map(NeuronSpace.from_json, ranking.details["spaces"]))
+    for one, known, space in zip(given, made_from, spaces, strict=True):
+        if one.space != space:
+            raise MismatchError(
+                f"{one.describe()} has other neurons than the ranking: sites {', '.join(one.space.sites)}, not "
+                f"{', '.join(space.sites)}; restrict the sites"
+            )
+        if one.provenance != known:
+            raise MismatchError(
+                f"{one.describe()} is not what the ranking was made from in its place; give the others in the "
+                f"ranking's order: {', '.join(ranking.details['models'])}"
+            )
