@@ -48,6 +48,60 @@ def test_equals_numpy(signed: bool) -> None:
     assert found.details["models"] == ["model-1", "model-2"]
 
 
+@pytest.mark.parametrize("signed", [False, True])
+def test_mincorr_equals_numpy_and_names_the_model_that_counts(signed: bool) -> None:
+    own, others = store(0), [store(1), store(2), store(3)]
+    found = rank("mincorr", own, others=others, signed=signed)
+    tables = [np.corrcoef(own.values().T, one.values().T)[:7, 7:] for one in others]
+    best = np.stack([(table if signed else np.abs(table)).max(axis=1) for table in tables])
+    assert found.scores == pytest.approx(best.min(axis=0), abs=1e-6)
+    assert found.details["partner"]["model"] == best.argmin(axis=0).tolist()
+    for neuron, (model, at) in enumerate(
+        zip(found.details["partner"]["model"], found.details["partner"]["neuron"], strict=True)
+    ):
+        assert found.details["partner"]["correlation"][neuron] == pytest.approx(
+            tables[model][neuron, at], abs=1e-6
+        )
+
+
+@pytest.mark.parametrize("compare", ["all", "same-site"])
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_best_partners_of_each_model_are_listed_in_order(signed: bool, compare: str) -> None:
+    own, others = store(0), [store(1), store(2)]
+    found = rank("maxcorr", own, others=others, signed=signed, partners=4, compare=compare)
+    for other, listed in zip(others, found.details["partners"], strict=True):
+        table = np.corrcoef(own.values().T, other.values().T)[:7, 7:]
+        for neuron in range(7):
+            site = SPACE.slice(SPACE.locate(neuron)[0]) if compare == "same-site" else slice(0, 7)
+            size = table[neuron, site] if signed else np.abs(table[neuron, site])
+            order = (np.argsort(-size, kind="stable") + site.start)[:4].tolist()
+            order += [-1] * (4 - len(order))
+            assert listed["neuron"][neuron] == order
+            known = [None if at < 0 else pytest.approx(table[neuron, at], abs=1e-6) for at in order]
+            assert listed["correlation"][neuron] == known
+
+
+def test_models_of_other_widths_and_more_partners_than_there_are() -> None:
+    own, other = store(0), store(1)
+    narrow = replace(other, array=other.values()[:, :2].copy(), space=NeuronSpace(("layers.0",), (2,)))
+    found = rank("maxcorr", own, others=[narrow], partners=5)
+    table = np.abs(np.corrcoef(own.values().T, narrow.values().T)[:7, 7:])
+    assert found.scores == pytest.approx(table.max(axis=1), abs=1e-6)
+    assert all(row[2:] == [-1] * 3 for row in found.details["partners"][0]["neuron"])
+    back = rank("maxcorr", narrow, others=[own])
+    assert back.scores == pytest.approx(table.max(axis=0), abs=1e-6)
+
+
+def test_of_equal_partners_the_first_counts() -> None:
+    own, first, second = store(0), store(1), store(2)
+    values, more = first.values().copy(), second.values().copy()
+    values[:, 4] = values[:, 1] = own.values()[:, 3]
+    more[:, 0] = own.values()[:, 3]
+    found = rank("maxcorr", own, others=[changed(first, values), changed(second, more)])
+    assert (found.details["partner"]["model"][3], found.details["partner"]["neuron"][3]) == (0, 1)
+    assert found.details["partners"][0]["neuron"][3][:2] == [1, 4]
+
+
 def test_same_site_compares_like_with_like() -> None:
     own, other = store(0), store(1)
     found = rank("maxcorr", own, others=[other], compare="same-site")
