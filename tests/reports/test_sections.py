@@ -108,6 +108,30 @@ def test_contrast_and_correlation(probes, rankings) -> None:
     assert "all are constant" in correlation_section(constant).blocks[0].paragraphs[0]
 
 
+def test_universal_neurons_are_shown_with_their_partners(rankings) -> None:
+    own = {model: r for (model, method), r in rankings.items() if method == "maxcorr"}
+    assert len(correlation_section(own).blocks) == 2
+    ranking = own["nlm"]
+    details = {
+        "models": ["sister"],
+        "spaces": [ranking.space.to_json()],
+        "partner": {
+            "model": [0] * 40,
+            "neuron": [(at + 1) % 40 for at in range(40)],
+            "correlation": (-ranking.scores).tolist(),
+        },
+    }
+    shown = correlation_section({"nlm": replace(ranking, details=details), "nmt": own["nmt"]}).blocks[2].frame
+    first = int(ranking.order[0])
+    assert shown["neuron"].tolist() == ranking.top(5)
+    assert shown.loc[0, "partner"] == ranking.space.name((first + 1) % 40)
+    assert shown.loc[0, "of"] == "sister"
+    assert shown.loc[0, "correlation"] == -ranking.scores[first]
+    null = {"excess": [0.5] * 40, "q": [0.01] * 40}
+    shown = correlation_section({"nlm": replace(ranking, details=details | {"null": null})}).blocks[2].frame
+    assert shown["q"].tolist() == [0.01] * 5
+
+
 def test_contrast_says_when_the_probes_were_regularised_differently(probes) -> None:
     said = "regularised differently"
     assert said not in contrast_section(probes).blocks[0].paragraphs[0]

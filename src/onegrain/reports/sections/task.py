@@ -12,6 +12,7 @@ from onegrain.analyses.contrast import Contrast, contrast
 from onegrain.analyses.importance import TaskImportance, task_importance
 from onegrain.core.curve import Curve
 from onegrain.core.ranking import Ranking
+from onegrain.core.space import NeuronSpace
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import ablation, contrast_dots, contrast_sites, correlation_histogram
 from onegrain.reports.numbers import number, percent
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 READ_AT = 0.2
+UNIVERSAL = 5
 MEASURES: dict[str, tuple[str, str | None]] = {
     "neurons": ("neurons", None),
     "labels": ("labels compared", None),
@@ -261,6 +263,41 @@ def correlation_section(rankings: Mapping[str, Ranking]) -> Section:
             chart,
             Table(frame, f"{what}: each neuron's best correlation with another model.", formats, headings),
         ]
+        blocks += _universal(rankings)
     else:
         blocks = [Text.of("No neuron has a correlation: all are constant.")]
     return Section("Which neurons do sister models share?", blocks, "correlation")
+
+
+def _universal(rankings: Mapping[str, Ranking]) -> list[Block]:
+    """The first neurons of each ranking that names partners, with them."""
+    rows = []
+    for name, ranking in rankings.items():
+        partner, null = ranking.details.get("partner"), ranking.details.get("null", {})
+        if partner is None or "spaces" not in ranking.details:
+            continue
+        spaces = [NeuronSpace.from_json(space) for space in ranking.details["spaces"]]
+        for at in ranking.order[: min(UNIVERSAL, ranking.n_ranked)].tolist():
+            model = partner["model"][at]
+            row = {
+                "model": name,
+                "neuron": ranking.space.name(at),
+                "partner": spaces[model].name(partner["neuron"][at]),
+                "of": _model(ranking, model),
+                "correlation": partner["correlation"][at],
+            }
+            rows.append(row | ({"excess": null["excess"][at], "q": null["q"][at]} if null else {}))
+    if not rows:
+        return []
+    formats = {"correlation": ".3f", "excess": ".3f", "q": ".2g"}
+    caption = (
+        f"The first {UNIVERSAL} neurons of each model, and the neuron of a sister model that each is most like."
+    )
+    return [Table(pd.DataFrame(rows), caption, formats)]
+
+
+def _model(ranking: Ranking, number: int) -> str:
+    """The name of another model of a cross-model ranking."""
+    made_from = ranking.provenance.inputs[1:]
+    known = made_from[number].model if number < len(made_from) else None
+    return known.id if known is not None else ranking.details["models"][number]
