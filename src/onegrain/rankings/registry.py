@@ -12,6 +12,7 @@ from onegrain.core.progress import Progress, silent
 from onegrain.core.ranking import Ranking
 from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
+from onegrain.rankings.crossmodel.linreg import LinregOptions, linreg
 from onegrain.rankings.crossmodel.maxcorr import maxcorr, mincorr
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.lca.method import lca
@@ -51,6 +52,16 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 summary="lowest over the other models of the highest correlation with any neuron [Bau19]",
                 function=mincorr,
                 options=CorrelationOptions,
+                needs_others=True,
+                takes_memory=True,
+                takes_device=True,
+                takes_engine=True,
+            ),
+            Method(
+                name="linreg",
+                summary="how well all neurons of another model together predict it [Dalvi19, Bau19]",
+                function=linreg,
+                options=LinregOptions,
                 needs_others=True,
                 takes_memory=True,
                 takes_device=True,
