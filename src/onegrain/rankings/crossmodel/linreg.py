@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,11 @@ from onegrain.rankings.request import Request
 
 __all__ = ["REDUCE", "LinregOptions", "linreg"]
 
-REDUCE = {"worst": np.minimum.reduce, "best": np.maximum.reduce, "mean": np.mean}
+REDUCE: Mapping[str, Callable[..., Any]] = {
+    "worst": np.minimum.reduce,
+    "best": np.maximum.reduce,
+    "mean": np.mean,
+}
 """How the R^2 of the other models become one: the released code of [Bau19] takes the worst, others the best."""
 
 ROWS = 1024
