@@ -15,6 +15,7 @@ from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.linreg import LinregOptions, linreg
 from onegrain.rankings.crossmodel.maxcorr import maxcorr, mincorr
 from onegrain.rankings.crossmodel.options import CorrelationOptions
+from onegrain.rankings.crossmodel.svcca import SvccaOptions, svcca
 from onegrain.rankings.lca.method import lca
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.memory import read_size
@@ -62,6 +63,16 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 summary="how well all neurons of another model together predict it [Dalvi19, Bau19]",
                 function=linreg,
                 options=LinregOptions,
+                needs_others=True,
+                takes_memory=True,
+                takes_device=True,
+                takes_engine=True,
+            ),
+            Method(
+                name="svcca",
+                summary="directions of a site that another model has too, instead of neurons [Raghu17]",
+                function=svcca,
+                options=SvccaOptions,
                 needs_others=True,
                 takes_memory=True,
                 takes_device=True,
