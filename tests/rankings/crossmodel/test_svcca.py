@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from onegrain import Perplexity, ablate, erasing, extract
 from onegrain.core.activations import Activations
@@ -112,7 +113,7 @@ def test_the_folder_does_not_change_the_record(tmp_path) -> None:
 
 
 def test_directions_are_read_and_erased_in_a_running_model(models, tmp_path) -> None:
-    """Latents are (x - mean) W; erasing the first takes it out of the site and leaves the others, and the rest."""
+    """Latents are (x - mean) W; erasing the first takes it out of the site, and leaves the others."""
     corpus = plain_corpus()
     stores = [extract(models[name], corpus, tmp_path / f"{name}.zarr", sites=SITE) for name in ("gpt2", "nlm")]
     folder = tmp_path / "directions"
@@ -141,6 +142,12 @@ def test_directions_are_read_and_erased_in_a_running_model(models, tmp_path) -> 
     curve = ablate(loaded, found, Perplexity(corpus), counts=[1, found.space.size], random_orders=1)
     top = curve.line("top").set_index("erased")["value"]
     assert len(set(top)) == 3
+    assert found.provenance.dictionaries() == {f"{SITE}.latents": loaded.dictionaries[SITE].identity}
+    shutil.copytree(folder, tmp_path / "negated")
+    negated = {name: -tensor for name, tensor in weights.items()}
+    save_file(negated, tmp_path / "negated" / "sae_weights.safetensors")
+    with pytest.raises(MismatchError, match=r"latents of dictionary .* give the folder that the ranking"):
+        ablate(models["gpt2"].with_dictionary(SITE, tmp_path / "negated"), found, Perplexity(corpus))
 
 
 def test_refusals(tmp_path) -> None:
@@ -168,5 +175,5 @@ def test_refusals(tmp_path) -> None:
     refused(ParameterError, r"layers\.1:1 at word 3", others=[replace(other, array=values)])
     (tmp_path / "there").mkdir()
     refused(OutputExistsError, "there exists already", directions=str(tmp_path / "there"))
-    with pytest.raises(ParameterError, match="products of both sites needs .*; restrict the sites"):
+    with pytest.raises(ParameterError, match=r"products of both sites needs .*; restrict the sites"):
         rank("svcca", own, others=[other], site=SITE, memory="1MiB")

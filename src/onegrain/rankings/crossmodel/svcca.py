@@ -93,26 +93,29 @@ def svcca(request: Request) -> Ranking:
     decoder = (encoder.T @ moments.products[0][1]) / moments.words
     signs = decoder.gather(1, decoder.abs().argmax(dim=1, keepdim=True)).sign()
     made = replace(request, activations=sides[0], others=sides[1:], options=replace(options, directions=None))
-    provenance = made.provenance("svcca")
+    site = sides[0].space.sites[0]
+    found = Directions(
+        site=site,
+        mean=moments.sides[0].mean,
+        encoder=(encoder * signs.T).cpu().numpy(),
+        decoder=(decoder * signs).cpu().numpy(),
+        provenance=made.provenance("svcca"),
+    )
     if options.directions is not None:
-        Directions(
-            site=sides[0].space.sites[0],
-            mean=moments.sides[0].mean,
-            encoder=(encoder * signs.T).cpu().numpy(),
-            decoder=(decoder * signs).cpu().numpy(),
-            provenance=provenance,
-        ).save(options.directions)
+        found.save(options.directions)
+    latents = {"dictionaries": {f"{site}.latents": found.identity}}
+    parameters = {**found.provenance.parameters, **latents}
     variance = moments.sides[0].squares.sum() / moments.words
     return Ranking(
         method="svcca",
-        space=NeuronSpace((f"{sides[0].space.sites[0]}.latents",), (len(correlations),)),
+        space=NeuronSpace((f"{site}.latents",), (len(correlations),)),
         order=np.arange(len(correlations), dtype=np.int64),
         scores=correlations,
         n_ranked=len(correlations),
-        provenance=provenance,
+        provenance=found.provenance.model_copy(update={"parameters": parameters}),
         details={
             "models": [sides[1].describe()],
-            "site": sides[0].space.sites[0],
+            "site": site,
             "other_site": sides[1].space.sites[0],
             "words": moments.words,
             "kept": kept,
