@@ -168,8 +168,8 @@ class Passes:
                 least = held + blocks + spare + max(LEAST_ROOM, each * across)
                 raise ParameterError(
                     f"a memory budget of {say_size(self.memory)} is too small: {say_size(held)} are held "
-                    f"already, and blocks of words need {say_size(blocks + spare)}; give at least "
-                    f"{say_size(least)}"
+                    f"already, and blocks of words need {say_size(blocks + spare)}; restrict the sites, "
+                    f"or give at least {say_size(least)}"
                 )
         step = max(1, min(neurons, room // (each * across)))
         step = -(-neurons // -(-neurons // step))  # tiles of one size

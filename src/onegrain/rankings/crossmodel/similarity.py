@@ -120,7 +120,8 @@ class _Site:
     """What is needed of a site, in float64, made when it is first asked for.
 
     Attributes:
-        products: (neurons, neurons), its sums of products of deviations; those of constant neurons are 0.
+        products: (neurons, neurons), its sums of products of deviations; those of constant neurons are 0, since
+            the mean of float32 values that are all the same is exact in float64.
         constant: bool (neurons,), the neurons that never change.
         variance: what SVCCA keeps.
     """
@@ -142,7 +143,7 @@ class _Site:
     @cached_property
     def principal(self) -> Tensor:
         """(neurons, kept), for SVCCA."""
-        return principal(self.products, self.constant, self.variance)
+        return principal(self.products, self.variance)
 
 
 def _sites(moments: Moments, variance: float) -> list[_Site]:
@@ -150,8 +151,7 @@ def _sites(moments: Moments, variance: float) -> list[_Site]:
     made = []
     for square, sums in moments.products[:-1]:
         constant = moments.sides[square.left].at(square.left_neurons).constant
-        changes = torch.from_numpy(~constant).to(sums)  # what is left of a constant's rounding is no variance
-        made.append(_Site(sums.mul_(changes).mul_(changes[:, None]), constant, variance))
+        made.append(_Site(sums, constant, variance))
     return made
 
 

@@ -149,7 +149,7 @@ def _encoder(
     moments: Moments, sides: tuple[Activations, Activations], variance: float
 ) -> tuple[Tensor, np.ndarray, list[int]]:
     """W (width, directions) whose directions have variance 1, their correlations, and what each side keeps."""
-    bases = [principal(moments.products[at][1], moments.sides[at].constant, variance) for at in (0, 1)]
+    bases = [principal(moments.products[at][1], variance) for at in (0, 1)]
     for side, basis in zip(sides, bases, strict=True):
         if not basis.shape[1]:
             raise ParameterError(

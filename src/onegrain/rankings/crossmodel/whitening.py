@@ -38,26 +38,22 @@ def whitened(
     return inverse[:, None] * vectors[:, kept] * values[kept].rsqrt()
 
 
-def principal(
-    products: Float64[Tensor, "neurons neurons"], constant: np.ndarray, variance: float
-) -> Float64[Tensor, "neurons kept"]:
+def principal(products: Float64[Tensor, "neurons neurons"], variance: float) -> Float64[Tensor, "neurons kept"]:
     """W over the fewest principal directions that hold a share of the variance [Raghu17].
 
     They are the singular directions of the centred activations, in the neurons' own units; those below
     ``CUTOFF`` are left out whatever the share.
 
     Args:
-        products: S.
-        constant: bool (neurons,), neurons that never change; they are left out.
+        products: S; its rows and columns of neurons that never change are 0, exactly.
         variance: the share, above 0 and at most 1.
     """
-    changes = torch.from_numpy(~constant).to(products)
-    values, vectors = torch.linalg.eigh(products * changes[:, None] * changes)
+    values, vectors = torch.linalg.eigh(products)
     values, vectors = values.flip(0), vectors.flip(1)
     there = values > CUTOFF * values[0]
     held = values.clamp_min(0.0).cumsum(0) - values  # before each direction
     kept = there & (held < variance * values.clamp_min(0.0).sum())
-    return changes[:, None] * vectors[:, kept] * values[kept].rsqrt()
+    return vectors[:, kept] * values[kept].rsqrt()
 
 
 def canonical(
