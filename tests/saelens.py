@@ -76,7 +76,7 @@ def random_weights(architecture: str = "standard", *, seed: int = 0) -> dict[str
         "W_dec": draw(SIZE, WIDTH),
         "b_dec": 0.5 * draw(WIDTH),
     }
-    biases = {"gated": ("b_gate", "b_mag", "r_mag"), "jumprelu": ("b_enc", "threshold")}
+    biases = {"gated": ("b_gate", "b_mag", "r_mag"), "jumprelu": ("b_enc", "threshold"), "linear": ()}
     for name in biases.get(architecture, ("b_enc",)):
         weights[name] = 0.3 * draw(SIZE)
     if architecture == "jumprelu":

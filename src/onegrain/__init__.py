@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from onegrain.core.curve import Curve
     from onegrain.core.provenance import Provenance
     from onegrain.core.ranking import Ranking
+    from onegrain.core.similarity import Similarity
     from onegrain.core.space import NeuronSpace
     from onegrain.core.stability import Stability
     from onegrain.corpora import (
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from onegrain.interventions import ablate, erasing
     from onegrain.metrics import BLEU, Perplexity
     from onegrain.models import TrainingOptions, load_model, train_nlm, train_nmt
-    from onegrain.rankings import rank, stability
+    from onegrain.rankings import rank, similarity, stability
     from onegrain.rankings.lca.estimators import ElasticNetProbe, ElasticNetRegressor
     from onegrain.studies import run_study
 
@@ -58,6 +59,7 @@ _HOMES = {
     "PlantedNeurons": "onegrain.activations",
     "Provenance": "onegrain.core.provenance",
     "Ranking": "onegrain.core.ranking",
+    "Similarity": "onegrain.core.similarity",
     "Stability": "onegrain.core.stability",
     "TrainingOptions": "onegrain.models",
     "ablate": "onegrain.interventions",
@@ -77,6 +79,7 @@ _HOMES = {
     "read_parallel": "onegrain.corpora",
     "run_study": "onegrain.studies",
     "sandbox": "onegrain.corpora",
+    "similarity": "onegrain.rankings",
     "stability": "onegrain.rankings",
     "to_torch": "onegrain.activations",
     "to_xarray": "onegrain.activations",
@@ -99,6 +102,7 @@ __all__ = [
     "PlantedNeurons",
     "Provenance",
     "Ranking",
+    "Similarity",
     "Stability",
     "TrainingOptions",
     "ablate",
@@ -118,6 +122,7 @@ __all__ = [
     "read_parallel",
     "run_study",
     "sandbox",
+    "similarity",
     "stability",
     "to_torch",
     "to_xarray",

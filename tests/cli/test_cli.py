@@ -200,7 +200,7 @@ def test_errors_are_one_line_and_exit_code_1(run: Run, house: Path, tmp_path: Pa
     cases = {
         ("rank", "lca", store, "--label", "upos", "--out", out): "kind",
         ("rank", "lca", store, "--out", out): "label",
-        ("rank", "nonsense", store, "--out", out): "lca, maxcorr, random",
+        ("rank", "nonsense", store, "--out", out): "lca, maxcorr, ",
         ("rank", "lca", store, "--label", "kind", "--set", "lambda3=1", "--out", out): "lambda1",
         ("rank", "lca", house / "nlm", "--label", "kind", "--out", out): str(house / "nlm"),
         ("extract", bare, house / "words.txt", "--out", tmp_path / "x.zarr"): "tokenizer",
@@ -378,6 +378,43 @@ def test_latents_of_a_dictionary_are_extracted_ranked_and_erased(run: Run, house
     assert code == 1
     assert "does not have these neurons" in err
     code, out, err = run(*ablate, *curve, *dictionary)
+    assert code == 0, err
+    assert len(set(json.loads(out)["top erased"].values())) > 1
+
+
+def test_models_are_compared_and_shared_directions_erased(run: Run, house: Path, tmp_path: Path) -> None:
+    tiny_gpt2(tmp_path / "gpt2")
+    for model in (house / "nlm", tmp_path / "gpt2"):
+        store = tmp_path / f"{model.name}.zarr"
+        code, _, err = run("extract", model, house / "words.txt", "--sites", "layers.[01]", "--out", store)
+        assert code == 0, err
+    stores, record = (tmp_path / "gpt2.zarr", tmp_path / "nlm.zarr"), tmp_path / "alike.parquet"
+    code, out, err = run(
+        "compare", *stores, "--measure", "cka", "--measure", "svcca", "--out", record, "--json"
+    )
+    assert code == 0, err
+    rows = json.loads(out)["rows"]
+    assert [(row["site_a"], row["site_b"]) for row in rows][1] == ("layers.0", "layers.1")
+    assert set(rows[0]) == {"site_a", "site_b", "cka", "svcca"}
+    code, out, err = run("compare", *stores, "--sites", "layers.1", "--no-by-site")
+    assert code == 0, err
+    assert "pwcca" in out
+    code, _, err = run("compare", *stores, "--out", record)
+    assert (code, "exists already" in err) == (1, True)
+    code, out, err = run("show", record, "--json")
+    assert (code, json.loads(out)["rows"]) == (0, rows), err
+    code, out, err = run("show", record)
+    assert (code, "similarity" in out) == (0, True), err
+    ranking, folder = tmp_path / "svcca.parquet", tmp_path / "shared"
+    given = ("--others", stores[1], "--set", "site=layers.1", "--set", f"directions={folder}", "--out", ranking)
+    code, out, err = run("rank", "svcca", stores[0], *given, "--json")
+    assert code == 0, err
+    assert json.loads(out)["top"].startswith("layers.1.latents:0, layers.1.latents:1")
+    code, out, err = run(
+        *("ablate", tmp_path / "gpt2", ranking, house / "words.txt", "--out", tmp_path / "c.parquet"),
+        *("--metric", "perplexity", "--steps", 2, "--random-orders", 1, "--limit", 8, "--json"),
+        *("--dictionary", f"layers.1={folder}"),
+    )
     assert code == 0, err
     assert len(set(json.loads(out)["top erased"].values())) > 1
 

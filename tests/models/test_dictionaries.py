@@ -14,7 +14,7 @@ from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.dictionaries import load_dictionary
 from saelens import SIZE, WIDTH, config_v4, config_v6, random_weights, save_dictionary
 
-ARCHITECTURES = ["standard", "gated", "jumprelu", "topk"]
+ARCHITECTURES = ["standard", "gated", "jumprelu", "topk", "linear"]
 NORMALIZATIONS = ["none", "expected_average_only_in", "constant_norm_rescale", "layer_norm"]
 SCALE = 0.37
 
@@ -56,7 +56,11 @@ def by_hand(weights, row, architecture, *, subtract=True, normalization="none", 
             size = sum(x[i] * w["W_enc"][i, j] * math.exp(w["r_mag"][j]) for i in range(len(x))) + w["b_mag"][j]
             latents.append(relu(size) if gate > 0 else 0.0)
             continue
-        z = sum(x[i] * w["W_enc"][i, j] for i in range(len(x))) + w["b_enc"][j]
+        z = sum(x[i] * w["W_enc"][i, j] for i in range(len(x)))
+        if architecture == "linear":
+            latents.append(z)
+            continue
+        z += w["b_enc"][j]
         if architecture == "jumprelu":
             z = z if z > w["threshold"][j] else 0.0
         latents.append(z if architecture == "topk" else relu(z))
@@ -163,9 +167,8 @@ def test_planted_latents_are_found(tmp_path, architecture):
     basis = torch.linalg.qr(torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(4)))[0][order]
     weights = {"W_enc": basis.T, "W_dec": basis, "b_dec": torch.arange(WIDTH) / 4.0}
     zeros = torch.zeros(WIDTH)
-    weights |= {"gated": {"b_gate": zeros - 0.01, "b_mag": zeros.clone(), "r_mag": zeros.clone()}}.get(
-        architecture, {"b_enc": zeros}
-    )
+    gates = {"b_gate": zeros - 0.01, "b_mag": zeros.clone(), "r_mag": zeros.clone()}
+    weights |= {"gated": gates, "linear": {}}.get(architecture, {"b_enc": zeros})
     weights |= {"threshold": zeros + 0.5} if architecture == "jumprelu" else {}
     dictionary = saved(tmp_path, architecture, weights, d_sae=WIDTH)
     planted = torch.zeros(2, WIDTH)
@@ -397,7 +400,7 @@ def test_values_of_another_site_are_refused(tmp_path, values):
         ),
         (
             {"architecture": "matryoshka_batchtopk"},
-            "supported: standard, gated, jumprelu, topk; SAELens saves it",
+            "supported: standard, gated, jumprelu, topk, linear; SAELens saves it",
         ),
         ({"architecture": "transcoder", "d_out": 16}, "'d_out' says that it is a transcoder"),
         ({"architecture": "skip_transcoder"}, "architecture 'skip_transcoder' is not supported"),
@@ -411,6 +414,11 @@ def test_values_of_another_site_are_refused(tmp_path, values):
             "activation_fn 'gelu' of architecture 'standard' is not supported; .*tanh-relu",
         ),
         ({"architecture": "jumprelu", "activation_fn": "topk"}, "'topk' of architecture 'jumprelu'"),
+        (
+            {"architecture": "linear", "activation_fn": "relu"},
+            "'relu' of architecture 'linear'.*identity of linear",
+        ),
+        ({"activation_fn": "identity"}, "'identity' of architecture 'standard' is not supported"),
         ({"activation_fn_kwargs": {"postact_fn": "x"}}, "activation_fn_kwargs .*postact_fn.*supported: k"),
         ({"architecture": "topk", "k": None}, "'k' is None; expected a whole number"),
         ({"architecture": "topk", "k": 41}, "k is 41, but there are 40 latents"),

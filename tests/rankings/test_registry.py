@@ -13,7 +13,7 @@ ACTS = plant(20).activations
 
 
 def test_every_method_is_described() -> None:
-    assert {"lca", "maxcorr", "mincorr", "random"} <= set(METHODS)
+    assert {"lca", "linreg", "maxcorr", "mincorr", "random", "svcca"} <= set(METHODS)
     for name, entry in METHODS.items():
         assert entry.name == name
         assert entry.summary

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from onegrain.cli.console import Force, Json, emit, progress, show_table
-
-if TYPE_CHECKING:
-    import pandas as pd
+from onegrain.cli.console import Force, Json, emit_table, progress
 
 app = typer.Typer(help="Ask the paper's questions of rankings, curves and stores.", no_args_is_help=True)
 
@@ -25,7 +22,7 @@ def localisation(ranking: RankingFile, as_json: Json = False) -> None:
     from onegrain.analyses import localisation as analysis
     from onegrain.core.ranking import Ranking
 
-    _print(analysis(Ranking.load(ranking)), "Neurons that hold each label's weight", as_json)
+    emit_table(analysis(Ranking.load(ranking)), "Neurons that hold each label's weight", as_json)
 
 
 @app.command("sharing")
@@ -35,7 +32,7 @@ def sharing(ranking: RankingFile, k: Top = None, as_json: Json = False) -> None:
     from onegrain.core.ranking import Ranking
 
     found = analysis(Ranking.load(ranking), k)
-    _print(found.pairs, "Overlap of the labels' top sets, against chance", as_json)
+    emit_table(found.pairs, "Overlap of the labels' top sets, against chance", as_json)
 
 
 @app.command("layers")
@@ -44,7 +41,7 @@ def layers(ranking: RankingFile, top: Top = None, as_json: Json = False) -> None
     from onegrain.analyses import layers as analysis
     from onegrain.core.ranking import Ranking
 
-    _print(analysis(Ranking.load(ranking), top), "Top neurons by site", as_json)
+    emit_table(analysis(Ranking.load(ranking), top), "Top neurons by site", as_json)
 
 
 @app.command("contrast")
@@ -54,7 +51,7 @@ def contrast(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
     from onegrain.core.ranking import Ranking
 
     found = analysis({path.stem: Ranking.load(path) for path in rankings}, k)
-    _print(found.summary, "Models side by side", as_json)
+    emit_table(found.summary, "Models side by side", as_json)
 
 
 @app.command("overlap")
@@ -64,7 +61,7 @@ def overlap(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
     from onegrain.core.ranking import Ranking
 
     found = analysis({path.stem: Ranking.load(path) for path in rankings}, k)
-    _print(found, "Overlap of rankings, against chance", as_json)
+    emit_table(found, "Overlap of rankings, against chance", as_json)
 
 
 @app.command("importance")
@@ -76,7 +73,7 @@ def importance(
     from onegrain.core.curve import Curve
 
     found = task_importance({path.stem: Curve.load(path) for path in curves})
-    _print(found.summary, "What erasing costs", as_json)
+    emit_table(found.summary, "What erasing costs", as_json)
 
 
 @app.command("words")
@@ -96,7 +93,7 @@ def words(
     activations = open_activations(store)
     found = top_words(activations, [activations.space.parse(name) for name in neurons], n, min_count=min_count)
     frames = [one.words.assign(neuron=one.name) for one in found]
-    _print(pd.concat(frames, ignore_index=True), "Mean deviation in standard deviations", as_json)
+    emit_table(pd.concat(frames, ignore_index=True), "Mean deviation in standard deviations", as_json)
 
 
 @app.command("universality")
@@ -175,11 +172,4 @@ def stability(
     )
     found.save(out, force=force)
     of_all = found.summary[found.summary["label"].isna()].drop(columns="label")
-    _print(of_all, "Likeness of top sets between draws of sentences", as_json)
-
-
-def _print(frame: pd.DataFrame, title: str, as_json: bool) -> None:
-    if as_json:
-        emit({"title": title, "rows": frame.astype(object).where(frame.notna(), None).to_dict("records")}, True)
-    else:
-        show_table(frame, title)
+    emit_table(of_all, "Likeness of top sets between draws of sentences", as_json)

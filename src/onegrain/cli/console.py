@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from onegrain.core.progress import Progress
 
-__all__ = ["Force", "Json", "Sites", "emit", "fail", "progress", "show_table"]
+__all__ = ["Force", "Json", "Sites", "emit", "emit_table", "fail", "progress", "show_table"]
 
 LINE_SECONDS = 10.0
 AT_ONCE_SECONDS = 0.01
@@ -109,6 +109,14 @@ def emit(facts: dict[str, Any], as_json: bool) -> None:
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
         typer.echo(f"{name.ljust(width)}  {_brief(value)}")
+
+
+def emit_table(frame: pd.DataFrame, title: str, as_json: bool) -> None:
+    """Print a table: one JSON object of its rows, NaN as null, or as :func:`show_table` does."""
+    if as_json:
+        emit({"title": title, "rows": frame.astype(object).where(frame.notna(), None).to_dict("records")}, True)
+    else:
+        show_table(frame, title)
 
 
 def show_table(frame: pd.DataFrame, title: str, *, rows: int | None = None) -> None:

@@ -43,7 +43,7 @@ Dictionaries = Annotated[
     list[str] | None,
     typer.Option(
         "--dictionary",
-        help="A learned dictionary at a site, SITE=FOLDER as SAELens saves it; its site is SITE.latents.",
+        help="A dictionary at a site, SITE=FOLDER as SAELens or svcca saves it; its site is SITE.latents.",
     ),
 ]
 TrustRemoteCode = Annotated[

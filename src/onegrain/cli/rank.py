@@ -17,7 +17,7 @@ NAME = "rank"
 
 
 def run(
-    method: Annotated[str, typer.Argument(help="lca, maxcorr or random.")],
+    method: Annotated[str, typer.Argument(help="lca, maxcorr, mincorr, linreg, svcca or random.")],
     store: Annotated[str, typer.Argument(help="The activations to rank the neurons of, a folder or a URL.")],
     out: Annotated[Path, typer.Option(help="The ranking to write, *.parquet.")],
     label: Annotated[str | None, typer.Option(help="The label layer (lca).")] = None,

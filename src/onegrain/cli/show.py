@@ -13,7 +13,9 @@ NAME = "show"
 
 
 def run(
-    what: Annotated[str, typer.Argument(help="A ranking, curve, stability, store, model folder or hub id.")],
+    what: Annotated[
+        str, typer.Argument(help="A ranking, curve, stability, similarity, store, model folder or hub id.")
+    ],
     rows: Annotated[int, typer.Option(help="Rows of a table to print.")] = 20,
     label: Annotated[str | None, typer.Option(help="Of a ranking: the order of one label.")] = None,
     verify: Annotated[
@@ -44,6 +46,9 @@ def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
     record = read_header(path).get("record")
     if record == "stability":
         _stability(path, rows, label, as_json)
+        return
+    if record == "similarity":
+        _similarity(path, as_json)
         return
     if record == "curve":
         curve = Curve.load(path)
@@ -100,6 +105,24 @@ def _stability(path: Path, rows: int, label: str | None, as_json: bool) -> None:
     for kind, table in tables.items():
         show_table(table, f"{kind}: likeness of top sets" + (f" of {label}" if label else ""))
     show_table(found.of(KINDS[0]), str(path), rows=rows)
+
+
+def _similarity(path: Path, as_json: bool) -> None:
+    from onegrain.core.similarity import Similarity
+
+    found = Similarity.load(path)
+    facts: dict[str, object] = {
+        "record": "similarity",
+        "models": f"{found.details['a']}, {found.details['b']}",
+        "measures": ", ".join(found.measures),
+        "words": found.details["words"],
+    }
+    if as_json:
+        table = found.table.astype(object).where(found.table.notna(), None)
+        emit(facts | {"rows": table.to_dict("records")}, as_json)
+        return
+    emit(facts, as_json)
+    show_table(found.table, str(path))
 
 
 def _store(path: str, as_json: bool, *, verify: bool) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from onegrain.errors import OutputExistsError, StorageError
 
-__all__ = ["claim_output", "require_free", "storage_errors", "whole_file"]
+__all__ = ["claim_output", "require_free", "storage_errors", "whole_file", "whole_folder"]
 
 
 def claim_output(path: str | os.PathLike[str], *, force: bool) -> Path:
@@ -65,6 +65,22 @@ def whole_file(path: str | os.PathLike[str], *, force: bool) -> Iterator[Path]:
             partial.replace(out)
         finally:
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | os.PathLike[str], *, force: bool) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path`` that takes its place when the block ends without an error."""
+    out = Path(path)
+    require_free(out, force=force)
+    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
+    with storage_errors(out):
+        try:
+            partial.mkdir(parents=True)
+            yield partial
+            claim_output(out, force=force)
+            partial.replace(out)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def require_free(path: str | os.PathLike[str], *, force: bool) -> None:

@@ -69,6 +69,16 @@ class Provenance(BaseModel):
     seed: int | None = None
     inputs: tuple[Provenance, ...] = ()
 
+    def dictionaries(self) -> dict[str, str]:
+        """The dictionaries whose latents the record is about, by the latents' site: their identities.
+
+        Its own, else those of its first input; empty where it is about neurons of the model itself.
+        """
+        record = self
+        while "dictionaries" not in record.parameters and record.inputs:
+            record = record.inputs[0]
+        return dict(record.parameters.get("dictionaries", {}))
+
     def subject(self) -> ModelIdentity | None:
         """The model that the record is about: its own, else that of its first input."""
         record = self

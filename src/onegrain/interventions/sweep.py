@@ -63,7 +63,8 @@ def ablate(
         The curve; ``details`` hold the counts, and for ``random`` every order's values.
 
     Raises:
-        MismatchError: the model lacks the ranking's sites, or the ranking is of another model.
+        MismatchError: the model lacks the ranking's sites, or the ranking is of another model, or of another
+            dictionary's latents.
         ParameterError: a count out of range, an unknown line or edit, or a number below 1.
     """
     find_edit(edit)
@@ -73,7 +74,7 @@ def ablate(
     grid = sweep_counts(ranking.space.size, steps=steps, counts=counts, max_erased=max_erased)
     loaded = load_model(model)
     _require_own(loaded.identity, ranking)
-    loaded.require_space(ranking.space)
+    _require_own_dictionaries(loaded, ranking)
     orders = _orders(ranking, chosen, random_orders, seed)
     measured = _measure_all(_Sweep(loaded, ranking, metric, edit, batch_size), orders, grid, progress)
     parameters: dict[str, Any] = {
@@ -169,6 +170,18 @@ def _require_own(model: ModelIdentity, ranking: Ranking) -> None:
             f"{model.id} (weights {model.weight_hash[:12]}); rank activations that were extracted from this "
             "model, in the same dtype"
         )
+
+
+def _require_own_dictionaries(model: LoadedModel, ranking: Ranking) -> None:
+    """Refuse a model without the ranking's sites, and latents of another dictionary than was ranked."""
+    told = ranking.provenance.dictionaries()
+    for point in model.require_space(ranking.space):
+        if point.name in told and point.dictionary and point.dictionary.identity != told[point.name]:
+            raise MismatchError(
+                f"the ranking is of the latents of dictionary {told[point.name][:12]} at {point.name!r}, and "
+                f"the model was loaded with {point.dictionary.folder} ({point.dictionary.identity[:12]}); "
+                "give the folder that the ranking was made with"
+            )
 
 
 def _orders(

@@ -155,10 +155,11 @@ class Dictionary:
 
 
 def load_dictionary(folder: str | os.PathLike[str]) -> Dictionary:
-    """Load a dictionary that SAELens saved: ``cfg.json`` and ``sae_weights.safetensors``.
+    """Load a dictionary that SAELens saved, or onegrain: ``cfg.json`` and ``sae_weights.safetensors``.
 
-    Supported are the architectures ``standard``, ``gated``, ``jumprelu`` and ``topk``, every normalisation of
-    SAELens, and files with an encoder only. A ``sparsity.safetensors`` beside them is not read.
+    Supported are the architectures ``standard``, ``gated``, ``jumprelu`` and ``topk``, our own ``linear``,
+    every normalisation of SAELens, and files with an encoder only. A ``sparsity.safetensors`` beside them is
+    not read.
 
     Args:
         folder: a local folder.

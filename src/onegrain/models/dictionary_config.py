@@ -1,4 +1,4 @@
-"""What the configuration of a learned dictionary says, as SAELens writes it from version 2 on."""
+"""What the configuration of a dictionary says, as SAELens writes it from version 2 on, and onegrain alike."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from onegrain.core.directions import CONFIG, WEIGHTS
 from onegrain.errors import ModelError
 from onegrain.models.dictionary_formulas import Activation, Architecture, Formula, Normalization
 
 __all__ = ["CONFIG", "WEIGHTS", "read_config", "read_formula"]
 
-CONFIG = "cfg.json"
-WEIGHTS = "sae_weights.safetensors"
 SCALER = "activation_scaler.json"
 
 RENAMED = {
@@ -110,7 +109,7 @@ def _activation(
 ) -> tuple[Architecture, Activation, int | None]:
     """Architecture, activation and k; before SAELens 6 ``topk`` was an activation of ``standard``."""
     architecture = config.get("architecture") or "standard"
-    activation = config.get("activation_fn") or "relu"
+    activation = config.get("activation_fn") or ("identity" if architecture == "linear" else "relu")
     options = _options(path, config, "activation_fn_kwargs")
     if activation == "topk" and architecture in ("standard", "topk"):
         architecture, activation = "topk", "relu"
@@ -120,11 +119,11 @@ def _activation(
         raise ModelError(
             f"{path}: architecture {architecture!r} is not supported; supported: {supported}; {hint}"
         )
-    if activation not in get_args(Activation) or (architecture == "topk" and activation != "relu"):
-        supported = ", ".join(get_args(Activation))
+    known = {"topk": ("relu",), "linear": ("identity",)}.get(architecture, ("relu", "tanh-relu"))
+    if activation not in known:
         raise ModelError(
             f"{path}: activation_fn {activation!r} of architecture {architecture!r} is not supported; "
-            f"supported: {supported}, and topk of standard"
+            "supported: relu, tanh-relu, topk of standard, and identity of linear"
         )
     if set(options) - {"k"}:
         raise ModelError(f"{path}: activation_fn_kwargs {options} are not supported; supported: k")

@@ -1,6 +1,7 @@
 """The formulas of learned dictionaries: from a site's value to latents, and what a latent adds to it.
 
-They are those of SAELens (``sae_lens/saes``; before version 6 ``sae_lens/sae.py``). Dictionaries of the kind
+All but ``linear`` are those of SAELens (``sae_lens/saes``; before version 6 ``sae_lens/sae.py``). ``linear`` is
+our own, for directions that another method found, such as SVCCA [Raghu17]. Dictionaries of the kind
 ``standard`` are due to Bricken et al. (2023), ``gated`` to Rajamanoharan et al. (2024a), ``jumprelu`` to
 Rajamanoharan et al. (2024b) and ``topk`` to Gao et al. (2024).
 """
@@ -26,8 +27,8 @@ __all__ = [
     "normalize",
 ]
 
-Architecture = Literal["standard", "gated", "jumprelu", "topk"]
-Activation = Literal["relu", "tanh-relu"]
+Architecture = Literal["standard", "gated", "jumprelu", "topk", "linear"]
+Activation = Literal["relu", "tanh-relu", "identity"]
 Normalization = Literal["none", "expected_average_only_in", "constant_norm_rescale", "layer_norm"]
 
 ENCODER_TENSORS: dict[Architecture, tuple[str, ...]] = {
@@ -35,6 +36,7 @@ ENCODER_TENSORS: dict[Architecture, tuple[str, ...]] = {
     "topk": ("W_enc", "b_enc"),
     "jumprelu": ("W_enc", "b_enc", "threshold"),
     "gated": ("W_enc", "b_gate", "r_mag", "b_mag"),
+    "linear": ("W_enc",),
 }
 """What an encoder of each architecture is made of."""
 
@@ -50,10 +52,10 @@ class Formula:
     """How latents come from a site's value.
 
     Attributes:
-        architecture: ``standard``, ``gated``, ``jumprelu`` or ``topk``.
+        architecture: ``standard``, ``gated``, ``jumprelu``, ``topk`` or ``linear``.
         width_in: units of the site, SAELens's ``d_in``.
         size: number of latents, SAELens's ``d_sae``.
-        activation: what follows the encoder's linear map.
+        activation: what follows the encoder's linear map; ``identity`` under ``linear``, and only there.
         k: how many latents ``topk`` keeps.
         subtracts_bias: whether the decoder's bias is taken off the (normalised) value first.
         normalization: what is done to the value before that.
@@ -101,6 +103,8 @@ def latents_of(
 ) -> Float[Tensor, "... latents"]:
     """Encoder and activation, on values that are normalised and centred."""
     linear = inputs @ weights["W_enc"]
+    if formula.architecture == "linear":
+        return linear
     if formula.architecture == "gated":
         magnitudes = linear * weights["r_mag"].exp() + weights["b_mag"]
         return _activate(formula, magnitudes) * (linear + weights["b_gate"] > 0)

@@ -12,8 +12,10 @@ from onegrain.core.progress import Progress, silent
 from onegrain.core.ranking import Ranking
 from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
+from onegrain.rankings.crossmodel.linreg import LinregOptions, linreg
 from onegrain.rankings.crossmodel.maxcorr import maxcorr, mincorr
 from onegrain.rankings.crossmodel.options import CorrelationOptions
+from onegrain.rankings.crossmodel.svcca import SvccaOptions, svcca
 from onegrain.rankings.lca.method import lca
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.memory import read_size
@@ -51,6 +53,26 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 summary="lowest over the other models of the highest correlation with any neuron [Bau19]",
                 function=mincorr,
                 options=CorrelationOptions,
+                needs_others=True,
+                takes_memory=True,
+                takes_device=True,
+                takes_engine=True,
+            ),
+            Method(
+                name="linreg",
+                summary="how well all neurons of another model together predict it [Dalvi19, Bau19]",
+                function=linreg,
+                options=LinregOptions,
+                needs_others=True,
+                takes_memory=True,
+                takes_device=True,
+                takes_engine=True,
+            ),
+            Method(
+                name="svcca",
+                summary="directions of a site that another model has too, instead of neurons [Raghu17]",
+                function=svcca,
+                options=SvccaOptions,
                 needs_others=True,
                 takes_memory=True,
                 takes_device=True,

@@ -26,8 +26,8 @@ SHARD_ROWS = 16 * BLOCK_ROWS
 ROOM = 2**30
 """Bytes for the matrices of one pass where no budget is given."""
 LEAST_ROOM = 2**20
-SUMS_BYTES = 4 + 8
-"""Of one element of a matrix: the sum of a shard, and that of the shards before."""
+TOTAL_BYTES = 8
+"""Of one element of a matrix: the sum of the shards before, beside that of a shard."""
 
 
 def require_words(models: Sequence[Activations], least: int, why: str) -> np.ndarray:
@@ -125,30 +125,53 @@ class Passes:
         assert found is not None, "there are no words"
         return found
 
-    def tiles(self, neurons: int, widths: Sequence[int], *, spare: int = 0) -> list[slice]:
+    def has_room(self, size: int) -> bool:
+        """Whether the budget leaves so many bytes beside what is held."""
+        return self.memory is None or psutil.Process().memory_info().rss + size <= self.memory
+
+    def require_room(self, what: str, size: int) -> None:
+        """Raise ParameterError where the budget does not leave room for matrices that cannot be cut.
+
+        Args:
+            what: needs them.
+            size: their bytes.
+        """
+        if self.memory is not None and not self.has_room(size):
+            held = psutil.Process().memory_info().rss
+            raise ParameterError(
+                f"a memory budget of {say_size(self.memory)} is too small: {say_size(held)} are held already, "
+                f"and {what} needs {say_size(size)}; restrict the sites, or give at least "
+                f"{say_size(held + size)}"
+            )
+
+    def tiles(
+        self, neurons: int, widths: Sequence[int], *, dtype: torch.dtype = torch.float32, spare: int = 0
+    ) -> list[slice]:
         """Ranges of neurons whose matrices with so many others each fit beside one another.
 
         Args:
             neurons: of the model that is cut.
             widths: neurons of each other model.
+            dtype: of the products inside a shard.
             spare: bytes to leave for something else.
 
         Raises:
             ParameterError: the budget does not leave room for the matrices of one neuron.
         """
         across = max(1, sum(widths))
-        blocks = 3 * BLOCK_ROWS * 4 * (across + min(neurons, max(widths)))
+        each = dtype.itemsize + TOTAL_BYTES
+        blocks = 3 * BLOCK_ROWS * dtype.itemsize * (across + min(neurons, max(widths)))
         room = ROOM
         if self.memory is not None:
             held = psutil.Process().memory_info().rss
             room = self.memory - held - blocks - spare
-            if room < max(LEAST_ROOM, SUMS_BYTES * across):
-                least = held + blocks + spare + max(LEAST_ROOM, SUMS_BYTES * across)
+            if room < max(LEAST_ROOM, each * across):
+                least = held + blocks + spare + max(LEAST_ROOM, each * across)
                 raise ParameterError(
                     f"a memory budget of {say_size(self.memory)} is too small: {say_size(held)} are held "
-                    f"already, and blocks of words need {say_size(blocks + spare)}; give at least "
-                    f"{say_size(least)}"
+                    f"already, and blocks of words need {say_size(blocks + spare)}; restrict the sites, "
+                    f"or give at least {say_size(least)}"
                 )
-        step = max(1, min(neurons, room // (SUMS_BYTES * across)))
+        step = max(1, min(neurons, room // (each * across)))
         step = -(-neurons // -(-neurons // step))  # tiles of one size
         return [slice(at, min(at + step, neurons)) for at in range(0, neurons, step)]

@@ -1,0 +1,84 @@
+"""The Directions record: directions of one site that are read and erased like neurons."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from safetensors.numpy import save_file
+
+from onegrain.core.output import whole_folder
+from onegrain.core.provenance import Provenance
+from onegrain.errors import RecordError
+
+__all__ = ["CONFIG", "WEIGHTS", "Directions"]
+
+CONFIG = "cfg.json"
+WEIGHTS = "sae_weights.safetensors"
+"""The two files of a dictionary, as SAELens names them."""
+FORMULA = "linear, identity, subtracts bias"
+"""What the loader makes of the configuration that is written here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Linear directions of a site's value x, (..., width): z = (x - mean) encoder reads them.
+
+    To take z_k to z_k' is to add (z_k' - z_k) times row k of the decoder to x. On disk it is a dictionary's
+    folder (``docs/dictionaries.md``), so a model loads it by ``load_model(...).with_dictionary(site, folder)``
+    or ``--dictionary SITE=FOLDER``, and the directions are the units of ``SITE.latents``.
+
+    Attributes:
+        site: the site whose value they are of.
+        mean: float64 (width,), the value at which every z is 0.
+        encoder: float64 (width, directions).
+        decoder: float64 (directions, width).
+        provenance: what the record was made from.
+    """
+
+    site: str
+    mean: Float64[np.ndarray, " width"]
+    encoder: Float64[np.ndarray, "width directions"]
+    decoder: Float64[np.ndarray, "directions width"]
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        if self.encoder.shape != self.decoder.T.shape or self.encoder.shape[:1] != self.mean.shape:
+            raise RecordError(
+                f"an encoder of shape {self.encoder.shape}, a decoder of shape {self.decoder.shape} and a mean "
+                f"of shape {self.mean.shape} do not belong together"
+            )
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 (hex) by which a model knows the dictionary once it is loaded: of tensors and formula."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self._tensors().items()):
+            digest.update(f"{name} torch.float32 {tensor.shape}".encode())
+            digest.update(tensor.data)
+        return hashlib.sha256(f"{digest.hexdigest()} {FORMULA}".encode()).hexdigest()
+
+    def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write a dictionary of the architecture ``linear``, in float32: ``cfg.json`` and the weights."""
+        width, size = self.encoder.shape
+        config = {
+            "architecture": "linear",
+            "activation_fn": "identity",
+            "d_in": width,
+            "d_sae": size,
+            "dtype": "float32",
+            "apply_b_dec_to_input": True,
+            "normalize_activations": "none",
+            "metadata": {"site": self.site, "provenance": self.provenance.model_dump(mode="json")},
+        }
+        with whole_folder(folder, force=force) as partial:
+            (partial / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
+            save_file(self._tensors(), partial / WEIGHTS)
+
+    def _tensors(self) -> dict[str, np.ndarray]:
+        named = {"W_enc": self.encoder, "W_dec": self.decoder, "b_dec": self.mean}
+        return {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in named.items()}

@@ -1,0 +1,80 @@
+"""The Similarity record: how alike the sites of two models are, as wholes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from onegrain.core.provenance import Provenance
+from onegrain.core.tables import read_table, write_table
+from onegrain.errors import RecordError
+
+__all__ = ["MEASURES", "Similarity"]
+
+MEASURES = ("cka", "pwcca", "svcca")
+"""Linear CKA [Kornblith19], PWCCA [Morcos18] and mean SVCCA [Raghu17]; each from 0 to 1."""
+
+PAIR = ["site_a", "site_b"]
+
+
+@dataclass(frozen=True, eq=False)
+class Similarity:
+    """Every site of one model beside every site of another.
+
+    Attributes:
+        table: one row for each pair of sites, those of the first model slowest: ``site_a``, ``site_b``, and a
+            column for each measure; NaN where a site does not vary.
+        provenance: what the record was made from.
+        details: JSON-able facts: ``a`` and ``b`` (the models), ``words``; and for each of the two models a list
+            by site: ``neurons``, with PWCCA ``rank`` (in how many directions the site varies), with SVCCA
+            ``kept`` (how many of them were looked at).
+    """
+
+    table: pd.DataFrame
+    provenance: Provenance
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        columns = list(self.table.columns)
+        if columns[:2] != PAIR or not columns[2:] or not set(columns[2:]) <= set(MEASURES):
+            raise RecordError(f"a similarity has the columns {PAIR} and some of {MEASURES}, got {columns}")
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures, in the order of their columns."""
+        return tuple(self.table.columns[2:])
+
+    def matrix(self, measure: str) -> pd.DataFrame:
+        """One measure as a table: a row for each site of the first model, a column for each of the second.
+
+        Raises:
+            RecordError: the record does not have the measure.
+        """
+        if measure not in self.measures:
+            raise RecordError(f"no measure {measure!r} in this record; it has {', '.join(self.measures)}")
+        sites = [list(dict.fromkeys(self.table[column])) for column in PAIR]
+        wide = self.table.pivot(index=PAIR[0], columns=PAIR[1], values=measure)
+        return wide.loc[sites[0], sites[1]]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The table."""
+        return self.table.copy()
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the record as Parquet, with everything else in the file's metadata."""
+        header = {
+            "record": "similarity",
+            "details": dict(self.details),
+            "provenance": self.provenance.model_dump(mode="json"),
+        }
+        write_table(path, self.table, header, force=force)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Similarity:
+        """Read a record that :meth:`save` wrote."""
+        frame, header = read_table(path, "similarity")
+        return cls(frame, Provenance.model_validate(header["provenance"]), header["details"])

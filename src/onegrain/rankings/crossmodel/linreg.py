@@ -1,0 +1,184 @@
+"""LinReg: a neuron matters if all neurons of another model together predict it [Dalvi19, Bau19]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.space import NeuronSpace
+from onegrain.errors import ParameterError
+from onegrain.rankings.crossmodel.comparing import pairs_of, require_comparable
+from onegrain.rankings.crossmodel.moments import Moments, Product, Side
+from onegrain.rankings.crossmodel.options import COMPARE
+from onegrain.rankings.crossmodel.passes import Passes, require_words
+from onegrain.rankings.crossmodel.whitening import whitened
+from onegrain.rankings.request import Request
+
+__all__ = ["REDUCE", "LinregOptions", "linreg"]
+
+REDUCE: Mapping[str, Callable[..., Any]] = {
+    "worst": np.minimum.reduce,
+    "best": np.maximum.reduce,
+    "mean": np.mean,
+}
+"""How the R^2 of the other models become one: the released code of [Bau19] takes the worst, others the best."""
+
+ROWS = 1024
+"""Neurons whose predictions are made at once."""
+FACTOR_BYTES = 8 + 8 + 32
+"""Of one element of the predictors' matrix: two sums, and what its eigenvectors take."""
+
+
+@dataclass(frozen=True)
+class LinregOptions:
+    """Parameters of LinReg.
+
+    Attributes:
+        reduce: which R^2 of the other models counts: the ``worst``, the ``best``, or their ``mean``.
+        compare: predict from ``all`` neurons of the other model, or those of the ``same-site`` only.
+    """
+
+    reduce: str = "worst"
+    compare: str = "all"
+
+    def __post_init__(self) -> None:
+        for name, there in (("reduce", tuple(REDUCE)), ("compare", COMPARE)):
+            if getattr(self, name) not in there:
+                raise ParameterError(f"{name} must be one of {', '.join(there)}, got {getattr(self, name)!r}")
+
+
+def linreg(request: Request) -> Ranking:
+    """Rank by R^2(i, m') of ordinary least squares of x_i on all neurons of m' and an intercept.
+
+    R^2 = s_xy' S_yy^+ s_xy / s_xx, from sums in float64 over the words that have an activation in every model.
+    Where neurons of m' depend on each other the solution of minimum norm counts, as of
+    :func:`onegrain.rankings.crossmodel.whitening.whitened`, which states the cut-off. R^2 is that of the words
+    that were fitted: noise has (neurons of m') / words. A constant neuron has none: it scores NaN and comes
+    last, and predicts nothing. ``details`` holds:
+
+    - ``models``, ``words``;
+    - ``r2``: for each other model, by flat index (None for a constant neuron);
+    - ``rank``: for each other model, how many directions its neurons span (of each site with ``same-site``);
+    - ``constant``, ``constant_in_others``: how many neurons are constant.
+
+    Raises:
+        MismatchError: the models were read on different words, two of them have the same weights, or with
+            ``same-site`` a site is missing.
+        ParameterError: no other model, fewer words than the predicting neurons and two, an activation is not
+            finite, or the memory budget does not hold the products of the predicting neurons.
+    """
+    own, options = request.activations, request.options
+    models = (own, *request.others)
+    same_site = options.compare == "same-site"
+    require_comparable("linreg", models, same_site=same_site)
+    spaces = [one.space for one in models]
+    widest = max(pair.shape[1] for pair in pairs_of(spaces, slice(0, own.n_neurons), same_site=same_site))
+    among = require_words(models, widest + 2, f"linreg (least squares on {widest} neurons and an intercept)")
+    passes = Passes(
+        models,
+        among,
+        engine=request.engine,
+        device=request.device,
+        memory=request.memory,
+        progress=request.progress,
+    )
+    fit = _Fit(passes, spaces, same_site=same_site)
+    for group in fit.groups():
+        fit.take(group)
+    scores = REDUCE[options.reduce](fit.r2, axis=0)
+    return Ranking(
+        method="linreg",
+        space=own.space,
+        order=order_by_score(scores),
+        scores=scores,
+        n_ranked=int(np.isfinite(scores).sum()),
+        provenance=request.provenance("linreg"),
+        details={
+            "models": [other.describe() for other in request.others],
+            "r2": [[None if np.isnan(one) else one for one in row] for row in fit.r2.tolist()],
+            "rank": fit.rank,
+            "constant": int(np.isnan(fit.r2[0]).sum()),
+            "constant_in_others": fit.constant,
+            "words": int(among.sum()),
+        },
+    )
+
+
+class _Fit:
+    """R^2 of every neuron in each other model.
+
+    Attributes:
+        r2: float64 (models, neurons); NaN for a constant neuron.
+        rank: directions that the predictors span, a list for each model.
+        constant: constant neurons of each model.
+    """
+
+    def __init__(self, passes: Passes, spaces: Sequence[NeuronSpace], *, same_site: bool) -> None:
+        self.r2: Float64[np.ndarray, "models neurons"] = np.full((len(spaces) - 1, spaces[0].size), np.nan)
+        self.rank: list[list[int]] = [[] for _ in spaces[1:]]
+        self.constant = [0] * (len(spaces) - 1)
+        self._passes, self._spaces, self._same_site = passes, spaces, same_site
+
+    def groups(self) -> list[list[int]]:
+        """Which other models share a pass: all of them, or each alone where the budget holds no more."""
+        every = list(range(1, len(self._spaces)))
+        return [every] if self._passes.has_room(2 * self._needs(every)) else [[number] for number in every]
+
+    def take(self, group: Sequence[int]) -> None:
+        """Fit all neurons on some other models: one pass, or one for each tile of neurons."""
+        needs = self._needs(group)
+        self._passes.require_room("the matrix of the predicting neurons and its eigenvectors", needs)
+        n_neurons, widths = self._spaces[0].size, [self._spaces[number].size for number in group]
+        predictors: dict[tuple[int, int], Tensor] = {}
+        for tile in self._passes.tiles(n_neurons, widths, dtype=torch.float64, spare=needs):
+            asked = [pair for pair in self._of(tile) if pair.right in group]
+            asked += [] if predictors else self._squares(group)
+            moments = self._passes.sums(asked, dtype=torch.float64, what="regressions")
+            predictors = predictors or self._predictors(moments)
+            for pair, sums in moments.products:
+                if pair.left == 0:
+                    made = predictors[pair.right, pair.right_neurons.start]
+                    self.r2[pair.right - 1, pair.left_neurons] = _explained(
+                        moments.sides[0].at(pair.left_neurons), sums, made
+                    )
+
+    def _of(self, neurons: slice) -> list[Product]:
+        return pairs_of(self._spaces, neurons, same_site=self._same_site)
+
+    def _squares(self, group: Sequence[int]) -> list[Product]:
+        """The predicting neurons with each other."""
+        sides = [(one.right, one.right_neurons) for one in self._of(slice(0, self._spaces[0].size))]
+        return [Product(number, on, number, on) for number, on in sides if number in group]
+
+    def _needs(self, group: Sequence[int]) -> int:
+        """Bytes of the predictors' matrices, and of the eigenvectors of the largest."""
+        return sum(FACTOR_BYTES * one.shape[0] ** 2 for one in self._squares(group))
+
+    def _predictors(self, moments: Moments) -> dict[tuple[int, int], Tensor]:
+        """What whitens the predicting neurons, by model and first neuron."""
+        made = {}
+        for square, sums in moments.products:
+            if square.left != 0:
+                side = moments.sides[square.left].at(square.left_neurons)
+                made[square.left, square.left_neurons.start] = found = whitened(sums, side.constant)
+                self.rank[square.left - 1].append(found.shape[1])
+                self.constant[square.left - 1] += int(side.constant.sum())
+        return made
+
+
+def _explained(side: Side, sums: Tensor, predictors: Tensor) -> Float64[np.ndarray, " neurons"]:
+    """R^2 of some neurons, by what whitens their predictors; NaN where the neuron is constant.
+
+    Rounding beyond 1 is cut.
+    """
+    parts = [(rows @ predictors).square().sum(dim=1) for rows in sums.split(ROWS)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = torch.cat(parts).cpu().numpy() / side.squares
+    return np.where(side.constant, np.nan, np.minimum(found, 1.0))

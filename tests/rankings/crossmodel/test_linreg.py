@@ -1,0 +1,160 @@
+"""LinReg: against numpy's least squares, on planted mixtures, over shards and tiles, and on what it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import psutil
+import pytest
+
+from onegrain.core.activations import Activations
+from onegrain.core.space import NeuronSpace
+from onegrain.errors import MismatchError, ParameterError
+from onegrain.rankings import rank
+from stores import centred, changed, store
+
+HALVES = {"layers.0": slice(0, 3), "layers.1": slice(3, 7)}
+
+
+def by_lstsq(own: Activations, other: Activations, site: str | None = None) -> np.ndarray:
+    """R^2 of each neuron (of a site) by numpy, float64, with an intercept."""
+    x, y = centred(own, site), (other if site is None else other.restrict(site)).values().astype(np.float64)
+    inputs = np.column_stack([y - y.mean(axis=0), np.ones(len(y))])
+    inputs[:, :-1] /= np.maximum(inputs[:, :-1].std(axis=0), 1e-300)
+    solution = np.linalg.lstsq(inputs, x, rcond=1e-6)[0]
+    return 1.0 - ((x - inputs @ solution) ** 2).sum(axis=0) / (x**2).sum(axis=0)
+
+
+@pytest.mark.parametrize(("reduce", "by"), [("worst", np.min), ("best", np.max), ("mean", np.mean)])
+def test_equals_lstsq(reduce: str, by) -> None:
+    own, others = store(0), [store(1), store(2)]
+    found = rank("linreg", own, others=others, reduce=reduce)
+    expected = np.stack([by_lstsq(own, other) for other in others])
+    assert np.array(found.details["r2"]) == pytest.approx(expected, abs=1e-12)
+    assert found.scores == pytest.approx(by(expected, axis=0), abs=1e-12)
+    assert found.order.tolist() == np.argsort(-by(expected, axis=0), kind="stable").tolist()
+    assert found.details["models"] == ["model-1", "model-2"]
+    assert found.details["rank"] == [[7], [7]]
+
+
+def test_same_site_predicts_like_from_like() -> None:
+    own, other = store(0), store(1)
+    found = rank("linreg", own, others=[other], compare="same-site")
+    expected = np.concatenate([by_lstsq(own, other, site) for site in HALVES])
+    assert found.scores == pytest.approx(expected, abs=1e-12)
+    assert found.details["rank"] == [[3, 4]]
+
+
+def test_means_that_are_large_beside_the_deviations_cost_no_digits() -> None:
+    own, other = store(0), store(1)
+    shrunk = [changed(one, 1e4 + 1e-2 * one.values()) for one in (own, other)]
+    mixed = other.values() * np.array([1, 1e-6, 1, 1e5, 1, 1, 1]) + np.array([0, 0, 1e3, 0, 0, 0, 1e-3])
+    for one in (shrunk[1], changed(other, mixed)):
+        found = rank("linreg", shrunk[0], others=[one])
+        assert found.scores == pytest.approx(by_lstsq(shrunk[0], one), abs=1e-5)
+        assert 0.05 < found.scores.min() < found.scores.max() < 0.95
+
+
+def test_a_planted_mixture_is_found_and_pure_noise_is_not() -> None:
+    own, other = store(0, common=0), store(1, common=0)
+    values = own.values().copy()
+    values[:, 2] = 5.0 + other.values() @ np.array([1, -2, 0, 3, 0, 0.5, 1])
+    values[:, 5] += other.values()[:, :4].sum(axis=1)
+    found = rank("linreg", changed(own, values), others=[other])
+    assert found.order[:2].tolist() == [2, 5]
+    assert found.scores[2] == pytest.approx(1.0, abs=1e-10)
+    assert 0.6 < found.scores[5] < 0.95
+    assert found.scores[[0, 1, 3, 4, 6]].max() < 4 * 7 / own.n_words
+
+
+def test_neurons_that_depend_on_each_other_count_once() -> None:
+    own, other = store(0), store(1)
+    values = other.values().copy()
+    values[:, 5], values[:, 6] = values[:, 0], 2.0 * values[:, 1]
+    found = rank("linreg", own, others=[changed(other, values)])
+    assert found.details["rank"] == [[5]]
+    assert found.scores == pytest.approx(by_lstsq(own, changed(other, values)), abs=1e-9)
+
+
+def test_constant_neurons_have_no_score_come_last_and_predict_nothing() -> None:
+    own, other = store(0), store(1)
+    values, theirs = own.values().copy(), other.values().copy()
+    values[:, [1, 4]], theirs[:, 3] = (0.1, 0.0), 0.3
+    found = rank("linreg", changed(own, values), others=[changed(other, theirs), store(2)])
+    assert found.order[-2:].tolist() == [1, 4]
+    assert np.isnan(found.scores[[1, 4]]).all()
+    assert (found.n_ranked, found.details["constant"]) == (5, 2)
+    assert found.details["constant_in_others"] == [1, 0]
+    assert found.details["r2"][0][1] is None
+    assert found.details["rank"] == [[6], [7]]
+    still = changed(other, np.ones_like(theirs))
+    assert rank("linreg", own, others=[still]).scores.tolist() == [0.0] * 7
+
+
+@pytest.mark.parametrize(("rows", "shard", "room"), [(1, 3, 16), (7, 14, 16 * 14 * 2), (64, 64, 2**20)])
+def test_blocks_shards_tiles_and_model_by_model_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, rows: int, shard: int, room: int
+) -> None:
+    own, others = store(0, offset=300.0), [store(1), store(2)]
+    expected = rank("linreg", own, others=others)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.moments.BLOCK_ROWS", rows)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.SHARD_ROWS", shard)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.ROOM", room)
+    found = rank("linreg", own, others=others)
+    assert found.scores == pytest.approx(expected.scores, abs=1e-11)
+    assert found.details["rank"] == expected.details["rank"]
+    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.Passes.has_room", lambda passes, size: False)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.Passes.require_room", lambda *given: None)
+    assert rank("linreg", own, others=others).scores == pytest.approx(expected.scores, abs=1e-11)
+
+
+def test_permuting_neurons_or_words_and_turning_the_other_model_change_nothing_else() -> None:
+    own, other = store(0), store(1)
+    rng = np.random.default_rng(0)
+    moved, words = rng.permutation(7), rng.permutation(own.n_words)
+    expected = rank("linreg", own, others=[other]).scores
+    neurons = rank("linreg", changed(own, own.values()[:, moved]), others=[other]).scores
+    rows = rank("linreg", changed(own, own.values()[words]), others=[changed(other, other.values()[words])])
+    turned = rank("linreg", own, others=[changed(other, other.values() @ rng.normal(size=(7, 7)))])
+    assert neurons == pytest.approx(expected[moved], abs=1e-12)
+    assert rows.scores == pytest.approx(expected, abs=1e-12)
+    assert turned.scores == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_budget_is_kept_or_refused() -> None:
+    own, other = store(0), store(1)
+    expected = rank("linreg", own, others=[other]).scores
+    room = psutil.Process().memory_info().rss + 2**28
+    assert rank("linreg", own, others=[other], memory=room).scores.tolist() == expected.tolist()
+    wide = NeuronSpace(("layers.0",), (1000,))
+    big = [store(seed, sentences=220, space=wide, common=0) for seed in (0, 1)]
+    tight = psutil.Process().memory_info().rss + 2**24
+    with pytest.raises(
+        ParameterError, match=r"predicting neurons .* needs \d+ MiB; restrict the sites, or give"
+    ):
+        rank("linreg", big[0], others=big[1:], memory=tight)
+
+
+def test_refusals() -> None:
+    own = store(0)
+    with pytest.raises(ParameterError, match="needs other models"):
+        rank("linreg", own)
+    with pytest.raises(MismatchError, match="different words"):
+        rank("linreg", own, others=[store(1, sentences=39)])
+    with pytest.raises(MismatchError, match="the same model"):
+        rank("linreg", own, others=[store(1), store(0)])
+    for given in ({"reduce": "median"}, {"compare": "some"}):
+        with pytest.raises(ParameterError, match=f"{next(iter(given))} must be one of"):
+            rank("linreg", own, others=[store(1)], **given)
+    few, fewer = store(0, sentences=1), store(1, sentences=1)
+    with pytest.raises(
+        ParameterError, match=r"on 7 neurons and an intercept\) needs at least 9 words, and 5 are"
+    ):
+        rank("linreg", few, others=[fewer])
+    with pytest.raises(ParameterError, match=r"on 4 neurons and an intercept.* at least 6 words"):
+        rank("linreg", few, others=[fewer], compare="same-site")
+    values = store(1).values().copy()
+    values[3, 4] = np.nan
+    with pytest.raises(ParameterError, match=r"layers\.1:1 at word 3"):
+        rank("linreg", own, others=[replace(store(1), array=values)])
