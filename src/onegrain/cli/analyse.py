@@ -126,7 +126,7 @@ def universality(
     if not as_json:
         for column in ("words", "partner_words", "shared"):
             found[column] = found[column].map(" ".join)
-    _print(found, "Top words of neurons and of their partners", as_json)
+    emit_table(found, "Top words of neurons and of their partners", as_json)
 
 
 @app.command("stability")
