@@ -419,6 +419,34 @@ def test_models_are_compared_and_shared_directions_erased(run: Run, house: Path,
     assert len(set(json.loads(out)["top erased"].values())) > 1
 
 
+def test_partners_are_listed_and_shown_with_their_words(run: Run, house: Path, tmp_path: Path) -> None:
+    tiny_gpt2(tmp_path / "gpt2")
+    for model in (house / "nlm", tmp_path / "gpt2"):
+        store = tmp_path / f"{model.name}.zarr"
+        code, _, err = run("extract", model, house / "words.txt", "--sites", "layers.[01]", "--out", store)
+        assert code == 0, err
+    own, other, ranking = tmp_path / "nlm.zarr", tmp_path / "gpt2.zarr", tmp_path / "r.parquet"
+    asked = ("--set", "null=rotation", "--set", "draws=5", "--set", "resamples=5", "--sites", "layers.1")
+    code, _, err = run("rank", "maxcorr", own, "--others", other, *asked, "--out", ranking)
+    assert code == 0, err
+    code, out, err = run("show", ranking, "--rows", 3)
+    assert code == 0, err
+    assert "1/layers.1:" in out
+    assert "excess" in out
+    code, out, err = run(
+        "analyse", "universality", ranking, own, "--others", other, "--k", 2, "--n", 3, "--json"
+    )
+    assert code == 0, err
+    rows = json.loads(out)["rows"]
+    assert [row["direction"] for row in rows] == ["high", "low"] * 2
+    assert all(set(row["shared"]) <= set(row["words"]) & set(row["partner_words"]) for row in rows)
+    code, out, err = run("analyse", "universality", ranking, own, "--others", other, "--neuron", "layers.1:0")
+    assert code == 0, err
+    assert "layers.1:0" in out
+    code, _, err = run("analyse", "universality", ranking, other, "--others", own)
+    assert (code, len(err.strip().splitlines())) == (1, 1)
+
+
 def test_show_lists_the_modules_of_an_unknown_architecture(run: Run, tmp_path: Path) -> None:
     from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
 

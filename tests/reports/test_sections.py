@@ -108,7 +108,7 @@ def test_contrast_and_correlation(probes, rankings) -> None:
     assert "all are constant" in correlation_section(constant).blocks[0].paragraphs[0]
 
 
-def test_universal_neurons_are_shown_with_their_partners(rankings) -> None:
+def test_universal_neurons_are_shown_with_their_partners(rankings, tmp_path) -> None:
     own = {model: r for (model, method), r in rankings.items() if method == "maxcorr"}
     assert len(correlation_section(own).blocks) == 2
     ranking = own["nlm"]
@@ -130,6 +130,10 @@ def test_universal_neurons_are_shown_with_their_partners(rankings) -> None:
     null = {"excess": [0.5] * 40, "q": [0.01] * 40}
     shown = correlation_section({"nlm": replace(ranking, details=details | {"null": null})}).blocks[2].frame
     assert shown["q"].tolist() == [0.01] * 5
+    for known in (details, details | {"null": null}):
+        whole = compose("T", Records({("nlm", "maxcorr"): replace(ranking, details=known)}))
+        whole.write(tmp_path / "report.html", images=None, force=True)
+        assert ranking.top(1)[0] in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_contrast_says_when_the_probes_were_regularised_differently(probes) -> None:

@@ -124,6 +124,7 @@ def universality(
     chosen = [own.space.parse(name) for name in neurons] if neurons else None
     found = analysis(ranked, own, sides or stores[1:], k=k, neurons=chosen, n=n, min_count=min_count)
     if not as_json:
+        found["model"] = found["model"].str.rsplit("/").str[-1]
         for column in ("words", "partner_words", "shared"):
             found[column] = found[column].map(" ".join)
     emit_table(found, "Top words of neurons and of their partners", as_json)

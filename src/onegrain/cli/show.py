@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from onegrain.cli.console import Json, emit, progress, show_table
+
+if TYPE_CHECKING:
+    from onegrain.core.ranking import Ranking
 
 NAME = "show"
 
@@ -74,6 +77,7 @@ def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
         "ranked": ranking.n_ranked,
     }
     frame = ranking.to_pandas()[["rank", "neuron", "site", "unit", "score"]]
+    frame = frame.assign(**_partners(ranking))
     emit(facts | ({"top": ranking.top(rows)} if as_json else {}), as_json)
     if not as_json:
         show_table(frame, str(path), rows=rows)
@@ -177,3 +181,21 @@ def _model(name: str, as_json: bool) -> None:
     show_table(
         pd.DataFrame(table), name if model.points else f"{name}: no named sites; these modules can be read"
     )
+
+
+def _partners(ranking: Ranking) -> dict[str, list[Any]]:
+    """What a cross-model ranking knows of each neuron: its partner as ``MODEL/SITE:UNIT``, models from 1."""
+    from onegrain.core.space import NeuronSpace
+
+    partner, order = ranking.details.get("partner"), ranking.order.tolist()
+    if partner is None or "spaces" not in ranking.details:
+        return {}
+    spaces = [NeuronSpace.from_json(space) for space in ranking.details["spaces"]]
+    names = [
+        None if model is None else f"{model + 1}/{spaces[model].name(neuron)}"
+        for model, neuron in zip(partner["model"], partner["neuron"], strict=True)
+    ]
+    null = ranking.details.get("null", {})
+    known = {"partner": names, "correlation": partner["correlation"]}
+    known |= {column: null[column] for column in ("excess", "q") if column in null}
+    return {column: [values[at] for at in order] for column, values in known.items()}

@@ -289,11 +289,13 @@ def _universal(rankings: Mapping[str, Ranking]) -> list[Block]:
             rows.append(row | ({"excess": null["excess"][at], "q": null["q"][at]} if null else {}))
     if not rows:
         return []
+    frame = pd.DataFrame(rows)
     formats = {"correlation": ".3f", "excess": ".3f", "q": ".2g"}
+    formats = {column: form for column, form in formats.items() if column in frame}
     caption = (
         f"The first {UNIVERSAL} neurons of each model, and the neuron of a sister model that each is most like."
     )
-    return [Table(pd.DataFrame(rows), caption, formats)]
+    return [Table(frame, caption, formats)]
 
 
 def _model(ranking: Ranking, number: int) -> str:
