@@ -419,7 +419,10 @@ def test_models_are_compared_and_shared_directions_erased(run: Run, house: Path,
     assert len(set(json.loads(out)["top erased"].values())) > 1
 
 
-def test_partners_are_listed_and_shown_with_their_words(run: Run, house: Path, tmp_path: Path) -> None:
+def test_partners_are_listed_and_shown_with_their_words(
+    run: Run, house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     tiny_gpt2(tmp_path / "gpt2")
     for model in (house / "nlm", tmp_path / "gpt2"):
         store = tmp_path / f"{model.name}.zarr"
