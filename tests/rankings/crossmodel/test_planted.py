@@ -1,0 +1,94 @@
+"""Models whose neurons are known to each other come out as they were planted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from onegrain.core.activations import Activations
+from onegrain.core.corpus import Corpus
+from onegrain.core.provenance import ModelIdentity
+from onegrain.core.space import NeuronSpace
+from onegrain.rankings import rank
+
+SENTENCES, LENGTH, WIDTH = 800, 5, 60
+CORPUS = Corpus.from_sentences([[f"w{at}" for at in range(LENGTH)] for _ in range(SENTENCES)])
+SPACE = NeuronSpace(("layers.0", "layers.1"), (40, 20))
+COPIED, FLIPPED, NOISY, MIXED = range(4), range(4, 8), range(8, 12), range(12, 16)
+NOTHING = range(16, WIDTH - 1)
+CONSTANT = WIDTH - 1
+
+
+def store(values: np.ndarray, name: str) -> Activations:
+    acts = Activations.from_array(values.astype(np.float32), CORPUS, SPACE)
+    identity = ModelIdentity(id=name, architecture="Planted", weight_hash=name)
+    return replace(acts, provenance=acts.provenance.model_copy(update={"model": identity}))
+
+
+def planted() -> tuple[Activations, list[Activations], list[np.ndarray]]:
+    """A model, two others, and where in each of those the partner of each neuron is."""
+    rng = np.random.default_rng(5)
+    own = rng.normal(size=(CORPUS.n_words, WIDTH))
+    own[:, CONSTANT] = 0.5
+    others, places = [], []
+    for number in range(2):
+        values = rng.normal(size=own.shape)
+        place = rng.permutation(WIDTH)
+        values[:, place[COPIED]] = own[:, COPIED]
+        values[:, place[FLIPPED]] = 7.0 - 3.0 * own[:, FLIPPED]
+        values[:, place[NOISY]] = own[:, NOISY] + 0.75 * rng.normal(size=(CORPUS.n_words, 4))  # rho is 0.8
+        if number == 0:  # each is the sum of 36 of this model's, none of which comes above 1/6 by itself
+            own[:, MIXED] = values[:, place[NOTHING[:36]]] @ rng.choice([-1.0, 1.0], size=(36, 4))
+        others.append(store(values, f"other-{number}"))
+        places.append(place)
+    return store(own, "own"), others, places
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[Activations, list[Activations], list[np.ndarray]]:
+    return planted()
+
+
+def test_maxcorr_finds_each_partner_and_its_sign(made):
+    own, others, places = made
+    found = rank("maxcorr", own, others=others)
+    assert set(found.order[:8].tolist()) == {*COPIED, *FLIPPED}
+    assert set(found.order[8:12].tolist()) == set(NOISY)
+    assert found.order[-1] == CONSTANT
+    assert found.scores[[*COPIED, *FLIPPED]] == pytest.approx(1.0, abs=1e-5)
+    assert found.scores[[*NOISY]] == pytest.approx(0.8, abs=0.02)
+    assert found.scores[[*MIXED]].max() < 0.25
+    assert np.nanmax(found.scores[[*NOTHING[36:]]]) < 0.1
+    for place, listed in zip(places, found.details["partners"], strict=True):
+        for at in (*COPIED, *FLIPPED, *NOISY):
+            assert listed["neuron"][at][0] == place[at]
+            assert (listed["correlation"][at][0] < 0) == (at in FLIPPED)
+
+
+def test_signed_correlations_leave_the_flipped_out(made):
+    own, others, _ = made
+    found = rank("maxcorr", own, others=others, signed=True)
+    assert set(found.order[:8].tolist()) == {*COPIED, *NOISY}
+    assert found.scores[[*FLIPPED]].max() < 0.1
+
+
+def test_only_linreg_finds_the_mixtures(made):
+    own, others, _ = made
+    found = rank("linreg", own, others=others[:1])
+    assert set(found.order[:12].tolist()) == {*COPIED, *FLIPPED, *MIXED}
+    assert found.scores[[*COPIED, *FLIPPED, *MIXED]] == pytest.approx(1.0, abs=1e-4)
+    assert found.scores[[*NOISY]] == pytest.approx(0.64, abs=0.04)
+    assert found.scores[[*NOTHING[36:-1]]].max() < 0.05
+    assert np.isnan(found.scores[CONSTANT])
+
+
+def test_what_is_planted_is_all_that_exceeds_a_null(made):
+    own, others, _ = made
+    clear = {*COPIED, *FLIPPED, *NOISY}
+    for null in ("rotation", "permutation"):
+        found = rank("mincorr", own, others=others, null=null, draws=40, pooled=True, seed=1)
+        q = np.array([np.nan if one is None else one for one in found.details["null"]["q"]])
+        assert clear <= set(np.flatnonzero(q < 0.01).tolist())
+        assert not {*NOTHING[36:]} & set(np.flatnonzero(q < 0.01).tolist())
