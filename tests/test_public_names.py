@@ -30,6 +30,7 @@ PUBLIC = [
     "export_neurox",
     "extract",
     "import_neurox",
+    "live_activations",
     "load_model",
     "open_activations",
     "planted",

@@ -200,7 +200,7 @@ def test_errors_are_one_line_and_exit_code_1(run: Run, house: Path, tmp_path: Pa
     cases = {
         ("rank", "lca", store, "--label", "upos", "--out", out): "kind",
         ("rank", "lca", store, "--out", out): "label",
-        ("rank", "nonsense", store, "--out", out): "lca, maxcorr, ",
+        ("rank", "nonsense", store, "--out", out): "the methods are: lca, maxcorr, ",
         ("rank", "lca", store, "--label", "kind", "--set", "lambda3=1", "--out", out): "lambda1",
         ("rank", "lca", house / "nlm", "--label", "kind", "--out", out): str(house / "nlm"),
         ("extract", bare, house / "words.txt", "--out", tmp_path / "x.zarr"): "tokenizer",
@@ -464,3 +464,58 @@ def test_show_lists_the_modules_of_an_unknown_architecture(run: Run, tmp_path: P
     assert json.loads(out)["sites"]["model.decoder.layers.1.self_attn.q_proj"] == 16
     code, out, _ = run("show", tmp_path / "opt")
     assert "these modules can be read" in out
+
+
+def test_rank_names_every_method_without_loading_them(run: Run) -> None:
+    from onegrain.cli import rank as verb
+    from onegrain.rankings import METHODS
+
+    assert tuple(METHODS) == verb.METHODS
+    code, out, _ = run("rank", "--help")
+    assert code == 0
+    assert all(name in "".join(out.split()) for name in METHODS)
+    check = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom onegrain.cli import app\n"
+        "assert CliRunner().invoke(app, ['rank', '--help']).exit_code == 0\n"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'sklearn')))"
+    )
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_models_are_ranked_without_storing_anything(run: Run, house: Path, tmp_path: Path) -> None:
+    tiny_nlm(tmp_path / "other", seed=1)
+    text = ("--labels", f"kind={house / 'words.kind'}", "--limit", 20)
+    stores, models = (tmp_path / "a.zarr", tmp_path / "b.zarr"), (house / "nlm", tmp_path / "other")
+    for model, store in zip(models, stores, strict=True):
+        command = ("extract", model, house / "words.txt", *text, "--aggregate", "mean", "--out", store)
+        assert run(*command, "--sites", "layers.*")[0] == 0
+    reading = ("--corpus", house / "words.txt", *text, "--aggregate", "mean", "--sites", "layers.*")
+    for method, given in (
+        ("maxcorr", lambda pair: ("--others", pair[1])),
+        ("f-statistic", lambda pair: ("--label", "kind")),
+        ("std", lambda pair: ()),
+    ):
+        code, live, err = run(
+            "rank", method, models[0], *given(models), *reading, "--out", tmp_path / "l", "--json"
+        )
+        assert code == 0, err
+        code, stored, err = run("rank", method, stores[0], *given(stores), "--out", tmp_path / "s", "--json")
+        assert code == 0, err
+        assert json.loads(live)["top"] == json.loads(stored)["top"]
+        for name in "ls":
+            (tmp_path / name).unlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zarr", "b.zarr", "other"]
+    out = ("--out", tmp_path / "r.parquet")
+    for wrong, message in (
+        (
+            ("std", stores[0], "--long", "window", "--model-device", "cpu"),
+            "--long, --model-device: a store has",
+        ),
+        (("std", stores[0], "--corpus", house / "words.txt"), "has no config.json"),
+        (("std", stores[0], "--engine", "ray"), "std runs in this process only"),
+        (("std", stores[0], "--workers", 2), "belong to the ray engine"),
+        (("std", stores[0], "--engine", "none"), "the engines are: local, ray"),
+    ):
+        code, _, err = run("rank", *wrong, *out)
+        assert code == 1
+        assert message in err

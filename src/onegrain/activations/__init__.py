@@ -1,6 +1,7 @@
 """Activations: read every word of a corpus with a model, and keep what the neurons did in a store.
 
-Opening a store needs neither torch nor transformers; :func:`extract` loads them when it is first asked for.
+Opening a store needs neither torch nor transformers; what runs a model, :func:`extract` and
+:func:`live_activations`, loads them when it is first asked for.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from onegrain.activations.views import to_torch, to_xarray
 
 if TYPE_CHECKING:
     from onegrain.activations.extraction import extract
+    from onegrain.activations.live import live_activations
 
 __all__ = [
     "Planted",
@@ -23,6 +25,7 @@ __all__ = [
     "export_neurox",
     "extract",
     "import_neurox",
+    "live_activations",
     "open_activations",
     "planted",
     "to_torch",
@@ -36,4 +39,8 @@ def __getattr__(name: str) -> Any:
         from onegrain.activations.extraction import extract
 
         return extract
+    if name == "live_activations":
+        from onegrain.activations.live import live_activations
+
+        return live_activations
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,29 +6,22 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
-from typing import Any
-
-import torch
 
 from onegrain.activations.folder import folder_at
+from onegrain.activations.opening import RemoteReader, extract_provenance, open_reader
 from onegrain.activations.reading import Block, Reader
-from onegrain.activations.rows import Rows, Wording
-from onegrain.activations.store import open_activations
+from onegrain.activations.rows import Wording
+from onegrain.activations.store import Grid, open_activations
 from onegrain.activations.writing import Content, StoreWriter, require_dtype, require_writable
 from onegrain.core.activations import Activations
 from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import CorpusIdentity, Provenance
-from onegrain.core.space import some_of
 from onegrain.engines import Engine, LocalEngine, Work, engine_named
-from onegrain.errors import EngineError, InputError, OnegrainError, ParameterError
+from onegrain.errors import InputError
 from onegrain.models.loaded import LoadedModel
-from onegrain.models.loading import load_model
-from onegrain.models.origin import Origin
-from onegrain.models.sites import Side, SitePoint
+from onegrain.models.sites import Side
 
-__all__ = ["extract"]
+__all__ = ["extract", "groups_of"]
 
 READ_BYTES = 256 * 2**20
 """Values (float32) that are read together: sentences of like length among them share a forward pass."""
@@ -97,105 +90,16 @@ def extract(
         MissingExtraError: the engine or the URL needs a package that is not installed.
     """
     require_dtype(dtype)
-    if batch_size < 1:
-        raise ParameterError(f"batch_size must be at least 1, got {batch_size}")
     wording = Wording(aggregate, long, special_tokens, bos)  # type: ignore[arg-type]
     runner = engine_named(engine) if isinstance(engine, str) else engine
     folder = folder_at(out)
     require_writable(folder, force=force)
-    loaded = load_model(model)
-    points = _points(loaded, sites, side)
-    space = loaded.space([point.name for point in points])
-    rows = Rows(loaded, corpus, points[0].side, wording)
-    parameters: dict[str, Any] = {
-        **asdict(wording),
-        "dtype": dtype,
-    }
-    if dictionaries := {point.name: point.dictionary.identity for point in points if point.dictionary}:
-        parameters["dictionaries"] = dictionaries
-    if rows.words is not corpus:
-        parameters |= {"read_from": CorpusIdentity.of(corpus).model_dump()}
-    provenance = Provenance(
-        stage="extract",
-        model=loaded.identity,
-        corpus=CorpusIdentity.of(rows.words),
-        sites=space.sites,
-        parameters=parameters,
-    )
-    reader = Reader(loaded, points, space, rows, batch_size)
-    start = _start(runner, reader, corpus)
-    writer = StoreWriter(folder, Content(rows.words, space, provenance, dtype), force=force)
+    reader = open_reader(model, corpus, sites=sites, side=side, wording=wording, batch_size=batch_size)
+    start = (lambda: reader.read) if isinstance(runner, LocalEngine) else RemoteReader.of(reader)
+    content = Content(reader.rows.words, reader.space, extract_provenance(reader, dtype), dtype)
+    writer = StoreWriter(folder, content, force=force)
     _fill(writer, reader, start, runner, progress)
     return open_activations(folder.place)
-
-
-@dataclass(frozen=True)
-class RemoteReader:
-    """What a process elsewhere needs to read as the reader here does; called there, it gives the work.
-
-    Attributes:
-        origin: how the model is loaded.
-        weight_hash: what its weights must be.
-        corpus: the words, and the parallel side where a decoder reads it.
-        sites: names of the sites.
-        wording: how words are read.
-        batch_size: rows in one forward pass.
-        threads: of a forward pass; sums round by it.
-    """
-
-    origin: Origin
-    weight_hash: str
-    corpus: Corpus
-    sites: tuple[str, ...]
-    wording: Wording
-    batch_size: int
-    threads: int
-
-    def __call__(self) -> Work:
-        """Load the model and read with it."""
-        torch.set_num_threads(self.threads)
-        try:
-            loaded = self.origin.load()
-        except OnegrainError as error:
-            raise EngineError(
-                f"a worker cannot load the model: {error}; put it where every worker finds it by the same "
-                "path, or use the local engine"
-            ) from error
-        if loaded.identity.weight_hash != self.weight_hash:
-            raise EngineError(
-                f"the weights that a worker finds at {self.origin.path} are not those of the model that was "
-                "given; save the model, put it where every worker finds it by the same path, and give that"
-            )
-        points = loaded.select(list(self.sites))
-        space = loaded.space(list(self.sites))
-        rows = Rows(loaded, self.corpus, points[0].side, self.wording)
-        reader = Reader(loaded, points, space, rows, self.batch_size)
-        read: list[Block] = []
-
-        def work(words: tuple[int, int], advance: Callable[[int], None]) -> Block:
-            while read:  # what was read before is sent by now
-                reader.release(read.pop())
-            read.append(reader.read(words, advance))
-            return read[0]
-
-        return work
-
-
-def _start(engine: Engine, reader: Reader, corpus: Corpus) -> Callable[[], Work]:
-    if isinstance(engine, LocalEngine):
-        return lambda: reader.read
-    loaded = reader.loaded
-    # a worker that has one GPU sees no other, whichever number it has
-    indexed = (loaded.origin.device or "").startswith("cuda:")
-    return RemoteReader(
-        replace(loaded.origin, device="cuda") if indexed else loaded.origin,
-        loaded.identity.weight_hash,
-        corpus,
-        reader.space.sites,
-        reader.rows.wording,
-        reader.batch_size,
-        torch.get_num_threads(),
-    )
 
 
 def _fill(
@@ -232,18 +136,20 @@ def _fill(
         writer.close()
 
 
+def groups_of(n_words: int, n_neurons: int) -> list[tuple[int, int]]:
+    """The words ``start:stop`` that are read together: whole shards of the store, whoever reads them."""
+    rows = Grid.of(n_words, n_neurons).rows
+    step = rows * max(1, READ_BYTES // (4 * rows * n_neurons))
+    return [(start, min(start + step, n_words)) for start in range(0, n_words, step)]
+
+
 def _groups(writer: StoreWriter) -> list[tuple[int, int]]:
-    """The words ``start:stop`` that are read together, from the first that is not written: whole shards.
+    """The groups from the first that is not written.
 
     They begin at the same words however far an earlier run came, so that its values are these to the bit.
     """
-    content = writer.content
-    shards = max(1, READ_BYTES // (4 * content.grid.rows * content.space.size))
-    first = writer.done // shards if writer.done < content.n_shards else content.n_shards
-    return [
-        (writer.span(at)[0], writer.span(min(at + shards, content.n_shards) - 1)[1])
-        for at in range(first * shards, content.n_shards, shards)
-    ]
+    groups = groups_of(writer.content.corpus.n_words, writer.content.space.size)
+    return [(start, stop) for start, stop in groups if stop > writer.rows_done]
 
 
 def _write(writer: StoreWriter, first: int, block: Block, reader: Reader) -> None:
@@ -267,22 +173,3 @@ class _Beyond:
         self._skipped -= done - beyond
         if beyond:
             self._advance(beyond)
-
-
-def _points(loaded: LoadedModel, sites: str | Iterable[str] | None, side: Side | None) -> list[SitePoint]:
-    """The sites to read, all of one side."""
-    if side not in (None, "source", "target"):
-        raise ParameterError(f"side must be source or target, got {side!r}")
-    chosen = loaded.select(sites, side=side)
-    if not chosen:
-        raise ParameterError(
-            f"{loaded.identity.id} has no such site that reads the {side} words; the sites are: "
-            + some_of([f"{point.name} ({point.side})" for point in loaded.points.values()])
-        )
-    if len({point.side for point in chosen}) > 1:
-        of = {side: some_of([p.name for p in chosen if p.side == side]) for side in ("source", "target")}
-        raise ParameterError(
-            f"the sites {of['source']} read the source words, but {of['target']} the target words; one store "
-            "holds one side: extract two stores, with side='source' and side='target'"
-        )
-    return chosen

@@ -86,20 +86,25 @@ class Reader:
         read = np.zeros(n_words, dtype=bool)
         told = 0
         trimmed = _without_logits(self.loaded) if self._named_only() else nullcontext()
-        with trimmed:
-            for batch in by_length([len(row.ids) for row in rows], self.batch_size):
-                self.rows.check()
-                chosen = [rows[at] for at in batch]
-                taking = Taking(self.points, self.space, chosen, buffer, base, self._not_finite)
-                with self.loaded.editing(taking.edits()):
-                    self._run(chosen)
-                # not before it is needed: meanwhile the words before these are written
-                buffer = self._buffers.take(n_words) if buffer is None else buffer
-                taking.finish(buffer)
-                read[np.concatenate([row.words for row in chosen]) - base] = True
-                now = int(read[start - base : stop - base].sum())
-                advance(now - told)
-                told = now
+        try:
+            with trimmed:
+                for batch in by_length([len(row.ids) for row in rows], self.batch_size):
+                    self.rows.check()
+                    chosen = [rows[at] for at in batch]
+                    taking = Taking(self.points, self.space, chosen, buffer, base, self._not_finite)
+                    with self.loaded.editing(taking.edits()):
+                        self._run(chosen)
+                    # not before it is needed: meanwhile the words before these are written
+                    buffer = self._buffers.take(n_words) if buffer is None else buffer
+                    taking.finish(buffer)
+                    read[np.concatenate([row.words for row in chosen]) - base] = True
+                    now = int(read[start - base : stop - base].sum())
+                    advance(now - told)
+                    told = now
+        except BaseException:
+            if buffer is not None:
+                self._buffers.give(buffer)
+            raise
         advance(stop - start - told)
         self.rows.forget(last)
         buffer = self._buffers.take(n_words) if buffer is None else buffer

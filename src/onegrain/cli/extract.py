@@ -19,6 +19,8 @@ from onegrain.cli.modelling import (
     model_from,
 )
 from onegrain.cli.reading import Columns, Format, Labels, Limit, Lower, Target, corpus_from
+from onegrain.cli.running import Address, EngineName, Workers
+from onegrain.cli.wording import Aggregate, BatchSize, Long, Side
 
 NAME = "extract"
 
@@ -28,33 +30,20 @@ def run(
     corpus: Annotated[Path, typer.Argument(help="The corpus file.")],
     out: Annotated[str, typer.Option(help="The store to write, *.zarr: a folder or a URL such as s3://...")],
     sites: Sites = None,
-    aggregate: Annotated[
-        str, typer.Option(help="A word's value: last, first or mean of its subwords.")
-    ] = "last",
+    aggregate: Aggregate = "last",
     dtype: Annotated[str, typer.Option(help="float32, or float16 for half the space.")] = "float32",
-    side: Annotated[
-        str | None, typer.Option(help="source or target words; as the sites are by default.")
-    ] = None,
-    long: Annotated[
-        str,
-        typer.Option(
-            help="Of a sentence longer than the model reads: error, truncate, or window (overlapping)."
-        ),
-    ] = "error",
+    side: Side = None,
+    long: Long = "error",
     special_tokens: Annotated[
         bool, typer.Option("--special-tokens", help="Rows of their own for the tokens around a sentence.")
     ] = False,
     bos: Annotated[
         bool, typer.Option("--bos", help="Put the start token before sentences where the tokenizer does not.")
     ] = False,
-    batch_size: Annotated[int, typer.Option(help="Sentences in one forward pass, at most.")] = 64,
-    engine: Annotated[str, typer.Option(help="local: this process; ray: a Ray cluster.")] = "local",
-    address: Annotated[
-        str | None, typer.Option(help="Of a running Ray cluster: HOST:PORT, auto; or local, a new one here.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Of Ray, at most; by default one for each GPU, else for each node.")
-    ] = None,
+    batch_size: BatchSize = 64,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
     device: Device = None,
     device_map: DeviceMap = None,
     offload_folder: OffloadFolder = None,

@@ -2,65 +2,149 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from onegrain.cli.console import Force, Json, Sites, emit, progress
+from onegrain.cli.modelling import (
+    AllowPickle,
+    DeviceMap,
+    ModelDtype,
+    OffloadFolder,
+    TrustRemoteCode,
+    model_from,
+)
 from onegrain.cli.pairs import parameters_from
+from onegrain.cli.reading import Columns, Format, Labels, Limit, Lower, Target, corpus_from
+from onegrain.cli.running import Address, EngineName, Workers
+from onegrain.cli.wording import Aggregate, BatchSize, Long, Side
 
 if TYPE_CHECKING:
     from onegrain.core.activations import Activations
 
 NAME = "rank"
+METHODS = (
+    "lca",
+    "maxcorr",
+    "mincorr",
+    "linreg",
+    "svcca",
+    "mean",
+    "std",
+    "f-statistic",
+    "mutual-information",
+    "random",
+)
+"""The names of ``onegrain.rankings.METHODS``, which is not loaded for help."""
 
 
 def run(
-    method: Annotated[str, typer.Argument(help="lca, maxcorr, mincorr, linreg, svcca or random.")],
-    store: Annotated[str, typer.Argument(help="The activations to rank the neurons of, a folder or a URL.")],
+    method: Annotated[str, typer.Argument(help=f"{', '.join(METHODS[:-1])} or {METHODS[-1]}.")],
+    store: Annotated[
+        str,
+        typer.Argument(
+            help="The activations to rank the neurons of, a folder or a URL; with --corpus, a model."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The ranking to write, *.parquet.")],
-    label: Annotated[str | None, typer.Option(help="The label layer (lca).")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="The label layer (lca, f-statistic, mutual-information).")
+    ] = None,
     dev: Annotated[str | None, typer.Option(help="Held-out store for the method's choices.")] = None,
     test: Annotated[str | None, typer.Option(help="Held-out store for the evaluation.")] = None,
     others: Annotated[
-        list[str] | None, typer.Option(help="Store of another model on the same words; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Store of another model on the same words; with --corpus, a model. May be repeated."),
     ] = None,
     sites: Sites = None,
     seed: Annotated[int, typer.Option(help="Of whatever is random.")] = 0,
     memory: Annotated[
         str | None,
-        typer.Option(help="What the process may hold, such as 4GiB; the rest goes to scratch files (lca)."),
+        typer.Option(help="What the process may hold, such as 4GiB, for a method that keeps to it."),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="Where to compute, such as cuda (lca).")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where a method computes that has the choice, such as cuda.")
+    ] = None,
     parameters: Annotated[
         list[str] | None,
         typer.Option("--set", help="A parameter of the method, NAME=VALUE (JSON); may be repeated."),
     ] = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    workers: Workers = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="Read the models STORE and --others on this file and store nothing."),
+    ] = None,
+    labels: Labels = None,
+    format: Format = None,
+    columns: Columns = None,
+    target: Target = None,
+    lower: Lower = False,
+    limit: Limit = None,
+    aggregate: Aggregate = "last",
+    side: Side = None,
+    long: Long = "error",
+    batch_size: BatchSize = 64,
+    model_device: Annotated[
+        str | None, typer.Option(help="Where the models of --corpus run; CUDA where there is one.")
+    ] = None,
+    device_map: DeviceMap = None,
+    offload_folder: OffloadFolder = None,
+    model_dtype: ModelDtype = "float32",
+    trust_remote_code: TrustRemoteCode = False,
+    allow_pickle: AllowPickle = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Order all neurons of a store by one method."""
+    """Order all neurons of a store by one method.
+
+    With --corpus they are the neurons of a model, which is read while it is ranked: once a pass of the method.
+    """
     given = parameters_from(parameters)
-    from onegrain.activations import open_activations
+    text: dict[str, Any] = {
+        "labels": labels,
+        "format": format,
+        "columns": columns,
+        "target": target,
+        "lower": lower,
+        "limit": limit,
+    }
+    wording = {"aggregate": aggregate, "side": side, "long": long, "batch_size": batch_size}
+    loading = {
+        "device": model_device,
+        "device_map": device_map,
+        "offload_folder": offload_folder,
+        "dtype": model_dtype,
+        "trust_remote_code": trust_remote_code,
+        "allow_pickle": allow_pickle,
+    }
     from onegrain.core.output import require_free
+    from onegrain.engines import engine_named
     from onegrain.rankings import rank
 
     require_free(out, force=force)
-
-    def opened(path: str) -> Activations:
-        return open_activations(path).restrict(sites)
-
+    runner = engine_named(engine, address=address, workers=workers)
+    opened = _stores(sites)
+    if corpus is None:
+        _require_plain({**text, **wording, **loading})
+        read = opened
+    else:
+        read = _models(corpus, sites, text, wording, loading)
     ranking = rank(
         method,
-        opened(store),
+        read(store),
         label=label,
         dev=opened(dev) if dev is not None else None,
         test=opened(test) if test is not None else None,
-        others=[opened(path) for path in others or []],
+        others=[read(path) for path in others or []],
         seed=seed,
         memory=memory,
         device=device,
+        engine=None if engine == "local" else runner,
         progress=progress(),
         **given,
     )
@@ -75,3 +159,40 @@ def run(
     if full:
         facts |= {"accuracy": full["accuracy"], "majority": ranking.details["evaluation"]["majority"]}
     emit(facts, as_json)
+
+
+def _stores(sites: list[str] | None) -> Callable[[str], Activations]:
+    """Opens stores."""
+    from onegrain.activations import open_activations
+
+    return lambda path: open_activations(path).restrict(sites)
+
+
+def _models(
+    corpus: Path,
+    sites: list[str] | None,
+    text: dict[str, Any],
+    wording: dict[str, Any],
+    loading: dict[str, Any],
+) -> Callable[[str], Activations]:
+    """Loads models, to be read on a corpus without storing anything."""
+    from onegrain.activations import live_activations
+
+    words = corpus_from(corpus, **text)
+    return lambda name: live_activations(
+        model_from(name, dictionaries=None, **loading), words, sites=sites, **wording
+    )
+
+
+def _require_plain(options: dict[str, Any]) -> None:
+    """Refuse options that are about the reading of models where stores are read."""
+    from onegrain.errors import ParameterError
+
+    plain = {"aggregate": "last", "long": "error", "batch_size": 64, "dtype": "float32"}
+    names = {"dtype": "model-dtype", "device": "model-device"}
+    told = [name for name, value in options.items() if value and value != plain.get(name)]
+    if told:
+        listed = ", ".join("--" + names.get(name, name).replace("_", "-") for name in told)
+        raise ParameterError(
+            f"{listed}: a store has its words and values already; leave it out, or give models and --corpus"
+        )

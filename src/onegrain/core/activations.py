@@ -25,8 +25,8 @@ class Activations:
     """An array of activations with its neurons, its words and their labels.
 
     Attributes:
-        array: (words, neurons), any float dtype; a numpy array, or the array of a store that is read as it is
-            sliced.
+        array: (words, neurons), any float dtype; a numpy array, or that of a store or of a running model, which
+            is read as it is sliced.
         space: the neurons of this view.
         corpus: the words that the rows are, with their label layers.
         provenance: what the activations were made from.

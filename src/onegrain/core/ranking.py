@@ -88,7 +88,7 @@ class Ranking:
             space=self.space,
             order=order_by_score(scores),
             scores=scores,
-            n_ranked=int(np.count_nonzero(scores)),
+            n_ranked=int(np.count_nonzero(np.nan_to_num(scores, nan=0.0))),
             provenance=self.provenance,
             layer=self.layer,
             labels=(name,),

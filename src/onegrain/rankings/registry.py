@@ -21,6 +21,9 @@ from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.memory import read_size
 from onegrain.rankings.random import random
 from onegrain.rankings.request import Method, Request
+from onegrain.rankings.univariate.f_statistic import f_statistic
+from onegrain.rankings.univariate.mean import MeanOptions, mean, std
+from onegrain.rankings.univariate.mutual_information import MutualInformationOptions, mutual_information
 
 __all__ = ["METHODS", "method", "rank"]
 
@@ -77,6 +80,26 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 takes_memory=True,
                 takes_device=True,
                 takes_engine=True,
+            ),
+            Method(
+                name="mean",
+                summary="mean activation, or its absolute value",
+                function=mean,
+                options=MeanOptions,
+            ),
+            Method(name="std", summary="standard deviation over the words", function=std),
+            Method(
+                name="f-statistic",
+                summary="variance between the labels against the variance within them",
+                function=f_statistic,
+                needs_label=True,
+            ),
+            Method(
+                name="mutual-information",
+                summary="mutual information of the label and the neuron's value in bins, in nats",
+                function=mutual_information,
+                options=MutualInformationOptions,
+                needs_label=True,
             ),
             Method(
                 name="random", summary="a seeded random order: the baseline of every curve", function=random

@@ -98,7 +98,7 @@ def test_blocks_shards_tiles_and_model_by_model_change_nothing(
 ) -> None:
     own, others = store(0, offset=300.0), [store(1), store(2)]
     expected = rank("linreg", own, others=others)
-    monkeypatch.setattr("onegrain.rankings.crossmodel.moments.BLOCK_ROWS", rows)
+    monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", rows)
     monkeypatch.setattr("onegrain.rankings.crossmodel.passes.SHARD_ROWS", shard)
     monkeypatch.setattr("onegrain.rankings.crossmodel.passes.ROOM", room)
     found = rank("linreg", own, others=others)

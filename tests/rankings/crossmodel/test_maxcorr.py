@@ -145,7 +145,7 @@ def test_blocks_shards_and_tiles_change_nothing(
 ) -> None:
     own, others = store(0, offset=300.0), [store(1), store(2)]
     expected = rank("maxcorr", own, others=others)
-    monkeypatch.setattr("onegrain.rankings.crossmodel.moments.BLOCK_ROWS", rows)
+    monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", rows)
     monkeypatch.setattr("onegrain.rankings.crossmodel.passes.SHARD_ROWS", shard)
     monkeypatch.setattr("onegrain.rankings.crossmodel.passes.ROOM", room)
     found = rank("maxcorr", own, others=others)

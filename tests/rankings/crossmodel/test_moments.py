@@ -12,7 +12,7 @@ import torch
 
 from onegrain.core.activations import Activations
 from onegrain.errors import ParameterError
-from onegrain.rankings.crossmodel import moments as module
+from onegrain.rankings import blocks as module
 from onegrain.rankings.crossmodel.moments import Moments, Product, moments_of
 from onegrain.rankings.crossmodel.partners import correlations
 from planted import labelled_corpus

@@ -11,7 +11,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from onegrain.core.statistics import draw_weights
-from onegrain.rankings.crossmodel.moments import Side, read_blocks
+from onegrain.rankings.blocks import read_blocks
+from onegrain.rankings.crossmodel.moments import Side
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
 from onegrain.rankings.crossmodel.passes import Passes

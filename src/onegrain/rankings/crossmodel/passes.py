@@ -15,7 +15,8 @@ from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
 from onegrain.engines import Engine, LocalEngine, Work
 from onegrain.errors import ParameterError
-from onegrain.rankings.crossmodel.moments import BLOCK_ROWS, Moments, Product, moments_of
+from onegrain.rankings.blocks import BLOCK_ROWS
+from onegrain.rankings.crossmodel.moments import Moments, Product, moments_of
 from onegrain.rankings.memory import open_device, say_size
 
 __all__ = ["SHARD_ROWS", "Passes", "require_words"]

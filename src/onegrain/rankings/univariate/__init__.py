@@ -1,0 +1,1 @@
+"""Rankings of one model's neurons, each neuron looked at by itself."""

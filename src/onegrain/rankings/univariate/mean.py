@@ -1,0 +1,75 @@
+"""Rankings by what a neuron does in general: its mean, and how far it moves from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.errors import ParameterError
+from onegrain.rankings.request import Request
+from onegrain.rankings.univariate.spread import Spread, spreads
+from onegrain.rankings.univariate.words import words_with_activation
+
+__all__ = ["MeanOptions", "mean", "std"]
+
+
+@dataclass(frozen=True)
+class MeanOptions:
+    """Parameters of the ranking by the mean.
+
+    Attributes:
+        absolute: rank by the size of the mean, whatever its sign.
+    """
+
+    absolute: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.absolute, bool):
+            raise ParameterError(f"absolute must be true or false, got {self.absolute!r}")
+
+
+def mean(request: Request) -> Ranking:
+    """Rank by the mean activation over the words that have one; with ``absolute``, by its absolute value.
+
+    One pass, in float64. ``details``: ``words``, ``left_out``, and how many neurons are ``constant``.
+
+    Raises:
+        ParameterError: no word has an activation, or one is not finite.
+    """
+    found, details = _spread(request)
+    scores = np.abs(found.mean) if request.options.absolute else found.mean
+    return _ranking("mean", request, scores, details)
+
+
+def std(request: Request) -> Ranking:
+    """Rank by the standard deviation (population) over the words that have an activation.
+
+    One pass, in float64, merged centred. A constant neuron has exactly 0 and so comes last; ``details`` says
+    how many are ``constant``.
+
+    Raises:
+        ParameterError: no word has an activation, or one is not finite.
+    """
+    found, details = _spread(request)
+    return _ranking("std", request, np.sqrt(found.squares / found.words), details)
+
+
+def _spread(request: Request) -> tuple[Spread, dict[str, Any]]:
+    words = words_with_activation(request.activations, request.progress)
+    (found,) = spreads(words)
+    return found, {**words.details(), "constant": int((found.squares == 0.0).sum())}
+
+
+def _ranking(method: str, request: Request, scores: np.ndarray, details: dict[str, Any]) -> Ranking:
+    return Ranking(
+        method=method,
+        space=request.activations.space,
+        order=order_by_score(scores),
+        scores=scores,
+        n_ranked=len(scores),
+        provenance=request.provenance(method),
+        details=details,
+    )

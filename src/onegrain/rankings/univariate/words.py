@@ -1,0 +1,122 @@
+"""The words that a univariate ranking counts, and one pass over them in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+
+from onegrain.core.activations import Activations
+from onegrain.core.progress import Progress, silent
+from onegrain.errors import LabelError, ParameterError
+from onegrain.rankings.blocks import read_blocks
+
+__all__ = ["CountedWords", "labelled_words", "words_with_activation"]
+
+
+@dataclass(frozen=True, eq=False)
+class CountedWords:
+    """Words that count, each with the number of its group.
+
+    Attributes:
+        activations: where they are read.
+        among: bool (words of the corpus,), which count.
+        codes: int64 (words of the corpus,), positions in ``labels``; looked at where ``among`` holds.
+        labels: the groups by name; empty where all words are one group.
+        left_out: how many words do not count, by reason.
+        progress: told of words.
+    """
+
+    activations: Activations
+    among: Bool[np.ndarray, " words"]
+    codes: Int64[np.ndarray, " words"]
+    labels: tuple[str, ...] = ()
+    left_out: dict[str, int] = field(default_factory=dict)
+    progress: Progress = silent
+
+    def __len__(self) -> int:
+        return int(self.among.sum())
+
+    def counts(self) -> Int64[np.ndarray, " labels"]:
+        """How many words each label has."""
+        return np.bincount(self.codes[self.among], minlength=len(self.labels))
+
+    def details(self) -> dict[str, object]:
+        """What a ranking's record says of its words."""
+        facts: dict[str, object] = {"words": len(self), "left_out": dict(self.left_out)}
+        if self.labels:
+            facts["label_words"] = dict(zip(self.labels, self.counts().tolist(), strict=True))
+        return facts
+
+    def blocks(
+        self, what: str, neurons: slice | None = None, among: Bool[np.ndarray, " words"] | None = None
+    ) -> Iterator[tuple[Int64[np.ndarray, " rows"], Float32[np.ndarray, "rows neurons"]]]:
+        """One pass: which words (their rows), and what a range of neurons (by default all) did at them.
+
+        Args:
+            what: the pass, for progress.
+            neurons: a range of flat indices.
+            among: only these of the words that count.
+
+        Raises:
+            ParameterError: an activation is not finite.
+        """
+        own, n_words = self.activations, self.activations.n_words
+        span = neurons or slice(0, own.n_neurons)
+        chosen = self.among if among is None else self.among & among
+        with self.progress(what, int(chosen.sum()), "words") as advance:
+            for rows, read in read_blocks([own], [span], (0, n_words), chosen):
+                assert read[0] is not None, "the ranked model is always read"
+                values = read[0].numpy()
+                if not np.isfinite(values).all():
+                    first = int(rows[0])
+                    own.require_finite(own.values(first, int(rows[-1]) + 1), first, chosen)
+                yield rows, values
+                advance(len(rows))
+
+
+def words_with_activation(activations: Activations, progress: Progress = silent) -> CountedWords:
+    """Every word that has an activation, all in one group.
+
+    Raises:
+        ParameterError: there is none.
+    """
+    among = activations.present
+    if not among.any():
+        raise ParameterError(
+            f"no word of {activations.describe()} has an activation; extract with long=window, or other words"
+        )
+    left_out = {"no_activation": int((~among).sum())}
+    codes = np.zeros(activations.n_words, dtype=np.int64)
+    return CountedWords(activations, among, codes, (), left_out, progress)
+
+
+def labelled_words(activations: Activations, layer: str, progress: Progress = silent) -> CountedWords:
+    """Every word that has an activation and a label of a layer.
+
+    Raises:
+        LabelError: no such layer, fewer than two labels in it, or a label whose words have no activation.
+    """
+    found = activations.layer(layer)
+    there = ", ".join(found.vocabulary) or "none"
+    if len(found.vocabulary) < 2:
+        raise LabelError(
+            f"label layer {layer!r} of {activations.describe()} has fewer than two labels to tell apart "
+            f"({there}); label more words, or choose another layer"
+        )
+    labelled = found.codes >= 0
+    among = labelled & activations.present
+    counts = np.bincount(found.codes[among], minlength=len(found.vocabulary))
+    empty = [name for name, count in zip(found.vocabulary, counts, strict=True) if not count]
+    if empty:
+        raise LabelError(
+            f"no word labelled {', '.join(empty)} in layer {layer!r} of {activations.describe()} has an "
+            "activation; extract with long=window, or take these labels off their words"
+        )
+    left_out = {
+        "unlabelled": int((activations.present & ~labelled).sum()),
+        "no_activation": int((~activations.present).sum()),
+    }
+    return CountedWords(activations, among, found.codes.astype(np.int64), found.vocabulary, left_out, progress)

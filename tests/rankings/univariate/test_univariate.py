@@ -1,0 +1,224 @@
+"""The univariate rankings: against scipy and scikit-learn, planted answers, splits of the words, refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.feature_selection import f_classif
+from sklearn.metrics import mutual_info_score
+
+from onegrain.core.activations import Activations
+from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
+from onegrain.core.ranking import Ranking
+from onegrain.errors import LabelError, ParameterError
+from onegrain.rankings import rank
+from planted import LABELS, plant
+
+PLANTED = plant(160)
+ACTS = PLANTED.activations
+LABEL = {"mean": None, "std": None, "f-statistic": "upos", "mutual-information": "upos"}
+
+
+def with_holes(acts: Activations = ACTS) -> tuple[Activations, np.ndarray]:
+    """Some words without label and some without activation, and which are left."""
+    layer = acts.layer("upos")
+    codes = layer.codes.copy()
+    codes[::7] = UNLABELLED
+    missing = np.zeros(acts.n_words, dtype=bool)
+    missing[[0, 3, 20, 21, 600]] = True
+    values = acts.values().copy()
+    values[missing] = np.nan
+    corpus = acts.corpus.with_layer(LabelLayer("upos", codes, layer.vocabulary))
+    return replace(acts, array=values, corpus=corpus, missing=missing), (codes >= 0) & ~missing
+
+
+def binned(values: np.ndarray, bins: int) -> np.ndarray:
+    """Bins of equal frequency, naively: how many of the inner quantiles lie below each value."""
+    cuts = np.quantile(values, np.arange(1, bins) / bins, method="inverted_cdf")
+    return np.array([(cuts < value).sum() for value in values])
+
+
+def test_mean_and_std_equal_numpy() -> None:
+    acts, _ = with_holes()
+    values = acts.values()[acts.present].astype(np.float64)
+    assert rank("mean", acts).scores == pytest.approx(values.mean(axis=0), rel=1e-12, abs=1e-12)
+    assert rank("mean", acts, absolute=True).scores == pytest.approx(np.abs(values.mean(axis=0)), abs=1e-12)
+    found = rank("std", acts)
+    assert found.scores == pytest.approx(values.std(axis=0), rel=1e-12, abs=1e-12)
+    assert found.order.tolist() == np.argsort(-found.scores, kind="stable").tolist()
+    assert found.n_ranked == 32
+    assert found.details == {"words": 795, "left_out": {"no_activation": 5}, "constant": len(PLANTED.constant)}
+
+
+def test_std_keeps_its_digits_under_a_large_mean() -> None:
+    moved = ACTS.values() + np.float32(4096.0)
+    expected = moved.astype(np.float64).std(axis=0)
+    assert rank("std", replace(ACTS, array=moved)).scores == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+
+def test_f_equals_scikit_learn_and_scipy_also_for_one_label_against_the_rest() -> None:
+    acts, kept = with_holes()
+    values, codes = acts.values()[kept].astype(np.float64), acts.layer("upos").codes[kept]
+    varies = ~np.isin(np.arange(32), PLANTED.constant)
+    found = rank("f-statistic", acts, label="upos")
+    expected, _ = f_classif(values[:, varies], codes)
+    assert found.scores[varies] == pytest.approx(expected, rel=1e-9)
+    groups = [values[codes == code][:, 5] for code in range(4)]
+    assert found.scores[5] == pytest.approx(stats.f_oneway(*groups).statistic, rel=1e-9)
+    assert found.labels == LABELS
+    assert found.label_scores is not None
+    for code in range(4):
+        expected, _ = f_classif(values[:, varies], codes == code)
+        assert found.label_scores[code][varies] == pytest.approx(expected, rel=1e-9)
+    assert found.details["degrees_of_freedom"] == {
+        "scores": [3, len(codes) - 4],
+        "label_scores": [1, len(codes) - 2],
+    }
+    assert found.details["label_words"] == dict(zip(LABELS, np.bincount(codes).tolist(), strict=True))
+    assert sum(found.details["left_out"].values()) == acts.n_words - len(codes)
+
+
+@pytest.mark.parametrize("bins", [2, 7, 16])
+def test_mutual_information_equals_scikit_learn(bins: int) -> None:
+    acts, kept = with_holes()
+    values, codes = acts.values()[kept], acts.layer("upos").codes[kept]
+    found = rank("mutual-information", acts, label="upos", bins=bins)
+    assert found.label_scores is not None
+    for neuron in [n for n in range(32) if n not in PLANTED.constant]:
+        cut = binned(values[:, neuron], bins)
+        assert found.scores[neuron] == pytest.approx(mutual_info_score(codes, cut), abs=1e-12)
+        for code in range(4):
+            expected = mutual_info_score(codes == code, cut)
+            assert found.label_scores[code, neuron] == pytest.approx(expected, abs=1e-12)
+    assert found.details["sample"] == found.details["words"] == kept.sum()
+
+
+def test_equal_values_share_a_bin() -> None:
+    values = np.maximum(ACTS.values(), 1.0)
+    found = rank("mutual-information", replace(ACTS, array=values), label="upos")
+    for neuron in range(32):
+        expected = mutual_info_score(ACTS.layer("upos").codes, binned(values[:, neuron], 16))
+        if len(np.unique(values[:, neuron])) > 1:
+            assert found.scores[neuron] == pytest.approx(expected, abs=1e-12)
+    switches = (ACTS.values() > 0).astype(np.float32)
+    found = rank("mutual-information", replace(ACTS, array=switches), label="upos")
+    neuron = PLANTED.exclusive["NOUN"]
+    assert found.scores[neuron] == pytest.approx(
+        mutual_info_score(ACTS.layer("upos").codes, switches[:, neuron]), abs=1e-12
+    )
+
+
+def test_edges_come_from_a_seeded_sample_and_every_word_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = rank("mutual-information", ACTS, label="upos")
+    monkeypatch.setattr("onegrain.rankings.univariate.mutual_information.SAMPLE_WORDS", 300)
+    first, again, other = (rank("mutual-information", ACTS, label="upos", seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.scores, again.scores)
+    assert not np.array_equal(first.scores, other.scores)
+    assert first.details["sample"] == 300
+    assert first.details["words"] == 800
+    np.testing.assert_allclose(first.scores, exact.scores, atol=0.1)
+
+
+@pytest.mark.parametrize("method", ["f-statistic", "mutual-information"])
+def test_the_planted_neurons_come_first(method: str) -> None:
+    found = rank(method, ACTS, label="upos")
+    informative = PLANTED.informative
+    assert set(found.order[: len(informative)].tolist()) == informative
+    for label, neuron in PLANTED.exclusive.items():
+        assert neuron in found.label(label).order[:3]
+    assert set(found.order[-len(PLANTED.constant) :].tolist()) == set(PLANTED.constant)
+    assert np.isnan(found.scores[list(PLANTED.constant)]).all()
+    n_constant = len(PLANTED.constant)
+    assert (found.n_ranked, found.details["constant"]) == (32 - n_constant, n_constant)
+    assert found.label("NOUN").n_ranked == 32 - n_constant
+
+
+def test_the_planted_loud_neurons_move_most() -> None:
+    found = rank("std", ACTS)
+    assert set(found.order[: len(PLANTED.loud)].tolist()) == set(PLANTED.loud)
+    assert set(found.order[-len(PLANTED.constant) :].tolist()) == set(PLANTED.constant)
+    assert (found.scores[list(PLANTED.constant)] == 0.0).all()
+
+
+def test_a_neuron_that_a_label_decides_has_an_infinite_f_and_all_the_information(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", 7)
+    codes = ACTS.layer("upos").codes
+    values = ACTS.values().copy()
+    values[:, 9] = np.array([0.1, -0.3, 0.7, 1e6], dtype=np.float32)[codes]
+    told = replace(ACTS, array=values)
+    found = rank("f-statistic", told, label="upos")
+    assert (found.order[0], found.scores[9]) == (9, np.inf)
+    found.save(tmp_path / "f.parquet")
+    np.testing.assert_array_equal(Ranking.load(tmp_path / "f.parquet").scores, found.scores)
+    shares = np.bincount(codes) / len(codes)
+    information = rank("mutual-information", told, label="upos")
+    assert information.scores[9] == pytest.approx(-(shares * np.log(shares)).sum(), abs=1e-12)
+
+
+@pytest.mark.parametrize("method", LABEL)
+def test_the_order_of_neurons_and_the_blocks_of_words_change_nothing(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acts, _ = with_holes()
+    expected = rank(method, acts, label=LABEL[method])
+    moved = np.random.default_rng(0).permutation(32)
+    found = rank(method, replace(acts, array=acts.values()[:, moved]), label=LABEL[method])
+    np.testing.assert_array_equal(found.scores, expected.scores[moved])
+    monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", 3)
+    monkeypatch.setattr("onegrain.rankings.univariate.mutual_information.SAMPLE_BYTES", 4 * 800 * 5)
+    monkeypatch.setattr("onegrain.rankings.univariate.mutual_information.STEP", 3)
+    cut = rank(method, acts, label=LABEL[method])
+    np.testing.assert_allclose(cut.scores, expected.scores, rtol=1e-10, atol=1e-12)
+    if expected.label_scores is not None:
+        np.testing.assert_allclose(cut.label_scores, expected.label_scores, rtol=1e-10, atol=1e-12)
+    assert cut.details == expected.details
+
+
+@pytest.mark.parametrize("method", LABEL)
+def test_a_value_that_is_not_finite_is_refused(method: str) -> None:
+    values = ACTS.values().copy()
+    values[77, 13] = np.inf
+    with pytest.raises(ParameterError, match=r"1 activations .* layers\.1:1 at word 77"):
+        rank(method, replace(ACTS, array=values), label=LABEL[method])
+
+
+@pytest.mark.parametrize("method", ["f-statistic", "mutual-information"])
+def test_labels_that_tell_nothing_are_refused(method: str) -> None:
+    def labelled(labels: list[str | None]) -> Activations:
+        corpus = Corpus.from_sentences([["a", "b", "c"]], {"upos": [labels]})
+        return Activations.from_array(np.eye(3, dtype=np.float32), corpus)
+
+    with pytest.raises(LabelError, match=r"fewer than two labels to tell apart \(X\)"):
+        rank(method, labelled(["X", "X", None]), label="upos")
+    with pytest.raises(LabelError, match="the layers are: upos"):
+        rank(method, labelled(["X", "Y", None]), label="penn")
+    acts = labelled(["X", "Y", "Y"])
+    missing = np.array([True, False, False])
+    values = np.where(missing[:, None], np.float32(np.nan), np.eye(3, dtype=np.float32))
+    with pytest.raises(LabelError, match=r"no word labelled X .* extract with long=window"):
+        rank(method, replace(acts, array=values, missing=missing), label="upos")
+
+
+def test_other_refusals() -> None:
+    corpus = Corpus.from_sentences([["a", "b"]], {"upos": [["X", "Y"]]})
+    pair = Activations.from_array(np.eye(2, dtype=np.float32), corpus)
+    with pytest.raises(LabelError, match="has one word, so nothing varies within a label"):
+        rank("f-statistic", pair, label="upos")
+    nothing = replace(pair, array=np.full((2, 2), np.nan, np.float32), missing=np.ones(2, dtype=bool))
+    for method in ("mean", "std"):
+        with pytest.raises(ParameterError, match=r"no word .* has an activation"):
+            rank(method, nothing)
+    for bins in (1, 257, 4.0, True):
+        with pytest.raises(ParameterError, match="bins must be a whole number from 2 to 256"):
+            rank("mutual-information", ACTS, label="upos", bins=bins)
+    with pytest.raises(ParameterError, match="absolute must be true or false"):
+        rank("mean", ACTS, absolute="yes")
+    with pytest.raises(ParameterError, match="f-statistic needs a label layer"):
+        rank("f-statistic", ACTS)
+    with pytest.raises(ParameterError, match="std takes no label layer"):
+        rank("std", ACTS, label="upos")
