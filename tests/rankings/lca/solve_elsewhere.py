@@ -12,7 +12,8 @@ import torch
 
 import elsewhere  # noqa: F401
 import onegrain as og
-from onegrain.rankings.lca import memory, refinement, solver
+from onegrain.rankings import memory
+from onegrain.rankings.lca import refinement, solver
 
 
 def solve(device: str) -> dict[str, object]:
