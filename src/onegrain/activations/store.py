@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from sys import intern
 from typing import Any
@@ -55,6 +55,7 @@ JOURNAL = "journal.json"
 SHARDS = "activations/c/"
 SHARD_BYTES = 64 * 2**20
 LEAST_ROWS = 64
+SPANS = 10_000
 MOST_ROWS = 16384
 CHUNK_ROWS = 2048
 CHUNK_COLUMNS = 64
@@ -194,11 +195,7 @@ def _require_shards(folder: Folder, expected: int) -> None:
 def _read_corpus(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Corpus:
     ends = _array(files, "word_ends")
     text = _array(files, "words").tobytes()
-    begins = np.concatenate([[0], ends[:-1]])
-    words = tuple(
-        intern(text[begin:end].decode("utf-8", "surrogatepass"))
-        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
-    )
+    words = tuple(intern(text[start:stop].decode("utf-8", "surrogatepass")) for start, stop in _spans(ends))
     layers = {}
     for number, layer in enumerate(manifest["layers"]):
         codes = _array(files, f"labels/{number}")
@@ -206,6 +203,15 @@ def _read_corpus(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Cor
             raise ValueError(f"label layer {layer['name']!r} holds codes without a label")
         layers[layer["name"]] = LabelLayer(layer["name"], codes, tuple(layer["vocabulary"]))
     return Corpus(words, _array(files, "sentences"), layers, manifest["source"])
+
+
+def _spans(ends: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Where each word begins and ends; a list of all those numbers would take more memory than the words."""
+    start = 0
+    for at in range(0, len(ends), SPANS):
+        for stop in ends[at : at + SPANS].tolist():
+            yield start, stop
+            start = stop
 
 
 def _array(files: Mapping[str, bytes], name: str) -> np.ndarray:

@@ -103,7 +103,8 @@ def _compare(
 ) -> list[Side]:
     """Find the partners of all neurons, tile by tile; what is known of the neurons of each model."""
     sides: list[Side] = []
-    for tile in passes.tiles(spaces[0].size, [space.size for space in spaces[1:]]):
+    spare = turned.bytes_held if turned is not None else 0
+    for tile in passes.tiles(spaces[0].size, [space.size for space in spaces[1:]], spare=spare):
         products = pairs_of(spaces, tile, same_site=same_site, by_site=turned is not None)
         moments = passes.sums([*products, *(turned.products if turned else [])])
         for product, sums in moments.products:

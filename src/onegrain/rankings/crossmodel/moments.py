@@ -92,6 +92,11 @@ class Moments:
     sides: list[Side]
     products: list[tuple[Product, Tensor]]
 
+    def widen(self) -> None:
+        """Hold the products in float64, as merged ones are."""
+        for at, (product, sums) in enumerate(self.products):
+            self.products[at] = product, sums.double()
+
     def merge(self, other: Moments) -> None:
         """Take in the sums over other words; the products are float64 from then on.
 
@@ -105,7 +110,7 @@ class Moments:
         total = self.words + other.words
         weight = self.words * other.words / total
         apart = [theirs.mean - own.mean for own, theirs in zip(self.sides, other.sides, strict=True)]
-        merged = []
+        self.widen()
         for (product, own), (_, theirs) in zip(self.products, other.products, strict=True):
             left, right = (
                 torch.from_numpy(_part(apart[model], self.sides[model], neurons)).to(own.device)
@@ -114,14 +119,12 @@ class Moments:
                     (product.right, product.right_neurons),
                 )
             )
-            sums = own if own.dtype == torch.float64 else own.double()
-            sums.add_(theirs).addr_(left, right, alpha=weight)
-            merged.append((product, sums))
+            own.add_(theirs).addr_(left, right, alpha=weight)
         for side, more, d in zip(self.sides, other.sides, apart, strict=True):
             side.mean = side.mean + d * (other.words / total)
             side.squares = side.squares + more.squares + weight * d**2
             side.constant = side.constant & more.constant & (side.first == more.first)
-        self.words, self.products = total, merged
+        self.words = total
 
 
 def _part(values: np.ndarray, side: Side, neurons: slice) -> np.ndarray:

@@ -119,6 +119,12 @@ class Rotations:
         self._best = np.full((options.draws, len(spaces) - 1, spaces[0].size), -np.inf)
 
     @property
+    def bytes_held(self) -> int:
+        """What the sites' products and one rotation take, besides the products of the ranked neurons."""
+        widths = [product.shape[1] for product in self.products]
+        return sum(12 * width**2 for width in widths) + 4 * 8 * max(widths) ** 2
+
+    @property
     def products(self) -> list[Product]:
         """What is needed besides the products of the ranked neurons with each site."""
         return [

@@ -119,10 +119,12 @@ class Passes:
         found: Moments | None = None
         with self._progress(what, n_words, "words") as advance:
             for shard in self._engine.stream(partial(_begin, work, torch.get_num_threads()), shards, advance):
-                if found is None:
-                    found = shard
-                else:
+                if found is not None:
                     found.merge(shard)
+                    continue
+                found = shard
+                if len(shards) > 1:  # before there is a second beside it
+                    found.widen()
         assert found is not None, "there are no words"
         return found
 
