@@ -37,11 +37,24 @@ def neurox(sentences: int, folder: Path):
         shutil.rmtree(ours, ignore_errors=True)
         return seconds(lambda: og.extract(model, og.read_corpus(text), ours, sites=SITES))
 
+    @torch.inference_mode()
+    def least() -> None:
+        """What no extractor does without: load the model, and run it over these words."""
+        alone = og.load_model(model).model
+        for batch in batches:
+            alone(**batch)
+
+    batches = batches_of(og.load_model(model), words, folder, SITES)
     run_ours()
     peer, own = alternating(run_theirs, run_ours)
+    bare = [seconds(least) for _ in peer]
     found, mine = og.import_neurox(theirs, folder / "theirs.zarr", corpus=words), og.open_activations(ours)
     differ = float(np.abs(found.values() - mine.values()).max())
-    figures = beside(peer, own, words.n_words) | {"most_that_values_differ": differ}
+    figures = beside(peer, own, words.n_words) | {
+        "most_that_values_differ": differ,
+        "load_and_forward_seconds": bare,
+        "ratio_of_load_and_forward": median(peer) / median(bare),
+    }
     return median(peer) / median(own), figures
 
 
