@@ -106,8 +106,7 @@ def _weighted(
     sums = torch.zeros(2 + 3 * models * partners, *shape, dtype=torch.float64, device=device)
     counted = np.zeros((len(weights), 1))
     spans = [neurons, *(slice(0, one.n_neurons) for one in passes.models[1:])]
-    n_words = int(passes.among.sum())
-    scales = [_standard(side.at(span), n_words, device) for side, span in zip(sides, spans, strict=True)]
+    scales = [_standard(side.at(span), passes.n_words, device) for side, span in zip(sides, spans, strict=True)]
     sentence = passes.models[0].corpus.sentence_of_word
     with passes.told("bootstrap") as advance:
         words = (0, passes.models[0].n_words)

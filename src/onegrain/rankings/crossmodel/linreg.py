@@ -17,7 +17,7 @@ from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.comparing import pairs_of, require_comparable
 from onegrain.rankings.crossmodel.moments import Moments, Product, Side
 from onegrain.rankings.crossmodel.options import COMPARE
-from onegrain.rankings.crossmodel.passes import Passes, require_words
+from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.whitening import whitened
 from onegrain.rankings.request import Request
 
@@ -80,15 +80,7 @@ def linreg(request: Request) -> Ranking:
     require_comparable("linreg", models, same_site=same_site)
     spaces = [one.space for one in models]
     widest = max(pair.shape[1] for pair in pairs_of(spaces, slice(0, own.n_neurons), same_site=same_site))
-    among = require_words(models, widest + 2, f"linreg (least squares on {widest} neurons and an intercept)")
-    passes = Passes(
-        models,
-        among,
-        engine=request.engine,
-        device=request.device,
-        memory=request.memory,
-        progress=request.progress,
-    )
+    passes = Passes.of(request, widest + 2, f"linreg (least squares on {widest} neurons and an intercept)")
     fit = _Fit(passes, spaces, same_site=same_site)
     for group in fit.groups():
         fit.take(group)
@@ -106,7 +98,7 @@ def linreg(request: Request) -> Ranking:
             "rank": fit.rank,
             "constant": int(np.isnan(fit.r2[0]).sum()),
             "constant_in_others": fit.constant,
-            "words": int(among.sum()),
+            "words": passes.n_words,
         },
     )
 

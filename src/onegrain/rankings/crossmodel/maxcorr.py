@@ -13,7 +13,7 @@ from onegrain.rankings.crossmodel.comparing import pairs_of, require_comparable
 from onegrain.rankings.crossmodel.moments import Side
 from onegrain.rankings.crossmodel.null import Rotations, permutations
 from onegrain.rankings.crossmodel.partners import Partners
-from onegrain.rankings.crossmodel.passes import Passes, require_words
+from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.request import Request
 
 __all__ = ["maxcorr", "mincorr"]
@@ -55,15 +55,7 @@ def _correlate(method: str, reduce: np.ufunc, request: Request) -> Ranking:
     models = (own, *request.others)
     same_site = options.compare == "same-site"
     require_comparable(method, models, same_site=same_site)
-    among = require_words(models, 2, f"{method} (a correlation)")
-    passes = Passes(
-        models,
-        among,
-        engine=request.engine,
-        device=request.device,
-        memory=request.memory,
-        progress=request.progress,
-    )
+    passes = Passes.of(request, 2, f"{method} (a correlation)")
     found = Partners(len(request.others), own.n_neurons, options.partners, signed=options.signed)
     spaces = [one.space for one in models]
     turned = Rotations(spaces, reduce, options, request.seed) if options.null == "rotation" else None
@@ -76,7 +68,7 @@ def _correlate(method: str, reduce: np.ufunc, request: Request) -> Ranking:
         "partners": _partners(found),
         "constant": int(sides[0].constant.sum()),
         "constant_in_others": [int(side.constant.sum()) for side in sides[1:]],
-        "words": int(among.sum()),
+        "words": passes.n_words,
     }
     ranked = scores
     if options.null != "none":

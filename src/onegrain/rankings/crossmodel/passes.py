@@ -18,6 +18,7 @@ from onegrain.errors import ParameterError
 from onegrain.rankings.blocks import BLOCK_ROWS
 from onegrain.rankings.crossmodel.moments import Moments, Product, moments_of
 from onegrain.rankings.memory import open_device, say_size
+from onegrain.rankings.request import Request
 
 __all__ = ["SHARD_ROWS", "Passes", "require_words"]
 
@@ -42,7 +43,10 @@ def require_words(models: Sequence[Activations], least: int, why: str) -> np.nda
         models[0].require_same_words(other)
     among = np.logical_and.reduce([one.present for one in models])
     if among.sum() < least:
-        raise ParameterError(f"{why} needs at least {least} words, and {int(among.sum())} are there")
+        raise ParameterError(
+            f"{why} needs at least {least} words, and {int(among.sum())} are there; read more text, "
+            "or restrict the sites"
+        )
     return among
 
 
@@ -97,13 +101,35 @@ class Passes:
         self._engine = engine or LocalEngine()
         self._progress = progress
 
+    @classmethod
+    def of(cls, request: Request, least: int, why: str) -> Passes:
+        """Over the words that have an activation in all models of a request, in the way that it asks for.
+
+        Raises:
+            MismatchError, ParameterError: see :func:`require_words`.
+        """
+        models = (request.activations, *request.others)
+        return cls(
+            models,
+            require_words(models, least, why),
+            engine=request.engine,
+            device=request.device,
+            memory=request.memory,
+            progress=request.progress,
+        )
+
+    @property
+    def n_words(self) -> int:
+        """How many words count."""
+        return int(self.among.sum())
+
     def on(self, models: Sequence[Activations]) -> Passes:
         """The same over other models on the same words, in this process."""
         return Passes(models, self.among, device=str(self.device), memory=self.memory, progress=self._progress)
 
     def told(self, what: str) -> AbstractContextManager[Callable[[int], None]]:
         """Gives a function that is told of the words of a pass as they are done."""
-        return self._progress(what, int(self.among.sum()), "words")
+        return self._progress(what, self.n_words, "words")
 
     def sums(
         self, products: Sequence[Product], *, dtype: torch.dtype = torch.float32, what: str = "correlations"

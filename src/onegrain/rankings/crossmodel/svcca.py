@@ -16,7 +16,7 @@ from onegrain.core.space import NeuronSpace, some_of
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.comparing import require_comparable
 from onegrain.rankings.crossmodel.moments import Moments, Product
-from onegrain.rankings.crossmodel.passes import Passes, require_words
+from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.similarity import require_variance
 from onegrain.rankings.crossmodel.whitening import canonical, principal
 from onegrain.rankings.request import Request
@@ -76,15 +76,8 @@ def svcca(request: Request) -> Ranking:
     sides = _sides(request)
     widths = [side.n_neurons for side in sides]
     why = f"svcca (canonical correlations of {widths[0]} and {widths[1]} neurons)"
-    among = require_words(sides, sum(widths) + 1, why)
-    passes = Passes(
-        sides,
-        among,
-        engine=request.engine,
-        device=request.device,
-        memory=request.memory,
-        progress=request.progress,
-    )
+    made = replace(request, activations=sides[0], others=sides[1:], options=replace(options, directions=None))
+    passes = Passes.of(made, sum(widths) + 1, why)
     passes.require_room("the products of both sites", MATRIX_BYTES * (widths[0] ** 2 + widths[1] ** 2))
     first, second = (slice(0, width) for width in widths)
     asked = [Product(0, first, 0, first), Product(1, second, 1, second), Product(0, first, 1, second)]
@@ -92,7 +85,6 @@ def svcca(request: Request) -> Ranking:
     encoder, correlations, kept = _encoder(moments, sides, options.variance)
     decoder = (encoder.T @ moments.products[0][1]) / moments.words
     signs = decoder.gather(1, decoder.abs().argmax(dim=1, keepdim=True)).sign()
-    made = replace(request, activations=sides[0], others=sides[1:], options=replace(options, directions=None))
     site = sides[0].space.sites[0]
     found = Directions(
         site=site,
