@@ -50,7 +50,8 @@ def row(words: int) -> Row:
     return Row(ids=steps, positions=steps, counts=np.ones(words, dtype=np.int64), words=steps)
 
 
-def test_a_site_that_is_passed_twice_is_refused(models):
+@pytest.mark.parametrize("known", [True, False], ids=["put at once", "put at the end"])
+def test_a_site_that_is_passed_twice_is_refused(models, known):
     model = models["bert"].model
     point = SitePoint("layers.0", "encoder.layer.0")
     space, into = NeuronSpace(("layers.0",), (16,)), np.zeros((2, 16), dtype=np.float32)
@@ -58,7 +59,7 @@ def test_a_site_that_is_passed_twice_is_refused(models):
     def refuse(*about):
         raise AssertionError
 
-    taken = taking.Taking([point], space, [row(2)], into, 0, refuse)
+    taken = taking.Taking([point], space, [row(2)], into if known else None, 0, refuse)
     ids = torch.tensor([[1, 5]])
     with editing(model, taken.edits()), torch.inference_mode():
         model(input_ids=ids)

@@ -72,10 +72,10 @@ class Taking:
                 not finite.
         """
         for point in self._points:
-            if point.name in self._waiting:
-                self._put(point, self._waiting[point.name], into)
-            elif point.name in self._record or point.name not in self._passed:
+            if point.name in self._record or point.name not in self._passed:
                 self._put(point, self._chosen(self._recorded(point)), into)
+            elif point.name in self._waiting:
+                self._put(point, self._waiting[point.name], into)
 
     def _look(self, point: SitePoint, value: Tensor) -> Tensor:
         if point.name in self._passed or tuple(value.shape[:-1]) != self._shape:
