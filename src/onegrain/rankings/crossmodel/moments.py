@@ -65,7 +65,7 @@ class Side:
 
     def at(self, neurons: slice) -> Side:
         """The same of some of the neurons."""
-        part = slice(neurons.start - self.neurons.start, neurons.stop - self.neurons.start)
+        part = _within(neurons, self.neurons)
         held = (self.mean, self.squares, self.constant, self.first)
         return Side(neurons, *(values[part] for values in held))
 
@@ -113,7 +113,7 @@ class Moments:
         self.widen()
         for (product, own), (_, theirs) in zip(self.products, other.products, strict=True):
             left, right = (
-                torch.from_numpy(_part(apart[model], self.sides[model], neurons)).to(own.device)
+                torch.from_numpy(apart[model][_within(neurons, self.sides[model].neurons)]).to(own.device)
                 for model, neurons in (
                     (product.left, product.left_neurons),
                     (product.right, product.right_neurons),
@@ -127,8 +127,9 @@ class Moments:
         self.words = total
 
 
-def _part(values: np.ndarray, side: Side, neurons: slice) -> np.ndarray:
-    return values[neurons.start - side.neurons.start : neurons.stop - side.neurons.start]
+def _within(neurons: slice, span: slice) -> slice:
+    """Where neurons are among those of a span that holds them."""
+    return slice(neurons.start - span.start, neurons.stop - span.start)
 
 
 def moments_of(
@@ -244,4 +245,4 @@ class _Centre:
 
 def _columns(values: Tensor | None, neurons: slice, span: slice) -> Tensor:
     assert values is not None, "a product of a model that was not read"
-    return values[:, neurons.start - span.start : neurons.stop - span.start]
+    return values[:, _within(neurons, span)]

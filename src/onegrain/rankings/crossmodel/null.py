@@ -137,17 +137,18 @@ class Rotations:
     def take(self, moments: Moments) -> None:
         """Take in the sums of some of the ranked neurons."""
         squares = {(p.left, p.left_neurons.start): sums for p, sums in moments.products if p.left == p.right}
-        crossed = [(product, sums.float()) for product, sums in moments.products if product.left == 0]
-        for product, sums in crossed:
+        for product, sums in moments.products:
+            if product.left != 0:
+                continue
             site = product.right, product.right_neurons.start
-            gram = squares[site].float()
+            gram, crossed = squares[site].float(), sums.float()
+            own = moments.sides[0].at(product.left_neurons)
             for draw in range(self._options.draws):
                 rng = np.random.default_rng([self._seed, draw, *site])
                 turn = torch.from_numpy(random_rotation(len(gram), rng)).to(
                     device=gram.device, dtype=gram.dtype
                 )
-                own = moments.sides[0].at(product.left_neurons)
-                self._improve(draw, product, sums @ turn, _deviations(gram, turn), own.squares)
+                self._improve(draw, product, crossed @ turn, _deviations(gram, turn), own.squares)
 
     def finish(self) -> Null:
         """The null of all neurons that were taken in; where a neuron is constant its draws mean nothing."""
