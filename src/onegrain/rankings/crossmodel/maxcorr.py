@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from onegrain.core.ranking import Ranking, order_by_score
-from onegrain.core.space import NeuronSpace
 from onegrain.rankings.crossmodel.bootstrap import score_intervals
-from onegrain.rankings.crossmodel.comparing import pairs_of, require_comparable
-from onegrain.rankings.crossmodel.moments import Side
+from onegrain.rankings.crossmodel.comparing import require_comparable
+from onegrain.rankings.crossmodel.matching import find_partners
 from onegrain.rankings.crossmodel.null import Rotations, permutations
 from onegrain.rankings.crossmodel.partners import Partners
 from onegrain.rankings.crossmodel.passes import Passes
@@ -57,9 +56,12 @@ def _correlate(method: str, reduce: np.ufunc, request: Request) -> Ranking:
     require_comparable(method, models, same_site=same_site)
     passes = Passes.of(request, 2, f"{method} (a correlation)")
     found = Partners(len(request.others), own.n_neurons, options.partners, signed=options.signed)
-    spaces = [one.space for one in models]
-    turned = Rotations(spaces, reduce, options, request.seed) if options.null == "rotation" else None
-    sides = _compare(passes, spaces, found, turned, same_site=same_site)
+    turned = (
+        Rotations([one.space for one in models], reduce, options, request.seed)
+        if options.null == "rotation"
+        else None
+    )
+    sides = find_partners(passes, found, same_site=same_site, turned=turned)
     scores = reduce.reduce(found.scores, axis=0)
     details = {
         "models": [other.describe() for other in request.others],
@@ -88,24 +90,6 @@ def _correlate(method: str, reduce: np.ufunc, request: Request) -> Ranking:
         provenance=request.provenance(method),
         details=details,
     )
-
-
-def _compare(
-    passes: Passes, spaces: list[NeuronSpace], found: Partners, turned: Rotations | None, *, same_site: bool
-) -> list[Side]:
-    """Find the partners of all neurons, tile by tile; what is known of the neurons of each model."""
-    sides: list[Side] = []
-    spare = turned.bytes_held if turned is not None else 0
-    for tile in passes.tiles(spaces[0].size, [space.size for space in spaces[1:]], spare=spare):
-        products = pairs_of(spaces, tile, same_site=same_site, by_site=turned is not None)
-        moments = passes.sums([*products, *(turned.products if turned else [])])
-        for product, sums in moments.products:
-            if product.left == 0:
-                found.take(moments, product, sums)
-        if turned is not None:
-            turned.take(moments)
-        sides.append(moments.sides[0])
-    return [Side.joined(sides), *moments.sides[1:]]
 
 
 def _partner(found: Partners, reduce: np.ufunc) -> dict[str, list[Any]]:

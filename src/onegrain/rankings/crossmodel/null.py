@@ -21,7 +21,7 @@ from torch import Tensor
 
 from onegrain.core.activations import Activations
 from onegrain.core.space import NeuronSpace
-from onegrain.rankings.crossmodel.comparing import pairs_of
+from onegrain.rankings.crossmodel.matching import find_partners
 from onegrain.rankings.crossmodel.moments import Moments, Product
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
@@ -174,18 +174,17 @@ def _deviations(gram: Tensor, turn: Tensor) -> Tensor:
 def permutations(passes: Passes, reduce: np.ufunc, options: CorrelationOptions, seed: int) -> Null:
     """The permutation null: one pass over the words, in this process, for each draw."""
     own, others = passes.models[0], passes.models[1:]
-    spaces = [one.space for one in passes.models]
     table = own.array if isinstance(own.array, np.ndarray) and own.columns is None else _copied(own)
     scores = np.empty((options.draws, own.n_neurons))
     for draw in range(options.draws):
         moved = permuted(own, table, passes.among, np.random.default_rng([seed, draw]))
-        again = passes.on((moved, *others))
         found = Partners(len(others), own.n_neurons, 1, signed=options.signed)
-        for tile in again.tiles(own.n_neurons, [one.n_neurons for one in others]):
-            pairs = pairs_of(spaces, tile, same_site=options.compare == "same-site")
-            moments = again.sums(pairs, what=f"permutation {draw + 1} of {options.draws}")
-            for product, sums in moments.products:
-                found.take(moments, product, sums)
+        find_partners(
+            passes.on((moved, *others)),
+            found,
+            same_site=options.compare == "same-site",
+            what=f"permutation {draw + 1} of {options.draws}",
+        )
         scores[draw] = reduce.reduce(found.scores, axis=0)
     return Null("permutation", scores)
 
