@@ -467,10 +467,8 @@ def test_show_lists_the_modules_of_an_unknown_architecture(run: Run, tmp_path: P
 
 
 def test_rank_names_every_method_without_loading_them(run: Run) -> None:
-    from onegrain.cli import rank as verb
     from onegrain.rankings import METHODS
 
-    assert tuple(METHODS) == verb.METHODS
     code, out, _ = run("rank", "--help")
     assert code == 0
     assert all(name in "".join(out.split()) for name in METHODS)

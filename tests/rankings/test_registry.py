@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from onegrain.core.ranking import Ranking, order_by_score
 from onegrain.errors import ParameterError
-from onegrain.rankings import METHODS, rank
+from onegrain.rankings import METHODS, Method, Request, rank, registry
 from planted import plant
 
 ACTS = plant(20).activations
@@ -52,3 +55,54 @@ def test_random_orders_are_uniform() -> None:
 def test_refusals(name: str, given: dict, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         rank(name, ACTS, **given)
+
+
+class Plugin:
+    """An entry point of another package, as importlib.metadata gives it."""
+
+    def __init__(self, name: str, value: object) -> None:
+        self.name, self.value, self._object = name, f"elsewhere:{name}", value
+
+    def load(self) -> object:
+        if isinstance(self._object, Exception):
+            raise self._object
+        return self._object
+
+
+def loudest(request: Request) -> Ranking:
+    scores = np.abs(request.activations.values()).max(axis=0).astype(np.float64)
+    return Ranking(
+        method="loudest",
+        space=request.activations.space,
+        order=order_by_score(scores),
+        scores=scores,
+        n_ranked=len(scores),
+        provenance=request.provenance("loudest"),
+    )
+
+
+LOUDEST = Method(name="loudest", summary="greatest absolute activation", function=loudest)
+
+
+def test_a_method_of_another_package_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = [Plugin("gone", ImportError("no module named gone")), Plugin("odd", "not a method")]
+    plugins = [Plugin("loudest", LOUDEST), *broken]
+    monkeypatch.setattr(registry, "METHODS", registry._Methods())
+    monkeypatch.setattr(registry, "entry_points", lambda group: plugins if group == "onegrain.methods" else [])
+    ranking = rank("loudest", ACTS)
+    assert ranking.order[0] == np.abs(ACTS.values()).max(axis=0).argmax()
+    assert list(registry.METHODS)[-3:] == ["gone", "loudest", "odd"]
+    with pytest.raises(ParameterError, match="'gone' of elsewhere:gone cannot be loaded"):
+        rank("gone", ACTS)
+    with pytest.raises(ParameterError, match="'odd' and is not a Method of that name"):
+        rank("odd", ACTS)
+
+
+def test_a_method_is_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "METHODS", registry._Methods())
+    assert registry.register(LOUDEST) is LOUDEST
+    assert rank("loudest", ACTS).method == "loudest"
+    with pytest.raises(ParameterError, match="a ranking method 'loudest' already"):
+        registry.register(LOUDEST)
+    with pytest.raises(ParameterError, match="a ranking method 'lca' already"):
+        registry.register(replace(LOUDEST, name="lca"))

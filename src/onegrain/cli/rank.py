@@ -21,28 +21,16 @@ from onegrain.cli.pairs import parameters_from
 from onegrain.cli.reading import Columns, Format, Labels, Limit, Lower, Target, corpus_from
 from onegrain.cli.running import Address, EngineName, Workers
 from onegrain.cli.wording import Aggregate, BatchSize, Long, Side
+from onegrain.rankings.registry import BUILT_IN
 
 if TYPE_CHECKING:
     from onegrain.core.activations import Activations
 
 NAME = "rank"
-METHODS = (
-    "lca",
-    "maxcorr",
-    "mincorr",
-    "linreg",
-    "svcca",
-    "mean",
-    "std",
-    "f-statistic",
-    "mutual-information",
-    "random",
-)
-"""The names of ``onegrain.rankings.METHODS``, which is not loaded for help."""
 
 
 def run(
-    method: Annotated[str, typer.Argument(help=f"{', '.join(METHODS[:-1])} or {METHODS[-1]}.")],
+    method: Annotated[str, typer.Argument(help=f"{', '.join(BUILT_IN)}, or one of an installed plug-in.")],
     store: Annotated[
         str,
         typer.Argument(

@@ -1,8 +1,46 @@
-"""Rank neurons: one module a method, one registry, one record."""
+"""Rank neurons: one module a method, one registry, one record.
 
-from onegrain.rankings.crossmodel.similarity import similarity
-from onegrain.rankings.lca.stability import stability
-from onegrain.rankings.registry import METHODS, method, rank
-from onegrain.rankings.request import Method, Request
+Names are loaded when they are first used, so the registry's names are there without torch.
+"""
 
-__all__ = ["METHODS", "Method", "Request", "method", "rank", "similarity", "stability"]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from onegrain.rankings.registry import METHODS, method, register
+
+if TYPE_CHECKING:
+    from onegrain.rankings.crossmodel.similarity import similarity
+    from onegrain.rankings.lca.stability import stability
+    from onegrain.rankings.request import Method, NoOptions, Request
+    from onegrain.rankings.run import rank
+
+_HOMES = {
+    "Method": "onegrain.rankings.request",
+    "NoOptions": "onegrain.rankings.request",
+    "Request": "onegrain.rankings.request",
+    "rank": "onegrain.rankings.run",
+    "similarity": "onegrain.rankings.crossmodel.similarity",
+    "stability": "onegrain.rankings.lca.stability",
+}
+
+__all__ = [
+    "METHODS",
+    "Method",
+    "NoOptions",
+    "Request",
+    "method",
+    "rank",
+    "register",
+    "similarity",
+    "stability",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'onegrain.rankings' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

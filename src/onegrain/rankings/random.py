@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from onegrain.core.ranking import Ranking
-from onegrain.rankings.request import Request
+from onegrain.rankings.request import Method, Request
 
-__all__ = ["random"]
+__all__ = ["METHOD", "random"]
 
 
 def random(request: Request) -> Ranking:
@@ -24,3 +24,6 @@ def random(request: Request) -> Ranking:
         n_ranked=size,
         provenance=request.provenance("random"),
     )
+
+
+METHOD = Method(name="random", summary="a seeded random order: the baseline of every curve", function=random)

@@ -19,9 +19,9 @@ from onegrain.rankings.crossmodel.moments import Moments, Product, Side
 from onegrain.rankings.crossmodel.options import COMPARE
 from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.whitening import whitened
-from onegrain.rankings.request import Request
+from onegrain.rankings.request import Method, Request
 
-__all__ = ["REDUCE", "LinregOptions", "linreg"]
+__all__ = ["METHOD", "REDUCE", "LinregOptions", "linreg"]
 
 REDUCE: Mapping[str, Callable[..., Any]] = {
     "worst": np.minimum.reduce,
@@ -174,3 +174,15 @@ def _explained(side: Side, sums: Tensor, predictors: Tensor) -> Float64[np.ndarr
     with np.errstate(divide="ignore", invalid="ignore"):
         found = torch.cat(parts).cpu().numpy() / side.squares
     return np.where(side.constant, np.nan, np.minimum(found, 1.0))
+
+
+METHOD = Method(
+    name="linreg",
+    summary="how well all neurons of another model together predict it [Dalvi19, Bau19]",
+    function=linreg,
+    options=LinregOptions,
+    needs_others=True,
+    takes_memory=True,
+    takes_device=True,
+    takes_engine=True,
+)

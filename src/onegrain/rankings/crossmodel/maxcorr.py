@@ -11,11 +11,12 @@ from onegrain.rankings.crossmodel.bootstrap import score_intervals
 from onegrain.rankings.crossmodel.comparing import require_comparable
 from onegrain.rankings.crossmodel.matching import find_partners
 from onegrain.rankings.crossmodel.null import Rotations, permutations
+from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
 from onegrain.rankings.crossmodel.passes import Passes
-from onegrain.rankings.request import Request
+from onegrain.rankings.request import Method, Request
 
-__all__ = ["maxcorr", "mincorr"]
+__all__ = ["MAXCORR", "MINCORR", "maxcorr", "mincorr"]
 
 
 def maxcorr(request: Request) -> Ranking:
@@ -121,3 +122,27 @@ def _numbers(values: np.ndarray) -> list[Any]:
 def _listed(values: np.ndarray, known: np.ndarray) -> list[Any]:
     """The values as a list, None where unknown."""
     return [value if keep else None for value, keep in zip(values.tolist(), known.tolist(), strict=True)]
+
+
+MAXCORR = Method(
+    name="maxcorr",
+    summary="highest correlation with any neuron of another model [Dalvi19, Bau19]",
+    function=maxcorr,
+    options=CorrelationOptions,
+    needs_others=True,
+    takes_memory=True,
+    takes_device=True,
+    takes_engine=True,
+)
+
+
+MINCORR = Method(
+    name="mincorr",
+    summary="lowest over the other models of the highest correlation with any neuron [Bau19]",
+    function=mincorr,
+    options=CorrelationOptions,
+    needs_others=True,
+    takes_memory=True,
+    takes_device=True,
+    takes_engine=True,
+)

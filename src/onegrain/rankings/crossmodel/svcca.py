@@ -19,9 +19,9 @@ from onegrain.rankings.crossmodel.moments import Moments, Product
 from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.similarity import require_variance
 from onegrain.rankings.crossmodel.whitening import canonical, principal
-from onegrain.rankings.request import Request
+from onegrain.rankings.request import Method, Request
 
-__all__ = ["SvccaOptions", "svcca"]
+__all__ = ["METHOD", "SvccaOptions", "svcca"]
 
 MATRIX_BYTES = 8 + 8 + 8 + 32
 """Of one element of a site's matrix: two sums, a basis, and what eigenvectors take."""
@@ -150,3 +150,15 @@ def _encoder(
     rotation, correlations = canonical(bases[0], moments.products[2][1], bases[1])
     encoder = bases[0] @ rotation * moments.words**0.5
     return encoder, correlations.cpu().numpy(), [basis.shape[1] for basis in bases]
+
+
+METHOD = Method(
+    name="svcca",
+    summary="directions of a site that another model has too, instead of neurons [Raghu17]",
+    function=svcca,
+    options=SvccaOptions,
+    needs_others=True,
+    takes_memory=True,
+    takes_device=True,
+    takes_engine=True,
+)

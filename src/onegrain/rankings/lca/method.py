@@ -24,9 +24,9 @@ from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.search import search
 from onegrain.rankings.lca.solver import SolverOptions, working_bytes
 from onegrain.rankings.memory import Memory
-from onegrain.rankings.request import Request
+from onegrain.rankings.request import Method, Request
 
-__all__ = ["lca"]
+__all__ = ["METHOD", "lca"]
 
 
 def lca(request: Request) -> Ranking:
@@ -151,3 +151,15 @@ def _control(
     (probe,), _ = solver.solve(Penalties.of(pair), options.tolerance)
     found = accuracy(predict(test.values, [(probe, None)])[0], test.codes)
     return {"layer": name, "accuracy": found, "selectivity": evaluation["full"]["accuracy"] - found}
+
+
+METHOD = Method(
+    name="lca",
+    summary="weights of an elastic-net probe for a label layer [Dalvi19]",
+    function=lca,
+    options=LcaOptions,
+    needs_label=True,
+    takes_heldout=True,
+    takes_memory=True,
+    takes_device=True,
+)

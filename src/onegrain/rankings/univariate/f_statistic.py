@@ -10,11 +10,11 @@ from jaxtyping import Float64
 
 from onegrain.core.ranking import Ranking, order_by_score
 from onegrain.errors import LabelError
-from onegrain.rankings.request import Request
+from onegrain.rankings.request import Method, Request
 from onegrain.rankings.univariate.spread import Spread, spreads
 from onegrain.rankings.univariate.words import labelled_words
 
-__all__ = ["f_statistic"]
+__all__ = ["METHOD", "f_statistic"]
 
 
 def f_statistic(request: Request) -> Ranking:
@@ -82,3 +82,11 @@ def _against_the_rest(groups: Sequence[Spread]) -> list[tuple[Spread, Spread]]:
     before = list(accumulate(groups[:-1], Spread.merged, initial=nothing))
     behind = list(accumulate(groups[:0:-1], Spread.merged, initial=nothing))[::-1]
     return [(group, first.merged(last)) for group, first, last in zip(groups, before, behind, strict=True)]
+
+
+METHOD = Method(
+    name="f-statistic",
+    summary="variance between the labels against the variance within them",
+    function=f_statistic,
+    needs_label=True,
+)

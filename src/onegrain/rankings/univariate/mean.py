@@ -9,11 +9,11 @@ import numpy as np
 
 from onegrain.core.ranking import Ranking, order_by_score
 from onegrain.errors import ParameterError
-from onegrain.rankings.request import Request
+from onegrain.rankings.request import Method, Request
 from onegrain.rankings.univariate.spread import Spread, spreads
 from onegrain.rankings.univariate.words import words_with_activation
 
-__all__ = ["MeanOptions", "mean", "std"]
+__all__ = ["MEAN", "STD", "MeanOptions", "mean", "std"]
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,14 @@ def _ranking(method: str, request: Request, scores: np.ndarray, details: dict[st
         provenance=request.provenance(method),
         details=details,
     )
+
+
+MEAN = Method(
+    name="mean",
+    summary="mean activation, or its absolute value",
+    function=mean,
+    options=MeanOptions,
+)
+
+
+STD = Method(name="std", summary="standard deviation over the words", function=std)

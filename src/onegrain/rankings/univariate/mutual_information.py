@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from onegrain.core.ranking import Ranking, order_by_score
 from onegrain.errors import ParameterError
-from onegrain.rankings.request import Request
+from onegrain.rankings.request import Method, Request
 from onegrain.rankings.univariate.words import CountedWords, labelled_words
 
-__all__ = ["MutualInformationOptions", "mutual_information"]
+__all__ = ["METHOD", "MutualInformationOptions", "mutual_information"]
 
 SAMPLE_WORDS = 16384
 """Words from which the edges of the bins come, at most."""
@@ -172,3 +172,12 @@ def _terms(cells: np.ndarray, with_label: np.ndarray, in_bin: np.ndarray, total:
     expected = with_label * in_bin / total
     ratio = np.divide(cells, expected, out=np.ones_like(cells), where=cells > 0)
     return cells / total * np.log(ratio)
+
+
+METHOD = Method(
+    name="mutual-information",
+    summary="mutual information of the label and the neuron's value in bins, in nats",
+    function=mutual_information,
+    options=MutualInformationOptions,
+    needs_label=True,
+)
