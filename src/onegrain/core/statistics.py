@@ -6,7 +6,7 @@ import numpy as np
 
 from onegrain.errors import ParameterError
 
-__all__ = ["bootstrap_interval", "bootstrap_ratio", "draw_weights"]
+__all__ = ["bootstrap_interval", "bootstrap_ratio", "draw_weights", "quantile_interval"]
 
 DRAW_BYTES = 32 * 2**20
 
@@ -60,12 +60,8 @@ def bootstrap_ratio(
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = (weights @ flat) / (weights @ parts)
         ratios[start : start + len(weights)] = np.where(np.isfinite(ratio), ratio, np.nan)
-    bounds = np.full((2, flat.shape[1]), np.nan)
-    known = ~np.isnan(ratios).all(axis=0)
-    tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
-    bounds[:, known] = np.nanquantile(ratios[:, known], tails, axis=0)
-    shaped = bounds.reshape((2, *above.shape[1:]))
-    return shaped[0], shaped[1]
+    low, high = quantile_interval(ratios, level)
+    return low.reshape(above.shape[1:]), high.reshape(above.shape[1:])
 
 
 def bootstrap_interval(
@@ -79,6 +75,18 @@ def bootstrap_interval(
     ones = np.ones(np.asarray(values).shape)
     low, high = bootstrap_ratio(values, ones, resamples=resamples, level=level, seed=seed)
     return float(low), float(high)
+
+
+def quantile_interval(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """The (1 - level) / 2 and (1 + level) / 2 quantiles of (draws, values), over the draws that are not NaN.
+
+    float64 (values,), both NaN where every draw is.
+    """
+    bounds = np.full((2, draws.shape[1]), np.nan)
+    known = ~np.isnan(draws).all(axis=0)
+    tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
+    bounds[:, known] = np.nanquantile(draws[:, known], tails, axis=0)
+    return bounds[0], bounds[1]
 
 
 def draw_weights(rng: np.random.Generator, draws: int, sentences: int) -> np.ndarray:

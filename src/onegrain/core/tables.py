@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from onegrain.core.output import whole_file
 from onegrain.errors import RecordError
 
-__all__ = ["read_header", "read_table", "write_table"]
+__all__ = ["json_numbers", "read_header", "read_table", "write_table"]
 
 KEY = b"onegrain"
 
@@ -47,3 +48,13 @@ def read_table(path: str | os.PathLike[str], kind: str) -> tuple[pd.DataFrame, d
     if header.get("record") != kind:
         raise RecordError(f"{path} holds a {header.get('record')}, not a {kind}")
     return pq.read_table(path).to_pandas(), header
+
+
+def json_numbers(values: np.ndarray) -> list[Any]:
+    """A row of numbers as JSON has them: None for NaN.
+
+    >>> json_numbers(np.array([0.5, np.nan]))
+    [0.5, None]
+    """
+    missing = np.isnan(values)
+    return [None if gone else value for value, gone in zip(values.tolist(), missing.tolist(), strict=True)]

@@ -136,6 +136,51 @@ def test_a_budget_is_kept_or_refused() -> None:
         rank("linreg", big[0], others=big[1:], memory=tight)
 
 
+def naive_draws(x: np.ndarray, y: np.ndarray, sentence: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """R^2 of one fit to all words, of words that are really repeated, draw by draw."""
+    inputs = np.column_stack([y, np.ones(len(y))])
+    predicted = inputs @ np.linalg.lstsq(inputs, x, rcond=None)[0]
+    n_sentences = sentence.max() + 1
+    picked = np.random.default_rng([seed, resamples]).integers(0, n_sentences, size=(resamples, n_sentences))
+    found = []
+    for draw in picked:
+        words = np.concatenate([np.flatnonzero(sentence == one) for one in draw])
+        spread = ((x[words] - x[words].mean(axis=0)) ** 2).sum(axis=0)
+        found.append(1.0 - ((x[words] - predicted[words]) ** 2).sum(axis=0) / spread)
+    return np.stack(found)
+
+
+@pytest.mark.parametrize(("reduce", "by"), [("worst", np.min), ("best", np.max), ("mean", np.mean)])
+def test_intervals_are_those_of_resampled_sentences(monkeypatch: pytest.MonkeyPatch, reduce: str, by) -> None:
+    own, others = store(0, offset=300.0), [store(1), store(2)]
+    sentence = own.corpus.sentence_of_word
+    x = own.values().astype(np.float64)
+    drawn = [naive_draws(x, one.values().astype(np.float64), sentence, 40, 6) for one in others]
+    expected = np.quantile(by(drawn, axis=0), [0.05, 0.95], axis=0)
+    for rows, room in ((2048, 2**30), (7, 16 * 14 * 2)):
+        monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", rows)
+        monkeypatch.setattr("onegrain.rankings.crossmodel.passes.ROOM", room)
+        given = {"reduce": reduce, "resamples": 40, "level": 0.9}
+        found = rank("linreg", own, others=others, seed=6, **given)
+        interval = found.details["interval"]
+        assert [interval["low"], interval["high"]] == [pytest.approx(edge, abs=1e-5) for edge in expected]
+    assert np.mean((np.array(interval["low"]) < found.scores) & (found.scores < interval["high"])) > 0.8
+
+
+def test_a_constant_neuron_has_no_interval_and_like_from_like_has_its_own() -> None:
+    own, other = store(0), store(1)
+    values = own.values().copy()
+    values[:, 4] = 2.0
+    found = rank("linreg", changed(own, values), others=[other], resamples=10, compare="same-site")
+    interval = found.details["interval"]
+    assert interval["low"][4] is interval["high"][4] is None
+    sites = [rank("linreg", own.restrict(s), others=[other.restrict(s)], resamples=10) for s in HALVES]
+    alone = np.concatenate([np.array(one.details["interval"]["low"]) for one in sites])
+    kept = [0, 1, 2, 3, 5, 6]
+    assert np.array(interval["low"], dtype=np.float64)[kept] == pytest.approx(alone[kept], abs=1e-6)
+    assert "interval" not in rank("linreg", own, others=[other]).details
+
+
 def test_refusals() -> None:
     own = store(0)
     with pytest.raises(ParameterError, match="needs other models"):
@@ -146,6 +191,9 @@ def test_refusals() -> None:
         rank("linreg", own, others=[store(1), store(0)])
     for given in ({"reduce": "median"}, {"compare": "some"}):
         with pytest.raises(ParameterError, match=f"{next(iter(given))} must be one of"):
+            rank("linreg", own, others=[store(1)], **given)
+    for given, message in (({"resamples": 1}, "2 or more resamples"), ({"resamples": -1}, "of 0 or more")):
+        with pytest.raises(ParameterError, match=message):
             rank("linreg", own, others=[store(1)], **given)
     few, fewer = store(0, sentences=1), store(1, sentences=1)
     with pytest.raises(

@@ -10,12 +10,13 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from onegrain.core.statistics import draw_weights
+from onegrain.core.statistics import quantile_interval
 from onegrain.rankings.blocks import read_blocks
 from onegrain.rankings.crossmodel.moments import Side
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
 from onegrain.rankings.crossmodel.passes import Passes
+from onegrain.rankings.crossmodel.resampling import draws_of
 
 __all__ = ["score_intervals"]
 
@@ -50,9 +51,7 @@ def score_intervals(
         The lower and the upper bounds; NaN without a score.
     """
     own = passes.models[0]
-    weights = draw_weights(
-        np.random.default_rng([seed, options.resamples]), options.resamples, own.corpus.n_sentences
-    )
+    weights = draws_of(passes, options.resamples, seed)
     listed = 2 + 3 * found.neuron.shape[0] * found.neuron.shape[2]
     step = max(1, ROOM // (8 * options.resamples * listed))
     low, high = np.full(own.n_neurons, np.nan), np.full(own.n_neurons, np.nan)
@@ -60,10 +59,8 @@ def score_intervals(
         neurons = slice(start, min(start + step, own.n_neurons))
         scores = _scores(passes, sides, found, weights, neurons)
         one = reduce.reduce(scores, axis=1)
-        known = ~np.isnan(reduce.reduce(found.scores[:, neurons], axis=0))
-        tail = (1.0 - options.level) / 2.0
-        edges = np.nanquantile(one[:, known], [tail, 1.0 - tail], axis=0)
-        low[neurons][known], high[neurons][known] = edges
+        one[:, np.isnan(reduce.reduce(found.scores[:, neurons], axis=0))] = np.nan
+        low[neurons], high[neurons] = quantile_interval(one, options.level)
     return low, high
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.tables import json_numbers
 from onegrain.rankings.crossmodel.bootstrap import score_intervals
 from onegrain.rankings.crossmodel.comparing import require_comparable
 from onegrain.rankings.crossmodel.matching import find_partners
@@ -81,7 +82,7 @@ def _correlate(method: str, reduce: np.ufunc, request: Request) -> Ranking:
             ranked = scores - null.mean
     if options.resamples:
         low, high = score_intervals(passes, sides, found, reduce, options, request.seed)
-        details["interval"] = {"low": _numbers(low), "high": _numbers(high)}
+        details["interval"] = {"low": json_numbers(low), "high": json_numbers(high)}
     return Ranking(
         method=method,
         space=own.space,
@@ -109,14 +110,9 @@ def _partner(found: Partners, reduce: np.ufunc) -> dict[str, list[Any]]:
 
 def _partners(found: Partners) -> list[dict[str, list[Any]]]:
     return [
-        {"neuron": neuron.tolist(), "correlation": [_numbers(row) for row in correlation]}
+        {"neuron": neuron.tolist(), "correlation": [json_numbers(row) for row in correlation]}
         for neuron, correlation in zip(found.neuron, found.correlation, strict=True)
     ]
-
-
-def _numbers(values: np.ndarray) -> list[Any]:
-    """The values as a list, None for NaN."""
-    return _listed(values, ~np.isnan(values))
 
 
 def _listed(values: np.ndarray, known: np.ndarray) -> list[Any]:

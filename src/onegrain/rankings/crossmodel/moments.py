@@ -19,7 +19,7 @@ from torch import Tensor
 from onegrain.core.activations import Activations
 from onegrain.rankings.blocks import read_blocks
 
-__all__ = ["Moments", "Product", "Side", "moments_of"]
+__all__ = ["Moments", "Product", "Side", "moments_of", "spans_of", "within"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Side:
 
     def at(self, neurons: slice) -> Side:
         """The same of some of the neurons."""
-        part = _within(neurons, self.neurons)
+        part = within(neurons, self.neurons)
         held = (self.mean, self.squares, self.constant, self.first)
         return Side(neurons, *(values[part] for values in held))
 
@@ -113,7 +113,7 @@ class Moments:
         self.widen()
         for (product, own), (_, theirs) in zip(self.products, other.products, strict=True):
             left, right = (
-                torch.from_numpy(apart[model][_within(neurons, self.sides[model].neurons)]).to(own.device)
+                torch.from_numpy(apart[model][within(neurons, self.sides[model].neurons)]).to(own.device)
                 for model, neurons in (
                     (product.left, product.left_neurons),
                     (product.right, product.right_neurons),
@@ -127,7 +127,7 @@ class Moments:
         self.words = total
 
 
-def _within(neurons: slice, span: slice) -> slice:
+def within(neurons: slice, span: slice) -> slice:
     """Where neurons are among those of a span that holds them."""
     return slice(neurons.start - span.start, neurons.stop - span.start)
 
@@ -155,7 +155,7 @@ def moments_of(
         ParameterError: an activation is not finite.
     """
     place = device or torch.device("cpu")
-    spans = [_span(number, products) for number in range(len(models))]
+    spans = spans_of(len(models), products)
     sums = [torch.zeros(product.shape, dtype=dtype, device=place) for product in products]
     centres = [_Centre(span, dtype, place) for span in spans]
     counts: list[int] = []
@@ -182,8 +182,12 @@ def moments_of(
     return Moments(sum(counts), sides, list(zip(products, sums, strict=True)))
 
 
+def spans_of(models: int, products: Sequence[Product]) -> list[slice]:
+    """Of each model the neurons that are read: from the first to the last that is in a product."""
+    return [_span(number, products) for number in range(models)]
+
+
 def _span(number: int, products: Sequence[Product]) -> slice:
-    """The neurons of a model that are read: from the first to the last that is in a product."""
     asked = [p.left_neurons for p in products if p.left == number]
     asked += [p.right_neurons for p in products if p.right == number]
     if not asked:
@@ -245,4 +249,4 @@ class _Centre:
 
 def _columns(values: Tensor | None, neurons: slice, span: slice) -> Tensor:
     assert values is not None, "a product of a model that was not read"
-    return values[:, _within(neurons, span)]
+    return values[:, within(neurons, span)]

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from onegrain.core.activations import Activations
 from onegrain.core.space import NeuronSpace
+from onegrain.core.tables import json_numbers
 from onegrain.rankings.crossmodel.matching import find_partners
 from onegrain.rankings.crossmodel.moments import Moments, Product
 from onegrain.rankings.crossmodel.options import CorrelationOptions
@@ -80,10 +81,7 @@ class Null:
             "kind": self.kind,
             "draws": len(self.scores),
             "pooled": pooled,
-            **{
-                name: [None if np.isnan(value) else float(value) for value in values]
-                for name, values in lists.items()
-            },
+            **{name: json_numbers(values) for name, values in lists.items()},
         }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from onegrain.errors import ParameterError
 
-__all__ = ["COMPARE", "NULLS", "SCORES", "CorrelationOptions"]
+__all__ = ["COMPARE", "NULLS", "SCORES", "CorrelationOptions", "require_interval"]
 
 COMPARE = ("all", "same-site")
 NULLS = ("none", "rotation", "permutation")
@@ -45,7 +45,7 @@ class CorrelationOptions:
         for name, there in (("compare", COMPARE), ("null", NULLS), ("score", SCORES)):
             if getattr(self, name) not in there:
                 raise ParameterError(f"{name} must be one of {', '.join(there)}, got {getattr(self, name)!r}")
-        for name, least in (("partners", 1), ("draws", 1), ("resamples", 0)):
+        for name, least in (("partners", 1), ("draws", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ParameterError(f"{name} must be a whole number of {least} or more, got {value!r}")
@@ -53,8 +53,14 @@ class CorrelationOptions:
             raise ParameterError("pooled p-values need a standard deviation of each neuron: 2 draws or more")
         if self.score == "excess" and self.null == "none":
             raise ParameterError("an excess is over a null; give null=rotation or null=permutation")
-        if self.resamples == 1 or not 0.0 < self.level < 1.0:
-            raise ParameterError(
-                f"an interval needs 2 or more resamples and a level between 0 and 1, got {self.resamples} "
-                f"and {self.level}"
-            )
+        require_interval(self.resamples, self.level)
+
+
+def require_interval(resamples: int, level: float) -> None:
+    """Raise ParameterError unless so many draws (0 for no interval) give an interval of that level."""
+    if not isinstance(resamples, int) or resamples < 0:
+        raise ParameterError(f"resamples must be a whole number of 0 or more, got {resamples!r}")
+    if resamples == 1 or not 0.0 < level < 1.0:
+        raise ParameterError(
+            f"an interval needs 2 or more resamples and a level between 0 and 1, got {resamples} and {level}"
+        )

@@ -1,0 +1,92 @@
+"""Bootstrap intervals over sentences of how well regressions predict neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64
+from torch import Tensor
+
+from onegrain.core.statistics import draw_weights
+from onegrain.rankings.blocks import read_blocks
+from onegrain.rankings.crossmodel.moments import Moments, Product, spans_of, within
+from onegrain.rankings.crossmodel.passes import Passes
+
+__all__ = ["Regression", "draws_of", "explained_in_draws"]
+
+
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """Least squares of some neurons of the ranked model on some of another.
+
+    Attributes:
+        product: which are predicted (left) and which predict (right).
+        coefficients: float64 (predicting, predicted), of deviations from the means.
+    """
+
+    product: Product
+    coefficients: Float64[Tensor, "others neurons"]
+
+
+def draws_of(passes: Passes, resamples: int, seed: int) -> Float64[np.ndarray, "draws sentences"]:
+    """How often each sentence comes in each draw: as many as there are, with replacement."""
+    sentences = passes.models[0].corpus.n_sentences
+    return draw_weights(np.random.default_rng([seed, resamples]), resamples, sentences)
+
+
+def explained_in_draws(
+    passes: Passes, moments: Moments, regressions: Sequence[Regression], weights: np.ndarray
+) -> list[Float32[np.ndarray, "draws neurons"]]:
+    """R^2 of each regression, as it was fitted to all words, in each draw of the sentences: one pass.
+
+    R^2 = 1 - sum_i w_i e_i^2 / sum_i w_i (x_i - m_w)^2, with e_i the error of the regression at word i, w_i how
+    often the draw has its sentence, and m_w the draw's mean. With every w_i = 1 it is the R^2 of the fit. A
+    neuron that is constant in a draw has none there (NaN), nor has any in a draw without words that count.
+
+    Args:
+        passes: the models and the words that count.
+        moments: means of the neurons.
+        regressions: what is looked at.
+        weights: float64 (draws, sentences).
+    """
+    spans = spans_of(len(passes.models), [one.product for one in regressions])
+    means = [torch.from_numpy(side.at(span).mean) for side, span in zip(moments.sides, spans, strict=True)]
+    errors = [_zeros(weights, one.product.shape[0], passes.device) for one in regressions]
+    total, squares = (_zeros(weights, spans[0].stop - spans[0].start, passes.device) for _ in range(2))
+    counted = np.zeros((len(weights), 1))
+    sentence = passes.models[0].corpus.sentence_of_word
+    with passes.told("bootstrap") as advance:
+        words = (0, passes.models[0].n_words)
+        for rows, blocks in read_blocks(passes.models, spans, words, passes.among):
+            weight = torch.from_numpy(weights[:, sentence[rows]])
+            counted += weight.sum(dim=1, keepdim=True).numpy()
+            weight = weight.to(passes.device)
+            apart = [
+                None if block is None else (block.double() - mean).to(passes.device)
+                for block, mean in zip(blocks, means, strict=True)
+            ]
+            own = apart[0]
+            assert own is not None, "the ranked model is in every regression"
+            total += weight @ own
+            squares += weight @ own.square()
+            for one, summed in zip(regressions, errors, strict=True):
+                product, theirs = one.product, apart[one.product.right]
+                assert theirs is not None, "a regression on a model that was not read"
+                predicted = theirs[:, within(product.right_neurons, spans[product.right])] @ one.coefficients
+                summed += weight @ (own[:, within(product.left_neurons, spans[0])] - predicted).square_()
+            advance(len(rows))
+    first, second = total.cpu().numpy(), squares.cpu().numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = second - first**2 / counted
+    spread[~(spread > 1e-12 * second)] = np.nan
+    return [
+        (1.0 - summed.cpu().numpy() / spread[:, within(one.product.left_neurons, spans[0])]).astype(np.float32)
+        for one, summed in zip(regressions, errors, strict=True)
+    ]
+
+
+def _zeros(weights: np.ndarray, neurons: int, device: torch.device) -> Tensor:
+    return torch.zeros(len(weights), neurons, dtype=torch.float64, device=device)
