@@ -149,8 +149,7 @@ class Passes:
                     found.merge(shard)
                     continue
                 found = shard
-                if len(shards) > 1:  # before there is a second beside it
-                    found.widen()
+                found.widen()  # before there is a second beside it
         assert found is not None, "there are no words"
         return found
 
