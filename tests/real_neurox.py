@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -22,8 +23,8 @@ MISSING = "the real neurox is not installed: pip install --no-deps neurox==1.0.9
 def load(name: str) -> ModuleType:
     """A module ``neurox.<name>``; the test is skipped where the package is missing.
 
-    ``neurox.interpretation.utils`` imports imbalanced-learn for the balancing of data, which nothing here uses; where it
-    is not installed, an empty module stands in its place while neurox is imported.
+    ``neurox.interpretation.utils`` imports imbalanced-learn for the balancing of data, which nothing here uses;
+    where it is not installed, an empty module stands in its place while neurox is imported.
     """
     if find_spec("neurox") is None:
         pytest.skip(MISSING)
@@ -66,8 +67,7 @@ def class_numbers(labels: tuple[str, ...]) -> Mapping[str, int]:
 def public_names() -> set[str]:
     """Every public function, class and method of neurox, as ``module.name``, read from its source.
 
-    Its plotting modules import packages that need not be here, so nothing is imported. Methods that a class only repeats from
-    its base by the same name are its base's.
+    Its plotting modules import packages that need not be here, so nothing is imported.
     """
     spec = find_spec("neurox")
     if spec is None or not spec.submodule_search_locations:
@@ -76,7 +76,10 @@ def public_names() -> set[str]:
     found: set[str] = set()
     for path in sorted(root.rglob("*.py")):
         module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
-        found |= {f"{module}.{name}" for name in _names(ast.parse(path.read_text(encoding="utf-8")).body)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            body = ast.parse(path.read_text(encoding="utf-8")).body
+        found |= {f"{module}.{name}" for name in _names(body)}
     return found
 
 

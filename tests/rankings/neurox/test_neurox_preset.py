@@ -50,7 +50,9 @@ def with_holes() -> Activations:
     return replace(ACTS, array=values, corpus=corpus, missing=missing)
 
 
-def naive(values: np.ndarray, codes: np.ndarray, seed: int, options: NeuroxOptions) -> tuple[np.ndarray, np.ndarray]:
+def naive(
+    values: np.ndarray, codes: np.ndarray, seed: int, options: NeuroxOptions
+) -> tuple[np.ndarray, np.ndarray]:
     """The probe by torch's autograd and optimiser, from the formula in METHODS."""
     torch.manual_seed(seed)
     layer = torch.nn.Linear(values.shape[1], int(codes.max()) + 1)
@@ -58,7 +60,9 @@ def naive(values: np.ndarray, codes: np.ndarray, seed: int, options: NeuroxOptio
     for _ in range(options.epochs):
         for first in range(0, len(values), options.batch_size):
             rows = slice(first, first + options.batch_size)
-            loss = functional.cross_entropy(layer(torch.from_numpy(values[rows])), torch.from_numpy(codes[rows]))
+            loss = functional.cross_entropy(
+                layer(torch.from_numpy(values[rows])), torch.from_numpy(codes[rows])
+            )
             loss = loss + options.lambda1 * layer.weight.abs().sum()
             loss = loss + options.lambda2 * layer.weight.pow(2).sum().sqrt()
             adam.zero_grad()
@@ -135,7 +139,7 @@ def test_weights_of_tiny_neurons_may_be_dropped_as_there() -> None:
     )
     found = order_as_neurox(weights)
     assert found.n_ranked == len(listed) < 4001
-    assert found.order[:found.n_ranked].tolist() == [int(neuron) for neuron in listed]
+    assert found.order[: found.n_ranked].tolist() == [int(neuron) for neuron in listed]
 
 
 def test_scores_move_with_the_neurons() -> None:

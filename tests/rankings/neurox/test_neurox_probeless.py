@@ -23,8 +23,8 @@ def drawn(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Activations that the label shifts, by another amount for each neuron, and labels; no small activation."""
     rng = np.random.default_rng(seed)
     codes = rng.integers(0, len(LABELS), WORDS)
-    shift = rng.normal(size=(len(LABELS), NEURONS))
-    shift[0] = 1.0 + np.arange(NEURONS) / 10.0
+    shift = 0.4 * rng.normal(size=(len(LABELS), NEURONS))
+    shift[0] = 1.2 + np.arange(NEURONS) / 20.0
     values = rng.standard_normal((WORDS, NEURONS)) + shift[codes]
     loud = np.where(np.abs(values) < 1.5 * QUIET, np.copysign(1.5 * QUIET, values), values)
     return loud.astype(np.float32), codes
@@ -51,7 +51,7 @@ def probeless_of(values: np.ndarray, codes: np.ndarray, label: int) -> np.ndarra
 
 
 def precision(values: np.ndarray, codes: np.ndarray, label: int) -> np.ndarray:
-    """Average precision of each neuron's activation for one label, as NeuroX's unreleased ``iou_probe`` takes it."""
+    """Average precision of each neuron for one label, as ``iou_probe`` of NeuroX's repository takes it."""
     loud = np.where(np.abs(values) < QUIET, 0.0, values)
     return np.array([average_precision_score(codes == label, loud[:, neuron]) for neuron in range(NEURONS)])
 

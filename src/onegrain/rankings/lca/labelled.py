@@ -65,7 +65,7 @@ def held_out(activations: Activations, share: float, seed: int) -> np.ndarray:
 
 
 def require_held_out(activations: Activations, held: Activations) -> None:
-    """Raise MismatchError unless held-out words are of the same neurons and model, and not the training words."""
+    """Raise MismatchError unless the words are of the same neurons and model, and not the training words."""
     activations.space.require_same(held.space, f"held-out words {held.describe()}")
     if held.corpus.content_hash == activations.corpus.content_hash:
         raise MismatchError(

@@ -25,16 +25,18 @@ WEIGHT_BYTES, ROW_BYTES, READING_BYTES = 64, 2**16, 2**28
 def neurox(request: Request) -> Ranking:
     """Rank neurons by the weights of a linear probe, trained and read as NeuroX 1.0.9 does.
 
-    training.py says what the probe minimises and how, ordering.py how the neurons are ordered. Every word with an
-    activation and a label is learned from, in the order of the corpus, and none is held out; labels are numbered
-    in sorted order. Nothing is chosen, so ``dev`` and ``test`` are only scored: ``evaluation`` is of ``test``, else
-    of ``dev``. Held-out words whose label was not learned are left out and counted.
+    training.py says what the probe minimises and how, ordering.py how the neurons are ordered. Every word with
+    an activation and a label is learned from, in the order of the corpus, and none is held out; labels are
+    numbered in sorted order. Nothing is chosen, so ``dev`` and ``test`` are only scored: ``evaluation`` is of
+    ``test``, else of ``dev``. Held-out words whose label was not learned are left out and counted.
 
-    The ranking's scores fall from step to step of the ordering; ``label_scores`` are |theta|, ``weights`` theta.
+    The ranking's scores fall from step to step of the ordering; ``label_scores`` are |theta|, ``weights``
+    theta.
 
-    ``details``: ``lambda1``, ``lambda2``, ``cutoffs`` ([p, neurons] pairs), ``biases``, ``train`` (words, left_out,
-    label_words, accuracy), ``dev`` (words, left_out, accuracy; None if not given) and ``evaluation`` (majority,
-    full, on, test_words, test_sentences, left_out as of ``lca``, and each label's accuracy; None without).
+    ``details``: ``lambda1``, ``lambda2``, ``cutoffs`` ([p, neurons] pairs), ``biases``, ``train`` (words,
+    left_out, labels_left_out, label_words, accuracy), ``dev`` (words, left_out, accuracy; None if not given)
+    and ``evaluation`` (as of ``lca`` without intervals, masking and retraining, but with each label's accuracy;
+    None where there are no held-out words).
 
     Raises:
         ParameterError: an activation is not finite, or the memory budget is too small.

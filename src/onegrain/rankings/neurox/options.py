@@ -16,7 +16,7 @@ class NeuroxOptions:
 
     Attributes:
         lambda1: factor of sum |theta|, NeuroX's ``lambda_l1``.
-        lambda2: factor of sqrt(sum theta^2), NeuroX's ``lambda_l2``; of the root, unlike the ``lambda2`` of ``lca``.
+        lambda2: factor of sqrt(sum theta^2), NeuroX's ``lambda_l2``; that of ``lca`` is of the square.
         epochs: passes over the training words, NeuroX's ``num_epochs``.
         batch_size: words a step, in the order of the corpus; the last of an epoch may have fewer.
         learning_rate: of Adam.

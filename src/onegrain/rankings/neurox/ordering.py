@@ -14,8 +14,8 @@ class NeuroxOrdering:
     """All neurons by the first share of the weight mass at which NeuroX selects them.
 
     Attributes:
-        order: int64 (neurons,), flat indices: the ``n_ranked`` neurons that NeuroX lists, as it lists them, then
-            those that it drops, by index.
+        order: int64 (neurons,), flat indices: the ``n_ranked`` neurons that NeuroX lists, as it lists them,
+            then those that it drops, by index.
         scores: float64 (neurons,): 1 - s / (stride + 1) for a neuron that step s = 0..stride brings, so equal
             inside a step; 0 for a dropped one.
         n_ranked: how many neurons NeuroX lists.
@@ -31,15 +31,15 @@ class NeuroxOrdering:
 def order_as_neurox(weights: np.ndarray, search_stride: int = 100) -> NeuroxOrdering:
     """Order neurons by a probe's weights, (labels, neurons), as ``get_neuron_ordering`` of NeuroX does.
 
-    For the shares 0, 1/stride, ... 1: for each label the shortest prefix of its neurons, by |weight| descending,
-    whose cumulative |weight| reaches the share of the label's sum, and all of them where none does; new neurons
-    of the union over labels are appended. A prefix has at least one neuron, so the first step brings every
-    label's largest.
+    For the shares 0, 1/stride, ... 1: for each label the shortest prefix of its neurons, by |weight|
+    descending, whose cumulative |weight| reaches the share of the label's sum, and all of them where none does;
+    new neurons of the union over labels are appended. A prefix has at least one neuron, so the first step
+    brings every label's largest.
 
-    Inside a step the neurons stand in the order of CPython's ``set`` of ints, which is a matter of their hashes
-    modulo the table's size and so the same in every run, whatever PYTHONHASHSEED is. Sums are float32, as there,
-    where the sum and the last cumulative sum round differently: a tail of very small weights may be dropped.
-    Equal weights stand as ``numpy.argsort`` leaves them, reversed.
+    Inside a step the neurons stand in the order of CPython's ``set`` of ints, which is a matter of their values
+    modulo the table's size and so the same in every run, whatever PYTHONHASHSEED is. Sums are float32, as
+    there; the sum and the last cumulative sum round differently, so that a tail of very small weights may be
+    dropped. Equal weights stand as ``numpy.argsort`` leaves them, reversed.
 
     >>> order_as_neurox(np.array([[0.5, -3.0, 1.0, 0.0]])).order.tolist()
     [1, 2, 0, 3]

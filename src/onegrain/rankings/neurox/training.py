@@ -30,11 +30,11 @@ def train_probe(
 
     Every step lowers, on the next ``batch_size`` words in the order of the corpus,
 
-        -mean_i log P(t_i | z_i) + lambda1 * sum |theta| + lambda2 * sqrt(sum theta^2)     P = softmax(theta z + b)
+        -mean_i log P(t_i | z_i) + lambda1 * sum |theta| + lambda2 * sqrt(sum theta^2), P = softmax(theta z + b)
 
     by Adam [Kingma and Ba, ICLR 2015] with torch's defaults, from the weights and biases with which
-    ``torch.manual_seed(seed)`` makes ``torch.nn.Linear``; biases are not penalised. The gradient is written out,
-    with its terms rounded and added in the order in which torch's autograd does it.
+    ``torch.manual_seed(seed)`` makes ``torch.nn.Linear``; biases are not penalised. The gradient is written
+    out, its terms rounded and added as torch's autograd does it.
 
     Args:
         values: float32 (words, neurons).
@@ -92,7 +92,7 @@ def _penalty_slope(weights: Tensor, options: NeuroxOptions) -> Tensor | None:
 
 
 class _Adam:
-    """Adam for one tensor, which it changes in place; the operations of torch's own, without its bookkeeping."""
+    """Adam for one tensor, changed in place: the operations of torch's own without its bookkeeping."""
 
     def __init__(self, values: Tensor, rate: float) -> None:
         self._values, self._rate, self._taken = values, rate, 0
