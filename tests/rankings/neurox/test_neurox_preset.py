@@ -171,6 +171,8 @@ def test_the_planted_neurons_come_first() -> None:
         assert neuron in found.label(label).order[:3]
     assert set(found.order[: len(PLANTED.informative)].tolist()) <= PLANTED.informative | set(PLANTED.weak)
     assert found.details["train"]["accuracy"] > 0.95
+    assert found.details["constant"] == len(PLANTED.constant)
+    assert found.n_ranked == 32
 
 
 def test_a_seed_gives_one_ranking_and_the_global_one_is_left_alone() -> None:
@@ -238,8 +240,9 @@ def test_impossible_parameters_are_refused() -> None:
             rank("neurox", ACTS, label="upos", **{name: value})
     with pytest.raises(ParameterError, match=r"lambda1 must be one number.* lca tries a grid"):
         rank("neurox", ACTS, label="upos", lambda1=(0.0, 1e-3))
-    with pytest.raises(ParameterError, match="learning_rate must be one number, above 0"):
-        rank("neurox", ACTS, label="upos", learning_rate=0)
+    for rate in (0, 1e38):
+        with pytest.raises(ParameterError, match="learning_rate must be one number, above 0"):
+            rank("neurox", ACTS, label="upos", learning_rate=rate)
     for name in ("epochs", "batch_size", "search_stride"):
         for value in (0, 2.0, True):
             with pytest.raises(ParameterError, match=f"{name} must be a whole number from 1"):
@@ -248,6 +251,8 @@ def test_impossible_parameters_are_refused() -> None:
         rank("neurox", ACTS, label="upos", num_epochs=3)
     with pytest.raises(ParameterError, match="computes on the CPU only"):
         rank("neurox", ACTS, label="upos", device="cuda")
+    with pytest.raises(ParameterError, match=r"diverged with learning_rate=1e\+30: .* lower it"):
+        rank("neurox", replace(ACTS, array=ACTS.values() * 1e10), label="upos", learning_rate=1e30)
     with pytest.raises(ParameterError, match="budget of 1 MiB is too small"):
         rank("neurox", ACTS, label="upos", memory="1MiB")
     assert METHODS["neurox"].needs_label

@@ -8,10 +8,11 @@ import numpy as np
 
 from onegrain.core.activations import Activations
 from onegrain.core.ranking import Ranking
+from onegrain.errors import ParameterError
 from onegrain.rankings.lca.evaluation import accuracy, label_scores
 from onegrain.rankings.lca.labelled import LabelledWords, read_labelled, read_matching, require_held_out
 from onegrain.rankings.lca.probe import FittedProbe, predict
-from onegrain.rankings.memory import Memory
+from onegrain.rankings.memory import Memory, ScratchTable
 from onegrain.rankings.neurox.options import NeuroxOptions
 from onegrain.rankings.neurox.ordering import order_as_neurox
 from onegrain.rankings.neurox.training import train_probe
@@ -19,7 +20,9 @@ from onegrain.rankings.request import Method, Request
 
 __all__ = ["METHOD", "neurox"]
 
-WEIGHT_BYTES, ROW_BYTES, READING_BYTES = 64, 2**16, 2**28
+WEIGHT_BYTES, NEURON_BYTES, READING_BYTES = 64, 2**16, 2**28
+"""What is held beside tables: for each weight, each neuron of a block of words, and while a store is read."""
+BLOCK = 4096
 
 
 def neurox(request: Request) -> Ranking:
@@ -31,7 +34,8 @@ def neurox(request: Request) -> Ranking:
     ``test``, else of ``dev``. Held-out words whose label was not learned are left out and counted.
 
     The ranking's scores fall from step to step of the ordering; ``label_scores`` are |theta|, ``weights``
-    theta.
+    theta. A constant neuron is ranked by its weight, as in NeuroX, where that is a random one or a second bias;
+    ``details["constant"]`` counts them.
 
     ``details``: ``lambda1``, ``lambda2``, ``cutoffs`` ([p, neurons] pairs), ``biases``, ``train`` (words,
     left_out, labels_left_out, label_words, accuracy), ``dev`` (words, left_out, accuracy; None if not given)
@@ -39,7 +43,7 @@ def neurox(request: Request) -> Ranking:
     None where there are no held-out words).
 
     Raises:
-        ParameterError: an activation is not finite, or the memory budget is too small.
+        ParameterError: an activation is not finite, the memory budget is too small, or training diverged.
         LabelError: no such layer, or fewer than two labels with words.
         MismatchError: held-out words of other neurons, or the training words themselves.
     """
@@ -50,11 +54,15 @@ def neurox(request: Request) -> Ranking:
             require_held_out(acts, given)
     memory = Memory(request.memory)
     weights = acts.n_neurons * len(acts.layer(layer).vocabulary)
-    memory.reserve(READING_BYTES + ROW_BYTES * acts.n_neurons + WEIGHT_BYTES * weights, "a probe")
+    memory.reserve(READING_BYTES + NEURON_BYTES * acts.n_neurons + WEIGHT_BYTES * weights, "a probe")
     train = read_labelled(acts, layer, np.ones(acts.corpus.n_sentences, dtype=bool), 1, memory)
     with request.progress("train the probe", options.epochs * len(train), "words") as advance:
         theta, biases = train_probe(
             train.values, train.codes, len(train.labels), options, request.seed, advance
+        )
+    if not (np.isfinite(theta).all() and np.isfinite(biases).all()):
+        raise ParameterError(
+            f"training diverged with learning_rate={options.learning_rate:g}: weights are not finite; lower it"
         )
     probe = _as_fitted(theta, biases)
     ordering = order_as_neurox(theta, options.search_stride)
@@ -78,6 +86,7 @@ def neurox(request: Request) -> Ranking:
             "lambda2": options.lambda2,
             "cutoffs": [list(pair) for pair in ordering.cutoffs],
             "biases": probe.biases.tolist(),
+            "constant": _constant(train.values),
             "train": _described(train, probe) | _label_words(train, acts, layer),
             "dev": None if dev is None else _described(dev, probe),
             "evaluation": _evaluation(train, dev, test, probe),
@@ -95,6 +104,14 @@ def _described(words: LabelledWords, probe: FittedProbe) -> dict[str, Any]:
     return {"words": len(words), "left_out": dict(words.left_out), "accuracy": right}
 
 
+def _constant(values: np.ndarray | ScratchTable) -> int:
+    """How many neurons have one value at all words."""
+    first, same = np.asarray(values[:1]), np.ones(values.shape[1], dtype=bool)
+    for start in range(0, values.shape[0], BLOCK):
+        same &= (np.asarray(values[start : start + BLOCK]) == first).all(axis=0)
+    return int(same.sum())
+
+
 def _label_words(train: LabelledWords, activations: Activations, layer: str) -> dict[str, Any]:
     counts = np.bincount(train.codes, minlength=len(train.labels)).tolist()
     return {
@@ -107,7 +124,7 @@ def _evaluation(
     train: LabelledWords, dev: LabelledWords | None, test: LabelledWords | None, probe: FittedProbe
 ) -> dict[str, Any] | None:
     """How well the probe does on ``test``, else on ``dev``; accuracies from 0 to 1."""
-    words = test or dev
+    words = dev if test is None else test
     if words is None:
         return None
     predicted = predict(words.values, [(probe, None)])[0]

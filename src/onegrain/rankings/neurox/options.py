@@ -9,6 +9,8 @@ from onegrain.errors import ParameterError
 
 __all__ = ["NeuroxOptions"]
 
+LARGEST = 1e30
+
 
 @dataclass(frozen=True)
 class NeuroxOptions:
@@ -40,10 +42,10 @@ class NeuroxOptions:
 
 
 def _number(name: str, value: object, *, positive: bool) -> float:
-    """A finite number as float, 0 or more, or above 0 where it must be ``positive``."""
+    """A number as float, 0 or more (above 0 where it must be ``positive``), that float32 holds."""
     known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not known or value < 0 or (positive and value == 0):  # type: ignore[operator]
-        what = "above 0" if positive else "0 or more"
+    if not known or not 0 <= value <= LARGEST or (positive and value == 0):  # type: ignore[operator]
+        what = f"{'above 0' if positive else '0 or more'} and at most {LARGEST:g}"
         hint = "; this method trains one probe, lca tries a grid" if isinstance(value, (tuple, list)) else ""
         raise ParameterError(f"{name} must be one number, {what}, got {value!r}{hint}")
     return float(value)  # type: ignore[arg-type]
