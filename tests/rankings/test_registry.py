@@ -42,7 +42,7 @@ def test_random_orders_are_uniform() -> None:
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("lcaa", {}, "the methods are: lca, maxcorr, "),
+        ("lcaa", {}, "the methods are: lca, neurox, "),
         ("lca", {}, "lca needs a label layer"),
         ("lca", {"label": "upos", "others": [ACTS]}, "takes no other models"),
         ("lca", {"label": "upos", "lambda3": 1}, "takes no parameter lambda3; its parameters are: lambda1"),

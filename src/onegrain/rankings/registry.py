@@ -16,6 +16,7 @@ __all__ = ["BUILT_IN", "GROUP", "METHODS", "method", "register"]
 
 BUILT_IN: Mapping[str, str] = {
     "lca": "onegrain.rankings.lca.method:METHOD",
+    "neurox": "onegrain.rankings.neurox.method:METHOD",
     "maxcorr": "onegrain.rankings.crossmodel.maxcorr:MAXCORR",
     "mincorr": "onegrain.rankings.crossmodel.maxcorr:MINCORR",
     "linreg": "onegrain.rankings.crossmodel.linreg:METHOD",

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from onegrain.core.activations import Activations
-from onegrain.errors import LabelError, ParameterError
+from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.memory import Memory, ScratchTable, values_of
 
@@ -19,6 +19,7 @@ __all__ = [
     "read_labelled",
     "read_matching",
     "read_values",
+    "require_held_out",
     "split_sentences",
 ]
 
@@ -61,6 +62,22 @@ def held_out(activations: Activations, share: float, seed: int) -> np.ndarray:
     mask = np.zeros(sentences, dtype=bool)
     mask[np.random.default_rng(seed).permutation(sentences)[:count]] = True
     return mask
+
+
+def require_held_out(activations: Activations, held: Activations) -> None:
+    """Raise MismatchError unless the words are of the same neurons and model, and not the training words."""
+    activations.space.require_same(held.space, f"held-out words {held.describe()}")
+    if held.corpus.content_hash == activations.corpus.content_hash:
+        raise MismatchError(
+            f"{held.describe()} holds the training words themselves; give other words, or none: lca then "
+            "holds some of the sentences out"
+        )
+    models = activations.provenance.model, held.provenance.model
+    if models[0] and models[1] and models[0].weight_hash != models[1].weight_hash:
+        raise MismatchError(
+            f"{activations.describe()} and {held.describe()} come from different models: {models[0].id} and "
+            f"{models[1].id}; extract both with one"
+        )
 
 
 def split_sentences(

@@ -8,13 +8,13 @@ import numpy as np
 
 from onegrain.core.activations import Activations
 from onegrain.core.ranking import Ranking
-from onegrain.errors import MismatchError
 from onegrain.rankings.lca.evaluation import Evaluation, accuracy
 from onegrain.rankings.lca.labelled import (
     LabelledWords,
     control_layer,
     read_labelled,
     read_matching,
+    require_held_out,
     split_sentences,
 )
 from onegrain.rankings.lca.options import LcaOptions
@@ -52,7 +52,7 @@ def lca(request: Request) -> Ranking:
     layer = str(request.label)
     for held in (request.dev, request.test):
         if held is not None:
-            _require_held_out(request.activations, held)
+            require_held_out(request.activations, held)
     kept, left = split_sentences(request.activations, options, request.seed, apart=request.dev is not None)
     memory = Memory(request.memory, device=request.device or "cpu")
     words, labels = request.activations.n_words, len(request.activations.layer(layer).vocabulary)
@@ -105,21 +105,6 @@ def _solver(words: LabelledWords, options: LcaOptions, memory: Memory) -> ProbeS
     """Fits probes to words as the options say."""
     steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
     return ProbeSolver(words, steps, standardize=options.standardize, memory=memory)
-
-
-def _require_held_out(activations: Activations, held: Activations) -> None:
-    activations.space.require_same(held.space, f"held-out words {held.describe()}")
-    if held.corpus.content_hash == activations.corpus.content_hash:
-        raise MismatchError(
-            f"{held.describe()} holds the training words themselves; give other words, or leave dev out to "
-            "hold some of the sentences out"
-        )
-    models = activations.provenance.model, held.provenance.model
-    if models[0] and models[1] and models[0].weight_hash != models[1].weight_hash:
-        raise MismatchError(
-            f"{activations.describe()} and {held.describe()} come from different models: {models[0].id} and "
-            f"{models[1].id}; extract both with one"
-        )
 
 
 def _describe(train: LabelledWords, activations: Activations, layer: str) -> dict[str, Any]:

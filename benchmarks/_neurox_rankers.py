@@ -1,0 +1,87 @@
+"""NeuroX 1.0.9's ways to rank neurons, each of arrays alone, to be timed beside onegrain's methods.
+
+`RANKERS` has them by the name of the figure, ``vs_neurox_<name>``. NeuroX prints and draws progress bars while
+it works; `seconds_of` throws both away. The peers are neurox==1.0.9, imbalanced-learn and sklearn-compat. Its
+Gaussian and average-precision ("iou") probes are not here: only its repository has them, not version 1.0.9.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+__all__ = ["RANKERS", "clusters", "linear_probe", "ordering", "probeless", "probeless_all", "seconds_of"]
+
+
+def linear_probe(values: np.ndarray, codes: np.ndarray, *, seed: int = 0, **options: Any) -> list[int]:
+    """Train the linear probe, by default as NeuroX does, and order its neurons.
+
+    Beside: ``og.rank("neurox", ...)``, which is the same, and ``og.rank("lca", ...)`` with a pair of penalties.
+    """
+    from neurox.interpretation.linear_probe import train_logistic_regression_probe
+
+    torch.manual_seed(seed)
+    probe = train_logistic_regression_probe(values, codes, **options)
+    return _ordered(probe, int(codes.max()) + 1)
+
+
+def ordering(weights: np.ndarray) -> list[int]:
+    """Order neurons by given weights, (labels, neurons). Beside: ``order_as_neurox`` and ``order_neurons``."""
+    from neurox.interpretation.linear_probe import LinearProbe
+
+    probe = LinearProbe(weights.shape[1], weights.shape[0])
+    probe.linear.weight.data = torch.from_numpy(np.asarray(weights, dtype=np.float32))
+    return _ordered(probe, len(weights))
+
+
+def probeless(values: np.ndarray, codes: np.ndarray) -> list[int]:
+    """Probeless over all labels. Beside: ``og.rank("probeless", ...)``, which gives the labels' orders, too."""
+    from neurox.interpretation.probeless import get_neuron_ordering
+
+    return get_neuron_ordering(values, codes)
+
+
+def probeless_all(values: np.ndarray, codes: np.ndarray) -> tuple[list[int], dict[int, list[int]]]:
+    """Probeless over all labels and for each of them: what ``og.rank("probeless", ...)`` gives."""
+    from neurox.interpretation.probeless import get_neuron_ordering_for_all_tags
+
+    return get_neuron_ordering_for_all_tags(values, codes, {int(code): int(code) for code in np.unique(codes)})
+
+
+def clusters(values: np.ndarray, codes: np.ndarray | None = None) -> tuple[list[int], np.ndarray]:
+    """One neuron, at random, of each cluster of correlated ones, and the clusters; labels are not looked at."""
+    from neurox.interpretation.clustering import extract_independent_neurons
+
+    return extract_independent_neurons(values)
+
+
+RANKERS: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+    "linear_probe": linear_probe,
+    "probeless": probeless,
+    "probeless_all": probeless_all,
+    "clusters": clusters,
+}
+"""By name; each takes float32 (words, neurons) and int64 (words,), labels 0..labels-1 that all occur."""
+
+
+def seconds_of(ranker: Callable[..., Any], *given: Any, **options: Any) -> tuple[float, Any]:
+    """How long a ranker takes on the CPU, with what it prints thrown away, and what it gives."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        start = time.perf_counter()
+        found = ranker(*given, **options)
+        return time.perf_counter() - start, found
+
+
+def _ordered(probe: Any, n_labels: int) -> list[int]:
+    from neurox.interpretation.linear_probe import get_neuron_ordering
+
+    order, _ = get_neuron_ordering(probe, {str(number): number for number in range(n_labels)})
+    return [int(neuron) for neuron in order]

@@ -1,0 +1,51 @@
+"""Parameters of the ``neurox`` preset."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from onegrain.errors import ParameterError
+
+__all__ = ["NeuroxOptions"]
+
+LARGEST = 1e30
+
+
+@dataclass(frozen=True)
+class NeuroxOptions:
+    """Parameters of NeuroX's probe and ordering; the defaults are NeuroX's.
+
+    Attributes:
+        lambda1: factor of sum |theta|, NeuroX's ``lambda_l1``.
+        lambda2: factor of sqrt(sum theta^2), NeuroX's ``lambda_l2``; that of ``lca`` is of the square.
+        epochs: passes over the training words, NeuroX's ``num_epochs``.
+        batch_size: words a step, in the order of the corpus; the last of an epoch may have fewer.
+        learning_rate: of Adam.
+        search_stride: into how many steps the ordering divides the weight mass.
+    """
+
+    lambda1: float = 0.0
+    lambda2: float = 0.0
+    epochs: int = 10
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    search_stride: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("lambda1", "lambda2", "learning_rate"):
+            object.__setattr__(self, name, _number(name, getattr(self, name), positive=name == "learning_rate"))
+        for name in ("epochs", "batch_size", "search_stride"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ParameterError(f"{name} must be a whole number from 1, got {value!r}")
+
+
+def _number(name: str, value: object, *, positive: bool) -> float:
+    """A number as float, 0 or more (above 0 where it must be ``positive``), that float32 holds."""
+    known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not known or not 0 <= value <= LARGEST or (positive and value == 0):  # type: ignore[operator]
+        what = f"{'above 0' if positive else '0 or more'} and at most {LARGEST:g}"
+        hint = "; this method trains one probe, lca tries a grid" if isinstance(value, (tuple, list)) else ""
+        raise ParameterError(f"{name} must be one number, {what}, got {value!r}{hint}")
+    return float(value)  # type: ignore[arg-type]
