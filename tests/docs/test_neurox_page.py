@@ -10,12 +10,10 @@ import pytest
 import onegrain
 import real_neurox
 from onegrain.cli.reference import reference
-from onegrain.rankings import METHODS
 from tiny import SENTENCES, tiny_gpt2
 
 PAGE = Path(__file__).parents[2] / "docs" / "neurox.md"
 UNRELEASED = "In NeuroX's repository, not in 1.0.9"
-PENDING = {"probeless", "average-precision"}
 NO_CODE = {
     ".t7", ".pt", ".acts", "random_weights", "decompose_layers", "torch.eig",  # of NeuroX and its kin
     "aggregate=", 'aggregate="last"', "progress",  # arguments
@@ -96,21 +94,16 @@ def names(place: Path):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_to_call_instead_runs(names: dict) -> None:
     assert len(blocks()) == 3
-    done, waiting = [], set()
+    done = []
     for heading, first, second in table():
         assert spans(second) or "**none**" in second.lower() or heading == UNRELEASED, f"{heading}: {first}"
         for span in dict.fromkeys(spans(second)):
-            methods = set(re.findall(r'og\.rank\("([a-z-]+)"', span))
-            if methods & (PENDING - set(METHODS)):
-                waiting |= methods
-            elif span.startswith("onegrain "):
+            if span.startswith("onegrain "):
                 assert f"## {span}\n" in reference(), span
             elif span not in NO_CODE:
                 eval(span, names)
                 done.append(span)
     assert len(done) > 60
-    if waiting:
-        pytest.skip(f"all that is there ran; not registered: {', '.join(sorted(waiting))}")
 
 
 def test_its_values_are_those_that_it_says(names: dict) -> None:

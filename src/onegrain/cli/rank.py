@@ -30,7 +30,7 @@ NAME = "rank"
 
 
 def run(
-    method: Annotated[str, typer.Argument(help=f"{', '.join(BUILT_IN)}, or one of an installed plug-in.")],
+    method: Annotated[str, typer.Argument(help=f"{', '.join(BUILT_IN)}, or one of an installed plug-in; or several.")],
     store: Annotated[
         str,
         typer.Argument(

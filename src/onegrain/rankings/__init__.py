@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from onegrain.rankings.crossmodel.similarity import similarity
     from onegrain.rankings.lca.stability import stability
     from onegrain.rankings.request import Method, NoOptions, Request
-    from onegrain.rankings.run import rank
+    from onegrain.rankings.run import rank, rank_together
 
 _HOMES = {
     "Method": "onegrain.rankings.request",
     "NoOptions": "onegrain.rankings.request",
     "Request": "onegrain.rankings.request",
     "rank": "onegrain.rankings.run",
+    "rank_together": "onegrain.rankings.run",
     "similarity": "onegrain.rankings.crossmodel.similarity",
     "stability": "onegrain.rankings.lca.stability",
 }
@@ -32,6 +33,7 @@ __all__ = [
     "Request",
     "method",
     "rank",
+    "rank_together",
     "register",
     "similarity",
     "stability",

@@ -25,6 +25,13 @@ BUILT_IN: Mapping[str, str] = {
     "std": "onegrain.rankings.univariate.mean:STD",
     "f-statistic": "onegrain.rankings.univariate.f_statistic:METHOD",
     "mutual-information": "onegrain.rankings.univariate.mutual_information:METHOD",
+    "probeless": "onegrain.rankings.univariate.probeless:METHOD",
+    "average-precision": "onegrain.rankings.univariate.discrimination:AVERAGE_PRECISION",
+    "auroc": "onegrain.rankings.univariate.discrimination:AUROC",
+    "iou": "onegrain.rankings.univariate.iou:METHOD",
+    "gaussian-1d": "onegrain.rankings.univariate.one_gaussian:METHOD",
+    "selectivity": "onegrain.rankings.univariate.selectivity:METHOD",
+    "lape": "onegrain.rankings.univariate.lape:METHOD",
     "random": "onegrain.rankings.random:METHOD",
 }
 """Name -> where its :class:`~onegrain.rankings.Method` is. A line here registers a method of the package."""

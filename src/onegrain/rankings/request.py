@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from onegrain.core.activations import Activations
@@ -82,6 +82,8 @@ class Method:
         takes_memory: whether it keeps to a memory budget.
         takes_device: whether it computes on a device of choice.
         takes_engine: whether its passes over the words can run on another engine.
+        counting: how it scores from counts that it shares with its like
+            (:class:`onegrain.rankings.univariate.scoring.Counting`), or None.
     """
 
     name: str
@@ -94,11 +96,25 @@ class Method:
     takes_memory: bool = False
     takes_device: bool = False
     takes_engine: bool = False
+    counting: Any = None
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters that the method takes."""
         return tuple(field.name for field in fields(self.options))
+
+    def part(self, request: Request) -> Request:
+        """The request without what the method does not take."""
+        return replace(
+            request,
+            label=request.label if self.needs_label else None,
+            dev=request.dev if self.takes_heldout else None,
+            test=request.test if self.takes_heldout else None,
+            others=request.others if self.needs_others else (),
+            memory=request.memory if self.takes_memory else None,
+            device=request.device if self.takes_device else None,
+            engine=request.engine if self.takes_engine else None,
+        )
 
     def require(self, request: Request, given: dict[str, Any]) -> None:
         """Raise ParameterError for what the method does not take, or needs and was not given."""

@@ -1,8 +1,8 @@
-"""The one function that runs every ranking method."""
+"""The functions that run ranking methods: one, or several together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +10,12 @@ from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
 from onegrain.core.ranking import Ranking
 from onegrain.engines import Engine, engine_named
+from onegrain.errors import ParameterError
 from onegrain.rankings.memory import read_size
 from onegrain.rankings.registry import method
-from onegrain.rankings.request import Request
+from onegrain.rankings.request import Method, Request
 
-__all__ = ["rank"]
+__all__ = ["rank", "rank_together"]
 
 
 def rank(
@@ -63,10 +64,89 @@ def rank(
     >>> sorted(rank("random", acts, seed=1).order.tolist())
     [0, 1, 2]
     """
+    request = _request(activations, label, dev, test, others, seed, memory, device, engine, progress=progress)
     chosen = method(name)
+    chosen.require(request, parameters)
+    return chosen.function(replace(request, options=chosen.options(**parameters)))
+
+
+def rank_together(
+    names: Sequence[str],
+    activations: Activations,
+    *,
+    label: str | None = None,
+    dev: Activations | None = None,
+    test: Activations | None = None,
+    others: Sequence[Activations] = (),
+    seed: int = 0,
+    memory: int | str | None = None,
+    device: str | None = None,
+    engine: str | Engine | None = None,
+    progress: Progress = silent,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Ranking]:
+    """Rank all neurons by several methods; those that need counts only share one pass over the words.
+
+    Each method is given what it takes of ``label``, ``dev``, ``test``, ``others``, ``memory``, ``device`` and
+    ``engine``, and every ranking is the one that :func:`rank` gives, to the bit.
+
+    Args:
+        names: methods of :data:`METHODS`, each once.
+        parameters: of the methods that have some, by method.
+        others: as all other arguments, see :func:`rank`.
+
+    Returns:
+        The rankings by method, in the order of ``names``.
+
+    Raises:
+        ParameterError: as of :func:`rank`, before the first method begins; a method that is named twice;
+            parameters of a method that is not asked for; or something that none of the methods takes.
+    """
+    given = parameters or {}
+    wrong = [name for name in dict.fromkeys(names) if list(names).count(name) > 1]
+    if wrong or not names:
+        raise ParameterError(f"name each method once, got {', '.join(names) or 'none'}")
+    strange = sorted(set(given) - set(names))
+    if strange:
+        raise ParameterError(f"parameters of {', '.join(strange)}, which is not among {', '.join(names)}")
+    request = _request(activations, label, dev, test, others, seed, memory, device, engine, progress=progress)
+    asked: dict[str, tuple[Method, Request]] = {}
+    for name in names:
+        chosen, own = method(name), dict(given.get(name, {}))
+        part = chosen.part(request)
+        chosen.require(part, own)
+        asked[name] = chosen, replace(part, options=chosen.options(**own))
+    _require_taken(request, [part for _, part in asked.values()])
+    counted = [(name, one.counting, part) for name, (one, part) in asked.items() if one.counting is not None]
+    found = {}
+    if counted:
+        from onegrain.rankings.univariate.scoring import rank_counted
+
+        found = dict(zip([name for name, _, _ in counted], rank_counted(counted), strict=True))
+    return {name: found.get(name) or one.function(part) for name, (one, part) in asked.items()}
+
+
+def _request(
+    activations: Activations,
+    label: str | None,
+    dev: Activations | None,
+    test: Activations | None,
+    others: Sequence[Activations],
+    seed: int,
+    memory: int | str | None,
+    device: str | None,
+    engine: str | Engine | None,
+    *,
+    progress: Progress,
+) -> Request:
+    """What was asked for, but for the options."""
     limit = None if memory is None else read_size(memory)
     runner = engine_named(engine) if isinstance(engine, str) else engine
-    request = Request(activations, label, dev, test, tuple(others), seed, limit, device, runner)
-    chosen.require(request, parameters)
-    options = chosen.options(**parameters)
-    return chosen.function(replace(request, options=options, progress=progress))
+    return Request(activations, label, dev, test, tuple(others), seed, limit, device, runner, progress=progress)
+
+
+def _require_taken(request: Request, parts: Sequence[Request]) -> None:
+    """Refuse what was given and no method takes."""
+    for name in ("label", "dev", "test", "others", "memory", "device", "engine"):
+        if getattr(request, name) and not any(getattr(part, name) for part in parts):
+            raise ParameterError(f"none of the methods takes {name}; leave it out")

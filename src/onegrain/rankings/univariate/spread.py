@@ -1,7 +1,8 @@
-"""Mean and spread of every neuron in groups of words, over words that come in blocks."""
+"""Mean and spread of every neuron, over words that come in blocks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from jaxtyping import Float64
 
 from onegrain.rankings.univariate.words import CountedWords
 
-__all__ = ["Spread", "spreads"]
+__all__ = ["Spread", "spread"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,15 @@ class Spread:
         deviations -= left
         return cls(len(block), near + left, np.einsum("wn,wn->n", deviations, deviations))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Spread]) -> Spread:
+        """Of neighbouring ranges of neurons, at the same words, that of them all."""
+        mean, squares = (
+            np.concatenate(arrays)
+            for arrays in zip(*((part.mean, part.squares) for part in parts), strict=True)
+        )
+        return cls(parts[0].words, mean, squares)
+
     def merged(self, other: Spread) -> Spread:
         """Of both their words [Chan, Golub, LeVeque 1983]."""
         if not self.words or not other.words:
@@ -51,13 +61,9 @@ class Spread:
         return Spread(total, self.mean + apart * (other.words / total), squares)
 
 
-def spreads(words: CountedWords) -> list[Spread]:
-    """The spread of every neuron in each group of words, from one pass; one group where there are no labels."""
-    groups = max(1, len(words.labels))
-    found = [Spread.none(words.activations.n_neurons)] * groups
-    for rows, block in words.blocks("means"):
-        codes = words.codes[rows]
-        for code in np.unique(codes).tolist():
-            own = block if groups == 1 else block[codes == code]
-            found[code] = found[code].merged(Spread.of(own))
+def spread(words: CountedWords) -> Spread:
+    """The spread of every neuron over the words, from one pass."""
+    found = Spread.none(words.activations.n_neurons)
+    for _, block in words.blocks("means"):
+        found = found.merged(Spread.of(block))
     return found

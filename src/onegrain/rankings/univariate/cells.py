@@ -1,0 +1,88 @@
+"""Cells: 256 intervals of a neuron's values, the same for every label, so that a histogram tells them apart.
+
+A neuron's values are measured from its middle m in units of s, z = (x - m) / s, and squeezed into (-1, 1) by
+z / (1 + |z|). Equal steps there are cells: fine where most values lie, and still apart far out. The map rises,
+so cells keep the order of values; values in one cell count as equal. m and s come from a sample of the words,
+which decides how finely values are told apart and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, UInt8
+
+from onegrain.rankings.univariate.words import CountedWords
+
+__all__ = ["CELLS", "Cells"]
+
+CELLS = 256
+"""A cell is a uint8."""
+RUNS, RUN_WORDS, EVERY = 4, 2048, 4
+"""The sample: every fourth word of so many runs of words, spread evenly."""
+OUTER = (0.05, 0.95)
+WIDEST = np.float32(1e6)
+"""|z| beyond which values share the outer cells."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The cells of some neurons.
+
+    Attributes:
+        middle: float32 (neurons,), m: the median of the sample.
+        unit: float32 (neurons,), s: twice the standard deviation of a normal neuron with the sample's 5 % and
+            95 % quantiles; of the sample itself where those are equal; else the size of the middle, or 1.
+    """
+
+    middle: Float32[np.ndarray, " neurons"]
+    unit: Float32[np.ndarray, " neurons"]
+
+    @classmethod
+    def of(cls, words: CountedWords, neurons: slice) -> Cells:
+        """The cells of a range of neurons, from a sample of the words that count."""
+        sample = _sample(words.among)
+        blocks = [block for _, block in words.blocks("scales", neurons, sample)]
+        values = np.concatenate(blocks).T.copy()
+        values.sort(axis=1)
+        low, middle, high = (
+            values[:, round(share * (values.shape[1] - 1))] for share in (OUTER[0], 0.5, OUTER[1])
+        )
+        unit = 2.0 * (high.astype(np.float64) - low) / 3.2897
+        unit = np.where(unit > 0.0, unit, 2.0 * values.std(axis=1, dtype=np.float64))
+        unit = np.where(unit > 0.0, unit, np.abs(middle))
+        return cls(middle, np.where(unit > 0.0, unit, 1.0).astype(np.float32))
+
+    def of_values(
+        self, block: Float32[np.ndarray, "words neurons"], at: slice = slice(None)
+    ) -> UInt8[np.ndarray, "words neurons"]:
+        """The cell of each value of some of the neurons."""
+        with np.errstate(over="ignore"):
+            z = block - self.middle[at]
+            z /= self.unit[at]
+        np.clip(z, -WIDEST, WIDEST, out=z)
+        size = np.abs(z)
+        size += np.float32(1.0)
+        z /= size
+        z *= np.float32(CELLS / 2 - 0.5)
+        z += np.float32(CELLS / 2)
+        return z.astype(np.uint8)
+
+    def values(self) -> Float64[np.ndarray, "neurons cells"]:
+        """The value in the middle of each cell."""
+        squeezed = (np.arange(CELLS) + 0.5 - CELLS / 2) / (CELLS / 2 - 0.5)
+        squeezed = np.clip(squeezed, -1.0 + 1e-3, 1.0 - 1e-3)
+        return self.middle[:, None] + self.unit[:, None] * (squeezed / (1.0 - np.abs(squeezed)))
+
+
+def _sample(among: Bool[np.ndarray, " words"]) -> Bool[np.ndarray, " words"]:
+    """Which of the words that count are in the sample: all of them where there are few."""
+    runs = -(-len(among) // RUN_WORDS)
+    if runs <= RUNS:
+        return among
+    sample = np.zeros(len(among), dtype=bool)
+    for run in np.linspace(0, runs - 1, RUNS).round().astype(int):
+        sample[run * RUN_WORDS : (run + 1) * RUN_WORDS : EVERY] = True
+    sample &= among
+    return sample if sample.any() else among

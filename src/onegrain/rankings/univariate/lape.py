@@ -1,0 +1,36 @@
+"""LAPE: is a neuron active at the words of few labels only? [Tang24]"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import entr
+
+from onegrain.rankings.request import NoOptions
+from onegrain.rankings.univariate.counts import Counts
+from onegrain.rankings.univariate.scoring import Scores, counting_method
+
+__all__ = ["METHOD", "lape"]
+
+
+def lape(counts: Counts, options: NoOptions) -> Scores:
+    """log L - H, with H the entropy (nats) over labels of the activation probability, normalised [Tang24].
+
+    p_l is the share of the label's words at which the neuron is above 0, p'_l = p_l / sum p, and
+    H = -sum p'_l log p'_l. The score is 0 for a neuron that is active at all labels alike, and log L for one
+    that is active at one only; a label's own score is p'_l times that. A neuron that is never active has none
+    (NaN). [Tang24] lists low entropies; the order is the same. *Above 0* says most behind a rectifying
+    non-linearity; in the residual stream it is an arbitrary threshold.
+
+    [Tang24]: Tang, Luo, Huang et al. *Language-Specific Neurons: The Key to Multilingual Capabilities in Large
+    Language Models.* ACL 2024.
+    """
+    probability = counts.positive / counts.words[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = probability / probability.sum(axis=0)
+    found = np.maximum(np.log(len(shares)) - entr(shares).sum(axis=0), 0.0)
+    return Scores(found, shares * found)
+
+
+METHOD = counting_method(
+    "lape", "how few labels' words a neuron is active (above 0) at, by entropy [Tang24]", lape
+)

@@ -1,0 +1,222 @@
+"""Rankings from the counts of one pass: several methods share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+
+from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.rankings.request import Method, NoOptions, Request
+from onegrain.rankings.univariate.counts import Counts, count
+from onegrain.rankings.univariate.words import CountedWords, labelled_words
+
+__all__ = ["Counting", "Scores", "Sorted", "counting_method", "rank_counted", "strips"]
+
+STRIP = 64
+"""Neurons whose histogram is looked at at once."""
+SORTED_BYTES = 2**28
+"""Of the values (float32) that are read at once to be sorted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a method makes of some neurons.
+
+    Attributes:
+        scores: float64 (neurons,); NaN for a neuron without a score.
+        label_scores: float64 (labels, neurons).
+        details: arrays (labels, neurons) or (neurons,) that the record keeps beside the scores, by name; their
+            last axis is by flat index.
+    """
+
+    scores: Float64[np.ndarray, " neurons"]
+    label_scores: Float64[np.ndarray, "labels neurons"]
+    details: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Sorted:
+    """One neuron at all words that count, its values rising.
+
+    Attributes:
+        codes: int64 (words,), the labels in that order.
+        first: int64 (words,), the place of the first word with the same value.
+        last: int64 (words,), that of the last.
+        words: int64 (labels,), words of each label.
+    """
+
+    codes: Int64[np.ndarray, " words"]
+    first: Int64[np.ndarray, " words"]
+    last: Int64[np.ndarray, " words"]
+    words: Int64[np.ndarray, " labels"]
+
+    @classmethod
+    def of(cls, values: np.ndarray, codes: np.ndarray, words: np.ndarray) -> Sorted:
+        """Of the values (words,) and labels in any order."""
+        order = np.argsort(values, kind="stable")
+        rising = values[order]
+        starts = np.flatnonzero(np.append(True, rising[1:] != rising[:-1]))
+        sizes = np.diff(starts, append=len(values))
+        return cls(codes[order], np.repeat(starts, sizes), np.repeat(starts + sizes - 1, sizes), words)
+
+
+def counting_method(
+    name: str,
+    summary: str,
+    score: Callable[[Counts, Any], Scores],
+    *,
+    options: type = NoOptions,
+    histogram: bool = False,
+    exact: Callable[[Sorted, Any], Scores] | None = None,
+    require: Callable[[CountedWords], None] | None = None,
+    describe: Callable[[CountedWords, Any], dict[str, Any]] | None = None,
+) -> Method:
+    """A method that needs nothing but counts, and so shares its pass over the words with its like.
+
+    A constant neuron scores NaN whatever ``score`` says of it, comes last, and is counted in
+    ``details["constant"]``. Words without label or without activation are left out and counted.
+
+    Args:
+        name: of the method.
+        summary: one line.
+        score: from the counts of some neurons and the options to their scores.
+        options: frozen dataclass of its parameters.
+        histogram: whether it needs the histogram.
+        exact: where ``options.exact`` is set, gives the scores of one neuron instead.
+        require: raises for words of which the method can say nothing.
+        describe: more for the record's ``details``.
+    """
+    counting = Counting(score, histogram, exact, require, describe)
+    return Method(
+        name=name,
+        summary=summary,
+        function=lambda request: rank_counted([(name, counting, request)])[0],
+        options=options,
+        needs_label=True,
+        counting=counting,
+    )
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How a method scores from counts; see :func:`counting_method`."""
+
+    score: Callable[[Counts, Any], Scores]
+    histogram: bool
+    exact: Callable[[Sorted, Any], Scores] | None = None
+    require: Callable[[CountedWords], None] | None = None
+    describe: Callable[[CountedWords, Any], dict[str, Any]] | None = None
+
+
+def rank_counted(asked: Sequence[tuple[str, Counting, Request]]) -> list[Ranking]:
+    """The rankings of several methods on the same words and labels, from one pass.
+
+    Args:
+        asked: name, way of scoring and request of each; the requests differ in their options only.
+    """
+    first = asked[0][2]
+    assert first.label is not None, "the registry asks for a label"
+    words = labelled_words(first.activations, first.label, first.progress)
+    for _, method, _ in asked:
+        if method.require is not None:
+            method.require(words)
+    parts: list[list[Scores]] = [[] for _ in asked]
+    constant = 0
+    sorting = [method.exact is not None and request.options.exact for _, method, request in asked]
+    histogram = any(
+        method.histogram and not alone for (_, method, _), alone in zip(asked, sorting, strict=True)
+    )
+    for counts in count(words, histogram=histogram):
+        constant += int(counts.constant.sum())
+        for made, alone, (_, method, request) in zip(parts, sorting, asked, strict=True):
+            found = _sorted(words, counts, method, request) if alone else method.score(counts, request.options)
+            made.append(_known(found, counts))
+    return [
+        _ranking(name, method, request, words, made, constant)
+        for (name, method, request), made in zip(asked, parts, strict=True)
+    ]
+
+
+def strips(counts: Counts, score: Callable[[np.ndarray, slice], Scores]) -> Scores:
+    """The scores of all neurons, from their histograms: a strip of neurons at once, in threads side by side.
+
+    Args:
+        counts: with a histogram.
+        score: from float64 (neurons, labels, cells), and where among the neurons of ``counts`` these are, to
+            their scores.
+    """
+    assert counts.histogram is not None, "the method asked for no histogram"
+    table = counts.histogram
+    parts = [slice(at, min(at + STRIP, len(table))) for at in range(0, len(table), STRIP)]
+    with ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="onegrain-scores") as pool:
+        return _joined(list(pool.map(lambda part: score(table[part].astype(np.float64), part), parts)))
+
+
+def _sorted(words: CountedWords, counts: Counts, method: Counting, request: Request) -> Scores:
+    """The exact scores of some neurons: a part of their columns is read at once, and each neuron sorted."""
+    assert method.exact is not None, "the method has one way only"
+    score, codes = method.exact, words.codes[words.among]
+    step = max(1, SORTED_BYTES // (4 * len(words)))
+    parts: list[Scores] = []
+    with ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="onegrain-scores") as pool:
+        for start in range(counts.neurons.start, counts.neurons.stop, step):
+            here = slice(start, min(start + step, counts.neurons.stop))
+            columns = np.concatenate([block.T for _, block in words.blocks("sort", here)], axis=1)
+            parts += pool.map(lambda one: score(Sorted.of(one, codes, counts.words), request.options), columns)
+    return _joined(parts)
+
+
+def _known(scores: Scores, counts: Counts) -> Scores:
+    """The scores without those of constant neurons."""
+    gone = counts.constant
+    return replace(
+        scores,
+        scores=np.where(gone, np.nan, scores.scores),
+        label_scores=np.where(gone, np.nan, scores.label_scores),
+    )
+
+
+def _joined(parts: Sequence[Scores]) -> Scores:
+    details = {
+        name: np.concatenate([part.details[name] for part in parts], axis=-1) for name in parts[0].details
+    }
+    return Scores(
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.label_scores for part in parts], axis=1),
+        details,
+    )
+
+
+def _ranking(
+    name: str,
+    method: Counting,
+    request: Request,
+    words: CountedWords,
+    parts: Sequence[Scores],
+    constant: int,
+) -> Ranking:
+    made = _joined(parts)
+    more = {} if method.describe is None else method.describe(words, request.options)
+    return Ranking(
+        method=name,
+        space=request.activations.space,
+        order=order_by_score(made.scores),
+        scores=made.scores,
+        n_ranked=int((~np.isnan(made.scores)).sum()),
+        provenance=request.provenance(name),
+        layer=request.label,
+        labels=words.labels,
+        label_scores=made.label_scores,
+        details={
+            **words.details(),
+            "constant": constant,
+            **more,
+            **{key: array.tolist() for key, array in made.details.items()},
+        },
+    )

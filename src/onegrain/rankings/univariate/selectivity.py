@@ -1,0 +1,31 @@
+"""Selectivity: how much higher a neuron is at a label's words, as a share of its range [Fan23]."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from onegrain.rankings.request import NoOptions
+from onegrain.rankings.univariate.counts import Counts
+from onegrain.rankings.univariate.scoring import Scores, counting_method
+
+__all__ = ["METHOD", "selectivity"]
+
+
+def selectivity(counts: Counts, options: NoOptions) -> Scores:
+    """\\|mu_plus - mu_minus\\| / (max - min), for a label's words against all others; the best label's overall.
+
+    ``details["sign"]`` (labels, neurons) is 1 where the neuron is higher at the label's words, -1 where it is
+    lower. The range is over all words, so one outlier makes a neuron look less selective.
+    """
+    apart = np.stack([own.mean - rest.mean for own, rest in counts.against_the_rest()])
+    span = counts.greatest.astype(np.float64) - counts.least
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.abs(apart) / span
+    return Scores(found.max(axis=0), found, {"sign": np.where(apart < 0, -1, 1).astype(np.int8)})
+
+
+METHOD = counting_method(
+    "selectivity",
+    "how much higher a neuron is at a label's words, as a share of its range [Fan23]",
+    selectivity,
+)
