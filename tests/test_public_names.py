@@ -7,6 +7,7 @@ import onegrain
 PUBLIC = [
     "BLEU",
     "Activations",
+    "Clusters",
     "Corpus",
     "Curve",
     "ElasticNetProbe",
@@ -25,6 +26,7 @@ PUBLIC = [
     "annotate_regex",
     "annotate_with",
     "annotate_words",
+    "clusters",
     "control_task",
     "erasing",
     "export_neurox",
@@ -46,6 +48,7 @@ PUBLIC = [
     "train_nlm",
     "train_nmt",
     "verify_activations",
+    "without_redundant",
 ]
 
 

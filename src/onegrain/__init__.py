@@ -22,7 +22,9 @@ if TYPE_CHECKING:
         to_xarray,
         verify_activations,
     )
+    from onegrain.analyses import clusters, without_redundant
     from onegrain.core.activations import Activations
+    from onegrain.core.clusters import Clusters
     from onegrain.core.corpus import Corpus, LabelLayer
     from onegrain.core.curve import Curve
     from onegrain.core.provenance import Provenance
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Activations": "onegrain.core.activations",
     "BLEU": "onegrain.metrics",
+    "Clusters": "onegrain.core.clusters",
     "Corpus": "onegrain.core.corpus",
     "Curve": "onegrain.core.curve",
     "ElasticNetProbe": "onegrain.rankings.lca.estimators",
@@ -67,6 +70,7 @@ _HOMES = {
     "annotate_regex": "onegrain.corpora",
     "annotate_with": "onegrain.corpora",
     "annotate_words": "onegrain.corpora",
+    "clusters": "onegrain.analyses",
     "control_task": "onegrain.corpora",
     "erasing": "onegrain.interventions",
     "export_neurox": "onegrain.activations",
@@ -88,11 +92,13 @@ _HOMES = {
     "train_nlm": "onegrain.models",
     "train_nmt": "onegrain.models",
     "verify_activations": "onegrain.activations",
+    "without_redundant": "onegrain.analyses",
 }
 
 __all__ = [
     "BLEU",
     "Activations",
+    "Clusters",
     "Corpus",
     "Curve",
     "ElasticNetProbe",
@@ -111,6 +117,7 @@ __all__ = [
     "annotate_regex",
     "annotate_with",
     "annotate_words",
+    "clusters",
     "control_task",
     "erasing",
     "export_neurox",
@@ -132,6 +139,7 @@ __all__ = [
     "train_nlm",
     "train_nmt",
     "verify_activations",
+    "without_redundant",
 ]
 
 

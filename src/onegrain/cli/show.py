@@ -17,7 +17,10 @@ NAME = "show"
 
 def run(
     what: Annotated[
-        str, typer.Argument(help="A ranking, curve, stability, similarity, store, model folder or hub id.")
+        str,
+        typer.Argument(
+            help="A record (ranking, curve, ...), a store, neuron cards, a model folder or a hub id."
+        ),
     ],
     rows: Annotated[int, typer.Option(help="Rows of a table to print.")] = 20,
     label: Annotated[str | None, typer.Option(help="Of a ranking: the order of one label.")] = None,
@@ -52,6 +55,9 @@ def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
         return
     if record == "similarity":
         _similarity(path, as_json)
+        return
+    if record == "clusters":
+        _clusters(path, rows, as_json)
         return
     if record == "curve":
         curve = Curve.load(path)
@@ -127,6 +133,29 @@ def _similarity(path: Path, as_json: bool) -> None:
         return
     emit(facts, as_json)
     show_table(found.table, str(path))
+
+
+def _clusters(path: Path, rows: int, as_json: bool) -> None:
+    from onegrain.core.clusters import Clusters
+
+    found = Clusters.load(path)
+    table = found.summary()
+    facts: dict[str, object] = {
+        "record": "clusters",
+        "neurons": found.space.describe(),
+        "clustered": len(found.neurons),
+        "clusters": len(found),
+        "linkage": found.linkage,
+        "threshold": found.threshold,
+        "signed": found.signed,
+        "constant": found.details["constant"],
+        "words": found.details["words"],
+    }
+    if as_json:
+        emit(facts | {"rows": table.to_dict("records")}, as_json)
+        return
+    emit(facts, as_json)
+    show_table(table.assign(members=table["members"].map(" ".join)), str(path), rows=rows)
 
 
 def _store(path: str, as_json: bool, *, verify: bool) -> None:

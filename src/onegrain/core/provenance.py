@@ -87,3 +87,12 @@ class Provenance(BaseModel):
                 return None
             record = record.inputs[0]
         return record.model
+
+    def made_by(self, stage: str) -> Provenance:
+        """The record of a stage that this one is, or was derived from by its first inputs; else this one."""
+        record = self
+        while record.stage != stage:
+            if not record.inputs:
+                return self
+            record = record.inputs[0]
+        return record
