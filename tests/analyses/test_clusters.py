@@ -124,6 +124,25 @@ def test_exact_copies_are_found_at_threshold_0_and_a_tie_goes_to_the_lowest_inde
     assert found.numbers.tolist()[:10] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 4]
 
 
+def test_multiples_are_exact_copies_too() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.integers(-9, 9, size=(200, 7)).astype(np.float32)
+    values[:, 1:] = values[:, :1] * np.array([3, -5, 7, 11, 13, 17])
+    assert len(clusters(changed(store(0), values), threshold=0.0)) == 1
+
+
+def test_of_two_copies_the_first_is_the_medoid_whatever_the_rounding() -> None:
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        noise = rng.normal(size=(200, 17)) + rng.normal(size=(200, 1))
+        order = rng.permutation(34)
+        values = np.concatenate([noise, noise], axis=1)[:, order]
+        acts = changed(store(0, space=onegrain.NeuronSpace(("layers.0",), (34,))), values)
+        (medoid,) = clusters(acts, threshold=1.0).medoids
+        copies = np.flatnonzero(order % 17 == order[medoid] % 17)
+        assert medoid == copies[0]
+
+
 @pytest.mark.parametrize("linkage", LINKAGES)
 def test_the_order_of_the_neurons_does_not_matter(mixed: Activations, linkage: str) -> None:
     found = clusters(mixed, linkage=linkage)
