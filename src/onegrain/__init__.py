@@ -22,8 +22,15 @@ if TYPE_CHECKING:
         to_xarray,
         verify_activations,
     )
-    from onegrain.analyses import clusters, without_redundant
+    from onegrain.analyses import (
+        NeuronpediaRelease,
+        clusters,
+        export_neuronpedia,
+        neuron_cards,
+        without_redundant,
+    )
     from onegrain.core.activations import Activations
+    from onegrain.core.cards import NeuronCards
     from onegrain.core.clusters import Clusters
     from onegrain.core.corpus import Corpus, LabelLayer
     from onegrain.core.curve import Curve
@@ -57,7 +64,9 @@ _HOMES = {
     "ElasticNetProbe": "onegrain.rankings.lca.estimators",
     "ElasticNetRegressor": "onegrain.rankings.lca.estimators",
     "LabelLayer": "onegrain.core.corpus",
+    "NeuronCards": "onegrain.core.cards",
     "NeuronSpace": "onegrain.core.space",
+    "NeuronpediaRelease": "onegrain.analyses",
     "Perplexity": "onegrain.metrics",
     "Planted": "onegrain.activations",
     "PlantedNeurons": "onegrain.activations",
@@ -73,11 +82,13 @@ _HOMES = {
     "clusters": "onegrain.analyses",
     "control_task": "onegrain.corpora",
     "erasing": "onegrain.interventions",
+    "export_neuronpedia": "onegrain.analyses",
     "export_neurox": "onegrain.activations",
     "extract": "onegrain.activations",
     "import_neurox": "onegrain.activations",
     "live_activations": "onegrain.activations",
     "load_model": "onegrain.models",
+    "neuron_cards": "onegrain.analyses",
     "open_activations": "onegrain.activations",
     "planted": "onegrain.activations",
     "rank": "onegrain.rankings",
@@ -104,7 +115,9 @@ __all__ = [
     "ElasticNetProbe",
     "ElasticNetRegressor",
     "LabelLayer",
+    "NeuronCards",
     "NeuronSpace",
+    "NeuronpediaRelease",
     "Perplexity",
     "Planted",
     "PlantedNeurons",
@@ -120,11 +133,13 @@ __all__ = [
     "clusters",
     "control_task",
     "erasing",
+    "export_neuronpedia",
     "export_neurox",
     "extract",
     "import_neurox",
     "live_activations",
     "load_model",
+    "neuron_cards",
     "open_activations",
     "planted",
     "rank",

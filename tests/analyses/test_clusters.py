@@ -334,6 +334,6 @@ def test_rankings_of_other_neurons_or_models_are_refused(reduced: tuple[Ranking,
         without_redundant(onegrain.rank("maxcorr", store(1), others=[store(2)]), found)
     named = clusters(plant(300, model="a").activations)
     other = onegrain.rank("f-statistic", plant(300, model="b").activations, label="upos")
-    with pytest.raises(MismatchError, match=r"the clusters are of a .* the ranking is of b"):
+    with pytest.raises(MismatchError, match=r"clusters: of a .*; f-statistic ranking: of b .*"):
         without_redundant(other, named)
     assert without_redundant(ranking, named).n_ranked == 28

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from onegrain.cli.console import Json, emit, progress, show_table
+from onegrain.errors import ParameterError
 
 if TYPE_CHECKING:
     from onegrain.core.ranking import Ranking
@@ -27,16 +28,24 @@ def run(
     verify: Annotated[
         bool, typer.Option("--verify", help="Of a store: read all of it and check every checksum.")
     ] = False,
+    against: Annotated[
+        str | None, typer.Option(help="Of neuron cards: a store or model whose neurons they must be of.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what a file is, in the terminal."""
     path = Path(what)
+    if path.suffix == ".json" and not verify:
+        from onegrain.cli.cards import show_cards
+
+        show_cards(path, rows, against, as_json)
+        return
+    if against is not None:
+        raise ParameterError(f"{what} is no file of neuron cards; --against is about those (*.json)")
     if path.suffix == ".zarr" or "://" in what or (path / "zarr.json").is_file():
         _store(what, as_json, verify=verify)
         return
     if verify:
-        from onegrain.errors import ParameterError
-
         raise ParameterError(f"{what} is no store of activations; --verify checks stores (*.zarr)")
     if path.suffix == ".parquet":
         _parquet(path, rows, label, as_json)

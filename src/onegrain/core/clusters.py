@@ -16,7 +16,7 @@ from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace
 from onegrain.core.tables import read_table, write_table
-from onegrain.errors import MismatchError, ParameterError, RecordError
+from onegrain.errors import ParameterError, RecordError
 
 __all__ = ["Clusters"]
 
@@ -98,12 +98,7 @@ class Clusters:
     def require_of(self, ranking: Ranking) -> None:
         """Raise MismatchError unless a ranking is of these neurons of this model."""
         self.space.require_same(ranking.space, f"clusters and {ranking.method} ranking")
-        own, other = self.provenance.subject(), ranking.provenance.subject()
-        if own is not None and other is not None and own.weight_hash != other.weight_hash:
-            raise MismatchError(
-                f"the clusters are of {own.id} (weights {own.weight_hash[:12]}), the ranking is of {other.id} "
-                f"(weights {other.weight_hash[:12]}); cluster the activations that were ranked"
-            )
+        self.provenance.require_same_model("clusters", ranking.provenance, f"{ranking.method} ranking")
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a clustered neuron, ascending: its name, cluster, the cluster's size, and the rest."""
