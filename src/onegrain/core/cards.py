@@ -145,6 +145,8 @@ class NeuronCards(BaseModel):
         if not isinstance(head, dict) or head.get("record") != KIND:
             raise RecordError(f"{path} is JSON, but not neuron cards: its record is not {KIND!r}")
         version = head.get("schema_version")
+        if version is None:
+            raise RecordError(f"{path}: schema_version: Field required")
         if isinstance(version, int) and version > SCHEMA_VERSION:
             raise RecordError(
                 f"{path}: schema_version is {version}, and this onegrain reads up to {SCHEMA_VERSION}; install "
