@@ -111,17 +111,15 @@ class _Sentences:
             for number in dict.fromkeys(context.sentence for context in card.high.contexts):
                 self._wanted.setdefault(number, []).append(neuron)
         self._kept: dict[tuple[int, int], np.ndarray] = {}
-        present = activations.present
         for number in sorted(self._wanted):
-            self._read(number, present)
+            self._read(number)
 
-    def _read(self, number: int, present: np.ndarray) -> None:
+    def _read(self, number: int) -> None:
         corpus = self._activations.corpus
         if number >= corpus.n_sentences:
             raise MismatchError(f"a card names sentence {number}, and {corpus.source} has {corpus.n_sentences}")
         rows = np.arange(corpus.offsets[number], corpus.offsets[number + 1])
         table = self._activations.take(rows, self._wanted[number]).astype(np.float64)
-        table[~present[rows]] = np.nan
         for neuron, values in zip(self._wanted[number], table.T, strict=True):
             self._kept[number, neuron] = values
 
