@@ -74,12 +74,7 @@ def clusters(
     found = correlations(activations, chosen, progress=progress)
     distances = found.condensed if signed else np.abs(found.condensed, out=found.condensed)
     np.subtract(1.0, distances, out=distances)
-    inner = _cut(distances, int(found.changing.sum()), linkage, threshold)
-    numbers = np.empty(len(chosen), dtype=np.int64)
-    numbers[found.changing] = inner
-    alone = np.flatnonzero(~found.changing)
-    numbers[alone] = (inner.max() + 1 if inner.size else 0) + np.arange(len(alone))
-    numbers = _by_lowest_member(numbers)
+    numbers = _partition(distances, found.changing, linkage, threshold)
     mean = np.full(len(chosen), np.nan)
     mean[found.changing] = 1.0 - _mean_distance(distances, numbers[found.changing])
     own = activations.provenance
@@ -107,7 +102,7 @@ def clusters(
         details={
             "words": found.words,
             "left_out": {"no_activation": activations.n_words - found.words},
-            "constant": len(alone),
+            "constant": int((~found.changing).sum()),
         },
     )
 
@@ -147,12 +142,13 @@ def _require_room(memory: int | str | None, needed: int, neurons: int) -> None:
         )
 
 
-def _cut(distances: np.ndarray, neurons: int, linkage: str, threshold: float) -> np.ndarray:
-    """int64 (neurons,): the cluster of each neuron, in no particular numbering."""
-    if neurons < 2:
-        return np.zeros(neurons, dtype=np.int64)
-    tree = hierarchy.linkage(distances, method=linkage)
-    return hierarchy.fcluster(tree, threshold, criterion="distance").astype(np.int64)
+def _partition(distances: np.ndarray, changing: np.ndarray, linkage: str, threshold: float) -> np.ndarray:
+    """int64 (neurons,): the cluster of each neuron; those that do not change are alone."""
+    numbers = np.arange(len(changing), dtype=np.int64)
+    if changing.sum() > 1:
+        tree = hierarchy.linkage(distances, method=linkage)
+        numbers[changing] = len(changing) + hierarchy.fcluster(tree, threshold, criterion="distance")
+    return _by_lowest_member(numbers)
 
 
 def _by_lowest_member(numbers: np.ndarray) -> np.ndarray:
