@@ -103,7 +103,7 @@ def clusters(
     linkage: Annotated[
         str, typer.Option(help="Distance of two clusters over their pairs: average, complete or single.")
     ] = "average",
-    threshold: Annotated[float, typer.Option(help="Largest distance, 1 - |r|, at which clusters join.")] = 0.3,
+    threshold: Annotated[float, typer.Option(help="Largest distance 1 - abs(r) of joined clusters.")] = 0.3,
     signed: Annotated[bool, typer.Option("--signed", help="Distance 1 - r: opposite neurons are far.")] = False,
     sites: Sites = None,
     neurons: Annotated[
