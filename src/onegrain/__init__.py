@@ -22,7 +22,16 @@ if TYPE_CHECKING:
         to_xarray,
         verify_activations,
     )
+    from onegrain.analyses import (
+        NeuronpediaRelease,
+        clusters,
+        export_neuronpedia,
+        neuron_cards,
+        without_redundant,
+    )
     from onegrain.core.activations import Activations
+    from onegrain.core.cards import NeuronCards
+    from onegrain.core.clusters import Clusters
     from onegrain.core.corpus import Corpus, LabelLayer
     from onegrain.core.curve import Curve
     from onegrain.core.provenance import Provenance
@@ -42,24 +51,29 @@ if TYPE_CHECKING:
     from onegrain.interventions import ablate, erasing
     from onegrain.metrics import BLEU, Perplexity
     from onegrain.models import TrainingOptions, load_model, train_nlm, train_nmt
-    from onegrain.rankings import rank, similarity, stability
+    from onegrain.rankings import Method, Request, rank, rank_together, register, similarity, stability
     from onegrain.rankings.lca.estimators import ElasticNetProbe, ElasticNetRegressor
     from onegrain.studies import run_study
 
 _HOMES = {
     "Activations": "onegrain.core.activations",
     "BLEU": "onegrain.metrics",
+    "Clusters": "onegrain.core.clusters",
     "Corpus": "onegrain.core.corpus",
     "Curve": "onegrain.core.curve",
     "ElasticNetProbe": "onegrain.rankings.lca.estimators",
     "ElasticNetRegressor": "onegrain.rankings.lca.estimators",
     "LabelLayer": "onegrain.core.corpus",
+    "Method": "onegrain.rankings",
+    "NeuronCards": "onegrain.core.cards",
     "NeuronSpace": "onegrain.core.space",
+    "NeuronpediaRelease": "onegrain.analyses",
     "Perplexity": "onegrain.metrics",
     "Planted": "onegrain.activations",
     "PlantedNeurons": "onegrain.activations",
     "Provenance": "onegrain.core.provenance",
     "Ranking": "onegrain.core.ranking",
+    "Request": "onegrain.rankings",
     "Similarity": "onegrain.core.similarity",
     "Stability": "onegrain.core.stability",
     "TrainingOptions": "onegrain.models",
@@ -67,18 +81,23 @@ _HOMES = {
     "annotate_regex": "onegrain.corpora",
     "annotate_with": "onegrain.corpora",
     "annotate_words": "onegrain.corpora",
+    "clusters": "onegrain.analyses",
     "control_task": "onegrain.corpora",
     "erasing": "onegrain.interventions",
+    "export_neuronpedia": "onegrain.analyses",
     "export_neurox": "onegrain.activations",
     "extract": "onegrain.activations",
     "import_neurox": "onegrain.activations",
     "live_activations": "onegrain.activations",
     "load_model": "onegrain.models",
+    "neuron_cards": "onegrain.analyses",
     "open_activations": "onegrain.activations",
     "planted": "onegrain.activations",
     "rank": "onegrain.rankings",
+    "rank_together": "onegrain.rankings",
     "read_corpus": "onegrain.corpora",
     "read_parallel": "onegrain.corpora",
+    "register": "onegrain.rankings",
     "run_study": "onegrain.studies",
     "sandbox": "onegrain.corpora",
     "similarity": "onegrain.rankings",
@@ -88,22 +107,28 @@ _HOMES = {
     "train_nlm": "onegrain.models",
     "train_nmt": "onegrain.models",
     "verify_activations": "onegrain.activations",
+    "without_redundant": "onegrain.analyses",
 }
 
 __all__ = [
     "BLEU",
     "Activations",
+    "Clusters",
     "Corpus",
     "Curve",
     "ElasticNetProbe",
     "ElasticNetRegressor",
     "LabelLayer",
+    "Method",
+    "NeuronCards",
     "NeuronSpace",
+    "NeuronpediaRelease",
     "Perplexity",
     "Planted",
     "PlantedNeurons",
     "Provenance",
     "Ranking",
+    "Request",
     "Similarity",
     "Stability",
     "TrainingOptions",
@@ -111,18 +136,23 @@ __all__ = [
     "annotate_regex",
     "annotate_with",
     "annotate_words",
+    "clusters",
     "control_task",
     "erasing",
+    "export_neuronpedia",
     "export_neurox",
     "extract",
     "import_neurox",
     "live_activations",
     "load_model",
+    "neuron_cards",
     "open_activations",
     "planted",
     "rank",
+    "rank_together",
     "read_corpus",
     "read_parallel",
+    "register",
     "run_study",
     "sandbox",
     "similarity",
@@ -132,6 +162,7 @@ __all__ = [
     "train_nlm",
     "train_nmt",
     "verify_activations",
+    "without_redundant",
 ]
 
 

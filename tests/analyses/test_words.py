@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,6 +48,7 @@ def test_against_pandas(planted: Activations) -> None:
         values = planted.values()[:, at].astype(np.float64)
         assert found.mean == pytest.approx(values.mean())
         assert found.std == pytest.approx(values.std())
+        assert (found.minimum, found.maximum, found.counted) == (values.min(), values.max(), len(values))
         frame = pd.DataFrame({"word": planted.corpus.words, "z": (values - values.mean()) / values.std()})
         by_type = frame.groupby("word")["z"].agg(["mean", "size"])
         for row in found.words.itertuples():
@@ -70,11 +73,31 @@ def test_blocks_do_not_matter(planted: Activations, monkeypatch: pytest.MonkeyPa
     np.testing.assert_allclose(known.std, planted.values()[:, [2, 0]].astype(np.float64).std(axis=0))
 
 
-def test_a_constant_neuron_is_moved_by_nothing(planted: Activations) -> None:
-    found = top_words(planted, [3])[0]
+@pytest.mark.parametrize("value", [2.5, 0.1, -1e4 / 3])
+def test_a_constant_neuron_is_moved_by_nothing(planted: Activations, value: float) -> None:
+    array = planted.values()
+    array[:, 3] = value
+    found = top_words(Activations.from_array(array, planted.corpus), [3])[0]
     assert found.std == 0
+    assert found.mean == found.minimum == found.maximum == np.float32(value)
     assert len(found.words) == len(found.occurrences) == 0
     assert found.sentences(3) == []
+
+
+def test_the_shares_of_both_signs(planted: Activations) -> None:
+    array = planted.values() - np.float32(100)
+    array[:40, 0] = 0
+    missing = np.zeros(planted.n_words, dtype=bool)
+    missing[[3, 90, 91]] = True
+    array[missing] = np.nan
+    acts = replace(Activations.from_array(array, planted.corpus), missing=missing)
+    found = top_words(acts, [0])[0]
+    kept = array[~missing, 0]
+    assert found.counted == planted.n_words - 3
+    assert (found.share_positive, found.share_negative) == ((kept > 0).mean(), (kept < 0).mean())
+    assert found.share_positive + found.share_negative < 1
+    with pytest.raises(ParameterError, match=r"no word of .* has an activation"):
+        top_words(replace(acts, missing=np.ones_like(missing)), [0])
 
 
 def test_refusals(planted: Activations) -> None:

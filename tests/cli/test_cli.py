@@ -14,45 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import onegrain as og
 from onegrain.activations import open_activations
-from onegrain.cli import main
 from onegrain.cli.reference import reference
 from saelens import config_v6, random_weights, save_dictionary
-from tiny import parallel_corpus, tiny_gpt2, tiny_nlm, tiny_nmt
+from tiny import tiny_gpt2, tiny_nlm
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["onegrain", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models, texts with labels, and a store with its ranking."""
-    folder = tmp_path_factory.mktemp("house")
-    tiny_nlm(folder / "nlm")
-    tiny_nmt(folder / "nmt")
-    corpus = parallel_corpus()
-    assert corpus.target is not None
-    sentences = [list(words) for words in corpus.sentences()] * 6
-    (folder / "words.txt").write_text("".join(" ".join(words) + "\n" for words in sentences))
-    (folder / "target.txt").write_text("".join(" ".join(w) + "\n" for w in list(corpus.target.sentences()) * 6))
-    labels = [["punct" if not w.isalpha() else "long" if len(w) > 3 else "short" for w in s] for s in sentences]
-    (folder / "words.kind").write_text("".join(" ".join(row) + "\n" for row in labels))
-    return folder
 
 
 def extracted(run: Run, house: Path, out: Path) -> Path:
@@ -200,7 +169,7 @@ def test_errors_are_one_line_and_exit_code_1(run: Run, house: Path, tmp_path: Pa
     cases = {
         ("rank", "lca", store, "--label", "upos", "--out", out): "kind",
         ("rank", "lca", store, "--out", out): "label",
-        ("rank", "nonsense", store, "--out", out): "the methods are: lca, maxcorr, ",
+        ("rank", "nonsense", store, "--out", out): "the methods are: lca, neurox, ",
         ("rank", "lca", store, "--label", "kind", "--set", "lambda3=1", "--out", out): "lambda1",
         ("rank", "lca", house / "nlm", "--label", "kind", "--out", out): str(house / "nlm"),
         ("extract", bare, house / "words.txt", "--out", tmp_path / "x.zarr"): "tokenizer",
@@ -517,3 +486,27 @@ def test_models_are_ranked_without_storing_anything(run: Run, house: Path, tmp_p
         code, _, err = run("rank", *wrong, *out)
         assert code == 1
         assert message in err
+
+
+def test_several_methods_are_ranked_together(run: Run, house: Path, tmp_path: Path) -> None:
+    store = extracted(run, house, tmp_path / "words.zarr")
+    code, out, err = run(
+        "rank", "probeless,iou,std", store, "--label", "kind", "--out", tmp_path / "r",
+        "--set", "iou.quantiles=[0.9]", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    told = json.loads(out)
+    assert [Path(row["ranking"]).name for row in told] == ["probeless.parquet", "iou.parquet", "std.parquet"]
+    code, _, err = run(
+        "rank", "iou", store, "--label", "kind", "--out", tmp_path / "iou.parquet", "--set", "quantiles=[0.9]"
+    )
+    assert code == 0, err
+    alone, together = (og.Ranking.load(path) for path in (tmp_path / "iou.parquet", tmp_path / "r/iou.parquet"))
+    assert alone.scores.tolist() == together.scores.tolist()
+    assert alone.provenance == together.provenance
+    code, _, err = run("rank", "probeless,iou", store, "--label", "kind", "--out", tmp_path / "r")
+    assert (code, "already" in err or "exists" in err) == (1, True)
+    code, _, err = run(
+        "rank", "auroc,iou", store, "--label", "kind", "--out", tmp_path / "q", "--set", "exact=true"
+    )
+    assert (code, "say of which of the methods, METHOD.exact=" in err) == (1, True)

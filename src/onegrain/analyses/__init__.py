@@ -1,13 +1,18 @@
-"""The four questions of [Dalvi19], layers, top words and agreement: pure functions from records to tables."""
+"""The four questions of [Dalvi19], layers, top words, clusters, agreement: pure functions of records."""
 
 from __future__ import annotations
 
 from onegrain.analyses.agreement import agreement, overlap
+from onegrain.analyses.cards import neuron_cards
+from onegrain.analyses.clusters import clusters
 from onegrain.analyses.contrast import Contrast, contrast
 from onegrain.analyses.heat import Heat, heat
 from onegrain.analyses.importance import TaskImportance, damage, half_lost, task_importance
 from onegrain.analyses.layers import layers, layers_by_label
 from onegrain.analyses.localisation import localisation, mass_curves, open_against_closed
+from onegrain.analyses.neuronpedia import export_neuronpedia
+from onegrain.analyses.neuronpedia_rows import NeuronpediaRelease
+from onegrain.analyses.redundancy import without_redundant
 from onegrain.analyses.sharing import Sharing, sharing
 from onegrain.analyses.topsets import chance_overlap, top_sets
 from onegrain.analyses.universality import universality
@@ -17,18 +22,22 @@ __all__ = [
     "Contrast",
     "Heat",
     "NeuronWords",
+    "NeuronpediaRelease",
     "Sharing",
     "TaskImportance",
     "agreement",
     "chance_overlap",
+    "clusters",
     "contrast",
     "damage",
+    "export_neuronpedia",
     "half_lost",
     "heat",
     "layers",
     "layers_by_label",
     "localisation",
     "mass_curves",
+    "neuron_cards",
     "open_against_closed",
     "overlap",
     "sharing",
@@ -36,4 +45,5 @@ __all__ = [
     "top_sets",
     "top_words",
     "universality",
+    "without_redundant",
 ]

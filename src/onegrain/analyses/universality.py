@@ -108,7 +108,7 @@ def _shared(own: NeuronWords, partner: NeuronWords, way: str, *, reverse: bool) 
 
 
 def _require_same(ranking: Ranking, activations: Activations, others: Sequence[Activations]) -> None:
-    given, made_from = (activations, *others), ranking.provenance.inputs
+    given, made_from = (activations, *others), ranking.provenance.made_by("rank").inputs
     if len(given) != len(made_from):
         raise MismatchError(
             f"the ranking compares {len(made_from)} models, and {len(given)} are given; give the others in the "

@@ -35,7 +35,12 @@ class NeuronWords:
         neuron: flat index.
         name: ``site:unit``.
         mean: of the neuron over all words.
-        std: population standard deviation; 0 for a constant neuron, which has no top words.
+        std: population standard deviation; 0 for a constant neuron, and only for one; it has no top words.
+        minimum: its smallest value.
+        maximum: its largest.
+        share_positive: part of the words at which it is above 0.
+        share_negative: part at which it is below 0.
+        counted: how many words have an activation.
         words: word types, strongest first in each direction: ``direction`` (``high`` or ``low``), ``word``,
             ``count``, ``deviation`` (mean over its occurrences of (value - mean) / std).
         occurrences: single words, strongest first in each direction: ``direction``, ``word``, ``deviation``,
@@ -47,6 +52,11 @@ class NeuronWords:
     name: str
     mean: float
     std: float
+    minimum: float
+    maximum: float
+    share_positive: float
+    share_negative: float
+    counted: int
     words: pd.DataFrame
     occurrences: pd.DataFrame
 
@@ -113,38 +123,65 @@ def top_words(
     Ties: types in order of first occurrence, occurrences in corpus order.
 
     Raises:
-        ParameterError: a neuron outside the space, n or min_count below 1, or an activation that is not
-            finite.
+        ParameterError: a neuron outside the space, n or min_count below 1, no word with an activation, or one
+            that is not finite.
     """
     chosen = require_neurons(activations, neurons)
     if n < 1 or min_count < 1:
         raise ParameterError(f"n and min_count must be at least 1, got {n} and {min_count}")
-    words = activations.corpus.words
-    number = {word: code for code, word in enumerate(dict.fromkeys(words))}
-    codes = np.array([number[word] for word in words], dtype=np.int64)
-    sums, shift = np.zeros((len(number), chosen.size)), np.zeros(chosen.size)
-    state: tuple[int, np.ndarray, np.ndarray] = (0, np.zeros(chosen.size), np.zeros(chosen.size))
-    extremes = _Extremes(n, chosen.size)
+    seen = _Seen(activations, chosen, n)
     for rows, block in _present(activations, chosen):
-        if not state[0]:
-            shift = block.mean(axis=0)
-        state = _merge(state, block)
-        np.add.at(sums, codes[rows], block - shift)
-        extremes.add(rows, block)
-    counts = np.bincount(codes[activations.present], minlength=len(number))
-    mean, std = state[1], np.sqrt(state[2] / max(state[0], 1))
-    types = np.array(list(number), dtype=object)
-    found = []
-    for at, neuron in enumerate(chosen.tolist()):
-        centred = sums[:, at] / np.maximum(counts, 1) + (shift[at] - mean[at])
-        deviations = (
-            np.where(counts > 0, centred / std[at], np.nan) if std[at] > 0 else np.full(len(types), np.nan)
+        seen.add(rows, block)
+    if not seen.state[0]:
+        raise ParameterError(
+            f"no word of {activations.describe()} has an activation; extract with long=window, or other words"
         )
-        by_type = _types(types, counts, deviations, n, min_count)
-        single = extremes.frame(at, activations.corpus, mean[at], std[at])
-        name = activations.space.name(neuron)
-        found.append(NeuronWords(neuron, name, float(mean[at]), float(std[at]), by_type, single))
-    return found
+    return [seen.words_of(at, min_count) for at in range(len(chosen))]
+
+
+class _Seen:
+    """What is known of some neurons and word types after some blocks of words."""
+
+    def __init__(self, activations: Activations, neurons: np.ndarray, n: int) -> None:
+        self.activations, self.neurons, self.n = activations, neurons, n
+        words = activations.corpus.words
+        number = {word: code for code, word in enumerate(dict.fromkeys(words))}
+        self.types = np.array(list(number), dtype=object)
+        self.codes = np.array([number[word] for word in words], dtype=np.int64)
+        self.counts = np.bincount(self.codes[activations.present], minlength=len(number))
+        self.sums = np.zeros((len(number), neurons.size))
+        self.shift = np.zeros(neurons.size)
+        self.state = (0, np.zeros(neurons.size), np.zeros(neurons.size))
+        self.above, self.below = np.zeros((2, neurons.size), dtype=np.int64)
+        self.extremes = _Extremes(n, neurons.size)
+
+    def add(self, rows: np.ndarray, block: np.ndarray) -> None:
+        if not self.state[0]:
+            self.shift = block.mean(axis=0)
+        self.state = _merge(self.state, block)
+        np.add.at(self.sums, self.codes[rows], block - self.shift)
+        self.above += (block > 0).sum(axis=0)
+        self.below += (block < 0).sum(axis=0)
+        self.extremes.add(rows, block)
+
+    def words_of(self, at: int, min_count: int) -> NeuronWords:
+        seen, mean = self.state[0], float(self.state[1][at])
+        std = float(np.sqrt(self.state[2][at] / seen))
+        centred = self.sums[:, at] / np.maximum(self.counts, 1) + (self.shift[at] - mean)
+        deviations = np.where(self.counts > 0, centred / (std if std > 0 else np.nan), np.nan)
+        return NeuronWords(
+            neuron=int(self.neurons[at]),
+            name=self.activations.space.name(int(self.neurons[at])),
+            mean=mean,
+            std=std,
+            minimum=float(self.extremes.values["low"][0, at]),
+            maximum=float(self.extremes.values["high"][0, at]),
+            share_positive=float(self.above[at] / seen),
+            share_negative=float(self.below[at] / seen),
+            counted=seen,
+            words=_types(self.types, self.counts, deviations, self.n, min_count),
+            occurrences=self.extremes.frame(at, self.activations.corpus, mean, std),
+        )
 
 
 def _present(activations: Activations, neurons: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -158,13 +195,17 @@ def _present(activations: Activations, neurons: np.ndarray) -> Iterator[tuple[np
 
 
 def _merge(state: tuple[int, np.ndarray, np.ndarray], block: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
-    """Add a float64 block (rows, neurons) to (rows seen, means, sums of squared deviations)."""
+    """Add a float64 block (rows, neurons) to (rows seen, means, sums of squared deviations).
+
+    Deviations are taken from the block's first row, and then from their mean: those of a constant neuron are 0.
+    """
     seen, mean, squares = state
     rows = len(block)
-    inside = block.mean(axis=0)
-    apart = inside - mean
+    deviations = block - block[0]
+    left = deviations.mean(axis=0)
+    apart = block[0] + left - mean
     total = seen + rows
-    within = ((block - inside) ** 2).sum(axis=0)
+    within = ((deviations - left) ** 2).sum(axis=0)
     return total, mean + apart * rows / total, squares + within + apart**2 * seen * rows / total
 
 

@@ -7,7 +7,21 @@ import sys
 
 import typer
 
-from onegrain.cli import ablate, analyse, compare, convert, demo, extract, rank, report, show, study, train
+from onegrain.cli import (
+    ablate,
+    analyse,
+    cards,
+    compare,
+    convert,
+    demo,
+    extract,
+    neuronpedia,
+    rank,
+    report,
+    show,
+    study,
+    train,
+)
 from onegrain.cli.console import fail
 from onegrain.errors import OnegrainError
 
@@ -23,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (demo, study, extract, convert, rank, compare, ablate, show, report):
+for verb in (demo, study, extract, convert, rank, compare, ablate, show, cards, neuronpedia, report):
     app.command(verb.NAME)(verb.run)
 app.add_typer(train.app, name="train")
 app.add_typer(analyse.app, name="analyse")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from onegrain.cli.console import Force, Json, emit_table, progress
+from onegrain.cli.console import Force, Json, Sites, emit_table, progress
+from onegrain.errors import ParameterError
 
 app = typer.Typer(help="Ask the paper's questions of rankings, curves and stores.", no_args_is_help=True)
 
@@ -94,6 +95,65 @@ def words(
     found = top_words(activations, [activations.space.parse(name) for name in neurons], n, min_count=min_count)
     frames = [one.words.assign(neuron=one.name) for one in found]
     emit_table(pd.concat(frames, ignore_index=True), "Mean deviation in standard deviations", as_json)
+
+
+@app.command("clusters")
+def clusters(
+    store: Annotated[str, typer.Argument(help="The activations, a folder or a URL.")],
+    linkage: Annotated[
+        str, typer.Option(help="Distance of two clusters over their pairs: average, complete or single.")
+    ] = "average",
+    threshold: Annotated[float, typer.Option(help="Largest distance 1 - abs(r) of joined clusters.")] = 0.3,
+    signed: Annotated[bool, typer.Option("--signed", help="Distance 1 - r: opposite neurons are far.")] = False,
+    sites: Sites = None,
+    neurons: Annotated[
+        list[str] | None, typer.Option("--neuron", help="Only this neuron, SITE:UNIT, and others so named.")
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="What the process may hold, such as 4GiB; by default what is free.")
+    ] = None,
+    ranking: Annotated[
+        Path | None, typer.Option(help="A ranking whose best neuron is to stand for each cluster.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="That ranking without redundant neurons, to write, *.parquet.")
+    ] = None,
+    record: Annotated[Path | None, typer.Option(help="The clusters, to write, *.parquet.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Which neurons say the same? Clusters of correlated neurons, and a ranking of one neuron of each."""
+    from onegrain.activations import open_activations
+    from onegrain.analyses import clusters as analysis
+    from onegrain.analyses import without_redundant
+    from onegrain.core.output import require_free
+    from onegrain.core.ranking import Ranking
+
+    if out is not None and ranking is None:
+        raise ParameterError("--out is a ranking without redundant neurons; name the ranking with --ranking")
+    for path in (out, record):
+        if path is not None:
+            require_free(path, force=force)
+    ranked = None if ranking is None else Ranking.load(ranking)
+    activations = open_activations(store).restrict(ranked.space.sites if ranked and not sites else sites)
+    found = analysis(
+        activations,
+        linkage=linkage,
+        threshold=threshold,
+        signed=signed,
+        neurons=neurons or None,
+        memory=memory,
+        progress=progress(),
+    )
+    table = found.summary(found.representatives(ranked))
+    if out is not None and ranked is not None:
+        without_redundant(ranked, found).save(out, force=force)
+    if record is not None:
+        found.save(record, force=force)
+    if not as_json:
+        table["members"] = table["members"].map(" ".join)
+    title = f"{len(found):,} clusters of {len(found.neurons):,} neurons; those of two or more"
+    emit_table(table, title, as_json)
 
 
 @app.command("universality")

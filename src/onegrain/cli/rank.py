@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from onegrain.cli.console import Force, Json, Sites, emit, progress
+from onegrain.cli.console import Force, Json, Sites, emit, emit_table, progress
 from onegrain.cli.modelling import (
     AllowPickle,
     DeviceMap,
@@ -25,22 +25,29 @@ from onegrain.rankings.registry import BUILT_IN
 
 if TYPE_CHECKING:
     from onegrain.core.activations import Activations
+    from onegrain.core.ranking import Ranking
 
 NAME = "rank"
 
 
 def run(
-    method: Annotated[str, typer.Argument(help=f"{', '.join(BUILT_IN)}, or one of an installed plug-in; or several.")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help=f"{', '.join(BUILT_IN)}, or one of an installed plug-in. Several, with commas between them, "
+            "share passes over the words where they can."
+        ),
+    ],
     store: Annotated[
         str,
         typer.Argument(
             help="The activations to rank the neurons of, a folder or a URL; with --corpus, a model."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The ranking to write, *.parquet.")],
-    label: Annotated[
-        str | None, typer.Option(help="The label layer (lca, f-statistic, mutual-information).")
-    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="The ranking to write, *.parquet; of several methods the folder for them.")
+    ],
+    label: Annotated[str | None, typer.Option(help="The label layer, for a method that needs one.")] = None,
     dev: Annotated[str | None, typer.Option(help="Held-out store for the method's choices.")] = None,
     test: Annotated[str | None, typer.Option(help="Held-out store for the evaluation.")] = None,
     others: Annotated[
@@ -58,7 +65,11 @@ def run(
     ] = None,
     parameters: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A parameter of the method, NAME=VALUE (JSON); may be repeated."),
+        typer.Option(
+            "--set",
+            help="A parameter of the method, NAME=VALUE (JSON), of one of several METHOD.NAME=VALUE; may be "
+            "repeated.",
+        ),
     ] = None,
     engine: EngineName = "local",
     address: Address = None,
@@ -88,7 +99,7 @@ def run(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Order all neurons of a store by one method.
+    """Order all neurons of a store by one method, or by several.
 
     With --corpus they are the neurons of a model, which is read while it is ranked: once a pass of the method.
     """
@@ -112,9 +123,13 @@ def run(
     }
     from onegrain.core.output import require_free
     from onegrain.engines import engine_named
-    from onegrain.rankings import rank
+    from onegrain.rankings import rank, rank_together
 
-    require_free(out, force=force)
+    names = method.split(",")
+    several = len(names) > 1
+    paths = {name: out / f"{name}.parquet" if several else out for name in names}
+    for path in paths.values():
+        require_free(path, force=force)
     runner = engine_named(engine, address=address, workers=workers)
     opened = _stores(sites)
     if corpus is None:
@@ -122,23 +137,39 @@ def run(
         read = opened
     else:
         read = _models(corpus, sites, text, wording, loading)
-    ranking = rank(
-        method,
-        read(store),
-        label=label,
-        dev=opened(dev) if dev is not None else None,
-        test=opened(test) if test is not None else None,
-        others=[read(path) for path in others or []],
-        seed=seed,
-        memory=memory,
-        device=device,
-        engine=None if engine == "local" else runner,
-        progress=progress(),
-        **given,
-    )
-    ranking.save(out, force=force)
+    asked: dict[str, Any] = {
+        "label": label,
+        "dev": opened(dev) if dev is not None else None,
+        "test": opened(test) if test is not None else None,
+        "others": [read(path) for path in others or []],
+        "seed": seed,
+        "memory": memory,
+        "device": device,
+        "engine": None if engine == "local" else runner,
+        "progress": progress(),
+    }
+    if several:
+        rankings = rank_together(names, read(store), **asked, parameters=_by_method(given))
+    else:
+        rankings = {method: rank(method, read(store), **asked, **given)}
+    if several:
+        out.mkdir(parents=True, exist_ok=True)
+    told = []
+    for name, ranking in rankings.items():
+        ranking.save(paths[name], force=force)
+        told.append(_facts(ranking, paths[name]))
+    if several:
+        import pandas as pd
+
+        emit_table(pd.DataFrame(told), "Rankings", as_json)
+    else:
+        emit(told[0], as_json)
+
+
+def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
+    """What is told of a ranking."""
     facts = {
-        "ranking": str(out),
+        "ranking": str(path),
         "neurons": ranking.space.size,
         "ranked": ranking.n_ranked,
         "top": ", ".join(ranking.top(5)),
@@ -146,7 +177,20 @@ def run(
     full = (ranking.details.get("evaluation") or {}).get("full")
     if full:
         facts |= {"accuracy": full["accuracy"], "majority": ranking.details["evaluation"]["majority"]}
-    emit(facts, as_json)
+    return facts
+
+
+def _by_method(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Parameters by the method that their names begin with."""
+    from onegrain.errors import ParameterError
+
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in given.items():
+        method, dot, parameter = name.partition(".")
+        if not dot:
+            raise ParameterError(f"--set {name}=...: say of which of the methods, METHOD.{name}=...")
+        found.setdefault(method, {})[parameter] = value
+    return found
 
 
 def _stores(sites: list[str] | None) -> Callable[[str], Activations]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from onegrain.cli.console import Json, emit, progress, show_table
+from onegrain.errors import ParameterError
 
 if TYPE_CHECKING:
     from onegrain.core.ranking import Ranking
@@ -17,23 +18,34 @@ NAME = "show"
 
 def run(
     what: Annotated[
-        str, typer.Argument(help="A ranking, curve, stability, similarity, store, model folder or hub id.")
+        str,
+        typer.Argument(
+            help="A record (ranking, curve, ...), a store, neuron cards, a model folder or a hub id."
+        ),
     ],
     rows: Annotated[int, typer.Option(help="Rows of a table to print.")] = 20,
     label: Annotated[str | None, typer.Option(help="Of a ranking: the order of one label.")] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Of a store: read all of it and check every checksum.")
     ] = False,
+    against: Annotated[
+        str | None, typer.Option(help="Of neuron cards: a store or model whose neurons they must be of.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what a file is, in the terminal."""
     path = Path(what)
+    if path.suffix == ".json" and not verify:
+        from onegrain.cli.cards import show_cards
+
+        show_cards(path, rows, against, as_json)
+        return
+    if against is not None:
+        raise ParameterError(f"{what} is no file of neuron cards; --against is about those (*.json)")
     if path.suffix == ".zarr" or "://" in what or (path / "zarr.json").is_file():
         _store(what, as_json, verify=verify)
         return
     if verify:
-        from onegrain.errors import ParameterError
-
         raise ParameterError(f"{what} is no store of activations; --verify checks stores (*.zarr)")
     if path.suffix == ".parquet":
         _parquet(path, rows, label, as_json)
@@ -52,6 +64,9 @@ def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
         return
     if record == "similarity":
         _similarity(path, as_json)
+        return
+    if record == "clusters":
+        _clusters(path, rows, as_json)
         return
     if record == "curve":
         curve = Curve.load(path)
@@ -127,6 +142,29 @@ def _similarity(path: Path, as_json: bool) -> None:
         return
     emit(facts, as_json)
     show_table(found.table, str(path))
+
+
+def _clusters(path: Path, rows: int, as_json: bool) -> None:
+    from onegrain.core.clusters import Clusters
+
+    found = Clusters.load(path)
+    table = found.summary()
+    facts: dict[str, object] = {
+        "record": "clusters",
+        "neurons": found.space.describe(),
+        "clustered": len(found.neurons),
+        "clusters": len(found),
+        "linkage": found.linkage,
+        "threshold": found.threshold,
+        "signed": found.signed,
+        "constant": found.details["constant"],
+        "words": found.details["words"],
+    }
+    if as_json:
+        emit(facts | {"rows": table.to_dict("records")}, as_json)
+        return
+    emit(facts, as_json)
+    show_table(table.assign(members=table["members"].map(" ".join)), str(path), rows=rows)
 
 
 def _store(path: str, as_json: bool, *, verify: bool) -> None:

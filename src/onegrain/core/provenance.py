@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from onegrain.core.corpus import Corpus
+from onegrain.errors import MismatchError
 
 __all__ = ["CorpusIdentity", "ModelIdentity", "Provenance", "package_version"]
 
@@ -87,3 +88,34 @@ class Provenance(BaseModel):
                 return None
             record = record.inputs[0]
         return record.model
+
+    def made_by(self, stage: str) -> Provenance:
+        """The record of a stage that this one is, or was derived from by its first inputs; else this one."""
+        record = self
+        while record.stage != stage:
+            if not record.inputs:
+                return self
+            record = record.inputs[0]
+        return record
+
+    def require_same_model(self, what: str, other: Provenance, that: str) -> None:
+        """Raise MismatchError where this record and another name different models or dictionaries.
+
+        Args:
+            what: this record, for the message.
+            other: of another record.
+            that: that record, for the message.
+        """
+        own, theirs = self.subject(), other.subject()
+        if own is not None and theirs is not None and own.weight_hash != theirs.weight_hash:
+            raise MismatchError(
+                f"{what}: of {own.id} (weights {own.weight_hash[:12]}); {that}: of {theirs.id} (weights "
+                f"{theirs.weight_hash[:12]}); neurons of different models do not belong together"
+            )
+        told = other.dictionaries()
+        for site, identity in self.dictionaries().items():
+            if told.get(site, identity) != identity:
+                raise MismatchError(
+                    f"{what}: latents of dictionary {identity[:12]} at {site!r}; {that}: of dictionary "
+                    f"{told[site][:12]}; latents of different dictionaries do not belong together"
+                )

@@ -34,7 +34,8 @@ class Ranking:
         space: the neurons that are ranked.
         order: int64 (neurons,), flat indices, best first; a permutation.
         scores: float64 (neurons,), by flat index; NaN where the method has no score for a neuron.
-        n_ranked: how many neurons the method really ranks; the rest come last in index order.
+        n_ranked: how many neurons the method really ranks; the rest come last, in index order unless
+            ``details`` say otherwise.
         layer: the label layer, or None for an unsupervised method.
         labels: the labels (sorted), or empty.
         label_scores: float64 (labels, neurons), by flat index; what each label's order sorts by, descending.

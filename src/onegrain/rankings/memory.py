@@ -9,7 +9,6 @@ the process holds no more than that block.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import weakref
 from pathlib import Path
@@ -19,36 +18,12 @@ import psutil
 import torch
 from torch import Tensor
 
+from onegrain.core.sizes import read_size, say_size
 from onegrain.errors import ParameterError
 
 __all__ = ["HostTable", "Memory", "ScratchTable", "Table", "open_device", "read_size", "say_size", "values_of"]
 
-UNITS = {"": 1, "b": 1, **{f"{letter}ib": 2 ** (10 * at) for at, letter in enumerate("kmgt", 1)}}
-UNITS |= {f"{letter}b": 10 ** (3 * at) for at, letter in enumerate("kmgt", 1)}
 KINDS = {torch.float32: np.float32, torch.float64: np.float64, torch.bfloat16: np.int16}
-
-
-def read_size(text: int | str) -> int:
-    """Bytes, from a number or from text such as ``4GiB`` or ``500 MB``.
-
-    >>> read_size("4GiB"), read_size("1.5 kB"), read_size(100)
-    (4294967296, 1500, 100)
-    """
-    found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*", str(text).lower())
-    if not found or found[2] not in UNITS or float(found[1]) * UNITS[found[2]] < 1:
-        raise ParameterError(f"memory must be a size such as 4GiB or 500MB, got {text!r}")
-    return int(float(found[1]) * UNITS[found[2]])
-
-
-def say_size(size: float) -> str:
-    """Bytes, rounded up, for people.
-
-    >>> say_size(4 * 2**30), say_size(2**20 + 1)
-    ('4.0 GiB', '2 MiB')
-    """
-    if size >= 2**30:
-        return f"{-(-size * 10 // 2**30) / 10:.1f} GiB"
-    return f"{int(-(-size // 2**20))} MiB"
 
 
 def values_of(table: Tensor | ScratchTable) -> np.ndarray | ScratchTable:

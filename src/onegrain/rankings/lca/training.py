@@ -57,10 +57,11 @@ def training_words(ranking: Ranking, activations: Activations, memory: Memory) -
 def require_whole(ranking: Ranking) -> None:
     """Raise ParameterError unless the ranking is a whole one of ``lca``."""
     needed = {"lambda1", "lambda2", "biases", "solution", "train"}
-    if ranking.method != "lca" or ranking.weights is None or not needed <= set(ranking.details):
+    made = ranking.method == "lca" and ranking.weights is not None and ranking.provenance.stage == "rank"
+    if not made or not needed <= set(ranking.details):
         raise ParameterError(
-            f"stability fits the probe of a whole lca ranking again; this is a ranking by {ranking.method}, "
-            "or of one label: give the record that rank('lca', ...) returned"
+            f"stability fits the probe of a whole lca ranking again; this is a ranking by {ranking.method}, of "
+            "one label, or without redundant neurons: give the record that rank('lca', ...) returned"
         )
 
 

@@ -300,6 +300,6 @@ def _universal(rankings: Mapping[str, Ranking]) -> list[Block]:
 
 def _model(ranking: Ranking, number: int) -> str:
     """The name of another model of a cross-model ranking."""
-    made_from = ranking.provenance.inputs[1:]
+    made_from = ranking.provenance.made_by("rank").inputs[1:]
     known = made_from[number].model if number < len(made_from) else None
     return known.id if known is not None else ranking.details["models"][number]

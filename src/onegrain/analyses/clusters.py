@@ -1,0 +1,182 @@
+"""Clusters of neurons that say the same: hierarchical clustering by correlation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import psutil
+from scipy.cluster import hierarchy
+
+from onegrain.analyses.correlations import correlations, correlations_bytes
+from onegrain.analyses.words import require_neurons
+from onegrain.core.activations import Activations
+from onegrain.core.clusters import Clusters
+from onegrain.core.progress import Progress, silent
+from onegrain.core.provenance import Provenance
+from onegrain.core.sizes import read_size, say_size
+from onegrain.errors import ParameterError
+
+__all__ = ["LINKAGES", "clusters"]
+
+LINKAGES = ("average", "complete", "single")
+EQUAL_DECIMALS = 9
+
+
+def clusters(
+    activations: Activations,
+    *,
+    linkage: str = "average",
+    threshold: float = 0.3,
+    signed: bool = False,
+    neurons: Sequence[str | int] | None = None,
+    memory: int | str | None = None,
+    progress: Progress = silent,
+) -> Clusters:
+    """Group neurons that are correlated, and choose one of each group.
+
+    The distance of two neurons is 1 - abs(r), with r Pearson's correlation over the words. Clusters are joined
+    from single neurons on while the linkage says that they are no further apart than the threshold [Dalvi,
+    Sajjad, Durrani, Belinkov, *Analyzing Redundancy in Pretrained Transformer Models*, EMNLP 2020].
+    A constant neuron has no correlation: it is a cluster of its own, and counted. Words without activation are
+    left out. Correlations come from one pass over the words, see :mod:`onegrain.analyses.correlations`.
+
+    Args:
+        activations: what the neurons did at every word.
+        linkage: the distance of two clusters: the mean over pairs of members (``average``), the largest
+            (``complete``) or the smallest (``single``).
+        threshold: the largest distance at which clusters are joined, from 0 (equal up to sign) to 1, or 2 where
+            signed.
+        signed: use 1 - r, so that opposite neurons are far apart.
+        neurons: names ``site:unit`` or flat indices of those to cluster; all by default.
+        memory: what this process may hold in all, what it holds already included: bytes, or text such as
+            ``4GiB``; by default what is free. The work needs 12 bytes for every pair of neurons in both orders.
+        progress: told of words.
+
+    Returns:
+        The partition, with a medoid for each cluster.
+
+    Raises:
+        ParameterError: an unknown linkage, a threshold out of range, no such neuron, an activation that is not
+            finite, no word with an activation, or neurons that do not fit into the memory.
+
+    >>> import onegrain
+    >>> made = onegrain.planted(200)
+    >>> found = clusters(made.activations)
+    >>> sorted(found.members(found.numbers[made.indices("copy")[0]])) == sorted(
+    ...     {*made.indices("copy"), *made.original[made.indices("copy")]}
+    ... )
+    True
+    """
+    chosen = _neurons(activations, neurons)
+    _require_options(linkage, threshold, signed)
+    _require_room(memory, correlations_bytes(len(chosen), int(chosen[-1] - chosen[0]) + 1), len(chosen))
+    found = correlations(activations, chosen, progress=progress)
+    distances = found.condensed if signed else np.abs(found.condensed, out=found.condensed)
+    np.subtract(1.0, distances, out=distances)
+    numbers = _partition(distances, found.changing, linkage, threshold)
+    mean = np.full(len(chosen), np.nan)
+    mean[found.changing] = 1.0 - _mean_distance(distances, numbers[found.changing])
+    own = activations.provenance
+    parameters = {
+        "linkage": linkage, "threshold": float(threshold), "signed": signed,
+        "neurons": None if neurons is None else chosen.tolist(),
+    }  # fmt: skip
+    return Clusters(
+        space=activations.space,
+        neurons=chosen,
+        numbers=numbers,
+        mean_correlation=mean,
+        medoids=chosen[_medoids(numbers, mean)],
+        linkage=linkage,
+        threshold=float(threshold),
+        signed=signed,
+        provenance=Provenance(
+            stage="clusters",
+            model=own.model,
+            corpus=own.corpus,
+            sites=activations.space.sites,
+            parameters=parameters,
+            inputs=(own,),
+        ),
+        details={
+            "words": found.words,
+            "left_out": {"no_activation": activations.n_words - found.words},
+            "constant": int((~found.changing).sum()),
+        },
+    )
+
+
+def _neurons(activations: Activations, given: Sequence[str | int] | None) -> np.ndarray:
+    """int64, ascending."""
+    if given is None:
+        return np.arange(activations.n_neurons)
+    parse = activations.space.parse
+    return np.unique(
+        require_neurons(activations, [parse(one) if isinstance(one, str) else one for one in given])
+    )
+
+
+def _require_options(linkage: str, threshold: float, signed: bool) -> None:
+    if linkage not in LINKAGES:
+        raise ParameterError(f"no linkage {linkage!r}; the linkages are: {', '.join(LINKAGES)}")
+    most = 2 if signed else 1
+    if not 0 <= threshold <= most:
+        distance = "1 - r" if signed else "1 - |r|"
+        raise ParameterError(f"threshold is a distance {distance}, from 0 to {most}, got {threshold}")
+
+
+def _require_room(memory: int | str | None, needed: int, neurons: int) -> None:
+    """Refuse neurons whose correlations do not fit into the budget, or by default into what is free."""
+    held = psutil.Process().memory_info().rss
+    if memory is None:
+        room = psutil.virtual_memory().available
+        given = f"the free memory of {say_size(room)}"
+    else:
+        room = read_size(memory) - held
+        given = f"a memory budget of {say_size(room + held)}, of which {say_size(held)} are held already,"
+    if needed > room:
+        raise ParameterError(
+            f"{given} is too small: the correlations of {neurons:,} neurons need {say_size(needed)}; restrict "
+            f"the sites, name the neurons, or give at least {say_size(held + needed)}"
+        )
+
+
+def _partition(distances: np.ndarray, changing: np.ndarray, linkage: str, threshold: float) -> np.ndarray:
+    """int64 (neurons,): the cluster of each neuron; those that do not change are alone."""
+    numbers = np.arange(len(changing), dtype=np.int64)
+    if changing.sum() > 1:
+        tree = hierarchy.linkage(distances, method=linkage)
+        numbers[changing] = len(changing) + hierarchy.fcluster(tree, threshold, criterion="distance")
+    return _by_lowest_member(numbers)
+
+
+def _by_lowest_member(numbers: np.ndarray) -> np.ndarray:
+    """The same partition, its clusters numbered from 0 in the order of their first members."""
+    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    renumber = np.empty(len(first), dtype=np.int64)
+    renumber[np.argsort(first)] = np.arange(len(first))
+    return renumber[inverse]
+
+
+def _mean_distance(distances: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Mean over the other members of its cluster, for each neuron; NaN where there is none."""
+    many = len(numbers)
+    found = np.full(many, np.nan)
+    order = np.argsort(numbers, kind="stable")
+    starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+    for members in np.split(order, starts[1:]):
+        if len(members) < 2:
+            continue
+        for neuron in members:
+            low, high = np.minimum(members, neuron), np.maximum(members, neuron)
+            pairs = low * (2 * many - low - 1) // 2 + high - low - 1
+            found[neuron] = distances[pairs[low < high]].mean()
+    return found
+
+
+def _medoids(numbers: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Of each cluster the position of the neuron with the highest mean; of the first among equals."""
+    key = np.nan_to_num(mean, nan=0.0).round(EQUAL_DECIMALS)
+    order = np.lexsort((np.arange(len(numbers)), -key, numbers))
+    return order[np.flatnonzero(np.diff(numbers[order], prepend=-1))]

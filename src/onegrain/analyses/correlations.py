@@ -1,0 +1,123 @@
+"""The correlations of every two of some neurons, from one pass over the words in blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from scipy.linalg.blas import dsyr, dsyrk
+
+from onegrain.core.activations import Activations
+from onegrain.core.progress import Progress, silent
+from onegrain.errors import ParameterError
+
+__all__ = ["BLOCK_ROWS", "Correlations", "correlations", "correlations_bytes"]
+
+BLOCK_ROWS = 2048
+"""Words that are read and computed with together: a chunk of a store."""
+
+
+@dataclass(frozen=True, eq=False)
+class Correlations:
+    """Pearson's r of every two neurons that change.
+
+    Attributes:
+        changing: bool (neurons,), the neurons that are not constant.
+        condensed: float64 (pairs,), r of every two neurons that change, in the order of
+            :func:`scipy.spatial.distance.squareform`: of the first with each later one, of the second, ...;
+            rounded to twelve decimals, so that exact copies have exactly 1.
+        words: how many words entered.
+    """
+
+    changing: Bool[np.ndarray, " neurons"]
+    condensed: Float64[np.ndarray, " pairs"]
+    words: int
+
+
+def correlations_bytes(chosen: int, span: int) -> int:
+    """What :func:`correlations` holds at its peak beside the activations' own buffers, in bytes.
+
+    Args:
+        chosen: how many neurons.
+        span: how many lie between the first and the last of them; all of these are read.
+    """
+    return 12 * chosen**2 + BLOCK_ROWS * (4 * span + 12 * chosen)
+
+
+def correlations(activations: Activations, neurons: np.ndarray, *, progress: Progress = silent) -> Correlations:
+    """Correlate every two of some neurons over the words that have an activation.
+
+    Blocks are centred at their own means before they are multiplied, and merge in float64 [Chan, Golub, LeVeque
+    1983], so a mean that is large beside the deviation costs no digits.
+
+    Args:
+        activations: what the neurons did at every word.
+        neurons: int64 flat indices, ascending.
+        progress: told of words.
+
+    Raises:
+        ParameterError: no word has an activation, or one is not finite.
+    """
+    sums = _Sums(len(neurons))
+    present = activations.present
+    if not present.any():
+        raise ParameterError(
+            f"no word of {activations.describe()} has an activation; extract with long=window, or other words"
+        )
+    first, last = int(neurons[0]), int(neurons[-1]) + 1
+    within = neurons - first
+    with progress("correlations", int(present.sum()), "words") as advance:
+        for start in range(0, activations.n_words, BLOCK_ROWS):
+            here = present[start : start + BLOCK_ROWS]
+            if not here.any():
+                continue
+            values = activations.values(start, start + len(here), slice(first, last))
+            block = (values if here.all() else values[here])[:, within]
+            if not np.isfinite(block).all():
+                activations.require_finite(activations.values(start, start + len(here)), start, present)
+            sums.add(block)
+            advance(len(block))
+    return Correlations(~sums.still, sums.condensed(), sums.words)
+
+
+class _Sums:
+    """Products of deviations of every two neurons, the lower triangle of a matrix in Fortran's order."""
+
+    def __init__(self, neurons: int) -> None:
+        self.words = 0
+        self.mean = np.zeros(neurons)
+        self.products = np.zeros((neurons, neurons), order="F")
+        self.still = np.ones(neurons, dtype=bool)
+        self._first = np.zeros(neurons, dtype=np.float32)
+
+    def add(self, block: np.ndarray) -> None:
+        """Take in a block (words, neurons): S = S_n + S_m + (n m / (n + m)) d d', d the means' difference."""
+        if not self.words:
+            self._first = block[0].copy()
+        self.still &= (block == self._first).all(axis=0)
+        deviations = block.astype(np.float64)
+        near = deviations[0].copy()
+        deviations -= near
+        left = deviations.mean(axis=0)
+        deviations -= left
+        total = self.words + len(block)
+        apart = near + left - self.mean
+        weight = self.words * len(block) / total
+        self.products = dsyrk(1.0, deviations.T, beta=1.0, c=self.products, lower=1, overwrite_c=1)
+        self.products = dsyr(weight, apart, lower=1, a=self.products, overwrite_a=1)
+        self.mean += apart * (len(block) / total)
+        self.words = total
+
+    def condensed(self) -> np.ndarray:
+        """r of every two neurons that change; the matrix is given up."""
+        keep = np.flatnonzero(~self.still)
+        made = np.empty(len(keep) * (len(keep) - 1) // 2)
+        scale = 1.0 / np.sqrt(np.diagonal(self.products)[keep])
+        at = 0
+        for row, neuron in enumerate(keep[:-1], 1):
+            found = self.products[keep[row:], neuron] * scale[row:] * scale[row - 1]
+            made[at : at + len(found)] = np.clip(found, -1.0, 1.0).round(12)
+            at += len(found)
+        self.products = np.empty((0, 0))
+        return made

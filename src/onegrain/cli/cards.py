@@ -1,0 +1,146 @@
+"""``onegrain cards``, and how ``onegrain show`` prints them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onegrain.cli.console import Force, Json, emit
+
+if TYPE_CHECKING:
+    from onegrain.core.card import CardDirection, NeuronCard
+    from onegrain.core.cards import NeuronCards
+    from onegrain.core.ranking import Ranking
+
+NAME = "cards"
+CONTEXTS = 3
+
+
+def run(
+    store: Annotated[str, typer.Argument(help="The activations, a folder or a URL.")],
+    out: Annotated[Path, typer.Option(help="The cards to write, *.json.")],
+    neurons: Annotated[
+        list[str] | None, typer.Option("--neurons", help="A neuron, SITE:UNIT; may be repeated.")
+    ] = None,
+    ranking: Annotated[
+        list[str] | None,
+        typer.Option(help="A ranking to tell of, FILE or NAME=FILE; may be repeated."),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(help="The first so many neurons of the first ranking, beside --neurons.")
+    ] = None,
+    n: Annotated[int, typer.Option(help="Words, and contexts, in each direction.")] = 10,
+    min_count: Annotated[int, typer.Option(help="Leave out rarer words.")] = 1,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Write cards of neurons in one JSON file: statistics, places in rankings, and what moves them."""
+    from onegrain.activations import open_activations
+    from onegrain.analyses import neuron_cards
+    from onegrain.core.output import require_free
+    from onegrain.errors import ParameterError
+
+    require_free(out, force=force)
+    rankings = _rankings(ranking or [])
+    if not neurons and top is None:
+        raise ParameterError("name neurons: --neurons SITE:UNIT, or --ranking FILE --top K")
+    if top is not None and not rankings:
+        raise ParameterError("--top takes the first neurons of a ranking; name it with --ranking")
+    chosen = list(neurons or [])
+    if top is not None:
+        first = next(iter(rankings.values()))
+        chosen += first.top(first.require_k(top))
+    cards = neuron_cards(open_activations(store), chosen, rankings=rankings, n=n, min_count=min_count)
+    cards.save(out, force=force)
+    emit({"cards": str(out), "neurons": ", ".join(card.name for card in cards.cards)}, as_json)
+
+
+def _rankings(given: list[str]) -> dict[str, Ranking]:
+    """Name -> ranking; a file is named by its stem."""
+    from onegrain.core.ranking import Ranking
+    from onegrain.errors import ParameterError
+
+    found: dict[str, Ranking] = {}
+    for text in given:
+        before, equals, after = text.partition("=")
+        named = bool(equals) and not Path(text).exists()
+        name, path = (before, after) if named else (Path(text).stem, text)
+        if name in found:
+            raise ParameterError(f"two rankings are named {name!r}; name one of them, NAME=FILE")
+        found[name] = Ranking.load(path)
+    return found
+
+
+def show_cards(path: Path, rows: int, against: str | None, as_json: bool) -> None:
+    """Print cards; with a store or a model, only if they are of its neurons."""
+    from onegrain.core.cards import NeuronCards
+
+    cards = NeuronCards.load(path)
+    if against is not None:
+        _require_of(cards, against)
+    facts: dict[str, object] = {
+        "record": cards.record,
+        "schema version": cards.schema_version,
+        "model": cards.model.id if cards.model else None,
+        "weights": cards.model.weight_hash if cards.model else None,
+        "corpus": cards.corpus.source,
+        "words": cards.corpus.n_words,
+        "rankings": ", ".join(
+            f"{name} ({one.method}{f', {one.layer}' if one.layer else ''})"
+            for name, one in cards.rankings.items()
+        ),
+        **({} if against is None else {"belong to": against}),
+    }
+    if as_json:
+        emit(facts | {"cards": [card.model_dump(mode="json") for card in cards.cards]}, as_json)
+        return
+    emit(facts, as_json)
+    for card in cards.cards[:rows]:
+        totals = {name: ranking.neurons for name, ranking in cards.rankings.items()}
+        typer.echo("\n" + "\n".join(_lines(card, totals)))
+    if rows < len(cards):
+        typer.echo(f"\n... {len(cards) - rows} cards more")
+
+
+def _require_of(cards: NeuronCards, against: str) -> None:
+    if Path(against).suffix == ".zarr" or "://" in against or (Path(against) / "zarr.json").is_file():
+        from onegrain.activations import open_activations
+
+        cards.require_of(open_activations(against))
+        return
+    from onegrain.models import load_model
+
+    cards.require_model(load_model(against).identity)
+
+
+def _lines(card: NeuronCard, totals: dict[str, int]) -> list[str]:
+    """A card as text, about ten lines."""
+    known = card.statistics
+    found = [
+        card.name,
+        f"  mean {known.mean:.4g}, std {known.std:.4g}, from {known.minimum:.4g} to {known.maximum:.4g}, "
+        f"positive at {known.share_positive:.1%} of {known.words:,} words",
+    ]
+    if known.constant:
+        return [*found, "  constant: no word moves it"]
+    for name, place in card.rankings.items():
+        score = "no score" if place.score is None else f"score {place.score:.4g}"
+        by_label = {label: value for label, value in place.label_scores.items() if value}
+        best = sorted(by_label, key=lambda label: -(by_label[label] or 0.0))[:CONTEXTS]
+        labels = "".join(f", {label} {by_label[label]:.4g}" for label in best)
+        unranked = "" if place.ranked else ", unranked"
+        found.append(f"  {name}: rank {place.rank:,} of {totals[name]:,}{unranked}, {score}{labels}")
+    for way, direction in (("up", card.high), ("down", card.low)):
+        found += _direction(way, direction)
+    return found
+
+
+def _direction(way: str, direction: CardDirection) -> list[str]:
+    words = ", ".join(f"{one.word} ({one.deviation:+.1f})" for one in direction.words)
+    contexts = [
+        f"    {one.deviation:+.1f}  {one.left} [{one.word}] {one.right}".rstrip()
+        for one in direction.contexts[:CONTEXTS]
+    ]
+    return [f"  {way}: {words}", *contexts]

@@ -1,0 +1,51 @@
+"""``onegrain neuronpedia``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onegrain.cli.console import Force, Json, emit
+
+NAME = "neuronpedia"
+
+
+def run(
+    cards: Annotated[Path, typer.Argument(help="Neuron cards, *.json.")],
+    store: Annotated[str, typer.Argument(help="The activations that they were made from, a folder or a URL.")],
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    model_id: Annotated[str, typer.Option(help="The model's id at Neuronpedia, such as gpt2-small.")],
+    source_set: Annotated[str, typer.Option(help="Id of the source set, without the layer.")],
+    release: Annotated[str, typer.Option(help="Id of the release.")],
+    title: Annotated[str, typer.Option(help="One line about the release.")],
+    creator: Annotated[str, typer.Option(help="The name that is shown as the creator's.")],
+    creator_id: Annotated[str, typer.Option(help="Id of the account at Neuronpedia that the data belong to.")],
+    description: Annotated[str, typer.Option(help="Of the source set.")] = "",
+    url: Annotated[str | None, typer.Option(help="Of a paper or a page.")] = None,
+    visibility: Annotated[str, typer.Option(help="PUBLIC, UNLISTED or PRIVATE.")] = "PUBLIC",
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Write neuron cards as the files that Neuronpedia imports."""
+    from onegrain.activations import open_activations
+    from onegrain.analyses import NeuronpediaRelease, export_neuronpedia
+    from onegrain.core.cards import NeuronCards
+    from onegrain.core.output import require_free
+
+    require_free(out, force=force)
+    names = NeuronpediaRelease(
+        model_id=model_id,
+        source_set=source_set,
+        release=release,
+        title=title,
+        creator=creator,
+        creator_id=creator_id,
+        description=description,
+        url=url,
+        visibility=visibility,
+    )
+    made = NeuronCards.load(cards)
+    folders = export_neuronpedia(made, open_activations(store), out, names, force=force)
+    emit({"neurons": len(made), "sources": ", ".join(str(folder) for folder in folders)}, as_json)

@@ -1,0 +1,168 @@
+"""The NeuronCards record: what is known of single neurons, in one JSON file that another person can read."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from onegrain.core.activations import Activations
+from onegrain.core.card import NeuronCard
+from onegrain.core.output import whole_file
+from onegrain.core.provenance import CorpusIdentity, ModelIdentity, Provenance
+from onegrain.errors import MismatchError, ParameterError, RecordError
+
+__all__ = ["SCHEMA_VERSION", "CardRanking", "NeuronCards"]
+
+KIND = "neuron cards"
+SCHEMA_VERSION = 1
+"""Of the files that are written; those of a later one are refused."""
+
+
+class CardRanking(BaseModel):
+    """A ranking that cards tell of, and what it was made from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    layer: str | None
+    labels: tuple[str, ...]
+    neurons: Annotated[int, Field(ge=1)]
+    n_ranked: Annotated[int, Field(ge=0)]
+    provenance: Provenance
+
+
+class NeuronCards(BaseModel):
+    """Cards of some neurons of one model on one corpus.
+
+    Attributes:
+        record: ``neuron cards``.
+        schema_version: of the file's form.
+        model: whose neurons they are; None where the activations did not say.
+        corpus: on which words.
+        rankings: the rankings that the cards tell of, by name.
+        cards: one a neuron, in the order that was asked for.
+        provenance: what the record was made from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    record: Literal["neuron cards"] = "neuron cards"
+    schema_version: Literal[1] = 1
+    model: ModelIdentity | None
+    corpus: CorpusIdentity
+    rankings: dict[str, CardRanking]
+    cards: tuple[NeuronCard, ...]
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _agree(self) -> NeuronCards:
+        if (self.model, self.corpus) != (self.provenance.subject(), self.provenance.corpus):
+            raise ValueError("model and corpus are not those of provenance")
+        names = [card.name for card in self.cards]
+        if len(set(names)) < len(names):
+            raise ValueError("cards has a neuron twice")
+        for card in self.cards:
+            for name, place in card.rankings.items():
+                known = self.rankings.get(name)
+                if known is None:
+                    raise ValueError(f"cards: {card.name} tells of a ranking {name!r} that rankings lacks")
+                if place.rank > known.neurons or place.ranked != (place.rank <= known.n_ranked):
+                    raise ValueError(f"cards: the rank of {card.name} in {name!r} is outside the ranking")
+                if tuple(place.label_scores) not in ((), known.labels):
+                    raise ValueError(f"cards: the label_scores of {card.name} in {name!r} are of other labels")
+        return self
+
+    def __len__(self) -> int:
+        return len(self.cards)
+
+    def card(self, name: str) -> NeuronCard:
+        """The card of a neuron written ``site:unit``."""
+        for card in self.cards:
+            if card.name == name:
+                return card
+        raise ParameterError(
+            f"no card of {name!r}; the cards are of {', '.join(one.name for one in self.cards)}"
+        )
+
+    def require_model(self, identity: ModelIdentity) -> None:
+        """Raise MismatchError unless the cards are of the neurons of a model with these weights.
+
+        Cards that do not name their model pass.
+        """
+        self.provenance.require_same_model("cards", Provenance(stage="model", model=identity), "model")
+
+    def require_of(self, activations: Activations) -> None:
+        """Raise MismatchError unless activations have the cards' neurons, of the same model.
+
+        They may be of other words. Where either does not name its model, only the sites and units are compared.
+        """
+        self.provenance.require_same_model("cards", activations.provenance, activations.describe())
+        widths = dict(zip(activations.space.sites, activations.space.widths, strict=True))
+        for card in self.cards:
+            if card.unit >= widths.get(card.site, 0):
+                raise MismatchError(
+                    f"cards: neuron {card.name} is not in {activations.describe()}, which has "
+                    f"{activations.space.describe()}"
+                )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a card: site, unit, the statistics, and for each ranking ``rank:NAME`` and ``score:NAME``."""
+        rows = []
+        for card in self.cards:
+            row: dict[str, Any] = {"site": card.site, "unit": card.unit, **card.statistics.model_dump()}
+            for name in self.rankings:
+                place = card.rankings.get(name)
+                row |= {f"rank:{name}": place and place.rank, f"score:{name}": place and place.score}
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the record as one JSON file; the same record gives the same bytes."""
+        text = json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
+        with whole_file(path, force=force) as partial:
+            partial.write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> NeuronCards:
+        """Read a record that :meth:`save` wrote, perhaps elsewhere.
+
+        Raises:
+            RecordError: the file is no such record, of a later schema version, or has a broken field, which is
+                named.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            head = json.loads(text)
+        except FileNotFoundError:
+            raise RecordError(f"{path} does not exist") from None
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path} is not a JSON file: {error}") from error
+        if not isinstance(head, dict) or head.get("record") != KIND:
+            raise RecordError(f"{path} is JSON, but not neuron cards: its record is not {KIND!r}")
+        version = head.get("schema_version")
+        if version is None:
+            raise RecordError(f"{path}: schema_version: Field required")
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise RecordError(
+                f"{path}: schema_version is {version}, and this onegrain reads up to {SCHEMA_VERSION}; install "
+                "a newer one"
+            )
+        try:
+            return cls.model_validate_json(text, strict=True)
+        except ValidationError as error:
+            raise RecordError(f"{path}: {_first_error(error)}") from error
+
+
+def _first_error(error: ValidationError) -> str:
+    """Which field is broken, and how, in one line."""
+    found = error.errors(include_url=False, include_input=False)
+    first = found[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    more = f" (and {len(found) - 1} fields more)" if len(found) > 1 else ""
+    return f"{where}: {message}{more}" if where else message + more
