@@ -495,7 +495,7 @@ def test_several_methods_are_ranked_together(run: Run, house: Path, tmp_path: Pa
         "--set", "iou.quantiles=[0.9]", "--json",
     )  # fmt: skip
     assert code == 0, err
-    told = json.loads(out)
+    told = json.loads(out)["rows"]
     assert [Path(row["ranking"]).name for row in told] == ["probeless.parquet", "iou.parquet", "std.parquet"]
     code, _, err = run(
         "rank", "iou", store, "--label", "kind", "--out", tmp_path / "iou.parquet", "--set", "quantiles=[0.9]"

@@ -69,6 +69,24 @@ class Ranking:
                     f"{name} of shape {table.shape} for {len(self.labels)} labels, {size} neurons"
                 )
 
+    @classmethod
+    def by_scores(
+        cls, method: str, space: NeuronSpace, scores: np.ndarray, provenance: Provenance, **more: Any
+    ) -> Ranking:
+        """The ranking whose order is that of the scores, descending; ties by index.
+
+        Neurons without a score (NaN) come last and are not ranked.
+
+        Args:
+            method: the name of the method.
+            space: the neurons.
+            scores: float64 (neurons,), by flat index.
+            provenance: what the ranking was made from.
+            more: the other attributes.
+        """
+        ranked = int((~np.isnan(scores)).sum())
+        return cls(method, space, order_by_score(scores), scores, ranked, provenance, **more)
+
     def top(self, k: int) -> list[str]:
         """The first k neurons, as ``site:unit``."""
         return [self.space.name(int(index)) for index in self.order[:k]]

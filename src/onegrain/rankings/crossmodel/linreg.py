@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace
 from onegrain.core.statistics import quantile_interval
 from onegrain.core.tables import json_numbers
@@ -109,15 +109,7 @@ def linreg(request: Request) -> Ranking:
         details["interval"] = {
             name: json_numbers(edge) for name, edge in zip(("low", "high"), bounds, strict=True)
         }
-    return Ranking(
-        method="linreg",
-        space=own.space,
-        order=order_by_score(scores),
-        scores=scores,
-        n_ranked=int(np.isfinite(scores).sum()),
-        provenance=request.provenance("linreg"),
-        details=details,
-    )
+    return Ranking.by_scores("linreg", own.space, scores, request.provenance("linreg"), details=details)
 
 
 class _Fit:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.core.tables import json_numbers
 from onegrain.rankings.crossmodel.bootstrap import score_intervals
 from onegrain.rankings.crossmodel.comparing import require_comparable
@@ -83,15 +83,7 @@ def _correlate(method: str, reduce: np.ufunc, request: Request) -> Ranking:
     if options.resamples:
         low, high = score_intervals(passes, sides, found, reduce, options, request.seed)
         details["interval"] = {"low": json_numbers(low), "high": json_numbers(high)}
-    return Ranking(
-        method=method,
-        space=own.space,
-        order=order_by_score(ranked),
-        scores=ranked,
-        n_ranked=int(np.isfinite(ranked).sum()),
-        provenance=request.provenance(method),
-        details=details,
-    )
+    return Ranking.by_scores(method, own.space, ranked, request.provenance(method), details=details)
 
 
 def _partner(found: Partners, reduce: np.ufunc) -> dict[str, list[Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.rankings.request import Method, Request
 from onegrain.rankings.univariate.spread import Spread, spread
@@ -64,14 +64,8 @@ def _spread(request: Request) -> tuple[Spread, dict[str, Any]]:
 
 
 def _ranking(method: str, request: Request, scores: np.ndarray, details: dict[str, Any]) -> Ranking:
-    return Ranking(
-        method=method,
-        space=request.activations.space,
-        order=order_by_score(scores),
-        scores=scores,
-        n_ranked=len(scores),
-        provenance=request.provenance(method),
-        details=details,
+    return Ranking.by_scores(
+        method, request.activations.space, scores, request.provenance(method), details=details
     )
 
 

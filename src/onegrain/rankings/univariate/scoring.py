@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.rankings.request import Method, NoOptions, Request
 from onegrain.rankings.univariate.counts import Counts, count
 from onegrain.rankings.univariate.words import CountedWords, labelled_words
@@ -203,13 +203,11 @@ def _ranking(
 ) -> Ranking:
     made = _joined(parts)
     more = {} if method.describe is None else method.describe(words, request.options)
-    return Ranking(
-        method=name,
-        space=request.activations.space,
-        order=order_by_score(made.scores),
-        scores=made.scores,
-        n_ranked=int((~np.isnan(made.scores)).sum()),
-        provenance=request.provenance(name),
+    return Ranking.by_scores(
+        name,
+        request.activations.space,
+        made.scores,
+        request.provenance(name),
         layer=request.label,
         labels=words.labels,
         label_scores=made.label_scores,
