@@ -54,13 +54,11 @@ class Cells:
         unit = np.where(unit > 0.0, unit, np.abs(middle))
         return cls(middle, np.where(unit > 0.0, unit, 1.0).astype(np.float32))
 
-    def of_values(
-        self, block: Float32[np.ndarray, "words neurons"], at: slice = slice(None)
-    ) -> UInt8[np.ndarray, "words neurons"]:
-        """The cell of each value of some of the neurons."""
+    def of_values(self, block: Float32[np.ndarray, "words neurons"]) -> UInt8[np.ndarray, "words neurons"]:
+        """The cell of each value."""
         with np.errstate(over="ignore"):
-            z = block - self.middle[at]
-            z /= self.unit[at]
+            z = block - self.middle
+            z /= self.unit
         np.clip(z, -WIDEST, WIDEST, out=z)
         size = np.abs(z)
         size += np.float32(1.0)

@@ -23,7 +23,9 @@ WAITING_BYTES = 2**26
 """Of the cells (uint8) that wait to be counted together."""
 STRIPE = 512
 """Neurons that a thread measures at once: their words of a label stay in its cache."""
-STRIP = 32
+ROWS = 32
+"""Words whose extremes or cells a thread finds at once: so do they."""
+STRIP = 16
 """Neurons that are counted at once: so does their histogram."""
 
 
@@ -110,7 +112,9 @@ class _Counting:
                 codes = self._words.codes[rows]
                 order = np.argsort(codes, kind="stable")
                 edges = np.searchsorted(codes[order], np.arange(len(self._words.labels) + 1))
-                jobs = [pool.submit(self._measure, at, block, order, edges) for at in range(len(self._stripes))]
+                jobs = [pool.submit(self._extremes, block)]
+                for at in range(len(self._stripes)):
+                    jobs.append(pool.submit(self._measure, at, block, order, edges))
                 for job in jobs:
                     job.result()
                 if self._cells is not None:
@@ -130,12 +134,17 @@ class _Counting:
             self._histogram,
         )
 
+    def _extremes(self, block: np.ndarray) -> None:
+        """Take in the least and greatest values of a block."""
+        for start in range(0, len(block), ROWS):
+            some = block[start : start + ROWS]
+            np.minimum(self._least, some.min(axis=0), out=self._least)
+            np.maximum(self._greatest, some.max(axis=0), out=self._greatest)
+
     def _measure(self, number: int, block: np.ndarray, order: np.ndarray, edges: np.ndarray) -> None:
         """Take in the moments of a stripe of neurons at the words of a block."""
         stripe, spreads = self._stripes[number], self._spreads[number]
         values = block[:, stripe]
-        np.minimum(self._least[stripe], values.min(axis=0), out=self._least[stripe])
-        np.maximum(self._greatest[stripe], values.max(axis=0), out=self._greatest[stripe])
         for code in np.flatnonzero(np.diff(edges)).tolist():
             own = values[order[edges[code] : edges[code + 1]]]
             spreads[code] = spreads[code].merged(Spread.of(own))
@@ -146,16 +155,20 @@ class _Counting:
         done = 0
         while done < len(block):
             take = min(len(block) - done, len(self._codes) - self._held)
-            here, there = slice(done, done + take), slice(self._held, self._held + take)
-            self._codes[there] = codes[here]
-            list(pool.map(lambda stripe, part=(here, there): self._lay(block, stripe, *part), self._stripes))
+            self._codes[self._held : self._held + take] = codes[done : done + take]
+            starts = range(0, take, ROWS)
+            list(pool.map(lambda at, done=done, end=take: self._lay(block, done, at, end), starts))
             self._held, done = self._held + take, done + take
             if self._held == len(self._codes):
                 self._count(pool)
 
-    def _lay(self, block: np.ndarray, stripe: slice, here: slice, there: slice) -> None:
+    def _lay(self, block: np.ndarray, done: int, start: int, end: int) -> None:
+        """The cells of some words of a block, of those from ``done`` on that find room."""
         assert self._cells is not None
-        self._waiting[there, stripe] = self._cells.of_values(block[here, stripe], stripe)
+        stop = min(start + ROWS, end)
+        self._waiting[self._held + start : self._held + stop] = self._cells.of_values(
+            block[done + start : done + stop]
+        )
 
     def _count(self, pool: ThreadPoolExecutor) -> None:
         """Count the cells that wait."""
