@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,7 +16,10 @@ from onegrain.rankings.univariate.cells import CELLS, Cells
 from onegrain.rankings.univariate.spread import Spread
 from onegrain.rankings.univariate.words import CountedWords
 
-__all__ = ["Counts", "count"]
+__all__ = ["Counts", "Needs", "count"]
+
+Needs = Literal["histogram", "positive", "range"]
+"""What is counted beside means and deviations where a method asks for it."""
 
 TABLE_BYTES = 2**29
 """Of the histograms that are held at once; more neurons are taken in turns, each a pass over the words."""
@@ -37,17 +41,17 @@ class Counts:
         neurons: which, by flat index.
         words: int64 (labels,), words of each label.
         spreads: mean and squared deviations of the neurons, a label each.
-        positive: int64 (labels, neurons), how many of them the neuron is above 0 at.
-        least: float32 (neurons,), over all words.
+        positive: int64 (labels, neurons), how many of them the neuron is above 0 at; None where not asked for.
+        least: float32 (neurons,), over all words; infinite where the range was not asked for.
         greatest: float32 (neurons,), likewise.
-        cells: what the histogram's intervals are, or None where it was not asked for.
-        histogram: int32 (neurons, labels, cells), or None.
+        cells: what the histogram's intervals are; None where it was not asked for.
+        histogram: int32 (neurons, labels, cells); None where it was not asked for.
     """
 
     neurons: slice
     words: Int64[np.ndarray, " labels"]
     spreads: tuple[Spread, ...]
-    positive: Int64[np.ndarray, "labels neurons"]
+    positive: Int64[np.ndarray, "labels neurons"] | None
     least: Float32[np.ndarray, " neurons"]
     greatest: Float32[np.ndarray, " neurons"]
     cells: Cells | None
@@ -56,7 +60,7 @@ class Counts:
     @property
     def constant(self) -> Bool[np.ndarray, " neurons"]:
         """bool (neurons,): the neurons that never change."""
-        return self.least == self.greatest
+        return self.everything().squares == 0.0
 
     def everything(self) -> Spread:
         """The spread over the words of all labels."""
@@ -67,37 +71,39 @@ class Counts:
 
         Nothing is subtracted, so that a neuron without deviation has none.
         """
-        nothing = Spread.none(len(self.least))
+        nothing = Spread.none(self.neurons.stop - self.neurons.start)
         before = list(accumulate(self.spreads[:-1], Spread.merged, initial=nothing))
         behind = list(accumulate(self.spreads[:0:-1], Spread.merged, initial=nothing))[::-1]
         return [(own, one.merged(two)) for own, one, two in zip(self.spreads, before, behind, strict=True)]
 
 
-def count(words: CountedWords, *, histogram: bool) -> Iterator[Counts]:
+def count(words: CountedWords, needs: Collection[Needs] = ()) -> Iterator[Counts]:
     """The counts of all neurons, in one pass; in turns where their histograms take more than 512 MiB.
 
-    Memory grows with labels x neurons, never with the words.
+    Memory grows with labels x neurons, never with the words. What is counted does not depend on what else is.
 
     Raises:
         ParameterError: an activation is not finite.
     """
-    size, n_labels = words.activations.n_neurons, len(words.labels)
+    size, n_labels, histogram = words.activations.n_neurons, len(words.labels), "histogram" in needs
     step = max(1, TABLE_BYTES // (4 * n_labels * CELLS)) if histogram else size
     step = -(-size // -(-size // step))  # turns of one size
     for start in range(0, size, step):
         neurons = slice(start, min(start + step, size))
-        yield _Counting(words, neurons, Cells.of(words, neurons) if histogram else None).run()
+        yield _Counting(words, neurons, needs, Cells.of(words, neurons) if histogram else None).run()
 
 
 class _Counting:
     """One pass for some neurons: stripes of neurons are measured by threads side by side."""
 
-    def __init__(self, words: CountedWords, neurons: slice, cells: Cells | None) -> None:
+    def __init__(
+        self, words: CountedWords, neurons: slice, needs: Collection[Needs], cells: Cells | None
+    ) -> None:
         size, n_labels = neurons.stop - neurons.start, len(words.labels)
-        self._words, self._neurons, self._cells = words, neurons, cells
+        self._words, self._neurons, self._needs, self._cells = words, neurons, needs, cells
         self._stripes = [slice(at, min(at + STRIPE, size)) for at in range(0, size, STRIPE)]
         self._spreads = [[Spread.none(one.stop - one.start)] * n_labels for one in self._stripes]
-        self._positive = np.zeros((n_labels, size), dtype=np.int64)
+        self._positive = np.zeros((n_labels, size), dtype=np.int64) if "positive" in needs else None
         self._least = np.full(size, np.inf, dtype=np.float32)
         self._greatest = np.full(size, -np.inf, dtype=np.float32)
         self._histogram = None if cells is None else np.zeros((size, n_labels, CELLS), dtype=np.int32)
@@ -112,7 +118,7 @@ class _Counting:
                 codes = self._words.codes[rows]
                 order = np.argsort(codes, kind="stable")
                 edges = np.searchsorted(codes[order], np.arange(len(self._words.labels) + 1))
-                jobs = [pool.submit(self._extremes, block)]
+                jobs = [pool.submit(self._extremes, block)] if "range" in self._needs else []
                 for at in range(len(self._stripes)):
                     jobs.append(pool.submit(self._measure, at, block, order, edges))
                 for job in jobs:
@@ -148,7 +154,8 @@ class _Counting:
         for code in np.flatnonzero(np.diff(edges)).tolist():
             own = values[order[edges[code] : edges[code + 1]]]
             spreads[code] = spreads[code].merged(Spread.of(own))
-            self._positive[code, stripe] += np.count_nonzero(own > 0, axis=0)
+            if self._positive is not None:
+                self._positive[code, stripe] += np.count_nonzero(own > 0, axis=0)
 
     def _wait(self, pool: ThreadPoolExecutor, block: np.ndarray, codes: np.ndarray) -> None:
         """Lay the cells of a block beside those that wait; count them whenever there is no more room."""

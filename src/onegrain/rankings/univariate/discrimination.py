@@ -134,7 +134,7 @@ AVERAGE_PRECISION = counting_method(
     "average precision of the value for one label against the rest, the better sign's",
     average_precision,
     options=DiscriminationOptions,
-    histogram=True,
+    needs=["histogram"],
     exact=exact_precision,
 )
 AUROC = counting_method(
@@ -142,6 +142,6 @@ AUROC = counting_method(
     "area under the ROC curve of the value for one label against the rest, the better sign's",
     auroc,
     options=DiscriminationOptions,
-    histogram=True,
+    needs=["histogram"],
     exact=exact_area,
 )

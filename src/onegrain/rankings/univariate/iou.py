@@ -79,5 +79,5 @@ METHOD = counting_method(
     "overlap of a label's words with those at which the neuron is highest or lowest [Mu20]",
     iou,
     options=IouOptions,
-    histogram=True,
+    needs=["histogram"],
 )

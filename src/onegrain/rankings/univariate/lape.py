@@ -24,6 +24,7 @@ def lape(counts: Counts, options: NoOptions) -> Scores:
     [Tang24]: Tang, Luo, Huang et al. *Language-Specific Neurons: The Key to Multilingual Capabilities in Large
     Language Models.* ACL 2024.
     """
+    assert counts.positive is not None, "the method asks for it"
     probability = counts.positive / counts.words[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = probability / probability.sum(axis=0)
@@ -32,5 +33,8 @@ def lape(counts: Counts, options: NoOptions) -> Scores:
 
 
 METHOD = counting_method(
-    "lape", "how few labels' words a neuron is active (above 0) at, by entropy [Tang24]", lape
+    "lape",
+    "how few labels' words a neuron is active (above 0) at, by entropy [Tang24]",
+    lape,
+    needs=["positive"],
 )

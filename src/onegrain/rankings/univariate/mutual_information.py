@@ -88,5 +88,5 @@ METHOD = counting_method(
     "mutual information of the label and the neuron's value in bins, in nats",
     mutual_information,
     options=MutualInformationOptions,
-    histogram=True,
+    needs=["histogram"],
 )

@@ -49,5 +49,5 @@ METHOD = counting_method(
     "gaussian-1d",
     "F1 of each label where one neuron alone predicts it by Gaussians [Bau19]",
     one_gaussian,
-    histogram=True,
+    needs=["histogram"],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +13,7 @@ from jaxtyping import Float64, Int64
 
 from onegrain.core.ranking import Ranking
 from onegrain.rankings.request import Method, NoOptions, Request
-from onegrain.rankings.univariate.counts import Counts, count
+from onegrain.rankings.univariate.counts import Counts, Needs, count
 from onegrain.rankings.univariate.words import CountedWords, labelled_words
 
 __all__ = ["Counting", "Scores", "Sorted", "counting_method", "rank_counted", "strips"]
@@ -72,7 +72,7 @@ def counting_method(
     score: Callable[[Counts, Any], Scores],
     *,
     options: type = NoOptions,
-    histogram: bool = False,
+    needs: Collection[Needs] = (),
     exact: Callable[[Sorted, Any], Scores] | None = None,
     require: Callable[[CountedWords], None] | None = None,
     describe: Callable[[CountedWords, Any], dict[str, Any]] | None = None,
@@ -87,12 +87,13 @@ def counting_method(
         summary: one line.
         score: from the counts of some neurons and the options to their scores.
         options: frozen dataclass of its parameters.
-        histogram: whether it needs the histogram.
+        needs: what it needs beside the means and deviations under each label: ``histogram``, ``positive``,
+            ``range``.
         exact: where ``options.exact`` is set, gives the scores of one neuron instead.
         require: raises for words of which the method can say nothing.
         describe: more for the record's ``details``.
     """
-    counting = Counting(score, histogram, exact, require, describe)
+    counting = Counting(score, frozenset(needs), exact, require, describe)
     return Method(
         name=name,
         summary=summary,
@@ -108,7 +109,7 @@ class Counting:
     """How a method scores from counts; see :func:`counting_method`."""
 
     score: Callable[[Counts, Any], Scores]
-    histogram: bool
+    needs: frozenset[Needs]
     exact: Callable[[Sorted, Any], Scores] | None = None
     require: Callable[[CountedWords], None] | None = None
     describe: Callable[[CountedWords, Any], dict[str, Any]] | None = None
@@ -129,10 +130,10 @@ def rank_counted(asked: Sequence[tuple[str, Counting, Request]]) -> list[Ranking
     parts: list[list[Scores]] = [[] for _ in asked]
     constant = 0
     sorting = [method.exact is not None and request.options.exact for _, method, request in asked]
-    histogram = any(
-        method.histogram and not alone for (_, method, _), alone in zip(asked, sorting, strict=True)
-    )
-    for counts in count(words, histogram=histogram):
+    needs = {
+        need for (_, method, _), alone in zip(asked, sorting, strict=True) for need in method.needs if not alone
+    }
+    for counts in count(words, needs):
         constant += int(counts.constant.sum())
         for made, alone, (_, method, request) in zip(parts, sorting, asked, strict=True):
             found = _sorted(words, counts, method, request) if alone else method.score(counts, request.options)

@@ -28,4 +28,5 @@ METHOD = counting_method(
     "selectivity",
     "how much higher a neuron is at a label's words, as a share of its range [Fan23]",
     selectivity,
+    needs=["range"],
 )
