@@ -96,6 +96,17 @@ class LiveArray:
     def __len__(self) -> int:
         return self.shape[0]
 
+    @property
+    def reader(self) -> Reader:
+        """What reads the words here; the model is loaded if it is not yet."""
+        with self._lock:
+            return self._opened()
+
+    def _opened(self) -> Reader:
+        if isinstance(self._reader, RemoteReader):
+            self._reader = self._reader.open()
+        return self._reader
+
     def __getitem__(self, key: Any) -> np.ndarray:
         """Rows and columns by slices or numbers, as numpy does; always a copy."""
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))
@@ -118,12 +129,11 @@ class LiveArray:
     def _values(self, group: int) -> Float32[np.ndarray, "words neurons"]:
         """What the model gives at the words of a group; good until another is asked for."""
         if self._kept is None or self._kept[0] != group:
-            if isinstance(self._reader, RemoteReader):
-                self._reader = self._reader.open()
+            reader = self._opened()
             if self._kept is not None:
-                self._reader.release(self._kept[1])
+                reader.release(self._kept[1])
                 self._kept = None
-            self._kept = group, self._reader.read(self._groups[group], _nobody)
+            self._kept = group, reader.read(self._groups[group], _nobody)
         return self._kept[1].values
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -18,7 +18,7 @@ from onegrain.models.batching import Encoded
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.sites import Side
 
-__all__ = ["Long", "Row", "Rows", "Wording", "read_side", "with_special_tokens"]
+__all__ = ["Long", "Row", "Rows", "Wording", "read_side", "too_long", "with_special_tokens"]
 
 Long = Literal["error", "truncate", "window"]
 """What is done with a sentence that is longer than the model reads."""
@@ -172,24 +172,34 @@ class Rows:
         ]
 
     def _rows(self, number: int, encoded: Encoded, source: np.ndarray | None) -> list[Row]:
-        ids = np.array([*self._bos, *encoded.ids], dtype=np.int64)
-        word_of = np.array([-1] * len(self._bos) + encoded.word_of, dtype=np.int64)
         base, end = (int(edge) for edge in self.words.offsets[number : number + 2])
         made = []
-        for window in self._windows(number, ids, word_of, end - base):
+        for window in self.windows(number, encoded):
             alignment = align(window.word_of, end - base, self.wording.aggregate)
             words = np.flatnonzero(alignment.counts)
             if words.size:
                 made.append(Row(window.ids, alignment.positions, alignment.counts[words], base + words, source))
         return made
 
-    def _windows(self, number: int, ids: np.ndarray, word_of: np.ndarray, n_words: int) -> list[Window]:
+    def windows(self, number: int, encoded: Encoded) -> list[Window]:
+        """The stretches in which a sentence is read: one, several, or none; words count from its first.
+
+        Args:
+            number: of the sentence.
+            encoded: its subwords on the side that is read, without the start token that ``bos`` puts.
+
+        Raises:
+            CorpusError: it is longer than the model reads, and ``long`` is ``error``.
+        """
+        ids = np.array([*self._bos, *encoded.ids], dtype=np.int64)
+        word_of = np.array([-1] * len(self._bos) + encoded.word_of, dtype=np.int64)
         longest, around = self.loaded.longest, specials(word_of)
+        n_words = int(self.words.offsets[number + 1] - self.words.offsets[number])
         numbered = self._number_special(word_of, n_words) if self.wording.special_tokens else word_of
         if longest is None or len(ids) <= longest:
-            return [Window(ids, numbered)]
+            return [Window(ids, numbered, numbered)]
         if self.wording.long == "error":
-            raise _too_long(self.loaded, self.read, number, len(ids))
+            raise too_long(self.loaded, self.read, number, len(ids))
         if self.wording.long == "truncate":
             return shorten(ids, numbered, longest, around)
         causal = self.side == "target" or self.loaded.causal
@@ -217,7 +227,7 @@ class Rows:
             ids, longest = np.array(encoded.ids, dtype=np.int64), self.loaded.longest
             if longest is not None and len(ids) > longest:
                 if self.wording.long != "truncate":
-                    raise _too_long(self.loaded, self.corpus, start + at, len(ids), beside=True)
+                    raise too_long(self.loaded, self.corpus, start + at, len(ids), beside=True)
                 word_of = np.array(encoded.word_of, dtype=np.int64)
                 short = shorten(ids, word_of, longest, specials(word_of))
                 ids = short[0].ids if short else ids[:longest]
@@ -262,9 +272,10 @@ def _encoded(loaded: LoadedModel, corpus: Corpus, start: int, stop: int, side: S
     return loaded.encode_target(sentences) if side == "target" else loaded.encode(sentences)
 
 
-def _too_long(
+def too_long(
     loaded: LoadedModel, corpus: Corpus, number: int, length: int, *, beside: bool = False
 ) -> CorpusError:
+    """The error over a sentence that the model cannot read; ``beside`` where no windows can be read of it."""
     remedy = "use long=truncate" if beside else "use long=window or long=truncate"
     return CorpusError(
         f"sentence {number} (counted from 0) has {len(corpus.sentence(number))} words, {length} subwords, "

@@ -17,7 +17,7 @@ from onegrain.errors import ModelError
 from onegrain.models.hooks import Edit, Recording
 from onegrain.models.sites import SitePoint
 
-__all__ = ["Taking"]
+__all__ = ["Taking", "recorded_value"]
 
 Refuse = Callable[[Tensor, SitePoint, np.ndarray], ModelError]
 """The error over values (words, width) of a site that are not all finite, and of which words they are."""
@@ -109,12 +109,21 @@ class Taking:
                 f"site {point.name!r} was passed more than once in one forward pass; name a module that is "
                 "passed once"
             )
-        if point.name not in self._record:
-            raise ModelError(f"nothing passed site {point.name!r} while the {point.side} words were read")
-        value = self._record[point.name]
-        if tuple(value.shape[:-1]) != self._shape:
-            raise ModelError(
-                f"site {point.name!r} holds values of shape {tuple(value.shape)}, not one vector for each of "
-                f"{self._shape[0]} x {self._shape[1]} subwords; it cannot be read word by word"
-            )
-        return value
+        return recorded_value(self._record, point, self._shape)
+
+
+def recorded_value(record: Recording, point: SitePoint, shape: tuple[int, int]) -> Tensor:
+    """What a site held in one forward pass over (rows, subwords): (rows, subwords, width).
+
+    Raises:
+        ModelError: nothing passed it, too often, or not one vector for each subword.
+    """
+    if point.name not in record:
+        raise ModelError(f"nothing passed site {point.name!r} while the {point.side} words were read")
+    value = record[point.name]
+    if tuple(value.shape[:-1]) != shape:
+        raise ModelError(
+            f"site {point.name!r} holds values of shape {tuple(value.shape)}, not one vector for each of "
+            f"{shape[0]} x {shape[1]} subwords; it cannot be read word by word"
+        )
+    return value

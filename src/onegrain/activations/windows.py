@@ -16,10 +16,12 @@ class Window:
     Attributes:
         ids: int64 (time,), special tokens included.
         word_of: int64 (time,), the word that is read at each time step, or -1 where none is read.
+        context: int64 (time,), the word that stands there, read in this window or in another, or -1.
     """
 
     ids: np.ndarray
     word_of: np.ndarray
+    context: np.ndarray
 
 
 def specials(word_of: np.ndarray) -> tuple[int, int]:
@@ -81,13 +83,14 @@ def _windows(
         here = slice(int(starts[first]), int(ends[last - 1]))
         inside = np.repeat(read_in[first:last] == number, (ends - starts)[first:last])
         none = np.full(max(before, after), -1, dtype=np.int64)
-        taken = [
-            word_of[:before] if number == 0 else none[:before],
-            np.where(inside, word_of[body][here], -1),
-            word_of[len(ids) - after :] if number == len(spans) - 1 else none[:after],
-        ]
-        read = [ids[:before], ids[body][here], ids[len(ids) - after :]]
-        made.append(Window(np.concatenate(read), np.concatenate(taken)))
+        opening = word_of[:before] if number == 0 else none[:before]
+        closing = word_of[len(ids) - after :] if number == len(spans) - 1 else none[:after]
+        standing = word_of[body][here]
+        read, context = (
+            np.concatenate([opening, own, closing]) for own in (np.where(inside, standing, -1), standing)
+        )
+        shown = np.concatenate([ids[:before], ids[body][here], ids[len(ids) - after :]])
+        made.append(Window(shown, read, context))
     return made
 
 

@@ -237,9 +237,13 @@ class LoadedModel:
         self, corpus: Corpus, *, batch_size: int = 64, progress: Progress = silent
     ) -> tuple[np.ndarray, np.ndarray]:
         """Negative log-likelihood (nats) and predicted tokens of every sentence, float64 and int64."""
+        self.require_loss()
+        return sentence_losses(self, corpus, batch_size, progress)
+
+    def require_loss(self) -> None:
+        """Raise ParameterError unless the model predicts subwords."""
         if self.task == "encoder":
             raise ParameterError(f"{self.identity.id} is neither a language model nor a translation model")
-        return sentence_losses(self, corpus, batch_size, progress)
 
     def translate(
         self,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from onegrain.core.corpus import Corpus
@@ -16,9 +18,10 @@ from onegrain.models.batching import by_length, pad_batch
 if TYPE_CHECKING:
     from onegrain.models.loaded import LoadedModel
 
-__all__ = ["sentence_losses"]
+__all__ = ["IGNORED", "sentence_losses", "subword_losses"]
 
 IGNORED = -100
+"""The label of a subword that is not predicted."""
 
 
 @torch.no_grad()
@@ -30,32 +33,53 @@ def sentence_losses(
     A language model predicts every subword after the first; where its tokenizer puts no start token, one is
     put if the tokenizer has it. A translation model predicts the target sentence and its end.
     """
-    rows, targets = _rows(loaded, corpus)
+    rows, labels = _rows(loaded, corpus)
     nll = np.zeros(len(rows), dtype=np.float64)
     tokens = np.zeros(len(rows), dtype=np.int64)
-    lengths = [len(row) + len(target) for row, target in zip(rows, targets, strict=True)]
+    lengths = [len(row) for row in rows]
+    if loaded.task == "translation":
+        lengths = [length + len(label) for length, label in zip(lengths, labels, strict=True)]
     with progress("score", len(rows), "sentences") as advance:
         for batch in by_length(lengths, batch_size):
-            inputs = loaded.batch([rows[i] for i in batch])
-            if loaded.task == "translation":
-                labels, mask = pad_batch([targets[i] for i in batch], loaded.pad_id, loaded.device)
-                labels = labels.masked_fill(mask == 0, IGNORED)
-                logits = loaded.model(**inputs, labels=labels).logits
-            else:
-                labels = inputs["input_ids"].masked_fill(inputs["attention_mask"] == 0, IGNORED)[:, 1:]
-                logits = loaded.model(**inputs).logits[:, :-1]
-            each = F.cross_entropy(logits.float().transpose(1, 2), labels, reduction="none")
+            each, predicted = subword_losses(loaded, [rows[i] for i in batch], [labels[i] for i in batch])
             nll[batch] = each.double().sum(1).cpu().numpy()
-            tokens[batch] = (labels != IGNORED).sum(1).cpu().numpy()
+            tokens[batch] = predicted.sum(1).cpu().numpy()
             advance(len(batch))
     return nll, tokens
 
 
+def subword_losses(
+    loaded: LoadedModel, rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]
+) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood (nats; batch, time) of each predicted subword, 0 elsewhere, and which those are.
+
+    It is float32 at least, and can be differentiated where gradients are on.
+
+    Args:
+        loaded: a language model or a translation model.
+        rows: ids that the language model reads, or the encoder.
+        labels: ids that the translation model is to write. For a language model the row again, ``IGNORED``
+            in place of what is not to be predicted; its first subword never is.
+    """
+    wanted, mask = pad_batch(labels, loaded.pad_id, loaded.device)
+    wanted = wanted.masked_fill(mask == 0, IGNORED)
+    if loaded.task == "translation":
+        logits = loaded.model(**loaded.batch(rows), labels=wanted).logits
+    else:
+        wanted = wanted[:, 1:]
+        logits = loaded.model(**loaded.batch(rows)).logits[:, :-1]
+    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    each = F.cross_entropy(exact.transpose(1, 2), wanted, ignore_index=IGNORED, reduction="none")
+    return each, wanted != IGNORED
+
+
 def _rows(loaded: LoadedModel, corpus: Corpus) -> tuple[list[list[int]], list[list[int]]]:
+    """What is read and what is predicted, as :func:`subword_losses` takes them."""
     rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()))]
     if loaded.task == "translation":
         if corpus.target is None:
             raise ParameterError(f"{corpus.source} has no parallel side; read it with read_parallel")
         return rows, [encoded.ids for encoded in loaded.encode_labels(list(corpus.target.sentences()))]
     start = [] if loaded.bos_id is None else [loaded.bos_id]
-    return [start + row for row in rows], [[] for _ in rows]
+    rows = [start + row for row in rows]
+    return rows, rows

@@ -32,6 +32,7 @@ BUILT_IN: Mapping[str, str] = {
     "gaussian-1d": "onegrain.rankings.univariate.one_gaussian:METHOD",
     "selectivity": "onegrain.rankings.univariate.selectivity:METHOD",
     "lape": "onegrain.rankings.univariate.lape:METHOD",
+    "integrated-gradients": "onegrain.rankings.gradients.integrated_gradients:METHOD",
     "random": "onegrain.rankings.random:METHOD",
 }
 """Name -> where its :class:`~onegrain.rankings.Method` is. A line here registers a method of the package."""

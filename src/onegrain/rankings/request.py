@@ -140,7 +140,7 @@ class Method:
         if request.memory is not None and not self.takes_memory:
             raise ParameterError(f"{self.name} keeps to no memory budget; leave out memory")
         if request.device is not None and not self.takes_device:
-            raise ParameterError(f"{self.name} computes on the CPU only; leave out device")
+            raise ParameterError(f"{self.name} has no choice of where it computes; leave out device")
         if request.engine is not None and not self.takes_engine:
             raise ParameterError(f"{self.name} runs in this process only; leave out engine")
 

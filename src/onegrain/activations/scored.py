@@ -1,0 +1,199 @@
+"""The rows on which a model's task loss is taken, and the word that stands at each of their time steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from onegrain.activations.rows import Rows, too_long
+from onegrain.activations.windows import Window, shorten, specials
+from onegrain.core.corpus import Corpus
+from onegrain.errors import ParameterError
+from onegrain.models.batching import Encoded, by_length
+from onegrain.models.loaded import LoadedModel
+from onegrain.models.scoring import IGNORED
+from onegrain.models.words import decoder_inputs
+
+__all__ = ["ScoredBatch", "ScoredRow", "Unit", "scored_sentences", "units_of"]
+
+Encode = Callable[[Sequence[Sequence[str]]], list[Encoded]]
+
+
+@dataclass(frozen=True)
+class ScoredRow:
+    """One row of subwords that is read, what is predicted from it, and its words.
+
+    Attributes:
+        ids: what the language model or the encoder reads.
+        labels: what is predicted, as :func:`onegrain.models.scoring.subword_losses` takes it.
+        predicted: how many subwords that is.
+        word_of: int64 (time,), of the side that the sites read: the row of the word in the record of
+            activations, or -1 for a special subword.
+        read: bool (time,), where a word is read: a word that stands in several windows is read in one.
+    """
+
+    ids: list[int]
+    labels: list[int]
+    predicted: int
+    word_of: Int64[np.ndarray, " time"]
+    read: Bool[np.ndarray, " time"]
+
+
+@dataclass(frozen=True)
+class ScoredBatch:
+    """The rows of one forward pass, and what stands where in a site's value (rows, time, width).
+
+    Attributes:
+        ids: of each row.
+        labels: of each row.
+        predicted: how many subwords are predicted in all.
+        shape: rows, and the time steps of the longest.
+        steps: int64 (subwords,), the time steps that are no padding, among rows x time.
+        word_of: int64 (subwords,), see :class:`ScoredRow`.
+        read: bool (subwords,), likewise.
+    """
+
+    ids: list[list[int]]
+    labels: list[list[int]]
+    predicted: int
+    shape: tuple[int, int]
+    steps: Int64[np.ndarray, " subwords"]
+    word_of: Int64[np.ndarray, " subwords"]
+    read: Bool[np.ndarray, " subwords"]
+
+    @classmethod
+    def of(cls, rows: Sequence[ScoredRow]) -> ScoredBatch:
+        """The batch of some rows."""
+        longest = max(len(row.word_of) for row in rows)
+        return cls(
+            [row.ids for row in rows],
+            [row.labels for row in rows],
+            sum(row.predicted for row in rows),
+            (len(rows), longest),
+            np.concatenate([at * longest + np.arange(len(row.word_of)) for at, row in enumerate(rows)]),
+            np.concatenate([row.word_of for row in rows]),
+            np.concatenate([row.read for row in rows]),
+        )
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Batches of rows that hold every occurrence of their words.
+
+    Attributes:
+        words: int64 (words,), increasing: rows of the record of activations.
+        batches: one forward pass each.
+    """
+
+    words: Int64[np.ndarray, " words"]
+    batches: list[ScoredBatch]
+
+
+def scored_sentences(rows: Rows) -> list[list[ScoredRow]]:
+    """The rows of every sentence of a corpus, so that their losses are those of the sentences.
+
+    They are what :meth:`LoadedModel.sentence_losses` scores: with the start token where the tokenizer has one,
+    whatever ``bos`` says. A language model reads a sentence that is too long in several windows if the wording
+    says so, and a subword counts in the window in which its word is read. Of a truncated sentence only the
+    words that fit are scored.
+
+    Raises:
+        ParameterError: the model predicts nothing, a translation model has no parallel side, or the special
+            tokens have rows of their own, but not the start token.
+        CorpusError: a sentence longer than the model reads; a translation is not scored in windows.
+    """
+    loaded = rows.loaded
+    loaded.require_loss()
+    if loaded.task == "translation":
+        return list(_translations(rows))
+    start = loaded.bos_id is not None
+    if rows.wording.special_tokens and start and not rows.wording.bos:
+        raise ParameterError(
+            f"{loaded.identity.id} is scored behind its start token, which has no row among the special "
+            "tokens; give bos=True, or leave special_tokens out"
+        )
+    scored = Rows(loaded, rows.corpus, rows.side, replace(rows.wording, bos=start))
+    encoded = loaded.encode(list(scored.read.sentences()))
+    return [_language(scored, number, scored.windows(number, one)) for number, one in enumerate(encoded)]
+
+
+def units_of(sentences: Sequence[Sequence[ScoredRow]], batch_size: int) -> list[Unit]:
+    """Whole sentences of like length in one batch; a sentence of several windows by itself.
+
+    Rows from which nothing can be predicted, as they have no subword, are left out.
+    """
+    kept = [[row for row in rows if row.ids and row.labels] for rows in sentences]
+    single = [rows[0] for rows in kept if len(rows) == 1]
+    units = [_unit([batch]) for batch in _batches(single, batch_size)]
+    return units + [_unit(_batches(rows, batch_size)) for rows in kept if len(rows) > 1]
+
+
+def _unit(batches: list[ScoredBatch]) -> Unit:
+    words = np.unique(np.concatenate([batch.word_of for batch in batches]))
+    return Unit(words[words >= 0], batches)
+
+
+def _batches(rows: Sequence[ScoredRow], batch_size: int) -> list[ScoredBatch]:
+    lengths = [len(row.ids) + len(row.labels) for row in rows]
+    return [ScoredBatch.of([rows[at] for at in batch]) for batch in by_length(lengths, batch_size)]
+
+
+def _language(rows: Rows, number: int, windows: Sequence[Window]) -> list[ScoredRow]:
+    """A language model's rows: each subword is predicted where its word is read, the specials at the ends."""
+    base, made = int(rows.words.offsets[number]), []
+    for at, window in enumerate(windows):
+        counted = window.word_of >= 0
+        own = np.flatnonzero(window.context >= 0)
+        first, last = (int(own[0]), int(own[-1])) if own.size else (len(counted), 0)
+        counted[:first] |= at == 0
+        counted[last + 1 :] |= at == len(windows) - 1
+        labels = np.where(counted, window.ids, IGNORED)
+        word_of = np.where(window.context >= 0, base + window.context, -1)
+        predicted = int(counted[1:].sum())
+        made.append(ScoredRow(window.ids.tolist(), labels.tolist(), predicted, word_of, window.word_of >= 0))
+    return made
+
+
+def _translations(rows: Rows) -> Iterator[list[ScoredRow]]:
+    loaded, corpus = rows.loaded, rows.corpus
+    if corpus.target is None:
+        raise ParameterError(
+            f"{corpus.source} has no parallel side, which the loss of {loaded.identity.id} is taken on; read "
+            "it with read_parallel"
+        )
+    sides = [
+        _encoded(rows, corpus, loaded.encode),
+        _encoded(rows, corpus.target, loaded.encode_labels),
+    ]
+    for number, (source, target) in enumerate(zip(*sides, strict=True)):
+        if source is None or target is None:
+            yield []
+            continue
+        read = source if rows.side == "source" else _shown(loaded, target)
+        (window,) = rows.windows(number, read)
+        word_of = np.where(window.word_of >= 0, int(rows.words.offsets[number]) + window.word_of, -1)
+        yield [ScoredRow(source.ids, target.ids, len(target.ids), word_of, word_of >= 0)]
+
+
+def _shown(loaded: LoadedModel, labels: Encoded) -> Encoded:
+    """What the decoder reads while it writes the labels: not the last of them."""
+    shown, length = decoder_inputs(loaded.model, labels), len(labels.ids)
+    return Encoded(shown.ids[:length], shown.word_of[:length])
+
+
+def _encoded(rows: Rows, corpus: Corpus, encode: Encode) -> Iterator[Encoded | None]:
+    """The subwords of each sentence, cut where that is asked for; None where not even its first word fits."""
+    longest = rows.loaded.longest
+    for number, encoded in enumerate(encode(list(corpus.sentences()))):
+        if longest is None or len(encoded.ids) <= longest:
+            yield encoded
+        elif rows.wording.long != "truncate":
+            raise too_long(rows.loaded, corpus, number, len(encoded.ids), beside=True)
+        else:
+            ids, word_of = (np.array(one, dtype=np.int64) for one in (encoded.ids, encoded.word_of))
+            short = shorten(ids, word_of, longest, specials(word_of))
+            words = corpus.sentence(number)[: int(short[0].context.max()) + 1] if short else ()
+            yield encode([words])[0] if short else None

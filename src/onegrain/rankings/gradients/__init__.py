@@ -1,0 +1,1 @@
+"""Rankings by gradients of what a running model is measured on."""

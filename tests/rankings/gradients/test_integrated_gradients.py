@@ -1,0 +1,188 @@
+"""The ranking by integrated gradients: planted neurons, scores and their signs, permuted neurons, refusals."""
+
+from __future__ import annotations
+
+import sys
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import onegrain as og
+from onegrain.activations.gradients import StraightPath, integrated_gradients
+from onegrain.cli import main
+from onegrain.core.corpus import Corpus
+from onegrain.errors import ParameterError
+from onegrain.models import LoadedModel, load_model
+from planted import plant
+from planted_models import KEY, alternating_corpus, planted_nlm
+from tiny import SENTENCES, TRANSLATIONS, parallel_corpus, plain_corpus, tiny_nmt
+
+METHOD = "integrated-gradients"
+
+
+def ranked(loaded: LoadedModel, corpus: Corpus, *, sites=None, side=None, **options) -> og.Ranking:
+    return og.rank(METHOD, og.live_activations(loaded, corpus, sites=sites, side=side), **options)
+
+
+@pytest.fixture(scope="module")
+def alternating(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    return load_model(planted_nlm(tmp_path_factory.mktemp("planted") / "nlm"), device="cpu")
+
+
+@pytest.mark.parametrize("baseline", ["zero", "mean"])
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_neuron_that_does_all_the_work_comes_first_and_the_others_have_nothing(
+    alternating, baseline, signed
+):
+    corpus = alternating_corpus()
+    found = ranked(alternating, corpus, sites="layers.0", baseline=baseline, signed=signed)
+    assert found.top(1) == [f"layers.0:{KEY}"]
+    others = np.delete(found.scores, KEY)
+    assert (others == 0.0).all()
+    assert not np.signbit(others).any()
+    assert found.order.tolist() == [KEY, *(unit for unit in range(8) if unit != KEY)]
+    assert found.details["silent"] == 7
+    (sums,) = found.details["completeness"]
+    gained = sums["baseline_loss"] - sums["loss"]
+    assert gained > 0.5 * corpus.n_words
+    assert found.details["lowers_loss"][KEY] * corpus.n_words == pytest.approx(
+        gained + sums["special"], rel=1e-3
+    )
+    assert abs(sums["error"]) < 1e-3 * gained
+
+
+def test_erasing_the_top_neuron_costs_what_the_others_do_not(alternating):
+    corpus = alternating_corpus()
+    found, metric = ranked(alternating, corpus, sites="layers.0"), og.Perplexity(corpus)
+    whole = metric.measure(alternating).value
+    with og.erasing(alternating, found.space, found.order[1:]):
+        assert metric.measure(alternating).value == pytest.approx(whole, rel=1e-6)
+    with og.erasing(alternating, found.space, found.order[:1]):
+        assert metric.measure(alternating).value > 2 * whole
+
+
+def test_a_planted_unit_that_misleads_raises_the_loss(alternating):
+    """The logits read it with the wrong sign: its absolute score is high, its signed one below 0."""
+    wrong = deepcopy(alternating.model)
+    with torch.no_grad():
+        wrong.lm_head.weight.neg_()
+    loaded, corpus = replace(alternating, model=wrong), alternating_corpus()
+    found = ranked(loaded, corpus, sites="layers.0", baseline="zero")
+    signed = ranked(loaded, corpus, sites="layers.0", baseline="zero", signed=True)
+    assert found.order[0] == KEY
+    assert found.scores[KEY] > 1.0
+    assert signed.order[-1] == KEY
+    assert signed.scores[KEY] < -1.0
+
+
+def test_scores_are_means_over_the_words(models):
+    live = og.live_activations(models["gpt2"], plain_corpus(), sites=["layers.*.mlp", "layers.1"])
+    sums = integrated_gradients(live, StraightPath(4, "zero"))
+    found = og.rank(METHOD, live, steps=4, baseline="zero")
+    np.testing.assert_array_equal(found.scores, sums.absolute / live.n_words)
+    assert found.scores[found.order].tolist() == sorted(found.scores.tolist(), reverse=True)
+    lowers = np.array(found.details["lowers_loss"])
+    np.testing.assert_allclose(lowers, -sums.signed / live.n_words)
+    signed = og.rank(METHOD, live, steps=4, baseline="zero", signed=True)
+    np.testing.assert_array_equal(signed.scores, lowers)
+    assert (found.n_ranked, found.space) == (live.n_neurons, live.space)
+    assert found.details["words"] == live.n_words
+    assert found.details["left_out"] == {"no_activation": 0}
+    assert found.details["predicted"] == models["gpt2"].sentence_losses(plain_corpus())[1].sum()
+    for told, one in zip(found.details["completeness"], sums.sites, strict=True):
+        assert told["error"] == one.attributed - (one.loss - one.baseline_loss)
+        assert told["site"] == one.site
+
+
+@pytest.mark.parametrize(("side", "site"), [("source", "encoder.layers.1"), ("target", "decoder.attention")])
+def test_both_sides_of_a_translation_model(models, side, site):
+    found = ranked(models["nmt"], parallel_corpus(), sites=site, side=side)
+    corpus = parallel_corpus()
+    read = corpus.target if side == "target" else corpus
+    assert found.details["words"] == read.n_words
+    assert (found.scores > 0).all()
+
+
+def test_permuted_neurons_have_permuted_scores(models):
+    loaded, order = models["gpt2"], np.random.default_rng(0).permutation(64)
+    other = replace(loaded, model=deepcopy(loaded.model))
+    block = other.model.transformer.h[1].mlp
+    with torch.no_grad():
+        for weight in (block.c_fc.weight, block.c_fc.bias):
+            weight.copy_(weight[..., order])
+        block.c_proj.weight.copy_(block.c_proj.weight[order])
+    found, moved = (ranked(one, plain_corpus(), sites="layers.1.mlp", steps=4) for one in (loaded, other))
+    np.testing.assert_allclose(moved.scores, found.scores[order], rtol=1e-4)
+
+
+def test_sites_are_looked_at_alone(models):
+    """A site's scores do not depend on which others are ranked with it."""
+    every = ranked(models["nlm"], plain_corpus(), steps=2)
+    for site in every.space.sites:
+        alone = ranked(models["nlm"], plain_corpus(), sites=site, steps=2)
+        np.testing.assert_array_equal(alone.scores, every.scores[every.space.slice(site)])
+
+
+def test_the_record_says_what_it_was_made_from_and_is_read_again(models, tmp_path):
+    live = og.live_activations(models["nlm"], plain_corpus(), sites="layers.*")
+    found = og.rank(METHOD, live, steps=3)
+    expected = {"method": METHOD, "label": None, "steps": 3, "baseline": "mean", "signed": False}
+    assert found.provenance.parameters == expected
+    assert found.provenance.inputs == (live.provenance,)
+    found.save(tmp_path / "a.parquet")
+    again = og.Ranking.load(tmp_path / "a.parquet")
+    np.testing.assert_array_equal(again.scores, found.scores)
+    assert again.details == found.details
+
+
+def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    tiny_nmt(tmp_path / "nmt")
+    (tmp_path / "en.txt").write_text("".join(f"{line}\n" for line in SENTENCES))
+    (tmp_path / "de.txt").write_text("".join(f"{line}\n" for line in TRANSLATIONS))
+    out = tmp_path / "ig.parquet"
+    told = [
+        *("rank", METHOD, tmp_path / "nmt", "--corpus", tmp_path / "en.txt", "--target", tmp_path / "de.txt"),
+        *("--side", "target", "--sites", "decoder.layers.1", "--set", "steps=3", "--set", "signed=true"),
+        *("--model-device", "cpu", "--out", out),
+    ]
+    monkeypatch.setattr(sys, "argv", ["onegrain", *map(str, told)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    found = og.Ranking.load(out)
+    here = ranked(
+        load_model(tmp_path / "nmt", device="cpu"),
+        parallel_corpus(),
+        sites="decoder.layers.1",
+        side="target",
+        steps=3,
+        signed=True,
+    )
+    np.testing.assert_array_equal(found.scores, here.scores)
+
+
+def test_refusals(models, tmp_path):
+    live = og.live_activations(models["nlm"], plain_corpus(), sites="layers.1")
+    for given, message in [
+        ({"steps": 0}, "steps must be a whole number of at least 1, got 0"),
+        ({"baseline": "median"}, "baseline must be one of mean, zero, got 'median'"),
+        ({"signed": 1}, "signed must be true or false, got 1"),
+        ({"node": 3}, "its parameters are: steps, baseline, signed"),
+        ({"device": "cuda"}, "no choice of where it computes"),
+        ({"label": "length"}, "takes no label layer"),
+        ({"memory": "1GiB"}, "keeps to no memory budget"),
+    ]:
+        with pytest.raises(ParameterError, match=message):
+            og.rank(METHOD, live, **given)
+    store = og.extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr", sites="layers.1")
+    for values in (store, plant(20).activations):
+        with pytest.raises(ParameterError, match="on the command line a model and --corpus"):
+            og.rank(METHOD, values)
+    with pytest.raises(ParameterError, match="neither a language model nor a translation model"):
+        ranked(models["bert"], plain_corpus())
+    with pytest.raises(ParameterError, match="no word of memory has a subword"):
+        ranked(models["nlm"], Corpus.from_sentences([[""], [""]]), sites="layers.1")
