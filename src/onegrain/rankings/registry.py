@@ -33,6 +33,8 @@ BUILT_IN: Mapping[str, str] = {
     "selectivity": "onegrain.rankings.univariate.selectivity:METHOD",
     "lape": "onegrain.rankings.univariate.lape:METHOD",
     "integrated-gradients": "onegrain.rankings.gradients.integrated_gradients:METHOD",
+    "gaussian": "onegrain.rankings.gaussian.method:METHOD",
+    "sparse-probing": "onegrain.rankings.sparse.method:METHOD",
     "random": "onegrain.rankings.random:METHOD",
 }
 """Name -> where its :class:`~onegrain.rankings.Method` is. A line here registers a method of the package."""

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from onegrain.core.activations import Activations
+from onegrain.core.corpus import Corpus
 from onegrain.errors import LabelError, MismatchError, ParameterError
-from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.memory import Memory, ScratchTable, values_of
 
 __all__ = [
     "LabelledWords",
+    "Split",
     "control_layer",
+    "describe_words",
     "held_out",
     "read_labelled",
     "read_matching",
     "read_values",
     "require_held_out",
+    "sentences_within",
     "split_sentences",
 ]
+
+
+class Split(Protocol):
+    """Options that say which sentences a method learns from."""
+
+    @property
+    def max_words(self) -> int | None:
+        """Learn from a random part of the sentences with at most so many words; None for all."""
+
+    @property
+    def dev_share(self) -> float:
+        """Share of the sentences that is held out where no held-out words are given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +85,7 @@ def require_held_out(activations: Activations, held: Activations) -> None:
     activations.space.require_same(held.space, f"held-out words {held.describe()}")
     if held.corpus.content_hash == activations.corpus.content_hash:
         raise MismatchError(
-            f"{held.describe()} holds the training words themselves; give other words, or none: lca then "
-            "holds some of the sentences out"
+            f"{held.describe()} holds the training words themselves; give other words, or leave them out"
         )
     models = activations.provenance.model, held.provenance.model
     if models[0] and models[1] and models[0].weight_hash != models[1].weight_hash:
@@ -81,7 +96,7 @@ def require_held_out(activations: Activations, held: Activations) -> None:
 
 
 def split_sentences(
-    activations: Activations, options: LcaOptions, seed: int, *, apart: bool
+    activations: Activations, options: Split, seed: int, *, apart: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Masks of the sentences to train on, and to hold out (None where held-out words lie ``apart``).
 
@@ -92,13 +107,40 @@ def split_sentences(
     left = None if apart else held_out(activations, options.dev_share, seed)
     kept = np.ones(corpus.n_sentences, dtype=bool) if left is None else ~left
     if options.max_words is not None:
-        shuffled = np.random.default_rng(seed).permutation(corpus.n_sentences)
-        lengths = np.where(kept, np.diff(corpus.offsets), 0)[shuffled]
-        fits = np.cumsum(lengths) <= options.max_words
-        if not (fits & (lengths > 0)).any():
-            raise ParameterError(f"max_words={options.max_words} is less than one sentence; raise it")
-        kept[shuffled[~fits]] = False
+        kept &= sentences_within(corpus, kept, options.max_words, seed)
     return kept, left
+
+
+def sentences_within(
+    corpus: Corpus, allowed: np.ndarray, max_words: int, seed: int, name: str = "max_words"
+) -> np.ndarray:
+    """bool (sentences,): a random part of the allowed ones (bool mask) with at most ``max_words`` words.
+
+    ``name`` is what the option is called.
+
+    Raises:
+        ParameterError: that is less than one sentence.
+    """
+    shuffled = np.random.default_rng(seed).permutation(corpus.n_sentences)
+    lengths = np.where(allowed, np.diff(corpus.offsets), 0)[shuffled]
+    fits = (np.cumsum(lengths) <= max_words) & (lengths > 0)
+    if not fits.any():
+        raise ParameterError(f"{name}={max_words} is less than one sentence; raise it")
+    chosen = np.zeros(corpus.n_sentences, dtype=bool)
+    chosen[shuffled[fits]] = True
+    return chosen
+
+
+def describe_words(train: LabelledWords, activations: Activations, layer: str) -> dict[str, Any]:
+    """What a record says of the training words: how many, of which label, and what was left out."""
+    gone = sorted(set(activations.layer(layer).vocabulary) - set(train.labels))
+    counts = np.bincount(train.codes, minlength=len(train.labels)).tolist()
+    return {
+        "words": len(train),
+        "left_out": train.left_out,
+        "labels_left_out": gone,
+        "label_words": dict(zip(train.labels, counts, strict=True)),
+    }
 
 
 def read_labelled(

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.activations import Activations
 from onegrain.core.ranking import Ranking
 from onegrain.rankings.lca.evaluation import Evaluation, accuracy
 from onegrain.rankings.lca.labelled import (
     LabelledWords,
     control_layer,
+    describe_words,
     read_labelled,
     read_matching,
     require_held_out,
@@ -72,7 +72,7 @@ def lca(request: Request) -> Ranking:
         "solution": found.solution,
         "cutoffs": [list(pair) for pair in ordering.cutoffs],
         "biases": found.probe.biases.tolist(),
-        "train": _describe(train, request.activations, layer),
+        "train": describe_words(train, request.activations, layer),
         "dev": {"words": len(dev), "left_out": dev.left_out},
         "evaluation": None,
     }
@@ -105,17 +105,6 @@ def _solver(words: LabelledWords, options: LcaOptions, memory: Memory) -> ProbeS
     """Fits probes to words as the options say."""
     steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
     return ProbeSolver(words, steps, standardize=options.standardize, memory=memory)
-
-
-def _describe(train: LabelledWords, activations: Activations, layer: str) -> dict[str, Any]:
-    gone = sorted(set(activations.layer(layer).vocabulary) - set(train.labels))
-    counts = np.bincount(train.codes, minlength=len(train.labels)).tolist()
-    return {
-        "words": len(train),
-        "left_out": train.left_out,
-        "labels_left_out": gone,
-        "label_words": dict(zip(train.labels, counts, strict=True)),
-    }
 
 
 def _control(

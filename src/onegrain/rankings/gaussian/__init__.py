@@ -1,0 +1,1 @@
+"""Dimension selection [Torroba20]: neurons chosen one by one for a Gaussian probe."""

@@ -1,0 +1,154 @@
+"""Dimension selection [Torroba20]: the neurons from which a Gaussian probe learns most of a label layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.rankings.gaussian.factor import Factor
+from onegrain.rankings.gaussian.heldout import HeldOut, Knowledge
+from onegrain.rankings.gaussian.likelihood import TILE_CELLS
+from onegrain.rankings.gaussian.options import GaussianOptions
+from onegrain.rankings.gaussian.selection import select
+from onegrain.rankings.lca.labelled import (
+    describe_words,
+    read_labelled,
+    read_matching,
+    require_held_out,
+    sentences_within,
+    split_sentences,
+)
+from onegrain.rankings.memory import Memory
+from onegrain.rankings.request import Method, Request
+
+__all__ = ["METHOD", "gaussian"]
+
+
+def gaussian(request: Request) -> Ranking:
+    """Choose neurons one by one for a Gaussian probe of the label layer of the request [Torroba20].
+
+    The probe is a Gaussian for every label, its parameters at the mode of their posterior (factor.py), and the
+    labels' shares of the training words. Of all neurons, the next is the one with which the probe gives the
+    labels of held-out words (``dev``, else a share of the sentences) the highest mean log probability; that is,
+    with which their mutual information with the chosen neurons is estimated highest. Words without a label are
+    left out; so are labels of fewer than ``min_count`` training words, and held-out words with a label that was
+    not learned.
+
+    The order is that of the choice; all other neurons come after, unranked, by index. A step may bring fewer
+    bits than a later one, or cost some, so bits are no scores: these fall evenly from 1 to 1 / chosen, and are
+    0 for what was not chosen. A neuron that is constant over the training words is never chosen and scores NaN.
+    The method looks at all labels at once, so there are no ``label_scores``.
+
+    ``details``: ``steps``, a dict for each chosen neuron (``neuron``, its flat index; ``information`` in bits,
+    ``normalized`` by the entropy of the words' labels, and ``accuracy`` of the probe of all neurons up to it on
+    the held-out words, and under ``test`` the same on the test words); ``start``, the same without any neuron;
+    ``best``, the number of neurons with the most information; ``entropy`` (bits); ``prior``; ``train``,
+    ``dev``, ``test`` (words, left_out, ...); ``constant``. The held-out words chose the neurons, so their
+    figures flatter the probe; the test words' do not.
+
+    Raises:
+        ParameterError: an activation is not finite, one sentence alone, or too small a memory budget.
+        LabelError: no such layer, or fewer than two labels to learn.
+        MismatchError: held-out words of other neurons, or the training words themselves.
+    """
+    options: GaussianOptions = request.options
+    layer, memory = str(request.label), Memory(request.memory)
+    for held in (request.dev, request.test):
+        if held is not None:
+            require_held_out(request.activations, held)
+    kept, left = split_sentences(request.activations, options, request.seed, apart=request.dev is not None)
+    choosing = _choosing_sentences(request, left)
+    memory.reserve(_working_bytes(request, choosing), "choosing neurons for a Gaussian probe")
+    train = read_labelled(request.activations, layer, kept, options.min_count, memory)
+    dev = read_matching(request.dev or request.activations, layer, train.labels, choosing, memory)
+    held_out = {"dev": dev}
+    if request.test is not None:
+        held_out["test"] = read_matching(request.test, layer, train.labels, memory=memory)
+    factor = Factor(train, options)
+    followed = {name: HeldOut(words, factor) for name, words in held_out.items()}
+    start, steps = _choose(factor, followed, request)
+    scores = np.where(factor.varies, 0.0, np.nan)
+    scores[factor.chosen] = np.arange(factor.size, 0, -1) / max(1, factor.size)
+    information = [step["information"] for step in (start, *steps)]
+    return Ranking(
+        method="gaussian",
+        space=request.activations.space,
+        order=order_by_score(scores),
+        scores=scores,
+        n_ranked=factor.size,
+        provenance=request.provenance("gaussian"),
+        layer=layer,
+        labels=train.labels,
+        details={
+            "steps": steps,
+            "start": start,
+            "best": int(np.argmax(information)),
+            "entropy": followed["dev"].entropy,
+            "prior": {name: getattr(options, name) for name in ("kappa", "scale", "floor", "degrees", "mode")},
+            "train": describe_words(train, request.activations, layer),
+            **{name: {"words": len(words), "left_out": words.left_out} for name, words in held_out.items()},
+            "constant": int((~factor.varies).sum()),
+        },
+    )
+
+
+def _choose(
+    factor: Factor, followed: dict[str, HeldOut], request: Request
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Choose all neurons; what is known before the first, and after each."""
+
+    def known() -> dict[str, Any]:
+        found = {name: _plain(words.knowledge(factor)) for name, words in followed.items()}
+        return {**found.pop("dev"), **found}
+
+    dev, *others = followed.values()
+    start, steps = known(), []
+    with request.progress("neurons", factor.rows.shape[1], "neurons") as advance:
+
+        def chosen(neuron: int) -> None:
+            steps.append({"neuron": neuron, **known()})
+            advance(1)
+
+        select(factor, dev, tuple(others), chosen)
+    return start, steps
+
+
+def _plain(found: Knowledge) -> dict[str, float | None]:
+    normalized = None if np.isnan(found.normalized) else found.normalized
+    return {"information": found.information, "normalized": normalized, "accuracy": found.accuracy}
+
+
+def _choosing_sentences(request: Request, left: np.ndarray | None) -> np.ndarray:
+    """bool (sentences of the held-out words,): those whose words choose."""
+    corpus = (request.dev or request.activations).corpus
+    allowed = np.ones(corpus.n_sentences, dtype=bool) if left is None else left
+    most = request.options.max_dev_words
+    if most is None:
+        return allowed
+    return sentences_within(corpus, allowed, most, request.seed, name="max_dev_words")
+
+
+def _working_bytes(request: Request, choosing: np.ndarray) -> int:
+    """What choosing holds besides the words: factors, coordinates, and the terms of all neurons at once."""
+    corpus = (request.dev or request.activations).corpus
+    words = int(choosing[corpus.sentence_of_word].sum()) + (request.test.n_words if request.test else 0)
+    neurons = request.activations.n_neurons
+    labels = len(request.activations.layer(str(request.label)).vocabulary)
+    chosen = min(request.options.k, neurons)
+    factors = labels * neurons * (12 * chosen + 64)
+    tiles = 32 * labels * TILE_CELLS * torch.get_num_threads()
+    return factors + labels * words * (8 * chosen + 32) + tiles + 64 * neurons + 128 * 2**20
+
+
+METHOD = Method(
+    name="gaussian",
+    summary="chosen one by one for a Gaussian probe of a label layer, by mutual information [Torroba20]",
+    function=gaussian,
+    options=GaussianOptions,
+    needs_label=True,
+    takes_heldout=True,
+    takes_memory=True,
+)

@@ -1,0 +1,113 @@
+"""The record of dimension selection, the words it counts, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onegrain.core.activations import Activations
+from onegrain.core.corpus import LabelLayer
+from onegrain.core.ranking import Ranking
+from onegrain.errors import LabelError, MismatchError, ParameterError
+from onegrain.rankings import rank
+from planted import LABELS, plant
+
+PLANTED = plant(160)
+ACTS = PLANTED.activations
+HELD = plant(60, seed=1).activations
+
+
+def test_the_record_is_consistent(tmp_path: Path) -> None:
+    found = rank("gaussian", ACTS, label="upos", k=5, seed=4)
+    again = rank("gaussian", ACTS, label="upos", k=5, seed=4)
+    other = rank("gaussian", ACTS, label="upos", k=5, seed=5)
+    assert found.details == again.details != other.details
+    assert found.scores[found.order[:5]].tolist() == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2])
+    assert found.order[5:].tolist() == [
+        *sorted(set(range(32)) - set(found.order[:5].tolist()) - set(PLANTED.constant)),
+        *PLANTED.constant,
+    ]
+    assert (found.n_ranked, found.labels, found.label_scores) == (5, LABELS, None)
+    assert found.details["train"]["words"] + found.details["dev"]["words"] == 800
+    assert found.details["dev"]["words"] == 80
+    assert found.details["prior"] == {
+        "kappa": 0.0,
+        "scale": 1.0,
+        "floor": 0.01,
+        "degrees": 2.0,
+        "mode": "chosen",
+    }
+    assert found.provenance.parameters["k"] == 5
+    found.save(tmp_path / "gaussian.parquet")
+    loaded = Ranking.load(tmp_path / "gaussian.parquet")
+    assert loaded.order.tolist() == found.order.tolist()
+    assert loaded.details == json.loads(json.dumps(found.details))
+
+
+def test_words_are_limited_and_left_out_and_counted() -> None:
+    labels = ACTS.layer("upos").labels()
+    labels[0], labels[1] = None, "rare"
+    changed = ACTS.with_corpus(ACTS.corpus.with_layer(LabelLayer.from_labels("upos", labels)))
+    found = rank("gaussian", changed, label="upos", dev=HELD, k=2, max_words=203, max_dev_words=53)
+    assert found.details["train"]["words"] == 200
+    assert found.details["train"]["labels_left_out"] == ["rare"]
+    assert found.details["dev"]["words"] == 50
+    whole = rank("gaussian", changed, label="upos", dev=HELD, k=1).details["train"]
+    assert (whole["words"], whole["left_out"]) == (798, {"unlabelled": 1, "rare_label": 1})
+    missing = np.zeros(ACTS.n_words, dtype=bool)
+    missing[[3, 90]] = True
+    holes = replace(ACTS, array=np.where(missing[:, None], np.nan, ACTS.values()), missing=missing)
+    assert (
+        rank("gaussian", holes, label="upos", dev=HELD, k=2).details["train"]["left_out"]["no_activation"] == 2
+    )
+
+
+def test_neurons_that_are_all_constant_are_not_ranked() -> None:
+    still = [replace(one, array=np.ones_like(one.values())) for one in (ACTS, HELD)]
+    found = rank("gaussian", still[0], label="upos", dev=still[1])
+    assert (found.n_ranked, found.details["constant"], found.details["best"]) == (0, 32, 0)
+    assert found.order.tolist() == list(range(32))
+
+
+def test_refuses_words_that_do_not_fit() -> None:
+    with pytest.raises(MismatchError, match="the training words themselves"):
+        rank("gaussian", ACTS, label="upos", dev=ACTS)
+    with pytest.raises(MismatchError, match="the training words themselves"):
+        rank("gaussian", ACTS, label="upos", dev=HELD, test=ACTS)
+    narrow = Activations.from_array(HELD.values()[:, :3], HELD.corpus)
+    with pytest.raises(MismatchError, match="expected neurons of"):
+        rank("gaussian", ACTS, label="upos", dev=narrow)
+    with pytest.raises(LabelError, match="no label layer 'xpos'"):
+        rank("gaussian", ACTS, label="xpos")
+    with pytest.raises(ParameterError, match="gaussian needs a label layer"):
+        rank("gaussian", ACTS)
+    values = ACTS.values().copy()
+    values[40, 2] = np.inf
+    with pytest.raises(ParameterError, match=r"1 activations .* layers\.0:2 at word 40"):
+        rank("gaussian", replace(ACTS, array=values), label="upos", dev=HELD)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"k": 0}, "k must be a whole number from 1"),
+        ({"k": True}, "k must be a whole number from 1"),
+        ({"min_count": None}, "min_count must be a whole number from 1"),
+        ({"kappa": -1.0}, "kappa must be a number 0 or more"),
+        ({"scale": 0.0}, "scale must be a number above 0"),
+        ({"floor": 1.5}, "floor must be a number above 0 and at most 1"),
+        ({"degrees": "many"}, "degrees must be a number above -1"),
+        ({"dev_share": 1.0}, "dev_share must be a number above 0 and below 1"),
+        ({"mode": "all"}, "mode must be chosen or whole, got 'all'"),
+        ({"max_words": 2}, "max_words=2 is less than one sentence"),
+        ({"max_dev_words": 2}, "max_dev_words=2 is less than one sentence"),
+        ({"layers": 2}, "takes no parameter layers"),
+    ],
+)
+def test_refuses_impossible_parameters(parameters: dict, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        rank("gaussian", ACTS, label="upos", dev=HELD, **parameters)
