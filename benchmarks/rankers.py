@@ -33,8 +33,8 @@ PAIRED = 5
 """How often a short ranking is timed beside NeuroX's, in turn; the medians count."""
 CLUSTERED = 1000
 """Neurons that are clustered: distances of all pairs are linked."""
-SELECTED, TRIED, EVERY = 20, 8, 4
-"""Neurons that dimension selection chooses; refits are timed for some candidates of every fourth step."""
+SELECTED, TRIED, EVERY = 50, 8, 10
+"""Neurons that dimension selection chooses; refits are timed for some candidates of every tenth step."""
 
 
 def say(text: str) -> None:
