@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from onegrain.analyses import (
         NeuronpediaRelease,
         clusters,
+        compare_rankings,
         export_neuronpedia,
         neuron_cards,
+        neuron_vote,
         without_redundant,
     )
     from onegrain.core.activations import Activations
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from onegrain.core.clusters import Clusters
     from onegrain.core.corpus import Corpus, LabelLayer
     from onegrain.core.curve import Curve
+    from onegrain.core.evaluation import Evaluation
     from onegrain.core.provenance import Provenance
     from onegrain.core.ranking import Ranking
     from onegrain.core.similarity import Similarity
@@ -51,7 +54,16 @@ if TYPE_CHECKING:
     from onegrain.interventions import ablate, erasing
     from onegrain.metrics import BLEU, Perplexity
     from onegrain.models import TrainingOptions, load_model, train_nlm, train_nmt
-    from onegrain.rankings import Method, Request, rank, rank_together, register, similarity, stability
+    from onegrain.rankings import (
+        Method,
+        Request,
+        evaluate,
+        rank,
+        rank_together,
+        register,
+        similarity,
+        stability,
+    )
     from onegrain.rankings.lca.estimators import ElasticNetProbe, ElasticNetRegressor
     from onegrain.studies import run_study
 
@@ -63,6 +75,7 @@ _HOMES = {
     "Curve": "onegrain.core.curve",
     "ElasticNetProbe": "onegrain.rankings.lca.estimators",
     "ElasticNetRegressor": "onegrain.rankings.lca.estimators",
+    "Evaluation": "onegrain.core.evaluation",
     "LabelLayer": "onegrain.core.corpus",
     "Method": "onegrain.rankings",
     "NeuronCards": "onegrain.core.cards",
@@ -82,8 +95,10 @@ _HOMES = {
     "annotate_with": "onegrain.corpora",
     "annotate_words": "onegrain.corpora",
     "clusters": "onegrain.analyses",
+    "compare_rankings": "onegrain.analyses",
     "control_task": "onegrain.corpora",
     "erasing": "onegrain.interventions",
+    "evaluate": "onegrain.rankings",
     "export_neuronpedia": "onegrain.analyses",
     "export_neurox": "onegrain.activations",
     "extract": "onegrain.activations",
@@ -91,6 +106,7 @@ _HOMES = {
     "live_activations": "onegrain.activations",
     "load_model": "onegrain.models",
     "neuron_cards": "onegrain.analyses",
+    "neuron_vote": "onegrain.analyses",
     "open_activations": "onegrain.activations",
     "planted": "onegrain.activations",
     "rank": "onegrain.rankings",
@@ -118,6 +134,7 @@ __all__ = [
     "Curve",
     "ElasticNetProbe",
     "ElasticNetRegressor",
+    "Evaluation",
     "LabelLayer",
     "Method",
     "NeuronCards",
@@ -137,8 +154,10 @@ __all__ = [
     "annotate_with",
     "annotate_words",
     "clusters",
+    "compare_rankings",
     "control_task",
     "erasing",
+    "evaluate",
     "export_neuronpedia",
     "export_neurox",
     "extract",
@@ -146,6 +165,7 @@ __all__ = [
     "live_activations",
     "load_model",
     "neuron_cards",
+    "neuron_vote",
     "open_activations",
     "planted",
     "rank",

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from planted_models import KEY, alternating_corpus, planted_nlm
 
 from onegrain.core.corpus import Corpus
 from onegrain.core.curve import Curve
@@ -21,6 +20,7 @@ from onegrain.errors import MismatchError, ParameterError
 from onegrain.interventions import ablate, erasing, sweep_counts
 from onegrain.metrics import BLEU, MeasurableModel, Measurement, Metric, Perplexity
 from onegrain.models import LoadedModel, load_model
+from planted_models import KEY, alternating_corpus, planted_nlm
 from tiny import parallel_corpus, plain_corpus, tiny_nlm, tiny_nmt
 
 
@@ -313,3 +313,48 @@ def test_a_ranking_of_another_model_is_refused(nlm: LoadedModel) -> None:
     assert metric.asked == 0
     for usable in (ranked_from(model=nlm.identity), ranked_from(own, twin), ranked_from()):
         assert math.isfinite(ablate(nlm, usable, metric, counts=[1], lines="top").intact)
+
+
+@pytest.mark.parametrize("task", ["perplexity", "bleu"])
+def test_every_point_has_its_draws_from_the_statistics_of_the_sentences(
+    nlm: LoadedModel, nmt: LoadedModel, task: str
+) -> None:
+    """Reference: the metric of every draw's summed statistics, with the same draws."""
+    model, metric = (
+        (nlm, Perplexity(plain_corpus())) if task == "perplexity" else (nmt, BLEU(parallel_corpus()))
+    )
+    ranking = shuffled(model)
+    curve = ablate(model, ranking, metric, counts=[7, 30], lines=["top", "random"], random_orders=2, seed=4)
+    rng = np.random.default_rng(4)
+    orders = {"top": [ranking.order], "random": [rng.permutation(ranking.space.size) for _ in range(2)]}
+    assert curve.draws is not None
+    for row, draws in zip(curve.points.itertuples(), curve.draws, strict=True):
+        expected = []
+        for order in orders[row.line]:
+            with erasing(model, ranking.space, order[: row.erased]):
+                found = metric.measure(model)
+            assert [found.low, found.high] == pytest.approx(np.quantile(found.draws, [0.025, 0.975]).tolist())
+            expected.append(found.draws)
+            if task == "perplexity":
+                rng = np.random.default_rng(0)
+                picked = rng.integers(0, 8, size=(3, 8))
+                nll, subwords = found.statistics.T
+                by_hand = [math.exp(nll[one].sum() / subwords[one].sum()) for one in picked]
+                assert found.draws[:3].tolist() == pytest.approx(by_hand, rel=1e-9)
+        np.testing.assert_allclose(draws, np.mean(expected, axis=0), rtol=1e-5)
+
+
+def test_a_curve_keeps_its_draws_and_the_hash_of_its_order_on_disk(nlm: LoadedModel, tmp_path: Path) -> None:
+    ranking = shuffled(nlm)
+    curve = ablate(nlm, ranking, Perplexity(plain_corpus()), counts=[7], lines=["top", "bottom"])
+    curve.save(tmp_path / "c.parquet")
+    again = Curve.load(tmp_path / "c.parquet")
+    assert again.draws is not None
+    assert np.array_equal(again.draws, curve.draws)
+    assert np.array_equal(again.draws_of("bottom"), curve.draws[2:])
+    assert again.points.equals(curve.points)
+    assert again.details["order"] == ranking.order_hash != shuffled(nlm, seed=12).order_hash
+    old = Curve(**{**vars(curve), "draws": None})
+    old.save(tmp_path / "old.parquet")
+    assert Curve.load(tmp_path / "old.parquet").draws is None
+    assert old.draws_of("top").shape == (2, 0)

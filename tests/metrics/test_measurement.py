@@ -3,13 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onegrain.core.statistics import bootstrap_ratio
+from onegrain.core.statistics import bootstrap_ratio, quantile_interval
 from onegrain.errors import ParameterError
-from onegrain.metrics.measurement import resampled_interval
+from onegrain.metrics.measurement import LEVEL, resampled_scores
 
 
 def ratio(sums: np.ndarray) -> float:
     return float(sums[0] / sums[1])
+
+
+def resampled_interval(statistics: np.ndarray, score, **options: int) -> tuple[float, float]:
+    low, high = quantile_interval(resampled_scores(statistics, score, **options)[:, None], LEVEL)
+    return float(low[0]), float(high[0])
 
 
 @pytest.fixture
@@ -44,4 +49,4 @@ def test_the_seed_decides_the_draws(statistics: np.ndarray) -> None:
 
 def test_no_sentence_is_refused() -> None:
     with pytest.raises(ParameterError, match="no sentence"):
-        resampled_interval(np.zeros((0, 2)), ratio)
+        resampled_scores(np.zeros((0, 2)), ratio)

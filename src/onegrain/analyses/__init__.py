@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from onegrain.analyses.agreement import agreement, overlap
+from onegrain.analyses.agreement import agreement, overlap, rank_agreement
+from onegrain.analyses.areas import Areas, ablation_areas, kept_areas
 from onegrain.analyses.cards import neuron_cards
 from onegrain.analyses.clusters import clusters
+from onegrain.analyses.comparison import Comparison, compare_rankings
 from onegrain.analyses.contrast import Contrast, contrast
 from onegrain.analyses.heat import Heat, heat
 from onegrain.analyses.importance import TaskImportance, damage, half_lost, task_importance
@@ -16,34 +18,43 @@ from onegrain.analyses.redundancy import without_redundant
 from onegrain.analyses.sharing import Sharing, sharing
 from onegrain.analyses.topsets import chance_overlap, top_sets
 from onegrain.analyses.universality import universality
+from onegrain.analyses.voting import neuron_vote, vote_agreement
 from onegrain.analyses.words import NeuronWords, top_words
 
 __all__ = [
+    "Areas",
+    "Comparison",
     "Contrast",
     "Heat",
     "NeuronWords",
     "NeuronpediaRelease",
     "Sharing",
     "TaskImportance",
+    "ablation_areas",
     "agreement",
     "chance_overlap",
     "clusters",
+    "compare_rankings",
     "contrast",
     "damage",
     "export_neuronpedia",
     "half_lost",
     "heat",
+    "kept_areas",
     "layers",
     "layers_by_label",
     "localisation",
     "mass_curves",
     "neuron_cards",
+    "neuron_vote",
     "open_against_closed",
     "overlap",
+    "rank_agreement",
     "sharing",
     "task_importance",
     "top_sets",
     "top_words",
     "universality",
+    "vote_agreement",
     "without_redundant",
 ]

@@ -1,17 +1,22 @@
-"""How far rankings of the same neurons agree: overlap of their top sets at k, against chance."""
+"""How far rankings of the same neurons agree: overlap of their top sets at k, and of their whole orders."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from onegrain.analyses.topsets import chance_overlap, default_k
 from onegrain.core.ranking import Ranking
+from onegrain.core.selection import rank_correlations
 from onegrain.errors import ParameterError
 
-__all__ = ["agreement", "overlap"]
+__all__ = ["NO_JUDGES", "agreement", "judges_among", "overlap", "rank_agreement", "require_comparable"]
+
+NO_JUDGES = ("random", "neuron-vote")
+"""Methods whose rankings are judged by the others and judge none: a random order, and the others' own vote."""
 
 
 def overlap(rankings: Mapping[str, Ranking], ks: int | Sequence[int] | None = None) -> pd.DataFrame:
@@ -29,12 +34,8 @@ def overlap(rankings: Mapping[str, Ranking], ks: int | Sequence[int] | None = No
         ParameterError: fewer than two rankings, or k outside 1..neurons.
         MismatchError: the rankings are of different neurons.
     """
-    names = list(rankings)
-    if len(names) < 2:
-        raise ParameterError(f"an overlap needs at least two rankings, got {len(names)}")
+    names = require_comparable(rankings)
     space = rankings[names[0]].space
-    for name in names[1:]:
-        space.require_same(rankings[name].space, f"rankings {names[0]!r} and {name!r} cannot be compared")
     wanted = [ks] if isinstance(ks, int) else list(ks) if ks is not None else [default_k(space.size)]
     rows = []
     for k in wanted:
@@ -48,17 +49,85 @@ def overlap(rankings: Mapping[str, Ranking], ks: int | Sequence[int] | None = No
     return pd.DataFrame(rows)
 
 
-def agreement(rankings: Mapping[str, Ranking], ks: int | Sequence[int] | None = None) -> pd.DataFrame:
-    """Average overlap [Fan23]: for each ranking the mean Jaccard at k with all the others.
+def agreement(
+    rankings: Mapping[str, Ranking],
+    ks: int | Sequence[int] | None = None,
+    *,
+    judges: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Average overlap [Fan23]: for each ranking the mean Jaccard at k with the other judges.
+
+    Args:
+        rankings: name -> ranking, all of the same neurons.
+        ks: as in :func:`overlap`.
+        judges: the rankings that others are compared with; all by default.
 
     Returns:
-        One row a ranking and k: ``ranking``, ``k``, ``average_overlap``, ``expected`` (by chance).
+        One row a ranking and k: ``ranking``, ``k``, ``average_overlap``, ``expected`` (by chance); NaN where
+        there is no other judge.
     """
     pairs = overlap(rankings, ks)
+    chosen = list(rankings) if judges is None else judges_among(rankings, judges)
     rows = []
     for k in dict.fromkeys(pairs["k"]):
         for name in rankings:
-            part = pairs[(pairs["k"] == k) & ((pairs["first"] == name) | (pairs["second"] == name))]
+            others = [judge for judge in chosen if judge != name]
+            first = (pairs["first"] == name) & pairs["second"].isin(others)
+            second = (pairs["second"] == name) & pairs["first"].isin(others)
+            part = pairs[(pairs["k"] == k) & (first | second)]
             mean, chance = part["jaccard"].mean(), part["expected_jaccard"].mean()
             rows.append({"ranking": name, "k": k, "average_overlap": mean, "expected": chance})
     return pd.DataFrame(rows)
+
+
+def rank_agreement(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
+    """Rank correlation of the orders of all neurons, for every two rankings.
+
+    A ranked neuron has its place in the order, ties of score included, which the method has broken; all neurons
+    that a method does not rank share the middle of the places that are left.
+
+    Returns:
+        One row a pair: ``first``, ``second``, ``spearman``, ``kendall`` (tau-b); NaN where a method ranks none.
+
+    Raises:
+        ParameterError: fewer than two rankings.
+        MismatchError: the rankings are of different neurons.
+    """
+    places = {name: _places(rankings[name]) for name in require_comparable(rankings)}
+    rows = []
+    for first, second in combinations(places, 2):
+        spearman, kendall = rank_correlations(np.stack([places[first], places[second]]))
+        rows.append({"first": first, "second": second, "spearman": spearman, "kendall": kendall})
+    return pd.DataFrame(rows)
+
+
+def require_comparable(rankings: Mapping[str, Ranking]) -> list[str]:
+    """The names; an error unless there are two rankings or more, all of the same neurons."""
+    names = list(rankings)
+    if len(names) < 2:
+        raise ParameterError(f"an overlap needs at least two rankings, got {len(names)}")
+    space = rankings[names[0]].space
+    for name in names[1:]:
+        space.require_same(rankings[name].space, f"rankings {names[0]!r} and {name!r} cannot be compared")
+    return names
+
+
+def judges_among(rankings: Mapping[str, Ranking], judges: Sequence[str] | None = None) -> list[str]:
+    """The names of those that judge the others: the given ones, else all but those of ``NO_JUDGES`` methods.
+
+    Raises:
+        ParameterError: a judge that is not among the rankings.
+    """
+    if judges is None:
+        return [name for name, ranking in rankings.items() if ranking.method not in NO_JUDGES]
+    unknown = [name for name in judges if name not in rankings]
+    if unknown:
+        raise ParameterError(f"no ranking {', '.join(unknown)} to judge; there are: {', '.join(rankings)}")
+    return [name for name in rankings if name in judges]
+
+
+def _places(ranking: Ranking) -> np.ndarray:
+    """float64 (neurons,): each neuron's place from 0; those unranked share the middle of theirs."""
+    places = ranking.positions().astype(np.float64)
+    places[ranking.order[ranking.n_ranked :]] = (ranking.n_ranked + ranking.space.size - 1) / 2.0
+    return places

@@ -16,7 +16,7 @@ import pandas as pd
 from onegrain.core.curve import Curve
 from onegrain.errors import MismatchError, ParameterError
 
-__all__ = ["TaskImportance", "damage", "half_lost", "task_importance"]
+__all__ = ["TOLERANCE", "TaskImportance", "damage", "half_lost", "require_one_task", "task_importance"]
 
 AT_SHARES = ["ordering", "line", "share", "erased", "value", "low", "high", "damage"]
 SHARES = (0.05, 0.1, 0.2, 0.5)
@@ -107,7 +107,7 @@ def task_importance(curves: Mapping[str, Curve], shares: Sequence[float] = SHARE
         ParameterError: no curve, or a share outside its range.
         MismatchError: the curves are not of one model, metric and test set.
     """
-    first = _require_one_task(curves)
+    first = require_one_task(curves)
     if any(not 0 < share <= 1 for share in shares):
         raise ParameterError(f"shares are parts of all neurons, above 0 and at most 1, got {list(shares)}")
     lines = [(name, line) for name in curves for line in LINES if len(curves[name].line(line)) > 1]
@@ -136,7 +136,8 @@ def task_importance(curves: Mapping[str, Curve], shares: Sequence[float] = SHARE
     )
 
 
-def _require_one_task(curves: Mapping[str, Curve]) -> Curve:
+def require_one_task(curves: Mapping[str, Curve]) -> Curve:
+    """The first of the curves; MismatchError unless all are of one model, metric and test set."""
     if not curves:
         raise ParameterError("no curve was given; ablate a model with at least one ranking first")
     named = list(curves.items())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from onegrain.cli.console import Force, Json, emit, progress
+from onegrain.cli.measuring import counts_from, metric_from
 from onegrain.cli.modelling import (
     AllowPickle,
     Device,
@@ -19,9 +20,6 @@ from onegrain.cli.modelling import (
     model_from,
 )
 from onegrain.cli.reading import Limit, Lower
-
-if TYPE_CHECKING:
-    from onegrain.metrics import Metric
 
 NAME = "ablate"
 
@@ -76,9 +74,9 @@ def run(
     curve = ablate(
         loaded,
         order if label is None else order.label(label),
-        _metric(metric, data, beams=beams, tokenize=tokenize, lower=lower, limit=limit),
+        metric_from(metric, data, beams=beams, tokenize=tokenize, lower=lower, limit=limit),
         steps=steps,
-        counts=_numbers(counts),
+        counts=counts_from(counts),
         max_erased=max_erased,
         random_orders=random_orders,
         edit=edit,
@@ -91,35 +89,3 @@ def run(
     for line in dict.fromkeys(curve.points["line"]):
         facts[f"{line} erased"] = {int(r.erased): float(r.value) for r in curve.line(line).itertuples()}
     emit(facts, as_json)
-
-
-def _metric(
-    name: str, data: list[Path], *, beams: int, tokenize: str, lower: bool, limit: int | None
-) -> Metric:
-    from onegrain.corpora import read_corpus, read_parallel
-    from onegrain.errors import ParameterError
-    from onegrain.metrics import BLEU, ChrF, Perplexity
-
-    if name not in ("perplexity", "bleu", "chrf"):
-        raise ParameterError(f"no metric {name!r}; the metrics are: perplexity, bleu, chrf")
-    if len(data) == 2:
-        corpus = read_parallel(data[0], data[1], limit=limit)
-    elif len(data) == 1 and name == "perplexity":
-        corpus = read_corpus(data[0], limit=limit)
-    else:
-        raise ParameterError(f"{name} takes {'one or two files' if name == 'perplexity' else 'two files'}")
-    corpus = corpus.lower() if lower else corpus
-    if name == "perplexity":
-        return Perplexity(corpus)
-    return BLEU(corpus, beams=beams, tokenize=tokenize) if name == "bleu" else ChrF(corpus, beams=beams)
-
-
-def _numbers(text: str | None) -> list[int] | None:
-    from onegrain.errors import ParameterError
-
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ParameterError(f"--counts takes whole numbers with commas between them, got {text!r}") from None

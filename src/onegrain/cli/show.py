@@ -68,6 +68,9 @@ def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
     if record == "clusters":
         _clusters(path, rows, as_json)
         return
+    if record == "evaluation":
+        _evaluation(path, rows, as_json)
+        return
     if record == "curve":
         curve = Curve.load(path)
         facts = {
@@ -124,6 +127,28 @@ def _stability(path: Path, rows: int, label: str | None, as_json: bool) -> None:
     for kind, table in tables.items():
         show_table(table, f"{kind}: likeness of top sets" + (f" of {label}" if label else ""))
     show_table(found.of(KINDS[0]), str(path), rows=rows)
+
+
+def _evaluation(path: Path, rows: int, as_json: bool) -> None:
+    from onegrain.core.evaluation import Evaluation
+
+    found = Evaluation.load(path)
+    facts: dict[str, object] = {
+        "record": "evaluation",
+        "label layer": found.layer,
+        "rankings": ", ".join(found.names),
+        "neurons": found.space.describe(),
+        "probe": found.details["probe"]["probe"],
+        "tested words": found.details["test"]["words"],
+        "accuracy": found.details["full"]["accuracy"],
+        "majority": found.details["majority"],
+    }
+    if as_json:
+        points = found.points.astype(object).where(found.points.notna(), None)
+        emit(facts | {"points": points.to_dict("records")}, as_json)
+        return
+    emit(facts, as_json)
+    show_table(found.points.assign(ranking=found.points["ranking"].fillna("")), str(path), rows=rows)
 
 
 def _similarity(path: Path, as_json: bool) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from onegrain.core.provenance import Provenance
-from onegrain.core.tables import read_table, write_table
+from onegrain.core.tables import join_draws, read_table, split_draws, write_table
 from onegrain.errors import RecordError
 
 __all__ = ["Curve"]
@@ -32,6 +33,10 @@ class Curve:
         n_neurons: how many neurons the ranking has.
         details: JSON-able facts of the sweep.
         provenance: what the curve was made from.
+        draws: float64 (points, resamples), every point's value in each draw of the bootstrap over sentences;
+            for ``random`` the mean over the random orders. All points share the draws, and so do all curves of
+            one metric on one corpus: whatever is computed of several points has its interval from them. None
+            in a curve that was made without.
     """
 
     metric: str
@@ -41,10 +46,13 @@ class Curve:
     n_neurons: int
     provenance: Provenance
     details: Mapping[str, Any] = field(default_factory=dict)
+    draws: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if list(self.points.columns) != COLUMNS:
             raise RecordError(f"a curve has the columns {COLUMNS}, got {list(self.points.columns)}")
+        if self.draws is not None and (self.draws.ndim != 2 or len(self.draws) != len(self.points)):
+            raise RecordError(f"draws of shape {self.draws.shape} for {len(self.points)} points")
 
     @property
     def intact(self) -> float:
@@ -54,6 +62,14 @@ class Curve:
     def line(self, name: str) -> pd.DataFrame:
         """The rows of one line, by rising number of erased neurons."""
         return self.points[self.points["line"] == name].sort_values("erased", ignore_index=True)
+
+    def draws_of(self, name: str) -> np.ndarray:
+        """float64 (points, resamples): the draws of one line, in the order of :meth:`line`.
+
+        No resamples where the curve was made without.
+        """
+        rows = self.points[self.points["line"] == name].sort_values("erased").index
+        return np.empty((len(rows), 0)) if self.draws is None else self.draws[rows]
 
     def to_pandas(self) -> pd.DataFrame:
         """The points, as a copy."""
@@ -70,18 +86,20 @@ class Curve:
             "details": dict(self.details),
             "provenance": self.provenance.model_dump(mode="json"),
         }
-        write_table(path, self.points, header, force=force)
+        write_table(path, join_draws(self.points, self.draws), header, force=force)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Curve:
         """Read a record that :meth:`save` wrote."""
         frame, header = read_table(path, "curve")
+        points, draws = split_draws(frame)
         return cls(
             metric=header["metric"],
             higher_is_better=header["higher_is_better"],
             signature=header["signature"],
-            points=frame,
+            points=points,
             n_neurons=header["n_neurons"],
             provenance=Provenance.model_validate(header["provenance"]),
             details=header["details"],
+            draws=draws,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -114,6 +115,11 @@ class Ranking:
             label_scores=scores[None, :],
             weights=None if self.weights is None else self.weights[at : at + 1],
         )
+
+    @property
+    def order_hash(self) -> str:
+        """SHA-256 of the order, by which a curve or an evaluation is known to be of this very order."""
+        return hashlib.sha256(self.order.astype("<i8").tobytes()).hexdigest()
 
     def positions(self) -> np.ndarray:
         """int64 (neurons,): the 0-based place of each neuron in the order, by flat index."""

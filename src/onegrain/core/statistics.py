@@ -6,7 +6,7 @@ import numpy as np
 
 from onegrain.errors import ParameterError
 
-__all__ = ["bootstrap_interval", "bootstrap_ratio", "draw_weights", "quantile_interval"]
+__all__ = ["bootstrap_interval", "bootstrap_ratio", "bootstrap_ratios", "draw_weights", "quantile_interval"]
 
 DRAW_BYTES = 32 * 2**20
 
@@ -46,11 +46,30 @@ def bootstrap_ratio(
     >>> float(low) < 0.5 < float(high)
     True
     """
+    _require_level(level)
+    ratios = bootstrap_ratios(numerators, denominators, resamples=resamples, seed=seed)
+    low, high = quantile_interval(ratios.reshape(resamples, -1), level)
+    return low.reshape(ratios.shape[1:]), high.reshape(ratios.shape[1:])
+
+
+def bootstrap_ratios(
+    numerators: np.ndarray, denominators: np.ndarray, *, resamples: int = 1000, seed: int = 0
+) -> np.ndarray:
+    """``sum(numerators) / sum(denominators)`` in each draw of the sentences; see :func:`bootstrap_ratio`.
+
+    The draws are decided by the seed and the number of sentences, so ratios of different calls are paired.
+
+    Returns:
+        float64 (resamples,) or (resamples, metrics); NaN where a draw has no ratio.
+
+    >>> bootstrap_ratios(np.array([3, 3]), np.array([4, 4]), resamples=2)
+    array([0.75, 0.75])
+    """
     above = np.asarray(numerators, dtype=np.float64)
     below = np.asarray(denominators, dtype=np.float64)
     if below.ndim == 1 and above.ndim == 2:
         below = below[:, None]
-    _require_statistics(above, below, resamples, level)
+    _require_statistics(above, below, resamples)
     rng = np.random.default_rng(seed)
     flat, parts = above.reshape(len(above), -1), below.reshape(len(below), -1)
     ratios = np.empty((resamples, flat.shape[1]))
@@ -60,8 +79,7 @@ def bootstrap_ratio(
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = (weights @ flat) / (weights @ parts)
         ratios[start : start + len(weights)] = np.where(np.isfinite(ratio), ratio, np.nan)
-    low, high = quantile_interval(ratios, level)
-    return low.reshape(above.shape[1:]), high.reshape(above.shape[1:])
+    return ratios.reshape(resamples, *above.shape[1:])
 
 
 def bootstrap_interval(
@@ -97,7 +115,7 @@ def draw_weights(rng: np.random.Generator, draws: int, sentences: int) -> np.nda
     return counts.reshape(draws, sentences).astype(np.float64)
 
 
-def _require_statistics(above: np.ndarray, below: np.ndarray, resamples: int, level: float) -> None:
+def _require_statistics(above: np.ndarray, below: np.ndarray, resamples: int) -> None:
     if above.ndim not in (1, 2) or not len(above):
         raise ParameterError(f"expected one value or one row a sentence, got an array of shape {above.shape}")
     if below.ndim != above.ndim or len(below) != len(above) or below.size not in (len(above), above.size):
@@ -108,5 +126,8 @@ def _require_statistics(above: np.ndarray, below: np.ndarray, resamples: int, le
         raise ParameterError("a statistic of a sentence is not finite; leave that sentence out or repair it")
     if resamples < 2:
         raise ParameterError(f"resamples must be 2 or more, got {resamples}")
+
+
+def _require_level(level: float) -> None:
     if not 0.0 < level < 1.0:
         raise ParameterError(f"level must lie between 0 and 1, got {level}")

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from onegrain.core.output import whole_file
 from onegrain.errors import RecordError
 
-__all__ = ["json_numbers", "read_header", "read_table", "write_table"]
+__all__ = ["join_draws", "json_numbers", "read_header", "read_table", "split_draws", "write_table"]
 
 KEY = b"onegrain"
+DRAWS = "draws"
 
 
 def write_table(
@@ -48,6 +49,18 @@ def read_table(path: str | os.PathLike[str], kind: str) -> tuple[pd.DataFrame, d
     if header.get("record") != kind:
         raise RecordError(f"{path} holds a {header.get('record')}, not a {kind}")
     return pq.read_table(path).to_pandas(), header
+
+
+def join_draws(points: pd.DataFrame, draws: np.ndarray | None) -> pd.DataFrame:
+    """A table of points with a column of their draws (points, resamples), if there are any."""
+    return points if draws is None else points.assign(**{DRAWS: list(draws)})
+
+
+def split_draws(frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """The inverse of :func:`join_draws`; float64 (points, resamples)."""
+    if DRAWS not in frame:
+        return frame, None
+    return frame.drop(columns=DRAWS), np.stack(frame[DRAWS].tolist()).astype(np.float64)
 
 
 def json_numbers(values: np.ndarray) -> list[Any]:

@@ -60,7 +60,8 @@ def ablate(
         progress: listens to how many measurements are done.
 
     Returns:
-        The curve; ``details`` hold the counts, and for ``random`` every order's values.
+        The curve; ``details`` hold the counts, the hash of the ranking's order, and for ``random`` every
+        order's values.
 
     Raises:
         MismatchError: the model lacks the ranking's sites, or the ranking is of another model, or of another
@@ -83,7 +84,11 @@ def ablate(
         "lines": list(chosen),
         "edit": edit,
     }
-    details: dict[str, Any] = {"counts": grid, "n_sentences": measured[chosen[0]][0][0].n_sentences}
+    details: dict[str, Any] = {
+        "counts": grid,
+        "n_sentences": measured[chosen[0]][0][0].n_sentences,
+        "order": ranking.order_hash,
+    }
     if "random" in chosen:
         parameters["random_orders"] = random_orders
         details["random_values"] = [[one.value for one in order] for order in measured["random"]]
@@ -103,6 +108,7 @@ def ablate(
             inputs=(ranking.provenance,),
         ),
         details=details,
+        draws=_draws(grid, measured),
     )
 
 
@@ -225,3 +231,14 @@ def _points(grid: list[int], measured: dict[str, list[list[Measurement]]]) -> pd
             bounds = (min(values), max(values)) if line == "random" else (here[0].low, here[0].high)
             rows.append((line, count, sum(values) / len(values), *bounds))
     return pd.DataFrame(rows, columns=["line", "erased", "value", "low", "high"])
+
+
+def _draws(grid: list[int], measured: dict[str, list[list[Measurement]]]) -> np.ndarray:
+    """float64 (points, resamples): the draws of the points, in their order."""
+    return np.stack(
+        [
+            np.mean([order[at].draws for order in orders], axis=0)
+            for orders in measured.values()
+            for at in range(len(grid))
+        ]
+    )

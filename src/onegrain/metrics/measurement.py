@@ -13,7 +13,7 @@ from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
 
-__all__ = ["MeasurableModel", "Measurement", "Metric", "Subwords", "resampled_interval"]
+__all__ = ["LEVEL", "RESAMPLES", "MeasurableModel", "Measurement", "Metric", "Subwords", "resampled_scores"]
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -82,6 +82,8 @@ class Measurement:
         statistics: float64 (sentences, statistics); the value is a function of their sum over sentences, so
             that any bootstrap can be computed again without the model.
         columns: what each statistic counts.
+        draws: float64 (resamples,), the value in each draw of the bootstrap. The draws are the same for every
+            measurement of a metric on a corpus, so those of two measurements are paired.
     """
 
     value: float
@@ -91,6 +93,7 @@ class Measurement:
     n_sentences: int
     statistics: np.ndarray
     columns: tuple[str, ...]
+    draws: np.ndarray
 
 
 class Metric(ABC):
@@ -129,17 +132,16 @@ class Metric(ABC):
         """
 
 
-def resampled_interval(
+def resampled_scores(
     statistics: np.ndarray,
     score: Callable[[np.ndarray], float],
     *,
     resamples: int = RESAMPLES,
-    level: float = LEVEL,
     seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval over sentences of a score that is a function of summed statistics.
+) -> np.ndarray:
+    """A score that is a function of summed statistics, in each draw of the bootstrap over sentences.
 
-    For a score that is a ratio of two sums, ``onegrain.core.statistics.bootstrap_ratio`` gives the same in one
+    For a score that is a ratio of two sums, ``onegrain.core.statistics.bootstrap_ratios`` gives the like in one
     product. Sentences are drawn with replacement [Koehn, *Statistical Significance Tests for Machine
     Translation Evaluation*, EMNLP 2004].
 
@@ -147,8 +149,10 @@ def resampled_interval(
         statistics: float64 (sentences, statistics).
         score: takes the sum over sentences, (statistics,).
         resamples: how many draws.
-        level: share of the draws inside the interval.
-        seed: of the draws.
+        seed: of the draws; they depend on it and on the number of sentences alone.
+
+    Returns:
+        float64 (resamples,).
     """
     sentences = len(statistics)
     if sentences == 0:
@@ -159,5 +163,4 @@ def resampled_interval(
     for start in range(0, resamples, DRAWS_AT_ONCE):
         weights = rng.multinomial(sentences, evenly, size=min(DRAWS_AT_ONCE, resamples - start))
         scores += [score(sums) for sums in weights.astype(np.float64) @ statistics]
-    low, high = np.quantile(scores, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
-    return float(low), float(high)
+    return np.array(scores)

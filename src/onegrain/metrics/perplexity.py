@@ -8,9 +8,9 @@ import numpy as np
 
 from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
-from onegrain.core.statistics import bootstrap_ratio
+from onegrain.core.statistics import bootstrap_ratios, quantile_interval
 from onegrain.errors import ParameterError
-from onegrain.metrics.measurement import MeasurableModel, Measurement, Metric
+from onegrain.metrics.measurement import LEVEL, RESAMPLES, MeasurableModel, Measurement, Metric
 
 __all__ = ["Perplexity", "unigram_perplexity"]
 
@@ -122,8 +122,11 @@ def _measurement(nll: np.ndarray, subwords: np.ndarray, corpus: Corpus, signatur
         raise ParameterError(f"no subword of {corpus.source} is predicted; perplexity needs one at least")
     statistics = np.stack([nll, subwords], axis=1).astype(np.float64)
     value = low = high = float("nan")
+    draws = np.full(RESAMPLES, np.nan)
     if np.isfinite(nll).all():
-        bounds = bootstrap_ratio(nll, subwords)
+        means = bootstrap_ratios(nll, subwords, resamples=RESAMPLES)
+        bounds = (float(bound[0]) for bound in quantile_interval(means[:, None], LEVEL))
         with np.errstate(over="ignore"):
             value, low, high = (float(np.exp(mean)) for mean in (nll.sum() / total, *bounds))
-    return Measurement(value, low, high, signature, len(nll), statistics, ("nll", "subwords"))
+            draws = np.exp(means)
+    return Measurement(value, low, high, signature, len(nll), statistics, ("nll", "subwords"), draws)

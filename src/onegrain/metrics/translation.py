@@ -12,8 +12,9 @@ from sacrebleu import metrics as sacrebleu
 from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
 from onegrain.core.provenance import CorpusIdentity
+from onegrain.core.statistics import quantile_interval
 from onegrain.errors import ParameterError
-from onegrain.metrics.measurement import MeasurableModel, Measurement, Metric, resampled_interval
+from onegrain.metrics.measurement import LEVEL, MeasurableModel, Measurement, Metric, resampled_scores
 
 __all__ = ["BLEU", "ChrF"]
 
@@ -86,9 +87,10 @@ class TranslationMetric(Metric):
             raise ParameterError(f"{len(translations)} translations for {len(self._references)} references")
         value, signature = self._corpus_score(translations, self._references)
         statistics, columns = self._statistics(translations, self._references)
-        low, high = resampled_interval(statistics, self._score_of)
+        draws = resampled_scores(statistics, self._score_of)
+        low, high = (float(bound[0]) for bound in quantile_interval(draws[:, None], LEVEL))
         signed = f"{signature}|beams:{self._beams}"
-        return Measurement(value, low, high, signed, len(translations), statistics, columns)
+        return Measurement(value, low, high, signed, len(translations), statistics, columns, draws)
 
     @abstractmethod
     def _corpus_score(self, translations: list[str], references: list[str]) -> tuple[float, str]:

@@ -12,6 +12,7 @@ from onegrain.rankings.registry import METHODS, method, register
 
 if TYPE_CHECKING:
     from onegrain.rankings.crossmodel.similarity import similarity
+    from onegrain.rankings.evaluation.evaluate import evaluate
     from onegrain.rankings.lca.stability import stability
     from onegrain.rankings.request import Method, NoOptions, Request
     from onegrain.rankings.run import rank, rank_together
@@ -20,6 +21,7 @@ _HOMES = {
     "Method": "onegrain.rankings.request",
     "NoOptions": "onegrain.rankings.request",
     "Request": "onegrain.rankings.request",
+    "evaluate": "onegrain.rankings.evaluation.evaluate",
     "rank": "onegrain.rankings.run",
     "rank_together": "onegrain.rankings.run",
     "similarity": "onegrain.rankings.crossmodel.similarity",
@@ -31,6 +33,7 @@ __all__ = [
     "Method",
     "NoOptions",
     "Request",
+    "evaluate",
     "method",
     "rank",
     "rank_together",

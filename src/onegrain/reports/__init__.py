@@ -5,7 +5,7 @@ from __future__ import annotations
 from onegrain.reports.blocks import Block, Chart, HeatMap, Section, Table, Text
 from onegrain.reports.compose import Records, compose
 from onegrain.reports.heatmap import heatmap_html, heatmap_text
-from onegrain.reports.report import Report, chart_png, chart_spec
+from onegrain.reports.report import Report, chart_png, chart_spec, chart_svg
 from onegrain.reports.tables import table_html
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Text",
     "chart_png",
     "chart_spec",
+    "chart_svg",
     "compose",
     "heatmap_html",
     "heatmap_text",

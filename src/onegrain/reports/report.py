@@ -23,7 +23,7 @@ from onegrain.reports.heatmap import heatmap_html
 from onegrain.reports.rendering import render, source
 from onegrain.reports.tables import table_html
 
-__all__ = ["Report", "chart_png", "chart_spec"]
+__all__ = ["Report", "chart_png", "chart_spec", "chart_svg"]
 
 IMAGE_SCALE = 2.0
 NO_URL: list[str] = []
@@ -38,6 +38,11 @@ def chart_spec(chart: Any) -> dict[str, Any]:
 def chart_png(chart: Any) -> bytes:
     """A PNG of an altair chart at twice its size, drawn without a network."""
     return vl_convert.vegalite_to_png(chart_spec(chart), scale=IMAGE_SCALE, allowed_base_urls=NO_URL)
+
+
+def chart_svg(chart: Any) -> str:
+    """An SVG of an altair chart, drawn without a network."""
+    return vl_convert.vegalite_to_svg(chart_spec(chart), allowed_base_urls=NO_URL)
 
 
 @singledispatch

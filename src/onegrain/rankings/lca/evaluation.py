@@ -14,7 +14,7 @@ from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver, predict
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.search import count_of
 
-__all__ = ["Evaluation", "accuracy", "label_scores"]
+__all__ = ["OrderingEvaluation", "accuracy", "label_scores"]
 
 
 def accuracy(predicted: np.ndarray, codes: np.ndarray) -> float:
@@ -33,7 +33,7 @@ def label_scores(predicted: np.ndarray, codes: np.ndarray, n_labels: int) -> tup
 
 
 @dataclass(eq=False)
-class Evaluation:
+class OrderingEvaluation:
     """Accuracies of an ordering on held-out words, with intervals over sentences.
 
     Attributes:

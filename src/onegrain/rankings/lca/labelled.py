@@ -67,16 +67,20 @@ def control_layer(layer: str) -> str:
     return f"{layer}-control"
 
 
-def held_out(activations: Activations, share: float, seed: int) -> np.ndarray:
-    """bool (sentences,): a random ``share`` of the sentences, at least one and not all."""
-    sentences = activations.corpus.n_sentences
-    if sentences < 2:
+def held_out(activations: Activations, share: float, seed: int, among: np.ndarray | None = None) -> np.ndarray:
+    """bool (sentences,): a random ``share`` of the sentences, at least one and not all.
+
+    ``among`` is a mask of the sentences that are split; all by default.
+    """
+    shuffled = np.random.default_rng(seed).permutation(activations.corpus.n_sentences)
+    split = shuffled if among is None else shuffled[among[shuffled]]
+    if len(split) < 2:
         raise ParameterError(
             "one sentence cannot be split into training and held-out words; give held-out words (dev)"
         )
-    count = min(max(1, round(share * sentences)), sentences - 1)
-    mask = np.zeros(sentences, dtype=bool)
-    mask[np.random.default_rng(seed).permutation(sentences)[:count]] = True
+    count = min(max(1, round(share * len(split))), len(split) - 1)
+    mask = np.zeros(len(shuffled), dtype=bool)
+    mask[split[:count]] = True
     return mask
 
 

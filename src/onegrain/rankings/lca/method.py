@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from onegrain.core.ranking import Ranking
-from onegrain.rankings.lca.evaluation import Evaluation, accuracy
+from onegrain.rankings.lca.evaluation import OrderingEvaluation, accuracy
 from onegrain.rankings.lca.labelled import (
     LabelledWords,
     control_layer,
@@ -80,7 +80,7 @@ def lca(request: Request) -> Ranking:
         test = dev
         if request.test is not None:
             test = read_matching(request.test, layer, train.labels, memory=memory)
-        evaluation = Evaluation(solver, test, ordering.order, found.pair, options, request.seed)
+        evaluation = OrderingEvaluation(solver, test, ordering.order, found.pair, options, request.seed)
         details["evaluation"] = evaluation.run(found.probe)
         details["evaluation"]["on"] = "dev" if request.test is None else "test"
         details["evaluation"]["control"] = _control(

@@ -10,7 +10,7 @@ import numpy as np
 
 from onegrain.errors import ParameterError
 
-__all__ = ["LcaOptions"]
+__all__ = ["LcaOptions", "numbers_of", "require_count", "require_range"]
 
 GRID = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
 
@@ -71,23 +71,22 @@ class LcaOptions:
 
     def __post_init__(self) -> None:
         for name in ("lambda1", "lambda2", "masking_shares", "retraining_shares", "minimal_shares"):
-            object.__setattr__(self, name, _numbers(name, getattr(self, name)))
+            object.__setattr__(self, name, numbers_of(name, getattr(self, name)))
         for name in ("lambda1", "lambda2"):
-            _require(name, getattr(self, name), "0 or more", 0.0, np.inf)
+            require_range(name, getattr(self, name), "0 or more", 0.0, np.inf)
             if not getattr(self, name):
                 raise ParameterError(f"{name} needs at least one value")
         for name in ("masking_shares", "retraining_shares", "minimal_shares"):
-            _require(name, getattr(self, name), "above 0 and at most 1", np.finfo(float).tiny, 1.0)
-        _require("search_share", (self.search_share,), "above 0 and at most 1", np.finfo(float).tiny, 1.0)
-        _require("dev_share", (self.dev_share,), "above 0 and below 1", np.finfo(float).tiny, 1.0 - 1e-9)
+            require_range(name, getattr(self, name), "above 0 and at most 1", np.finfo(float).tiny, 1.0)
+        require_range("search_share", (self.search_share,), "above 0 and at most 1", np.finfo(float).tiny, 1.0)
+        require_range("dev_share", (self.dev_share,), "above 0 and below 1", np.finfo(float).tiny, 1.0 - 1e-9)
         for name in ("alpha", "beta", "delta"):
-            _require(name, (getattr(self, name),), "0 or more", 0.0, np.inf)
+            require_range(name, (getattr(self, name),), "0 or more", 0.0, np.inf)
         for name in ("tolerance", "polish"):
-            _require(name, (getattr(self, name),), "from 1e-12 to 1", 1e-12, 1.0)
+            require_range(name, (getattr(self, name),), "from 1e-12 to 1", 1e-12, 1.0)
         for name in ("min_count", "max_steps", "max_free_steps", "max_words", "grid_steps"):
-            value, least = getattr(self, name), 0 if name == "grid_steps" else 1
-            if value is not None and (isinstance(value, bool) or int(value) != value or value < least):
-                raise ParameterError(f"{name} must be a whole number from {least}, got {value!r}")
+            if getattr(self, name) is not None:
+                require_count(name, getattr(self, name), 0 if name == "grid_steps" else 1)
 
     @property
     def pairs(self) -> list[tuple[float, float]]:
@@ -95,7 +94,7 @@ class LcaOptions:
         return [(l1, l2) for l1 in sorted(set(self.lambda1)) for l2 in sorted(set(self.lambda2))]
 
 
-def _numbers(name: str, value: Any) -> tuple[float, ...]:
+def numbers_of(name: str, value: Any) -> tuple[float, ...]:
     """One number or a sequence of them as a tuple of floats."""
     given = value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
     try:
@@ -104,8 +103,14 @@ def _numbers(name: str, value: Any) -> tuple[float, ...]:
         raise ParameterError(f"{name} must be a number or a list of numbers, got {value!r}") from None
 
 
-def _require(name: str, values: tuple[float, ...], what: str, low: float, high: float) -> None:
-    """Raise ParameterError unless every value is finite and from ``low`` to ``high``."""
+def require_range(name: str, values: tuple[float, ...], what: str, low: float, high: float) -> None:
+    """Raise ParameterError unless every value is finite and from ``low`` to ``high``, which ``what`` says."""
     for value in values:
         if not (np.isfinite(value) and low <= value <= high):
             raise ParameterError(f"{name} must be {what}, got {value}")
+
+
+def require_count(name: str, value: Any, least: int) -> None:
+    """Raise ParameterError unless the value is a whole number from ``least``."""
+    if isinstance(value, bool) or int(value) != value or value < least:
+        raise ParameterError(f"{name} must be a whole number from {least}, got {value!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onegrain.reports.charts.comparison import comparison
 from onegrain.reports.charts.probe import kept_curve, lambda_grid
 from onegrain.reports.charts.spread import (
     effective_bars,
@@ -17,6 +18,7 @@ from onegrain.reports.charts.theme import finish
 
 __all__ = [
     "ablation",
+    "comparison",
     "contrast_dots",
     "contrast_sites",
     "correlation_histogram",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onegrain.reports.sections.comparison import area_rows, comparison_findings, comparison_section
 from onegrain.reports.sections.neurons import neurons_section
 from onegrain.reports.sections.overview import models_section, summary_section
 from onegrain.reports.sections.probe import probe_findings, probe_section
@@ -23,6 +24,9 @@ from onegrain.reports.sections.task import (
 )
 
 __all__ = [
+    "area_rows",
+    "comparison_findings",
+    "comparison_section",
     "contrast_findings",
     "contrast_section",
     "correlation_section",

@@ -1,0 +1,257 @@
+"""The area under each curve of an evaluation or an ablation, with intervals from shared bootstrap draws.
+
+The area is a mean: of the accuracy over the numbers of neurons kept, from the least to the most that were
+measured; or of the damage over the share of the neurons erased, from none to the largest share that all curves
+reach. Between measured points the curve is taken to be straight (trapezoids), on the chosen scale:
+
+    area = sum_i (x_{i+1} - x_i) (y_i + y_{i+1}) / 2 / (x_m - x_1),   x = n ("linear") or log n ("log")
+
+An area is linear in the y_i, so it has a value in every draw of the sentences, and the quantiles of these are
+its interval. Curves of one metric on one corpus share their draws: a difference of areas is taken within each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from onegrain.analyses.importance import TOLERANCE, damage, require_one_task
+from onegrain.core.curve import Curve
+from onegrain.core.evaluation import KEPT, Evaluation
+from onegrain.core.statistics import quantile_interval
+from onegrain.errors import MismatchError, ParameterError
+
+__all__ = ["ABLATION", "SCALES", "Areas", "ablation_areas", "kept_areas", "trapezoid_weights"]
+
+SCALES = ("log", "linear")
+ABLATION = "ablation"
+LINES = KEPT
+AREAS = ["kind", "ranking", "line", "area", "low", "high"]
+GAPS = ["kind", "ranking", "against", "gap", "low", "high"]
+DIFFERENCES = ["kind", "first", "second", "difference", "low", "high"]
+
+
+@dataclass(frozen=True, eq=False)
+class Areas:
+    """Areas under curves, and their differences.
+
+    Attributes:
+        table: one row a curve: ``kind`` (``masking``, ``retraining`` or ``ablation``), ``ranking`` (None for
+            the random orders that all rankings share), ``line`` (``top``, ``bottom`` or ``random``), ``area``,
+            ``low``, ``high``. Accuracies from 0 to 1; damage in nats per token or in points of the metric.
+        gaps: one row a ranking and other line: ``against`` (``bottom`` or ``random``), ``gap`` (area of the
+            top less area of that line), ``low``, ``high``. Positive where the ranking puts neurons first that
+            the probe, or the model, needs.
+        differences: one row for every two rankings: area of the ``top`` of the ``first`` less that of the
+            ``second``, ``low``, ``high``. The two differ where the interval leaves 0 out; among many pairs some
+            will by chance.
+        level: of the intervals; NaN where a curve has no draws.
+    """
+
+    table: pd.DataFrame
+    gaps: pd.DataFrame
+    differences: pd.DataFrame
+    level: float
+
+    def of(self, kind: str, ranking: str | None = None, line: str = "top") -> tuple[float, float, float]:
+        """One area and its bounds; NaN where there is none."""
+        rows = self.table[(self.table["kind"] == kind) & (self.table["line"] == line)]
+        rows = rows[rows["ranking"].isna() if ranking is None else rows["ranking"] == ranking]
+        if not len(rows):
+            return float("nan"), float("nan"), float("nan")
+        first = rows.iloc[0]
+        return float(first["area"]), float(first["low"]), float(first["high"])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Areas]) -> Areas:
+        """Several as one; they have one level."""
+        table, gaps, differences = (
+            pd.DataFrame([row for part in parts for row in getattr(part, name).to_numpy().tolist()], columns=of)
+            for name, of in (("table", AREAS), ("gaps", GAPS), ("differences", DIFFERENCES))
+        )
+        return cls(table, gaps, differences, parts[0].level)
+
+
+def trapezoid_weights(places: np.ndarray) -> np.ndarray:
+    """float64 (points,), summing to 1, so that ``weights @ values`` is the mean of the straight-line curve.
+
+    Args:
+        places: float64 (points,), rising. One point alone has the weight 1.
+
+    >>> trapezoid_weights(np.array([0.0, 1.0, 4.0])).tolist()
+    [0.125, 0.5, 0.375]
+    """
+    if len(places) == 1:
+        return np.ones(1)
+    steps = np.diff(places)
+    sides = np.zeros(len(places))
+    sides[:-1] += steps / 2.0
+    sides[1:] += steps / 2.0
+    return sides / (places[-1] - places[0])
+
+
+def kept_areas(evaluation: Evaluation, *, scale: str = "log", level: float = 0.95) -> Areas:
+    """Area under each line of an evaluation: mean accuracy over the numbers of neurons kept.
+
+    Args:
+        evaluation: the record.
+        scale: ``log``, every doubling of the number of neurons counts alike; or ``linear``, every neuron does,
+            which leaves little weight to small sets, in which rankings differ most.
+        level: of the intervals, between 0 and 1.
+
+    Raises:
+        ParameterError: another scale, or a level outside (0, 1).
+    """
+    _require(scale, level)
+    known = evaluation.points[["kind", "keep", "ranking"]].drop_duplicates().to_numpy(dtype=object)
+    found: dict[_Line, np.ndarray] = {}
+    for kind in evaluation.kinds:
+        own = [(keep, None if pd.isna(name) else name) for of, keep, name in known if of == kind]
+        for keep, name in own:
+            line = evaluation.line(kind, keep, name)
+            values = np.column_stack([line["accuracy"], evaluation.draws_of(kind, keep, name)])
+            found[kind, name, keep] = trapezoid_weights(_places(line["neurons"].to_numpy(), scale)) @ values
+    return _areas(found, evaluation.kinds, evaluation.names, level)
+
+
+def ablation_areas(curves: Mapping[str, Curve], *, scale: str = "linear", level: float = 0.95) -> Areas:
+    """Area under each line of ablation curves: mean damage over the share of the neurons erased.
+
+    Damage is the change for the worse, see :func:`onegrain.analyses.damage`, against the intact model in the
+    same draw. The random line is that of the first curve that has one. Curves without draws, which were made
+    by a version that kept none, have areas without intervals.
+
+    Args:
+        curves: name of a ranking -> its curve, all of one model, metric and test set.
+        scale: ``linear``, every neuron erased counts alike; or ``log``, every doubling of their number does,
+            from the smallest number above none that was measured in all curves.
+        level: of the intervals, between 0 and 1.
+
+    Raises:
+        ParameterError: no curve, another scale, a level outside (0, 1), or a curve with one point.
+        MismatchError: the curves are not of one model, metric and test set.
+    """
+    _require(scale, level)
+    require_one_task(curves)
+    _require_shared_draws(curves)
+    lines: dict[_Line, tuple[np.ndarray, np.ndarray]] = {}
+    for name, curve in curves.items():
+        for line in LINES:
+            key = (ABLATION, None if line == "random" else name, line)
+            if key not in lines and len(curve.line(line)):
+                lines[key] = _damages(curve, line)
+    if any(len(places) < 2 for places, _ in lines.values()):
+        raise ParameterError("a curve has one point alone; erase in at least one step")
+    until = min(places[-1] for places, _ in lines.values())
+    begin = max(places[places > 0][0] for places, _ in lines.values()) if scale == "log" else 0.0
+    if begin >= until:
+        raise ParameterError("on the log scale an area needs two numbers of neurons above none")
+    found = {}
+    for key, (places, values) in lines.items():
+        within, clipped = _clipped(places, values, begin, until)
+        found[key] = trapezoid_weights(_places(within, scale)) @ clipped
+    return _areas(found, (ABLATION,), tuple(curves), level)
+
+
+_Line = tuple[str, str | None, str]
+"""Kind, ranking, line."""
+
+
+def _places(neurons: np.ndarray, scale: str) -> np.ndarray:
+    numbers = np.asarray(neurons, dtype=np.float64)
+    return np.log(numbers) if scale == "log" else numbers
+
+
+def _damages(curve: Curve, line: str) -> tuple[np.ndarray, np.ndarray]:
+    """Shares erased (points,), and the damage there: (points, 1 + resamples), that of the corpus first."""
+    rows = curve.line(line)
+    draws = curve.draws_of(line)
+    measured = damage(curve, rows["value"].to_numpy())
+    intact = _intact_draws(curve)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = intact - draws if curve.higher_is_better else np.log(draws / intact)
+    shares = rows["erased"].to_numpy(np.float64) / curve.n_neurons
+    values = np.column_stack([measured, np.where(np.isfinite(drawn), drawn, np.nan)])
+    if shares[0] > 0:
+        shares, values = np.append(0.0, shares), np.vstack([np.zeros(values.shape[1]), values])
+    return shares, values
+
+
+def _intact_draws(curve: Curve) -> np.ndarray:
+    """float64 (resamples,): the metric with nothing erased; no resamples where the curve has no draws."""
+    if curve.draws is None:
+        return np.empty(0)
+    return curve.draws[np.flatnonzero(curve.points["erased"] == 0)[0]]
+
+
+def _clipped(
+    places: np.ndarray, values: np.ndarray, begin: float, until: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The points from ``begin`` to ``until``, both among them, on straight lines between those measured."""
+    inside = places[(places > begin) & (places < until)]
+    wanted = np.concatenate([[begin], inside, [until]])
+    after = np.clip(np.searchsorted(places, wanted), 1, len(places) - 1)
+    part = ((wanted - places[after - 1]) / (places[after] - places[after - 1]))[:, None]
+    return wanted, values[after - 1] + part * (values[after] - values[after - 1])
+
+
+def _areas(
+    found: Mapping[_Line, np.ndarray], kinds: Sequence[str], names: Sequence[str], level: float
+) -> Areas:
+    """The tables, from (1 + resamples,) values of every area, that of the corpus first."""
+    random = {kind: found.get((kind, None, "random")) for kind in kinds}
+    areas = [(*line, *_bounded(values, level)) for line, values in found.items()]
+    gaps, differences = [], []
+    for kind in kinds:
+        tops = {name: found[kind, name, "top"] for name in names if (kind, name, "top") in found}
+        for name, top in tops.items():
+            for against, other in (("bottom", found.get((kind, name, "bottom"))), ("random", random[kind])):
+                if other is not None:
+                    gaps.append((kind, name, against, *_bounded(_less(top, other), level)))
+        listed = list(tops)
+        for at, first in enumerate(listed):
+            for second in listed[at + 1 :]:
+                row = _bounded(_less(tops[first], tops[second]), level)
+                differences.append((kind, first, second, *row))
+    return Areas(
+        pd.DataFrame(areas, columns=AREAS),
+        pd.DataFrame(gaps, columns=GAPS),
+        pd.DataFrame(differences, columns=DIFFERENCES),
+        level,
+    )
+
+
+def _less(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Difference in the corpus and in every draw; of areas without draws in the corpus alone."""
+    return first - second if len(first) == len(second) else (first - second[:1])[:1]
+
+
+def _bounded(values: np.ndarray, level: float) -> tuple[float, float, float]:
+    if len(values) == 1:
+        return float(values[0]), float("nan"), float("nan")
+    low, high = quantile_interval(values[1:, None], level)
+    return float(values[0]), float(low[0]), float(high[0])
+
+
+def _require(scale: str, level: float) -> None:
+    if scale not in SCALES:
+        raise ParameterError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
+    if not 0.0 < level < 1.0:
+        raise ParameterError(f"level must lie between 0 and 1, got {level}")
+
+
+def _require_shared_draws(curves: Mapping[str, Curve]) -> None:
+    """Raise MismatchError unless the intact model has the same value in every draw of every curve."""
+    intact = {name: _intact_draws(curve) for name, curve in curves.items() if curve.draws is not None}
+    for name, values in list(intact.items())[1:]:
+        first, reference = next(iter(intact.items()))
+        if values.shape != reference.shape or not np.allclose(
+            values, reference, rtol=TOLERANCE, equal_nan=True
+        ):
+            raise MismatchError(
+                f"curves {first!r} and {name!r} draw the sentences of the bootstrap differently, so that their "
+                "areas have no common draws; measure both with one version, on the same test set"
+            )

@@ -1,0 +1,168 @@
+"""Which ranking to believe: every ranking in one table, all measured the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from onegrain.analyses.agreement import agreement, judges_among, overlap, rank_agreement, require_comparable
+from onegrain.analyses.areas import ABLATION, Areas, ablation_areas, kept_areas
+from onegrain.analyses.topsets import default_k
+from onegrain.analyses.voting import BALLOTS, vote_agreement
+from onegrain.core.curve import Curve
+from onegrain.core.evaluation import KINDS, Evaluation
+from onegrain.core.ranking import Ranking
+from onegrain.errors import MismatchError
+
+__all__ = ["RANDOM_ROW", "Comparison", "compare_rankings"]
+
+RANDOM_ROW = "(random orders)"
+"""Name of the row that stands for the random orders of the evaluation and the curves."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Rankings side by side.
+
+    Attributes:
+        table: one row a ranking, and a last one for the random orders where there are any: ``ranking``,
+            ``method``, ``ranked`` (neurons); for each of ``masking``, ``retraining`` and ``ablation`` that was
+            measured the area of its top, with ``*_low`` and ``*_high``; ``average_overlap`` and
+            ``vote_overlap`` (Jaccard at ``k`` with the other judges, and with the neurons that they elect),
+            ``spearman`` and ``kendall`` (mean over the other judges).
+        areas: every area, gap and difference; None where nothing was measured.
+        pairs: one row for every two rankings: ``first``, ``second``, ``k``, ``shared``, ``expected``,
+            ``jaccard``, ``expected_jaccard``, ``p``, ``spearman``, ``kendall``.
+        k: neurons of a top set.
+        judges: the rankings that the others are compared with.
+        expected: what ``average_overlap`` and ``vote_overlap`` are by chance, mean over the rankings.
+    """
+
+    table: pd.DataFrame
+    areas: Areas | None
+    pairs: pd.DataFrame
+    k: int
+    judges: tuple[str, ...]
+    expected: Mapping[str, float]
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Which of masking, retraining and ablation have areas."""
+        return tuple(kind for kind in (*KINDS, ABLATION) if kind in self.table)
+
+
+def compare_rankings(
+    rankings: Mapping[str, Ranking],
+    evaluation: Evaluation | None = None,
+    curves: Mapping[str, Curve] | None = None,
+    *,
+    k: int | None = None,
+    ballots: int = BALLOTS,
+    scale: str = "log",
+    level: float = 0.95,
+) -> Comparison:
+    """Put rankings of the same neurons into one table: what their top is worth, and how far they agree.
+
+    Rankings by ``random`` or ``neuron-vote`` are judged and judge none.
+
+    Args:
+        rankings: name -> ranking, two or more of the same neurons of one model.
+        evaluation: of these rankings, by :func:`onegrain.evaluate`; None to leave masking and retraining out.
+        curves: name of a ranking -> its ablation curve, for some or all of them.
+        k: neurons of a top set; default the larger of 10 and 1 % of the neurons.
+        ballots: of NeuronVote.
+        scale: of the areas of masking and retraining; see :func:`onegrain.analyses.kept_areas`.
+        level: of the intervals, between 0 and 1.
+
+    Raises:
+        ParameterError: fewer than two rankings, or an impossible value.
+        MismatchError: rankings of different neurons or models, or an evaluation or curve of other rankings.
+    """
+    names = require_comparable(rankings)
+    for name, ranking in rankings.items():
+        named = f"ranking {names[0]!r}", f"ranking {name!r}"
+        rankings[names[0]].provenance.require_same_model(named[0], ranking.provenance, named[1])
+    parts = []
+    if evaluation is not None:
+        evaluation.require_rankings(rankings)
+        parts.append(kept_areas(evaluation, scale=scale, level=level))
+    if curves:
+        _require_own_curves(rankings, curves)
+        parts.append(ablation_areas(curves, level=level))
+    areas = Areas.joined(parts) if parts else None
+    judges = judges_among(rankings)
+    size = default_k(rankings[names[0]].space.size) if k is None else k
+    overlaps = agreement(rankings, size, judges=judges)
+    votes = vote_agreement(rankings, size, ballots=ballots, judges=judges)
+    correlations = rank_agreement(rankings)
+    rows = [
+        {
+            "ranking": name,
+            "method": ranking.method,
+            "ranked": ranking.n_ranked,
+            **_area_columns(areas, name),
+            "average_overlap": float(overlaps["average_overlap"].iloc[at]),
+            "vote_overlap": float(votes["vote_overlap"].iloc[at]),
+            **_mean_correlations(correlations, name, judges),
+        }
+        for at, (name, ranking) in enumerate(rankings.items())
+    ]
+    if areas is not None and (areas.table["line"] == "random").any():
+        rows.append({"ranking": RANDOM_ROW, "method": "random", **_area_columns(areas, None)})
+    table = pd.DataFrame(rows)
+    table["ranked"] = table["ranked"].astype("Int64")
+    return Comparison(
+        table=table,
+        areas=areas,
+        pairs=overlap(rankings, size).merge(correlations, on=["first", "second"]),
+        k=size,
+        judges=tuple(judges),
+        expected={"average_overlap": overlaps["expected"].mean(), "vote_overlap": votes["expected"].mean()},
+    )
+
+
+def _area_columns(areas: Areas | None, ranking: str | None) -> dict[str, Any]:
+    """The areas of a ranking's top, or of the random orders, of every kind that was measured."""
+    if areas is None:
+        return {}
+    line = "top" if ranking is not None else "random"
+    found: dict[str, Any] = {}
+    for kind in dict.fromkeys(areas.table["kind"]):
+        area, low, high = areas.of(kind, ranking, line)
+        found |= {kind: area, f"{kind}_low": low, f"{kind}_high": high}
+    return found
+
+
+def _mean_correlations(pairs: pd.DataFrame, name: str, judges: list[str]) -> dict[str, float]:
+    """Mean correlation with the other judges."""
+    others = [judge for judge in judges if judge != name]
+    own = pairs[
+        ((pairs["first"] == name) & pairs["second"].isin(others))
+        | ((pairs["second"] == name) & pairs["first"].isin(others))
+    ]
+    return {column: float(own[column].mean()) for column in ("spearman", "kendall")}
+
+
+def _require_own_curves(rankings: Mapping[str, Ranking], curves: Mapping[str, Curve]) -> None:
+    """Raise MismatchError unless every curve is of the ranking of its name."""
+    for name, curve in curves.items():
+        if name not in rankings:
+            raise MismatchError(
+                f"there is a curve {name!r} and no such ranking; there are: {', '.join(rankings)}"
+            )
+        ranking = rankings[name]
+        told = curve.details.get("order")
+        other = told != ranking.order_hash if told is not None else _made_from(curve) != ranking.provenance
+        if other:
+            raise MismatchError(
+                f"the curve {name!r} was made by erasing another order than that of ranking {name!r} "
+                f"({ranking.method}); ablate this ranking"
+            )
+
+
+def _made_from(curve: Curve) -> Any:
+    """Provenance of the ranking that a curve erased, for curves that tell no hash of its order."""
+    return curve.provenance.inputs[0] if curve.provenance.inputs else None

@@ -1,0 +1,145 @@
+"""NeuronVote [Fan23]: the neurons that rankings elect together, and how far each ranking agrees.
+
+Every ranking gives b points to its first neuron, b - 1 to its second, ... 1 to its b-th (Borda count; b = 100
+in [Fan23]) and none to the rest, nor to a neuron that it does not rank. The neurons with the most points are
+elected, ties by index. A ranking agrees as far as its first k neurons are the first k elected: Jaccard at k.
+
+[Fan23]'s released code counts a ranking's own vote when it is compared with the elected. Here the others alone
+vote by default, so that no ranking agrees with itself; ``own_vote=True`` is as released. There, neurons
+with the same points stand in no stated order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from onegrain.analyses.agreement import judges_among, require_comparable
+from onegrain.analyses.topsets import chance_overlap, default_k
+from onegrain.core.provenance import Provenance
+from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.errors import ParameterError
+
+__all__ = ["BALLOTS", "neuron_vote", "vote_agreement"]
+
+BALLOTS = 100
+METHOD = "neuron-vote"
+
+
+def neuron_vote(rankings: Mapping[str, Ranking], ballots: int = BALLOTS) -> Ranking:
+    """The ranking that several elect together; it can be evaluated and erased like any other.
+
+    Scores are points. Neurons without any are unranked. Where all the rankings have scores for the same labels,
+    each label has a vote of its own, of the orders for that label, as in [Fan23].
+
+    Args:
+        rankings: name -> ranking, all of the same neurons of one model; all of them vote.
+        ballots: to how many neurons each gives points; of fewer neurons to all.
+
+    Raises:
+        ParameterError: no ranking, or fewer than one ballot.
+        MismatchError: rankings of different neurons or models.
+    """
+    voters = list(rankings.values())
+    if not voters:
+        raise ParameterError("there is no ranking to vote; give one at least, by name")
+    _require_ballots(ballots)
+    first, named = voters[0], next(iter(rankings))
+    for name, ranking in rankings.items():
+        first.space.require_same(ranking.space, f"rankings {named!r} and {name!r} cannot vote together")
+        first.provenance.require_same_model(f"ranking {named!r}", ranking.provenance, f"ranking {name!r}")
+    points = _points(voters, ballots)
+    of_labels = _label_points(voters, ballots)
+    return Ranking(
+        method=METHOD,
+        space=first.space,
+        order=order_by_score(points),
+        scores=points,
+        n_ranked=int(np.count_nonzero(points)),
+        provenance=Provenance(
+            stage="vote",
+            model=first.provenance.subject(),
+            sites=first.space.sites,
+            parameters={"method": METHOD, "ballots": ballots},
+            inputs=tuple(ranking.provenance for ranking in voters),
+        ),
+        details={"voters": {name: ranking.method for name, ranking in rankings.items()}, "ballots": ballots},
+        **of_labels,
+    )
+
+
+def vote_agreement(
+    rankings: Mapping[str, Ranking],
+    k: int | None = None,
+    *,
+    ballots: int = BALLOTS,
+    own_vote: bool = False,
+    judges: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """How far each ranking's first k neurons are those that the judges elect.
+
+    Args:
+        rankings: name -> ranking, all of the same neurons of one model.
+        k: neurons of a top set; default the larger of 10 and 1 % of the neurons.
+        ballots: see :func:`neuron_vote`.
+        own_vote: let a judge vote also where it is compared with the elected itself, as [Fan23] released it.
+        judges: the rankings that vote; all by default.
+
+    Returns:
+        One row a ranking: ``ranking``, ``k``, ``vote_overlap`` (Jaccard), ``expected`` (by chance); NaN where
+        no other ranking votes.
+
+    Raises:
+        ParameterError: fewer than two rankings, fewer than one ballot, or an impossible k.
+        MismatchError: rankings of different neurons or models.
+    """
+    names = require_comparable(rankings)
+    _require_ballots(ballots)
+    space = rankings[names[0]].space
+    size = default_k(space.size) if k is None else rankings[names[0]].require_k(k)
+    chosen = names if judges is None else judges_among(rankings, judges)
+    rows = []
+    for name, ranking in rankings.items():
+        voters = {judge: rankings[judge] for judge in chosen if own_vote or judge != name}
+        found = expected = float("nan")
+        if voters:
+            elected = neuron_vote(voters, ballots)
+            met = chance_overlap(_top(ranking, size), _top(elected, size), space.size)
+            found, expected = met.jaccard, met.expected_jaccard
+        rows.append({"ranking": name, "k": size, "vote_overlap": found, "expected": expected})
+    return pd.DataFrame(rows)
+
+
+def _points(rankings: Sequence[Ranking], ballots: int) -> np.ndarray:
+    """float64 (neurons,): the sum of the points of every neuron."""
+    points = np.zeros(rankings[0].space.size)
+    for ranking in rankings:
+        elected = _top(ranking, ballots)
+        points[elected] += ballots - np.arange(len(elected))
+    return points
+
+
+def _label_points(rankings: Sequence[Ranking], ballots: int) -> dict[str, Any]:
+    """Layer, labels and their points where every ranking has scores for the same labels, else nothing."""
+    first = rankings[0]
+    if any(
+        ranking.label_scores is None
+        or not ranking.labels
+        or (ranking.layer, ranking.labels) != (first.layer, first.labels)
+        for ranking in rankings
+    ):
+        return {}
+    points = [_points([ranking.label(label) for ranking in rankings], ballots) for label in first.labels]
+    return {"layer": first.layer, "labels": first.labels, "label_scores": np.stack(points)}
+
+
+def _top(ranking: Ranking, k: int) -> np.ndarray:
+    return ranking.order[: min(k, ranking.n_ranked)]
+
+
+def _require_ballots(ballots: int) -> None:
+    if isinstance(ballots, bool) or int(ballots) != ballots or ballots < 1:
+        raise ParameterError(f"ballots must be a whole number from 1, got {ballots!r}")

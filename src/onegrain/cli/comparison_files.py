@@ -1,0 +1,65 @@
+"""The files of ``onegrain compare RANKING... --out DIR``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onegrain.analyses import Comparison
+    from onegrain.core.curve import Curve
+    from onegrain.core.evaluation import Evaluation
+    from onegrain.core.ranking import Ranking
+
+__all__ = ["write_comparison"]
+
+
+def write_comparison(
+    out: Path,
+    comparison: Comparison,
+    evaluation: Evaluation | None,
+    curves: Mapping[str, Curve],
+    vote: Ranking | None,
+    *,
+    force: bool,
+) -> None:
+    """Write the tables, the records, the page, and the figure as PNG and SVG, whole or not at all.
+
+    ``comparison.html``, ``comparison.png``, ``comparison.svg``, ``comparison.json`` (all tables), and as CSV
+    ``table``, ``areas``, ``gaps``, ``differences`` and ``pairs``; ``evaluation.parquet``,
+    ``neuron-vote.parquet`` and ``curves/NAME.parquet``, where there are such.
+    """
+    from onegrain.core.output import whole_folder
+    from onegrain.reports import Report, chart_png, chart_svg
+    from onegrain.reports.charts import comparison as chart
+    from onegrain.reports.sections import comparison_section
+
+    tables = {"table": comparison.table, "pairs": comparison.pairs}
+    if comparison.areas is not None:
+        areas = comparison.areas
+        tables |= {"areas": areas.table, "gaps": areas.gaps, "differences": areas.differences}
+    with whole_folder(out, force=force) as folder:
+        for name, frame in tables.items():
+            frame.to_csv(folder / f"{name}.csv", index=False)
+        plain = {
+            name: frame.astype(object).where(frame.notna(), None).to_dict("records")
+            for name, frame in tables.items()
+        }
+        text = json.dumps(plain, indent=2, default=lambda value: value.item())
+        (folder / "comparison.json").write_text(text + "\n", encoding="utf-8")
+        if evaluation is not None:
+            evaluation.save(folder / "evaluation.parquet")
+        if vote is not None:
+            vote.save(folder / "neuron-vote.parquet")
+        for name, curve in curves.items():
+            curve.save(folder / "curves" / f"{name.replace('/', '-')}.parquet")
+        if evaluation is not None or curves:
+            figure = chart(evaluation, curves)
+            (folder / "comparison.png").write_bytes(chart_png(figure))
+            (folder / "comparison.svg").write_text(chart_svg(figure), encoding="utf-8")
+        records = ([evaluation] if evaluation is not None else []) + list(curves.values())
+        section = comparison_section(comparison, evaluation, curves)
+        page = Report("Which ranking to believe", [section], [record.provenance for record in records])
+        page.write(folder / "comparison.html", images=None)

@@ -1,0 +1,156 @@
+"""The Evaluation record: what a probe makes of the neurons that rankings put first and last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from onegrain.core.provenance import Provenance
+from onegrain.core.ranking import Ranking
+from onegrain.core.space import NeuronSpace
+from onegrain.core.tables import join_draws, read_table, split_draws, write_table
+from onegrain.errors import MismatchError, ParameterError, RecordError
+
+__all__ = ["KEPT", "KINDS", "Evaluation"]
+
+KINDS = ("masking", "retraining")
+"""One full probe with all but some neurons set to zero; or a new probe of these neurons alone."""
+
+KEPT = ("top", "bottom", "random")
+"""Which neurons are kept: the first or the last of a ranking, or those of a random order."""
+
+POINTS = ["kind", "ranking", "keep", "order", "neurons", "accuracy", "low", "high"]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Accuracy of a probe with the top, bottom and random neurons of several rankings, on the same words.
+
+    Attributes:
+        layer: the label layer.
+        space: the neurons.
+        methods: name of a ranking -> its method.
+        points: one row a measurement: ``kind`` (``KINDS``), ``ranking`` (its name; None for a random order,
+            which all rankings share), ``keep`` (``KEPT``), ``order`` (the number of the random order; 0 for the
+            others), ``neurons`` (how many are kept), ``accuracy`` (from 0 to 1), ``low`` and ``high`` (95 %
+            bootstrap interval over sentences).
+        draws: float64 (points, resamples), the accuracy in each draw of the sentences; all points share them,
+            so whatever is computed of several points has its interval from them.
+        provenance: what the record was made from; its inputs are the training words, the tested words and the
+            other words that were given, then the rankings.
+        details: JSON-able facts: ``majority`` (accuracy of the commonest training label), ``full`` (of the
+            probe with all neurons: ``accuracy``, ``low``, ``high``), ``probe`` (what it is, and how it came
+            about), ``orders`` (name of a ranking -> hash of its order), ``measured`` (how many different sets
+            of neurons, by kind), ``train`` and ``test`` (``words``, ``sentences``, ``left_out``), ``labels``,
+            ``seen`` (name of a ranking -> what it has to do with the tested words, where it has).
+    """
+
+    layer: str
+    space: NeuronSpace
+    methods: Mapping[str, str]
+    points: pd.DataFrame
+    draws: np.ndarray
+    provenance: Provenance
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if list(self.points.columns) != POINTS:
+            raise RecordError(f"an evaluation has the columns {POINTS}, got {list(self.points.columns)}")
+        if self.draws.ndim != 2 or len(self.draws) != len(self.points):
+            raise RecordError(f"draws of shape {self.draws.shape} for {len(self.points)} points")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The rankings, in the order in which they were given."""
+        return tuple(self.methods)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Which of ``KINDS`` were measured."""
+        return tuple(kind for kind in KINDS if (self.points["kind"] == kind).any())
+
+    def line(self, kind: str, keep: str, ranking: str | None = None) -> pd.DataFrame:
+        """One line by rising number of neurons: ``neurons``, ``accuracy``, ``low``, ``high``.
+
+        A random line is the mean over the random orders, with the interval of that mean.
+
+        Raises:
+            ParameterError: there is no such line.
+        """
+        rows, draws = self._rows(kind, keep, ranking)
+        mean = rows.groupby("neurons", sort=True)["accuracy"].mean()
+        found = pd.DataFrame({"neurons": mean.index.to_numpy(), "accuracy": mean.to_numpy()})
+        if keep != "random":
+            ordered = rows.sort_values("neurons")
+            return found.assign(low=ordered["low"].to_numpy(), high=ordered["high"].to_numpy())
+        low, high = np.quantile(self._by_count(rows, draws), [0.025, 0.975], axis=1)
+        return found.assign(low=low, high=high)
+
+    def draws_of(self, kind: str, keep: str, ranking: str | None = None) -> np.ndarray:
+        """float64 (points, resamples): the draws of one line, in the order of :meth:`line`."""
+        return self._by_count(*self._rows(kind, keep, ranking))
+
+    def require_rankings(self, rankings: Mapping[str, Ranking]) -> None:
+        """Raise MismatchError unless every one of these rankings is among those that were evaluated."""
+        for name, ranking in rankings.items():
+            if self.details["orders"].get(name) != ranking.order_hash:
+                there = ", ".join(self.names)
+                raise MismatchError(
+                    f"the evaluation is not of this ranking {name!r} ({ranking.method}); it is of: {there}; "
+                    "evaluate the rankings that you compare"
+                )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The points, as a copy."""
+        return self.points.copy()
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write the record as Parquet, with everything else in the file's metadata."""
+        header = {
+            "record": "evaluation",
+            "layer": self.layer,
+            "space": self.space.to_json(),
+            "methods": [list(pair) for pair in self.methods.items()],
+            "details": dict(self.details),
+            "provenance": self.provenance.model_dump(mode="json"),
+        }
+        write_table(path, join_draws(self.points, self.draws), header, force=force)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Evaluation:
+        """Read a record that :meth:`save` wrote."""
+        frame, header = read_table(path, "evaluation")
+        points, draws = split_draws(frame)
+        if draws is None:
+            raise RecordError(f"{path} holds an evaluation without its draws; it is damaged")
+        return cls(
+            layer=header["layer"],
+            space=NeuronSpace.from_json(header["space"]),
+            methods=dict(header["methods"]),
+            points=points,
+            draws=draws,
+            provenance=Provenance.model_validate(header["provenance"]),
+            details=header["details"],
+        )
+
+    def _rows(self, kind: str, keep: str, ranking: str | None) -> tuple[pd.DataFrame, np.ndarray]:
+        own = self.points["ranking"].isna() if ranking is None else self.points["ranking"] == ranking
+        chosen = (own & (self.points["kind"] == kind) & (self.points["keep"] == keep)).to_numpy()
+        if not chosen.any():
+            raise ParameterError(
+                f"the evaluation has no {keep} line of {kind}{f' for {ranking!r}' if ranking else ''}; it has "
+                f"{', '.join(self.kinds)} of {', '.join(self.points['keep'].unique())} neurons, for "
+                f"{', '.join(self.names)}"
+            )
+        return self.points[chosen], self.draws[chosen]
+
+    @staticmethod
+    def _by_count(rows: pd.DataFrame, draws: np.ndarray) -> np.ndarray:
+        """The mean of the draws over the orders, by rising number of neurons."""
+        counts = rows["neurons"].to_numpy()
+        return np.stack([draws[counts == count].mean(axis=0) for count in np.unique(counts)])

@@ -1,0 +1,143 @@
+"""Section on rankings side by side: one table, one figure, and the differences with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from onegrain.analyses.areas import ABLATION, Areas
+from onegrain.analyses.comparison import Comparison
+from onegrain.core.curve import Curve
+from onegrain.core.evaluation import Evaluation
+from onegrain.reports.blocks import Block, Chart, Section, Table, Text
+from onegrain.reports.charts import comparison as comparison_chart
+from onegrain.reports.numbers import UNKNOWN, listed, number, percent
+
+__all__ = ["area_rows", "comparison_findings", "comparison_section"]
+
+AGREEMENT = {"average_overlap": ".3f", "vote_overlap": ".3f", "spearman": ".3f", "kendall": ".3f"}
+
+
+def area_rows(comparison: Comparison) -> pd.DataFrame:
+    """The table as text: each area with its interval in brackets."""
+    table = comparison.table
+    columns: dict[str, Any] = {name: table[name] for name in ("ranking", "method")}
+    columns["ranked"] = [UNKNOWN if pd.isna(n) else number(int(n)) for n in table["ranked"]]
+    for kind in comparison.measured:
+        bounds = table[[kind, f"{kind}_low", f"{kind}_high"]].itertuples(index=False)
+        columns[kind] = [_interval(kind, *row) for row in bounds]
+    for name, form in AGREEMENT.items():
+        columns[name] = [number(value, form) for value in table[name]]
+    return pd.DataFrame(columns)
+
+
+def comparison_findings(comparison: Comparison) -> list[str]:
+    """For each measure: which ranking is first, and which of the others its interval leaves behind."""
+    if comparison.areas is None:
+        return []
+    found = []
+    for kind in comparison.measured:
+        rows = comparison.table[comparison.table["ranking"].isin(_compared(comparison.areas, kind))]
+        rows = rows.sort_values(kind, ascending=False, kind="stable")
+        if len(rows) < 2:
+            continue
+        best = str(rows["ranking"].iloc[0])
+        close = [
+            str(other)
+            for other in rows["ranking"].iloc[1:]
+            if not _beyond(comparison.areas, kind, best, str(other))
+        ]
+        verdict = f"it may be equal to {listed(close)}" if close else "it is above every other"
+        area = _interval(kind, *comparison.areas.of(kind, best))
+        level = percent(comparison.areas.level, 0)
+        found.append(
+            f"{kind.capitalize()}: {best} has the largest area, {area}; by the {level} intervals of the "
+            f"differences {verdict}."
+        )
+    return found
+
+
+def comparison_section(
+    comparison: Comparison,
+    evaluation: Evaluation | None = None,
+    curves: Mapping[str, Curve] | None = None,
+) -> Section:
+    """Rankings side by side.
+
+    Args:
+        comparison: what :func:`onegrain.compare_rankings` gave.
+        evaluation: from which it was made, for the figure.
+        curves: from which it was made, for the figure.
+    """
+    notes = comparison_findings(comparison) + _seen(evaluation)
+    blocks: list[Block] = [Text(tuple(notes))] if notes else []
+    blocks.append(Table(area_rows(comparison), _caption(comparison)))
+    if evaluation is not None or curves:
+        blocks.append(Chart(comparison_chart(evaluation, curves), "comparison"))
+    if comparison.areas is not None:
+        blocks += _area_tables(comparison.areas)
+    forms = {"expected": ".1f", "jaccard": ".3f", "expected_jaccard": ".3f", "p": ".2g"}
+    forms |= {"spearman": ".3f", "kendall": ".3f"}
+    caption = (
+        f"Every two rankings: their first {comparison.k} neurons, beside what two random sets would share "
+        "(hypergeometric), and the rank correlation of all neurons; unranked ones share their middle rank."
+    )
+    blocks.append(Table(comparison.pairs, caption, forms))
+    return Section("Rankings side by side", blocks, "rankings")
+
+
+def _interval(kind: str, value: float, low: float, high: float) -> str:
+    """An accuracy to three decimals, a damage to three digits."""
+    form = ".3g" if kind == ABLATION else ".3f"
+    shown = number(value, form)
+    return shown if np.isnan(low) or np.isnan(value) else f"{shown} [{low:{form}}, {high:{form}}]"
+
+
+def _compared(areas: Areas, kind: str) -> list[str]:
+    own = areas.differences[areas.differences["kind"] == kind]
+    return list(dict.fromkeys([*own["first"], *own["second"]]))
+
+
+def _beyond(areas: Areas, kind: str, best: str, other: str) -> bool:
+    """Whether the interval of the difference leaves 0 out."""
+    rows = areas.differences[areas.differences["kind"] == kind]
+    pair = rows[rows["first"].isin((best, other)) & rows["second"].isin((best, other))].iloc[0]
+    return bool(pair["low"] > 0 or pair["high"] < 0)
+
+
+def _caption(comparison: Comparison) -> str:
+    parts = []
+    if "masking" in comparison.measured or "retraining" in comparison.measured:
+        parts.append("Masking, retraining: mean accuracy over the numbers of neurons kept, of the first ones.")
+    if ABLATION in comparison.measured:
+        parts.append(
+            "Ablation: mean damage over the shares erased, first neurons first; more is worse for the model."
+        )
+    if comparison.areas is not None:
+        parts.append(f"In brackets: {percent(comparison.areas.level, 0)} intervals over sentences.")
+    chance = comparison.expected
+    parts.append(
+        f"Overlaps: Jaccard of the first {comparison.k} neurons with those of {', '.join(comparison.judges)}, "
+        "itself left out, on average, and with those that they elect (NeuronVote); by chance "
+        f"{number(chance['average_overlap'], '.3f')} and {number(chance['vote_overlap'], '.3f')}."
+    )
+    return " ".join(parts)
+
+
+def _area_tables(areas: Areas) -> list[Block]:
+    gaps = "Area of the top less that of the bottom or of random orders."
+    differences = "Area of the first ranking's top less that of the second's, in the same draws of sentences."
+    found: list[Block] = []
+    for frame, name, caption in ((areas.gaps, "gap", gaps), (areas.differences, "difference", differences)):
+        if len(frame):
+            forms = {name: "+.3g", "low": "+.3g", "high": "+.3g"}
+            found.append(Table(frame, caption, forms))
+    return found
+
+
+def _seen(evaluation: Evaluation | None) -> list[str]:
+    told = evaluation.details["seen"] if evaluation is not None else {}
+    return [f"Beware: {name} {what}." for name, what in told.items()]

@@ -1,0 +1,95 @@
+"""The figure and the section of rankings side by side."""
+
+from __future__ import annotations
+
+import pytest
+import vl_convert
+
+import onegrain as og
+from onegrain.errors import ParameterError
+from onegrain.reports import Chart, Report, Table, chart_spec, chart_svg
+from onegrain.reports.charts import comparison
+from onegrain.reports.charts.theme import COLOURS
+from onegrain.reports.sections import area_rows, comparison_findings, comparison_section
+from planted import plant
+
+
+@pytest.fixture(scope="module")
+def rankings() -> dict[str, og.Ranking]:
+    acts = plant(80).activations
+    best = og.rank("f-statistic", acts, label="upos")
+    return {"best": best, "same": best, "std": og.rank("std", acts)}
+
+
+@pytest.fixture(scope="module")
+def evaluation(rankings: dict[str, og.Ranking]) -> og.Evaluation:
+    given = {"counts": (2, 8, 32), "lambda2": 1e-3, "resamples": 30, "random_orders": 2}
+    return og.evaluate(
+        rankings, plant(60, seed=1).activations, plant(60, seed=2).activations, label="upos", **given
+    )
+
+
+def marks(panel: dict) -> list[str]:
+    return [layer["mark"]["type"] for layer in panel["layer"]]
+
+
+def test_the_figure_has_a_row_a_measure_and_a_panel_each_for_top_and_bottom(
+    rankings, evaluation, curves
+) -> None:
+    own = {name: curve for (model, name), curve in curves.items() if model == "nlm"}
+    spec = chart_spec(comparison(evaluation, own))
+    assert [len(row["hconcat"]) for row in spec["vconcat"]] == [2, 2, 2]
+    panels = [panel for row in spec["vconcat"] for panel in row["hconcat"]]
+    assert all({"area", "line", "point", "rule"} <= set(marks(panel)) for panel in panels)
+    data = {name: rows for name, rows in spec["datasets"].items() if "ranking" in rows[0]}
+    kept = next(rows for rows in data.values() if rows[0]["ranking"] == "best" and rows[0]["line"] == "top")
+    line = evaluation.line("masking", "top", "best")
+    drawn = [row["value"] for row in kept if row["ranking"] == "best"]
+    assert drawn == pytest.approx(line["accuracy"].tolist())
+    svg = chart_svg(comparison(evaluation, own))
+    assert svg.startswith("<svg")
+    assert "NaN" not in svg
+    for text in ("Masking", "Retraining", "Ablation", "random orders", *rankings):
+        assert text in svg
+
+
+def test_more_rankings_than_colours_are_told_apart_by_dashes(rankings, evaluation) -> None:
+    names = [f"r{at}" for at in range(len(COLOURS) + 1)]
+    many = og.evaluate(
+        dict.fromkeys(names, rankings["best"]), plant(60, seed=1).activations, plant(60, seed=2).activations,
+        label="upos", counts=(2, 8), lambda2=1e-3, resamples=10, kinds="masking", keep=("top", "bottom"),
+    )  # fmt: skip
+    text = str(chart_spec(comparison(many)))
+    assert "'range': [[1, 0], [1, 0], [1, 0], [1, 0], [1, 0], [1, 0], [1, 0], [6, 3]]" in text
+    assert vl_convert.vegalite_to_svg(chart_spec(comparison(many)), allowed_base_urls=[])
+    with pytest.raises(ParameterError, match="nothing to draw"):
+        comparison()
+
+
+def test_the_findings_say_which_area_is_largest_and_what_may_be_equal(rankings, evaluation) -> None:
+    found = comparison_findings(og.compare_rankings(rankings, evaluation))
+    assert len(found) == 2
+    for kind, text in zip(("Masking", "Retraining"), found, strict=True):
+        assert text.startswith(f"{kind}: best has the largest area, 0.")
+        assert text.endswith("intervals of the differences it may be equal to same.")
+    other = {name: rankings[name] for name in ("best", "std")}
+    given = {"counts": (2, 8), "lambda2": 1e-3, "resamples": 30, "random_orders": 1}
+    words = [plant(60, seed=seed).activations for seed in (1, 2)]
+    for text in comparison_findings(
+        og.compare_rankings(other, og.evaluate(other, *words, label="upos", **given))
+    ):
+        assert text.endswith("it is above every other.")
+
+
+def test_the_section_stands_on_a_page(rankings, evaluation) -> None:
+    found = og.compare_rankings(rankings, evaluation)
+    section = comparison_section(found, evaluation)
+    tables = [block for block in section.blocks if isinstance(block, Table)]
+    assert [len(table.frame) for table in tables] == [4, 12, 6, 3]
+    assert any(isinstance(block, Chart) for block in section.blocks)
+    page = Report("T", [section], [evaluation.provenance]).html()
+    area, low, high = found.areas.of("masking", "best")
+    assert f"{area:.3f} [{low:.3f}, {high:.3f}]" in page
+    rows = area_rows(found)
+    assert rows["masking"][0] == rows["masking"][1]
+    assert rows["average_overlap"].tolist()[-1] == "–"
