@@ -32,7 +32,7 @@ def label_means(planted: og.Planted) -> np.ndarray:
 
 
 def test_the_counts_and_labels_are_those_asked_for(planted: og.Planted) -> None:
-    counts = {kind: planted.indices(kind).size for kind in KINDS}
+    counts = {kind: planted.indices(kind).size for kind in KINDS if planted.indices(kind).size}
     assert counts == {"exclusive": 8, "shared": 2, "copy": 6, "weak": 6, "loud": 3, "noise": 18, "constant": 4}
     assert planted.labels == planted.activations.layer("upos").vocabulary == ("a", "b", "c", "d")
     assert [planted.indices("exclusive", label=name).size for name in "abcd"] == [2, 2, 2, 2]

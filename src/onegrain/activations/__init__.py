@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from onegrain.activations.neurox import export_neurox, import_neurox
+from onegrain.activations.planted_benchmark import PlantedBenchmark, PlantedCase, planted_benchmark
 from onegrain.activations.planted_neurons import PlantedNeurons
+from onegrain.activations.planted_recovery import mean_recovery, recovery
 from onegrain.activations.planting import Planted, planted
 from onegrain.activations.store import open_activations
 from onegrain.activations.verifying import verify_activations
@@ -21,13 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Planted",
+    "PlantedBenchmark",
+    "PlantedCase",
     "PlantedNeurons",
     "export_neurox",
     "extract",
     "import_neurox",
     "live_activations",
+    "mean_recovery",
     "open_activations",
     "planted",
+    "planted_benchmark",
+    "recovery",
     "to_torch",
     "to_xarray",
     "verify_activations",

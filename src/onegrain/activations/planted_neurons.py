@@ -19,11 +19,14 @@ __all__ = [
     "require_size",
 ]
 
-KINDS = ("exclusive", "shared", "copy", "weak", "loud", "noise", "constant")
-"""What a planted neuron can be."""
-
-INFORMATIVE = KINDS[:4]
+INFORMATIVE = ("exclusive", "shared", "copy", "weak", "masked", "suppressor", "pair", "variance")
 """The kinds that carry labels."""
+
+KINDS = (*INFORMATIVE, "loud", "noise", "constant", "confounded", "outlier")
+"""What a planted neuron can be; see docs/planted.md."""
+
+DRAWN = ("exclusive", "shared", "copy", "weak", "loud", "noise", "constant")
+"""The kinds that :class:`PlantedNeurons` counts, in the order in which they are drawn."""
 
 NOISE = 0.3
 """Standard deviation of the noise in a neuron that is neither a copy, loud nor constant."""
@@ -114,7 +117,7 @@ def draw_parts(neurons: PlantedNeurons, labels: tuple[str, ...], rng: np.random.
         neurons.exclusive * len(labels), len(groups), sources.size,
         neurons.weak, neurons.loud, neurons.noise, neurons.constant,
     )  # fmt: skip
-    kind = np.repeat(np.array(KINDS), counts)
+    kind = np.repeat(np.array(DRAWN), counts)
     if not kind.size:
         raise ParameterError("no neurons to plant; ask for at least one")
     carries = np.zeros((kind.size, len(labels)), dtype=bool)

@@ -1,0 +1,172 @@
+"""Every ranking method on the planted-neuron benchmark: what it recovers, and what it is blind to.
+
+``--markdown`` prints the tables of docs/benchmarks.md before the JSON line; ``--csv FILE`` writes every mean.
+"""
+
+# peers:
+# what: average precision of every ranking method on planted neurons of version 1, means over 10 seeds
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+import onegrain as og
+from onegrain.activations.planting import LAYER
+from onegrain.errors import OnegrainError
+from onegrain.rankings import METHODS
+
+VERSION = "1"
+SEEDS = int(os.environ.get("ONEGRAIN_BENCH_SEEDS", "10"))
+"""Fewer for a quick look."""
+OUT = {"svcca": "ranks directions, not neurons", "integrated-gradients": "needs a running model"}
+BASELINES = ("mean", "std", "random")
+GRID = {"evaluate": False, "lambda1": (0.0, 1e-3, 1e-2), "lambda2": (0.0, 1e-3, 1e-2)}
+"""LCA's order is the same without the evaluation, and nearly so on nine pairs, in a fifth of the time of 25."""
+PARAMETERS = {"lca": GRID}
+"""All else is at its default."""
+VARIANTS = {
+    "lca, standardize": ("lca", {**GRID, "standardize": True}, ("scales", "offsets", "mixed")),
+    "probeless, standardize": ("probeless", {"standardize": True}, ("scales", "offsets", "mixed")),
+}
+"""Also these, where not all neurons have deviation 1 and mean 0 anyway."""
+HALVES = (9, 8)
+"""Scenarios in each of the two tables."""
+
+
+def names() -> list[str]:
+    """The methods, the baselines last."""
+    there = [name for name in METHODS if name not in OUT]
+    return [*(name for name in there if name not in BASELINES), *VARIANTS, *BASELINES]
+
+
+def asked(name: str, scenario: str) -> tuple[str, dict] | None:
+    """The method and parameters that a row of the tables stands for, or None where it is left out."""
+    if name not in VARIANTS:
+        return name, PARAMETERS.get(name, {})
+    method, parameters, scenarios = VARIANTS[name]
+    return (method, parameters) if scenario in scenarios else None
+
+
+def run(job: tuple[str, int]) -> tuple[pd.DataFrame, Counter, list[str]]:
+    """One scenario and seed: the scores of every method, its seconds, and what failed."""
+    torch.set_num_threads(1)
+    spent: Counter = Counter()
+    failed: list[str] = []
+
+    def rankings(case: og.PlantedCase) -> dict[str, og.Ranking]:
+        found = {}
+        for name in names():
+            this = asked(name, case.scenario.name)
+            if this is None:
+                continue
+            start = time.perf_counter()
+            try:
+                found[name] = ranking(this, case)
+            except OnegrainError as error:
+                failed.append(f"{name} on {case.scenario.name}, seed {case.seed}: {error}")
+            spent[name] += time.perf_counter() - start
+        return found
+
+    table = og.planted_benchmark(VERSION).score(rankings, scenarios=[job[0]], seeds=[job[1]])
+    return table, spent, failed
+
+
+def ranking(this: tuple[str, dict], case: og.PlantedCase) -> og.Ranking:
+    """A method's ranking of a case, with all of the case that it takes."""
+    name, parameters = this
+    method, given = METHODS[name], {}
+    if method.needs_label:
+        given["label"] = LAYER
+    if method.needs_others:
+        given["others"] = case.others
+    if method.takes_heldout:
+        given["dev"] = case.dev
+    return og.rank(name, case.activations, seed=case.seed, **given, **parameters)
+
+
+def cell(row: pd.Series | None) -> str:
+    """A mean and half of its interval, such as 0.93 ± 0.02."""
+    if row is None:
+        return ""
+    mean = row["average_precision"]
+    half = max(row["average_precision_high"] - mean, mean - row["average_precision_low"])
+    return f"{mean:.2f}" + (f" ±{half:.2f}".replace("0.", ".") if half >= 0.005 else "")
+
+
+def markdown(means: pd.DataFrame, columns: list[str], key: str, chance: bool = True) -> str:
+    """A table with a row for each ranking and a column for each value of a key."""
+    rows = [f"| | {' | '.join(columns)} |", "| --- " * (len(columns) + 1) + "|"]
+    at = {(row["ranking"], row[key]): row for _, row in means.iterrows()}
+    for name in [name for name in names() if any((name, column) in at for column in columns)]:
+        rows.append(f"| {name} | {' | '.join(cell(at.get((name, column))) for column in columns)} |")
+    if chance:
+        by_chance = means.groupby(key)["chance_average_precision"].mean()
+        rows.append(f"| *chance* | {' | '.join(f'{by_chance[column]:.2f}' for column in columns)} |")
+    return "\n".join(rows)
+
+
+def tables(means: pd.DataFrame, scenarios: list[str]) -> Iterable[str]:
+    """The tables of docs/benchmarks.md."""
+    overall = means[means["scope"] == "all"]
+    for columns in (scenarios[: HALVES[0]], scenarios[HALVES[0] :]):
+        yield markdown(overall, columns, "scenario")
+    mixed = means[(means["scenario"] == "mixed") & (means["scope"] == "kind")]
+    yield markdown(mixed, list(dict.fromkeys(mixed["name"])), "name")
+    rare = means[(means["scenario"] == "rare") & (means["scope"] == "label")]
+    yield markdown(rare, sorted(set(rare["name"])), "name")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--markdown", action="store_true", help="print the tables of docs/benchmarks.md too")
+    parser.add_argument("--csv", type=Path, help="write the means of every method, scenario, kind and label")
+    given = parser.parse_args()
+    scenarios = [one.name for one in og.planted_benchmark(VERSION).scenarios]
+    jobs = [(scenario, seed) for scenario in scenarios[::-1] for seed in range(SEEDS)]
+    start, spent, failed, made = time.perf_counter(), Counter(), [], []
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        for at, (table, seconds, errors) in enumerate(pool.map(run, jobs), 1):
+            made.append(table)
+            spent += seconds
+            failed += errors
+            sys.stderr.write(f"{at}/{len(jobs)} cases, {time.perf_counter() - start:.0f} s\n")
+    means = og.mean_recovery(pd.concat(made, ignore_index=True))
+    overall = means[means["scope"] == "all"]
+    if given.csv:
+        means.drop(columns="seeds").round(3).to_csv(given.csv, index=False)
+    if given.markdown:
+        print("\n\n".join(tables(means, scenarios)))
+    figures = {
+        "version": VERSION,
+        "seeds": SEEDS,
+        "seconds": time.perf_counter() - start,
+        "seconds_by_method": dict(spent),
+        "left_out": OUT,
+        "failed": failed,
+        **{
+            measure: {
+                name: dict(zip(part["scenario"], part[measure].round(4), strict=True))
+                for name, part in overall.groupby("ranking", sort=False)
+            }
+            for measure in ("average_precision", "precision")
+        },
+    }
+    everywhere = overall.groupby("ranking", sort=False).filter(lambda part: len(part) == len(scenarios))
+    ratios = everywhere.groupby("ranking", sort=False)["average_precision"].mean().round(4).to_dict()
+    print(json.dumps({"name": "planted", "ratios": ratios, "figures": figures}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""The planted-neuron benchmark: named scenarios of a version, and the scores of a ranking method on them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.random import RandomState
+
+from onegrain.activations.planted_columns import (
+    Neuron,
+    Words,
+    draw_neurons,
+    draw_values,
+    draw_words,
+    level_and_unit,
+)
+from onegrain.activations.planted_neurons import require_count
+from onegrain.activations.planted_recovery import recovery
+from onegrain.activations.planted_scenarios import LABELS, VERSIONS, Scenario
+from onegrain.activations.planting import LAYER, Planted
+from onegrain.core.activations import Activations
+from onegrain.core.corpus import Corpus, LabelLayer
+from onegrain.core.progress import Progress, silent
+from onegrain.core.provenance import CorpusIdentity, Provenance
+from onegrain.core.ranking import Ranking
+from onegrain.core.space import NeuronSpace
+from onegrain.errors import ParameterError
+
+__all__ = ["PlantedBenchmark", "PlantedCase", "planted_benchmark"]
+
+LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class PlantedCase:
+    """A scenario planted with one seed.
+
+    Attributes:
+        scenario: what it is.
+        seed: of its neurons and words.
+        planted: the activations to rank, and what every neuron does; labels are in the layer ``upos``.
+        dev: held-out words of the same neurons, for a method that makes choices.
+        others: another model on the same words: it has neurons of its own for whatever the first one's follow,
+            in other places, with noise of their own.
+    """
+
+    scenario: Scenario
+    seed: int
+    planted: Planted
+    dev: Activations
+    others: tuple[Activations, ...]
+
+    @property
+    def activations(self) -> Activations:
+        """The activations to rank."""
+        return self.planted.activations
+
+
+Answer = Ranking | Mapping[str, Ranking]
+
+
+@dataclass(frozen=True)
+class PlantedBenchmark:
+    """A version of the benchmark.
+
+    Attributes:
+        version: its name.
+        scenarios: what it asks, in order.
+    """
+
+    version: str
+    scenarios: tuple[Scenario, ...]
+
+    def scenario(self, name: str) -> Scenario:
+        """A scenario by name; ParameterError names those that exist."""
+        for one in self.scenarios:
+            if one.name == name:
+                return one
+        there = ", ".join(one.name for one in self.scenarios)
+        raise ParameterError(f"no scenario {name!r} in version {self.version}; the scenarios are: {there}")
+
+    def plant(self, scenario: str, seed: int = 0) -> PlantedCase:
+        """Plant a scenario; the same seed gives the same bytes.
+
+        Raises:
+            ParameterError: no such scenario, or a seed that is not from 0 to 2^32 - 1.
+        """
+        found = self.scenario(scenario)
+        require_count("seed", seed, 0)
+        if seed > LARGEST_SEED:
+            raise ParameterError(f"seed must be at most {LARGEST_SEED}, got {seed}")
+        return _Planting(self.version, found, int(seed)).case()
+
+    def score(
+        self,
+        rank: Callable[[PlantedCase], Answer],
+        *,
+        seeds: int | Sequence[int] = 10,
+        scenarios: Sequence[str] | None = None,
+        progress: Progress = silent,
+    ) -> pd.DataFrame:
+        """How well rankings recover what is planted, scenario by scenario and seed by seed.
+
+        Args:
+            rank: ranks the neurons of a case: gives a Ranking, or several by name.
+            seeds: how many, from 0, or which.
+            scenarios: some only, by name; None for all.
+            progress: told of cases.
+
+        Returns:
+            The rows of :func:`recovery` with ``ranking`` (its name, else its method), ``scenario`` and ``seed``
+            in front.
+
+        Raises:
+            ParameterError: no such scenario, an impossible seed, or none.
+            MismatchError: a ranking of other neurons.
+        """
+        cases = [
+            (name, seed)
+            for name in ([one.name for one in self.scenarios] if scenarios is None else scenarios)
+            for seed in (range(seeds) if isinstance(seeds, int) else seeds)
+        ]
+        if not cases:
+            raise ParameterError("nothing to score; ask for at least one scenario and one seed")
+        for name in dict.fromkeys(name for name, _ in cases):
+            self.scenario(name)
+        tables: list[pd.DataFrame] = []
+        with progress("cases", len(cases), "cases") as advance:
+            for name, seed in cases:
+                tables += self._scored(self.plant(name, seed), rank)
+                advance(1)
+        return pd.concat(tables, ignore_index=True)
+
+    def _scored(self, case: PlantedCase, rank: Callable[[PlantedCase], Answer]) -> Iterator[pd.DataFrame]:
+        answer = rank(case)
+        named = {answer.method: answer} if isinstance(answer, Ranking) else answer
+        for name, ranking in named.items():
+            table = recovery(case.planted, ranking)
+            for at, (column, value) in enumerate(
+                (("ranking", name), ("scenario", case.scenario.name), ("seed", case.seed))
+            ):
+                table.insert(at, column, value)
+            yield table
+
+
+def planted_benchmark(version: str = "1") -> PlantedBenchmark:
+    """A version of the planted-neuron benchmark; docs/planted.md says what its scenarios are.
+
+    A version's bytes never change.
+
+    Raises:
+        ParameterError: no such version.
+
+    >>> case = planted_benchmark("1").plant("rare", seed=3)
+    >>> case.activations.layer("upos").counts()
+    {'ADJ': 1200, 'DET': 560, 'NOUN': 200, 'VERB': 40}
+    >>> case.planted.indices("exclusive", label="VERB").size, case.activations.n_neurons
+    (3, 80)
+    """
+    if version not in VERSIONS:
+        raise ParameterError(
+            f"no version {version!r} of the planted-neuron benchmark; the versions are: {', '.join(VERSIONS)}"
+        )
+    return PlantedBenchmark(version, VERSIONS[version])
+
+
+class _Planting:
+    """One scenario, one seed: every part draws from a stream of its own."""
+
+    def __init__(self, version: str, scenario: Scenario, seed: int) -> None:
+        self._version, self._scenario, self._seed = version, scenario, seed
+        self._neurons, self._hidden = draw_neurons(scenario, self._stream("neurons"))
+        self._level, self._unit = level_and_unit(
+            self._neurons, self._words("apart"), self._stream("noise", "apart")
+        )
+
+    def case(self) -> PlantedCase:
+        train, dev = self._words("train"), self._words("dev")
+        corpora = {name: self._corpus(words, name) for name, words in (("train", train), ("dev", dev))}
+        order = self._stream("order").permutation(len(self._neurons))
+        other = self._stream("order", "other").permutation(len(self._neurons))
+        activations = self._activations(train, corpora["train"], order, "train")
+        return PlantedCase(
+            self._scenario,
+            self._seed,
+            _planted(activations, self._neurons, order),
+            self._activations(dev, corpora["dev"], order, "dev"),
+            (self._activations(train, corpora["train"], other, "other"),),
+        )
+
+    def _stream(self, *part: str) -> RandomState:
+        name = "/".join((self._version, self._scenario.name, *part))
+        return RandomState([zlib.crc32(name.encode()), self._seed])
+
+    def _words(self, part: str) -> Words:
+        return draw_words(self._scenario, self._hidden, self._stream("words", part))
+
+    def _corpus(self, words: Words, part: str) -> Corpus:
+        names = [f"w{number}" for number in words.types]
+        step = self._scenario.length
+        corpus = Corpus.from_sentences(
+            [names[at : at + step] for at in range(0, len(names), step)],
+            source=f"planted-{self._version}/{self._scenario.name}/{self._seed}/{part}",
+        )
+        topics = tuple(f"t{number}" for number in range(len(LABELS)))
+        labelled = corpus.with_layer(LabelLayer(LAYER, words.codes.astype(np.int32), LABELS))
+        return labelled.with_layer(LabelLayer("topic", words.topics.astype(np.int32), topics))
+
+    def _activations(self, words: Words, corpus: Corpus, order: np.ndarray, part: str) -> Activations:
+        values = draw_values(self._neurons, words, self._level, self._unit, self._stream("noise", part))
+        space = NeuronSpace(("layers.0",), (len(order),))
+        provenance = Provenance(
+            stage="planted",
+            corpus=CorpusIdentity.of(corpus),
+            sites=space.sites,
+            parameters={"benchmark": self._version, "scenario": self._scenario.name, "part": part},
+            seed=self._seed,
+        )
+        return Activations(np.ascontiguousarray(values[:, order]), space, corpus, provenance)
+
+
+def _planted(activations: Activations, neurons: Sequence[Neuron], order: np.ndarray) -> Planted:
+    """The record of neurons that stand in an order."""
+    place = np.empty(len(order) + 1, dtype=np.int64)
+    place[order], place[-1] = np.arange(len(order)), -1
+    carries = np.zeros((len(order), len(LABELS)), dtype=bool)
+    for at, neuron in enumerate(neurons):
+        carries[at, list(neuron.labels)] = neuron.kind != "confounded"
+    kind = np.array([neuron.kind for neuron in neurons])
+    original = np.array([neuron.original for neuron in neurons], dtype=np.int64)
+    made = Planted(activations, kind[order], LABELS, carries[order], original[order])
+    return replace(made, original=place[made.original])
