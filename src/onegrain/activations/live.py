@@ -118,13 +118,20 @@ class LiveArray:
         """(rows, columns) for any slices, or int64 indices; the groups without any of the rows are not read."""
         words, neurons = np.arange(self.shape[0])[rows], np.arange(self.shape[1])[columns]
         made = np.empty((len(words), len(neurons)), dtype=np.float32)
+        self._fill(made, words, neurons)
+        return made
+
+    def read_into(self, out: np.ndarray, rows: slice, columns: slice) -> None:
+        """Fill ``out`` (rows, columns) with the values of two slices."""
+        self._fill(out, np.arange(self.shape[0])[rows], np.arange(self.shape[1])[columns])
+
+    def _fill(self, out: np.ndarray, words: np.ndarray, neurons: np.ndarray) -> None:
         group_of = np.searchsorted(self._starts, words, side="right") - 1
         with self._lock:
             for group in np.unique(group_of).tolist():
                 here = np.flatnonzero(group_of == group)
                 inside = _run(words[here] - self._starts[group])
-                made[_run(here)] = self._values(group)[inside][:, _run(neurons)]
-        return made
+                out[_run(here)] = self._values(group)[inside][:, _run(neurons)]
 
     def _values(self, group: int) -> Float32[np.ndarray, "words neurons"]:
         """What the model gives at the words of a group; good until another is asked for."""

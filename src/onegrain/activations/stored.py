@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
+from zarr.core.buffer import default_buffer_prototype
 
 from onegrain.activations.folder import Folder
 from onegrain.core.space import NeuronSpace
@@ -60,6 +61,11 @@ class StoredArray:
     def take(self, rows: Any, columns: Any) -> np.ndarray:
         """(rows, columns) for any slices, or increasing int64 indices; only the chunks they touch are read."""
         return self._checked(self._array.oindex.__getitem__, rows, columns)
+
+    def read_into(self, out: np.ndarray, rows: slice, columns: slice) -> None:
+        """Fill ``out`` (rows, columns), of a dtype that holds the values, with those of two slices."""
+        target = default_buffer_prototype().nd_buffer.from_numpy_array(out)
+        self._checked(lambda key: self._array.get_basic_selection(key, out=target), rows, columns)
 
     def shards(self) -> Iterator[slice]:
         """The words of every shard."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -18,6 +18,14 @@ from onegrain.errors import LabelError, MismatchError, ParameterError, RecordErr
 __all__ = ["Activations"]
 
 BLOCK_BYTES = 64 * 2**20
+
+
+@runtime_checkable
+class _Reads(Protocol):
+    """An array that is read into memory of the reader's."""
+
+    def read_into(self, out: np.ndarray, rows: slice, columns: slice) -> None:
+        """Fill ``out`` with the values of some rows and columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,20 +86,44 @@ class Activations:
         return self.corpus.layer(name)
 
     def values(
-        self, start: int = 0, stop: int | None = None, neurons: slice = slice(None)
+        self,
+        start: int = 0,
+        stop: int | None = None,
+        neurons: slice = slice(None),
+        *,
+        buffer: Float32[np.ndarray, " size"] | None = None,
     ) -> Float32[np.ndarray, "words neurons"]:
-        """Activations of the words ``start:stop`` and of a range of neurons (all by default), float32."""
-        rows = slice(start, self.n_words if stop is None else stop)
+        """Activations of the words ``start:stop`` and of a range of neurons (all by default), float32.
+
+        Args:
+            start: the first word.
+            stop: the word behind the last.
+            neurons: a range of flat indices of this view.
+            buffer: memory for at least so many values. What does not lie in memory as it is asked for is read
+                into it, and is good until the buffer is used again; by default new memory is taken.
+
+        Raises:
+            ParameterError: the buffer is too small.
+        """
+        rows = slice(*slice(start, stop).indices(self.n_words)[:2])
         first, end, _ = neurons.indices(self.n_neurons)
-        if self.columns is None:
-            return np.ascontiguousarray(self.array[rows, first:end], dtype=np.float32)
-        columns = self.columns[first:end]
-        made = np.empty((len(range(*rows.indices(self.n_words))), len(columns)), dtype=np.float32)
+        runs = [(first, end)] if self.columns is None else _runs(self.columns[first:end])
+        if len(runs) == 1 and not isinstance(self.array, _Reads):
+            there = np.asarray(self.array[rows, slice(*runs[0])])
+            if there.dtype == np.float32 and there.flags.c_contiguous:
+                return there
+        out = _shaped(buffer, max(0, rows.stop - rows.start), max(0, end - first))
         at = 0
-        for first, end in _runs(columns):
-            made[:, at : at + end - first] = self.array[rows, first:end]
-            at += end - first
-        return made
+        for left, right in runs:
+            self._read(out[:, at : at + right - left], rows, slice(left, right))
+            at += right - left
+        return out
+
+    def _read(self, out: np.ndarray, rows: slice, columns: slice) -> None:
+        if isinstance(self.array, _Reads):
+            self.array.read_into(out, rows, columns)
+        else:
+            out[...] = self.array[rows, columns]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self.values(), dtype=dtype)
@@ -195,6 +227,18 @@ class Activations:
         if self.path is not None:
             return str(self.path)
         return self.provenance.model.id if self.provenance.model else "activations in memory"
+
+
+def _shaped(buffer: np.ndarray | None, words: int, neurons: int) -> np.ndarray:
+    """The first part of a buffer, or new memory, as (words, neurons)."""
+    if buffer is None:
+        return np.empty((words, neurons), dtype=np.float32)
+    if buffer.size < words * neurons:
+        raise ParameterError(
+            f"a buffer of {buffer.size} values for {words} words of {neurons} neurons; give one of "
+            f"{words * neurons} or more"
+        )
+    return buffer[: words * neurons].reshape(words, neurons)
 
 
 def _runs(columns: np.ndarray) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
@@ -13,8 +14,9 @@ import torch
 from onegrain.core.activations import Activations
 from onegrain.errors import ParameterError
 from onegrain.rankings import blocks as module
-from onegrain.rankings.crossmodel.moments import Moments, Product, moments_of
+from onegrain.rankings.crossmodel.moments import Moments, Product
 from onegrain.rankings.crossmodel.partners import correlations
+from onegrain.rankings.crossmodel.summing import Summing
 from planted import labelled_corpus
 
 CORPUS = labelled_corpus(150)
@@ -40,6 +42,17 @@ def pair(seed: int = 0) -> tuple[Activations, Activations]:
     other[:, 5] += np.linspace(0.0, 300.0, WORDS)
     own[:, 6] = 7.25
     return activations(own.astype(np.float32)), activations(other.astype(np.float32))
+
+
+def moments_of(
+    models: Sequence[Activations],
+    products: Sequence[Product],
+    words: tuple[int, int],
+    among: np.ndarray,
+    **options,
+) -> Moments:
+    """The sums over one shard."""
+    return Summing(models, products, among, **options).over(words)
 
 
 def product(own: Activations, other: Activations) -> list[Product]:
@@ -80,8 +93,8 @@ def test_equals_numpy_in_float64(monkeypatch, dtype, rows):
 
 
 def shards(models: tuple[Activations, ...], edges: list[int]) -> list[Moments]:
-    among = everywhere(models)
-    return [moments_of(models, product(*models), words, among) for words in pairwise(edges)]
+    summing = Summing(models, product(*models), everywhere(models))
+    return [summing.over(words) for words in pairwise(edges)]
 
 
 def merged(parts: list[Moments]) -> Moments:

@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from onegrain.core.activations import Activations
-from onegrain.rankings.blocks import read_blocks
+__all__ = ["Moments", "Product", "Side", "spans_of", "within"]
 
-__all__ = ["Moments", "Product", "Side", "moments_of", "spans_of", "within"]
+MERGE_BYTES = 2**20
+"""Of what is merged at once: where types differ, a copy is made of it."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,10 @@ class Moments:
                     (product.right, product.right_neurons),
                 )
             )
-            own.add_(theirs).addr_(left, right, alpha=weight)
+            step = max(1, MERGE_BYTES // (8 * max(1, len(right))))
+            for at in range(0, len(left), step):
+                rows = slice(at, at + step)
+                own[rows].add_(theirs[rows]).addr_(left[rows], right, alpha=weight)
         for side, more, d in zip(self.sides, other.sides, apart, strict=True):
             side.mean = side.mean + d * (other.words / total)
             side.squares = side.squares + more.squares + weight * d**2
@@ -130,56 +133,6 @@ class Moments:
 def within(neurons: slice, span: slice) -> slice:
     """Where neurons are among those of a span that holds them."""
     return slice(neurons.start - span.start, neurons.stop - span.start)
-
-
-def moments_of(
-    models: Sequence[Activations],
-    products: Sequence[Product],
-    words: tuple[int, int],
-    among: np.ndarray,
-    *,
-    dtype: torch.dtype = torch.float32,
-    device: torch.device | None = None,
-) -> Moments:
-    """The sums over a shard of words.
-
-    Args:
-        models: the activations, all on the same words.
-        products: which matrices; a model in none of them is not read, and has an empty side.
-        words: the shard, ``start:stop``.
-        among: bool (words,), the words that count.
-        dtype: float32 or float64, of the products inside the shard.
-        device: where they are made; by default the CPU.
-
-    Raises:
-        ParameterError: an activation is not finite.
-    """
-    place = device or torch.device("cpu")
-    spans = spans_of(len(models), products)
-    sums = [torch.zeros(product.shape, dtype=dtype, device=place) for product in products]
-    centres = [_Centre(span, dtype, place) for span in spans]
-    counts: list[int] = []
-    for rows, blocks in read_blocks(models, spans, words, among):
-        counts.append(len(rows))
-        centred: list[Tensor | None] = []
-        for one, centre, block in zip(models, centres, blocks, strict=True):
-            values = None if block is None else centre.centred(block)
-            if values is not None and not bool(torch.isfinite(centre.means[-1]).all()):
-                one.require_finite(one.values(int(rows[0]), int(rows[-1]) + 1), int(rows[0]), among)
-            centred.append(values)
-        for product, total in zip(products, sums, strict=True):
-            left = _columns(centred[product.left], product.left_neurons, spans[product.left])
-            right = _columns(centred[product.right], product.right_neurons, spans[product.right])
-            total.addmm_(left.T, right)
-    sizes = torch.tensor(counts, dtype=torch.float64, device=place)
-    sides = [centre.side(sizes) for centre in centres]
-    if counts:
-        apart = [centre.apart(sizes) for centre in centres]
-        for product, total in zip(products, sums, strict=True):
-            left = _columns(apart[product.left], product.left_neurons, spans[product.left])
-            right = _columns(apart[product.right], product.right_neurons, spans[product.right])
-            total.addmm_(left.T.to(dtype), right.to(dtype))
-    return Moments(sum(counts), sides, list(zip(products, sums, strict=True)))
 
 
 def spans_of(models: int, products: Sequence[Product]) -> list[slice]:
@@ -193,60 +146,3 @@ def _span(number: int, products: Sequence[Product]) -> slice:
     if not asked:
         return slice(0, 0)
     return slice(min(one.start for one in asked), max(one.stop for one in asked))
-
-
-class _Centre:
-    """Centres the blocks of one model in a shard, and knows what they were centred at.
-
-    Deviations are taken from the means of the first block, as float32 has them, and then from the mean of what
-    is left: the first difference is exact where a mean is large beside the deviation.
-    """
-
-    def __init__(self, span: slice, dtype: torch.dtype, device: torch.device) -> None:
-        self._span = span
-        self._dtype = dtype
-        self._device = device
-        self._near = self._first = torch.zeros(span.stop - span.start, dtype=dtype, device=device)
-        self._still = torch.arange(span.stop - span.start, device=device)
-        self._values = self._squares = torch.empty(0, span.stop - span.start, dtype=dtype, device=device)
-        self._inside = torch.zeros(span.stop - span.start, dtype=torch.float64, device=device)
-        self.means: list[Tensor] = []
-
-    def centred(self, given: Tensor) -> Tensor:
-        """The deviations of a block (words, neurons) from its means, good until the next is asked for."""
-        block = given.to(device=self._device, dtype=self._dtype)
-        if not self.means:
-            self._near, self._first = block.mean(dim=0), block[0].clone()
-        if len(self._values) < len(block):
-            self._values, self._squares = torch.empty_like(block), torch.empty_like(block)
-        values, squares = self._values[: len(block)], self._squares[: len(block)]
-        torch.sub(block, self._near, out=values)
-        left = values.mean(dim=0)
-        values -= left
-        torch.mul(values, values, out=squares)
-        self._inside += squares.sum(dim=0)
-        self.means.append(self._near.double() + left.double())
-        if len(self._still):
-            self._still = self._still[(block[:, self._still] == self._first[self._still]).all(dim=0)]
-        return values
-
-    def apart(self, sizes: Tensor) -> Tensor:
-        """float64 (blocks, neurons): the blocks' means from that of all, times the roots of their sizes."""
-        stacked = torch.stack(self.means) if self.means else torch.zeros(len(sizes), 0, dtype=torch.float64)
-        return (stacked - sizes @ stacked / sizes.sum()) * sizes.sqrt()[:, None]
-
-    def side(self, sizes: Tensor) -> Side:
-        """What is known of the neurons after all blocks, of so many words each."""
-        mean, inside = torch.zeros_like(self._inside), self._inside
-        if self.means:
-            mean = sizes @ torch.stack(self.means) / sizes.sum()
-            inside = inside + self.apart(sizes).square().sum(dim=0)
-        constant = torch.zeros(len(mean), dtype=torch.bool, device=self._device)
-        constant[self._still] = True
-        held = (mean, inside, constant, self._first)
-        return Side(self._span, *(one.cpu().numpy() for one in held))
-
-
-def _columns(values: Tensor | None, neurons: slice, span: slice) -> Tensor:
-    assert values is not None, "a product of a model that was not read"
-    return values[:, within(neurons, span)]

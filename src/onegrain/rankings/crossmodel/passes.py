@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import psutil
@@ -16,7 +15,8 @@ from onegrain.core.progress import Progress, silent
 from onegrain.engines import Engine, LocalEngine, Work
 from onegrain.errors import ParameterError
 from onegrain.rankings.blocks import BLOCK_ROWS
-from onegrain.rankings.crossmodel.moments import Moments, Product, moments_of
+from onegrain.rankings.crossmodel.moments import Moments, Product
+from onegrain.rankings.crossmodel.summing import Summing
 from onegrain.rankings.memory import open_device, say_size
 from onegrain.rankings.request import Request
 
@@ -51,25 +51,30 @@ def require_words(models: Sequence[Activations], least: int, why: str) -> np.nda
 
 
 @dataclass(frozen=True, eq=False)
-class _Shard:
-    """What a worker does with a shard ``start:stop``; it pickles as far as the models do."""
+class _Start:
+    """What a process needs to sum shards ``start:stop``; called there, it gives the work.
+
+    It pickles as far as the models do.
+    """
 
     models: tuple[Activations, ...]
     products: tuple[Product, ...]
     among: np.ndarray
     dtype: torch.dtype
     device: torch.device
+    threads: int
 
-    def __call__(self, words: tuple[int, int], advance: Callable[[int], None]) -> Moments:
-        made = moments_of(self.models, self.products, words, self.among, dtype=self.dtype, device=self.device)
-        advance(words[1] - words[0])
-        return made
+    def __call__(self) -> Work:
+        """Sum with as many threads as here, by which sums round."""
+        torch.set_num_threads(self.threads)
+        summing = Summing(self.models, self.products, self.among, dtype=self.dtype, device=self.device)
 
+        def work(words: tuple[int, int], advance: Callable[[int], None]) -> Moments:
+            made = summing.over(words)
+            advance(words[1] - words[0])
+            return made
 
-def _begin(work: _Shard, threads: int) -> Work:
-    """The work in a process of its own: with as many threads as here, by which sums round."""
-    torch.set_num_threads(threads)
-    return work
+        return work
 
 
 class Passes:
@@ -141,15 +146,17 @@ class Passes:
         """
         n_words = self.models[0].n_words
         shards = [(at, min(at + SHARD_ROWS, n_words)) for at in range(0, n_words, SHARD_ROWS)]
-        work = _Shard(self.models, tuple(products), self.among, dtype, self.device)
+        threads = torch.get_num_threads()
+        start = _Start(self.models, tuple(products), self.among, dtype, self.device, threads)
         found: Moments | None = None
         with self._progress(what, n_words, "words") as advance:
-            for shard in self._engine.stream(partial(_begin, work, torch.get_num_threads()), shards, advance):
-                if found is not None:
+            for shard in self._engine.stream(start, shards, advance):
+                if found is None:
+                    found = shard
+                    found.widen()  # before there is a second beside it
+                else:
                     found.merge(shard)
-                    continue
-                found = shard
-                found.widen()  # before there is a second beside it
+                del shard  # before the next is made
         assert found is not None, "there are no words"
         return found
 

@@ -43,7 +43,7 @@ class Cells:
     def of(cls, words: CountedWords, neurons: slice) -> Cells:
         """The cells of a range of neurons, from a sample of the words that count."""
         sample = _sample(words.among)
-        blocks = [block for _, block in words.blocks("scales", neurons, sample)]
+        blocks = [block.copy() for _, block in words.blocks("scales", neurons, sample)]
         values = np.concatenate(blocks).T.copy()
         values.sort(axis=1)
         low, middle, high = (

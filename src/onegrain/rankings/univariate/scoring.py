@@ -168,7 +168,7 @@ def _sorted(words: CountedWords, counts: Counts, method: Counting, request: Requ
     with ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="onegrain-scores") as pool:
         for start in range(counts.neurons.start, counts.neurons.stop, step):
             here = slice(start, min(start + step, counts.neurons.stop))
-            columns = np.concatenate([block.T for _, block in words.blocks("sort", here)], axis=1)
+            columns = np.concatenate([block.T.copy() for _, block in words.blocks("sort", here)], axis=1)
             parts += pool.map(lambda one: score(Sorted.of(one, codes, counts.words), request.options), columns)
     return _joined(parts)
 

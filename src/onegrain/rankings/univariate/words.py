@@ -55,6 +55,8 @@ class CountedWords:
     ) -> Iterator[tuple[Int64[np.ndarray, " rows"], Float32[np.ndarray, "rows neurons"]]]:
         """One pass: which words (their rows), and what a range of neurons (by default all) did at them.
 
+        A block is good until the next is asked for.
+
         Args:
             what: the pass, for progress.
             neurons: a range of flat indices.
