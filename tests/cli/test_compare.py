@@ -110,6 +110,7 @@ def test_misuse_is_one_clear_line(run: Run, place: Path, house: Path, tmp_path: 
         ((*rankings, "--test", test, "--probe", "elastic-net"), "--test, --probe: give --train too"),
         ((*rankings, "--steps", 3), "--steps: give --model too"),
         ((*rankings, "--seed", 3), "--seed: give --train or --model too"),
+        ((*rankings, "--level", 0.9), "--level: give --train, --model or --curve too"),
         ((*rankings, "--model", house / "nlm"), "give it with --data"),
         ((first,), "at least two rankings"),
         ((*rankings, "--train", test, "--test", train), "was made from the tested words"),

@@ -142,7 +142,7 @@ def run(
     from onegrain.cli.pairs import parameters_from
 
     _require_options(context, [name for name in context.params if name not in OF_MODELS], "rankings")
-    _require_together(context, train, model, data)
+    _require_together(context, train, model, data, curves)
     kept: dict[str, Any] = {"standardize": standardize, "random_orders": random_orders, "max_words": max_words}
     if counts is not None:
         kept["counts"] = counts_from(counts)
@@ -213,7 +213,9 @@ def _require_two(stores: list[str]) -> None:
         raise ParameterError(f"two stores are compared with each other, got {len(stores)}")
 
 
-def _require_together(context: typer.Context, train: str | None, model: str | None, data: Any) -> None:
+def _require_together(
+    context: typer.Context, train: str | None, model: str | None, data: Any, curves: Any
+) -> None:
     """Raise ParameterError for options that do nothing without another one."""
     from onegrain.errors import ParameterError
 
@@ -222,6 +224,7 @@ def _require_together(context: typer.Context, train: str | None, model: str | No
         (train is not None, OF_TRAIN, "--train"),
         (model is not None, OF_MODEL, "--model"),
         (train is not None or model is not None, both, "--train or --model"),
+        (train is not None or model is not None or curves, ("level",), "--train, --model or --curve"),
     ):
         told = [] if there else _given(context, names)
         if told:

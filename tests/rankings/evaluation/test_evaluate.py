@@ -334,6 +334,7 @@ def test_a_ranking_that_was_given_the_tested_words_beside_is_named(
         ({"counts": 0}, "counts must be a whole number from 1"),
         ({"shares": (0.0, 0.5)}, "shares must be above 0"),
         ({"shares": ()}, "shares and counts are empty"),
+        ({"shares": (0.5,), "counts": (3,)}, "counts or shares, not both"),
         ({"kinds": "guessing"}, "kinds must be some of masking, retraining"),
         ({"keep": "middle"}, "keep must be some of top, bottom, random"),
         ({"random_orders": 0}, "random_orders"),

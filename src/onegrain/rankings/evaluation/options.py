@@ -16,6 +16,7 @@ from onegrain.rankings.lca.search import count_of
 __all__ = ["ElasticNetOptions", "EvaluationOptions"]
 
 TINY = float(np.finfo(float).tiny)
+SHARES = (0.01, 0.02, 0.05, 0.10, 0.20, 0.50, 1.0)
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class EvaluationOptions:
     """What is measured; a tuple may be given as any sequence, or as one value.
 
     Attributes:
-        counts: how many neurons are kept, in place of ``shares``.
-        shares: shares of the neurons that are kept, above 0 and at most 1; each is at least one neuron.
+        counts: how many neurons are kept.
+        shares: instead, shares of the neurons that are kept, above 0 and at most 1; each is at least one
+            neuron. By default 1, 2, 5, 10, 20, 50 and 100 %.
         kinds: ``masking``, ``retraining`` or both.
         keep: ``top``, ``bottom`` and ``random`` neurons, or some of these.
         random_orders: how many random orders, which all rankings share.
@@ -38,7 +40,7 @@ class EvaluationOptions:
     """
 
     counts: tuple[int, ...] | None = None
-    shares: tuple[float, ...] = (0.01, 0.02, 0.05, 0.10, 0.20, 0.50, 1.0)
+    shares: tuple[float, ...] | None = None
     kinds: tuple[str, ...] = KINDS
     keep: tuple[str, ...] = KEPT
     random_orders: int = 5
@@ -51,8 +53,11 @@ class EvaluationOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "kinds", _some_of("kinds", self.kinds, KINDS))
         object.__setattr__(self, "keep", _some_of("keep", self.keep, KEPT))
-        object.__setattr__(self, "shares", numbers_of("shares", self.shares))
-        require_range("shares", self.shares, "above 0 and at most 1", TINY, 1.0)
+        if self.counts is not None and self.shares is not None:
+            raise ParameterError("give counts or shares, not both: numbers of neurons, or parts of all")
+        shares = SHARES if self.shares is None else numbers_of("shares", self.shares)
+        require_range("shares", shares, "above 0 and at most 1", TINY, 1.0)
+        object.__setattr__(self, "shares", shares if self.counts is None else None)
         require_range("test_share", (self.test_share,), "above 0 and below 1", TINY, 1.0 - 1e-9)
         if self.counts is not None:
             object.__setattr__(self, "counts", tuple(_listed(self.counts)))
@@ -71,7 +76,7 @@ class EvaluationOptions:
             ParameterError: a count outside 1..neurons.
         """
         if self.counts is None:
-            return sorted({count_of(share, neurons) for share in self.shares})
+            return sorted({count_of(share, neurons) for share in self.shares or ()})
         found = sorted({int(count) for count in self.counts})
         if not found or found[-1] > neurons:
             raise ParameterError(f"counts must lie in 1..{neurons}, got {list(self.counts)}")
