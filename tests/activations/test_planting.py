@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 import onegrain as og
 from onegrain.activations.planted_neurons import INFORMATIVE, KINDS, NOISE
 from onegrain.errors import LabelError, MismatchError, ParameterError
+from onegrain.rankings import registry
 
 MANY = og.PlantedNeurons(
     exclusive=2, shared=(("a", "c"), ("b", "c", "d")), copied=("a", "b"), copies=3, weak=6, loud=3, constant=4
@@ -171,7 +172,18 @@ def test_refuses_impossible_neurons_kinds_and_rankings() -> None:
         og.planted(5, neurons=og.PlantedNeurons(noise=19)).auc(ranking)
 
 
-def test_the_example_of_the_document_runs() -> None:
+def test_the_examples_of_the_document_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "METHODS", registry._Methods())
     document = Path(__file__).parents[2] / "docs" / "planted.md"
     failed, attempted = doctest.testfile(str(document), module_relative=False)
-    assert (failed, attempted) == (0, 5)
+    assert (failed, attempted) == (0, 19)
+
+
+def test_the_document_names_every_scenario_and_the_bounds_of_their_sizes() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "planted.md").read_text()
+    benchmark = og.planted_benchmark("1")
+    for scenario in benchmark.scenarios:
+        assert f"`{scenario.name}`" in document
+    sizes = [benchmark.plant(scenario.name).activations.n_neurons for scenario in benchmark.scenarios]
+    assert f"{min(sizes)} to {max(sizes)} neurons" in document
+    assert f"{len(sizes)} questions, its scenarios" in document
