@@ -305,3 +305,23 @@ def test_neurons_of_very_different_scales_are_no_harder() -> None:
     plain = solve(data, free, EXACT)
     found = solve(ProbeData(stretched, data.codes, data.n_labels), free, EXACT)
     assert found.objective == pytest.approx(plain.objective, rel=1e-6)
+
+
+def test_a_start_that_diverged_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the stochastic phase can leave of a label of a few words: no Newton step leads back from there."""
+    from onegrain.rankings.lca import solver
+
+    data = problem(5, words=300, neurons=20, labels=4)
+    monkeypatch.setattr(solver, "is_large", lambda data: True)
+    options = SolverOptions(tolerance=1e-6)
+    expected = solve(data, Penalties.of((0.0, 1e-3)), options)
+
+    def diverged(words: Rounded, penalties: Penalties, schedule: Schedule) -> tuple[torch.Tensor, torch.Tensor]:
+        weights, biases = approach(words, penalties, schedule)
+        biases[:, -1] -= 1e6
+        return 1e3 * weights, biases
+
+    monkeypatch.setattr(solver, "approach", diverged)
+    found = solve(data, Penalties.of((0.0, 1e-3)), options)
+    assert found.converged.all()
+    assert found.objective == pytest.approx(expected.objective, rel=1e-5)

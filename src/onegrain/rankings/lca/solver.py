@@ -112,6 +112,7 @@ def solve(
         rough = words is not None and len(penalties) > 1
         seen = words if words is not None and rough and options.max_steps == 0 else data
         certificates = certify(seen, penalties, weights, look(seen, weights, biases))
+        nothing = float(torch.special.entr(data.label_shares).sum())
         found = []
         for at, (certificate, pair) in enumerate(zip(certificates, penalties.pairs, strict=True)):
             limit = options.max_free_steps if penalties.free[at] else options.max_steps
@@ -122,6 +123,9 @@ def solve(
                     near = approach(words, Penalties.of(pair), _longer(options))
                     begin = near[0][:, 0], near[1][0]
                 probe = refine(data, pair, begin, tolerance=options.tolerance, max_steps=limit)
+                if not probe.certificate.objective <= nothing:
+                    # the stochastic phase diverged, as it can on a label of a few words
+                    probe = refine(data, pair, _nothing(data), tolerance=options.tolerance, max_steps=limit)
             found.append(probe)
             advance(1)
     return gather(data, found, options.tolerance)
@@ -163,9 +167,14 @@ def _first(
         alone = len(penalties) == 1 and options.max_steps > 0
         weights, biases = approach(words, penalties, _longer(options) if alone else options.schedule)
         return weights.to(data.dtype), biases.to(data.dtype)
-    shape = (data.n_neurons, len(penalties), data.n_labels)
-    biases = data.label_shares.log().to(data.dtype).repeat(len(penalties), 1)
-    return data.zeros(*shape, dtype=data.dtype), biases
+    weights, biases = _nothing(data)
+    return weights[:, None].repeat(1, len(penalties), 1), biases.repeat(len(penalties), 1)
+
+
+def _nothing(data: ProbeData) -> tuple[Tensor, Tensor]:
+    """No weights (neurons, labels), and the biases (labels,) that are best then; J is the labels' entropy."""
+    weights = data.zeros(data.n_neurons, data.n_labels, dtype=data.dtype)
+    return weights, data.label_shares.log().to(data.dtype)
 
 
 def gather(data: ProbeData, found: list[Refined], tolerance: float) -> Solution:
