@@ -93,3 +93,16 @@ def test_the_section_stands_on_a_page(rankings, evaluation) -> None:
     rows = area_rows(found)
     assert rows["masking"][0] == rows["masking"][1]
     assert rows["average_overlap"].tolist()[-1] == "–"
+
+
+def test_the_section_warns_of_what_weakens_it(rankings, evaluation) -> None:
+    probe = {**evaluation.details["probe"], "open_fits": 2, "largest_gap": 0.25}
+    details = {**evaluation.details, "probe": probe, "seen": {"best": "was made from them"}}
+    weak = evaluation.__class__(**{**vars(evaluation), "details": details})
+    section = comparison_section(og.compare_rankings(rankings, weak), weak)
+    told = " ".join(section.blocks[0].paragraphs)
+    assert "Beware: best was made from them." in told
+    assert f"Beware: 2 of {probe['fits']} probes were not solved to the tolerance" in told
+    assert "0.25" in told
+    clean = comparison_section(og.compare_rankings(rankings, evaluation), evaluation)
+    assert "Beware" not in " ".join(clean.blocks[0].paragraphs)

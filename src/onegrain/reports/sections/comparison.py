@@ -72,7 +72,7 @@ def comparison_section(
         evaluation: from which it was made, for the figure.
         curves: from which it was made, for the figure.
     """
-    notes = comparison_findings(comparison) + _seen(evaluation)
+    notes = comparison_findings(comparison) + _cautions(evaluation)
     blocks: list[Block] = [Text(tuple(notes))] if notes else []
     blocks.append(Table(area_rows(comparison), _caption(comparison)))
     if evaluation is not None or curves:
@@ -138,6 +138,15 @@ def _area_tables(areas: Areas) -> list[Block]:
     return found
 
 
-def _seen(evaluation: Evaluation | None) -> list[str]:
-    told = evaluation.details["seen"] if evaluation is not None else {}
-    return [f"Beware: {name} {what}." for name, what in told.items()]
+def _cautions(evaluation: Evaluation | None) -> list[str]:
+    """What weakens the evaluation: rankings that know the tested words, probes that were not solved."""
+    if evaluation is None:
+        return []
+    found = [f"Beware: {name} {what}." for name, what in evaluation.details["seen"].items()]
+    probe = evaluation.details["probe"]
+    if probe.get("open_fits"):
+        found.append(
+            f"Beware: {probe['open_fits']} of {probe['fits']} probes were not solved to the tolerance; the "
+            f"largest relative duality gap is {number(probe['largest_gap'], '.2g')}."
+        )
+    return found
