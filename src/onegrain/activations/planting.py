@@ -40,10 +40,12 @@ class Planted:
     Attributes:
         activations: the record; its words carry the label layer ``upos``.
         kind: str (neurons,), one of ``exclusive``, ``shared``, ``copy``, ``weak``, ``loud``, ``noise``,
-            ``constant``.
+            ``constant``; in the benchmark also ``masked``, ``suppressor``, ``pair``, ``variance``,
+            ``confounded``, ``outlier``.
         labels: the labels, sorted.
-        carries: bool (neurons, labels), which labels a neuron carries: a copy those of its original, a weak
-            neuron all of them, noise and constant neurons none.
+        carries: bool (neurons, labels), which labels a neuron carries: a copy those of its original, a
+            suppressor that of its masked neuron, a weak neuron all of them, and whatever is not informative
+            none.
         original: int64 (neurons,), the flat index of the neuron that a copy repeats, -1 for all others.
     """
 
