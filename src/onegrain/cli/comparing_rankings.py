@@ -116,7 +116,7 @@ def _shown(comparison: Comparison) -> pd.DataFrame:
     columns: dict[str, Any] = {"ranking": table["ranking"]}
     for kind in comparison.measured:
         bounds = table[[kind, f"{kind}_low", f"{kind}_high"]].itertuples(index=False)
-        columns[kind] = [_over(".3g" if kind == "ablation" else ".3f", *row) for row in bounds]
+        columns[kind] = [_over("#.3g" if kind == "ablation" else ".3f", *row) for row in bounds]
     for name, heading in (("average_overlap", "overlap"), ("vote_overlap", "vote"), ("spearman", "rho")):
         columns[heading] = ["" if pd.isna(value) else f"{value:.3f}" for value in table[name]]
     return pd.DataFrame(columns)

@@ -91,7 +91,7 @@ def comparison_section(
 
 def _interval(kind: str, value: float, low: float, high: float) -> str:
     """An accuracy to three decimals, a damage to three digits."""
-    form = ".3g" if kind == ABLATION else ".3f"
+    form = "#.3g" if kind == ABLATION else ".3f"
     shown = number(value, form)
     return shown if np.isnan(low) or np.isnan(value) else f"{shown} [{low:{form}}, {high:{form}}]"
 
