@@ -28,15 +28,19 @@ class Blocks:
     Args:
         models: the activations, all on the same words.
         spans: of each the neurons that are read; a model without any is not read.
+
+    Attributes:
+        rows: words of a block, at most.
     """
 
     def __init__(self, models: Sequence[Activations], spans: Sequence[slice]) -> None:
+        self.rows = BLOCK_ROWS
         self._models = tuple(models)
         self._spans = tuple(spans)
         widths = [max(0, span.stop - span.start) for span in spans]
         # for what is computed with and what is read meanwhile; no page is used before something is read into it
-        self._buffers = [[_room(width) for width in widths] for _ in range(2)]
-        self._whole = _room(max(widths))
+        self._buffers = [[self._room(width) for width in widths] for _ in range(2)]
+        self._whole = self._room(max(widths))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="onegrain-blocks")
 
     def __enter__(self) -> Blocks:
@@ -57,11 +61,11 @@ class Blocks:
         One pass at a time; a block is good until the next is asked for.
         """
         start, stop = words
-        starts = [at for at in range(start, stop, BLOCK_ROWS) if among[at : min(at + BLOCK_ROWS, stop)].any()]
+        starts = [at for at in range(start, stop, self.rows) if among[at : min(at + self.rows, stop)].any()]
 
         def read(number: int) -> tuple[np.ndarray, list[Tensor | None]]:
             first = starts[number]
-            last = min(first + BLOCK_ROWS, stop)
+            last = min(first + self.rows, stop)
             rows, buffers = np.flatnonzero(among[first:last]), self._buffers[number % 2]
             blocks = [
                 self._block(one, span, (first, last), rows, buffer) if span.stop > span.start else None
@@ -75,6 +79,9 @@ class Blocks:
             found = ahead.result()
             ahead = self._thread.submit(read, number) if number < len(starts) else None
             yield found
+
+    def _room(self, width: int) -> np.ndarray:
+        return np.empty(self.rows * width, dtype=np.float32)
 
     def _block(
         self, one: Activations, span: slice, words: tuple[int, int], rows: np.ndarray, buffer: np.ndarray
@@ -95,7 +102,3 @@ def read_blocks(
     """
     with Blocks(models, spans) as blocks:
         yield from blocks.over(words, among)
-
-
-def _room(width: int) -> np.ndarray:
-    return np.empty(BLOCK_ROWS * width, dtype=np.float32)

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from onegrain.core.activations import Activations
-from onegrain.rankings.blocks import BLOCK_ROWS, Blocks
+from onegrain.rankings.blocks import Blocks
 from onegrain.rankings.crossmodel.moments import Moments, Product, Side, spans_of, within
 
 __all__ = ["Summing"]
@@ -80,7 +80,7 @@ class Summing:
             total.addmm_(left.T.to(self._dtype), right.to(self._dtype))
 
     def _empty(self, width: int) -> Tensor:
-        return torch.empty(BLOCK_ROWS * width, dtype=self._dtype, device=self._device)
+        return torch.empty(self._blocks.rows * width, dtype=self._dtype, device=self._device)
 
 
 class _Centre:
