@@ -253,6 +253,11 @@ def test_a_module_that_no_loss_depends_on_has_nothing(named):
     assert not found.absolute.any()
 
 
+def hooks(network: torch.nn.Module) -> list[tuple[int, int]]:
+    """How many hooks each module has."""
+    return [(len(one._forward_hooks), len(one._forward_pre_hooks)) for one in network.modules()]
+
+
 @pytest.mark.parametrize("name", ["gpt2", "nmt"])
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_model_is_left_as_it_was(models, monkeypatch, name, fails):
@@ -267,6 +272,7 @@ def test_the_model_is_left_as_it_was(models, monkeypatch, name, fails):
     modes = [module.training for module in network.modules()]
     asked = [weight.requires_grad for weight in network.parameters()]
     before = {key: weight.clone() for key, weight in network.state_dict().items()}
+    hooked = hooks(network)
     if fails:
         losses, calls = gradients.subword_losses, []
 
@@ -280,16 +286,15 @@ def test_the_model_is_left_as_it_was(models, monkeypatch, name, fails):
         with pytest.raises(RuntimeError, match="in the middle"):
             integrated_gradients(live, StraightPath(2))
     else:
-        with (
-            torch.inference_mode()
-        ):  # dropout is off, whatever the mode was, and gradients are taken all the same
+        # dropout is off, whatever the mode was, and gradients are taken all the same
+        with torch.inference_mode():
             found = integrated_gradients(live, StraightPath(2))
         np.testing.assert_array_equal(found.absolute, expected)
     assert [module.training for module in network.modules()] == modes
     assert [weight.requires_grad for weight in network.parameters()] == asked
     assert all(weight.grad is None for weight in network.parameters())
     assert all(torch.equal(weight, before[key]) for key, weight in network.state_dict().items())
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+    assert hooks(network) == hooked
 
 
 @pytest.mark.parametrize(("name", "site"), [("gpt2", "layers.0.mlp"), ("llama", "layers.1")])
