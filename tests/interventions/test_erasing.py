@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from planted_models import KEY, alternating_corpus, planted_nlm
 from torch import Tensor, nn
 
 from onegrain.core.space import NeuronSpace
@@ -15,6 +14,7 @@ from onegrain.errors import MismatchError, ParameterError
 from onegrain.interventions import erasing
 from onegrain.metrics import Perplexity
 from onegrain.models import LoadedModel, load_model
+from planted_models import KEY, alternating_corpus, planted_nlm
 from tiny import HIDDEN, parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 
 MAKERS = {"nlm": tiny_nlm, "gpt2": tiny_gpt2, "nmt": tiny_nmt, "bert": tiny_bert}
