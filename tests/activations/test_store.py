@@ -154,6 +154,19 @@ def test_a_later_format_is_refused(tmp_path):
 
 
 @pytest.mark.usefixtures("small_shards")
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_every_range_of_words_and_neurons_is_what_zarr_reads(tmp_path, dtype):
+    write(tmp_path / "a.zarr", dtype=dtype, missing=(20, 92))
+    opened, array = open_activations(tmp_path / "a.zarr"), zarr.open_group(tmp_path / "a.zarr")["activations"]
+    rng = np.random.default_rng(0)
+    edges = [0, 1, 7, 8, 15, 16, 17, 40, 92, 93]
+    for start, stop in [(start, stop) for start in edges for stop in edges if start <= stop]:
+        left, right = sorted(rng.integers(0, SPACE.size + 1, 2).tolist())
+        found = opened.values(start, stop, neurons=slice(left, right))
+        np.testing.assert_array_equal(found, array[start:stop, left:right].astype(np.float32))
+
+
+@pytest.mark.usefixtures("small_shards")
 def test_damage_is_refused(tmp_path):
     write(tmp_path / "good.zarr")
 

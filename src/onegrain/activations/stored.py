@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 from zarr.core.buffer import default_buffer_prototype
 
 from onegrain.activations.folder import Folder
+from onegrain.activations.shards import ShardDecoder
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import RecordError, StorageError
 
@@ -49,6 +52,12 @@ class StoredArray:
         self._missing = missing
         self.shape: tuple[int, ...] = tuple(array.shape)
         self.dtype: np.dtype = np.dtype(array.dtype)
+        place = folder.place
+        self._decoder = (
+            ShardDecoder(place / "activations/c", array.shards, array.chunks, self.dtype)
+            if isinstance(place, Path)
+            else None
+        )
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -63,9 +72,19 @@ class StoredArray:
         return self._checked(self._array.oindex.__getitem__, rows, columns)
 
     def read_into(self, out: np.ndarray, rows: slice, columns: slice) -> None:
-        """Fill ``out`` (rows, columns), of a dtype that holds the values, with those of two slices."""
-        target = default_buffer_prototype().nd_buffer.from_numpy_array(out)
-        self._checked(lambda key: self._array.get_basic_selection(key, out=target), rows, columns)
+        """Fill ``out`` (rows, columns), of a dtype that holds the values, with those of two ranges."""
+        self._checked(
+            partial(self._read, out),
+            *(slice(*one.indices(size)[:2]) for one, size in zip((rows, columns), self.shape, strict=True)),
+        )
+
+    def _read(self, out: np.ndarray, key: tuple[slice, slice]) -> np.ndarray:
+        if self._decoder is None:
+            target = default_buffer_prototype().nd_buffer.from_numpy_array(out)
+            self._array.get_basic_selection(key, out=target)
+        else:
+            self._decoder.read_into(out, *key)
+        return out
 
     def shards(self) -> Iterator[slice]:
         """The words of every shard."""
