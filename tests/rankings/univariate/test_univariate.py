@@ -46,8 +46,8 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", 3)
     counts = "onegrain.rankings.univariate.counts"
     monkeypatch.setattr(f"{counts}.TABLE_BYTES", 4 * 4 * 256 * 11)
-    for name, value in (("STRIPE", 5), ("STRIP", 2), ("ROWS", 2), ("WAITING_BYTES", 11 * 70)):
-        monkeypatch.setattr(f"{counts}.{name}", value)
+    for name, value in (("counts.STRIPE", 5), ("counts.WAITING_BYTES", 11 * 70), ("stripes.STRIP", 2)):
+        monkeypatch.setattr(f"onegrain.rankings.univariate.{name}", value)
     monkeypatch.setattr("onegrain.rankings.univariate.scoring.STRIP", 3)
     monkeypatch.setattr("onegrain.rankings.univariate.scoring.SORTED_BYTES", 4 * 800 * 5)
 

@@ -22,8 +22,8 @@ CELLS = 256
 RUNS, RUN_WORDS, EVERY = 4, 2048, 4
 """The sample: every fourth word of so many runs of words, spread evenly."""
 OUTER = (0.05, 0.95)
-WIDEST = np.float32(1e6)
-"""|z| beyond which values share the outer cells."""
+FURTHEST = np.float32(1e38)
+"""Values as far from the middle share the outer cells; a unit is no larger, so that their sum is finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,20 +52,36 @@ class Cells:
         unit = 2.0 * (high.astype(np.float64) - low) / 3.2897
         unit = np.where(unit > 0.0, unit, 2.0 * values.std(axis=1, dtype=np.float64))
         unit = np.where(unit > 0.0, unit, np.abs(middle))
-        return cls(middle, np.where(unit > 0.0, unit, 1.0).astype(np.float32))
+        return cls(middle, np.minimum(np.where(unit > 0.0, unit, 1.0), FURTHEST).astype(np.float32))
+
+    def part(self, neurons: slice) -> Cells:
+        """Those of a range of the neurons."""
+        return Cells(self.middle[neurons], self.unit[neurons])
 
     def of_values(self, block: Float32[np.ndarray, "words neurons"]) -> UInt8[np.ndarray, "words neurons"]:
         """The cell of each value."""
-        with np.errstate(over="ignore"):
-            z = block - self.middle
-            z /= self.unit
-        np.clip(z, -WIDEST, WIDEST, out=z)
-        size = np.abs(z)
-        size += np.float32(1.0)
-        z /= size
-        z *= np.float32(CELLS / 2 - 0.5)
-        z += np.float32(CELLS / 2)
-        return z.astype(np.uint8)
+        found = np.empty(block.shape, dtype=np.uint8)
+        self.lay(block.copy(), np.empty_like(block), found)
+        return found
+
+    def lay(self, values: np.ndarray, size: np.ndarray, out: UInt8[np.ndarray, "words neurons"]) -> None:
+        """Put the cell of each value into ``out``; the other two, float32 of its shape, are written to.
+
+        With d = x - m, the squeezed z is d / (s + |d|).
+        """
+        try:
+            with np.errstate(over="raise"):
+                values -= self.middle
+                np.abs(values, out=size)
+                size += self.unit
+        except FloatingPointError:  # some are further apart than float32 reaches
+            np.clip(values, -FURTHEST, FURTHEST, out=values)
+            np.abs(values, out=size)
+            size += self.unit
+        values /= size
+        values *= np.float32(CELLS / 2 - 0.5)
+        values += np.float32(CELLS / 2)
+        np.copyto(out, values, casting="unsafe")
 
     def values(self) -> Float64[np.ndarray, "neurons cells"]:
         """The value in the middle of each cell."""

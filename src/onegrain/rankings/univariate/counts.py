@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import partial
+from itertools import accumulate, pairwise
+from queue import SimpleQueue
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int32, Int64, UInt8
+from jaxtyping import Bool, Float32, Int32, Int64
 
+from onegrain.rankings import blocks
 from onegrain.rankings.univariate.cells import CELLS, Cells
 from onegrain.rankings.univariate.spread import Spread
+from onegrain.rankings.univariate.stripes import Grouped, Histogram, Scratch, Stripe
 from onegrain.rankings.univariate.words import CountedWords
 
 __all__ = ["Counts", "Needs", "count"]
@@ -25,12 +30,8 @@ TABLE_BYTES = 2**29
 """Of the histograms that are held at once; more neurons are taken in turns, each a pass over the words."""
 WAITING_BYTES = 2**26
 """Of the cells (uint8) that wait to be counted together."""
-STRIPE = 512
-"""Neurons that a thread measures at once: their words of a label stay in its cache."""
-ROWS = 32
-"""Words whose extremes or cells a thread finds at once: so do they."""
-STRIP = 16
-"""Neurons that are counted at once: so does their histogram."""
+STRIPE = 256
+"""Neurons that a thread takes at once, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,45 +95,49 @@ def count(words: CountedWords, needs: Collection[Needs] = ()) -> Iterator[Counts
 
 
 class _Counting:
-    """One pass for some neurons: stripes of neurons are measured by threads side by side."""
+    """One pass for some neurons: threads take stripes of neurons side by side."""
 
     def __init__(
         self, words: CountedWords, neurons: slice, needs: Collection[Needs], cells: Cells | None
     ) -> None:
         size, n_labels = neurons.stop - neurons.start, len(words.labels)
-        self._words, self._neurons, self._needs, self._cells = words, neurons, needs, cells
-        self._stripes = [slice(at, min(at + STRIPE, size)) for at in range(0, size, STRIPE)]
-        self._spreads = [[Spread.none(one.stop - one.start)] * n_labels for one in self._stripes]
+        self._words, self._neurons = words, neurons
         self._positive = np.zeros((n_labels, size), dtype=np.int64) if "positive" in needs else None
         self._least = np.full(size, np.inf, dtype=np.float32)
         self._greatest = np.full(size, -np.inf, dtype=np.float32)
+        self._cells = cells
         self._histogram = None if cells is None else np.zeros((size, n_labels, CELLS), dtype=np.int32)
-        room = max(1, WAITING_BYTES // size) if cells is not None else 0
-        self._waiting: UInt8[np.ndarray, "words neurons"] = np.empty((room, size), dtype=np.uint8)
-        self._codes = np.empty(room, dtype=np.int32)
-        self._held = 0
+        rows = min(blocks.BLOCK_ROWS, words.activations.n_words)
+        room = 0 if cells is None else min(max(rows, WAITING_BYTES // size), words.activations.n_words)
+        self._threads = torch.get_num_threads()
+        self._free: SimpleQueue[Scratch] = SimpleQueue()
+        for _ in range(self._threads):
+            self._free.put(Scratch.of(rows, min(STRIPE, size), room))
+        self._stripes = [
+            Stripe(
+                at,
+                n_labels,
+                extremes=(self._least[at], self._greatest[at]) if "range" in needs else None,
+                positive=None if self._positive is None else self._positive[:, at],
+                histogram=None
+                if cells is None or self._histogram is None
+                else Histogram(cells.part(at), self._histogram[at], room),
+            )
+            for at in _stripes(size, self._threads)
+        ]
 
     def run(self) -> Counts:
-        with ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="onegrain-counts") as pool:
-            for rows, block in self._words.blocks("counts", self._neurons):
-                codes = self._words.codes[rows]
-                order = np.argsort(codes, kind="stable")
-                edges = np.searchsorted(codes[order], np.arange(len(self._words.labels) + 1))
-                jobs = [pool.submit(self._extremes, block)] if "range" in self._needs else []
-                for at in range(len(self._stripes)):
-                    jobs.append(pool.submit(self._measure, at, block, order, edges))
-                for job in jobs:
-                    job.result()
-                if self._cells is not None:
-                    self._wait(pool, block, codes)
-            self._count(pool)
-        spreads = [
-            Spread.joined([stripe[code] for stripe in self._spreads]) for code in range(len(self._words.labels))
-        ]
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="onegrain-counts") as pool:
+            for rows, block in self._words.blocks("counts", self._neurons, checked=False):
+                words = Grouped(self._words.codes[rows], len(self._words.labels))
+                if not all(list(pool.map(partial(self._take_in, block, words), self._stripes))):
+                    self._words.require_finite(rows)
+            list(pool.map(self._finish, self._stripes))
+        spreads = Spread.joined([stripe.spread for stripe in self._stripes]).labels()
         return Counts(
             self._neurons,
             self._words.counts(),
-            tuple(spreads),
+            spreads,
             self._positive,
             self._least,
             self._greatest,
@@ -140,55 +145,27 @@ class _Counting:
             self._histogram,
         )
 
-    def _extremes(self, block: np.ndarray) -> None:
-        """Take in the least and greatest values of a block."""
-        for start in range(0, len(block), ROWS):
-            some = block[start : start + ROWS]
-            np.minimum(self._least, some.min(axis=0), out=self._least)
-            np.maximum(self._greatest, some.max(axis=0), out=self._greatest)
+    def _take_in(self, block: np.ndarray, words: Grouped, stripe: Stripe) -> bool:
+        with self._scratch() as scratch:
+            return stripe.take_in(block, words, scratch)
 
-    def _measure(self, number: int, block: np.ndarray, order: np.ndarray, edges: np.ndarray) -> None:
-        """Take in the moments of a stripe of neurons at the words of a block."""
-        stripe, spreads = self._stripes[number], self._spreads[number]
-        values = block[:, stripe]
-        for code in np.flatnonzero(np.diff(edges)).tolist():
-            own = values[order[edges[code] : edges[code + 1]]]
-            spreads[code] = spreads[code].merged(Spread.of(own))
-            if self._positive is not None:
-                self._positive[code, stripe] += np.count_nonzero(own > 0, axis=0)
+    def _finish(self, stripe: Stripe) -> None:
+        with self._scratch() as scratch:
+            stripe.finish(scratch)
 
-    def _wait(self, pool: ThreadPoolExecutor, block: np.ndarray, codes: np.ndarray) -> None:
-        """Lay the cells of a block beside those that wait; count them whenever there is no more room."""
-        done = 0
-        while done < len(block):
-            take = min(len(block) - done, len(self._codes) - self._held)
-            self._codes[self._held : self._held + take] = codes[done : done + take]
-            starts = range(0, take, ROWS)
-            list(pool.map(lambda at, done=done, end=take: self._lay(block, done, at, end), starts))
-            self._held, done = self._held + take, done + take
-            if self._held == len(self._codes):
-                self._count(pool)
+    @contextmanager
+    def _scratch(self) -> Iterator[Scratch]:
+        """Memory that no other thread works in."""
+        scratch = self._free.get()
+        try:
+            yield scratch
+        finally:
+            self._free.put(scratch)
 
-    def _lay(self, block: np.ndarray, done: int, start: int, end: int) -> None:
-        """The cells of some words of a block, of those from ``done`` on that find room."""
-        assert self._cells is not None
-        stop = min(start + ROWS, end)
-        self._waiting[self._held + start : self._held + stop] = self._cells.of_values(
-            block[done + start : done + stop]
-        )
 
-    def _count(self, pool: ThreadPoolExecutor) -> None:
-        """Count the cells that wait."""
-        if self._held:
-            labels = (self._codes[: self._held] * np.int32(CELLS))[:, None]
-            strips = range(0, self._waiting.shape[1], STRIP)
-            list(pool.map(lambda at: self._count_strip(slice(at, at + STRIP), labels), strips))
-            self._held = 0
-
-    def _count_strip(self, strip: slice, labels: np.ndarray) -> None:
-        assert self._histogram is not None
-        table = self._histogram[strip]
-        keys = np.add(self._waiting[: self._held, strip], labels, dtype=np.int32)
-        keys += np.arange(len(table), dtype=np.int32) * np.int32(table[0].size)
-        counted = torch.bincount(torch.from_numpy(keys.reshape(-1)), minlength=table.size)
-        table += counted.numpy().reshape(table.shape)
+def _stripes(size: int, threads: int) -> list[slice]:
+    """Ranges of neurons, as many for every thread."""
+    n = -(-size // STRIPE)
+    n = min(size, -(-n // threads) * threads)
+    edges = [size * at // n for at in range(n + 1)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]

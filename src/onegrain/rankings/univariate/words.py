@@ -51,7 +51,12 @@ class CountedWords:
         return facts
 
     def blocks(
-        self, what: str, neurons: slice | None = None, among: Bool[np.ndarray, " words"] | None = None
+        self,
+        what: str,
+        neurons: slice | None = None,
+        among: Bool[np.ndarray, " words"] | None = None,
+        *,
+        checked: bool = True,
     ) -> Iterator[tuple[Int64[np.ndarray, " rows"], Float32[np.ndarray, "rows neurons"]]]:
         """One pass: which words (their rows), and what a range of neurons (by default all) did at them.
 
@@ -61,6 +66,8 @@ class CountedWords:
             what: the pass, for progress.
             neurons: a range of flat indices.
             among: only these of the words that count.
+            checked: look for values that are not finite; else whoever asks does, and calls
+                :meth:`require_finite` for a block with one.
 
         Raises:
             ParameterError: an activation is not finite.
@@ -72,11 +79,16 @@ class CountedWords:
             for rows, read in read_blocks([own], [span], (0, n_words), chosen):
                 assert read[0] is not None, "the ranked model is always read"
                 values = read[0].numpy()
-                if not np.isfinite(values).all():
-                    first = int(rows[0])
-                    own.require_finite(own.values(first, int(rows[-1]) + 1), first, chosen)
+                if checked and not np.isfinite(values).all():
+                    self.require_finite(rows)
                 yield rows, values
                 advance(len(rows))
+
+    def require_finite(self, rows: Int64[np.ndarray, " rows"]) -> None:
+        """Raise ParameterError for the first activation of a block that is not finite."""
+        first = int(rows[0])
+        given = self.activations.values(first, int(rows[-1]) + 1)
+        self.activations.require_finite(given, first, self.among)
 
 
 def words_with_activation(activations: Activations, progress: Progress = silent) -> CountedWords:

@@ -1,0 +1,204 @@
+"""A stripe of neurons: what is counted of them at one block of words after another.
+
+Python runs one thread at a time between array operations, so each of these is over all words of a block, long
+enough for another thread to work meanwhile, and over few neurons, so that a block of them stays in the caches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64, Int16, Int32, Int64, UInt8
+from scipy import sparse
+
+from onegrain.rankings.univariate.cells import CELLS, Cells
+from onegrain.rankings.univariate.spread import Spread
+
+__all__ = ["Grouped", "Histogram", "Scratch", "Stripe"]
+
+STRIP = 128
+"""Neurons that are counted together, under one label: each of their cells has a number in int16."""
+
+
+class Grouped:
+    """The words of a block and their labels.
+
+    Args:
+        codes: int64 (words,), the labels.
+        n_labels: how many labels there are.
+
+    Attributes:
+        codes: as given.
+        first: int64 (labels,), the first word of each label in the block; 0 where there is none.
+        counts: int64 (labels,), how many there are.
+        members: float64 (labels, words), sparse: 1 where a word has a label, so that a product sums.
+    """
+
+    def __init__(self, codes: Int64[np.ndarray, " words"], n_labels: int) -> None:
+        here, first, counts = np.unique(codes, return_index=True, return_counts=True)
+        self.codes = codes
+        self.first, self.counts = np.zeros((2, n_labels), dtype=np.int64)
+        self.first[here], self.counts[here] = first, counts
+        ends = np.concatenate([[0], np.cumsum(self.counts)])
+        ones = np.ones(len(codes))
+        self.members = sparse.csr_array(
+            (ones, np.argsort(codes, kind="stable"), ends), shape=(n_labels, len(codes))
+        )
+
+    @cached_property
+    def single(self) -> sparse.csr_array:
+        """``members`` in float32, which counts the words of a block exactly."""
+        return self.members.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Scratch:
+    """Memory that one thread works in: new memory for every block would cost time.
+
+    Attributes:
+        values: float32 (words of a block x neurons of a stripe,).
+        other: likewise.
+        double: likewise, float64.
+        cells: uint8 (words that wait x neurons of a stripe,).
+        keys: int16 (words that wait x neurons that are counted together,).
+    """
+
+    values: Float32[np.ndarray, " values"]
+    other: Float32[np.ndarray, " values"]
+    double: Float64[np.ndarray, " values"]
+    cells: UInt8[np.ndarray, " cells"]
+    keys: Int16[np.ndarray, " keys"]
+
+    @classmethod
+    def of(cls, words: int, neurons: int, waiting: int) -> Scratch:
+        """For blocks of no more words, stripes of no more neurons, and no more words that wait."""
+        size = words * neurons
+        return cls(
+            np.empty(size, np.float32),
+            np.empty(size, np.float32),
+            np.empty(size, np.float64),
+            np.empty(waiting * neurons, np.uint8),
+            np.empty(waiting * min(STRIP, neurons), np.int16),
+        )
+
+
+class Histogram:
+    """Counts cells under each label; cells wait until there are many to be counted together.
+
+    Args:
+        cells: of the neurons.
+        table: int32 (neurons, labels, cells), zeros; the counts, once :meth:`finish` was called.
+        room: how many words may wait, at least those of a block.
+    """
+
+    def __init__(self, cells: Cells, table: Int32[np.ndarray, "neurons labels cells"], room: int) -> None:
+        self._cells, self._table = cells, table
+        self._waiting = np.empty((room, len(table)), dtype=np.uint8)
+        self._codes = np.empty(room, dtype=np.int64)
+        self._held = 0
+
+    def take_in(
+        self,
+        values: Float32[np.ndarray, "words neurons"],
+        codes: Int64[np.ndarray, " words"],
+        scratch: Scratch,
+    ) -> None:
+        """Take in a block and its labels; the values are written to."""
+        if self._held + len(values) > len(self._waiting):
+            self.finish(scratch)
+        here = slice(self._held, self._held + len(values))
+        self._cells.lay(values, _shaped(scratch.other, *values.shape), self._waiting[here])
+        self._codes[here] = codes
+        self._held = here.stop
+
+    def finish(self, scratch: Scratch) -> None:
+        """Count what waits, label by label."""
+        codes = self._codes[: self._held]
+        order = np.argsort(codes, kind="stable")
+        cells = _shaped(scratch.cells, self._held, len(self._table))
+        np.take(self._waiting[: self._held], order, axis=0, out=cells, mode="clip")
+        labels, starts = np.unique(codes[order], return_index=True)
+        for label, own in zip(labels.tolist(), np.split(cells, starts[1:]), strict=True):
+            self._count(self._table[:, label], own, scratch)
+        self._held = 0
+
+    def _count(self, table: np.ndarray, cells: np.ndarray, scratch: Scratch) -> None:
+        for start in range(0, len(table), STRIP):
+            some = table[start : start + STRIP]
+            keys = _shaped(scratch.keys, len(cells), len(some))
+            np.copyto(keys, cells[:, start : start + STRIP])
+            keys += np.arange(len(some), dtype=np.int16) * np.int16(CELLS)
+            counted = torch.bincount(torch.from_numpy(keys.reshape(-1)), minlength=some.size)
+            some += counted.numpy().reshape(some.shape)
+
+
+class Stripe:
+    """A range of neurons, and what is known of them.
+
+    Args:
+        neurons: where in a block they are.
+        n_labels: how many labels there are.
+        extremes: float32 (neurons,) twice, the least and greatest value so far; None where not asked for.
+        positive: int64 (labels, neurons), how often a neuron is above 0; None where not asked for.
+        histogram: None where not asked for.
+
+    Attributes:
+        spread: of each label.
+    """
+
+    def __init__(
+        self,
+        neurons: slice,
+        n_labels: int,
+        *,
+        extremes: tuple[np.ndarray, np.ndarray] | None,
+        positive: np.ndarray | None,
+        histogram: Histogram | None,
+    ) -> None:
+        self.spread = Spread.none(neurons.stop - neurons.start, n_labels)
+        self._neurons, self._extremes, self._positive, self._histogram = neurons, extremes, positive, histogram
+
+    def take_in(self, block: Float32[np.ndarray, "words neurons"], words: Grouped, scratch: Scratch) -> bool:
+        """Take in a block, of all neurons; False where a value is not finite."""
+        given = block[:, self._neurons]
+        values, other, double = (
+            _shaped(room, *given.shape) for room in (scratch.values, scratch.other, scratch.double)
+        )
+        np.copyto(values, given)
+        with np.errstate(invalid="ignore"):
+            spread = _spread(values, words, other, double)
+        if not np.isfinite(spread.mean).all():
+            return False
+        self.spread = self.spread.merged(spread)
+        if self._extremes is not None:
+            least, greatest = self._extremes
+            np.minimum(least, values.min(axis=0), out=least)
+            np.maximum(greatest, values.max(axis=0), out=greatest)
+        if self._positive is not None:
+            np.greater(values, 0, out=other)
+            self._positive += (words.single @ other).astype(np.int64)
+        if self._histogram is not None:
+            self._histogram.take_in(values, words.codes, scratch)
+        return True
+
+    def finish(self, scratch: Scratch) -> None:
+        """Nothing more will come."""
+        if self._histogram is not None:
+            self._histogram.finish(scratch)
+
+
+def _spread(values: np.ndarray, words: Grouped, other: np.ndarray, double: np.ndarray) -> Spread:
+    """Of each label, from deviations from its first word: as of one block (see :meth:`Spread.of`)."""
+    near = values[words.first]
+    np.take(near, words.codes, axis=0, out=other, mode="clip")
+    np.subtract(values, other, out=double, dtype=np.float64)
+    sums = words.members @ double
+    np.multiply(double, double, out=double)
+    return Spread.shifted(words.counts[:, None], near, sums, words.members @ double)
+
+
+def _shaped(room: np.ndarray, words: int, neurons: int) -> np.ndarray:
+    return room[: words * neurons].reshape(words, neurons)
