@@ -66,7 +66,7 @@ def correlations(activations: Activations, neurons: np.ndarray, *, progress: Pro
             f"no word of {activations.describe()} has an activation; extract with long=window, or other words"
         )
     first, last = int(neurons[0]), int(neurons[-1]) + 1
-    within = neurons - first
+    within = slice(None) if last - first == len(neurons) else neurons - first
     with progress("correlations", int(present.sum()), "words") as advance:
         for start in range(0, activations.n_words, BLOCK_ROWS):
             here = present[start : start + BLOCK_ROWS]
@@ -74,9 +74,8 @@ def correlations(activations: Activations, neurons: np.ndarray, *, progress: Pro
                 continue
             values = activations.values(start, start + len(here), slice(first, last))
             block = (values if here.all() else values[here])[:, within]
-            if not np.isfinite(block).all():
+            if not sums.add(block):
                 activations.require_finite(activations.values(start, start + len(here)), start, present)
-            sums.add(block)
             advance(len(block))
     return Correlations(~sums.still, sums.condensed(), sums.words)
 
@@ -91,16 +90,22 @@ class _Sums:
         self.still = np.ones(neurons, dtype=bool)
         self._first = np.zeros(neurons, dtype=np.float32)
 
-    def add(self, block: np.ndarray) -> None:
-        """Take in a block (words, neurons): S = S_n + S_m + (n m / (n + m)) d d', d the means' difference."""
+    def add(self, block: np.ndarray) -> bool:
+        """Take in a block (words, neurons), or return False where a value is not finite.
+
+        S = S_n + S_m + (n m / (n + m)) d d', d the means' difference.
+        """
+        deviations = block.astype(np.float64)
+        near = deviations[0].copy()
+        with np.errstate(invalid="ignore"):
+            deviations -= near
+        left = deviations.mean(axis=0)
+        if not np.isfinite(left).all():
+            return False
+        deviations -= left
         if not self.words:
             self._first = block[0].copy()
         self.still &= (block == self._first).all(axis=0)
-        deviations = block.astype(np.float64)
-        near = deviations[0].copy()
-        deviations -= near
-        left = deviations.mean(axis=0)
-        deviations -= left
         total = self.words + len(block)
         apart = near + left - self.mean
         weight = self.words * len(block) / total
@@ -108,6 +113,7 @@ class _Sums:
         self.products = dsyr(weight, apart, lower=1, a=self.products, overwrite_a=1)
         self.mean += apart * (len(block) / total)
         self.words = total
+        return True
 
     def condensed(self) -> np.ndarray:
         """r of every two neurons that change; the matrix is given up."""

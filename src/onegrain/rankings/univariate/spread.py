@@ -48,10 +48,10 @@ class Spread:
     def shifted(
         cls, words: int | np.ndarray, near: np.ndarray, sums: np.ndarray, squares: np.ndarray
     ) -> Spread:
-        """From the sums S of deviations from one of the words, ``near``, and of their squares Q.
+        """From the sums S of deviations from any value, ``near``, and of their squares Q: Q - S^2 / n.
 
-        Q - S^2 / n loses no more than a factor n: that word, of deviation 0, is one of the n, so the squares
-        about the mean are at least (S / n)^2 n / (n - 1). They are 0 only where all deviations are.
+        Where that value is one of the n words', the difference loses no more than a factor n, for the squares
+        about the mean are then at least (S / n)^2 n / (n - 1); and it is 0 only where all deviations are.
         """
         known = np.maximum(words, 1)
         return cls(words, np.where(known == words, near + sums / known, 0.0), squares - sums * (sums / known))

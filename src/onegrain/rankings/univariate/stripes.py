@@ -21,6 +21,8 @@ __all__ = ["Grouped", "Histogram", "Scratch", "Stripe"]
 
 STRIP = 128
 """Neurons that are counted together, under one label: each of their cells has a number in int16."""
+LEAST_SHARE = 2.0**-10
+"""Of the squares about 0 those about the mean: sums of the values lose ten of the 53 binary digits."""
 
 
 class Grouped:
@@ -164,25 +166,28 @@ class Stripe:
     def take_in(self, block: Float32[np.ndarray, "words neurons"], words: Grouped, scratch: Scratch) -> bool:
         """Take in a block, of all neurons; False where a value is not finite."""
         given = block[:, self._neurons]
-        values, other, double = (
-            _shaped(room, *given.shape) for room in (scratch.values, scratch.other, scratch.double)
-        )
-        np.copyto(values, given)
         with np.errstate(invalid="ignore"):
-            spread = _spread(values, words, other, double)
+            spread = _spread(given, words, scratch)
         if not np.isfinite(spread.mean).all():
             return False
         self.spread = self.spread.merged(spread)
+        if self._extremes or self._positive is not None or self._histogram:
+            values = _shaped(scratch.values, *given.shape)
+            np.copyto(values, given)
+            self._count(values, words, scratch)
+        return True
+
+    def _count(self, values: Float32[np.ndarray, "words neurons"], words: Grouped, scratch: Scratch) -> None:
+        """What is asked for beside the spread; the values are written to."""
         if self._extremes is not None:
             least, greatest = self._extremes
             np.minimum(least, values.min(axis=0), out=least)
             np.maximum(greatest, values.max(axis=0), out=greatest)
         if self._positive is not None:
-            np.greater(values, 0, out=other)
-            self._positive += (words.single @ other).astype(np.int64)
+            above = np.greater(values, 0, out=_shaped(scratch.other, *values.shape))
+            self._positive += (words.single @ above).astype(np.int64)
         if self._histogram is not None:
             self._histogram.take_in(values, words.codes, scratch)
-        return True
 
     def finish(self, scratch: Scratch) -> None:
         """Nothing more will come."""
@@ -190,8 +195,29 @@ class Stripe:
             self._histogram.finish(scratch)
 
 
-def _spread(values: np.ndarray, words: Grouped, other: np.ndarray, double: np.ndarray) -> Spread:
-    """Of each label, from deviations from its first word: as of one block (see :meth:`Spread.of`)."""
+def _spread(values: np.ndarray, words: Grouped, scratch: Scratch) -> Spread:
+    """Of each label, as of one block (see :meth:`Spread.of`).
+
+    Sums of the values themselves are quickest, and lose as many digits as the squares about the mean are fewer
+    than those about 0; where they lose too many, deviations from the label's first word are summed.
+    """
+    counts = words.counts[:, None]
+    double = _shaped(scratch.double, *values.shape)
+    np.copyto(double, values)
+    sums = words.members @ double
+    np.multiply(double, double, out=double)
+    squares = words.members @ double
+    spread = Spread.shifted(counts, np.zeros(values.shape[1]), sums, squares)
+    lost = (spread.squares < LEAST_SHARE * squares) & (counts > 1)
+    again = np.flatnonzero(lost.any(axis=0))
+    if len(again):
+        some = _shifted(values[:, again], words, scratch)
+        spread.mean[:, again], spread.squares[:, again] = some.mean, some.squares
+    return spread
+
+
+def _shifted(values: np.ndarray, words: Grouped, scratch: Scratch) -> Spread:
+    other, double = _shaped(scratch.other, *values.shape), _shaped(scratch.double, *values.shape)
     near = values[words.first]
     np.take(near, words.codes, axis=0, out=other, mode="clip")
     np.subtract(values, other, out=double, dtype=np.float64)
