@@ -107,20 +107,21 @@ class _Centre:
 
     def centred(self, given: Tensor) -> Tensor:
         """The deviations of a block (words, neurons) from its means, good until the next is asked for."""
-        block = given.to(device=self._room.device, dtype=self._room.dtype)
+        values, squares = (room[: given.numel()].view(given.shape) for room in (self._room, self._spare))
+        alike = given.dtype == values.dtype and given.device == values.device
+        block = given if alike else values.copy_(given)
         if not self.means:
             self._near, self._first = block.mean(dim=0), block[0].clone()
-        values, squares = (room[: block.numel()].view(block.shape) for room in (self._room, self._spare))
+        for rows in (block[-1:], block):  # most have changed by the last word
+            if len(self._still):
+                same = rows[:, self._still] == self._first[self._still]
+                self._still = self._still[same.all(dim=0)]
         torch.sub(block, self._near, out=values)
         left = values.mean(dim=0)
         values -= left
         torch.mul(values, values, out=squares)
         self._inside += squares.sum(dim=0)
         self.means.append(self._near.double() + left.double())
-        for rows in (block[-1:], block):  # most have changed by the last word
-            if len(self._still):
-                same = rows[:, self._still] == self._first[self._still]
-                self._still = self._still[same.all(dim=0)]
         return values
 
     def apart(self, sizes: Tensor) -> Tensor:
