@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int64
 from numpy.typing import DTypeLike
+from threadpoolctl import threadpool_limits
 
 from onegrain.rankings.gaussian.factor import Factor
 from onegrain.rankings.gaussian.heldout import HeldOut
@@ -17,12 +18,13 @@ from onegrain.rankings.gaussian.heldout import HeldOut
 __all__ = ["TILE_CELLS", "likelihoods"]
 
 TILE_NEURONS = 256
-TILE_CELLS = 2**14
+TILE_CELLS = 2**15
 """Words x neurons that are computed with together at most, for each label: what a cache holds."""
-TILE_PRODUCTS = 2**18
-"""Multiplications of a tile's matrix product for one label: BLAS libraries make no threads for so few."""
 BITS = np.log2(np.e)
 """In a nat. Tiles are in bits: 2^x takes half the time of e^x."""
+LEAST = -126.0
+"""Bits below the most probable label: 2^x takes twenty times as long where it is too small for float32's normal
+range, and adds nothing to 1 long before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +83,14 @@ def likelihoods(
     with np.errstate(over="ignore"):
         tiles = [Tile.of(factor, span if neurons is None else neurons[span], dtype) for span in spans]
         bases = (bases - bases.max(axis=0)).astype(dtype)
-    cells = min(TILE_CELLS, TILE_PRODUCTS // (factor.size + 1))
-    height = max(16, cells // min(TILE_NEURONS, count))
+    height = max(16, TILE_CELLS // min(TILE_NEURONS, count))
     blocks = [slice(first, min(first + height, len(words))) for first in range(0, len(words), height)]
     total = np.zeros(count)
-    with ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="onegrain-likelihoods") as pool:
+    threads = torch.get_num_threads()
+    with (
+        threadpool_limits(1, user_api="blas"),  # its threads would be beside these
+        ThreadPoolExecutor(threads, thread_name_prefix="onegrain-likelihoods") as pool,
+    ):
         for part in pool.map(lambda rows: _block(tiles, words, bases[:, rows], rows), blocks):
             total += np.concatenate(part)
     return total / (BITS * len(words))
@@ -128,6 +133,7 @@ def _own_share(
     highest = joint.max(axis=0)
     joint -= highest
     right -= highest
+    np.maximum(joint, LEAST, out=joint)
     np.exp2(joint, out=joint)
     right -= np.log2(joint.sum(axis=0))
     return right.sum(axis=0, dtype=np.float64)
