@@ -307,6 +307,20 @@ def test_neurons_of_very_different_scales_are_no_harder() -> None:
     assert found.objective == pytest.approx(plain.objective, rel=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_of_a_few_words_do_not_make_the_stochastic_phase_diverge(seed: int) -> None:
+    """Three labels of three words each, which no neuron tells from the rest, beside twelve that are learned."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 12, 5000)
+    values = rng.normal(size=(12, 800))[codes] * 0.35 + rng.normal(size=(5000, 800))
+    values += rng.normal(size=(5000, 32)) @ rng.normal(size=(32, 800)) * 0.3
+    codes[rng.choice(5000, 9, replace=False)] = np.repeat([12, 13, 14], 3)
+    data = ProbeData(values - values.mean(axis=0), codes, 15)
+    grid = [(l1, l2) for l1 in (0.0, 1e-5, 1e-4, 1e-3) for l2 in (0.0, 1e-5, 1e-4, 1e-3)]
+    found = solve(data, Penalties.of(*grid), SolverOptions(max_steps=0, max_free_steps=0))
+    assert (found.objective < 0.2).all()
+
+
 def test_a_start_that_diverged_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the stochastic phase can leave of a label of a few words: no Newton step leads back from there."""
     from onegrain.rankings.lca import solver

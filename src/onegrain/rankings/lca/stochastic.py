@@ -18,7 +18,9 @@ rate does for all neurons.
 
 where e is the largest eigenvalue of the neurons' correlations and m = mean |x|^4 / mean |x|^2. h and q follow
 the probabilities as they sharpen, so the rate, a quarter of the inverse or some more, rises by itself by an
-order of magnitude. If the loss of a problem rises over an epoch, its rate is halved for good.
+order of magnitude. If the loss of a problem rises over an epoch, its rate is halved for good. q counts for no
+less than 0.02: between the few words of a rare label both averages fall towards 0, and the next of these words
+would be answered with a step without bound.
 
 **Growing.** The first epochs see an eighth of the words, then a quarter, then half: early steps need few words.
 They also raise penalties to a hundredth, then a thousandth, of the strongest: problems that differ by less go
@@ -51,6 +53,7 @@ FOLLOW = 0.1
 EPOCH_WORDS = 24576
 TABLES_EVERY = 8
 TINY = 1e-30
+LEAST_PEAK = 2e-2
 STRETCHES = (1.0, 1.15, 1.3, 1.5, 1.75, 2.1)
 STRETCH_EVERY = 3
 FLOORS = (1e-2, 1e-3, 0.0)
@@ -327,8 +330,9 @@ class Descent:
         """Rates, and what the penalties do in a step of that rate."""
         labels = self.words.n_labels
         caution = self.caution.repeat_interleave(labels)
-        limit = self.words.top * self.curvature + self.words.mass / self.words.batch * self.peak
-        self._rate = self.words.safety * caution / limit.clamp(min=1e-12)
+        peak = self.peak.clamp(min=LEAST_PEAK)
+        limit = self.words.top * self.curvature + self.words.mass / self.words.batch * peak
+        self._rate = self.words.safety * caution / limit
         self._bias_rate = self._rate * self.words.top / 4.0
         l1, l2 = (
             self.words.tensor(part, torch.float32).repeat_interleave(labels)
