@@ -66,13 +66,14 @@ def correlations(activations: Activations, neurons: np.ndarray, *, progress: Pro
             f"no word of {activations.describe()} has an activation; extract with long=window, or other words"
         )
     first, last = int(neurons[0]), int(neurons[-1]) + 1
+    room = np.empty(min(BLOCK_ROWS, activations.n_words) * (last - first), dtype=np.float32)
     within = slice(None) if last - first == len(neurons) else neurons - first
     with progress("correlations", int(present.sum()), "words") as advance:
         for start in range(0, activations.n_words, BLOCK_ROWS):
             here = present[start : start + BLOCK_ROWS]
             if not here.any():
                 continue
-            values = activations.values(start, start + len(here), slice(first, last))
+            values = activations.values(start, start + len(here), slice(first, last), buffer=room)
             block = (values if here.all() else values[here])[:, within]
             if not sums.add(block):
                 activations.require_finite(activations.values(start, start + len(here)), start, present)
