@@ -16,6 +16,7 @@ from onegrain.core.ranking import Ranking
 from onegrain.errors import LabelError, ParameterError
 from onegrain.rankings import rank
 from onegrain.rankings.univariate.cells import Cells
+from onegrain.rankings.univariate.counts import count
 from onegrain.rankings.univariate.words import labelled_words
 from planted import LABELS, plant
 
@@ -74,6 +75,27 @@ def test_std_keeps_its_digits_under_a_large_mean() -> None:
     moved = ACTS.values() + np.float32(4096.0)
     expected = moved.astype(np.float64).std(axis=0)
     assert rank("std", replace(ACTS, array=moved)).scores == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+
+def test_the_spread_under_each_label_keeps_its_digits_at_any_mean() -> None:
+    rng = np.random.default_rng(0)
+    means = np.array([0.0, 3.0, 31.0, 33.0, -1e3, 1e5, 1e30, 1e-30])
+    deviations = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1e28, 1e-31])
+    values = (means + deviations * rng.standard_normal((5000, 8))).astype(np.float32)
+    alike = rng.integers(0, 5, 5000) == 4
+    values[alike, 3] = 33.3
+    codes = np.where(alike, 4, rng.integers(0, 4, 5000)).astype(np.int32)
+    codes[0] = 5  # a label of one word
+    corpus = Corpus.from_sentences([["w"] * 5000]).with_layer(LabelLayer("x", codes, tuple("abcdef")))
+    (counts,) = count(labelled_words(Activations.from_array(values, corpus), "x"))
+    for code, spread in enumerate(counts.spreads):
+        own = values[codes == code].astype(np.float64)
+        assert spread.words == len(own)
+        assert spread.mean == pytest.approx(own.mean(axis=0), rel=1e-12, abs=1e-42)
+        squares = np.square(own - own.mean(axis=0)).sum(axis=0)
+        assert spread.squares == pytest.approx(squares, rel=1e-10, abs=1e-80)
+    assert (counts.spreads[4].squares[3], counts.spreads[4].mean[3]) == (0.0, np.float32(33.3))
+    assert (counts.spreads[5].squares == 0.0).all()
 
 
 def test_f_equals_scikit_learn_and_scipy_also_for_one_label_against_the_rest() -> None:

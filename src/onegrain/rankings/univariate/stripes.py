@@ -118,6 +118,8 @@ class Histogram:
 
     def finish(self, scratch: Scratch) -> None:
         """Count what waits, label by label."""
+        if not self._held:
+            return
         codes = self._codes[: self._held]
         order = np.argsort(codes, kind="stable")
         cells = _shaped(scratch.cells, self._held, len(self._table))
@@ -171,7 +173,7 @@ class Stripe:
         if not np.isfinite(spread.mean).all():
             return False
         self.spread = self.spread.merged(spread)
-        if self._extremes or self._positive is not None or self._histogram:
+        if any(one is not None for one in (self._extremes, self._positive, self._histogram)):
             values = _shaped(scratch.values, *given.shape)
             np.copyto(values, given)
             self._count(values, words, scratch)
