@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import weakref
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,12 +121,31 @@ def test_a_budget_cuts_tiles_and_changes_nothing(models, monkeypatch):
     monkeypatch.setattr(Passes, "sums", lambda self, *a, **k: passes.append(a) or real(self, *a, **k))
     monkeypatch.setattr("onegrain.rankings.crossmodel.passes.LEAST_ROOM", 2**10)
     held = psutil.Process().memory_info().rss
-    blocks = 3 * 2048 * 4 * 3 * own.n_neurons
+    blocks = 2048 * (12 * 2 + 8) * own.n_neurons
+    each = 12 * 2 * own.n_neurons + 2048 * 12
     monkeypatch.setattr(psutil.Process, "memory_info", lambda self: type("Info", (), {"rss": held})())
-    found = og.rank("maxcorr", own, others=others, memory=held + blocks + 12 * 2 * own.n_neurons * 7)
+    found = og.rank("maxcorr", own, others=others, memory=held + blocks + each * 7)
     assert len(passes) == -(-own.n_neurons // 7)
     assert found.scores == pytest.approx(expected.scores, abs=1e-6, nan_ok=True)
     assert found.details["partner"]["neuron"] == expected.details["partner"]["neuron"]
+
+
+@pytest.mark.parametrize("method", ["maxcorr", "linreg"])
+def test_the_matrices_of_a_tile_are_gone_before_the_next_ones_come(models, monkeypatch, method):
+    own, *others = models
+    made: list[weakref.ref] = []
+    real = Passes.sums
+
+    def sums(self, *given, **options):
+        assert not any(one() is not None for one in made)
+        moments = real(self, *given, **options)
+        made.extend(weakref.ref(table) for _, table in moments.products)
+        return moments
+
+    monkeypatch.setattr(Passes, "sums", sums)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.ROOM", 7 * 2048 * 24)
+    og.rank(method, own, others=others)
+    assert len(made) > 2 * len(others)
 
 
 def test_a_budget_that_is_too_small_is_refused_with_what_is_needed(models):

@@ -159,17 +159,22 @@ class _Fit:
             widths = [*widths, *widths, *(3 * len(self._weights) for _ in group)]  # coefficients, sums of draws
         predictors: dict[tuple[int, int], Tensor] = {}
         for tile in self._passes.tiles(n_neurons, widths, dtype=torch.float64, spare=needs):
-            asked = [pair for pair in self._of(tile) if pair.right in group]
-            asked += [] if predictors else self._squares(group)
-            moments = self._passes.sums(asked, dtype=torch.float64, what="regressions")
-            predictors = predictors or self._predictors(moments)
-            fits = [(pair, sums) for pair, sums in moments.products if pair.left == 0]
-            for pair, sums in fits:
-                made = predictors[pair.right, pair.right_neurons.start]
-                side = moments.sides[0].at(pair.left_neurons)
-                self.r2[pair.right - 1, pair.left_neurons] = _explained(side, sums, made)
-            if self._weights is not None:
-                self._draw(moments, fits, predictors)
+            self._fit(tile, group, predictors)
+
+    def _fit(self, tile: slice, group: Sequence[int], predictors: dict[tuple[int, int], Tensor]) -> None:
+        """Fit a tile; its matrices go before the next tile's come. The first one makes the predictors."""
+        asked = [pair for pair in self._of(tile) if pair.right in group]
+        asked += [] if predictors else self._squares(group)
+        moments = self._passes.sums(asked, dtype=torch.float64, what="regressions")
+        if not predictors:
+            predictors.update(self._predictors(moments))
+        fits = [(pair, sums) for pair, sums in moments.products if pair.left == 0]
+        for pair, sums in fits:
+            made = predictors[pair.right, pair.right_neurons.start]
+            side = moments.sides[0].at(pair.left_neurons)
+            self.r2[pair.right - 1, pair.left_neurons] = _explained(side, sums, made)
+        if self._weights is not None:
+            self._draw(moments, fits, predictors)
 
     def _draw(
         self,

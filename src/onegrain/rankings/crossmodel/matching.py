@@ -36,8 +36,9 @@ def find_partners(
         What is known of the neurons of each model.
     """
     spaces, spare = [one.space for one in passes.models], 0 if turned is None else turned.bytes_held
-    sides: list[Side] = []
-    for tile in passes.tiles(spaces[0].size, [space.size for space in spaces[1:]], spare=spare):
+    tiles = passes.tiles(spaces[0].size, [space.size for space in spaces[1:]], spare=spare)
+
+    def take(tile: slice) -> list[Side]:
         products = pairs_of(spaces, tile, same_site=same_site, by_site=turned is not None)
         moments = passes.sums([*products, *(turned.products if turned else [])], what=what)
         for product, sums in moments.products:
@@ -45,5 +46,7 @@ def find_partners(
                 found.take(moments, product, sums)
         if turned is not None:
             turned.take(moments)
-        sides.append(moments.sides[0])
-    return [Side.joined(sides), *moments.sides[1:]]
+        return moments.sides  # the matrices go before the next tile's come
+
+    own, *others = zip(*map(take, tiles), strict=True)
+    return [Side.joined(own), *(other[-1] for other in others)]

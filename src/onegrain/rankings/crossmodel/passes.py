@@ -28,6 +28,8 @@ SHARD_ROWS = 16 * BLOCK_ROWS
 ROOM = 2**30
 """Bytes for the matrices of one pass where no budget is given."""
 LEAST_ROOM = 2**20
+READ_BYTES = 4
+"""Of one value of a block, as it is read."""
 TOTAL_BYTES = 8
 """Of one element of a matrix: the sum of the shards before, beside that of a shard."""
 
@@ -193,20 +195,23 @@ class Passes:
         Raises:
             ParameterError: the budget does not leave room for the matrices of one neuron.
         """
-        across = max(1, sum(widths))
-        each = dtype.itemsize + TOTAL_BYTES
-        blocks = 3 * BLOCK_ROWS * dtype.itemsize * (across + min(neurons, max(widths)))
+        across, widest = max(1, sum(widths)), max(widths)
+        # of blocks: two that are read into and one that is centred in, and once more the widest of each kind
+        held_twice, once = 2 * READ_BYTES + dtype.itemsize, READ_BYTES + dtype.itemsize
+        blocks = BLOCK_ROWS * (held_twice * across + once * widest)
+        each = (dtype.itemsize + TOTAL_BYTES) * across
+        each += BLOCK_ROWS * (held_twice + (once if neurons > widest else 0))
         room = ROOM
         if self.memory is not None:
             held = psutil.Process().memory_info().rss
             room = self.memory - held - blocks - spare
-            if room < max(LEAST_ROOM, each * across):
-                least = held + blocks + spare + max(LEAST_ROOM, each * across)
+            if room < max(LEAST_ROOM, each):
+                least = held + blocks + spare + max(LEAST_ROOM, each)
                 raise ParameterError(
                     f"a memory budget of {say_size(self.memory)} is too small: {say_size(held)} are held "
                     f"already, and blocks of words need {say_size(blocks + spare)}; restrict the sites, "
                     f"or give at least {say_size(least)}"
                 )
-        step = max(1, min(neurons, room // (each * across)))
+        step = max(1, min(neurons, room // each))
         step = -(-neurons // -(-neurons // step))  # tiles of one size
         return [slice(at, min(at + step, neurons)) for at in range(0, neurons, step)]
