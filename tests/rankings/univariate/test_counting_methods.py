@@ -235,6 +235,19 @@ def test_values_at_the_limits_stay_in_order() -> None:
     assert (found[0], found[3], found[-1]) == (0, 128, 255)
 
 
+def test_values_further_apart_than_float32_reaches_stay_in_order() -> None:
+    values = np.linspace(-3.4e38, 3.4e38, 700, dtype=np.float64).astype(np.float32)[:, None].repeat(3, axis=1)
+    values[:, 1:], values[1:, 2] = np.float32(3.4e38), np.float32(-3.4e38)
+    layer = LabelLayer("x", np.arange(700, dtype=np.int32) % 2, ("a", "b"))
+    acts = Activations.from_array(values, Corpus.from_sentences([["w"] * 700]).with_layer(layer))
+    cells = Cells.of(labelled_words(acts, "x"), slice(0, 3))
+    found = cells.of_values(values).astype(int)
+    np.testing.assert_array_equal(found, [cells.of_values(row[None])[0] for row in values])
+    assert (np.diff(found[:, 0]) >= 0).all()
+    assert len(np.unique(found[:, 0])) > 20
+    assert [len(np.unique(found[:, at])) for at in (1, 2)] == [1, 2]
+
+
 @pytest.mark.parametrize("method", COUNTING)
 def test_the_order_of_neurons_the_blocks_and_the_turns_change_nothing(
     method: str, monkeypatch: pytest.MonkeyPatch

@@ -23,7 +23,7 @@ RUNS, RUN_WORDS, EVERY = 4, 2048, 4
 """The sample: every fourth word of so many runs of words, spread evenly."""
 OUTER = (0.05, 0.95)
 FURTHEST = np.float32(1e38)
-"""Values as far from the middle share the outer cells; a unit is no larger, so that their sum is finite."""
+"""Values beyond are taken for this one; no middle and no unit is larger, so that s + |x - m| is finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,8 @@ class Cells:
         unit = 2.0 * (high.astype(np.float64) - low) / 3.2897
         unit = np.where(unit > 0.0, unit, 2.0 * values.std(axis=1, dtype=np.float64))
         unit = np.where(unit > 0.0, unit, np.abs(middle))
-        return cls(middle, np.minimum(np.where(unit > 0.0, unit, 1.0), FURTHEST).astype(np.float32))
+        unit = np.minimum(np.where(unit > 0.0, unit, 1.0), FURTHEST)
+        return cls(np.clip(middle, -FURTHEST, FURTHEST), unit.astype(np.float32))
 
     def part(self, neurons: slice) -> Cells:
         """Those of a range of the neurons."""
@@ -69,15 +70,10 @@ class Cells:
 
         With d = x - m, the squeezed z is d / (s + |d|).
         """
-        try:
-            with np.errstate(over="raise"):
-                values -= self.middle
-                np.abs(values, out=size)
-                size += self.unit
-        except FloatingPointError:  # some are further apart than float32 reaches
-            np.clip(values, -FURTHEST, FURTHEST, out=values)
-            np.abs(values, out=size)
-            size += self.unit
+        np.clip(values, -FURTHEST, FURTHEST, out=values)
+        values -= self.middle
+        np.abs(values, out=size)
+        size += self.unit
         values /= size
         values *= np.float32(CELLS / 2 - 0.5)
         values += np.float32(CELLS / 2)
