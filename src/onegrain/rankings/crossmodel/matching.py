@@ -48,5 +48,9 @@ def find_partners(
             turned.take(moments)
         return moments.sides  # the matrices go before the next tile's come
 
-    own, *others = zip(*map(take, tiles), strict=True)
-    return [Side.joined(own), *(other[-1] for other in others)]
+    sides: list[Side] = []
+    others: list[Side] = []
+    for tile in tiles:
+        own, *others = take(tile)
+        sides.append(own)
+    return [Side.joined(sides), *others]

@@ -332,7 +332,7 @@ class Descent:
         caution = self.caution.repeat_interleave(labels)
         peak = self.peak.clamp(min=LEAST_PEAK)
         limit = self.words.top * self.curvature + self.words.mass / self.words.batch * peak
-        self._rate = self.words.safety * caution / limit
+        self._rate = self.words.safety * caution / limit.clamp(min=1e-12)
         self._bias_rate = self._rate * self.words.top / 4.0
         l1, l2 = (
             self.words.tensor(part, torch.float32).repeat_interleave(labels)
