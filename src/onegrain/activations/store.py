@@ -31,7 +31,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore, StorePath
 
 from onegrain.activations.folder import Folder, folder_at
-from onegrain.activations.stored import MANIFEST, StoredArray
+from onegrain.activations.stored import MANIFEST, SHARDS, StoredArray
 from onegrain.core.activations import Activations
 from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.core.provenance import Provenance
@@ -52,7 +52,6 @@ __all__ = [
 
 FORMAT = 2
 JOURNAL = "journal.json"
-SHARDS = "activations/c/"
 SHARD_BYTES = 64 * 2**20
 LEAST_ROWS = 64
 SPANS = 10_000

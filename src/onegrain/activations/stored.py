@@ -16,9 +16,10 @@ from onegrain.activations.shards import ShardDecoder
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import RecordError, StorageError
 
-__all__ = ["MANIFEST", "Chunk", "StoredArray"]
+__all__ = ["MANIFEST", "SHARDS", "Chunk", "StoredArray"]
 
 MANIFEST = "zarr.json"
+SHARDS = "activations/c/"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class StoredArray:
         self.dtype: np.dtype = np.dtype(array.dtype)
         place = folder.place
         self._decoder = (
-            ShardDecoder(place / "activations/c", array.shards, array.chunks, self.dtype)
+            ShardDecoder(place / SHARDS, array.shards, array.chunks, self.dtype)
             if isinstance(place, Path)
             else None
         )
@@ -73,10 +74,7 @@ class StoredArray:
 
     def read_into(self, out: np.ndarray, rows: slice, columns: slice) -> None:
         """Fill ``out`` (rows, columns), of a dtype that holds the values, with those of two ranges."""
-        self._checked(
-            partial(self._read, out),
-            *(slice(*one.indices(size)[:2]) for one, size in zip((rows, columns), self.shape, strict=True)),
-        )
+        self._checked(partial(self._read, out), rows, columns)
 
     def _read(self, out: np.ndarray, key: tuple[slice, slice]) -> np.ndarray:
         if self._decoder is None:
@@ -96,7 +94,7 @@ class StoredArray:
         """Every chunk, shard after shard."""
         step, across = self._array.chunks
         for number, shard in enumerate(self.shards()):
-            file = f"activations/c/{number}/0"
+            file = f"{SHARDS}{number}/0"
             for start in range(shard.start, shard.stop, step):
                 rows = slice(start, min(start + step, shard.stop))
                 for left in range(0, self.shape[1], across):

@@ -34,21 +34,17 @@ class Grouped:
 
     Attributes:
         codes: as given.
-        first: int64 (labels,), the first word of each label in the block; 0 where there is none.
+        first: int64 (labels,), the first word of each label in the block; any word where there is none.
         counts: int64 (labels,), how many there are.
         members: float64 (labels, words), sparse: 1 where a word has a label, so that a product sums.
     """
 
     def __init__(self, codes: Int64[np.ndarray, " words"], n_labels: int) -> None:
-        here, first, counts = np.unique(codes, return_index=True, return_counts=True)
+        order, edges = _by_label(codes, n_labels)
         self.codes = codes
-        self.first, self.counts = np.zeros((2, n_labels), dtype=np.int64)
-        self.first[here], self.counts[here] = first, counts
-        ends = np.concatenate([[0], np.cumsum(self.counts)])
-        ones = np.ones(len(codes))
-        self.members = sparse.csr_array(
-            (ones, np.argsort(codes, kind="stable"), ends), shape=(n_labels, len(codes))
-        )
+        self.counts = np.diff(edges)
+        self.first = order[np.minimum(edges[:-1], len(codes) - 1)]
+        self.members = sparse.csr_array((np.ones(len(codes)), order, edges), shape=(n_labels, len(codes)))
 
     @cached_property
     def single(self) -> sparse.csr_array:
@@ -121,12 +117,11 @@ class Histogram:
         if not self._held:
             return
         codes = self._codes[: self._held]
-        order = np.argsort(codes, kind="stable")
+        order, edges = _by_label(codes, self._table.shape[1])
         cells = _shaped(scratch.cells, self._held, len(self._table))
         np.take(self._waiting[: self._held], order, axis=0, out=cells, mode="clip")
-        labels, starts = np.unique(codes[order], return_index=True)
-        for label, own in zip(labels.tolist(), np.split(cells, starts[1:]), strict=True):
-            self._count(self._table[:, label], own, scratch)
+        for label in np.flatnonzero(np.diff(edges)).tolist():
+            self._count(self._table[:, label], cells[edges[label] : edges[label + 1]], scratch)
         self._held = 0
 
     def _count(self, table: np.ndarray, cells: np.ndarray, scratch: Scratch) -> None:
@@ -206,9 +201,7 @@ def _spread(values: np.ndarray, words: Grouped, scratch: Scratch) -> Spread:
     counts = words.counts[:, None]
     double = _shaped(scratch.double, *values.shape)
     np.copyto(double, values)
-    sums = words.members @ double
-    np.multiply(double, double, out=double)
-    squares = words.members @ double
+    sums, squares = _sums(double, words)
     spread = Spread.shifted(counts, np.zeros(values.shape[1]), sums, squares)
     lost = (spread.squares < LEAST_SHARE * squares) & (counts > 1)
     again = np.flatnonzero(lost.any(axis=0))
@@ -223,9 +216,20 @@ def _shifted(values: np.ndarray, words: Grouped, scratch: Scratch) -> Spread:
     near = values[words.first]
     np.take(near, words.codes, axis=0, out=other, mode="clip")
     np.subtract(values, other, out=double, dtype=np.float64)
+    return Spread.shifted(words.counts[:, None], near, *_sums(double, words))
+
+
+def _sums(double: np.ndarray, words: Grouped) -> tuple[np.ndarray, np.ndarray]:
+    """float64 (labels, neurons): of each label's values, which are overwritten, and of their squares."""
     sums = words.members @ double
     np.multiply(double, double, out=double)
-    return Spread.shifted(words.counts[:, None], near, sums, words.members @ double)
+    return sums, words.members @ double
+
+
+def _by_label(codes: Int64[np.ndarray, " words"], n_labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """The words label by label, in order within each; and where each label begins, and the last one ends."""
+    edges = np.append(0, np.cumsum(np.bincount(codes, minlength=n_labels)))
+    return np.argsort(codes, kind="stable"), edges
 
 
 def _shaped(room: np.ndarray, words: int, neurons: int) -> np.ndarray:
