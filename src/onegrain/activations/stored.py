@@ -63,6 +63,11 @@ class StoredArray:
     def __len__(self) -> int:
         return self.shape[0]
 
+    @property
+    def column_step(self) -> int | None:
+        """The neurons of a chunk, where chunks are read one by one; None where they lie elsewhere."""
+        return None if self._decoder is None else int(self._array.chunks[1])
+
     def __getitem__(self, key: Any) -> np.ndarray:
         """Rows and columns by slices or numbers, as numpy does."""
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))

@@ -77,6 +77,15 @@ class Activations:
         return self.space.size
 
     @property
+    def column_step(self) -> int | None:
+        """How many neighbouring neurons are quickly read without the others; None where none are.
+
+        Those of a chunk of a store on a disk of this machine; a single one of an array in memory.
+        """
+        step: int | None = getattr(self.array, "column_step", None)
+        return 1 if isinstance(self.array, np.ndarray) else step
+
+    @property
     def present(self) -> Bool[np.ndarray, " words"]:
         """The words that have an activation."""
         return np.ones(self.n_words, dtype=bool) if self.missing is None else ~self.missing

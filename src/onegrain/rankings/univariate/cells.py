@@ -8,22 +8,20 @@ which decides how finely values are told apart and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
+from onegrain.rankings.univariate.kernels import CELLS, FURTHEST, lay
 from onegrain.rankings.univariate.words import CountedWords
 
-__all__ = ["CELLS", "Cells"]
+__all__ = ["Cells"]
 
-CELLS = 256
-"""A cell is a uint8."""
 RUNS, RUN_WORDS, EVERY = 4, 2048, 4
 """The sample: every fourth word of so many runs of words, spread evenly."""
 OUTER = (0.05, 0.95)
-FURTHEST = np.float32(1e38)
-"""Values beyond are taken for this one; no middle and no unit is larger, so that s + |x - m| is finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +38,17 @@ class Cells:
     unit: Float32[np.ndarray, " neurons"]
 
     @classmethod
-    def of(cls, words: CountedWords, neurons: slice) -> Cells:
-        """The cells of a range of neurons, from a sample of the words that count."""
+    def of(cls, words: CountedWords, neurons: slice, *, ahead: bool = True) -> Cells:
+        """The cells of a range of neurons, from a sample of the words that count.
+
+        ``ahead``: read words while others are computed with.
+
+        Raises:
+            ParameterError: an activation is not finite.
+        """
         sample = _sample(words.among)
-        blocks = [block.copy() for _, block in words.blocks("scales", neurons, sample)]
-        values = np.concatenate(blocks).T.copy()
+        blocks = [block.T.copy() for _, block in words.blocks("scales", neurons, sample, ahead=ahead)]
+        values = np.concatenate(blocks, axis=1)
         values.sort(axis=1)
         low, middle, high = (
             values[:, round(share * (values.shape[1] - 1))] for share in (OUTER[0], 0.5, OUTER[1])
@@ -55,29 +59,17 @@ class Cells:
         unit = np.minimum(np.where(unit > 0.0, unit, 1.0), FURTHEST)
         return cls(np.clip(middle, -FURTHEST, FURTHEST), unit.astype(np.float32))
 
-    def part(self, neurons: slice) -> Cells:
-        """Those of a range of the neurons."""
-        return Cells(self.middle[neurons], self.unit[neurons])
+    @classmethod
+    def joined(cls, parts: Sequence[Cells]) -> Cells:
+        """The cells of all neurons, from those of neighbouring ranges."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("middle", "unit")))
 
     def of_values(self, block: Float32[np.ndarray, "words neurons"]) -> UInt8[np.ndarray, "words neurons"]:
         """The cell of each value."""
         found = np.empty(block.shape, dtype=np.uint8)
-        self.lay(block.copy(), np.empty_like(block), found)
+        for row, cells in zip(block, found, strict=True):
+            lay(row, self.middle, self.unit, cells)
         return found
-
-    def lay(self, values: np.ndarray, size: np.ndarray, out: UInt8[np.ndarray, "words neurons"]) -> None:
-        """Put the cell of each value into ``out``; the other two, float32 of its shape, are written to.
-
-        With d = x - m, the squeezed z is d / (s + |d|).
-        """
-        np.clip(values, -FURTHEST, FURTHEST, out=values)
-        values -= self.middle
-        np.abs(values, out=size)
-        size += self.unit
-        values /= size
-        values *= np.float32(CELLS / 2 - 0.5)
-        values += np.float32(CELLS / 2)
-        np.copyto(out, values, casting="unsafe")
 
     def values(self) -> Float64[np.ndarray, "neurons cells"]:
         """The value in the middle of each cell."""

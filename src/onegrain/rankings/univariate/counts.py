@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
-from queue import SimpleQueue
+from threading import Event
 from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int32, Int64
 
+from onegrain.core.progress import silent
 from onegrain.rankings import blocks
-from onegrain.rankings.univariate.cells import CELLS, Cells
+from onegrain.rankings.univariate.cells import Cells
+from onegrain.rankings.univariate.kernels import CELLS
 from onegrain.rankings.univariate.spread import Spread
-from onegrain.rankings.univariate.stripes import Grouped, Histogram, Scratch, Stripe
+from onegrain.rankings.univariate.stripes import Histogram, Stripe
 from onegrain.rankings.univariate.words import CountedWords
 
 __all__ = ["Counts", "Needs", "count"]
@@ -28,8 +28,6 @@ Needs = Literal["histogram", "positive", "range"]
 
 TABLE_BYTES = 2**29
 """Of the histograms that are held at once; more neurons are taken in turns, each a pass over the words."""
-WAITING_BYTES = 2**26
-"""Of the cells (uint8) that wait to be counted together."""
 STRIPE = 256
 """Neurons that a thread takes at once, at most."""
 
@@ -43,8 +41,7 @@ class Counts:
         words: int64 (labels,), words of each label.
         spreads: mean and squared deviations of the neurons, a label each.
         positive: int64 (labels, neurons), how many of them the neuron is above 0 at; None where not asked for.
-        least: float32 (neurons,), over all words; infinite where the range was not asked for.
-        greatest: float32 (neurons,), likewise.
+        extremes: float32 (2, neurons), the least and greatest value over all words; None likewise.
         cells: what the histogram's intervals are; None where it was not asked for.
         histogram: int32 (neurons, labels, cells); None where it was not asked for.
     """
@@ -53,8 +50,7 @@ class Counts:
     words: Int64[np.ndarray, " labels"]
     spreads: tuple[Spread, ...]
     positive: Int64[np.ndarray, "labels neurons"] | None
-    least: Float32[np.ndarray, " neurons"]
-    greatest: Float32[np.ndarray, " neurons"]
+    extremes: Float32[np.ndarray, "2 neurons"] | None
     cells: Cells | None
     histogram: Int32[np.ndarray, "neurons labels cells"] | None
 
@@ -86,86 +82,87 @@ def count(words: CountedWords, needs: Collection[Needs] = ()) -> Iterator[Counts
     Raises:
         ParameterError: an activation is not finite.
     """
-    size, n_labels, histogram = words.activations.n_neurons, len(words.labels), "histogram" in needs
-    step = max(1, TABLE_BYTES // (4 * n_labels * CELLS)) if histogram else size
+    size, n_labels = words.activations.n_neurons, len(words.labels)
+    step = max(1, TABLE_BYTES // (4 * n_labels * CELLS)) if "histogram" in needs else size
     step = -(-size // -(-size // step))  # turns of one size
     for start in range(0, size, step):
-        neurons = slice(start, min(start + step, size))
-        yield _Counting(words, neurons, needs, Cells.of(words, neurons) if histogram else None).run()
+        yield _Turn(words, slice(start, min(start + step, size)), needs).counts()
 
 
-class _Counting:
-    """One pass for some neurons: threads take stripes of neurons side by side."""
+class _Turn:
+    """One pass for some neurons, which share it or, where neurons are read without others, take it in threads.
 
-    def __init__(
-        self, words: CountedWords, neurons: slice, needs: Collection[Needs], cells: Cells | None
-    ) -> None:
+    A stripe of neurons goes through all words before the next, so that what is read and counted of it stays in the
+    caches.
+    """
+
+    def __init__(self, words: CountedWords, neurons: slice, needs: Collection[Needs]) -> None:
         size, n_labels = neurons.stop - neurons.start, len(words.labels)
-        self._words, self._neurons = words, neurons
-        self._positive = np.zeros((n_labels, size), dtype=np.int64) if "positive" in needs else None
-        self._least = np.full(size, np.inf, dtype=np.float32)
-        self._greatest = np.full(size, -np.inf, dtype=np.float32)
-        self._cells = cells
-        self._histogram = None if cells is None else np.zeros((size, n_labels, CELLS), dtype=np.int32)
-        rows = min(blocks.BLOCK_ROWS, words.activations.n_words)
-        room = 0 if cells is None else min(max(rows, WAITING_BYTES // size), words.activations.n_words)
-        self._threads = torch.get_num_threads()
-        self._free: SimpleQueue[Scratch] = SimpleQueue()
-        for _ in range(self._threads):
-            self._free.put(Scratch.of(rows, min(STRIPE, size), room))
-        self._stripes = [
-            Stripe(
-                at,
-                n_labels,
-                extremes=(self._least[at], self._greatest[at]) if "range" in needs else None,
-                positive=None if self._positive is None else self._positive[:, at],
-                histogram=None
-                if cells is None or self._histogram is None
-                else Histogram(cells.part(at), self._histogram[at], room),
-            )
-            for at in _stripes(size, self._threads)
-        ]
+        self._words, self._neurons, self._needs = words, neurons, needs
+        self._table = np.zeros((size, n_labels, CELLS), dtype=np.int32) if "histogram" in needs else None
+        self._over = Event()
 
-    def run(self) -> Counts:
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="onegrain-counts") as pool:
-            for rows, block in self._words.blocks("counts", self._neurons, checked=False):
-                words = Grouped(self._words.codes[rows], len(self._words.labels))
-                if not all(list(pool.map(partial(self._take_in, block, words), self._stripes))):
-                    self._words.require_finite(rows)
-            list(pool.map(self._finish, self._stripes))
-        spreads = Spread.joined([stripe.spread for stripe in self._stripes]).labels()
+    def counts(self) -> Counts:
+        step = self._words.activations.column_step
+        if step is None:
+            parts = [self._stripe(self._words, self._neurons, ahead=True)]
+        else:
+            parts = self._side_by_side(_stripes(self._neurons, step, torch.get_num_threads()))
+        if self._over.is_set():  # some value is not finite: the first is told of
+            for _ in self._words.blocks("counts", self._neurons):
+                pass
+        stripes, cells = zip(*parts, strict=True)
+        positive, extremes = (
+            np.concatenate([getattr(stripe, name) for stripe in stripes], axis=1)
+            for name in ("positive", "extremes")
+        )
         return Counts(
             self._neurons,
             self._words.counts(),
-            spreads,
-            self._positive,
-            self._least,
-            self._greatest,
-            self._cells,
-            self._histogram,
+            Spread.joined([stripe.spread for stripe in stripes]).labels(),
+            positive if len(positive) else None,
+            extremes if len(extremes) else None,
+            None if self._table is None else Cells.joined(cells),
+            self._table,
         )
 
-    def _take_in(self, block: np.ndarray, words: Grouped, stripe: Stripe) -> bool:
-        with self._scratch() as scratch:
-            return stripe.take_in(block, words, scratch)
+    def _side_by_side(self, stripes: Sequence[slice]) -> list[tuple[Stripe, Cells | None]]:
+        alone = replace(self._words, progress=silent)
+        size = self._neurons.stop - self._neurons.start
+        with (
+            self._words.progress("counts", size, "neurons") as advance,
+            ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="onegrain-counts") as pool,
+        ):
+            coming = [pool.submit(self._stripe, alone, stripe, ahead=False) for stripe in stripes]
+            try:
+                for stripe, one in zip(stripes, coming, strict=True):
+                    one.result()
+                    advance(stripe.stop - stripe.start)
+            except BaseException:
+                self._over.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+        return [one.result() for one in coming]
 
-    def _finish(self, stripe: Stripe) -> None:
-        with self._scratch() as scratch:
-            stripe.finish(scratch)
+    def _stripe(self, words: CountedWords, neurons: slice, *, ahead: bool) -> tuple[Stripe, Cells | None]:
+        """All that is counted of a range of neurons; less once it is over."""
+        here = slice(neurons.start - self._neurons.start, neurons.stop - self._neurons.start)
+        cells = None if self._table is None else Cells.of(words, neurons, ahead=ahead)
+        histogram = None if cells is None or self._table is None else Histogram(cells, self._table[here])
+        stripe = Stripe(here.stop - here.start, len(words.labels), blocks.BLOCK_ROWS, self._needs, histogram)
+        for rows, block in words.blocks("counts", neurons, checked=False, ahead=ahead):
+            if self._over.is_set():
+                break
+            if not stripe.take_in(block, words.codes[rows]):
+                self._over.set()
+        stripe.finish()
+        return stripe, cells
 
-    @contextmanager
-    def _scratch(self) -> Iterator[Scratch]:
-        """Memory that no other thread works in."""
-        scratch = self._free.get()
-        try:
-            yield scratch
-        finally:
-            self._free.put(scratch)
 
-
-def _stripes(size: int, threads: int) -> list[slice]:
-    """Ranges of neurons, as many for every thread."""
-    n = -(-size // STRIPE)
-    n = min(size, -(-n // threads) * threads)
-    edges = [size * at // n for at in range(n + 1)]
-    return [slice(start, stop) for start, stop in pairwise(edges)]
+def _stripes(neurons: slice, step: int, threads: int) -> list[slice]:
+    """Ranges of neurons that are read without others, as many for every thread."""
+    first, last = neurons.start // step, -(-neurons.stop // step)
+    n = -(-(neurons.stop - neurons.start) // STRIPE)
+    n = min(last - first, -(-n // threads) * threads)
+    edges = [(first + (last - first) * at // n) * step for at in range(n + 1)]
+    return [slice(max(start, neurons.start), min(stop, neurons.stop)) for start, stop in pairwise(edges)]

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from onegrain.errors import ParameterError
-from onegrain.rankings.univariate.cells import CELLS
 from onegrain.rankings.univariate.counts import Counts
+from onegrain.rankings.univariate.kernels import CELLS
 from onegrain.rankings.univariate.scoring import Scores, counting_method, strips
 
 __all__ = ["METHOD", "MutualInformationOptions", "mutual_information"]

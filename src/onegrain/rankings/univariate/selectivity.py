@@ -18,9 +18,10 @@ def selectivity(counts: Counts, options: NoOptions) -> Scores:
     lower. The range is over all words, so one outlier makes a neuron look less selective.
     """
     apart = np.stack([own.mean - rest.mean for own, rest in counts.against_the_rest()])
-    span = counts.greatest.astype(np.float64) - counts.least
+    assert counts.extremes is not None, "the method asks for them"
+    least, greatest = counts.extremes.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.abs(apart) / span
+        found = np.abs(apart) / (greatest - least)
     return Scores(found.max(axis=0), found, {"sign": np.where(apart < 0, -1, 1).astype(np.int8)})
 
 

@@ -57,6 +57,7 @@ class CountedWords:
         among: Bool[np.ndarray, " words"] | None = None,
         *,
         checked: bool = True,
+        ahead: bool = True,
     ) -> Iterator[tuple[Int64[np.ndarray, " rows"], Float32[np.ndarray, "rows neurons"]]]:
         """One pass: which words (their rows), and what a range of neurons (by default all) did at them.
 
@@ -66,8 +67,8 @@ class CountedWords:
             what: the pass, for progress.
             neurons: a range of flat indices.
             among: only these of the words that count.
-            checked: look for values that are not finite; else whoever asks does, and calls
-                :meth:`require_finite` for a block with one.
+            checked: look for values that are not finite; else whoever asks does.
+            ahead: read a block while the one before is computed with.
 
         Raises:
             ParameterError: an activation is not finite.
@@ -76,15 +77,15 @@ class CountedWords:
         span = neurons or slice(0, own.n_neurons)
         chosen = self.among if among is None else self.among & among
         with self.progress(what, int(chosen.sum()), "words") as advance:
-            for rows, read in read_blocks([own], [span], (0, n_words), chosen):
+            for rows, read in read_blocks([own], [span], (0, n_words), chosen, ahead=ahead):
                 assert read[0] is not None, "the ranked model is always read"
                 values = read[0].numpy()
                 if checked and not np.isfinite(values).all():
-                    self.require_finite(rows)
+                    self._require_finite(rows)
                 yield rows, values
                 advance(len(rows))
 
-    def require_finite(self, rows: Int64[np.ndarray, " rows"]) -> None:
+    def _require_finite(self, rows: Int64[np.ndarray, " rows"]) -> None:
         """Raise ParameterError for the first activation of a block that is not finite."""
         first = int(rows[0])
         given = self.activations.values(first, int(rows[-1]) + 1)
