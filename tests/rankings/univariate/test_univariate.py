@@ -47,7 +47,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", 3)
     counts = "onegrain.rankings.univariate.counts"
     monkeypatch.setattr(f"{counts}.TABLE_BYTES", 4 * 4 * 256 * 11)
-    for name, value in (("counts.STRIPE", 5), ("stripes.WAITING_WORDS", 70), ("stripes.TILE", 2)):
+    for name, value in (("counts.STRIPE", 5), ("stripes.WAITING_WORDS", 7), ("stripes.TILE", 2)):
         monkeypatch.setattr(f"onegrain.rankings.univariate.{name}", value)
     monkeypatch.setattr("onegrain.rankings.univariate.scoring.STRIP", 3)
     monkeypatch.setattr("onegrain.rankings.univariate.scoring.SORTED_BYTES", 4 * 800 * 5)

@@ -19,8 +19,8 @@ from onegrain.rankings.univariate.words import CountedWords
 
 __all__ = ["Cells"]
 
-RUNS, RUN_WORDS, EVERY = 4, 2048, 4
-"""The sample: every fourth word of so many runs of words, spread evenly."""
+RUNS, RUN_WORDS, EVERY = 4, 2048, 8
+"""The sample: every eighth word of so many runs of words, spread evenly."""
 OUTER = (0.05, 0.95)
 
 
@@ -41,13 +41,10 @@ class Cells:
     def of(cls, words: CountedWords, neurons: slice, *, ahead: bool = True) -> Cells:
         """The cells of a range of neurons, from a sample of the words that count.
 
-        ``ahead``: read words while others are computed with.
-
-        Raises:
-            ParameterError: an activation is not finite.
+        ``ahead``: read words while others are computed with. Where values are not finite, cells mean nothing.
         """
-        sample = _sample(words.among)
-        blocks = [block.T.copy() for _, block in words.blocks("scales", neurons, sample, ahead=ahead)]
+        sample, how = _sample(words.among), {"checked": False, "ahead": ahead}
+        blocks = [block.T.copy() for _, block in words.blocks("scales", neurons, sample, **how)]
         values = np.concatenate(blocks, axis=1)
         values.sort(axis=1)
         low, middle, high = (

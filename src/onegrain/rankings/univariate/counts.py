@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Bool, Float32, Int32, Int64
 
 from onegrain.core.progress import silent
-from onegrain.rankings import blocks
 from onegrain.rankings.univariate.cells import Cells
 from onegrain.rankings.univariate.kernels import CELLS
 from onegrain.rankings.univariate.spread import Spread
@@ -149,7 +148,7 @@ class _Turn:
         here = slice(neurons.start - self._neurons.start, neurons.stop - self._neurons.start)
         cells = None if self._table is None else Cells.of(words, neurons, ahead=ahead)
         histogram = None if cells is None or self._table is None else Histogram(cells, self._table[here])
-        stripe = Stripe(here.stop - here.start, len(words.labels), blocks.BLOCK_ROWS, self._needs, histogram)
+        stripe = Stripe(here.stop - here.start, len(words.labels), self._needs, histogram)
         for rows, block in words.blocks("counts", neurons, checked=False, ahead=ahead):
             if self._over.is_set():
                 break

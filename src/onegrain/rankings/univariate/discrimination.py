@@ -8,15 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int32
 
 from onegrain.errors import ParameterError
+from onegrain.rankings.compiled import compiled
 from onegrain.rankings.univariate.counts import Counts
 from onegrain.rankings.univariate.scoring import Scores, Sorted, counting_method, strips
 
 __all__ = ["AUROC", "AVERAGE_PRECISION", "DiscriminationOptions", "auroc", "average_precision"]
 
-Table = Float64[np.ndarray, "neurons labels cells"]
+Table = Int32[np.ndarray, "neurons labels cells"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def average_precision(counts: Counts, options: DiscriminationOptions) -> Scores:
     """
 
     def score(table: Table, part: slice) -> Scores:
-        return _best_precision(_precision(table[:, :, ::-1]), _precision(table), counts.words)
+        return _best_precision(*_precisions(table), counts.words)
 
     return strips(counts, score)
 
@@ -59,10 +60,7 @@ def auroc(counts: Counts, options: DiscriminationOptions) -> Scores:
     """
 
     def score(table: Table, part: slice) -> Scores:
-        rest = table.sum(axis=1, keepdims=True) - table
-        below = np.cumsum(rest, axis=2) - rest / 2.0
-        pairs = table.sum(axis=2) * rest.sum(axis=2)
-        return _best_area((np.einsum("nlc,nlc->nl", table, below) / pairs).T)
+        return _best_area(_areas(table))
 
     return strips(counts, score)
 
@@ -105,12 +103,55 @@ def _precision_in_order(
     return np.bincount(label, weights=reached / (end + 1.0), minlength=len(words)) / words
 
 
-def _precision(table: Table) -> Float64[np.ndarray, "labels neurons"]:
-    """Average precision where the first cells come first."""
-    reached = np.cumsum(table, axis=2)
-    seen = np.cumsum(table.sum(axis=1), axis=1)[:, None]
-    precision = np.divide(reached, seen, out=np.zeros_like(reached), where=seen > 0)
-    return (np.einsum("nlc,nlc->nl", table, precision) / table.sum(axis=2)).T
+@compiled
+def _precisions(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    """Average precision, float64 (labels, neurons), where the last cells come first, and where the first do."""
+    neurons, labels, cells = table.shape
+    high, low = np.empty((labels, neurons)), np.empty((labels, neurons))
+    for n in range(neurons):
+        seen = table[n].sum(axis=0)
+        above, below = _one_of(np.cumsum(seen[::-1])), _one_of(np.cumsum(seen))
+        for label in range(labels):
+            own = table[n, label]
+            words = own.sum()
+            high[label, n] = _precision(own[::-1], above) / words
+            low[label, n] = _precision(own, below) / words
+    return high, low
+
+
+@compiled
+def _one_of(seen: np.ndarray) -> np.ndarray:
+    """1 / seen, and 0 where nothing was."""
+    return np.where(seen > 0, 1.0 / np.maximum(seen, 1), 0.0)
+
+
+@compiled
+def _precision(own: np.ndarray, one_of: np.ndarray) -> float:
+    """The precision at each word of a label, summed: of the words seen there, how many are the label's."""
+    reached, found = 0, 0.0
+    for cell in range(len(own)):
+        reached += own[cell]
+        found += np.float64(own[cell]) * np.float64(reached) * one_of[cell]
+    return found
+
+
+@compiled
+def _areas(table: Table) -> Float64[np.ndarray, "labels neurons"]:
+    """The area under the ROC curve where high values mean the label."""
+    neurons, labels, cells = table.shape
+    found = np.empty((labels, neurons))
+    for n in range(neurons):
+        seen = table[n].sum(axis=0)
+        for label in range(labels):
+            own = table[n, label]
+            words, below, halves = 0, 0, 0  # halves of pairs: whole numbers, so that nothing is rounded
+            for cell in range(cells):
+                rest = seen[cell] - own[cell]
+                halves += own[cell] * (2 * below + rest)
+                below += rest
+                words += own[cell]
+            found[label, n] = halves / (2.0 * words * below)
+    return found
 
 
 def _best_precision(high: np.ndarray, low: np.ndarray, words: np.ndarray) -> Scores:

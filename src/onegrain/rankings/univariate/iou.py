@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Int32
 
 from onegrain.errors import ParameterError
+from onegrain.rankings.compiled import compiled
 from onegrain.rankings.univariate.counts import Counts
 from onegrain.rankings.univariate.scoring import Scores, counting_method, strips
 
@@ -47,31 +48,36 @@ def iou(counts: Counts, options: IouOptions) -> Scores:
     best label's. [Mu20] takes q = 0.995 in vision, and whether the neuron is active in language.
     """
 
+    quantiles = np.array(options.quantiles)
+
     def score(table: np.ndarray, part: slice) -> Scores:
-        found = np.full((table.shape[1], table.shape[0]), -1.0)
-        sign, quantile = np.ones(found.shape, dtype=np.int8), np.zeros(found.shape)
-        for direction, cells in ((1, table[:, :, ::-1]), (-1, table)):
-            for q, values in zip(options.quantiles, _overlaps(cells, options.quantiles), strict=True):
-                better = values > found
-                found[better], sign[better], quantile[better] = values[better], direction, q
+        found, sign, quantile = _best(table, quantiles)
         return Scores(found.max(axis=0), found, {"sign": sign, "quantile": quantile})
 
     return strips(counts, score)
 
 
-def _overlaps(
-    table: Float64[np.ndarray, "neurons labels cells"], quantiles: tuple[float, ...]
-) -> list[Float64[np.ndarray, "labels neurons"]]:
-    """IoU of every label for each quantile, where the first cells are the top."""
-    reached, words = np.cumsum(table, axis=2), table.sum(axis=2)
-    seen = np.cumsum(table.sum(axis=1), axis=1)
-    total, neurons = seen[0, -1], np.arange(len(table))
-    made = []
-    for q in quantiles:
-        last = np.argmax(seen >= (1.0 - q) * total * (1.0 - 1e-12), axis=1)
-        both, masked = reached[neurons, :, last], seen[neurons, last][:, None]
-        made.append((both / (words + masked - both)).T)
-    return made
+@compiled
+def _best(
+    table: Int32[np.ndarray, "neurons labels cells"], quantiles: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The best IoU of every label, (labels, neurons), the sign (int8) and the quantile that gave it."""
+    neurons, labels, cells = table.shape
+    found = np.full((labels, neurons), -1.0)
+    sign, quantile = np.ones((labels, neurons), dtype=np.int8), np.zeros((labels, neurons))
+    for n in range(neurons):
+        for direction in (1, -1):
+            own = table[n][:, ::-direction]
+            seen = np.cumsum(own.sum(axis=0))
+            lasts = np.searchsorted(seen, (1.0 - quantiles) * seen[-1] * (1.0 - 1e-12))
+            for label in range(labels):
+                reached = np.cumsum(own[label])
+                for at in range(len(lasts)):
+                    both, masked = reached[lasts[at]], seen[lasts[at]]
+                    overlap = both / (reached[-1] + masked - both)
+                    if overlap > found[label, n]:
+                        found[label, n], sign[label, n], quantile[label, n] = overlap, direction, quantiles[at]
+    return found, sign, quantile
 
 
 METHOD = counting_method(

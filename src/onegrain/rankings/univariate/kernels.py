@@ -31,9 +31,7 @@ def take_in(
     here: Float64[np.ndarray, "3 labels neurons"],
     extremes: Float32[np.ndarray, "_ neurons"],
     positive: Int64[np.ndarray, "_ neurons"],
-    scale: Float32[np.ndarray, "_ neurons"],
-    cells: UInt8[np.ndarray, "tiles room tile"],
-    held: int,
+    histogram: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> bool:
     """Take in a block of words; False where a value is not finite.
 
@@ -47,12 +45,13 @@ def take_in(
         here: room to work in.
         extremes: (2, neurons), least and greatest value so far; without rows where they are not asked for.
         positive: (labels, neurons), how often a neuron is above 0; likewise.
-        scale: (2, neurons), middle and unit of the cells; likewise.
-        cells: of words that wait, a tile of neurons after another; those of the block are put behind them.
-        held: how many words wait.
+        histogram: middle and unit of the cells, float32 (2, neurons), and as :func:`tally` takes them the cells
+            that wait, how many do, and the table; all without rows where it is not asked for.
     """
     words, mean, squares = known
+    scale, waiting, held, table = histogram
     counts = np.zeros(len(words), dtype=np.int64)
+    own = np.zeros((waiting.shape[3], CELLS), dtype=np.int32)
     for word in range(len(block)):
         row, label = block[word], codes[word]
         near, sums, apart = here[0, label], here[1, label], here[2, label]
@@ -64,17 +63,62 @@ def take_in(
             _widen(row, extremes[0], extremes[1])
         if len(positive):
             _count_above(row, positive[label])
-        if len(scale):
-            for tile in range(len(cells)):
-                start = tile * cells.shape[2]
-                stop = min(start + cells.shape[2], len(row))
-                lay(row[start:stop], scale[0, start:stop], scale[1, start:stop], cells[tile, held + word])
+        if len(table):
+            if held[label] == waiting.shape[2]:
+                _count(label, waiting, held, table, own)
+            for tile in range(len(waiting)):
+                start = tile * len(own)
+                stop = min(start + len(own), len(row))
+                cells = waiting[tile, label, held[label]]
+                lay(row[start:stop], scale[0, start:stop], scale[1, start:stop], cells)
+            held[label] += 1
     finite = True
     for label in np.flatnonzero(counts):
         near, sums, apart = here[0, label], here[1, label], here[2, label]
         finite &= _merge(words[label], mean[label], squares[label], counts[label], near, sums, apart)
         words[label] += counts[label]
     return finite
+
+
+@compiled
+def tally(
+    waiting: UInt8[np.ndarray, "tiles labels room tile"],
+    held: Int64[np.ndarray, " labels"],
+    table: Int32[np.ndarray, "neurons labels cells"],
+) -> None:
+    """Count the cells that wait.
+
+    Args:
+        waiting: cells of words of each label, for a tile of neurons after another.
+        held: how many words of each label wait; none do then.
+        table: the counts; more are added.
+    """
+    own = np.zeros((waiting.shape[3], CELLS), dtype=np.int32)
+    for label in np.flatnonzero(held):
+        _count(label, waiting, held, table, own)
+
+
+@compiled
+def _count(
+    label: int,
+    waiting: UInt8[np.ndarray, "tiles labels room tile"],
+    held: Int64[np.ndarray, " labels"],
+    table: Int32[np.ndarray, "neurons labels cells"],
+    own: Int32[np.ndarray, "tile cells"],
+) -> None:
+    """Count what waits of one label, a tile after another in ``own``, zeros, which the caches hold."""
+    for tile in range(len(waiting)):
+        some = table[tile * len(own) : (tile + 1) * len(own), label]
+        for word in range(held[label]):
+            cells = waiting[tile, label, word]
+            for n in range(len(some)):
+                own[n, cells[n]] += 1
+        for n in range(len(some)):
+            counts, more = some[n], own[n]
+            for cell in range(CELLS):
+                counts[cell] += more[cell]
+                more[cell] = 0
+    held[label] = 0
 
 
 @compiled
@@ -125,51 +169,3 @@ def _merge(
         mean[n] += away * share
         finite &= np.isfinite(sums[n])
     return finite
-
-
-@compiled
-def tally(
-    table: Int32[np.ndarray, "neurons labels cells"],
-    cells: UInt8[np.ndarray, "tiles room tile"],
-    codes: Int64[np.ndarray, " words"],
-) -> None:
-    """Count the cells of the words that wait under each label, a tile of neurons after another.
-
-    Args:
-        table: the counts; more are added.
-        cells: of the words that wait.
-        codes: their labels.
-    """
-    order, edges = _by_label(codes, table.shape[1])
-    tile = cells.shape[2]
-    own = np.zeros((tile, CELLS), dtype=np.int32)  # of one label, which a cache holds
-    for first in range(0, len(table), tile):
-        some = table[first : first + tile]
-        for label in range(len(edges) - 1):
-            for at in range(edges[label], edges[label + 1]):
-                row = cells[first // tile, order[at]]
-                for n in range(len(some)):
-                    own[n, row[n]] += 1
-            if edges[label] < edges[label + 1]:
-                _move(own, some[:, label])
-
-
-@compiled
-def _move(own: Int32[np.ndarray, "tile cells"], table: Int32[np.ndarray, "neurons cells"]) -> None:
-    """Add counts to others, and begin anew."""
-    for n in range(len(table)):
-        counts, more = table[n], own[n]
-        for cell in range(CELLS):
-            counts[cell] += more[cell]
-            more[cell] = 0
-
-
-@compiled
-def _by_label(codes: Int64[np.ndarray, " words"], n_labels: int) -> tuple[np.ndarray, np.ndarray]:
-    """The words label by label, and where each label begins and the last one ends."""
-    edges = np.append(0, np.cumsum(np.bincount(codes, minlength=n_labels)))
-    order, at = np.empty(len(codes), dtype=np.int64), edges.copy()
-    for word in range(len(codes)):
-        order[at[codes[word]]] = word
-        at[codes[word]] += 1
-    return order, edges

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Int32, Int64
 
 from onegrain.errors import ParameterError
+from onegrain.rankings.compiled import compiled
 from onegrain.rankings.univariate.counts import Counts
 from onegrain.rankings.univariate.kernels import CELLS
 from onegrain.rankings.univariate.scoring import Scores, counting_method, strips
@@ -43,44 +44,52 @@ def mutual_information(counts: Counts, options: MutualInformationOptions) -> Sco
     """
 
     def score(table: np.ndarray, part: slice) -> Scores:
-        return Scores(*_information(_binned(table, options.bins)))
+        return Scores(*_information(table, options.bins))
 
     return strips(counts, score)
 
 
-def _binned(
-    table: Float64[np.ndarray, "neurons labels cells"], bins: int
-) -> Float64[np.ndarray, "neurons labels bins"]:
-    """Cells put together to bins of equal frequency."""
-    totals = table.sum(axis=1)
-    before = np.cumsum(totals, axis=1) - totals
-    bin_of: Int64[np.ndarray, "neurons cells"] = np.zeros(totals.shape, dtype=np.int64)
-    words = totals[0].sum()
-    for k in range(1, bins):
-        bin_of += before * bins >= k * words
-    made = np.zeros((*table.shape[:2], bins))
-    for at, cells in enumerate(bin_of):
-        starts = np.flatnonzero(np.diff(cells, prepend=-1))
-        made[at][:, cells[starts]] = np.add.reduceat(table[at], starts, axis=1)
-    return made
+@compiled
+def _information(table: Int32[np.ndarray, "neurons labels cells"], bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mutual information (nats) of every neuron with the label, and (labels, neurons) with each against the rest."""
+    neurons, labels, cells = table.shape
+    everything, alone = np.zeros(neurons), np.zeros((labels, neurons))
+    for n in range(neurons):
+        bin_of = _bins(table[n].sum(axis=0), bins)
+        words = np.zeros((labels, bins), dtype=np.int64)
+        for label in range(labels):
+            for cell in range(cells):
+                words[label, bin_of[cell]] += table[n, label, cell]
+        in_bin, total = words.sum(axis=0), words.sum()
+        for label in range(labels):
+            with_label = words[label].sum()
+            own = rest = 0.0
+            for at in range(bins):
+                own += _term(words[label, at], with_label, in_bin[at], total)
+                rest += _term(in_bin[at] - words[label, at], total - with_label, in_bin[at], total)
+            everything[n] += own
+            alone[label, n] = max(own + rest, 0.0)
+        everything[n] = max(everything[n], 0.0)
+    return everything, alone
 
 
-def _information(
-    cells: Float64[np.ndarray, "neurons labels bins"],
-) -> tuple[Float64[np.ndarray, " neurons"], Float64[np.ndarray, "labels neurons"]]:
-    """Mutual information (nats) of every neuron with the label, and with each label against the rest."""
-    in_bin, total = cells.sum(axis=1, keepdims=True), cells[0].sum()
-    with_label = cells.sum(axis=2, keepdims=True)
-    own = _terms(cells, with_label, in_bin, total)
-    rest = _terms(in_bin - cells, total - with_label, in_bin, total)
-    return np.maximum(own.sum(axis=(1, 2)), 0.0), np.maximum((own + rest).sum(axis=2), 0.0).T
+@compiled
+def _bins(words: Int64[np.ndarray, " cells"], bins: int) -> Int64[np.ndarray, " cells"]:
+    """The bin of each cell: bins of equal frequency, from the words of all cells."""
+    found, before, total = np.zeros(len(words), dtype=np.int64), 0, words.sum()
+    for cell in range(len(words)):
+        found[cell] = min(before * bins // total, bins - 1)
+        before += words[cell]
+    return found
 
 
-def _terms(cells: np.ndarray, with_label: np.ndarray, in_bin: np.ndarray, total: float) -> np.ndarray:
+@compiled
+def _term(words: int, with_label: int, in_bin: int, total: int) -> float:
     """p(l, b) log(p(l, b) / (p(l) p(b))) from counts; 0 where no word is."""
-    expected = with_label * in_bin / total
-    ratio = np.divide(cells, expected, out=np.ones_like(cells), where=cells > 0)
-    return cells / total * np.log(ratio)
+    if words == 0:
+        return 0.0
+    share = words / total
+    return share * np.log(share * (total / with_label) * (total / in_bin))
 
 
 METHOD = counting_method(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float64, Int32
 
+from onegrain.rankings.compiled import compiled
 from onegrain.rankings.request import NoOptions
 from onegrain.rankings.univariate.counts import Counts
 from onegrain.rankings.univariate.scoring import Scores, counting_method, strips
@@ -30,19 +32,57 @@ def one_gaussian(counts: Counts, options: NoOptions) -> Scores:
     variance = np.stack([np.maximum(spread.squares / spread.words, floor) for spread in counts.spreads])
     variance[:, counts.constant] = 1.0
     prior, values = np.log(counts.words / counts.words.sum()), counts.cells.values()
-    labels = np.arange(len(prior))[:, None]
+    height = prior[:, None] - np.log(variance) / 2.0
 
     def score(table: np.ndarray, part: slice) -> Scores:
-        away = values[part][:, None] - mean[:, part].T[:, :, None]
-        spread = variance[:, part].T[:, :, None]
-        told = (prior[:, None] - np.log(spread) / 2.0 - away**2 / (2.0 * spread)).argmax(axis=1)
-        hit = told[:, None] == labels
-        right = np.where(hit, table, 0.0).sum(axis=2)
-        predicted = np.where(hit, table.sum(axis=1, keepdims=True), 0.0).sum(axis=2)
-        found = (2.0 * right / (predicted + counts.words)).T
+        found = _f1(table, values[part], height[:, part].T, mean[:, part].T, 0.5 / variance[:, part].T)
         return Scores(found.mean(axis=0), found)
 
     return strips(counts, score)
+
+
+@compiled
+def _f1(
+    table: Int32[np.ndarray, "neurons labels cells"],
+    values: Float64[np.ndarray, "neurons cells"],
+    height: Float64[np.ndarray, "neurons labels"],
+    mean: Float64[np.ndarray, "neurons labels"],
+    steepness: Float64[np.ndarray, "neurons labels"],
+) -> Float64[np.ndarray, "labels neurons"]:
+    """F1 of each label where words of a cell get the label with the largest height - steepness (x - mean)^2."""
+    neurons, labels, cells = table.shape
+    found = np.empty((labels, neurons))
+    best, told = np.empty(cells), np.empty(cells, dtype=np.int64)
+    for n in range(neurons):
+        best[:], told[:] = -np.inf, 0
+        for label in range(labels):
+            _raise(best, told, values[n], label, height[n, label], mean[n, label], steepness[n, label])
+        seen = table[n].sum(axis=0)
+        right, predicted = np.zeros(labels), np.zeros(labels)
+        for cell in range(cells):
+            right[told[cell]] += table[n, told[cell], cell]
+            predicted[told[cell]] += seen[cell]
+        for label in range(labels):
+            found[label, n] = 2.0 * right[label] / (predicted[label] + table[n, label].sum())
+    return found
+
+
+@compiled
+def _raise(
+    best: np.ndarray,
+    told: np.ndarray,
+    values: np.ndarray,
+    label: int,
+    height: float,
+    mean: float,
+    steepness: float,
+) -> None:
+    """Take a label where it is better than those before it."""
+    for cell in range(len(values)):
+        away = values[cell] - mean
+        here = height - steepness * away * away
+        told[cell] = label if here > best[cell] else told[cell]
+        best[cell] = here if here > best[cell] else best[cell]
 
 
 METHOD = counting_method(

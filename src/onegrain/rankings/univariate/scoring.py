@@ -18,8 +18,8 @@ from onegrain.rankings.univariate.words import CountedWords, labelled_words
 
 __all__ = ["Counting", "Scores", "Sorted", "counting_method", "rank_counted", "strips"]
 
-STRIP = 64
-"""Neurons whose histogram is looked at at once."""
+STRIP = 128
+"""Neurons whose histograms a thread looks at."""
 SORTED_BYTES = 2**28
 """Of the values (float32) that are read at once to be sorted."""
 
@@ -149,14 +149,14 @@ def strips(counts: Counts, score: Callable[[np.ndarray, slice], Scores]) -> Scor
 
     Args:
         counts: with a histogram.
-        score: from float64 (neurons, labels, cells), and where among the neurons of ``counts`` these are, to
+        score: from int32 (neurons, labels, cells), and where among the neurons of ``counts`` these are, to
             their scores.
     """
     assert counts.histogram is not None, "the method asked for no histogram"
     table = counts.histogram
     parts = [slice(at, min(at + STRIP, len(table))) for at in range(0, len(table), STRIP)]
     with ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="onegrain-scores") as pool:
-        return _joined(list(pool.map(lambda part: score(table[part].astype(np.float64), part), parts)))
+        return _joined(list(pool.map(lambda part: score(table[part], part), parts)))
 
 
 def _sorted(words: CountedWords, counts: Counts, method: Counting, request: Request) -> Scores:

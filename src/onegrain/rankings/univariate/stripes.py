@@ -16,8 +16,8 @@ __all__ = ["Histogram", "Stripe"]
 
 TILE = 128
 """Neurons whose cells are counted together: under one label their histograms are 128 KiB."""
-WAITING_WORDS, WAITING_BYTES = 2**13, 2**26
-"""Whose cells wait to be counted together, at most, if there is one block of them."""
+WAITING_WORDS, WAITING_BYTES = 512, 2**25
+"""Of each label, whose cells (uint8) wait to be counted together: so many, or what so many bytes hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,6 @@ class Stripe:
     Args:
         size: how many neurons.
         n_labels: how many labels there are.
-        rows: words of a block, at most.
         needs: what is counted beside means and deviations.
         histogram: None where it is not asked for.
 
@@ -49,7 +48,7 @@ class Stripe:
     """
 
     def __init__(
-        self, size: int, n_labels: int, rows: int, needs: Collection[str], histogram: Histogram | None
+        self, size: int, n_labels: int, needs: Collection[str], histogram: Histogram | None
     ) -> None:
         limits = [[np.inf], [-np.inf]] if "range" in needs else np.empty((0, 1))
         self.extremes: Float32[np.ndarray, "_ neurons"] = np.tile(np.float32(limits), size)
@@ -57,12 +56,7 @@ class Stripe:
         self._words = np.zeros(n_labels, dtype=np.int64)
         self._mean, self._squares = np.zeros((2, n_labels, size))
         self._room = np.empty((3, n_labels, size))
-        self._histogram, self._held = histogram, 0
-        self._scale, self._waiting = np.empty((0, size), np.float32), np.empty((0, 0, TILE), np.uint8)
-        self._codes = np.empty(max(rows, min(WAITING_WORDS, WAITING_BYTES // size)), dtype=np.int64)
-        if histogram is not None:
-            self._scale = np.stack([histogram.cells.middle, histogram.cells.unit])
-            self._waiting = np.empty((-(-size // TILE), len(self._codes), TILE), np.uint8)
+        self._histogram = _histogram(size, n_labels, histogram)
 
     @property
     def spread(self) -> Spread:
@@ -71,10 +65,6 @@ class Stripe:
 
     def take_in(self, block: Float32[np.ndarray, "words neurons"], codes: Int64[np.ndarray, " words"]) -> bool:
         """Take in a block and its labels; False where a value is not finite."""
-        if self._held + len(block) > len(self._codes):
-            self.finish()
-        start, self._held = self._held, self._held + len(block)
-        self._codes[start : self._held] = codes
         return take_in(
             block,
             codes,
@@ -82,13 +72,22 @@ class Stripe:
             self._room,
             self.extremes,
             self.positive,
-            self._scale,
-            self._waiting,
-            start,
+            self._histogram,
         )
 
     def finish(self) -> None:
-        """Count the cells that wait."""
-        if self._histogram is not None:
-            tally(self._histogram.table, self._waiting, self._codes[: self._held])
-        self._held = 0
+        """Nothing more will come."""
+        tally(*self._histogram[1:])
+
+
+def _histogram(
+    size: int, n_labels: int, asked: Histogram | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What ``take_in`` needs of it."""
+    held = np.zeros(n_labels, dtype=np.int64)
+    if asked is None:
+        scale, waiting = np.empty((0, size), np.float32), np.empty((0, n_labels, 0, TILE), np.uint8)
+        return scale, waiting, held, np.empty((0, n_labels, 0), np.int32)
+    room = max(1, min(WAITING_WORDS, WAITING_BYTES // (n_labels * size)))
+    waiting = np.empty((-(-size // TILE), n_labels, room, TILE), np.uint8)
+    return np.stack([asked.cells.middle, asked.cells.unit]), waiting, held, asked.table
