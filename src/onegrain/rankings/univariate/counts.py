@@ -27,7 +27,7 @@ Needs = Literal["histogram", "positive", "range"]
 
 TABLE_BYTES = 2**29
 """Of the histograms that are held at once; more neurons are taken in turns, each a pass over the words."""
-STRIPE = 256
+STRIPE = 512
 """Neurons that a thread takes at once, at most."""
 
 

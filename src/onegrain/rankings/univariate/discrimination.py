@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int32
+from jaxtyping import Float64, Int32, Int64
 
 from onegrain.errors import ParameterError
 from onegrain.rankings.compiled import compiled
@@ -109,30 +109,42 @@ def _precisions(table: Table) -> tuple[np.ndarray, np.ndarray]:
     neurons, labels, cells = table.shape
     high, low = np.empty((labels, neurons)), np.empty((labels, neurons))
     for n in range(neurons):
-        seen = table[n].sum(axis=0)
-        above, below = _one_of(np.cumsum(seen[::-1])), _one_of(np.cumsum(seen))
+        seen = _seen(table[n])
+        above, below = _shares(seen[::-1]), _shares(seen)
         for label in range(labels):
             own = table[n, label]
-            words = own.sum()
-            high[label, n] = _precision(own[::-1], above) / words
-            low[label, n] = _precision(own, below) / words
+            high[label, n], low[label, n] = _precision(own[::-1], above), _precision(own, below)
     return high, low
 
 
 @compiled
-def _one_of(seen: np.ndarray) -> np.ndarray:
-    """1 / seen, and 0 where nothing was."""
-    return np.where(seen > 0, 1.0 / np.maximum(seen, 1), 0.0)
+def _seen(table: Int32[np.ndarray, "labels cells"]) -> Int64[np.ndarray, " cells"]:
+    """The words in each cell, of whatever label."""
+    seen = np.zeros(table.shape[1], dtype=np.int64)
+    for label in range(len(table)):
+        for cell in range(len(seen)):
+            seen[cell] += table[label, cell]
+    return seen
 
 
 @compiled
-def _precision(own: np.ndarray, one_of: np.ndarray) -> float:
-    """The precision at each word of a label, summed: of the words seen there, how many are the label's."""
+def _shares(seen: Int64[np.ndarray, " cells"]) -> Float64[np.ndarray, " cells"]:
+    """What one word is of all seen up to each cell; 0 where there are none."""
+    found, reached = np.zeros(len(seen)), 0
+    for cell in range(len(seen)):
+        reached += seen[cell]
+        found[cell] = 1.0 / reached if reached > 0 else 0.0
+    return found
+
+
+@compiled
+def _precision(own: Int32[np.ndarray, " cells"], share: Float64[np.ndarray, " cells"]) -> float:
+    """The mean over a label's words of the precision there: of the words seen, how many are the label's."""
     reached, found = 0, 0.0
     for cell in range(len(own)):
         reached += own[cell]
-        found += np.float64(own[cell]) * np.float64(reached) * one_of[cell]
-    return found
+        found += np.float64(own[cell]) * np.float64(reached) * share[cell]
+    return found / reached
 
 
 @compiled
@@ -141,7 +153,7 @@ def _areas(table: Table) -> Float64[np.ndarray, "labels neurons"]:
     neurons, labels, cells = table.shape
     found = np.empty((labels, neurons))
     for n in range(neurons):
-        seen = table[n].sum(axis=0)
+        seen = _seen(table[n])
         for label in range(labels):
             own = table[n, label]
             words, below, halves = 0, 0, 0  # halves of pairs: whole numbers, so that nothing is rounded

@@ -63,21 +63,37 @@ def _best(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The best IoU of every label, (labels, neurons), the sign (int8) and the quantile that gave it."""
     neurons, labels, cells = table.shape
-    found = np.full((labels, neurons), -1.0)
-    sign, quantile = np.ones((labels, neurons), dtype=np.int8), np.zeros((labels, neurons))
+    found, quantile = np.zeros((labels, neurons)), np.zeros((labels, neurons))
+    sign = np.zeros((labels, neurons), dtype=np.int8)
     for n in range(neurons):
+        for label in range(labels):
+            found[label, n] = -1.0
         for direction in (1, -1):
-            own = table[n][:, ::-direction]
-            seen = np.cumsum(own.sum(axis=0))
-            lasts = np.searchsorted(seen, (1.0 - quantiles) * seen[-1] * (1.0 - 1e-12))
-            for label in range(labels):
-                reached = np.cumsum(own[label])
-                for at in range(len(lasts)):
-                    both, masked = reached[lasts[at]], seen[lasts[at]]
-                    overlap = both / (reached[-1] + masked - both)
+            reached, masked = _reached(table[n][:, ::-direction])
+            for at in range(len(quantiles)):
+                last, least = 0, (1.0 - quantiles[at]) * masked[-1] * (1.0 - 1e-12)
+                while masked[last] < least:
+                    last += 1
+                for label in range(labels):
+                    both = reached[label, last]
+                    overlap = both / (reached[label, -1] + masked[last] - both)
                     if overlap > found[label, n]:
                         found[label, n], sign[label, n], quantile[label, n] = overlap, direction, quantiles[at]
     return found, sign, quantile
+
+
+@compiled
+def _reached(table: Int32[np.ndarray, "labels cells"]) -> tuple[np.ndarray, np.ndarray]:
+    """The words up to each cell, int64: (labels, cells) of each label, and (cells,) of all."""
+    labels, cells = table.shape
+    own, everything = np.zeros((labels, cells), dtype=np.int64), np.zeros(cells, dtype=np.int64)
+    for label in range(labels):
+        reached = 0
+        for cell in range(cells):
+            reached += table[label, cell]
+            own[label, cell] = reached
+            everything[cell] += reached
+    return own, everything
 
 
 METHOD = counting_method(

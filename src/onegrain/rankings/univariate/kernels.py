@@ -56,7 +56,7 @@ def take_in(
         row, label = block[word], codes[word]
         near, sums, apart = here[0, label], here[1, label], here[2, label]
         if counts[label] == 0:
-            near[:], sums[:], apart[:] = row, 0.0, 0.0
+            _begin(row, near, sums, apart)
         counts[label] += 1
         _add(row, near, sums, apart)
         if len(extremes):
@@ -73,10 +73,11 @@ def take_in(
                 lay(row[start:stop], scale[0, start:stop], scale[1, start:stop], cells)
             held[label] += 1
     finite = True
-    for label in np.flatnonzero(counts):
-        near, sums, apart = here[0, label], here[1, label], here[2, label]
-        finite &= _merge(words[label], mean[label], squares[label], counts[label], near, sums, apart)
-        words[label] += counts[label]
+    for label in range(len(counts)):
+        if counts[label] > 0:
+            near, sums, apart = here[0, label], here[1, label], here[2, label]
+            finite &= _merge(words[label], mean[label], squares[label], counts[label], near, sums, apart)
+            words[label] += counts[label]
     return finite
 
 
@@ -94,8 +95,9 @@ def tally(
         table: the counts; more are added.
     """
     own = np.zeros((waiting.shape[3], CELLS), dtype=np.int32)
-    for label in np.flatnonzero(held):
-        _count(label, waiting, held, table, own)
+    for label in range(len(held)):
+        if held[label] > 0:
+            _count(label, waiting, held, table, own)
 
 
 @compiled
@@ -119,6 +121,12 @@ def _count(
                 counts[cell] += more[cell]
                 more[cell] = 0
     held[label] = 0
+
+
+@compiled
+def _begin(row: Row, near: Sums, sums: Sums, apart: Sums) -> None:
+    for n in range(len(row)):
+        near[n], sums[n], apart[n] = row[n], 0.0, 0.0
 
 
 @compiled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Int32
 
 from onegrain.errors import ParameterError
 from onegrain.rankings.compiled import compiled
@@ -52,21 +52,15 @@ def mutual_information(counts: Counts, options: MutualInformationOptions) -> Sco
 @compiled
 def _information(table: Int32[np.ndarray, "neurons labels cells"], bins: int) -> tuple[np.ndarray, np.ndarray]:
     """Mutual information (nats) of every neuron with the label, and (labels, neurons) with each against the rest."""
-    neurons, labels, cells = table.shape
+    neurons, labels, _ = table.shape
     everything, alone = np.zeros(neurons), np.zeros((labels, neurons))
     for n in range(neurons):
-        bin_of = _bins(table[n].sum(axis=0), bins)
-        words = np.zeros((labels, bins), dtype=np.int64)
+        words, with_label, in_bin, total = _binned(table[n], bins)
         for label in range(labels):
-            for cell in range(cells):
-                words[label, bin_of[cell]] += table[n, label, cell]
-        in_bin, total = words.sum(axis=0), words.sum()
-        for label in range(labels):
-            with_label = words[label].sum()
             own = rest = 0.0
             for at in range(bins):
-                own += _term(words[label, at], with_label, in_bin[at], total)
-                rest += _term(in_bin[at] - words[label, at], total - with_label, in_bin[at], total)
+                own += _term(words[label, at], with_label[label], in_bin[at], total)
+                rest += _term(in_bin[at] - words[label, at], total - with_label[label], in_bin[at], total)
             everything[n] += own
             alone[label, n] = max(own + rest, 0.0)
         everything[n] = max(everything[n], 0.0)
@@ -74,13 +68,23 @@ def _information(table: Int32[np.ndarray, "neurons labels cells"], bins: int) ->
 
 
 @compiled
-def _bins(words: Int64[np.ndarray, " cells"], bins: int) -> Int64[np.ndarray, " cells"]:
-    """The bin of each cell: bins of equal frequency, from the words of all cells."""
-    found, before, total = np.zeros(len(words), dtype=np.int64), 0, words.sum()
-    for cell in range(len(words)):
-        found[cell] = min(before * bins // total, bins - 1)
-        before += words[cell]
-    return found
+def _binned(table: Int32[np.ndarray, "labels cells"], bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Words of each label in each bin, of each label, in each bin, and all."""
+    labels, cells = table.shape
+    seen, with_label = np.zeros(cells, dtype=np.int64), np.zeros(labels, dtype=np.int64)
+    for label in range(labels):
+        for cell in range(cells):
+            seen[cell] += table[label, cell]
+            with_label[label] += table[label, cell]
+    words, in_bin = np.zeros((labels, bins), dtype=np.int64), np.zeros(bins, dtype=np.int64)
+    before, total = 0, with_label.sum()
+    for cell in range(cells):
+        at = min(before * bins // total, bins - 1)
+        before += seen[cell]
+        in_bin[at] += seen[cell]
+        for label in range(labels):
+            words[label, at] += table[label, cell]
+    return words, with_label, in_bin, total
 
 
 @compiled

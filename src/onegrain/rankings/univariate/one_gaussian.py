@@ -54,21 +54,21 @@ def _f1(
     found = np.empty((labels, neurons))
     best, told = np.empty(cells), np.empty(cells, dtype=np.int64)
     for n in range(neurons):
-        best[:], told[:] = -np.inf, 0
         for label in range(labels):
-            _raise(best, told, values[n], label, height[n, label], mean[n, label], steepness[n, label])
-        seen = table[n].sum(axis=0)
-        right, predicted = np.zeros(labels), np.zeros(labels)
+            _tell(best, told, values[n], label, height[n, label], mean[n, label], steepness[n, label])
+        seen, right, either = np.zeros(cells), np.zeros(labels), np.zeros(labels)
+        for label in range(labels):
+            either[label] = _words(table[n, label], seen)
         for cell in range(cells):
             right[told[cell]] += table[n, told[cell], cell]
-            predicted[told[cell]] += seen[cell]
+            either[told[cell]] += seen[cell]
         for label in range(labels):
-            found[label, n] = 2.0 * right[label] / (predicted[label] + table[n, label].sum())
+            found[label, n] = 2.0 * right[label] / either[label]
     return found
 
 
 @compiled
-def _raise(
+def _tell(
     best: np.ndarray,
     told: np.ndarray,
     values: np.ndarray,
@@ -77,12 +77,23 @@ def _raise(
     mean: float,
     steepness: float,
 ) -> None:
-    """Take a label where it is better than those before it."""
+    """Tell a label where it is better than those before it."""
     for cell in range(len(values)):
         away = values[cell] - mean
         here = height - steepness * away * away
-        told[cell] = label if here > best[cell] else told[cell]
-        best[cell] = here if here > best[cell] else best[cell]
+        better = label == 0 or here > best[cell]
+        told[cell] = label if better else told[cell]
+        best[cell] = here if better else best[cell]
+
+
+@compiled
+def _words(own: Int32[np.ndarray, " cells"], seen: Float64[np.ndarray, " cells"]) -> int:
+    """A label's words, which are added to those seen in each cell."""
+    words = 0
+    for cell in range(len(own)):
+        words += own[cell]
+        seen[cell] += own[cell]
+    return words
 
 
 METHOD = counting_method(

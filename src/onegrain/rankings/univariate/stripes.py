@@ -16,7 +16,7 @@ __all__ = ["Histogram", "Stripe"]
 
 TILE = 128
 """Neurons whose cells are counted together: under one label their histograms are 128 KiB."""
-WAITING_WORDS, WAITING_BYTES = 512, 2**25
+WAITING_WORDS, WAITING_BYTES = 2048, 2**25
 """Of each label, whose cells (uint8) wait to be counted together: so many, or what so many bytes hold."""
 
 
