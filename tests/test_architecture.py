@@ -82,6 +82,42 @@ def test_a_forbidden_import_is_seen_even_inside_a_function(tmp_path: Path) -> No
     assert violations(tmp_path) == ["rankings/bad.py imports onegrain.models"]
 
 
+def foreign_names(path: Path) -> list[str]:
+    """Names of other modules of the package in the bodies of a file's compiled functions."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("onegrain")
+        for alias in node.names
+    }
+    compiled = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and any(isinstance(one, ast.Name) and one.id == "compiled" for one in node.decorator_list)
+    )
+    return [
+        f"{path.name}: {function.name} names {node.id}"
+        for function in compiled
+        for statement in function.body
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and node.id in imported
+    ]
+
+
+def test_compiled_functions_name_nothing_of_another_file() -> None:
+    """Their machine code is made again only where their own file changes."""
+    assert [name for path in sorted(PACKAGE.rglob("*.py")) for name in foreign_names(path)] == []
+
+
+def test_a_foreign_name_in_a_compiled_function_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(
+        "from onegrain.core import CELLS\n@compiled\ndef f(table: CELLS):\n    return CELLS\n"
+    )
+    assert foreign_names(tmp_path / "bad.py") == ["bad.py: f names CELLS"]
+
+
 def test_core_knows_no_torch() -> None:
     for path in (PACKAGE / "core").rglob("*.py"):
         assert not {"torch", "transformers"} & {module.split(".")[0] for module in imports(path)}, path

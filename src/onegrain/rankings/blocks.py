@@ -78,7 +78,9 @@ class Blocks:
             ]
             return first + rows, blocks
 
-        yield from map(read, range(len(starts))) if self._thread is None else _ahead(self._thread, read, len(starts))
+        yield from (
+            map(read, range(len(starts))) if self._thread is None else _ahead(self._thread, read, len(starts))
+        )
 
     def _room(self, width: int) -> np.ndarray:
         return np.empty(self.rows * width, dtype=np.float32)

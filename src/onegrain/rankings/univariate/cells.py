@@ -43,15 +43,16 @@ class Cells:
 
         ``ahead``: read words while others are computed with. Where values are not finite, cells mean nothing.
         """
-        sample, how = _sample(words.among), {"checked": False, "ahead": ahead}
-        blocks = [block.T.copy() for _, block in words.blocks("scales", neurons, sample, **how)]
-        values = np.concatenate(blocks, axis=1)
+        read = words.blocks("scales", neurons, _sample(words.among), checked=False, ahead=ahead)
+        values = np.concatenate([block.T.copy() for _, block in read], axis=1)
         values.sort(axis=1)
         low, middle, high = (
             values[:, round(share * (values.shape[1] - 1))] for share in (OUTER[0], 0.5, OUTER[1])
         )
-        unit = 2.0 * (high.astype(np.float64) - low) / 3.2897
-        unit = np.where(unit > 0.0, unit, 2.0 * values.std(axis=1, dtype=np.float64))
+        with np.errstate(invalid="ignore"):
+            unit = 2.0 * (high.astype(np.float64) - low) / 3.2897
+            flat = ~(unit > 0.0)
+            unit[flat] = 2.0 * values[flat].std(axis=1, dtype=np.float64)
         unit = np.where(unit > 0.0, unit, np.abs(middle))
         unit = np.minimum(np.where(unit > 0.0, unit, 1.0), FURTHEST)
         return cls(np.clip(middle, -FURTHEST, FURTHEST), unit.astype(np.float32))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
-from threading import Event
+from threading import Event, Lock
 from typing import Literal
 
 import numpy as np
@@ -81,25 +81,27 @@ def count(words: CountedWords, needs: Collection[Needs] = ()) -> Iterator[Counts
     Raises:
         ParameterError: an activation is not finite.
     """
-    size, n_labels = words.activations.n_neurons, len(words.labels)
-    step = max(1, TABLE_BYTES // (4 * n_labels * CELLS)) if "histogram" in needs else size
+    size = words.activations.n_neurons
+    step = max(1, TABLE_BYTES // (4 * words.n_groups * CELLS)) if "histogram" in needs else size
     step = -(-size // -(-size // step))  # turns of one size
     for start in range(0, size, step):
         yield _Turn(words, slice(start, min(start + step, size)), needs).counts()
 
 
 class _Turn:
-    """One pass for some neurons, which share it or, where neurons are read without others, take it in threads.
+    """One pass for some neurons.
 
-    A stripe of neurons goes through all words before the next, so that what is read and counted of it stays in the
-    caches.
+    Where neurons are read without the others, a stripe of them goes through all words before the next, so that
+    what is read and counted of it stays in the caches, and threads take stripes side by side. Elsewhere, as of
+    a model that runs or a store behind a network, all neurons are one stripe.
     """
 
     def __init__(self, words: CountedWords, neurons: slice, needs: Collection[Needs]) -> None:
-        size, n_labels = neurons.stop - neurons.start, len(words.labels)
+        size = neurons.stop - neurons.start
         self._words, self._neurons, self._needs = words, neurons, needs
-        self._table = np.zeros((size, n_labels, CELLS), dtype=np.int32) if "histogram" in needs else None
-        self._over = Event()
+        self._table = np.zeros((size, words.n_groups, CELLS), dtype=np.int32) if "histogram" in needs else None
+        self._lock, self._bad = Lock(), words.activations.n_words
+        self._given_up = Event()
 
     def counts(self) -> Counts:
         step = self._words.activations.column_step
@@ -107,9 +109,8 @@ class _Turn:
             parts = [self._stripe(self._words, self._neurons, ahead=True)]
         else:
             parts = self._side_by_side(_stripes(self._neurons, step, torch.get_num_threads()))
-        if self._over.is_set():  # some value is not finite: the first is told of
-            for _ in self._words.blocks("counts", self._neurons):
-                pass
+        if self._bad < self._words.activations.n_words:
+            self._words.require_finite(self._bad)
         stripes, cells = zip(*parts, strict=True)
         positive, extremes = (
             np.concatenate([getattr(stripe, name) for stripe in stripes], axis=1)
@@ -126,34 +127,35 @@ class _Turn:
         )
 
     def _side_by_side(self, stripes: Sequence[slice]) -> list[tuple[Stripe, Cells | None]]:
-        alone = replace(self._words, progress=silent)
+        words, threads = replace(self._words, progress=silent), torch.get_num_threads()
         size = self._neurons.stop - self._neurons.start
         with (
             self._words.progress("counts", size, "neurons") as advance,
-            ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="onegrain-counts") as pool,
+            ThreadPoolExecutor(threads, thread_name_prefix="onegrain-counts") as pool,
         ):
-            coming = [pool.submit(self._stripe, alone, stripe, ahead=False) for stripe in stripes]
+            coming = [pool.submit(self._stripe, words, stripe, ahead=False) for stripe in stripes]
             try:
                 for stripe, one in zip(stripes, coming, strict=True):
                     one.result()
                     advance(stripe.stop - stripe.start)
             except BaseException:
-                self._over.set()
+                self._given_up.set()
                 pool.shutdown(cancel_futures=True)
                 raise
         return [one.result() for one in coming]
 
     def _stripe(self, words: CountedWords, neurons: slice, *, ahead: bool) -> tuple[Stripe, Cells | None]:
-        """All that is counted of a range of neurons; less once it is over."""
+        """What is counted of a range of neurons, up to the first block in which some value is not finite."""
         here = slice(neurons.start - self._neurons.start, neurons.stop - self._neurons.start)
         cells = None if self._table is None else Cells.of(words, neurons, ahead=ahead)
         histogram = None if cells is None or self._table is None else Histogram(cells, self._table[here])
-        stripe = Stripe(here.stop - here.start, len(words.labels), self._needs, histogram)
+        stripe = Stripe(here.stop - here.start, words.n_groups, self._needs, histogram)
         for rows, block in words.blocks("counts", neurons, checked=False, ahead=ahead):
-            if self._over.is_set():
+            if rows[0] > self._bad or self._given_up.is_set():
                 break
             if not stripe.take_in(block, words.codes[rows]):
-                self._over.set()
+                with self._lock:
+                    self._bad = min(self._bad, int(rows[0]))
         stripe.finish()
         return stripe, cells
 

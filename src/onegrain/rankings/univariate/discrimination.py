@@ -106,7 +106,7 @@ def _precision_in_order(
 @compiled
 def _precisions(table: Table) -> tuple[np.ndarray, np.ndarray]:
     """Average precision, float64 (labels, neurons), where the last cells come first, and where the first do."""
-    neurons, labels, cells = table.shape
+    neurons, labels, _ = table.shape
     high, low = np.empty((labels, neurons)), np.empty((labels, neurons))
     for n in range(neurons):
         seen = _seen(table[n])

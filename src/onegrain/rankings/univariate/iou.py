@@ -62,7 +62,7 @@ def _best(
     table: Int32[np.ndarray, "neurons labels cells"], quantiles: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The best IoU of every label, (labels, neurons), the sign (int8) and the quantile that gave it."""
-    neurons, labels, cells = table.shape
+    neurons, labels, _ = table.shape
     found, quantile = np.zeros((labels, neurons)), np.zeros((labels, neurons))
     sign = np.zeros((labels, neurons), dtype=np.int8)
     for n in range(neurons):

@@ -162,9 +162,7 @@ def lay(row: Row, middle: Row, unit: Row, cells: UInt8[np.ndarray, " neurons"]) 
 
 
 @compiled
-def _merge(
-    words: int, mean: Sums, squares: Sums, counted: int, near: Sums, sums: Sums, apart: Sums
-) -> bool:
+def _merge(words: int, mean: Sums, squares: Sums, counted: int, near: Sums, sums: Sums, apart: Sums) -> bool:
     """Merge what deviations from ``near`` say of some words into what is known of others.
 
     As ``Spread.shifted`` and ``Spread.merged`` do, which name the sources; in place.

@@ -10,7 +10,8 @@ import numpy as np
 from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.rankings.request import Method, Request
-from onegrain.rankings.univariate.spread import Spread, spread
+from onegrain.rankings.univariate.counts import count
+from onegrain.rankings.univariate.spread import Spread
 from onegrain.rankings.univariate.words import words_with_activation
 
 __all__ = ["MEAN", "STD", "MeanOptions", "mean", "std"]
@@ -59,7 +60,7 @@ def std(request: Request) -> Ranking:
 
 def _spread(request: Request) -> tuple[Spread, dict[str, Any]]:
     words = words_with_activation(request.activations, request.progress)
-    found = spread(words)
+    (found,) = next(count(words)).spreads
     return found, {**words.details(), "constant": int((found.squares == 0.0).sum())}
 
 

@@ -51,7 +51,10 @@ def mutual_information(counts: Counts, options: MutualInformationOptions) -> Sco
 
 @compiled
 def _information(table: Int32[np.ndarray, "neurons labels cells"], bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mutual information (nats) of every neuron with the label, and (labels, neurons) with each against the rest."""
+    """Mutual information (nats) of every neuron with the label, and with each label against the rest.
+
+    float64 (neurons,) and (labels, neurons).
+    """
     neurons, labels, _ = table.shape
     everything, alone = np.zeros(neurons), np.zeros((labels, neurons))
     for n in range(neurons):
@@ -68,7 +71,9 @@ def _information(table: Int32[np.ndarray, "neurons labels cells"], bins: int) ->
 
 
 @compiled
-def _binned(table: Int32[np.ndarray, "labels cells"], bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def _binned(
+    table: Int32[np.ndarray, "labels cells"], bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Words of each label in each bin, of each label, in each bin, and all."""
     labels, cells = table.shape
     seen, with_label = np.zeros(cells, dtype=np.int64), np.zeros(labels, dtype=np.int64)

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from onegrain.rankings.univariate.words import CountedWords
-
-__all__ = ["Spread", "spread"]
+__all__ = ["Spread"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +75,3 @@ class Spread:
         apart = other.mean - self.mean
         squares = self.squares + other.squares + apart**2 * (self.words * share)
         return Spread(self.words + other.words, self.mean + apart * share, squares)
-
-
-def spread(words: CountedWords) -> Spread:
-    """The spread of every neuron over the words, from one pass."""
-    found = Spread.none(words.activations.n_neurons)
-    for _, block in words.blocks("means"):
-        found = found.merged(Spread.of(block))
-    return found

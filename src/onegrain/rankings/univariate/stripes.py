@@ -47,11 +47,9 @@ class Stripe:
         positive: int64 (labels, neurons), how often a neuron is above 0; likewise.
     """
 
-    def __init__(
-        self, size: int, n_labels: int, needs: Collection[str], histogram: Histogram | None
-    ) -> None:
-        limits = [[np.inf], [-np.inf]] if "range" in needs else np.empty((0, 1))
-        self.extremes: Float32[np.ndarray, "_ neurons"] = np.tile(np.float32(limits), size)
+    def __init__(self, size: int, n_labels: int, needs: Collection[str], histogram: Histogram | None) -> None:
+        limits = np.array([[np.inf], [-np.inf]] if "range" in needs else np.empty((0, 1)), dtype=np.float32)
+        self.extremes: Float32[np.ndarray, "_ neurons"] = np.tile(limits, size)
         self.positive = np.zeros((n_labels if "positive" in needs else 0, size), dtype=np.int64)
         self._words = np.zeros(n_labels, dtype=np.int64)
         self._mean, self._squares = np.zeros((2, n_labels, size))

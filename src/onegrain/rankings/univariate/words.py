@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Int64
 from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import LabelError, ParameterError
-from onegrain.rankings.blocks import read_blocks
+from onegrain.rankings.blocks import BLOCK_ROWS, read_blocks
 
 __all__ = ["CountedWords", "labelled_words", "words_with_activation"]
 
@@ -38,6 +38,11 @@ class CountedWords:
 
     def __len__(self) -> int:
         return int(self.among.sum())
+
+    @property
+    def n_groups(self) -> int:
+        """How many groups there are."""
+        return max(1, len(self.labels))
 
     def counts(self) -> Int64[np.ndarray, " labels"]:
         """How many words each label has."""
@@ -81,14 +86,13 @@ class CountedWords:
                 assert read[0] is not None, "the ranked model is always read"
                 values = read[0].numpy()
                 if checked and not np.isfinite(values).all():
-                    self._require_finite(rows)
+                    self.require_finite(int(rows[0]))
                 yield rows, values
                 advance(len(rows))
 
-    def _require_finite(self, rows: Int64[np.ndarray, " rows"]) -> None:
-        """Raise ParameterError for the first activation of a block that is not finite."""
-        first = int(rows[0])
-        given = self.activations.values(first, int(rows[-1]) + 1)
+    def require_finite(self, first: int) -> None:
+        """Raise ParameterError for the first activation that is not finite in the block from a word on."""
+        given = self.activations.values(first, first + BLOCK_ROWS)
         self.activations.require_finite(given, first, self.among)
 
 
