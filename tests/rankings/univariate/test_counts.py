@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -122,6 +123,32 @@ def test_words_elsewhere_are_read_once_to_lay_the_cells_out_and_once_to_count(ac
     array = Elsewhere(acts.array)
     counted(replace(acts, array=array))
     assert (array.read == 2).all()
+
+
+def test_memory_does_not_grow_with_the_words() -> None:
+    class Made(Elsewhere):
+        column_step = 1
+
+        def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
+            return (
+                np.float32(key[0].start) + self.values[key[1]] + np.zeros((key[0].stop - key[0].start, 1), "f4")
+            )
+
+    def peak(n_words: int) -> int:
+        array = Made(np.arange(64, dtype=np.float32))
+        array.shape = n_words, 64
+        codes = np.arange(n_words, dtype=np.int32) % 3
+        corpus = Corpus.from_sentences([["w"] * n_words]).with_layer(LabelLayer("x", codes, tuple("abc")))
+        acts = Activations.from_array(array, corpus)
+        tracemalloc.start()
+        try:
+            assert counted(acts).histogram.sum() == n_words * 64
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    few, many = 20_000, 120_000
+    assert peak(many) - peak(few) < 32 * (many - few)  # words and labels; the values have 256 bytes a word
 
 
 @pytest.mark.usefixtures("threads")

@@ -19,8 +19,8 @@ from onegrain.rankings.univariate.words import CountedWords
 
 __all__ = ["Cells"]
 
-RUNS, RUN_WORDS, EVERY = 4, 2048, 8
-"""The sample: every eighth word of so many runs of words, spread evenly."""
+RUNS, RUN_WORDS, EVERY = 4, 2048, 4
+"""The sample: every fourth word of so many runs of words, spread evenly."""
 OUTER = (0.05, 0.95)
 
 
