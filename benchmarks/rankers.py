@@ -124,7 +124,8 @@ def compilation(folder: Path, figures: dict) -> None:
         "text = og.Corpus.from_sentences([['w'] * 40], {'x': [list('ab' * 20)]});"
         "acts = og.Activations.from_array(numpy.random.default_rng(0).random((40, 8), dtype='f4'), text);"
         "names = [name for name, method in METHODS.items() if method.counting is not None];"
-        "start = time.perf_counter(); og.rank_together(names, acts, label='x'); print(time.perf_counter() - start)"
+        "start = time.perf_counter(); og.rank_together(names, acts, label='x');"
+        "print(time.perf_counter() - start)"
     )
     spent = [
         float(
