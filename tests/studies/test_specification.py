@@ -62,8 +62,72 @@ def test_a_fault_is_named(tmp_path: Path, change: tuple[str, str], named: str) -
 
 def test_an_ablation_needs_a_ranking_of_its_models(tmp_path: Path) -> None:
     ablation = '[ablations.x]\nmodels = ["m"]\nrankings = ["q"]\nmetric = "bleu"\ncorpus = "a"\n'
-    with pytest.raises(ParameterError, match="no probe or crossmodel entry 'q'"):
+    with pytest.raises(ParameterError, match=r"ablations\.x: no probes, crossmodel or rankings entry 'q'"):
         read_study(written(tmp_path, GOOD + ablation))
+
+
+RANKINGS = """
+[rankings.f]
+models = ["m"]
+method = "f-statistic"
+corpus = "a"
+label = "x"
+[comparisons.c]
+models = ["m"]
+rankings = ["p", "f"]
+label = "x"
+train = "a"
+test = "b"
+"""
+BOTH = GOOD.replace("[models]", 'b = { path = "b.txt" }\n[models]') + RANKINGS
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (('"f-statistic"', '"f-statistics"'), "rankings.f: Value error, no ranking method 'f-statistics'"),
+        (('corpus = "a"', 'corpus = "a"\nparameters = { q = 1 }'), "f-statistic takes no parameter q"),
+        (('corpus = "a"\nlabel = "x"', 'corpus = "a"'), "f-statistic needs a label"),
+        (('"f-statistic"', '"std"'), "std takes no label"),
+        (('corpus = "a"', 'corpus = "a"\ndev = "b"'), "f-statistic uses no held-out words"),
+        (('"f-statistic"', '"maxcorr"'), "maxcorr compares models; give it a [crossmodel] entry"),
+        (('"f-statistic"', '"integrated-gradients"'), "integrated-gradients needs a running model"),
+        (("[rankings.f]", "[rankings.p]"), "two entries that rank are named p"),
+        (('["p", "f"]', '["p"]'), "comparisons.c.rankings"),
+        (('["p", "f"]', '["p", "g"]'), "comparisons.c: no probes, crossmodel or rankings entry 'g'"),
+        (('corpus = "a"', 'corpus = "a"\nsites = ["layers.0"]'), "p, f rank different sites"),
+        (('test = "b"', 'test = "a"'), "'p' is made from the tested words"),
+        (('corpus = "a"', 'corpus = "b"'), "'f' is made from the tested words; test on others than 'b'"),
+        (('test = "b"', 'test = "b"\nparameters = { q = 1 }'), "evaluate takes no parameter q"),
+        (('test = "b"', 'test = "c"'), "comparisons.c: no corpus 'c'"),
+    ],
+)
+def test_a_fault_of_a_ranking_or_comparison_is_named(
+    tmp_path: Path, change: tuple[str, str], named: str
+) -> None:
+    assert BOTH.count(change[0]) == 1
+    with pytest.raises(ParameterError) as error:
+        read_study(written(tmp_path, BOTH.replace(*change)))
+    assert named in str(error.value)
+
+
+def test_methods_that_compare_models_have_a_place_of_their_own(tmp_path: Path) -> None:
+    cross = '[crossmodel.x]\nmodels = ["m", "m"]\ncorpus = "a"\nmethod = "std"\n'
+    with pytest.raises(ParameterError, match=r"std compares no models; give it a \[rankings\] entry"):
+        read_study(written(tmp_path, GOOD + cross))
+
+
+def test_what_is_compared_is_read_and_ranked_first(tmp_path: Path) -> None:
+    steps = {step.output: step for step in plan_study(read_study(written(tmp_path, BOTH)))}
+    step = steps["evaluations/c--m.parquet"]
+    assert step.stage == "evaluate"
+    assert step.needs == (
+        "activations/m--a.zarr",
+        "activations/m--b.zarr",
+        "rankings/p--m.parquet",
+        "rankings/f--m.parquet",
+    )
+    assert set(step.needs) <= set(steps)
 
 
 def test_steps_come_after_what_they_need() -> None:

@@ -78,6 +78,7 @@ class Method:
         options: frozen dataclass of its parameters, each with a default.
         needs_label: whether it needs a label layer; without, it takes none.
         needs_others: whether it needs other models; without, it takes none.
+        needs_model: whether it needs a running model (:func:`onegrain.live_activations`).
         takes_heldout: whether it uses ``dev`` and ``test``.
         takes_memory: whether it keeps to a memory budget.
         takes_device: whether it computes on a device of choice.
@@ -92,6 +93,7 @@ class Method:
     options: type = NoOptions
     needs_label: bool = False
     needs_others: bool = False
+    needs_model: bool = False
     takes_heldout: bool = False
     takes_memory: bool = False
     takes_device: bool = False

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from onegrain.analyses.comparison import compare_rankings
 from onegrain.analyses.contrast import contrast
-from onegrain.analyses.importance import task_importance
+from onegrain.analyses.importance import require_one_task, task_importance
 from onegrain.core.activations import Activations
 from onegrain.core.curve import Curve
+from onegrain.core.evaluation import Evaluation
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
 from onegrain.core.stability import Stability
-from onegrain.errors import ParameterError
+from onegrain.errors import MismatchError, ParameterError
 from onegrain.reports import sections as build
 from onegrain.reports.blocks import Section
 from onegrain.reports.report import Report
@@ -35,6 +37,8 @@ class Records:
         models: model -> facts and training metrics, for the table of models.
         neurons: how many single neurons to show a model.
         stabilities: (model, name of the record) -> how far a ranking depends on its sentences.
+        evaluations: (model, name of the record) -> rankings of that model measured side by side; it is shown
+            where ``rankings`` has them all, under their names.
     """
 
     rankings: Mapping[tuple[str, str], Ranking] = field(default_factory=dict)
@@ -43,10 +47,11 @@ class Records:
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     neurons: int = 5
     stabilities: Mapping[tuple[str, str], Stability] = field(default_factory=dict)
+    evaluations: Mapping[tuple[str, str], Evaluation] = field(default_factory=dict)
 
 
 def compose(title: str, records: Records) -> Report:
-    """Build the report: summary, models, probes, stability, the four questions, layers, neurons, provenance.
+    """Build the report: summary, models, probes, stability, questions, comparisons, neurons, provenance.
 
     Raises:
         ParameterError: there is no ranking, curve or stability.
@@ -67,6 +72,8 @@ def compose(title: str, records: Records) -> Report:
     for model in dict.fromkeys(model for model, _ in records.curves):
         own = {ordering: curve for (owner, ordering), curve in records.curves.items() if owner == model}
         findings += build.importance_findings(model, task_importance(own))
+    compared = _comparisons(records)
+    findings += [finding for found in compared for finding in found.findings]
     parts = [build.summary_section(findings)] if findings else []
     parts += [build.models_section(records.models)] if records.models else []
     parts += [build.probe_section(probes)] if probes else []
@@ -76,6 +83,7 @@ def compose(title: str, records: Records) -> Report:
     parts += _correlations(records)
     if records.curves:
         parts.append(build.importance_section(records.curves, records.rankings))
+    parts += [found.section for found in compared]
     if records.rankings:
         parts.append(build.layers_section({" ".join(key): r for key, r in records.rankings.items()}))
     return Report(title, [*parts, *_neurons(records)], _provenance(records))
@@ -106,6 +114,44 @@ def _correlations(records: Records) -> list[Section]:
     return found
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """Rankings side by side: the section, and its findings for the summary."""
+
+    section: Section
+    findings: list[str]
+
+
+def _comparisons(records: Records) -> list[_Compared]:
+    """Each evaluation whose rankings are there, with those of their curves that are of one task."""
+    found = []
+    for (model, name), evaluation in records.evaluations.items():
+        rankings = {
+            one: records.rankings[model, one] for one in evaluation.names if (model, one) in records.rankings
+        }
+        if any(
+            one not in rankings or rankings[one].order_hash != order
+            for one, order in evaluation.details["orders"].items()
+        ):
+            continue
+        curves = _curves_of(records, model, rankings)
+        comparison = compare_rankings(rankings, evaluation, curves)
+        what = f"{name} of {model}"
+        section = build.comparison_section(comparison, evaluation, curves, name=what)
+        found.append(_Compared(section, [f"{what}: {one}" for one in build.comparison_findings(comparison)]))
+    return found
+
+
+def _curves_of(records: Records, model: str, rankings: Mapping[str, Ranking]) -> dict[str, Curve]:
+    """The curves that were made by erasing these rankings; none where they are of several tasks."""
+    named = {name: records.curves[model, name] for name in rankings if (model, name) in records.curves}
+    curves = {name: one for name, one in named.items() if one.details.get("order") == rankings[name].order_hash}
+    try:
+        return curves if curves and require_one_task(curves) else {}
+    except MismatchError:
+        return {}
+
+
 def _neurons(records: Records) -> list[Section]:
     found = []
     for model, activations in records.activations.items():
@@ -127,6 +173,7 @@ def _covers(activations: Activations, ranking: Ranking) -> bool:
 
 
 def _provenance(records: Records) -> list[Provenance]:
-    every: list[Ranking | Curve | Stability | Activations] = [*records.rankings.values()]
-    every += [*records.curves.values(), *records.stabilities.values(), *records.activations.values()]
+    every: list[Ranking | Curve | Stability | Evaluation | Activations] = [*records.rankings.values()]
+    every += [*records.curves.values(), *records.stabilities.values(), *records.evaluations.values()]
+    every += records.activations.values()
     return [record.provenance for record in every]

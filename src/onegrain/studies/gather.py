@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from onegrain.activations import open_activations
 from onegrain.core.activations import Activations
 from onegrain.core.curve import Curve
+from onegrain.core.evaluation import Evaluation
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
 from onegrain.core.stability import Stability
@@ -22,13 +23,13 @@ from onegrain.studies.specification import Study
 
 __all__ = ["gather", "write_folder_report", "write_study_report"]
 
-T = TypeVar("T", Ranking, Curve, Stability)
+T = TypeVar("T", Ranking, Curve, Stability, Evaluation)
 
 
 def gather(
     folder: str | os.PathLike[str], *, stores: Mapping[str, Path] | None = None, neurons: int = 3
 ) -> Records:
-    """Every ranking, curve, stability and measure in a folder and the folders in it.
+    """Every ranking, curve, stability, evaluation and measure in a folder and the folders in it.
 
     A record belongs to the model that its provenance names; its ordering is called as its file is.
 
@@ -57,8 +58,13 @@ def gather(
     for path, stability in _each(root, "stability", Stability.load):
         model = _model(stability.provenance)
         stabilities[model, path.stem.removesuffix(f"--{model}")] = stability
+    evaluations: dict[tuple[str, str], Evaluation] = {}
+    for path, evaluation in _each(root, "evaluation", Evaluation.load):
+        model = _model(evaluation.provenance)
+        evaluations[model, path.stem.removesuffix(f"--{model}")] = evaluation
     measures = {path.stem: _measures(path) for path in sorted(root.glob("measures/*.json"))}
-    return Records(rankings, curves, _activations(root, stores), measures, neurons, stabilities)
+    read = _activations(root, stores)
+    return Records(rankings, curves, read, measures, neurons, stabilities, evaluations)
 
 
 def write_folder_report(

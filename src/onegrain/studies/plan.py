@@ -10,7 +10,7 @@ from onegrain.studies.specification import Study
 
 __all__ = ["Step", "activations_path", "plan_study", "ranking_path"]
 
-STAGES = ("train", "measure", "extract", "rank", "stability", "ablate")
+STAGES = ("train", "measure", "extract", "rank", "stability", "evaluate", "ablate")
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ def plan_study(study: Study) -> list[Step]:
         *_extract(study),
         *_rank(study),
         *_stability(study),
+        *_evaluate(study),
         *_ablate(study),
     ]
     by_output = {step.output: step for step in steps}
@@ -63,7 +64,15 @@ def _model_needs(study: Study, model: str) -> tuple[str, ...]:
 
 
 def _corpora(study: Study, *names: str | None) -> dict[str, Any]:
-    return {name: study.corpora[name].model_dump(mode="json") for name in names if name is not None}
+    return {name: study.corpora[name].model_dump(mode="json") for name in _given(*names)}
+
+
+def _given(*names: str | None) -> list[str]:
+    return [name for name in names if name is not None]
+
+
+def _stores(model: str, *corpora: str | None) -> tuple[str, ...]:
+    return tuple(activations_path(model, corpus) for corpus in _given(*corpora))
 
 
 def _train(study: Study) -> Iterator[Step]:
@@ -92,12 +101,17 @@ def _readings(study: Study) -> Iterator[tuple[str, str]]:
     """Every (model, corpus) whose activations some step or the report reads."""
     for probe in study.probes.values():
         for model in probe.models:
-            for corpus in (probe.train, probe.dev, probe.test):
-                if corpus is not None:
-                    yield model, corpus
+            yield from ((model, corpus) for corpus in _given(probe.train, probe.dev, probe.test))
     for cross in study.crossmodel.values():
         for model in cross.models:
             yield model, cross.corpus
+    for ranking in study.rankings.values():
+        for model in ranking.models:
+            yield from ((model, corpus) for corpus in _given(ranking.corpus, ranking.dev, ranking.test))
+    for comparison in study.comparisons.values():
+        for model in comparison.models:
+            given = _given(comparison.train, comparison.dev, comparison.test)
+            yield from ((model, corpus) for corpus in given)
     yield from study.show
 
 
@@ -122,13 +136,12 @@ def _extract(study: Study) -> Iterator[Step]:
 def _rank(study: Study) -> Iterator[Step]:
     for name, probe in study.probes.items():
         for model in probe.models:
-            corpora = [corpus for corpus in (probe.train, probe.dev, probe.test) if corpus is not None]
             yield Step(
                 "rank",
                 f"{name} of {model}",
                 ranking_path(name, model),
                 {"probe": probe.model_dump(mode="json", exclude={"models", "stability"}), "seed": study.seed},
-                tuple(activations_path(model, corpus) for corpus in corpora),
+                _stores(model, probe.train, probe.dev, probe.test),
                 {"probe": name, "model": model},
             )
     for name, cross in study.crossmodel.items():
@@ -140,6 +153,16 @@ def _rank(study: Study) -> Iterator[Step]:
                 {"crossmodel": cross.model_dump(mode="json"), "seed": study.seed},
                 tuple(activations_path(other, cross.corpus) for other in cross.models),
                 {"crossmodel": name, "model": model},
+            )
+    for name, ranking in study.rankings.items():
+        for model in ranking.models:
+            yield Step(
+                "rank",
+                f"{name} of {model}",
+                ranking_path(name, model),
+                {"ranking": ranking.model_dump(mode="json", exclude={"models"}), "seed": study.seed},
+                _stores(model, ranking.corpus, ranking.dev, ranking.test),
+                {"ranking": name, "model": model},
             )
 
 
@@ -153,6 +176,22 @@ def _stability(study: Study) -> Iterator[Step]:
                 {"stability": probe.stability, "seed": study.seed},
                 (activations_path(model, probe.train), ranking_path(name, model)),
                 {"probe": name, "model": model},
+            )
+
+
+def _evaluate(study: Study) -> Iterator[Step]:
+    for name, comparison in study.comparisons.items():
+        for model in comparison.models:
+            yield Step(
+                "evaluate",
+                f"{name} of {model}",
+                f"evaluations/{name}--{model}.parquet",
+                {"comparison": comparison.model_dump(mode="json", exclude={"models"}), "seed": study.seed},
+                (
+                    *_stores(model, comparison.train, comparison.dev, comparison.test),
+                    *(ranking_path(ranking, model) for ranking in comparison.rankings),
+                ),
+                {"comparison": name, "model": model},
             )
 
 

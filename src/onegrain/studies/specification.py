@@ -1,27 +1,36 @@
-"""What a study file says: corpora, models, probes, cross-model rankings, ablations; checked before any work."""
+"""What a study file says: corpora, models, rankings, comparisons, ablations; checked before any work."""
 
 from __future__ import annotations
 
 import os
 import tomllib
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from onegrain.errors import ParameterError
+from onegrain.rankings import METHODS
+from onegrain.rankings.evaluation.options import ElasticNetOptions, EvaluationOptions
 
 __all__ = [
     "Ablation",
+    "Comparison",
     "CorpusSource",
     "CrossModel",
+    "MethodRanking",
     "ModelSource",
     "Probe",
     "SandboxSource",
     "Study",
     "read_study",
 ]
+
+
+EVALUATED_BY = (EvaluationOptions, ElasticNetOptions)
 
 
 class Entry(BaseModel):
@@ -139,13 +148,99 @@ class CrossModel(Entry):
     sites: tuple[str, ...] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _method_fits(self) -> CrossModel:
+        _require_parameters(self.method, self.parameters)
+        if not METHODS[self.method].needs_others:
+            raise ValueError(f"{self.method} compares no models; give it a [rankings] entry")
+        return self
+
+
+class MethodRanking(Entry):
+    """A ranking of some models' neurons, each by itself, by any method that ranks from a store.
+
+    Attributes:
+        models: the models to rank the neurons of.
+        method: its name, as ``onegrain rank`` takes it.
+        corpus: the words that it is made from.
+        label: the label layer, for methods that need one.
+        dev, test: held-out words, for methods that use them.
+        sites: glob patterns; by default all sites that read source words.
+        parameters: further parameters of the method.
+    """
+
+    models: tuple[str, ...] = Field(min_length=1)
+    method: str
+    corpus: str
+    label: str | None = None
+    dev: str | None = None
+    test: str | None = None
+    sites: tuple[str, ...] | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _method_fits(self) -> MethodRanking:
+        _require_parameters(self.method, self.parameters)
+        method = METHODS[self.method]
+        if method.needs_others:
+            raise ValueError(f"{self.method} compares models; give it a [crossmodel] entry")
+        if method.needs_model:
+            raise ValueError(
+                f"{self.method} needs a running model, and a study ranks from stores: use onegrain rank"
+            )
+        if method.needs_label != (self.label is not None):
+            raise ValueError(f"{self.method} {'needs a' if method.needs_label else 'takes no'} label")
+        if not method.takes_heldout and (self.dev is not None or self.test is not None):
+            raise ValueError(f"{self.method} uses no held-out words; leave out dev and test")
+        return self
+
+
+def _require_parameters(name: str, given: dict[str, Any]) -> None:
+    """Raise ValueError unless there is a method of that name which takes these parameters."""
+    if name not in METHODS:
+        raise ValueError(f"no ranking method {name!r}; the methods are: {', '.join(METHODS)}")
+    unknown = sorted(set(given) - set(METHODS[name].parameters))
+    if unknown:
+        there = ", ".join(METHODS[name].parameters) or "none"
+        raise ValueError(f"{name} takes no parameter {', '.join(unknown)}; its parameters are: {there}")
+
+
+class Comparison(Entry):
+    """Rankings of the same neurons side by side: masking, retraining, and those ablation curves that there are.
+
+    Attributes:
+        models: the models whose rankings are compared.
+        rankings: two or more entries, of whatever kind, that rank the same sites of those models.
+        label: the label layer that probes learn.
+        train: words that they learn from.
+        test: words that they are tested on, from which no ranking is made; by default some of ``train``.
+        dev: words on which the probe's penalties are chosen; by default some of ``train``.
+        parameters: further parameters of :func:`onegrain.evaluate` with its own probe.
+    """
+
+    models: tuple[str, ...] = Field(min_length=1)
+    rankings: tuple[str, ...] = Field(min_length=2)
+    label: str
+    train: str
+    test: str | None = None
+    dev: str | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _parameters_exist(self) -> Comparison:
+        known = [*(one.name for kind in EVALUATED_BY for one in fields(kind)), "memory", "device"]
+        unknown = sorted(set(self.parameters) - set(known))
+        if unknown:
+            raise ValueError(f"evaluate takes no parameter {', '.join(unknown)}; there are: {', '.join(known)}")
+        return self
+
 
 class Ablation(Entry):
     """Erasing ranked neurons in the running models.
 
     Attributes:
         models: the models to erase in.
-        rankings: names of probes and cross-model rankings that those models have.
+        rankings: names of probes, cross-model and other rankings that those models have.
         metric: ``perplexity`` or ``bleu``.
         corpus: what is measured on.
         parameters: further parameters of :func:`onegrain.interventions.ablate`.
@@ -180,6 +275,8 @@ class Study(Entry):
     models: dict[str, ModelSource] = Field(min_length=1)
     probes: dict[str, Probe] = Field(default_factory=dict)
     crossmodel: dict[str, CrossModel] = Field(default_factory=dict)
+    rankings: dict[str, MethodRanking] = Field(default_factory=dict)
+    comparisons: dict[str, Comparison] = Field(default_factory=dict)
     ablations: dict[str, Ablation] = Field(default_factory=dict)
     show: tuple[tuple[str, str], ...] = ()
 
@@ -192,20 +289,42 @@ class Study(Entry):
             for name in models:
                 if name not in self.models:
                     raise ValueError(f"{where}: no model {name!r}; there are: {', '.join(self.models)}")
+        twice = [name for name, n in Counter([*self.probes, *self.crossmodel, *self.rankings]).items() if n > 1]
+        if twice:
+            raise ValueError(f"two entries that rank are named {', '.join(twice)}; give them different names")
         for name, ablation in self.ablations.items():
-            for ranking in ablation.rankings:
-                if ranking not in {**self.probes, **self.crossmodel}:
-                    raise ValueError(f"ablations.{name}: no probe or crossmodel entry {ranking!r}")
-                missing = set(ablation.models) - set(self._ranked(ranking))
-                if missing:
-                    raise ValueError(
-                        f"ablations.{name}: {ranking!r} does not rank {', '.join(sorted(missing))}"
-                    )
+            self._require_ranked(f"ablations.{name}", ablation)
+        for name, comparison in self.comparisons.items():
+            self._require_ranked(f"comparisons.{name}", comparison)
+            self._require_comparable(f"comparisons.{name}", comparison)
         return self
 
-    def _ranked(self, ranking: str) -> tuple[str, ...]:
-        entry: Probe | CrossModel = self.probes[ranking] if ranking in self.probes else self.crossmodel[ranking]
-        return entry.models
+    def _require_ranked(self, where: str, entry: Ablation | Comparison) -> None:
+        """Raise ValueError unless the rankings that an entry names are there, of all its models."""
+        ranked = self.ranked
+        for name in entry.rankings:
+            if name not in ranked:
+                raise ValueError(f"{where}: no probes, crossmodel or rankings entry {name!r}")
+            missing = sorted(set(entry.models) - set(ranked[name].models))
+            if missing:
+                raise ValueError(f"{where}: {name!r} does not rank {', '.join(missing)}")
+
+    def _require_comparable(self, where: str, comparison: Comparison) -> None:
+        """Raise ValueError unless the rankings are of the same sites, and not made from the tested words."""
+        entries = {name: self.ranked[name] for name in comparison.rankings}
+        if len({entry.sites for entry in entries.values()}) > 1:
+            raise ValueError(f"{where}: {', '.join(entries)} rank different sites; give all the same")
+        for name, entry in entries.items():
+            made_from = entry.train if isinstance(entry, Probe) else entry.corpus
+            if made_from == comparison.test:
+                raise ValueError(
+                    f"{where}: {name!r} is made from the tested words; test on others than {made_from!r}"
+                )
+
+    @property
+    def ranked(self) -> dict[str, Probe | CrossModel | MethodRanking]:
+        """Every entry that ranks neurons, by name."""
+        return {**self.probes, **self.crossmodel, **self.rankings}
 
     def _references(self) -> Iterable[tuple[str, list[str | None], list[str]]]:
         for name, model in self.models.items():
@@ -214,6 +333,12 @@ class Study(Entry):
             yield f"probes.{name}", [probe.train, probe.dev, probe.test], list(probe.models)
         for name, cross in self.crossmodel.items():
             yield f"crossmodel.{name}", [cross.corpus], list(cross.models)
+        for name, ranking in self.rankings.items():
+            corpora = [ranking.corpus, ranking.dev, ranking.test]
+            yield f"rankings.{name}", [*corpora], list(ranking.models)
+        for name, comparison in self.comparisons.items():
+            corpora = [comparison.train, comparison.test, comparison.dev]
+            yield f"comparisons.{name}", [*corpora], list(comparison.models)
         for name, ablation in self.ablations.items():
             yield f"ablations.{name}", [ablation.corpus], list(ablation.models)
         yield "show", [corpus for _, corpus in self.show], [model for model, _ in self.show]

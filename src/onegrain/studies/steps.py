@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onegrain.activations import extract, open_activations
+from onegrain.core.activations import Activations
 from onegrain.core.corpus import Corpus
 from onegrain.core.output import whole_file
 from onegrain.core.progress import Progress, silent
@@ -17,10 +18,10 @@ from onegrain.errors import ParameterError
 from onegrain.interventions import ablate
 from onegrain.metrics import BLEU, Metric, Perplexity, unigram_perplexity
 from onegrain.models import LoadedModel, TrainingOptions, load_model, train_nlm, train_nmt
-from onegrain.rankings import rank, stability
+from onegrain.rankings import evaluate, rank, stability
 from onegrain.studies.plan import Step, activations_path, ranking_path
 from onegrain.studies.sources import load_corpus
-from onegrain.studies.specification import Study
+from onegrain.studies.specification import MethodRanking, Probe, Study
 
 __all__ = ["Workshop", "perform"]
 
@@ -46,6 +47,17 @@ class Workshop:
         local = self.beside / path
         return load_model(local if local.exists() else path, name=name)
 
+    def activations(self, model: str, corpus: str, sites: tuple[str, ...] | None) -> Activations:
+        """The activations of some sites of a model on a corpus, which an earlier step extracted."""
+        return open_activations(self.out / activations_path(model, corpus)).restrict(sites)
+
+    def held_out(self, model: str, entry: Probe | MethodRanking) -> dict[str, Activations | None]:
+        """The held-out words that an entry names."""
+        return {
+            name: None if corpus is None else self.activations(model, corpus, entry.sites)
+            for name, corpus in (("dev", entry.dev), ("test", entry.test))
+        }
+
 
 def perform(shop: Workshop, step: Step, progress: Progress = silent) -> None:
     """Do one step. What is there already of its output is replaced, or gone on with where that is possible."""
@@ -55,6 +67,7 @@ def perform(shop: Workshop, step: Step, progress: Progress = silent) -> None:
         "extract": _extract,
         "rank": _rank,
         "stability": _stability,
+        "evaluate": _evaluate,
         "ablate": _ablate,
     }
     actions[step.stage](shop, step, progress)
@@ -99,38 +112,51 @@ def _extract(shop: Workshop, step: Step, progress: Progress) -> None:
 
 
 def _rank(shop: Workshop, step: Step, progress: Progress) -> None:
-    model = step.entry["model"]
-
-    def stored(owner: str, corpus: str | None, sites: tuple[str, ...] | None) -> Any:
-        if corpus is None:
-            return None
-        return open_activations(shop.out / activations_path(owner, corpus)).restrict(sites)
-
+    model, study = step.entry["model"], shop.study
+    given: dict[str, Any]
     if "probe" in step.entry:
-        probe = shop.study.probes[step.entry["probe"]]
-        dev, test = (stored(model, corpus, probe.sites) for corpus in (probe.dev, probe.test))
-        ranking = rank(
-            "lca",
-            stored(model, probe.train, probe.sites),
-            label=probe.label,
-            dev=dev,
-            test=test,
-            seed=shop.study.seed,
-            progress=progress,
-            **probe.parameters,
-        )
+        probe = study.probes[step.entry["probe"]]
+        method, corpus, sites, parameters = "lca", probe.train, probe.sites, probe.parameters
+        given = {"label": probe.label, **shop.held_out(model, probe)}
+    elif "crossmodel" in step.entry:
+        cross = study.crossmodel[step.entry["crossmodel"]]
+        method, corpus, sites, parameters = cross.method, cross.corpus, cross.sites, cross.parameters
+        given = {"others": [shop.activations(one, corpus, sites) for one in cross.models if one != model]}
     else:
-        cross = shop.study.crossmodel[step.entry["crossmodel"]]
-        others = [stored(other, cross.corpus, cross.sites) for other in cross.models if other != model]
-        own = stored(model, cross.corpus, cross.sites)
-        ranking = rank(cross.method, own, others=others, seed=shop.study.seed, **cross.parameters)
+        entry = study.rankings[step.entry["ranking"]]
+        method, corpus, sites, parameters = entry.method, entry.corpus, entry.sites, entry.parameters
+        given = {"label": entry.label, **shop.held_out(model, entry)}
+    own = shop.activations(model, corpus, sites)
+    ranking = rank(method, own, seed=study.seed, progress=progress, **given, **parameters)
     ranking.save(shop.out / step.output, force=True)
+
+
+def _evaluate(shop: Workshop, step: Step, progress: Progress) -> None:
+    name, model = step.entry["comparison"], step.entry["model"]
+    comparison = shop.study.comparisons[name]
+    rankings = {one: Ranking.load(shop.out / ranking_path(one, model)) for one in comparison.rankings}
+    sites = next(iter(rankings.values())).space.sites
+    test, dev = (
+        None if corpus is None else shop.activations(model, corpus, sites)
+        for corpus in (comparison.test, comparison.dev)
+    )
+    found = evaluate(
+        rankings,
+        shop.activations(model, comparison.train, sites),
+        test,
+        dev=dev,
+        label=comparison.label,
+        seed=shop.study.seed,
+        progress=progress,
+        **comparison.parameters,
+    )
+    found.save(shop.out / step.output, force=True)
 
 
 def _stability(shop: Workshop, step: Step, progress: Progress) -> None:
     name, model = step.entry["probe"], step.entry["model"]
     probe = shop.study.probes[name]
-    read = open_activations(shop.out / activations_path(model, probe.train)).restrict(probe.sites)
+    read = shop.activations(model, probe.train, probe.sites)
     ranking = Ranking.load(shop.out / ranking_path(name, model))
     parameters = {"seed": shop.study.seed, **(probe.stability or {})}
     try:

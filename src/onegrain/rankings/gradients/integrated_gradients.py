@@ -108,4 +108,5 @@ METHOD = Method(
     summary="integrated gradients of the task loss, of a model that runs",
     function=rank_by_integrated_gradients,
     options=IntegratedGradientsOptions,
+    needs_model=True,
 )

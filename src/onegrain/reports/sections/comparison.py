@@ -12,7 +12,7 @@ from onegrain.analyses.areas import ABLATION, Areas
 from onegrain.analyses.comparison import Comparison
 from onegrain.core.curve import Curve
 from onegrain.core.evaluation import Evaluation
-from onegrain.reports.blocks import Block, Chart, Section, Table, Text
+from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import comparison as comparison_chart
 from onegrain.reports.numbers import UNKNOWN, listed, number, percent
 
@@ -64,6 +64,8 @@ def comparison_section(
     comparison: Comparison,
     evaluation: Evaluation | None = None,
     curves: Mapping[str, Curve] | None = None,
+    *,
+    name: str = "",
 ) -> Section:
     """Rankings side by side.
 
@@ -71,12 +73,13 @@ def comparison_section(
         comparison: what :func:`onegrain.compare_rankings` gave.
         evaluation: from which it was made, for the figure.
         curves: from which it was made, for the figure.
+        name: tells it from other comparisons in the same report.
     """
     notes = comparison_findings(comparison) + _cautions(evaluation)
     blocks: list[Block] = [Text(tuple(notes))] if notes else []
     blocks.append(Table(area_rows(comparison), _caption(comparison)))
     if evaluation is not None or curves:
-        blocks.append(Chart(comparison_chart(evaluation, curves), "comparison"))
+        blocks.append(Chart(comparison_chart(evaluation, curves), slug(f"comparison {name}")))
     if comparison.areas is not None:
         blocks += _area_tables(comparison.areas)
     forms = {"expected": ".1f", "jaccard": ".3f", "expected_jaccard": ".3f", "p": ".2g"}
@@ -86,7 +89,8 @@ def comparison_section(
         "(hypergeometric), and the rank correlation of all neurons; unranked ones share their middle rank."
     )
     blocks.append(Table(comparison.pairs, caption, forms))
-    return Section("Rankings side by side", blocks, "rankings")
+    title = "Rankings side by side"
+    return Section(f"{title}: {name}" if name else title, blocks, f"rankings {name}")
 
 
 def _interval(kind: str, value: float, low: float, high: float) -> str:
