@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from onegrain.core.curve import Curve
+from onegrain.core.evaluation import Evaluation
 from onegrain.core.ranking import Ranking
 from onegrain.core.stability import Stability
 from onegrain.errors import ParameterError
@@ -49,6 +50,28 @@ stability = { resamples = 2, k = [10], tolerance = 0.1 }
 [crossmodel.maxcorr]
 models = ["nlm-1", "nlm-2"]
 corpus = "ewt-test"
+
+[rankings.f]
+models = ["nlm-1"]
+method = "f-statistic"
+label = "upos"
+corpus = "ewt-a"
+
+[rankings.picked]
+models = ["nlm-1"]
+method = "gaussian"
+label = "upos"
+corpus = "ewt-a"
+dev = "ewt-valid"
+parameters = { k = 3 }
+
+[comparisons.methods]
+models = ["nlm-1"]
+rankings = ["upos", "f"]
+label = "upos"
+train = "ewt-a"
+test = "ewt-test"
+parameters = { counts = [4, 16], random_orders = 1, max_words = 1000, lambda1 = 1e-3, lambda2 = 1e-3 }
 
 [ablations.perplexity]
 models = ["nlm-1"]
@@ -91,6 +114,18 @@ def test_the_probes_beat_the_majority(walked: tuple[Path, Path]) -> None:
     for model in ("nlm-1", "nmt-1"):
         evaluation = Ranking.load(walked[1] / "rankings" / f"upos--{model}.parquet").details["evaluation"]
         assert evaluation["full"]["low"] > evaluation["majority"] + 0.1, model
+
+
+def test_other_methods_rank_and_all_are_measured_the_same_way(walked: tuple[Path, Path]) -> None:
+    f, picked = (Ranking.load(walked[1] / "rankings" / f"{name}--nlm-1.parquet") for name in ("f", "picked"))
+    assert (f.method, f.provenance.seed, picked.method, picked.n_ranked) == ("f-statistic", 3, "gaussian", 3)
+    found = Evaluation.load(walked[1] / "evaluations" / "methods--nlm-1.parquet")
+    assert found.methods == {"upos": "lca", "f": "f-statistic"}
+    assert found.details["orders"]["f"] == f.order_hash
+    assert 900 < found.details["train"]["words"] <= 1000
+    page = (walked[1] / "report.html").read_text()
+    assert "Rankings side by side: methods of nlm-1" in page
+    assert "methods of nlm-1: Ablation" not in page  # one of the two has a curve
 
 
 def test_the_sentences_are_drawn_again(walked: tuple[Path, Path], tmp_path: Path) -> None:

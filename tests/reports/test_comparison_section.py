@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 import vl_convert
 
 import onegrain as og
+from onegrain.core.curve import COLUMNS
 from onegrain.errors import ParameterError
-from onegrain.reports import Chart, Report, Table, chart_spec, chart_svg
+from onegrain.reports import Chart, Records, Report, Table, chart_spec, chart_svg, compose
 from onegrain.reports.charts import comparison
 from onegrain.reports.charts.theme import COLOURS
+from onegrain.reports.numbers import UNKNOWN
 from onegrain.reports.sections import area_rows, comparison_findings, comparison_section
 from planted import plant
 
@@ -106,3 +111,51 @@ def test_the_section_warns_of_what_weakens_it(rankings, evaluation) -> None:
     assert "0.25" in told
     clean = comparison_section(og.compare_rankings(rankings, evaluation), evaluation)
     assert "Beware" not in " ".join(clean.blocks[0].paragraphs)
+
+
+def records(rankings: dict[str, og.Ranking], evaluation: og.Evaluation, **more) -> Records:
+    named = {("nlm", name): ranking for name, ranking in rankings.items()}
+    return Records(named, evaluations={("nlm", "methods"): evaluation}, **more)
+
+
+def test_a_report_shows_an_evaluation_beside_its_rankings(rankings, evaluation) -> None:
+    page = compose("T", records(rankings, evaluation))
+    section = next(one for one in page.sections if one.anchor == "rankings-methods-of-nlm")
+    assert section.title == "Rankings side by side: methods of nlm"
+    assert [chart.name for chart in page.charts()].count("comparison-methods-of-nlm") == 1
+    summary = page.html().split('id="summary"')[1].split("</section>")[0]
+    assert "methods of nlm: Masking: best has the largest area" in summary
+    assert evaluation.provenance in page.provenance
+
+
+def test_two_evaluations_are_told_apart(rankings, evaluation) -> None:
+    both = {("nlm", "a"): evaluation, ("nlm", "b"): evaluation}
+    page = compose("T", replace(records(rankings, evaluation), evaluations=both))
+    assert {"rankings-a-of-nlm", "rankings-b-of-nlm"} <= {one.anchor for one in page.sections}
+
+
+def test_an_evaluation_of_other_rankings_is_not_shown(rankings, evaluation) -> None:
+    for other in ({"best": rankings["best"]}, {**rankings, "std": rankings["best"]}):
+        page = compose("T", records(other, evaluation))
+        assert not [one for one in page.sections if one.anchor.startswith("rankings")]
+
+
+def test_only_curves_of_these_rankings_and_of_one_task_are_shown(rankings, evaluation) -> None:
+    def curve(intact: float, order: str) -> og.Curve:
+        rows = [("top", n, intact + n, intact, intact + 2 * n) for n in (0, 8, 32)]
+        points = pd.DataFrame(rows, columns=COLUMNS)
+        provenance = rankings["best"].provenance
+        return og.Curve("perplexity", False, "", points, 32, provenance, {"order": order})
+
+    best, std = (rankings[name].order_hash for name in ("best", "std"))
+    for curves, shown in (
+        ({"best": curve(9.0, best), "std": curve(9.0, std)}, {"best", "std"}),
+        ({"best": curve(9.0, "another")}, set()),
+        ({"best": curve(5.0, best), "same": curve(9.0, best), "std": curve(9.0, std)}, {"same", "std"}),
+    ):
+        named = {("nlm", name): one for name, one in curves.items()}
+        page = compose("T", records(rankings, evaluation, curves=named))
+        section = next(one for one in page.sections if one.anchor.startswith("rankings"))
+        table = next(block.frame for block in section.blocks if isinstance(block, Table))
+        damaged = table[table["ablation"] != UNKNOWN] if "ablation" in table else table[:0]
+        assert set(damaged["ranking"]) == shown

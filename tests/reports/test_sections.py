@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from onegrain.analyses.importance import task_importance
+from onegrain.core.ranking import order_by_score
+from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError
 from onegrain.reports import Chart, HeatMap, Records, Table, Text, compose
 from onegrain.reports.sections import (
@@ -148,6 +150,33 @@ def test_importance_compares_orderings_of_one_model_only(curves, rankings) -> No
     charts = [block.name for block in section.blocks if isinstance(block, Chart)]
     assert charts == ["ablation-nlm", "ablation-nmt"]
     assert len(section.blocks[0].paragraphs) == 3
+
+
+def test_tasks_of_one_model_are_told_apart(make_curve) -> None:
+    harder = make_curve("nmt")
+    curves = {
+        ("nmt", "lca"): make_curve("nmt"),
+        ("nmt", "lca BLEU"): make_curve("nmt", "BLEU"),
+        ("nmt", "maxcorr"): make_curve("nmt", hurt=2.0),
+        ("nmt", "lca hard"): replace(harder, points=harder.points.assign(value=harder.points["value"] * 2)),
+        ("nlm", "lca"): make_curve("nlm"),
+    }
+    report = compose("T", Records(curves=curves))
+    assert [chart.name for chart in report.charts()] == [
+        *("ablation-nmt-perplexity-1", "ablation-nmt-bleu", "ablation-nmt-perplexity-2", "ablation-nlm")
+    ]
+    (summary,) = (section for section in report.sections if section.anchor == "summary")
+    assert len(summary.blocks[0].paragraphs) == 5
+
+
+def test_only_rankings_of_the_same_neurons_overlap(curves, rankings) -> None:
+    space = NeuronSpace(("layers.0",), (24,))
+    scores = np.arange(24.0)
+    elsewhere = replace(rankings[("nlm", "maxcorr")], space=space, order=order_by_score(scores), scores=scores)
+    given = {**rankings, ("nlm", "one"): replace(elsewhere, n_ranked=24)}
+    captions = [b.caption for b in importance_section(curves, given).blocks if isinstance(b, Table)]
+    assert [text.split(":")[0] for text in captions if "overlap of the orderings" in text] == ["nlm", "nmt"]
+    assert compose("T", Records(given, curves))
 
 
 def test_compose_takes_whatever_there_is(curves, rankings) -> None:

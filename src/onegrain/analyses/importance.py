@@ -16,7 +16,7 @@ import pandas as pd
 from onegrain.core.curve import Curve
 from onegrain.errors import MismatchError, ParameterError
 
-__all__ = ["TOLERANCE", "TaskImportance", "damage", "half_lost", "require_one_task", "task_importance"]
+__all__ = ["TOLERANCE", "TaskImportance", "damage", "half_lost", "require_one_task", "task_importance", "tasks"]
 
 AT_SHARES = ["ordering", "line", "share", "erased", "value", "low", "high", "damage"]
 SHARES = (0.05, 0.1, 0.2, 0.5)
@@ -143,18 +143,37 @@ def require_one_task(curves: Mapping[str, Curve]) -> Curve:
     named = list(curves.items())
     first_name, first = named[0]
     for name, curve in named[1:]:
-        pair = f"curves {first_name!r} and {name!r}"
-        if (curve.metric, curve.higher_is_better) != (first.metric, first.higher_is_better):
-            raise MismatchError(f"{pair} are of different metrics: {first.metric} and {curve.metric}")
-        models = [c.provenance.model.weight_hash for c in (first, curve) if c.provenance.model is not None]
-        if len(set(models)) > 1:
-            raise MismatchError(f"{pair} are of different models: {' and '.join(m[:12] for m in models)}")
-        if not np.isclose(curve.intact, first.intact, rtol=TOLERANCE):
-            raise MismatchError(
-                f"{pair} start from different {first.metric}: {first.intact:.6g} and {curve.intact:.6g} with "
-                "nothing erased; measure both on the same test set"
-            )
+        apart = _apart(first, curve)
+        if apart is not None:
+            raise MismatchError(f"curves {first_name!r} and {name!r} {apart}")
     return first
+
+
+def tasks(curves: Mapping[str, Curve]) -> list[dict[str, Curve]]:
+    """The curves in groups, each of one model, metric and test set; in the order of their first."""
+    found: list[dict[str, Curve]] = []
+    for name, curve in curves.items():
+        own = next((group for group in found if _apart(next(iter(group.values())), curve) is None), None)
+        if own is None:
+            found.append({name: curve})
+        else:
+            own[name] = curve
+    return found
+
+
+def _apart(first: Curve, second: Curve) -> str | None:
+    """What tells the tasks of two curves apart; None where they are of one."""
+    if (first.metric, first.higher_is_better) != (second.metric, second.higher_is_better):
+        return f"are of different metrics: {first.metric} and {second.metric}"
+    models = [c.provenance.model.weight_hash for c in (first, second) if c.provenance.model is not None]
+    if len(set(models)) > 1:
+        return f"are of different models: {' and '.join(m[:12] for m in models)}"
+    if not np.isclose(second.intact, first.intact, rtol=TOLERANCE):
+        return (
+            f"start from different {first.metric}: {first.intact:.6g} and {second.intact:.6g} with nothing "
+            "erased; measure both on the same test set"
+        )
+    return None
 
 
 def _points(curve: Curve, line: str) -> tuple[np.ndarray, np.ndarray]:

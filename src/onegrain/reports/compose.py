@@ -8,14 +8,14 @@ from typing import Any
 
 from onegrain.analyses.comparison import compare_rankings
 from onegrain.analyses.contrast import contrast
-from onegrain.analyses.importance import require_one_task, task_importance
+from onegrain.analyses.importance import task_importance, tasks
 from onegrain.core.activations import Activations
 from onegrain.core.curve import Curve
 from onegrain.core.evaluation import Evaluation
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
 from onegrain.core.stability import Stability
-from onegrain.errors import MismatchError, ParameterError
+from onegrain.errors import ParameterError
 from onegrain.reports import sections as build
 from onegrain.reports.blocks import Section
 from onegrain.reports.report import Report
@@ -69,8 +69,7 @@ def compose(title: str, records: Records) -> Report:
     ]
     for group in groups.values():
         findings += build.contrast_findings(contrast(group))
-    for model in dict.fromkeys(model for model, _ in records.curves):
-        own = {ordering: curve for (owner, ordering), curve in records.curves.items() if owner == model}
+    for (model, _), own in build.curves_by_task(records.curves).items():
         findings += build.importance_findings(model, task_importance(own))
     compared = _comparisons(records)
     findings += [finding for found in compared for finding in found.findings]
@@ -143,13 +142,12 @@ def _comparisons(records: Records) -> list[_Compared]:
 
 
 def _curves_of(records: Records, model: str, rankings: Mapping[str, Ranking]) -> dict[str, Curve]:
-    """The curves that were made by erasing these rankings; none where they are of several tasks."""
+    """The curves that were made by erasing these rankings, of the task that most of them share."""
     named = {name: records.curves[model, name] for name in rankings if (model, name) in records.curves}
-    curves = {name: one for name, one in named.items() if one.details.get("order") == rankings[name].order_hash}
-    try:
-        return curves if curves and require_one_task(curves) else {}
-    except MismatchError:
-        return {}
+    own = {
+        name: curve for name, curve in named.items() if curve.details.get("order") == rankings[name].order_hash
+    }
+    return max(tasks(own), key=len, default={})
 
 
 def _neurons(records: Records) -> list[Section]:

@@ -19,6 +19,7 @@ from onegrain.reports.sections.task import (
     contrast_findings,
     contrast_section,
     correlation_section,
+    curves_by_task,
     importance_findings,
     importance_section,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "contrast_findings",
     "contrast_section",
     "correlation_section",
+    "curves_by_task",
     "importance_findings",
     "importance_section",
     "layers_findings",

@@ -9,7 +9,7 @@ import pandas as pd
 
 from onegrain.analyses.agreement import overlap
 from onegrain.analyses.contrast import Contrast, contrast
-from onegrain.analyses.importance import TaskImportance, task_importance
+from onegrain.analyses.importance import TaskImportance, task_importance, tasks
 from onegrain.core.curve import Curve
 from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace
@@ -21,6 +21,7 @@ __all__ = [
     "contrast_findings",
     "contrast_section",
     "correlation_section",
+    "curves_by_task",
     "importance_findings",
     "importance_section",
 ]
@@ -160,30 +161,44 @@ def _random(table: pd.DataFrame, ordering: str, share: float, rows: pd.DataFrame
     return f"; random orders give {_interval(chance)}, so the top hurts {verdict}."
 
 
+def curves_by_task(curves: Mapping[tuple[str, str], Curve]) -> dict[tuple[str, str], dict[str, Curve]]:
+    """The curves of each model and task: (model, what tells its task from its others) -> ordering -> curve.
+
+    The second is empty for a model with one task, else the metric, and a number where two share it.
+    """
+    found: dict[tuple[str, str], dict[str, Curve]] = {}
+    for model in dict.fromkeys(model for model, _ in curves):
+        groups = tasks({ordering: curve for (owner, ordering), curve in curves.items() if owner == model})
+        metrics = [next(iter(group.values())).metric for group in groups]
+        for at, (group, metric) in enumerate(zip(groups, metrics, strict=True)):
+            number = f" {metrics[: at + 1].count(metric)}" if metrics.count(metric) > 1 else ""
+            found[model, f"{metric}{number}" if len(groups) > 1 else ""] = group
+    return found
+
+
 def importance_section(
     curves: Mapping[tuple[str, str], Curve], rankings: Mapping[tuple[str, str], Ranking] | None = None
 ) -> Section:
     """Question 4: what erasing the neurons does to each model's task.
 
     Args:
-        curves: (model, ordering) -> curve; the curves of one model share metric and test set.
+        curves: (model, ordering) -> curve; those of one model that share metric and test set are put together.
         rankings: (model, ordering) -> ranking, to say how far the orderings' tops overlap; None to leave it
             out.
     """
-    models = list(dict.fromkeys(model for model, _ in curves))
     findings: list[str] = []
     blocks: list[Block] = []
-    for model in models:
-        own = {ordering: curve for (owner, ordering), curve in curves.items() if owner == model}
+    for (model, task), own in curves_by_task(curves).items():
         result = task_importance(own)
         findings += importance_findings(model, result)
-        blocks.append(Text((), heading=model))
+        named = f"{model}: {task}" if task else model
+        blocks.append(Text((), heading=named))
         caption = f"Computed as: {next(iter(own.values())).signature}"
-        blocks.append(Chart(ablation(own, model), slug(f"ablation-{model}"), caption))
+        blocks.append(Chart(ablation(own, named), slug(f"ablation-{named}"), caption))
         blocks += _importance_tables(result)
-        ranked = {ordering: r for (owner, ordering), r in (rankings or {}).items() if owner == model}
-        if len(ranked) > 1:
-            blocks.append(_overlap_table(ranked))
+    for model in dict.fromkeys(model for model, _ in curves):
+        own_rankings = {ordering: r for (owner, ordering), r in (rankings or {}).items() if owner == model}
+        blocks += _overlap_tables(model, own_rankings)
     return Section("Do they matter to the task?", [Text(tuple(findings)), *blocks], "importance")
 
 
@@ -222,12 +237,22 @@ def _readings(at_shares: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([{"ordering": o, "erased first": line, **row} for (o, line), row in rows.items()])
 
 
-def _overlap_table(rankings: Mapping[str, Ranking]) -> Table:
+def _overlap_tables(model: str, rankings: Mapping[str, Ranking]) -> list[Table]:
+    """A table for those rankings of a model that are of the same neurons, where there are two or more."""
+    spaces: list[NeuronSpace] = []
+    for ranking in rankings.values():
+        spaces += [] if ranking.space in spaces else [ranking.space]
+    groups = [{name: one for name, one in rankings.items() if one.space == space} for space in spaces]
+    return [_overlap_table(model, group) for group in groups if len(group) > 1]
+
+
+def _overlap_table(model: str, rankings: Mapping[str, Ranking]) -> Table:
     size = next(iter(rankings.values())).space.size
     ks = sorted({min(size, max(1, round(share * size))) for share in (0.01, 0.05, 0.1, 0.2)})
     frame = overlap(rankings, ks)
     caption = (
-        "Overlap of the orderings' first k neurons, beside what two random sets would share (hypergeometric)."
+        f"{model}: overlap of the orderings' first k neurons, beside what two random sets would share "
+        "(hypergeometric)."
     )
     formats = {"expected": ".1f", "jaccard": ".3f", "expected_jaccard": ".3f", "p": ".2g"}
     return Table(frame, caption, formats, {"expected": "by chance", "expected_jaccard": "by chance "})
