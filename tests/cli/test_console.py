@@ -43,4 +43,4 @@ def test_rate_and_time_left_are_of_this_run(clock: Clock, capsys: pytest.Capture
 def test_nothing_done_leaves_the_time_unknown(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     with console._lines("extract", 10, "words"):
         clock.now += 1.0
-    assert capsys.readouterr().err == "extract: 0 of 10 words, 0.0/s, nan s left\n"
+    assert capsys.readouterr().err == "extract: 0 of 10 words\n"

@@ -70,10 +70,8 @@ def _lines(description: str, total: int, unit: str) -> Iterator[Callable[[int], 
     finished, pace = 0, _Pace()
 
     def line(rate: float) -> None:
-        left = (total - finished) / rate if rate > 0 else float("nan")
-        sys.stderr.write(
-            f"{description}: {finished:,} of {total:,} {unit}, {rate:,.1f}/s, {left:,.0f} s left\n"
-        )
+        speed = f", {rate:,.1f}/s, {(total - finished) / rate:,.0f} s left" if rate > 0 else ""
+        sys.stderr.write(f"{description}: {finished:,} of {total:,} {unit}{speed}\n")
         sys.stderr.flush()
 
     def advance(done: int) -> None:
