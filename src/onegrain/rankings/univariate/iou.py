@@ -47,7 +47,6 @@ def iou(counts: Counts, options: IouOptions) -> Scores:
     ``details["sign"]`` and ``details["quantile"]`` (labels, neurons) say which it was. The overall score is the
     best label's. [Mu20] takes q = 0.995 in vision, and whether the neuron is active in language.
     """
-
     quantiles = np.array(options.quantiles)
 
     def score(table: np.ndarray, part: slice) -> Scores:
