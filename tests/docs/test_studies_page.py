@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from onegrain.studies import demo_study, read_study
-from onegrain.studies import specification as entries
+from onegrain.studies import demo_study, entries, read_study
 from onegrain.studies.plan import STAGES, plan_study
+from onegrain.studies.specification import Study
 
 PAGE = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| `?([a-z. ]+?)(?:\.NAME)?`? \| (.*) \|$", PAGE, re.MULTILINE))
@@ -41,7 +41,7 @@ def test_every_key_is_named(row: str, kinds: list) -> None:
 
 
 def test_every_table_and_key_of_the_file_is_named() -> None:
-    for key in entries.Study.model_fields:
+    for key in Study.model_fields:
         assert key in ROWS or f"`{key}`" in ROWS["the file itself"], key
 
 

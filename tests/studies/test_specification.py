@@ -8,9 +8,9 @@ import pytest
 
 from onegrain.errors import CorpusError, ParameterError
 from onegrain.studies import demo_study, read_study
+from onegrain.studies.entries import CorpusSource
 from onegrain.studies.plan import plan_study
 from onegrain.studies.sources import load_corpus
-from onegrain.studies.specification import CorpusSource
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ import numpy as np
 from onegrain.core.corpus import Corpus
 from onegrain.corpora import SandboxParts, read_corpus, read_parallel, sandbox_parts
 from onegrain.errors import CorpusError
-from onegrain.studies.specification import CorpusSource, SandboxSource
+from onegrain.studies.entries import CorpusSource, SandboxSource
 
 __all__ = ["data_folder", "load_corpus"]
 

@@ -19,9 +19,10 @@ from onegrain.interventions import ablate
 from onegrain.metrics import BLEU, Metric, Perplexity, unigram_perplexity
 from onegrain.models import LoadedModel, TrainingOptions, load_model, train_nlm, train_nmt
 from onegrain.rankings import evaluate, rank, stability
+from onegrain.studies.entries import MethodRanking, Probe
 from onegrain.studies.plan import Step, activations_path, ranking_path
 from onegrain.studies.sources import load_corpus
-from onegrain.studies.specification import MethodRanking, Probe, Study
+from onegrain.studies.specification import Study
 
 __all__ = ["Workshop", "perform"]
 
