@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -120,15 +120,30 @@ class Method:
 
     def require(self, request: Request, given: dict[str, Any]) -> None:
         """Raise ParameterError for what the method does not take, or needs and was not given."""
-        unknown = sorted(set(given) - set(self.parameters))
+        self.require_given(
+            given,
+            label=request.label is not None,
+            others=bool(request.others),
+            heldout=request.dev is not None or request.test is not None,
+        )
+        if request.memory is not None and not self.takes_memory:
+            raise ParameterError(f"{self.name} keeps to no memory budget; leave out memory")
+        if request.device is not None and not self.takes_device:
+            raise ParameterError(f"{self.name} has no choice of where it computes; leave out device")
+        if request.engine is not None and not self.takes_engine:
+            raise ParameterError(f"{self.name} runs in this process only; leave out engine")
+
+    def require_given(self, parameters: Collection[str], *, label: bool, others: bool, heldout: bool) -> None:
+        """The same of parameters by name, and of whether there are labels, other models and held-out words."""
+        unknown = sorted(set(parameters) - set(self.parameters))
         if unknown:
             there = ", ".join(self.parameters) or "none"
             raise ParameterError(
                 f"{self.name} takes no parameter {', '.join(unknown)}; its parameters are: {there}"
             )
         needs = [
-            ("a label layer (label)", self.needs_label, request.label is not None),
-            ("other models on the same words (others)", self.needs_others, bool(request.others)),
+            ("a label layer (label)", self.needs_label, label),
+            ("other models on the same words (others)", self.needs_others, others),
         ]
         for what, needed, there_is in needs:
             if needed and not there_is:
@@ -137,14 +152,8 @@ class Method:
                 raise ParameterError(
                     f"{self.name} takes no {what.split(' (')[0].removeprefix('a ')}; leave it out"
                 )
-        if not self.takes_heldout and (request.dev is not None or request.test is not None):
+        if heldout and not self.takes_heldout:
             raise ParameterError(f"{self.name} uses no held-out words; leave out dev and test")
-        if request.memory is not None and not self.takes_memory:
-            raise ParameterError(f"{self.name} keeps to no memory budget; leave out memory")
-        if request.device is not None and not self.takes_device:
-            raise ParameterError(f"{self.name} has no choice of where it computes; leave out device")
-        if request.engine is not None and not self.takes_engine:
-            raise ParameterError(f"{self.name} runs in this process only; leave out engine")
 
 
 def _plain(value: Any) -> Any:

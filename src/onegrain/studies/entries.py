@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from onegrain.rankings import METHODS
 from onegrain.rankings.evaluation.options import ElasticNetOptions, EvaluationOptions
+from onegrain.rankings.registry import method
 
 __all__ = [
     "Ablation",
@@ -130,6 +130,11 @@ class Probe(Entry):
     parameters: dict[str, Any] = Field(default_factory=dict)
     stability: dict[str, Any] | None = None
 
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """What is read, first what the ranking is made from."""
+        return _given(self.train, self.dev, self.test)
+
 
 class CrossModel(Entry):
     """Cross-model correlation: each model is ranked against the others on one corpus."""
@@ -140,11 +145,17 @@ class CrossModel(Entry):
     sites: tuple[str, ...] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """What is read."""
+        return (self.corpus,)
+
     @model_validator(mode="after")
     def _method_fits(self) -> CrossModel:
-        _require_parameters(self.method, self.parameters)
-        if not METHODS[self.method].needs_others:
+        ranks_by = method(self.method)
+        if not ranks_by.needs_others:
             raise ValueError(f"{self.method} compares no models; give it a [rankings] entry")
+        ranks_by.require_given(self.parameters, label=False, others=True, heldout=False)
         return self
 
 
@@ -170,31 +181,23 @@ class MethodRanking(Entry):
     sites: tuple[str, ...] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """What is read, first what the ranking is made from."""
+        return _given(self.corpus, self.dev, self.test)
+
     @model_validator(mode="after")
     def _method_fits(self) -> MethodRanking:
-        _require_parameters(self.method, self.parameters)
-        method = METHODS[self.method]
-        if method.needs_others:
+        ranks_by = method(self.method)
+        if ranks_by.needs_others:
             raise ValueError(f"{self.method} compares models; give it a [crossmodel] entry")
-        if method.needs_model:
+        if ranks_by.needs_model:
             raise ValueError(
                 f"{self.method} needs a running model, and a study ranks from stores: use onegrain rank"
             )
-        if method.needs_label != (self.label is not None):
-            raise ValueError(f"{self.method} {'needs a' if method.needs_label else 'takes no'} label")
-        if not method.takes_heldout and (self.dev is not None or self.test is not None):
-            raise ValueError(f"{self.method} uses no held-out words; leave out dev and test")
+        heldout = self.dev is not None or self.test is not None
+        ranks_by.require_given(self.parameters, label=self.label is not None, others=False, heldout=heldout)
         return self
-
-
-def _require_parameters(name: str, given: dict[str, Any]) -> None:
-    """Raise ValueError unless there is a method of that name which takes these parameters."""
-    if name not in METHODS:
-        raise ValueError(f"no ranking method {name!r}; the methods are: {', '.join(METHODS)}")
-    unknown = sorted(set(given) - set(METHODS[name].parameters))
-    if unknown:
-        there = ", ".join(METHODS[name].parameters) or "none"
-        raise ValueError(f"{name} takes no parameter {', '.join(unknown)}; its parameters are: {there}")
 
 
 class Comparison(Entry):
@@ -217,6 +220,11 @@ class Comparison(Entry):
     test: str | None = None
     dev: str | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """What is read, first what the probes learn from."""
+        return _given(self.train, self.dev, self.test)
 
     @model_validator(mode="after")
     def _parameters_exist(self) -> Comparison:
@@ -245,3 +253,7 @@ class Ablation(Entry):
     corpus: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     metric_parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+def _given(*names: str | None) -> tuple[str, ...]:
+    return tuple(name for name in names if name is not None)

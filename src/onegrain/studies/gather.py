@@ -44,27 +44,22 @@ def gather(
     root = Path(folder)
     if not root.is_dir():
         raise ParameterError(f"{root} is not a folder; name the one that holds rankings and curves")
-    rankings: dict[tuple[str, str], Ranking] = {}
-    for path, ranking in _each(root, "ranking", Ranking.load):
-        model = _model(ranking.provenance)
-        rankings[model, path.stem.removesuffix(f"--{model}")] = ranking
     curves: dict[tuple[str, str], Curve] = {}
     for path, curve in _each(root, "curve", Curve.load):
         model = _model(curve.provenance)
         parts = path.stem.removesuffix(f"--{model}").split("--")
         key = (model, parts[-1])
         curves[key if key not in curves else (model, " ".join(reversed(parts)))] = curve
-    stabilities: dict[tuple[str, str], Stability] = {}
-    for path, stability in _each(root, "stability", Stability.load):
-        model = _model(stability.provenance)
-        stabilities[model, path.stem.removesuffix(f"--{model}")] = stability
-    evaluations: dict[tuple[str, str], Evaluation] = {}
-    for path, evaluation in _each(root, "evaluation", Evaluation.load):
-        model = _model(evaluation.provenance)
-        evaluations[model, path.stem.removesuffix(f"--{model}")] = evaluation
     measures = {path.stem: _measures(path) for path in sorted(root.glob("measures/*.json"))}
-    read = _activations(root, stores)
-    return Records(rankings, curves, read, measures, neurons, stabilities, evaluations)
+    return Records(
+        rankings=_by_model(root, "ranking", Ranking.load),
+        curves=curves,
+        activations=_activations(root, stores),
+        models=measures,
+        neurons=neurons,
+        stabilities=_by_model(root, "stability", Stability.load),
+        evaluations=_by_model(root, "evaluation", Evaluation.load),
+    )
 
 
 def write_folder_report(
@@ -88,6 +83,15 @@ def write_study_report(study: Study, folder: Path) -> Path:
     path = folder / "report.html"
     compose(study.title, records).write(path, force=True)
     return path
+
+
+def _by_model(root: Path, kind: str, load: Callable[[Path], T]) -> dict[tuple[str, str], T]:
+    """(model, what the file is called without it) -> record."""
+    found: dict[tuple[str, str], T] = {}
+    for path, record in _each(root, kind, load):
+        model = _model(record.provenance)
+        found[model, path.stem.removesuffix(f"--{model}")] = record
+    return found
 
 
 def _each(root: Path, kind: str, load: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:

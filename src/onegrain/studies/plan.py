@@ -64,15 +64,7 @@ def _model_needs(study: Study, model: str) -> tuple[str, ...]:
 
 
 def _corpora(study: Study, *names: str | None) -> dict[str, Any]:
-    return {name: study.corpora[name].model_dump(mode="json") for name in _given(*names)}
-
-
-def _given(*names: str | None) -> list[str]:
-    return [name for name in names if name is not None]
-
-
-def _stores(model: str, *corpora: str | None) -> tuple[str, ...]:
-    return tuple(activations_path(model, corpus) for corpus in _given(*corpora))
+    return {name: study.corpora[name].model_dump(mode="json") for name in names if name is not None}
 
 
 def _train(study: Study) -> Iterator[Step]:
@@ -99,19 +91,9 @@ def _measure(study: Study) -> Iterator[Step]:
 
 def _readings(study: Study) -> Iterator[tuple[str, str]]:
     """Every (model, corpus) whose activations some step or the report reads."""
-    for probe in study.probes.values():
-        for model in probe.models:
-            yield from ((model, corpus) for corpus in _given(probe.train, probe.dev, probe.test))
-    for cross in study.crossmodel.values():
-        for model in cross.models:
-            yield model, cross.corpus
-    for ranking in study.rankings.values():
-        for model in ranking.models:
-            yield from ((model, corpus) for corpus in _given(ranking.corpus, ranking.dev, ranking.test))
-    for comparison in study.comparisons.values():
-        for model in comparison.models:
-            given = _given(comparison.train, comparison.dev, comparison.test)
-            yield from ((model, corpus) for corpus in given)
+    for table in (study.probes, study.crossmodel, study.rankings, study.comparisons):
+        for entry in table.values():
+            yield from ((model, corpus) for model in entry.models for corpus in entry.corpora)
     yield from study.show
 
 
@@ -134,36 +116,20 @@ def _extract(study: Study) -> Iterator[Step]:
 
 
 def _rank(study: Study) -> Iterator[Step]:
-    for name, probe in study.probes.items():
-        for model in probe.models:
-            yield Step(
-                "rank",
-                f"{name} of {model}",
-                ranking_path(name, model),
-                {"probe": probe.model_dump(mode="json", exclude={"models", "stability"}), "seed": study.seed},
-                _stores(model, probe.train, probe.dev, probe.test),
-                {"probe": name, "model": model},
-            )
-    for name, cross in study.crossmodel.items():
-        for model in cross.models:
-            yield Step(
-                "rank",
-                f"{name} of {model}",
-                ranking_path(name, model),
-                {"crossmodel": cross.model_dump(mode="json"), "seed": study.seed},
-                tuple(activations_path(other, cross.corpus) for other in cross.models),
-                {"crossmodel": name, "model": model},
-            )
-    for name, ranking in study.rankings.items():
-        for model in ranking.models:
-            yield Step(
-                "rank",
-                f"{name} of {model}",
-                ranking_path(name, model),
-                {"ranking": ranking.model_dump(mode="json", exclude={"models"}), "seed": study.seed},
-                _stores(model, ranking.corpus, ranking.dev, ranking.test),
-                {"ranking": name, "model": model},
-            )
+    for kind, table in (("probe", study.probes), ("crossmodel", study.crossmodel), ("ranking", study.rankings)):
+        for name, entry in table.items():
+            left_out = {"models", "stability"} if kind != "crossmodel" else set()
+            recipe = {kind: entry.model_dump(mode="json", exclude=left_out), "seed": study.seed}
+            for model in entry.models:
+                read = entry.models if kind == "crossmodel" else (model,)
+                yield Step(
+                    "rank",
+                    f"{name} of {model}",
+                    ranking_path(name, model),
+                    recipe,
+                    tuple(activations_path(one, corpus) for one in read for corpus in entry.corpora),
+                    {kind: name, "model": model},
+                )
 
 
 def _stability(study: Study) -> Iterator[Step]:
@@ -188,7 +154,7 @@ def _evaluate(study: Study) -> Iterator[Step]:
                 f"evaluations/{name}--{model}.parquet",
                 {"comparison": comparison.model_dump(mode="json", exclude={"models"}), "seed": study.seed},
                 (
-                    *_stores(model, comparison.train, comparison.dev, comparison.test),
+                    *(activations_path(model, corpus) for corpus in comparison.corpora),
                     *(ranking_path(ranking, model) for ranking in comparison.rankings),
                 ),
                 {"comparison": name, "model": model},

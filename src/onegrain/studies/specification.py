@@ -86,10 +86,9 @@ class Study(Entry):
         if len({entry.sites for entry in entries.values()}) > 1:
             raise ValueError(f"{where}: {', '.join(entries)} rank different sites; give all the same")
         for name, entry in entries.items():
-            made_from = entry.train if isinstance(entry, Probe) else entry.corpus
-            if made_from == comparison.test:
+            if entry.corpora[0] == comparison.test:
                 raise ValueError(
-                    f"{where}: {name!r} is made from the tested words; test on others than {made_from!r}"
+                    f"{where}: {name!r} is made from the tested words; test on others than {comparison.test!r}"
                 )
 
     @property
@@ -100,16 +99,9 @@ class Study(Entry):
     def _references(self) -> Iterable[tuple[str, list[str | None], list[str]]]:
         for name, model in self.models.items():
             yield f"models.{name}", [model.train, model.valid, model.test], []
-        for name, probe in self.probes.items():
-            yield f"probes.{name}", [probe.train, probe.dev, probe.test], list(probe.models)
-        for name, cross in self.crossmodel.items():
-            yield f"crossmodel.{name}", [cross.corpus], list(cross.models)
-        for name, ranking in self.rankings.items():
-            corpora = [ranking.corpus, ranking.dev, ranking.test]
-            yield f"rankings.{name}", [*corpora], list(ranking.models)
-        for name, comparison in self.comparisons.items():
-            corpora = [comparison.train, comparison.test, comparison.dev]
-            yield f"comparisons.{name}", [*corpora], list(comparison.models)
+        for table in ("probes", "crossmodel", "rankings", "comparisons"):
+            for name, entry in getattr(self, table).items():
+                yield f"{table}.{name}", list(entry.corpora), list(entry.models)
         for name, ablation in self.ablations.items():
             yield f"ablations.{name}", [ablation.corpus], list(ablation.models)
         yield "show", [corpus for _, corpus in self.show], [model for model, _ in self.show]

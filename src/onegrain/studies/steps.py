@@ -19,7 +19,7 @@ from onegrain.interventions import ablate
 from onegrain.metrics import BLEU, Metric, Perplexity, unigram_perplexity
 from onegrain.models import LoadedModel, TrainingOptions, load_model, train_nlm, train_nmt
 from onegrain.rankings import evaluate, rank, stability
-from onegrain.studies.entries import MethodRanking, Probe
+from onegrain.studies.entries import Comparison, MethodRanking, Probe
 from onegrain.studies.plan import Step, activations_path, ranking_path
 from onegrain.studies.sources import load_corpus
 from onegrain.studies.specification import Study
@@ -52,10 +52,12 @@ class Workshop:
         """The activations of some sites of a model on a corpus, which an earlier step extracted."""
         return open_activations(self.out / activations_path(model, corpus)).restrict(sites)
 
-    def held_out(self, model: str, entry: Probe | MethodRanking) -> dict[str, Activations | None]:
+    def held_out(
+        self, model: str, entry: Probe | MethodRanking | Comparison, sites: tuple[str, ...] | None
+    ) -> dict[str, Any]:
         """The held-out words that an entry names."""
         return {
-            name: None if corpus is None else self.activations(model, corpus, entry.sites)
+            name: None if corpus is None else self.activations(model, corpus, sites)
             for name, corpus in (("dev", entry.dev), ("test", entry.test))
         }
 
@@ -118,7 +120,7 @@ def _rank(shop: Workshop, step: Step, progress: Progress) -> None:
     if "probe" in step.entry:
         probe = study.probes[step.entry["probe"]]
         method, corpus, sites, parameters = "lca", probe.train, probe.sites, probe.parameters
-        given = {"label": probe.label, **shop.held_out(model, probe)}
+        given = {"label": probe.label, **shop.held_out(model, probe, sites)}
     elif "crossmodel" in step.entry:
         cross = study.crossmodel[step.entry["crossmodel"]]
         method, corpus, sites, parameters = cross.method, cross.corpus, cross.sites, cross.parameters
@@ -126,7 +128,7 @@ def _rank(shop: Workshop, step: Step, progress: Progress) -> None:
     else:
         entry = study.rankings[step.entry["ranking"]]
         method, corpus, sites, parameters = entry.method, entry.corpus, entry.sites, entry.parameters
-        given = {"label": entry.label, **shop.held_out(model, entry)}
+        given = {"label": entry.label, **shop.held_out(model, entry, sites)}
     own = shop.activations(model, corpus, sites)
     ranking = rank(method, own, seed=study.seed, progress=progress, **given, **parameters)
     ranking.save(shop.out / step.output, force=True)
@@ -137,18 +139,13 @@ def _evaluate(shop: Workshop, step: Step, progress: Progress) -> None:
     comparison = shop.study.comparisons[name]
     rankings = {one: Ranking.load(shop.out / ranking_path(one, model)) for one in comparison.rankings}
     sites = next(iter(rankings.values())).space.sites
-    test, dev = (
-        None if corpus is None else shop.activations(model, corpus, sites)
-        for corpus in (comparison.test, comparison.dev)
-    )
     found = evaluate(
         rankings,
         shop.activations(model, comparison.train, sites),
-        test,
-        dev=dev,
         label=comparison.label,
         seed=shop.study.seed,
         progress=progress,
+        **shop.held_out(model, comparison, sites),
         **comparison.parameters,
     )
     found.save(shop.out / step.output, force=True)
