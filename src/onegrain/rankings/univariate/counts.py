@@ -106,27 +106,27 @@ class _Turn:
     def counts(self) -> Counts:
         step = self._words.activations.column_step
         if step is None:
-            parts = [self._stripe(self._words, self._neurons, ahead=True)]
+            stripes = [self._stripe(self._words, self._neurons, ahead=True)]
         else:
-            parts = self._side_by_side(_stripes(self._neurons, step, torch.get_num_threads()))
+            stripes = self._side_by_side(_stripes(self._neurons, step, torch.get_num_threads()))
         if self._bad < self._words.activations.n_words:
             self._words.require_finite(self._bad)
-        stripes, cells = zip(*parts, strict=True)
-        positive, extremes = (
+        mean, squares, positive, extremes = (
             np.concatenate([getattr(stripe, name) for stripe in stripes], axis=1)
-            for name in ("positive", "extremes")
+            for name in ("mean", "squares", "positive", "extremes")
         )
+        words, cells = self._words.counts(), [stripe.cells for stripe in stripes if stripe.cells is not None]
         return Counts(
             self._neurons,
-            self._words.counts(),
-            Spread.joined([stripe.spread for stripe in stripes]).labels(),
+            words,
+            tuple(map(Spread, words.tolist(), mean, squares)),
             positive if len(positive) else None,
             extremes if len(extremes) else None,
-            None if self._table is None else Cells.joined(cells),
+            Cells.joined(cells) if cells else None,
             self._table,
         )
 
-    def _side_by_side(self, stripes: Sequence[slice]) -> list[tuple[Stripe, Cells | None]]:
+    def _side_by_side(self, stripes: Sequence[slice]) -> list[Stripe]:
         words, threads = replace(self._words, progress=silent), torch.get_num_threads()
         size = self._neurons.stop - self._neurons.start
         with (
@@ -144,11 +144,12 @@ class _Turn:
                 raise
         return [one.result() for one in coming]
 
-    def _stripe(self, words: CountedWords, neurons: slice, *, ahead: bool) -> tuple[Stripe, Cells | None]:
+    def _stripe(self, words: CountedWords, neurons: slice, *, ahead: bool) -> Stripe:
         """What is counted of a range of neurons, up to the first block in which some value is not finite."""
         here = slice(neurons.start - self._neurons.start, neurons.stop - self._neurons.start)
-        cells = None if self._table is None else Cells.of(words, neurons, ahead=ahead)
-        histogram = None if cells is None or self._table is None else Histogram(cells, self._table[here])
+        histogram = None
+        if self._table is not None:
+            histogram = Histogram(Cells.of(words, neurons, ahead=ahead), self._table[here])
         stripe = Stripe(here.stop - here.start, words.n_groups, self._needs, histogram)
         for rows, block in words.blocks("counts", neurons, checked=False, ahead=ahead):
             if rows[0] > self._bad or self._given_up.is_set():
@@ -157,7 +158,7 @@ class _Turn:
                 with self._lock:
                     self._bad = min(self._bad, int(rows[0]))
         stripe.finish()
-        return stripe, cells
+        return stripe
 
 
 def _stripes(neurons: slice, step: int, threads: int) -> list[slice]:

@@ -51,7 +51,6 @@ def take_in(
     words, mean, squares = known
     scale, waiting, held, table = histogram
     counts = np.zeros(len(words), dtype=np.int64)
-    own = np.zeros((waiting.shape[3], CELLS), dtype=np.int32)
     for word in range(len(block)):
         row, label = block[word], codes[word]
         near, sums, apart = here[0, label], here[1, label], here[2, label]
@@ -65,10 +64,10 @@ def take_in(
             _count_above(row, positive[label])
         if len(table):
             if held[label] == waiting.shape[2]:
-                _count(label, waiting, held, table, own)
+                _count(label, waiting, held, table)
             for tile in range(len(waiting)):
-                start = tile * len(own)
-                stop = min(start + len(own), len(row))
+                start = tile * waiting.shape[3]
+                stop = min(start + waiting.shape[3], len(row))
                 cells = waiting[tile, label, held[label]]
                 lay(row[start:stop], scale[0, start:stop], scale[1, start:stop], cells)
             held[label] += 1
@@ -94,10 +93,9 @@ def tally(
         held: how many words of each label wait; none do then.
         table: the counts; more are added.
     """
-    own = np.zeros((waiting.shape[3], CELLS), dtype=np.int32)
     for label in range(len(held)):
         if held[label] > 0:
-            _count(label, waiting, held, table, own)
+            _count(label, waiting, held, table)
 
 
 @compiled
@@ -106,9 +104,9 @@ def _count(
     waiting: UInt8[np.ndarray, "tiles labels room tile"],
     held: Int64[np.ndarray, " labels"],
     table: Int32[np.ndarray, "neurons labels cells"],
-    own: Int32[np.ndarray, "tile cells"],
 ) -> None:
-    """Count what waits of one label, a tile after another in ``own``, zeros, which the caches hold."""
+    """Count what waits of one label, a tile after another in a small table, which the caches hold."""
+    own = np.zeros((waiting.shape[3], CELLS), dtype=np.int32)
     for tile in range(len(waiting)):
         some = table[tile * len(own) : (tile + 1) * len(own), label]
         for word in range(held[label]):
@@ -165,7 +163,7 @@ def lay(row: Row, middle: Row, unit: Row, cells: UInt8[np.ndarray, " neurons"]) 
 def _merge(words: int, mean: Sums, squares: Sums, counted: int, near: Sums, sums: Sums, apart: Sums) -> bool:
     """Merge what deviations from ``near`` say of some words into what is known of others.
 
-    As ``Spread.shifted`` and ``Spread.merged`` do, which name the sources; in place.
+    As ``Spread.of`` and ``Spread.merged`` do, which say why and name the source; in place.
     """
     finite = True
     share = counted / (words + counted)

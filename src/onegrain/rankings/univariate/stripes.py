@@ -10,7 +10,6 @@ from jaxtyping import Float32, Int32, Int64
 
 from onegrain.rankings.univariate.cells import Cells
 from onegrain.rankings.univariate.kernels import take_in, tally
-from onegrain.rankings.univariate.spread import Spread
 
 __all__ = ["Histogram", "Stripe"]
 
@@ -45,28 +44,27 @@ class Stripe:
     Attributes:
         extremes: float32 (2, neurons), the least and greatest value so far; without rows where not asked for.
         positive: int64 (labels, neurons), how often a neuron is above 0; likewise.
+        mean: float64 (labels, neurons), over the words so far.
+        squares: likewise, sums of squared deviations from it.
+        cells: of the histogram; None without one.
     """
 
     def __init__(self, size: int, n_labels: int, needs: Collection[str], histogram: Histogram | None) -> None:
-        limits = np.array([[np.inf], [-np.inf]] if "range" in needs else np.empty((0, 1)), dtype=np.float32)
-        self.extremes: Float32[np.ndarray, "_ neurons"] = np.tile(limits, size)
+        self.extremes = np.empty((2 if "range" in needs else 0, size), dtype=np.float32)
+        self.extremes[:1], self.extremes[1:] = np.inf, -np.inf
         self.positive = np.zeros((n_labels if "positive" in needs else 0, size), dtype=np.int64)
+        self.mean, self.squares = np.zeros((2, n_labels, size))
+        self.cells = None if histogram is None else histogram.cells
         self._words = np.zeros(n_labels, dtype=np.int64)
-        self._mean, self._squares = np.zeros((2, n_labels, size))
         self._room = np.empty((3, n_labels, size))
         self._histogram = _histogram(size, n_labels, histogram)
-
-    @property
-    def spread(self) -> Spread:
-        """Of each label."""
-        return Spread(self._words[:, None], self._mean, self._squares)
 
     def take_in(self, block: Float32[np.ndarray, "words neurons"], codes: Int64[np.ndarray, " words"]) -> bool:
         """Take in a block and its labels; False where a value is not finite."""
         return take_in(
             block,
             codes,
-            (self._words, self._mean, self._squares),
+            (self._words, self.mean, self.squares),
             self._room,
             self.extremes,
             self.positive,
