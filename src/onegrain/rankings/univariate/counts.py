@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate, pairwise
 from threading import Event, Lock
 from typing import Literal
@@ -57,6 +58,12 @@ class Counts:
     def constant(self) -> Bool[np.ndarray, " neurons"]:
         """bool (neurons,): the neurons that never change."""
         return self.everything().squares == 0.0
+
+    @cached_property
+    def seen(self) -> Int64[np.ndarray, "neurons cells"]:
+        """int64 (neurons, cells): the words in each cell, of whatever label; with a histogram only."""
+        assert self.histogram is not None, "the method asked for no histogram"
+        return self.histogram.sum(axis=1, dtype=np.int64)
 
     def everything(self) -> Spread:
         """The spread over the words of all labels."""

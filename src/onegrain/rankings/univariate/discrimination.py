@@ -18,6 +18,7 @@ from onegrain.rankings.univariate.scoring import Scores, Sorted, counting_method
 __all__ = ["AUROC", "AVERAGE_PRECISION", "DiscriminationOptions", "auroc", "average_precision"]
 
 Table = Int32[np.ndarray, "neurons labels cells"]
+Seen = Int64[np.ndarray, "neurons cells"]
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,10 @@ def average_precision(counts: Counts, options: DiscriminationOptions) -> Scores:
     score is the best label's (AP - pi_l) / (1 - pi_l).
     """
 
+    seen = counts.seen
+
     def score(table: Table, part: slice) -> Scores:
-        return _best_precision(*_precisions(table), counts.words)
+        return _best_precision(*_precisions(table, seen[part]), counts.words)
 
     return strips(counts, score)
 
@@ -59,8 +62,10 @@ def auroc(counts: Counts, options: DiscriminationOptions) -> Scores:
     have; ``details["sign"]`` (labels, neurons) says which one it is. The overall score is the best label's.
     """
 
+    seen = counts.seen
+
     def score(table: Table, part: slice) -> Scores:
-        return _best_area(_areas(table))
+        return _best_area(_areas(table, seen[part]))
 
     return strips(counts, score)
 
@@ -104,27 +109,16 @@ def _precision_in_order(
 
 
 @compiled
-def _precisions(table: Table) -> tuple[np.ndarray, np.ndarray]:
+def _precisions(table: Table, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
     """Average precision, float64 (labels, neurons), where the last cells come first, and where the first do."""
     neurons, labels, _ = table.shape
     high, low = np.empty((labels, neurons)), np.empty((labels, neurons))
     for n in range(neurons):
-        seen = _seen(table[n])
-        above, below = _shares(seen[::-1]), _shares(seen)
+        above, below = _shares(seen[n, ::-1]), _shares(seen[n])
         for label in range(labels):
             own = table[n, label]
             high[label, n], low[label, n] = _precision(own[::-1], above), _precision(own, below)
     return high, low
-
-
-@compiled
-def _seen(table: Int32[np.ndarray, "labels cells"]) -> Int64[np.ndarray, " cells"]:
-    """The words in each cell, of whatever label."""
-    seen = np.zeros(table.shape[1], dtype=np.int64)
-    for label in range(len(table)):
-        for cell in range(len(seen)):
-            seen[cell] += table[label, cell]
-    return seen
 
 
 @compiled
@@ -148,17 +142,16 @@ def _precision(own: Int32[np.ndarray, " cells"], share: Float64[np.ndarray, " ce
 
 
 @compiled
-def _areas(table: Table) -> Float64[np.ndarray, "labels neurons"]:
+def _areas(table: Table, seen: Seen) -> Float64[np.ndarray, "labels neurons"]:
     """The area under the ROC curve where high values mean the label."""
     neurons, labels, cells = table.shape
     found = np.empty((labels, neurons))
     for n in range(neurons):
-        seen = _seen(table[n])
         for label in range(labels):
             own = table[n, label]
             words, below, halves = 0, 0, 0  # halves of pairs: whole numbers, so that nothing is rounded
             for cell in range(cells):
-                rest = seen[cell] - own[cell]
+                rest = seen[n, cell] - own[cell]
                 halves += own[cell] * (2 * below + rest)
                 below += rest
                 words += own[cell]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int32, Int64
 
 from onegrain.errors import ParameterError
 from onegrain.rankings.compiled import compiled
@@ -43,22 +43,29 @@ def mutual_information(counts: Counts, options: MutualInformationOptions) -> Sco
     new one begins behind each cell in which the share of words reaches k / bins.
     """
 
+    seen = counts.seen
+
     def score(table: np.ndarray, part: slice) -> Scores:
-        return Scores(*_information(table, options.bins))
+        return Scores(*_information(table, seen[part], counts.words, options.bins))
 
     return strips(counts, score)
 
 
 @compiled
-def _information(table: Int32[np.ndarray, "neurons labels cells"], bins: int) -> tuple[np.ndarray, np.ndarray]:
+def _information(
+    table: Int32[np.ndarray, "neurons labels cells"],
+    seen: Int64[np.ndarray, "neurons cells"],
+    with_label: Int64[np.ndarray, " labels"],
+    bins: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """Mutual information (nats) of every neuron with the label, and with each label against the rest.
 
     float64 (neurons,) and (labels, neurons).
     """
     neurons, labels, _ = table.shape
-    everything, alone = np.zeros(neurons), np.zeros((labels, neurons))
+    everything, alone, total = np.zeros(neurons), np.zeros((labels, neurons)), with_label.sum()
     for n in range(neurons):
-        words, with_label, in_bin, total = _binned(table[n], bins)
+        words, in_bin = _binned(table[n], seen[n], bins)
         for label in range(labels):
             own = rest = 0.0
             for at in range(bins):
@@ -72,24 +79,18 @@ def _information(table: Int32[np.ndarray, "neurons labels cells"], bins: int) ->
 
 @compiled
 def _binned(
-    table: Int32[np.ndarray, "labels cells"], bins: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Words of each label in each bin, of each label, in each bin, and all."""
-    labels, cells = table.shape
-    seen, with_label = np.zeros(cells, dtype=np.int64), np.zeros(labels, dtype=np.int64)
-    for label in range(labels):
-        for cell in range(cells):
-            seen[cell] += table[label, cell]
-            with_label[label] += table[label, cell]
-    words, in_bin = np.zeros((labels, bins), dtype=np.int64), np.zeros(bins, dtype=np.int64)
-    before, total = 0, with_label.sum()
-    for cell in range(cells):
+    table: Int32[np.ndarray, "labels cells"], seen: Int64[np.ndarray, " cells"], bins: int
+) -> tuple[Int64[np.ndarray, "labels bins"], Int64[np.ndarray, " bins"]]:
+    """The words of each label in each bin, and of all."""
+    words, in_bin = np.zeros((len(table), bins), dtype=np.int64), np.zeros(bins, dtype=np.int64)
+    before, total = 0, seen.sum()
+    for cell in range(len(seen)):
         at = min(before * bins // total, bins - 1)
         before += seen[cell]
         in_bin[at] += seen[cell]
-        for label in range(labels):
+        for label in range(len(table)):
             words[label, at] += table[label, cell]
-    return words, with_label, in_bin, total
+    return words, in_bin
 
 
 @compiled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float64, Int32
+from jaxtyping import Float64, Int32, Int64
 
 from onegrain.rankings.compiled import compiled
 from onegrain.rankings.request import NoOptions
@@ -32,10 +32,11 @@ def one_gaussian(counts: Counts, options: NoOptions) -> Scores:
     variance = np.stack([np.maximum(spread.squares / spread.words, floor) for spread in counts.spreads])
     variance[:, counts.constant] = 1.0
     prior, values = np.log(counts.words / counts.words.sum()), counts.cells.values()
-    height = prior[:, None] - np.log(variance) / 2.0
+    seen, height = counts.seen, prior[:, None] - np.log(variance) / 2.0
 
     def score(table: np.ndarray, part: slice) -> Scores:
-        found = _f1(table, values[part], height[:, part].T, mean[:, part].T, 0.5 / variance[:, part].T)
+        shape = height[:, part].T, mean[:, part].T, 0.5 / variance[:, part].T
+        found = _f1(table, seen[part], counts.words, values[part], *shape)
         return Scores(found.mean(axis=0), found)
 
     return strips(counts, score)
@@ -44,6 +45,8 @@ def one_gaussian(counts: Counts, options: NoOptions) -> Scores:
 @compiled
 def _f1(
     table: Int32[np.ndarray, "neurons labels cells"],
+    seen: Int64[np.ndarray, "neurons cells"],
+    words: Int64[np.ndarray, " labels"],
     values: Float64[np.ndarray, "neurons cells"],
     height: Float64[np.ndarray, "neurons labels"],
     mean: Float64[np.ndarray, "neurons labels"],
@@ -56,12 +59,10 @@ def _f1(
     for n in range(neurons):
         for label in range(labels):
             _tell(best, told, values[n], label, height[n, label], mean[n, label], steepness[n, label])
-        seen, right, either = np.zeros(cells), np.zeros(labels), np.zeros(labels)
-        for label in range(labels):
-            either[label] = _words(table[n, label], seen)
+        right, either = np.zeros(labels, dtype=np.int64), words.copy()
         for cell in range(cells):
             right[told[cell]] += table[n, told[cell], cell]
-            either[told[cell]] += seen[cell]
+            either[told[cell]] += seen[n, cell]
         for label in range(labels):
             found[label, n] = 2.0 * right[label] / either[label]
     return found
@@ -84,16 +85,6 @@ def _tell(
         better = label == 0 or here > best[cell]
         told[cell] = label if better else told[cell]
         best[cell] = here if better else best[cell]
-
-
-@compiled
-def _words(own: Int32[np.ndarray, " cells"], seen: Float64[np.ndarray, " cells"]) -> int:
-    """A label's words, which are added to those seen in each cell."""
-    words = 0
-    for cell in range(len(own)):
-        words += own[cell]
-        seen[cell] += own[cell]
-    return words
 
 
 METHOD = counting_method(
