@@ -194,7 +194,7 @@ def importance_section(
         named = f"{model}: {task}" if task else model
         blocks.append(Text((), heading=named))
         caption = f"Computed as: {next(iter(own.values())).signature}"
-        blocks.append(Chart(ablation(own, named), slug(f"ablation-{named}"), caption))
+        blocks.append(Chart(ablation(own, model), slug(f"ablation-{named}"), caption))
         blocks += _importance_tables(result)
     for model in dict.fromkeys(model for model, _ in curves):
         own_rankings = {ordering: r for (owner, ordering), r in (rankings or {}).items() if owner == model}
