@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from onegrain.core.corpus import Corpus
 from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel, load_model
-from tiny import parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
+from onegrain.models.scoring import subword_losses
+from tiny import parallel_corpus, plain_corpus, save_tiny, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 from zoo import LANGUAGE_MODELS, TRANSLATION_MODELS, Zoo
 
 MAKERS = {"nlm": tiny_nlm, "gpt2": tiny_gpt2, "nmt": tiny_nmt, "bert": tiny_bert}
@@ -78,6 +80,22 @@ def test_a_model_that_puts_all_on_one_subword_is_scored_by_hand(models: dict[str
         with torch.no_grad():
             loaded.model.embeddings.weight.copy_(before)
     np.testing.assert_allclose(nll / tokens, math.log(loaded.model.config.vocab_size), rtol=1e-6)
+
+
+@torch.no_grad()
+def test_losses_over_a_large_vocabulary_are_those_of_float64(tmp_path: Path) -> None:
+    config = GPT2Config(vocab_size=128_256, n_embd=16, n_layer=1, n_head=2, n_positions=64)
+    tokenizer = load_model(tiny_gpt2(tmp_path / "small"), device="cpu").tokenizer
+    loaded = load_model(
+        save_tiny(tmp_path / "large", lambda: GPT2LMHeadModel(config), tokenizer, 0), device="cpu"
+    )
+    rows = [encoded.ids for encoded in loaded.encode(list(plain_corpus().sentences())[:3])]
+    each, predicted = subword_losses(loaded, rows, rows)
+    for number, row in enumerate(rows):
+        log_p = loaded.forward(rows).logits[number, : len(row) - 1].double().log_softmax(-1)
+        expected = -log_p.gather(1, torch.tensor(row[1:])[:, None])[:, 0]
+        assert predicted[number].sum() == len(row) - 1
+        torch.testing.assert_close(each[number, : len(row) - 1], expected, rtol=0, atol=1e-9)
 
 
 def test_a_start_is_put_where_the_tokenizer_puts_none(models: dict[str, LoadedModel], tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import can_return_tuple
 
+from onegrain.models.losses import mean_loss
 from onegrain.models.recurrent import (
     RecurrentConfig,
     RecurrentModel,
@@ -130,10 +130,7 @@ class LSTMLanguageModel(RecurrentModel):
     def _loss(self, logits: Tensor, labels: Tensor | None) -> Tensor | None:
         if labels is None:
             return None
-        smoothing = self.config.label_smoothing if self.training else 0.0
-        return F.cross_entropy(
-            logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), label_smoothing=smoothing
-        )
+        return mean_loss(logits[:, :-1], labels[:, 1:], self.config.label_smoothing if self.training else None)
 
     def prepare_inputs_for_generation(
         self,

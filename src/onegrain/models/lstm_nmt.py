@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils import can_return_tuple
 
 from onegrain.errors import ParameterError
+from onegrain.models.losses import mean_loss
 from onegrain.models.recurrent import (
     RecurrentConfig,
     RecurrentModel,
@@ -232,8 +232,7 @@ class LSTMTranslationModel(RecurrentModel):
         logits = self.lm_head(self.dropout(vectors))
         loss = None
         if labels is not None:
-            smoothing = self.config.label_smoothing if self.training else 0.0
-            loss = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), label_smoothing=smoothing)
+            loss = mean_loss(logits, labels, self.config.label_smoothing if self.training else None)
         return Seq2SeqLMOutput(
             loss=loss,
             logits=logits,

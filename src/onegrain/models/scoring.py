@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress
 from onegrain.errors import ParameterError
 from onegrain.models.batching import by_length, pad_batch
+from onegrain.models.losses import IGNORED, exact_losses
 
 if TYPE_CHECKING:
     from onegrain.models.loaded import LoadedModel
 
 __all__ = ["IGNORED", "sentence_losses", "subword_losses"]
-
-IGNORED = -100
-"""The label of a subword that is not predicted."""
 
 
 @torch.no_grad()
@@ -42,7 +39,7 @@ def sentence_losses(
     with progress("score", len(rows), "sentences") as advance:
         for batch in by_length(lengths, batch_size):
             each, predicted = subword_losses(loaded, [rows[i] for i in batch], [labels[i] for i in batch])
-            nll[batch] = each.double().sum(1).cpu().numpy()
+            nll[batch] = each.sum(1).cpu().numpy()
             tokens[batch] = predicted.sum(1).cpu().numpy()
             advance(len(batch))
     return nll, tokens
@@ -53,7 +50,7 @@ def subword_losses(
 ) -> tuple[Tensor, Tensor]:
     """Negative log-likelihood (nats; batch, time) of each predicted subword, 0 elsewhere, and which those are.
 
-    It is float32 at least, and can be differentiated where gradients are on.
+    It is float64, whatever the model computes in, and can be differentiated where gradients are on.
 
     Args:
         loaded: a language model or a translation model.
@@ -68,9 +65,7 @@ def subword_losses(
     else:
         wanted = wanted[:, 1:]
         logits = loaded.model(**loaded.batch(rows)).logits[:, :-1]
-    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    each = F.cross_entropy(exact.transpose(1, 2), wanted, ignore_index=IGNORED, reduction="none")
-    return each, wanted != IGNORED
+    return exact_losses(logits, wanted), wanted != IGNORED
 
 
 def _rows(loaded: LoadedModel, corpus: Corpus) -> tuple[list[list[int]], list[list[int]]]:
