@@ -16,6 +16,8 @@ from tokenizers import Tokenizer
 from tokenizers import models as backends
 from transformers import PreTrainedTokenizerFast
 
+from onegrain.core.corpus import Corpus
+from onegrain.core.running import Form
 from onegrain.errors import ModelError
 from onegrain.models import words as words_module
 from onegrain.models.batching import Encoded
@@ -222,3 +224,62 @@ def test_rows_are_padded_on_the_right_whatever_the_tokenizer_says(zoo, monkeypat
     for at, row in enumerate(rows):
         alone = loaded.forward([row], [row] if target else None)[0][0]
         torch.testing.assert_close(values["left"][at, : len(row)], alone, rtol=1e-4, atol=1e-4)
+
+
+FORMS_OF_TEXT = st.lists(st.tuples(WORDS, st.booleans()), min_size=1, max_size=6)
+
+
+@pytest.mark.parametrize("name", FAST)
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(pairs=FORMS_OF_TEXT)
+def test_words_without_a_space_between_them_are_read_as_running_text(zoo, name, pairs):
+    """Ids as the tokenizer reads the text, and each subword with the word in which its first character lies."""
+    loaded, words = zoo[name], [word for word, _ in pairs]
+    corpus = Corpus.from_sentences([words], forms=[[Form(*pair) for pair in pairs]])
+    lead = " " if name in SPACED else ""
+    text = lead + next(corpus.texts())
+    read = loaded.tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
+    (encoded,) = loaded.encode([words], corpus.forms())
+    assert encoded.ids == read["input_ids"]
+    starts, at = [], len(lead)
+    for word, space in pairs:
+        starts.append(at)
+        at += len(word) + space
+    expected = []
+    for (start, stop), special in zip(read["offset_mapping"], read["special_tokens_mask"], strict=True):
+        first = start + (stop > start and text[start:stop].startswith(" "))  # a word owns the space before it
+        expected.append(-1 if special else max(0, bisect_right(starts, max(first, starts[0])) - 1))
+    running, most = [], 0
+    for word in expected:
+        most = max(most, word)
+        running.append(-1 if word < 0 else most)
+    assert encoded.word_of == running
+    for word, (owner, last) in encoded.shares.items():
+        assert word not in encoded.word_of
+        assert owner < word
+        assert 0 < last <= encoded.word_of.count(owner)
+
+
+def test_marian_reads_running_text_too(zoo):
+    loaded = zoo["marian"]
+    forms = [[Form("the"), Form("dog", False), Form("'s", False), Form("…"), Form("fire", False), Form(".")]]
+    words = [[form.text for form in forms[0]]]
+    (encoded,) = loaded.encode(words, forms)
+    assert encoded.ids == pieces(loaded, "source", "the dog's… fire.")
+    assert set(encoded.word_of) | set(encoded.shares) == {-1, 0, 1, 2, 3, 4, 5}
+
+
+def test_each_word_by_itself_where_a_tokenizer_does_not_show_what_it_spells(zoo, monkeypatch):
+    monkeypatch.setattr(words_module, "spell", lambda text, pieces: None)
+    encoder = WordEncoder(zoo["marian"].tokenizer)
+    apart = encoder.encode([["dog", "'s"]])[0]
+    assert encoder.encode([["dog", "'s"]], [[Form("dog", False), Form("'s")]])[0] == apart
+
+
+def test_a_word_inside_another_subword_shares_it(zoo):
+    loaded = zoo["gpt2"]
+    forms = [[Form("th", False), Form("e"), Form("fire", False), Form("")]]
+    (encoded,) = loaded.encode([["th", "e", "fire", "x"]], forms)
+    assert loaded.tokenizer.convert_ids_to_tokens(encoded.ids[:1]) == ["Ġthe"]
+    own = encoded.word_of.count(2)
+    assert encoded.shares == {1: (0, 1), 3: (2, own)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -38,21 +38,34 @@ def require_aggregate(name: str) -> Aggregate:
     raise ParameterError(f"aggregate must be one of {', '.join(get_args(Aggregate))}, got {name!r}")
 
 
-def align(word_of: Sequence[int] | np.ndarray, n_words: int, aggregate: Aggregate) -> Alignment:
+def align(
+    word_of: Sequence[int] | np.ndarray,
+    n_words: int,
+    aggregate: Aggregate,
+    shares: Mapping[int, tuple[int, int]] | None = None,
+) -> Alignment:
     """Choose the subwords of each word.
 
     Args:
         word_of: for every subword of the row its word, or -1 for a special subword.
         n_words: words of the sentence.
         aggregate: which subwords of a word are read.
+        shares: words that have no subword but share some of another word's last ones: that word, and how many.
 
     >>> align([-1, 0, 0, 1, -1], 2, "last").positions
     array([2, 3])
+    >>> align([0, 0, 2], 3, "last", {1: (0, 1)}).positions
+    array([1, 1, 2])
     """
     words = np.asarray(word_of, dtype=np.int64)
     every = np.flatnonzero(words >= 0)
-    every = every[np.argsort(words[every], kind="stable")]
-    counts = np.bincount(words[every], minlength=n_words).astype(np.int64)
+    owners = words[every]
+    for word, (owner, last) in (shares or {}).items():
+        shared = np.flatnonzero(words == owner)[-last:]
+        every, owners = np.append(every, shared), np.append(owners, np.full(len(shared), word))
+    order = np.argsort(owners, kind="stable")
+    every = every[order]
+    counts = np.bincount(owners[order], minlength=n_words).astype(np.int64)
     if aggregate == "mean":
         return Alignment(every, counts)
     there = counts > 0

@@ -13,6 +13,7 @@ import numpy as np
 from onegrain.activations.alignment import Aggregate, align, require_aggregate
 from onegrain.activations.windows import Window, cut, shorten, specials
 from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
+from onegrain.core.running import Form, RunningText
 from onegrain.errors import CorpusError, ParameterError
 from onegrain.models.batching import Encoded
 from onegrain.models.loaded import LoadedModel
@@ -173,9 +174,11 @@ class Rows:
 
     def _rows(self, number: int, encoded: Encoded, source: np.ndarray | None) -> list[Row]:
         base, end = (int(edge) for edge in self.words.offsets[number : number + 2])
+        before = len(self._special[0])
+        shares = {word + before: (owner + before, last) for word, (owner, last) in encoded.shares.items()}
         made = []
         for window in self.windows(number, encoded):
-            alignment = align(window.word_of, end - base, self.wording.aggregate)
+            alignment = align(window.word_of, end - base, self.wording.aggregate, shares)
             words = np.flatnonzero(alignment.counts)
             if words.size:
                 made.append(Row(window.ids, alignment.positions, alignment.counts[words], base + words, source))
@@ -241,9 +244,12 @@ def with_special_tokens(corpus: Corpus, before: Sequence[str], after: Sequence[s
         raise ParameterError("the tokenizer puts no special token around a sentence; leave special_tokens out")
     words: list[str] = []
     rows: list[int] = []
+    forms: list[Form] = []
     offsets = [0]
     for number in range(corpus.n_sentences):
         words += [*before, *corpus.sentence(number), *after]
+        for spelled in corpus.forms(number, number + 1) or []:
+            forms += [*map(Form, before), *spelled, *map(Form, after)]
         own = range(int(corpus.offsets[number]), int(corpus.offsets[number + 1]))
         rows += [UNLABELLED] * len(before) + list(own) + [UNLABELLED] * len(after)
         offsets.append(len(words))
@@ -252,7 +258,8 @@ def with_special_tokens(corpus: Corpus, before: Sequence[str], after: Sequence[s
         name: LabelLayer(name, np.where(at < 0, UNLABELLED, layer.codes[at]).astype(np.int32), layer.vocabulary)
         for name, layer in corpus.layers.items()
     }
-    return Corpus(tuple(words), np.array(offsets, dtype=np.int64), layers, corpus.source)
+    running = RunningText.of(forms) if forms else None
+    return Corpus(tuple(words), np.array(offsets, dtype=np.int64), layers, corpus.source, running=running)
 
 
 def _start_token(loaded: LoadedModel, side: Side, wording: Wording) -> list[int]:
@@ -269,7 +276,8 @@ def _start_token(loaded: LoadedModel, side: Side, wording: Wording) -> list[int]
 
 def _encoded(loaded: LoadedModel, corpus: Corpus, start: int, stop: int, side: Side) -> list[Encoded]:
     sentences = [corpus.sentence(number) for number in range(start, stop)]
-    return loaded.encode_target(sentences) if side == "target" else loaded.encode(sentences)
+    encode = loaded.encode_target if side == "target" else loaded.encode
+    return encode(sentences, corpus.forms(start, stop))
 
 
 def too_long(

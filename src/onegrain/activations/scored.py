@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int64
 from onegrain.activations.rows import Rows, too_long
 from onegrain.activations.windows import Window, shorten, specials
 from onegrain.core.corpus import Corpus
+from onegrain.core.running import Form
 from onegrain.errors import ParameterError
 from onegrain.models.batching import Encoded, by_length
 from onegrain.models.loaded import LoadedModel
@@ -19,7 +20,7 @@ from onegrain.models.words import decoder_inputs
 
 __all__ = ["ScoredBatch", "ScoredRow", "Unit", "scored_sentences", "units_of"]
 
-Encode = Callable[[Sequence[Sequence[str]]], list[Encoded]]
+Encode = Callable[[Sequence[Sequence[str]], Sequence[Sequence[Form]] | None], list[Encoded]]
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def scored_sentences(rows: Rows) -> list[list[ScoredRow]]:
             "tokens; give bos=True, or leave special_tokens out"
         )
     scored = Rows(loaded, rows.corpus, rows.side, replace(rows.wording, bos=start))
-    encoded = loaded.encode(list(scored.read.sentences()))
+    encoded = loaded.encode(list(scored.read.sentences()), scored.read.forms())
     return [_language(scored, number, scored.windows(number, one)) for number, one in enumerate(encoded)]
 
 
@@ -187,7 +188,7 @@ def _shown(loaded: LoadedModel, labels: Encoded) -> Encoded:
 def _encoded(rows: Rows, corpus: Corpus, encode: Encode) -> Iterator[Encoded | None]:
     """The subwords of each sentence, cut where that is asked for; None where not even its first word fits."""
     longest = rows.loaded.longest
-    for number, encoded in enumerate(encode(list(corpus.sentences()))):
+    for number, encoded in enumerate(encode(list(corpus.sentences()), corpus.forms())):
         if longest is None or len(encoded.ids) <= longest:
             yield encoded
         elif rows.wording.long != "truncate":
@@ -195,5 +196,7 @@ def _encoded(rows: Rows, corpus: Corpus, encode: Encode) -> Iterator[Encoded | N
         else:
             ids, word_of = (np.array(one, dtype=np.int64) for one in (encoded.ids, encoded.word_of))
             short = shorten(ids, word_of, longest, specials(word_of))
-            words = corpus.sentence(number)[: int(short[0].context.max()) + 1] if short else ()
-            yield encode([words])[0] if short else None
+            kept = int(short[0].context.max()) + 1 if short else 0
+            forms = corpus.forms(number, number + 1)
+            fitting = None if forms is None else [forms[0][:kept]]
+            yield encode([corpus.sentence(number)[:kept]], fitting)[0] if short else None

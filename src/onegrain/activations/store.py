@@ -35,6 +35,7 @@ from onegrain.activations.stored import MANIFEST, SHARDS, StoredArray
 from onegrain.core.activations import Activations
 from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.core.provenance import Provenance
+from onegrain.core.running import RunningText
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import RecordError
 
@@ -192,16 +193,25 @@ def _require_shards(folder: Folder, expected: int) -> None:
 
 
 def _read_corpus(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Corpus:
-    ends = _array(files, "word_ends")
-    text = _array(files, "words").tobytes()
-    words = tuple(intern(text[start:stop].decode("utf-8", "surrogatepass")) for start, stop in _spans(ends))
+    words = _text(files, "words", "word_ends")
+    running = None
+    if any(name.startswith("forms/") for name in files):
+        spaces = _array(files, "spaces").astype(bool)
+        running = RunningText(_text(files, "forms", "form_ends"), spaces)
     layers = {}
     for number, layer in enumerate(manifest["layers"]):
         codes = _array(files, f"labels/{number}")
         if codes.min() < UNLABELLED or codes.max() >= len(layer["vocabulary"]):
             raise ValueError(f"label layer {layer['name']!r} holds codes without a label")
         layers[layer["name"]] = LabelLayer(layer["name"], codes, tuple(layer["vocabulary"]))
-    return Corpus(words, _array(files, "sentences"), layers, manifest["source"])
+    return Corpus(words, _array(files, "sentences"), layers, manifest["source"], running=running)
+
+
+def _text(files: Mapping[str, bytes], name: str, ends: str) -> tuple[str, ...]:
+    """The strings whose bytes one array holds, and another where each ends."""
+    text = _array(files, name).tobytes()
+    spans = _spans(_array(files, ends))
+    return tuple(intern(text[start:stop].decode("utf-8", "surrogatepass")) for start, stop in spans)
 
 
 def _spans(ends: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from threading import local
@@ -265,15 +265,21 @@ class StoreWriter:
     def _write_beside(self) -> None:
         """The words, sentence boundaries and labels, and what the array is."""
         corpus = self.content.corpus
-        encoded = [word.encode("utf-8", "surrogatepass") for word in corpus.words]
-        ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
-        self._put("words", np.frombuffer(b"".join(encoded), dtype=np.uint8))
-        self._put("word_ends", ends)
+        self._put_text("words", "word_ends", corpus.words)
+        if corpus.running is not None:
+            self._put_text("forms", "form_ends", corpus.running.texts)
+            self._put("spaces", corpus.running.spaces.astype(np.uint8))
         self._put("sentences", np.asarray(corpus.offsets, dtype=np.int64))
         group = _json({"zarr_format": 3, "node_type": "group", "attributes": {}})
         self._write_files({"labels/zarr.json": group, **self._array()})
         for number, name in enumerate(sorted(corpus.layers)):
             self._put(f"labels/{number}", corpus.layers[name].codes.astype(np.int32))
+
+    def _put_text(self, name: str, ends: str, words: Sequence[str]) -> None:
+        """Write strings as the bytes of all of them, and where each ends."""
+        encoded = [word.encode("utf-8", "surrogatepass") for word in words]
+        self._put(name, np.frombuffer(b"".join(encoded), dtype=np.uint8))
+        self._put(ends, np.cumsum([len(word) for word in encoded], dtype=np.int64))
 
     def _put(self, name: str, values: np.ndarray) -> None:
         """Write a small array."""

@@ -189,21 +189,25 @@ class Activations:
         return replace(self, space=space, columns=kept if self.columns is None else self.columns[kept])
 
     def with_corpus(self, corpus: Corpus) -> Activations:
-        """The same activations with other label layers; the words must be the same."""
-        if corpus.content_hash != self.corpus.content_hash:
+        """The same activations with other label layers; the words must be the same.
+
+        How the words stand in running text stays what it was when the activations were read.
+        """
+        if not corpus.same_words(self.corpus):
             raise MismatchError(
                 f"the activations are of {self.corpus.source} ({self.corpus.content_hash[:12]}), the labels "
                 f"of {corpus.source} ({corpus.content_hash[:12]}): their words differ; extract from the corpus "
                 "that carries the labels"
             )
-        return replace(self, corpus=corpus)
+        return replace(self, corpus=replace(corpus, running=self.corpus.running))
 
     def require_same_words(self, other: Activations) -> None:
         """Raise MismatchError unless both are read on the same words."""
         if self.corpus.content_hash != other.corpus.content_hash:
             raise MismatchError(
-                f"{self.describe()} and {other.describe()} are of different words: "
-                f"{self.corpus.source} and {other.corpus.source}; extract both from one corpus"
+                f"{self.describe()} and {other.describe()} are of different words"
+                + (", or of spaces elsewhere between them" if self.corpus.same_words(other.corpus) else "")
+                + f": {self.corpus.source} and {other.corpus.source}; extract both from one corpus"
             )
 
     def require_finite(self, block: np.ndarray, start: int, among: np.ndarray | None = None) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from onegrain.core.corpus import Corpus
 from onegrain.corpora.feats import NO_FEATURES, feature_layers, parse_feats
+from onegrain.corpora.spacing import MultiwordToken, forms_of
 from onegrain.corpora.text import read_text_lines
 from onegrain.errors import CorpusError
 
@@ -25,7 +27,8 @@ _COLUMNS = {"upos": 3, "xpos": 4, "feats": 5, "deprel": 7}
 def read_conllu(path: str | Path, *, limit: int | None = None) -> Corpus:
     """Read a CoNLL-U file.
 
-    Words are the syntactic words: multiword ranges (``1-2``) and empty nodes (``1.1``) are left out. Layers:
+    Words are the syntactic words; empty nodes (``1.1``) are left out. ``SpaceAfter=No`` and multiword ranges
+    (``1-2``) say how the words stand in running text, see :func:`onegrain.corpora.spacing.forms_of`. Layers:
     ``upos``, ``xpos``, ``deprel``, ``feats`` (the whole FEATS string, ``_`` where a word has none), and one for
     every FEATS key by its name (e.g. ``Number``; a word without the key is unlabelled). A column that is ``_``
     in every word gives no layer.
@@ -36,9 +39,11 @@ def read_conllu(path: str | Path, *, limit: int | None = None) -> Corpus:
 
     Raises:
         CorpusError: with file and line, when a line does not have ten columns, a word's ID is not the next
-            integer, a word is empty, or a FEATS part is not ``Key=Value``.
+            integer, a range does not begin at the next word, a word is empty, or a FEATS part is not
+            ``Key=Value``.
     """
-    sentences = list(islice(_sentences(read_text_lines(path), path), limit))
+    read = list(islice(_sentences(read_text_lines(path), path), limit))
+    sentences = [sentence.rows for sentence in read]
     if not sentences:
         raise CorpusError("no sentences, only comments; expected CoNLL-U words in ten columns", path)
     words = [[row[1] for row in sentence] for sentence in sentences]
@@ -52,22 +57,58 @@ def read_conllu(path: str | Path, *, limit: int | None = None) -> Corpus:
             layers.update(feature_layers(values))
         else:
             layers[name] = [[None if value == "_" else value for value in labels] for labels in values]
-    return Corpus.from_sentences(words, layers, source=str(path))
+    forms = [forms_of(sentence.rows, sentence.tokens) for sentence in read]
+    return Corpus.from_sentences(words, layers, source=str(path), forms=forms)
 
 
-def _sentences(lines: Sequence[str], path: str | Path) -> Iterator[list[list[str]]]:
-    sentence: list[list[str]] = []
+@dataclass
+class _Sentence:
+    """The rows of a sentence's words, and its multiword tokens with the line of each."""
+
+    rows: list[list[str]] = field(default_factory=list)
+    tokens: list[MultiwordToken] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+    def add_token(self, row: list[str], path: str | Path, number: int) -> None:
+        token = MultiwordToken.of(row)
+        ends = [known.last for known in self.tokens]
+        if token.first != len(self.rows) + 1 or token.last < token.first or max(ends, default=0) >= token.first:
+            raise CorpusError(
+                f"the range {row[0]} must begin at the next word, {len(self.rows) + 1}, and end behind it",
+                path,
+                number,
+            )
+        self.tokens.append(token)
+        self.lines.append(number)
+
+    def finish(self, path: str | Path) -> _Sentence:
+        """Return the sentence; CorpusError where a range ends behind its last word."""
+        for token, number in zip(self.tokens, self.lines, strict=True):
+            if token.last > len(self.rows):
+                raise CorpusError(
+                    f"the range {token.first}-{token.last} ends behind the sentence's last word, "
+                    f"{len(self.rows)}",
+                    path,
+                    number,
+                )
+        return self
+
+
+def _sentences(lines: Sequence[str], path: str | Path) -> Iterator[_Sentence]:
+    sentence = _Sentence()
     for number, line in enumerate(lines, start=1):
         if not line or line.isspace():
-            if sentence:
-                yield sentence
-            sentence = []
+            if sentence.rows:
+                yield sentence.finish(path)
+            sentence = _Sentence()
         elif not line.startswith("#"):
             row = line.split("\t")
-            if _is_word(row, len(sentence) + 1, path, number):
-                sentence.append(row)
-    if sentence:
-        yield sentence
+            if _is_word(row, len(sentence.rows) + 1, path, number):
+                sentence.rows.append(row)
+            elif "-" in row[0]:
+                sentence.add_token(row, path, number)
+    if sentence.rows:
+        yield sentence.finish(path)
 
 
 def _is_word(row: list[str], expected: int, path: str | Path, number: int) -> bool:

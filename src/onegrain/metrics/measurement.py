@@ -11,6 +11,7 @@ import numpy as np
 
 from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
+from onegrain.core.running import Form
 from onegrain.errors import ParameterError
 
 __all__ = ["LEVEL", "RESAMPLES", "MeasurableModel", "Measurement", "Metric", "Subwords", "resampled_scores"]
@@ -42,11 +43,15 @@ class MeasurableModel(Protocol):
         """``language model``, ``translation`` or ``encoder``."""
         ...
 
-    def encode(self, sentences: Sequence[Sequence[str]]) -> Sequence[Subwords]:
+    def encode(
+        self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
+    ) -> Sequence[Subwords]:
         """The subwords of each sentence of words."""
         ...
 
-    def encode_labels(self, sentences: Sequence[Sequence[str]]) -> Sequence[Subwords]:
+    def encode_labels(
+        self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
+    ) -> Sequence[Subwords]:
         """The subwords that a translation model is to write."""
         ...
 

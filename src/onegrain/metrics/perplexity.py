@@ -108,10 +108,10 @@ def _predicted(model: MeasurableModel, corpus: Corpus) -> list[np.ndarray]:
     if model.task == "translation":
         if corpus.target is None:
             raise ParameterError(f"{corpus.source} has no parallel side; read it with read_parallel")
-        encoded = model.encode_labels(list(corpus.target.sentences()))
+        encoded = model.encode_labels(list(corpus.target.sentences()), corpus.target.forms())
         return [np.array(row.ids, dtype=np.int64) for row in encoded]
     start = model.tokenizer.bos_token_id
-    rows = [row.ids for row in model.encode(list(corpus.sentences()))]
+    rows = [row.ids for row in model.encode(list(corpus.sentences()), corpus.forms())]
     given = [1 if start is None or row[:1] == [start] else 0 for row in rows]
     return [np.array(row[skip:], dtype=np.int64) for row, skip in zip(rows, given, strict=True)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -19,10 +19,13 @@ class Encoded:
     Attributes:
         ids: subword ids, special subwords included.
         word_of: for every subword the word in the sentence that it belongs to, or -1 for a special one.
+        shares: words without a subword that lie in those of a word before them, as ``not`` in ``cannot`` may:
+            that word, and how many of its last subwords.
     """
 
     ids: list[int]
     word_of: list[int]
+    shares: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 PADDED_SHARE = 0.05

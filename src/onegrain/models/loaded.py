@@ -16,6 +16,7 @@ from torch import Tensor
 from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
 from onegrain.core.provenance import ModelIdentity
+from onegrain.core.running import Form
 from onegrain.core.space import NeuronSpace, match_sites
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.batching import Encoded, pad_batch
@@ -157,22 +158,28 @@ class LoadedModel:
             raise MismatchError(f"{self.identity.id} does not have these neurons: {error}") from error
         return self.select(list(space.sites))
 
-    def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
+    def encode(
+        self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
+    ) -> list[Encoded]:
         """The subwords of each sentence of words, with the word that each belongs to.
 
         Words are encoded as they are inside running text; see :class:`onegrain.models.words.WordEncoder`.
         """
-        return self._source.encode(sentences)
+        return self._source.encode(sentences, forms)
 
-    def encode_labels(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
+    def encode_labels(
+        self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
+    ) -> list[Encoded]:
         """The subwords that a translation model is to write, in its target language.
 
         Raises:
             ModelError: the tokenizer does not know which language the model writes.
         """
-        return self._target.encode(sentences)
+        return self._target.encode(sentences, forms)
 
-    def encode_target(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
+    def encode_target(
+        self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
+    ) -> list[Encoded]:
         """What a translation model's decoder reads under teacher forcing, so that it writes the sentences.
 
         The start token and then the subwords of :meth:`encode_labels` but the last special one, as the model
@@ -181,7 +188,7 @@ class LoadedModel:
         Raises:
             ModelError: no decoder_start_token_id, or the tokenizer does not know which language is written.
         """
-        return [decoder_inputs(self.model, labels) for labels in self.encode_labels(sentences)]
+        return [decoder_inputs(self.model, labels) for labels in self.encode_labels(sentences, forms)]
 
     @property
     def frame(self) -> tuple[list[int], list[int]]:

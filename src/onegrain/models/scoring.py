@@ -70,11 +70,12 @@ def subword_losses(
 
 def _rows(loaded: LoadedModel, corpus: Corpus) -> tuple[list[list[int]], list[list[int]]]:
     """What is read and what is predicted, as :func:`subword_losses` takes them."""
-    rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()))]
+    rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()), corpus.forms())]
     if loaded.task == "translation":
         if corpus.target is None:
             raise ParameterError(f"{corpus.source} has no parallel side; read it with read_parallel")
-        return rows, [encoded.ids for encoded in loaded.encode_labels(list(corpus.target.sentences()))]
+        labels = loaded.encode_labels(list(corpus.target.sentences()), corpus.target.forms())
+        return rows, [encoded.ids for encoded in labels]
     start = [] if loaded.bos_id is None else [loaded.bos_id]
     rows = [start + row for row in rows]
     return rows, rows

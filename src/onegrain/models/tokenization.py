@@ -40,8 +40,7 @@ def train_tokenizer(
         limit_alphabet=1000,
         show_progress=False,
     )
-    sentences = chain.from_iterable(corpus.sentences() for corpus in corpora)
-    tokenizer.train_from_iterator((" ".join(words) for words in sentences), trainer)
+    tokenizer.train_from_iterator(chain.from_iterable(corpus.texts() for corpus in corpora), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>" if starts_with_bos else "$A </s>",
         special_tokens=[("<s>", 1), ("</s>", 2)],

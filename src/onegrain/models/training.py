@@ -33,6 +33,7 @@ from onegrain.models.lstm_lm import LSTMLanguageModel, LSTMLanguageModelConfig
 from onegrain.models.lstm_nmt import LSTMTranslationConfig, LSTMTranslationModel
 from onegrain.models.quiet import quiet_transformers
 from onegrain.models.tokenization import train_tokenizer
+from onegrain.models.words import WordEncoder
 
 __all__ = ["TrainingOptions", "is_trained", "train_nlm", "train_nmt"]
 
@@ -177,8 +178,8 @@ def _sizes(options: TrainingOptions, tokenizer: PreTrainedTokenizerFast) -> dict
 
 
 def _subwords(tokenizer: PreTrainedTokenizerFast, corpus: Corpus) -> list[list[int]]:
-    sentences = [list(sentence) for sentence in corpus.sentences()]
-    return tokenizer(sentences, is_split_into_words=True)["input_ids"]
+    encoded = WordEncoder(tokenizer).encode(list(corpus.sentences()), corpus.forms())
+    return [sentence.ids for sentence in encoded]
 
 
 def _train(task: _Task, out: Path, options: TrainingOptions, force: bool, progress: Progress) -> Path:

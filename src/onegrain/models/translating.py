@@ -30,7 +30,7 @@ def translate(
     A sentence may become twice as long as its source plus ten subwords, and ``max_new_tokens`` at most: an
     erased model that never ends its sentence is cut there. The sentences beside it in its batch have no say.
     """
-    rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()))]
+    rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()), corpus.forms())]
     start = _start(loaded)
     translations = [""] * len(rows)
     with progress("translate", len(rows), "sentences") as advance:

@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 
+from onegrain.core.running import Form
 from onegrain.errors import ModelError
 from onegrain.models.batching import Encoded
+from onegrain.models.runs import Run, Span, assign, runs_of, spell
 
 __all__ = ["WordEncoder", "decoder_inputs"]
 
@@ -24,7 +26,8 @@ class WordEncoder:
     """Encodes sentences of words with a tokenizer that was made for text.
 
     Every word gets the subwords that it has inside running text, behind a space, the first word of a sentence
-    too, and none that belongs to another word. A word may have no subword: an empty one has none.
+    too. Words that no space parts are encoded together, and a subword belongs to the word in which it begins;
+    see :func:`onegrain.models.runs.assign`. A word may have no subword: an empty one has none.
 
     Args:
         tokenizer: fast or slow.
@@ -34,15 +37,27 @@ class WordEncoder:
     def __init__(self, tokenizer: Any, *, target: bool = False) -> None:
         self.tokenizer = tokenizer
         self.target = target
-        self._known: dict[str, list[int]] = {}
+        self._known: dict[tuple[str, ...], Run] = {}
 
-    def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
-        """The subwords of each sentence, special ones around them, with the word that each belongs to."""
+    def encode(
+        self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
+    ) -> list[Encoded]:
+        """Return the subwords of each sentence, special ones around them, with the word that each belongs to.
+
+        Args:
+            sentences: the words of each.
+            forms: how they stand in running text; without them a space follows each word.
+        """
         if not sentences:
             return []
         before, after = self.frame
-        self._learn(word for words in sentences for word in words)
-        return [self._framed(words, before, after) for words in sentences]
+        runs: list[list[tuple[str, ...]]] = (
+            [[(word,) for word in words] for words in sentences]
+            if forms is None
+            else [runs_of(sentence) for sentence in forms]
+        )
+        self._learn(run for sentence in runs for run in sentence)
+        return [self._framed(sentence, before, after) for sentence in runs]
 
     @property
     def frame(self) -> tuple[list[int], list[int]]:
@@ -73,24 +88,70 @@ class WordEncoder:
         (ids,) = self._ids([word])
         return bool(ids) and self.tokenizer.unk_token_id not in ids
 
-    def _learn(self, words: Iterable[str]) -> None:
+    def _learn(self, runs: Iterable[tuple[str, ...]]) -> None:
         if len(self._known) > MOST_KNOWN:
             self._known.clear()
-        new = [word for word in dict.fromkeys(words) if word not in self._known]
-        if new:
-            space = " " if self.spaced else ""
-            encoded = self._ids([space + word if word else "" for word in new])
-            self._known |= dict(zip(new, encoded, strict=True))
+        new = [run for run in dict.fromkeys(runs) if run not in self._known]
+        if not new:
+            return
+        single = [run for run in new if len(run) == 1]
+        encoded = self._ids([self._text(run) for run in single]) if single else []
+        self._known |= {run: Run(ids, [0] * len(ids)) for run, ids in zip(single, encoded, strict=True)}
+        several = [run for run in new if len(run) > 1]
+        located = self._located([self._text(run) for run in several]) if several else []
+        for run, (ids, spans) in zip(several, located, strict=True):
+            self._known[run] = self._together(run, ids, spans)
 
-    def _framed(self, words: Sequence[str], before: list[int], after: list[int]) -> Encoded:
+    def _text(self, run: tuple[str, ...]) -> str:
+        text = "".join(run)
+        return " " + text if text and self.spaced else text
+
+    def _together(self, run: tuple[str, ...], ids: list[int], spans: list[Span] | None) -> Run:
+        """Assign the subwords of words that no space parts."""
+        if spans is None:
+            return self._apart(run)
+        if not any(run):
+            return Run([], [])
+        lead = len(self._text(run)) - sum(map(len, run))
+        return assign(run, ids, [(max(0, start - lead), max(0, stop - lead)) for start, stop in spans])
+
+    def _apart(self, run: tuple[str, ...]) -> Run:
+        """Encode words each by itself, where it cannot be said which subword of their text lies in which."""
+        self._learn((text,) for text in run)
+        each = [self._known[text,].ids for text in run]
+        word_of = [word for word, ids in enumerate(each) for _ in ids]
+        return Run([subword for ids in each for subword in ids], word_of)
+
+    def _located(self, texts: list[str]) -> list[tuple[list[int], list[Span] | None]]:
+        """The subwords of texts, and where in them each lies; None where the tokenizer does not show that."""
+        if self.tokenizer.is_fast:
+            made = self._tokenized(texts, return_offsets_mapping=True)
+            return list(zip(made["input_ids"], made["offset_mapping"], strict=True))
+        unknown = self.tokenizer.unk_token
+        encoded = self._ids(texts)
+        pieces = [self.tokenizer.convert_ids_to_tokens(ids) for ids in encoded]
+        return [
+            (ids, spell(text, [None if piece == unknown else piece for piece in row]))
+            for text, ids, row in zip(texts, encoded, pieces, strict=True)
+        ]
+
+    def _framed(self, runs: Sequence[tuple[str, ...]], before: list[int], after: list[int]) -> Encoded:
         ids, word_of = list(before), [-1] * len(before)
-        for at, word in enumerate(words):
-            own = self._known[word]
-            ids += own
-            word_of += [at] * len(own)
-        return Encoded(ids + after, word_of + [-1] * len(after))
+        shares, first = {}, 0
+        for run in runs:
+            known = self._known[run]
+            ids += known.ids
+            word_of += [first + word for word in known.word_of]
+            for word, (owner, last) in known.shares.items():
+                shares[first + word] = (first + owner, last)
+            first += len(run)
+        return Encoded(ids + after, word_of + [-1] * len(after), shares)
 
     def _ids(self, texts: list[str], *, special: bool = False) -> list[list[int]]:
+        ids: list[list[int]] = self._tokenized(texts, add_special_tokens=special)["input_ids"]
+        return ids
+
+    def _tokenized(self, texts: list[str], *, add_special_tokens: bool = False, **options: Any) -> Any:
         if self.target and getattr(self.tokenizer, "tgt_lang", "") is None:
             raise ModelError(
                 f"the {type(self.tokenizer).__name__} does not know which language the model writes; "
@@ -99,11 +160,12 @@ class WordEncoder:
         side = {"text_target" if self.target else "text": texts}
         return self.tokenizer(
             **side,
-            add_special_tokens=special,
+            add_special_tokens=add_special_tokens,
             return_attention_mask=False,
             return_token_type_ids=False,
             verbose=False,
-        )["input_ids"]
+            **options,
+        )
 
 
 def decoder_inputs(network: Any, labels: Encoded) -> Encoded:
@@ -125,4 +187,4 @@ def decoder_inputs(network: Any, labels: Encoded) -> Encoded:
         raise ModelError(
             f"the configuration of this {type(network).__name__} names no decoder_start_token_id"
         ) from error
-    return Encoded(shown, [-1, *word_of[:-1]])
+    return Encoded(shown, [-1, *word_of[:-1]], labels.shares)
