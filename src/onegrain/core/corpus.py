@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from sys import intern
+from typing import Any
 
 import numpy as np
 
 from onegrain.core.running import Form, RunningText
+from onegrain.core.sentences import label_texts, require_labels, require_sentences, words_of
 from onegrain.errors import CorpusError, LabelError, ParameterError
 
 __all__ = ["UNLABELLED", "Corpus", "LabelLayer"]
@@ -34,12 +35,26 @@ class LabelLayer:
     codes: np.ndarray
     vocabulary: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        if not all(isinstance(label, str) for label in self.vocabulary):
+            raise LabelError(
+                f"layer {self.name!r}: the vocabulary must be text, got {self.vocabulary}; "
+                "LabelLayer.from_labels takes labels of other types"
+            )
+
     @classmethod
-    def from_labels(cls, name: str, labels: Sequence[str | None]) -> LabelLayer:
-        """Build a layer from one label a word; None leaves a word unlabelled."""
-        vocabulary = tuple(sorted({label for label in labels if label is not None}))
+    def from_labels(cls, name: str, labels: Iterable[Any]) -> LabelLayer:
+        """Build a layer from one label a word; None leaves a word unlabelled.
+
+        Labels of any scalar type become text, see :func:`onegrain.core.scalars.label_text`.
+
+        Raises:
+            LabelError: a label is no scalar; the word is named.
+        """
+        texts = label_texts(name, labels)
+        vocabulary = tuple(sorted({label for label in texts if label is not None}))
         number = {label: code for code, label in enumerate(vocabulary)}
-        codes = [UNLABELLED if label is None else number[label] for label in labels]
+        codes = [UNLABELLED if label is None else number[label] for label in texts]
         return cls(name, np.array(codes, dtype=np.int32), vocabulary)
 
     def labels(self) -> list[str | None]:
@@ -103,7 +118,7 @@ class Corpus:
     def from_sentences(
         cls,
         sentences: Sequence[Sequence[str]],
-        layers: Mapping[str, Sequence[Sequence[str | None]]] | None = None,
+        layers: Mapping[str, Sequence[Sequence[Any]]] | None = None,
         *,
         source: str = "memory",
         target: Corpus | None = None,
@@ -111,20 +126,25 @@ class Corpus:
     ) -> Corpus:
         """Build a corpus from lists of words and, by layer name, lists of labels of the same lengths.
 
-        ``forms`` says for every word how it stands in running text; without it a space follows each.
+        Labels of any scalar type become text, see :func:`onegrain.core.scalars.label_text`. ``forms`` says for
+        every word how it stands in running text; without it a space follows each.
+
+        Raises:
+            CorpusError: a sentence is a string or no sequence, a word is not text, or a layer does not have one
+                label for every word; sentence and word are named, both counted from 0.
 
         >>> Corpus.from_sentences([["a", "dog"]], {"upos": [["DET", "NOUN"]]}).layer("upos").vocabulary
         ('DET', 'NOUN')
         """
+        require_sentences(sentences, source)
         lengths = [len(sentence) for sentence in sentences]
         built = {}
         for name, labelled in (layers or {}).items():
-            if [len(labels) for labels in labelled] != lengths:
-                raise CorpusError(f"layer {name!r} does not have one label for every word", source)
+            require_labels(str(name), labelled, lengths, source)
             flat = [label for labels in labelled for label in labels]
-            built[name] = LabelLayer.from_labels(name, flat)
+            built[str(name)] = LabelLayer.from_labels(str(name), flat)
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        words = tuple(intern(word) for sentence in sentences for word in sentence)
+        words = words_of(sentences, source)
         if forms is not None and [len(sentence) for sentence in forms] != lengths:
             raise CorpusError("there is not one form of running text for every word", source)
         running = None if forms is None else RunningText.of([form for row in forms for form in row])
@@ -232,3 +252,27 @@ class Corpus:
     def __repr__(self) -> str:
         layers = ", ".join(sorted(self.layers)) or "none"
         return f"Corpus({self.source}: {self.n_sentences} sentences, {self.n_words} words; layers: {layers})"
+
+    def summary(self) -> str:
+        """Return what the corpus holds, in lines: counts, the labels of each layer, and the first sentence."""
+        return "\n".join(_summary(self))
+
+
+_SHOWN_LABELS = 8
+_SHOWN_WORDS = 20
+
+
+def _summary(corpus: Corpus) -> Iterator[str]:
+    yield f"{corpus.source}: {corpus.n_sentences:,} sentences, {corpus.n_words:,} words"
+    for name, layer in corpus.layers.items():
+        labels = layer.vocabulary[:_SHOWN_LABELS]
+        more = ", ..." if len(labels) < len(layer.vocabulary) else ""
+        missing = int((layer.codes < 0).sum())
+        bare = f"; {missing:,} words without" if missing else ""
+        yield f"  {name}: {len(layer.vocabulary):,} labels ({', '.join(labels)}{more}){bare}"
+    if corpus.n_sentences:
+        words = corpus.sentence(0)
+        more = " ..." if len(words) > _SHOWN_WORDS else ""
+        yield f"  first sentence, {len(words):,} words: {' '.join(words[:_SHOWN_WORDS])}{more}"
+    if corpus.target is not None:
+        yield from _summary(corpus.target)

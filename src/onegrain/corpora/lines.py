@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from onegrain.core.corpus import Corpus
-from onegrain.corpora.text import read_text_lines
+from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
 
 __all__ = ["label_files", "read_lines", "read_parallel", "read_plain"]
@@ -15,7 +15,7 @@ LabelFiles = Mapping[str, str | Path]
 
 
 def label_files(labels: str | Path | LabelFiles | None) -> dict[str, Path]:
-    """Label files by layer name; a lone file names its layer by its suffix (``train.pos`` gives ``pos``)."""
+    """Return label files by layer name; a lone file names its layer by its suffix (``t.pos`` gives ``pos``)."""
     if labels is None:
         return {}
     if isinstance(labels, Mapping):
@@ -23,18 +23,19 @@ def label_files(labels: str | Path | LabelFiles | None) -> dict[str, Path]:
     return {Path(labels).suffix.lstrip(".") or "label": Path(labels)}
 
 
-def read_plain(path: str | Path, *, limit: int | None = None) -> Corpus:
+def read_plain(path: str | Path | TextFile, *, limit: int | None = None) -> Corpus:
     """Read one sentence a line, words split at white space; lines without words are skipped.
 
     Raises:
-        CorpusError: see :func:`onegrain.corpora.text.read_text_lines`.
+        CorpusError: see :func:`onegrain.corpora.text.open_text`.
     """
-    sentences = [line.split() for line in read_text_lines(path)]
+    file = open_text(path)
+    sentences = [line.split() for line in file.lines]
     sentences = [sentence for sentence in sentences if sentence]
-    return Corpus.from_sentences(sentences[:limit], source=str(path))
+    return Corpus.from_sentences(sentences[:limit], source=str(file.path))
 
 
-def read_lines(path: str | Path, labels: LabelFiles, *, limit: int | None = None) -> Corpus:
+def read_lines(path: str | Path | TextFile, labels: LabelFiles, *, limit: int | None = None) -> Corpus:
     """Read one sentence a line, words split at spaces or tabs, with label files that are parallel word by word.
 
     Spaces at the end of a line, and several between words, do no harm.
@@ -42,20 +43,21 @@ def read_lines(path: str | Path, labels: LabelFiles, *, limit: int | None = None
     Raises:
         CorpusError: with file and line, when a line is blank, or words and labels differ in number.
     """
-    sentences = _split_all(path)
+    text = open_text(path)
+    sentences = _split_all(text)
     layers: dict[str, Sequence[Sequence[str | None]]] = {}
     for name, file in labels.items():
-        labelled = _split_all(file)
-        _require_same_count(path, len(sentences), file, len(labelled))
-        for number, (words, found) in enumerate(zip(sentences, labelled, strict=True), start=1):
-            if len(words) != len(found):
+        labelled = _split_all(open_text(file))
+        _require_same_count(text.path, len(sentences), file, len(labelled))
+        for number, (words, tags) in enumerate(zip(sentences, labelled, strict=True), start=1):
+            if len(words) != len(tags):
                 raise CorpusError(
-                    f"{len(words)} words, but {len(found)} labels in {file}:{number}; give each word a label",
-                    path,
+                    f"{len(words)} words, but {len(tags)} labels in {file}:{number}; give each word a label",
+                    text.path,
                     number,
                 )
         layers[name] = labelled[:limit]
-    return Corpus.from_sentences(sentences[:limit], layers, source=str(path))
+    return Corpus.from_sentences(sentences[:limit], layers, source=str(text.path))
 
 
 def read_parallel(source: str | Path, target: str | Path, *, limit: int | None = None) -> Corpus:
@@ -67,10 +69,7 @@ def read_parallel(source: str | Path, target: str | Path, *, limit: int | None =
         CorpusError: unequal numbers of lines (both files and counts are named), or a line without words in
             either file (the line is named).
     """
-    sides = []
-    for path in (source, target):
-        sentences = [line.split() for line in read_text_lines(path)]
-        sides.append(sentences)
+    sides = [[line.split() for line in open_text(path).lines] for path in (source, target)]
     _require_same_count(source, len(sides[0]), target, len(sides[1]))
     for path, sentences in zip((source, target), sides, strict=True):
         _require_words(path, sentences, "remove this line from both files")
@@ -78,10 +77,9 @@ def read_parallel(source: str | Path, target: str | Path, *, limit: int | None =
     return Corpus.from_sentences(sides[0][:limit], source=str(source), target=parallel)
 
 
-def _split_all(path: str | Path) -> list[list[str]]:
-    lines = read_text_lines(path)
-    sentences = [[word for word in line.replace("\t", " ").split(" ") if word] for line in lines]
-    _require_words(path, sentences, "word and label files hold one sentence on every line")
+def _split_all(file: TextFile) -> list[list[str]]:
+    sentences = [[word for word in line.replace("\t", " ").split(" ") if word] for line in file.lines]
+    _require_words(file.path, sentences, "word and label files hold one sentence on every line")
     return sentences
 
 
