@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from onegrain.core.ordering import order_by_score
 from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace
 
 

@@ -19,8 +19,9 @@ from onegrain.core.activations import Activations
 from onegrain.core.card import CardStatistics
 from onegrain.core.cards import NeuronCards
 from onegrain.core.corpus import Corpus
+from onegrain.core.ordering import order_by_score
 from onegrain.core.provenance import CorpusIdentity, ModelIdentity, Provenance
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import InputError, MismatchError, ParameterError, RecordError
 from planted import plant

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ordering import order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.rankings import METHODS, Method, Request, rank, registry
 from planted import plant

@@ -9,8 +9,9 @@ import pytest
 from onegrain.core.activations import Activations
 from onegrain.core.corpus import Corpus
 from onegrain.core.curve import Curve
+from onegrain.core.ordering import order_by_score
 from onegrain.core.provenance import ModelIdentity, Provenance
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace
 
 LABELS = ("ADJ", "DET", "NOUN", "PRON", "PUNCT")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onegrain.analyses.importance import task_importance
-from onegrain.core.ranking import order_by_score
+from onegrain.core.ordering import order_by_score
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError
 from onegrain.reports import Chart, HeatMap, Records, Table, Text, compose

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import hypergeom
 
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.errors import LabelError, ParameterError
 
 __all__ = [
@@ -67,6 +67,7 @@ def restrict_labels(ranking: Ranking, labels: Sequence[str]) -> Ranking:
         labels=tuple(labels),
         label_scores=None if ranking.label_scores is None else ranking.label_scores[rows],
         weights=None if ranking.weights is None else ranking.weights[rows],
+        slopes=None if ranking.slopes is None else ranking.slopes[rows],
     )
 
 
@@ -109,9 +110,10 @@ def top_sets(ranking: Ranking, k: int | None = None, *, mass: float | None = Non
     table = require_mass(ranking)
     size = default_k(ranking.space.size) if k is None else ranking.require_k(k)
     sets = []
-    for scores in table:
+    for label, scores in zip(ranking.labels, table, strict=True):
         length = size if mass is None else mass_prefix(scores, mass)
-        sets.append(order_by_score(scores)[: min(length, int(np.count_nonzero(scores)))])
+        order = ranking.label(label).order
+        sets.append(order[: min(length, int(np.count_nonzero(scores)))])
     return sets
 
 

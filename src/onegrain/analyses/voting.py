@@ -2,7 +2,8 @@
 
 Every ranking gives b points to its first neuron, b - 1 to its second, ... 1 to its b-th (Borda count; b = 100
 in [Fan23]) and none to the rest, nor to a neuron that it does not rank. The neurons with the most points are
-elected, ties by index. A ranking agrees as far as its first k neurons are the first k elected: Jaccard at k.
+elected, ties in a random order that is always the same. A ranking agrees as far as its first k neurons are the
+first k elected: Jaccard at k.
 
 [Fan23]'s released code counts a ranking's own vote when it is compared with the elected. Here the others alone
 vote by default, so that no ranking agrees with itself; ``own_vote=True`` is as released. There, neurons
@@ -19,8 +20,9 @@ import pandas as pd
 
 from onegrain.analyses.agreement import judges_among, require_comparable
 from onegrain.analyses.topsets import chance_overlap, default_k
+from onegrain.core.ordering import order_by_score
 from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 
 __all__ = ["BALLOTS", "neuron_vote", "vote_agreement"]

@@ -11,19 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onegrain.core.ordering import order_by_score
 from onegrain.core.provenance import Provenance
 from onegrain.core.space import NeuronSpace
 from onegrain.core.tables import read_table, write_table
 from onegrain.errors import LabelError, ParameterError, RecordError
 
-__all__ = ["Ranking", "order_by_score"]
-
-
-def order_by_score(scores: np.ndarray) -> np.ndarray:
-    """Flat indices (int64) by descending score; ties by index; NaN last."""
-    values = np.asarray(scores, dtype=np.float64)
-    key = np.where(np.isnan(values), np.inf, -values)
-    return np.argsort(key, kind="stable").astype(np.int64)
+__all__ = ["Ranking"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +29,15 @@ class Ranking:
         space: the neurons that are ranked.
         order: int64 (neurons,), flat indices, best first; a permutation.
         scores: float64 (neurons,), by flat index; NaN where the method has no score for a neuron.
-        n_ranked: how many neurons the method really ranks; the rest come last, in index order unless
-            ``details`` say otherwise.
+        n_ranked: how many neurons the method really ranks, the first of the order. The others come last: by how
+            near each was to being ranked where the method knows it (``slopes``), else in an order drawn from
+            the seed. Neurons of equal score stand in an order drawn from the seed, never in index order.
         layer: the label layer, or None for an unsupervised method.
         labels: the labels (sorted), or empty.
         label_scores: float64 (labels, neurons), by flat index; what each label's order sorts by, descending.
         weights: float64 (labels, neurons), the signed probe weights where the method has them, else None.
+        slopes: float64 (labels, neurons), the size of the loss's gradient by each weight where the method has
+            it, else None; neurons of equal label score stand by it in that label's order, descending.
         details: JSON-able facts of the method: grids, accuracies, cut-offs.
         provenance: what the ranking was made from.
     """
@@ -55,6 +52,7 @@ class Ranking:
     labels: tuple[str, ...] = ()
     label_scores: np.ndarray | None = None
     weights: np.ndarray | None = None
+    slopes: np.ndarray | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,7 +61,7 @@ class Ranking:
             raise RecordError(f"the order is not a permutation of the {size} neurons")
         if self.scores.shape != (size,):
             raise RecordError(f"{self.scores.size} scores for {size} neurons")
-        for name in ("label_scores", "weights"):
+        for name in ("label_scores", "weights", "slopes"):
             table = getattr(self, name)
             if table is not None and table.shape != (len(self.labels), size):
                 raise RecordError(
@@ -74,9 +72,10 @@ class Ranking:
     def by_scores(
         cls, method: str, space: NeuronSpace, scores: np.ndarray, provenance: Provenance, **more: Any
     ) -> Ranking:
-        """The ranking whose order is that of the scores, descending; ties by index.
+        """Return the ranking whose order is that of the scores, descending.
 
-        Neurons without a score (NaN) come last and are not ranked.
+        Equal neurons stand in an order drawn from the provenance's seed. Neurons without a score (NaN) come
+        last, drawn likewise, and are not ranked.
 
         Args:
             method: the name of the method.
@@ -86,27 +85,37 @@ class Ranking:
             more: the other attributes.
         """
         ranked = int((~np.isnan(scores)).sum())
-        return cls(method, space, order_by_score(scores), scores, ranked, provenance, **more)
+        order = order_by_score(scores, provenance.seed or 0)
+        return cls(method, space, order, scores, ranked, provenance, **more)
 
     def top(self, k: int) -> list[str]:
-        """The first k neurons, as ``site:unit``."""
+        """Return the first k neurons of the order, as ``site:unit``."""
         return [self.space.name(int(index)) for index in self.order[:k]]
 
     def bottom(self, k: int) -> list[str]:
-        """The last k neurons, the very last first, as ``site:unit``."""
+        """Return the last k neurons of the order, the very last first, as ``site:unit``.
+
+        Where fewer neurons are ranked than there are, these are unranked ones.
+        """
         return [self.space.name(int(index)) for index in self.order[::-1][:k]]
 
     def label(self, name: str) -> Ranking:
-        """The ranking of the neurons for one label, by that label's scores."""
+        """Return the ranking of the neurons for one label, by that label's scores.
+
+        Neurons of equal score stand by ``slopes``, and where those are equal in an order drawn from the seed
+        and the label's name, so that the tails of two labels are not the same neurons by accident. The neurons
+        whose score is neither 0 nor NaN are ranked.
+        """
         if self.label_scores is None or name not in self.labels:
             there = ", ".join(self.labels) or "none: the method has no labels"
             raise LabelError(f"no label {name!r} in this {self.method} ranking; its labels are: {there}")
         at = self.labels.index(name)
         scores = self.label_scores[at]
+        slopes = None if self.slopes is None else self.slopes[at]
         return Ranking(
             method=self.method,
             space=self.space,
-            order=order_by_score(scores),
+            order=order_by_score(scores, self.provenance.seed or 0, then=slopes, stream=name),
             scores=scores,
             n_ranked=int(np.count_nonzero(np.nan_to_num(scores, nan=0.0))),
             provenance=self.provenance,
@@ -114,6 +123,7 @@ class Ranking:
             labels=(name,),
             label_scores=scores[None, :],
             weights=None if self.weights is None else self.weights[at : at + 1],
+            slopes=None if slopes is None else slopes[None, :],
         )
 
     @property
@@ -137,7 +147,11 @@ class Ranking:
             "unit": units[self.order],
             "score": self.scores[self.order],
         }
-        for prefix, table in (("score", self.label_scores), ("weight", self.weights)):
+        for prefix, table in (
+            ("score", self.label_scores),
+            ("weight", self.weights),
+            ("slope", self.slopes),
+        ):
             if table is not None:
                 for at, label in enumerate(self.labels):
                     columns[f"{prefix}:{label}"] = table[at][self.order]
@@ -187,6 +201,7 @@ class Ranking:
             labels=labels,
             label_scores=table("score"),
             weights=table("weight"),
+            slopes=table("slope"),
             details=header["details"],
         )
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from onegrain.core.ordering import shuffled_places
 from onegrain.rankings.lca.ordering import order_neurons
 
 WEIGHTS = arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(1, 12)), elements=st.integers(-6, 6))
@@ -19,6 +20,7 @@ def paper_loop(weights: np.ndarray) -> tuple[list[int], list[tuple[int, int]]]:
     """The ordering by its definition, in exact arithmetic; weights are whole numbers."""
     order: list[int] = []
     cutoffs = []
+    places = shuffled_places(weights.shape[1]).tolist()
     neurons = range(weights.shape[1])
     for p in range(1, 101):
         union, shares = set(), {}
@@ -27,12 +29,12 @@ def paper_loop(weights: np.ndarray) -> tuple[list[int], list[tuple[int, int]]]:
             if total == 0:
                 continue
             held = Fraction(0)
-            for neuron in sorted(neurons, key=lambda n, row=row: (-row[n], n)):
+            for neuron in sorted(neurons, key=lambda n, row=row: (-row[n], places[n])):
                 shares[neuron] = max(shares.get(neuron, Fraction(0)), Fraction(row[neuron], total))
                 if held < Fraction(p, 100) and row[neuron]:
                     union.add(neuron)
                 held += Fraction(row[neuron], total)
-        new = sorted(union - set(order), key=lambda n: (-shares[n], n))
+        new = sorted(union - set(order), key=lambda n: (-shares[n], places[n]))
         order += new
         if new:
             cutoffs.append((p, len(order)))
@@ -47,7 +49,7 @@ def test_equals_the_loop_of_the_paper(weights: np.ndarray) -> None:
     assert found.order[: found.n_ranked].tolist() == expected
     assert list(found.cutoffs) == cutoffs
     unranked = [n for n in range(weights.shape[1]) if not weights[:, n].any()]
-    assert found.order[found.n_ranked :].tolist() == unranked
+    assert sorted(found.order[found.n_ranked :].tolist()) == unranked
 
 
 @settings(max_examples=50, deadline=None)
@@ -86,4 +88,22 @@ def test_permuting_the_neurons_permutes_the_order() -> None:
 
 def test_no_weight_at_all_ranks_nothing() -> None:
     found = order_neurons(np.zeros((2, 4)))
-    assert (found.order.tolist(), found.n_ranked, found.cutoffs) == ([0, 1, 2, 3], 0, ())
+    assert (sorted(found.order.tolist()), found.n_ranked, found.cutoffs) == ([0, 1, 2, 3], 0, ())
+
+
+def test_unranked_neurons_stand_by_how_near_each_was_to_a_weight() -> None:
+    weights = np.zeros((2, 6))
+    weights[0, 4] = 1.0
+    slopes = np.array([[0.1, 0.0, 0.3, 0.0, 9.0, 0.2], [0.2, 0.0, 0.0, 0.4, 9.0, 0.1]])
+    found = order_neurons(weights, slopes)
+    assert found.order[:5].tolist() == [4, 3, 2, *sorted([0, 5], key=lambda n: shuffled_places(6)[n])]
+    assert found.order[5] == 1
+
+
+def test_equal_neurons_stand_in_an_order_drawn_from_the_seed() -> None:
+    weights = np.zeros((1, 400))
+    weights[0, :200] = 1.0
+    first, again, other = (order_neurons(weights, seed=seed).order for seed in (3, 3, 4))
+    assert first.tolist() == again.tolist() != other.tolist()
+    for part in (first[:200], first[200:]):
+        assert abs(np.corrcoef(part, np.arange(200))[0, 1]) < 0.25

@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from onegrain.core.activations import Activations
 from onegrain.core.corpus import Corpus, LabelLayer
+from onegrain.core.ordering import shuffled_places
 from onegrain.core.ranking import Ranking
 from onegrain.rankings import rank
 from onegrain.rankings.lca.labelled import LabelledWords
@@ -223,11 +224,11 @@ def test_the_planted_neurons_are_found_with_one_neuron_each() -> None:
     assert found.n_ranked == 4
     assert set(found.order[:4].tolist()) == set(PLANTED.exclusive.values())
     assert np.isnan(found.scores[list(PLANTED.constant)]).all()
-    assert found.order[-2:].tolist() == sorted(PLANTED.constant)
+    assert set(found.order[-2:].tolist()) == set(PLANTED.constant)
     assert found.details["constant"] == 2
 
 
-def test_copies_add_nothing_and_the_first_of_equals_is_taken() -> None:
+def test_copies_add_nothing() -> None:
     rng = np.random.default_rng(4)
     codes = rng.integers(0, 3, size=300)
     values = (rng.normal(size=(300, 5)) + rng.normal(size=(3, 5))[codes]).astype(np.float32)
@@ -236,7 +237,6 @@ def test_copies_add_nothing_and_the_first_of_equals_is_taken() -> None:
     found = rank("sparse-probing", labelled(wide, codes), label="upos", k=9)
     exact = rank("sparse-probing", labelled(wide, codes), label="upos", k=5, exact=True)
     for code, label in enumerate(found.labels):
-        assert not set(sizes(found, label)[0]["neurons"]) & set(range(5, 11))
         assert len(sizes(found, label)) == 5
         full = LinearRegression().fit(values, codes == code).score(values, codes == code)
         assert sizes(found, label)[-1]["r2"] == pytest.approx(full, abs=1e-7)
@@ -246,14 +246,15 @@ def test_copies_add_nothing_and_the_first_of_equals_is_taken() -> None:
     assert np.abs(found.weights).max() < 10.0
 
 
-def test_the_first_of_equals_is_taken_wherever_they_stand() -> None:
+def test_of_equals_the_seed_takes_one_wherever_they_stand() -> None:
     rng = np.random.default_rng(9)
     codes = rng.integers(0, 3, size=331)
     for width in range(61, 76):
+        drawn = shuffled_places(width).tolist()
         values = rng.normal(size=(331, width))
         values[:, [width - 1, width // 2, 5]] = (np.array([0.0, 1.0, 3.0])[codes] + values[:, 0])[:, None]
         found = rank("sparse-probing", labelled(values, codes), label="upos", k=1)
-        assert sizes(found, "C")[0]["neurons"] == [5]
+        assert sizes(found, "C")[0]["neurons"] == [min((5, width // 2, width - 1), key=drawn.__getitem__)]
 
 
 def test_what_rounding_tells_apart_is_equal() -> None:

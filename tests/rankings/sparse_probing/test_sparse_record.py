@@ -41,7 +41,7 @@ def test_the_record_saves_and_loads_and_a_seed_gives_the_same_bytes(tmp_path: Pa
 def test_neurons_that_are_all_constant_are_not_ranked() -> None:
     found = rank("sparse-probing", replace(ACTS, array=np.ones_like(ACTS.values())), label="upos", dev=HELD)
     assert (found.n_ranked, found.details["constant"]) == (0, 32)
-    assert found.order.tolist() == list(range(32))
+    assert sorted(found.order.tolist()) == list(range(32))
     assert sizes(found, "NOUN") == []
 
 

@@ -66,7 +66,7 @@ def test_mean_and_std_equal_numpy() -> None:
     assert rank("mean", acts, absolute=True).scores == pytest.approx(np.abs(values.mean(axis=0)), abs=1e-12)
     found = rank("std", acts)
     assert found.scores == pytest.approx(values.std(axis=0), rel=1e-12, abs=1e-12)
-    assert found.order.tolist() == np.argsort(-found.scores, kind="stable").tolist()
+    assert (np.diff(found.scores[found.order]) <= 0.0).all()
     assert found.n_ranked == 32
     assert found.details == {"words": 795, "left_out": {"no_activation": 5}, "constant": len(PLANTED.constant)}
 

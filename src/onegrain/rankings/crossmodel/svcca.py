@@ -10,6 +10,7 @@ from torch import Tensor
 
 from onegrain.core.activations import Activations
 from onegrain.core.directions import Directions
+from onegrain.core.ordering import order_by_score
 from onegrain.core.output import require_free
 from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace, some_of
@@ -101,7 +102,7 @@ def svcca(request: Request) -> Ranking:
     return Ranking(
         method="svcca",
         space=NeuronSpace((f"{site}.latents",), (len(correlations),)),
-        order=np.arange(len(correlations), dtype=np.int64),
+        order=order_by_score(correlations, request.seed),
         scores=correlations,
         n_ranked=len(correlations),
         provenance=found.provenance.model_copy(update={"parameters": parameters}),

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ordering import order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.rankings.gaussian.factor import Factor
 from onegrain.rankings.gaussian.heldout import HeldOut, Knowledge
 from onegrain.rankings.gaussian.likelihood import TILE_CELLS
@@ -37,9 +38,10 @@ def gaussian(request: Request) -> Ranking:
     left out; so are labels of fewer than ``min_count`` training words, and held-out words with a label that was
     not learned.
 
-    The order is that of the choice; all other neurons come after, unranked, by index. A step may bring fewer
-    bits than a later one, or cost some, so bits are no scores: these fall evenly from 1 to 1 / chosen, and are
-    0 for what was not chosen. A neuron that is constant over the training words is never chosen and scores NaN.
+    The order is that of the choice; all other neurons come after, unranked, in an order drawn from the seed,
+    which also chooses among equal ones. A step may bring fewer bits than a later one, or cost some, so bits are
+    no scores: these fall evenly from 1 to 1 / chosen, and are 0 for what was not chosen. A neuron that is
+    constant over the training words is never chosen and scores NaN.
     The method looks at all labels at once, so there are no ``label_scores``.
 
     ``details``: ``steps``, a dict for each chosen neuron (``neuron``, its flat index; ``information`` in bits,
@@ -76,7 +78,7 @@ def gaussian(request: Request) -> Ranking:
     return Ranking(
         method="gaussian",
         space=request.activations.space,
-        order=order_by_score(scores),
+        order=order_by_score(scores, request.seed),
         scores=scores,
         n_ranked=factor.size,
         provenance=request.provenance("gaussian"),
@@ -112,7 +114,7 @@ def _choose(
             steps.append({"neuron": neuron, **known()})
             advance(1)
 
-        select(factor, dev, tuple(others), chosen)
+        select(factor, dev, tuple(others), chosen, request.seed)
     return start, steps
 
 

@@ -10,7 +10,8 @@ from jaxtyping import Float64
 
 from onegrain.activations.gradients import Attributions, StraightPath, integrated_gradients
 from onegrain.core.activations import Activations
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ordering import order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.rankings.request import Method, Request
 
@@ -74,7 +75,7 @@ def rank_by_integrated_gradients(request: Request) -> Ranking:
     return Ranking(
         method="integrated-gradients",
         space=own.space,
-        order=order_by_score(scores),
+        order=order_by_score(scores, request.seed),
         scores=scores,
         n_ranked=len(scores),
         provenance=request.provenance("integrated-gradients"),

@@ -37,7 +37,8 @@ def lca(request: Request) -> Ranking:
     out; so are labels of fewer than ``min_count`` training words, and held-out words whose label was not
     learned: the task is to tell the learned labels apart. All are counted in ``details``.
 
-    The ranking's scores fall along the order, see ordering.py; ``label_scores`` are |theta|, ``weights`` theta.
+    The ranking's scores fall along the order, see ordering.py; ``label_scores`` are |theta|, ``weights`` theta
+    and ``slopes`` |dL/dtheta| of the loss without its penalty, by which neurons without a weight are ordered.
 
     ``details``: ``lambda1``, ``lambda2``, ``grid`` (search.py), ``solution`` (the chosen probe's objective,
     gap, ...), ``cutoffs`` ([p, neurons] pairs), ``evaluation`` (evaluation.py; None if not wanted), ``biases``
@@ -64,7 +65,8 @@ def lca(request: Request) -> Ranking:
     dev = read_matching(request.dev or request.activations, layer, train.labels, left, memory)
     solver = _solver(train, options, memory)
     found = search(solver, dev, options, request.progress)
-    ordering = order_neurons(found.probe.weights)
+    slopes = solver.slopes(found.probe)
+    ordering = order_neurons(found.probe.weights, slopes, request.seed)
     details: dict[str, Any] = {
         "lambda1": found.pair[0],
         "lambda2": found.pair[1],
@@ -97,6 +99,7 @@ def lca(request: Request) -> Ranking:
         labels=train.labels,
         label_scores=np.abs(found.probe.weights),
         weights=found.probe.weights,
+        slopes=slopes,
         details=details,
     )
 

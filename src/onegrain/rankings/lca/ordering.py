@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from onegrain.core.ordering import shuffled_places
+
 __all__ = ["NeuronOrdering", "order_neurons"]
 
 STEPS = 100
@@ -31,35 +33,44 @@ class NeuronOrdering:
     cutoffs: tuple[tuple[int, int], ...]
 
 
-def order_neurons(weights: np.ndarray) -> NeuronOrdering:
+def order_neurons(weights: np.ndarray, slopes: np.ndarray | None = None, seed: int = 0) -> NeuronOrdering:
     """Order neurons by the probe's weights (labels, neurons).
 
     For p = 1 %, 2 %, ... 100 %: for each label the shortest prefix of its neurons, by |weight| descending,
     whose share of the label's sum of |weight| reaches p, the neuron that crosses included; the neurons of the
-    union over labels that are new are appended, the largest share over labels first, then by index. A neuron
-    with zero weight for every label is unranked and comes last, by index. A neuron belongs to the prefix for p
-    exactly if the neurons before it hold less than p; so every neuron with a weight is there by p = 100 %,
-    whatever the rounding.
+    union over labels that are new are appended, the largest share over labels first. A neuron with zero weight
+    for every label is unranked and comes last; of these the first is the one that was nearest to a weight, by
+    its largest slope over labels. Neurons that all this leaves equal stand in an order drawn from the seed. A
+    neuron belongs to the prefix for p exactly if the neurons before it hold less than p; so every neuron with a
+    weight is there by p = 100 %, whatever the rounding.
+
+    Args:
+        weights: (labels, neurons).
+        slopes: (labels, neurons), the size of the loss's gradient by each weight (at the optimum at most
+            lambda1 where the weight is zero), or None.
+        seed: of the order of equal neurons.
 
     >>> order_neurons(np.array([[0.0, -3.0, 1.0]])).order.tolist()
     [1, 2, 0]
     """
     sizes = np.abs(np.asarray(weights, dtype=np.float64))
     neurons = sizes.shape[1]
+    places = shuffled_places(neurons, seed)
     entry = np.full(neurons, STEPS + 1, dtype=np.int64)
     largest = np.zeros(neurons)
     for size in sizes:
         total = size.sum()
         if total == 0.0:
             continue
-        sorted_first = np.argsort(-size, kind="stable")
+        sorted_first = np.lexsort((places, -size))
         held = np.concatenate([[0.0], np.cumsum(size[sorted_first])])
         enters = np.minimum(np.floor(STEPS * held[:-1] / held[-1]).astype(np.int64) + 1, STEPS)
         enters[size[sorted_first] == 0.0] = STEPS + 1
         entry[sorted_first] = np.minimum(entry[sorted_first], enters)
         largest = np.maximum(largest, size / total)
     ranked = entry <= STEPS
-    order = np.lexsort((np.arange(neurons), np.where(ranked, -largest, 0.0), entry)).astype(np.int64)
+    near = np.zeros(neurons) if slopes is None else np.abs(slopes).max(axis=0)
+    order = np.lexsort((places, -np.where(ranked, largest, near), entry)).astype(np.int64)
     brought = np.bincount(entry[ranked], minlength=STEPS + 1)
     reached = np.cumsum(brought)
     return NeuronOrdering(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from onegrain.core.progress import Progress, silent
+from onegrain.rankings.lca.duality import look
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.problem import Penalties, ProbeData
 from onegrain.rankings.lca.solver import Solution, SolverOptions, is_large, solve
@@ -121,6 +122,20 @@ class ProbeSolver:
         biases = solution.biases - solution.weights @ ((data.mean - shift) / scale)
         pairs = zip(solution.weights, biases, strict=True)
         return [FittedProbe(weights, bias, shift, scale) for weights, bias in pairs], solution
+
+    def slopes(self, probe: FittedProbe) -> np.ndarray:
+        """Return |dL/dtheta|, float64 (labels, neurons), L the mean cross-entropy on the words: one pass.
+
+        At the optimum it is at most lambda1 where a weight is zero: the nearer, the sooner a lower lambda1
+        would give the neuron a weight. It is 0 for a neuron that never changes.
+        """
+        data = self._data
+        weights = data.to_scaled(np.ascontiguousarray(probe.weights.T))
+        biases = probe.biases + probe.weights @ ((data.mean - probe.shift) / probe.scale)
+        points = look(data, weights[:, None], data.tensor(biases, data.dtype)[None])
+        unit = data.unit.cpu().numpy()[:, None]
+        slopes = np.abs(points.gradient[:, 0].cpu().numpy())
+        return np.ascontiguousarray(np.divide(slopes, unit, out=np.zeros_like(slopes), where=unit > 0.0).T)
 
     @property
     def is_large(self) -> bool:

@@ -65,7 +65,7 @@ def neurox(request: Request) -> Ranking:
             f"training diverged with learning_rate={options.learning_rate:g}: weights are not finite; lower it"
         )
     probe = _as_fitted(theta, biases)
-    ordering = order_as_neurox(theta, options.search_stride)
+    ordering = order_as_neurox(theta, options.search_stride, request.seed)
     dev, test = (
         None if given is None else read_matching(given, layer, train.labels, memory=memory)
         for given in (request.dev, request.test)

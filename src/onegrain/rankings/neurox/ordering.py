@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from onegrain.core.ordering import shuffled_places
+
 __all__ = ["NeuroxOrdering", "order_as_neurox"]
 
 
@@ -15,7 +17,7 @@ class NeuroxOrdering:
 
     Attributes:
         order: int64 (neurons,), flat indices: the ``n_ranked`` neurons that NeuroX lists, as it lists them,
-            then those that it drops, by index.
+            then those that it drops, in an order drawn from the seed.
         scores: float64 (neurons,): 1 - s / (stride + 1) for a neuron that step s = 0..stride brings, so equal
             inside a step; 0 for a dropped one.
         n_ranked: how many neurons NeuroX lists.
@@ -28,7 +30,7 @@ class NeuroxOrdering:
     cutoffs: tuple[tuple[float, int], ...]
 
 
-def order_as_neurox(weights: np.ndarray, search_stride: int = 100) -> NeuroxOrdering:
+def order_as_neurox(weights: np.ndarray, search_stride: int = 100, seed: int = 0) -> NeuroxOrdering:
     """Order neurons by a probe's weights, (labels, neurons), as ``get_neuron_ordering`` of NeuroX does.
 
     For the shares 0, 1/stride, ... 1: for each label the shortest prefix of its neurons, by |weight|
@@ -39,7 +41,8 @@ def order_as_neurox(weights: np.ndarray, search_stride: int = 100) -> NeuroxOrde
     Inside a step the neurons stand in the order of CPython's ``set`` of ints, which is a matter of their values
     modulo the table's size and so the same in every run, whatever PYTHONHASHSEED is. Sums are float32, as
     there; the sum and the last cumulative sum round differently, so that a tail of very small weights may be
-    dropped. Equal weights stand as ``numpy.argsort`` leaves them, reversed.
+    dropped. Equal weights stand as ``numpy.argsort`` leaves them, reversed. All this is as in NeuroX and has no
+    part in chance; what NeuroX does not list at all stands behind, in an order drawn from the seed.
 
     >>> order_as_neurox(np.array([[0.5, -3.0, 1.0, 0.0]])).order.tolist()
     [1, 2, 0, 3]
@@ -63,7 +66,8 @@ def order_as_neurox(weights: np.ndarray, search_stride: int = 100) -> NeuroxOrde
         known |= new
         scores[list(new)] = 1.0 - step / (search_stride + 1)
         cutoffs.append((100.0 * step / search_stride, len(listed)))
-    dropped = np.setdiff1d(np.arange(neurons), listed)
+    places = shuffled_places(neurons, seed)
+    dropped = np.array(sorted(set(range(neurons)) - known, key=lambda neuron: places[neuron]), dtype=np.int64)
     return NeuroxOrdering(
         order=np.concatenate([np.array(listed, dtype=np.int64), dropped]),
         scores=scores,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from onegrain.core.ordering import shuffled_places
 from onegrain.rankings.blocks import BLOCK_ROWS
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.univariate.spread import Spread
@@ -32,10 +33,11 @@ class Correlations:
         varies: bool (neurons,), those that are not constant.
         center, inverse: float64 (neurons,), mean and 1 / standard deviation, 0 for a constant neuron.
         with_labels: float64 (labels, neurons), of each neuron with whether a word has the label.
+        places: int64 (neurons,), drawn from the seed: of equal neurons the first by these is chosen.
         passes: how many passes over the words there were.
     """
 
-    def __init__(self, words: LabelledWords) -> None:
+    def __init__(self, words: LabelledWords, seed: int = 0) -> None:
         self._words, self._rows = words, dict[int, np.ndarray]()
         counts = np.bincount(words.codes, minlength=len(words.labels))
         self.shares = counts / len(words)
@@ -43,6 +45,7 @@ class Correlations:
         for _, block in blocks_of(words):
             spread = spread.merged(Spread.of(block))
         self.n_neurons = len(spread.mean)
+        self.places = shuffled_places(self.n_neurons, seed)
         self.varies, self.center = spread.squares > 0.0, spread.mean
         deviation = np.sqrt(spread.squares / len(words))
         self.inverse = np.divide(1.0, deviation, out=np.zeros(self.n_neurons), where=self.varies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from onegrain.rankings.sparse.correlations import Correlations
 
@@ -17,9 +17,10 @@ SAME = 1e-9
 """Of R^2: what is no further apart is equal. Without copies, rounding is below that."""
 
 
-def first_best(values: np.ndarray) -> int:
-    """The first position whose value is equal to the best."""
-    return int(np.flatnonzero(values >= values.max() - SAME)[0])
+def first_best(values: np.ndarray, places: np.ndarray | None = None) -> int:
+    """Return the position whose value is equal to the best: of several the first by ``places``, or by index."""
+    equal = np.flatnonzero(values >= values.max() - SAME)
+    return int(equal[0] if places is None else equal[places[equal].argmin()])
 
 
 class Fit:
@@ -82,11 +83,14 @@ class Fit:
         self.apart = self.apart - apart * new
         self.chosen += (neuron,)
 
-    def best_swap(self, among: Bool[np.ndarray, " neurons"]) -> tuple[float, int, int]:
+    def best_swap(
+        self, among: Bool[np.ndarray, " neurons"], places: Int64[np.ndarray, " neurons"] | None = None
+    ) -> tuple[float, int, int]:
         """The exchange that adds most to R^2: how much, the position that goes, the neuron that comes.
 
         Taking out the i-th lowers R^2 by b_i^2 / P_ii, and leaves of neuron d the variance
-        left_d + (P R_C)_id^2 / P_ii and the correlation apart_d + (P R_C)_id b_i / P_ii.
+        left_d + (P R_C)_id^2 / P_ii and the correlation apart_d + (P R_C)_id b_i / P_ii. Of neurons that add as
+        much, the first by ``places`` comes.
         """
         precision, weights = self.precision[:, None], self.weights[:, None]
         left = self.left + self.sides**2 / precision
@@ -94,6 +98,6 @@ class Fit:
         possible = among & (left > COPY)
         possible[:, list(self.chosen)] = False
         gains = np.where(possible, apart**2 / np.where(possible, left, 1.0) - weights**2 / precision, -np.inf)
-        neuron = first_best(gains.max(axis=0))
+        neuron = first_best(gains.max(axis=0), places)
         position = int(gains[:, neuron].argmax())
         return float(gains[position, neuron]), position, neuron

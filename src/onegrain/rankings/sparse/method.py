@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ordering import order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.rankings.lca.labelled import (
     describe_words,
     read_labelled,
@@ -65,7 +66,7 @@ def sparse_probing(request: Request) -> Ranking:
     if options.max_words is not None:
         kept = sentences_within(corpus, kept, options.max_words, request.seed)
     train = read_labelled(request.activations, layer, kept, options.min_count, memory)
-    known = Correlations(train)
+    known = Correlations(train, request.seed)
     with request.progress("probes", options.k * len(train.labels), "neurons") as advance:
         found = choose(known, options, advance)
     probes = SparseProbes.of([one.fit for one in found], known, train)
@@ -95,7 +96,7 @@ def sparse_probing(request: Request) -> Ranking:
     return Ranking(
         method="sparse-probing",
         space=request.activations.space,
-        order=order_by_score(scores),
+        order=order_by_score(scores, request.seed),
         scores=scores,
         n_ranked=int((scores > 0.0).sum()),
         provenance=request.provenance("sparse-probing"),

@@ -40,7 +40,7 @@ def choose(known: Correlations, options: SparseOptions, advance: Callable[[int],
 
     A set grows by the neuron that adds most to R^2. With ``swaps``, then the exchange of one neuron that adds
     most is made, as long as one adds anything. With ``exact``, the best set of that size is searched for. The
-    next size begins with what was found. Ties go by index.
+    next size begins with what was found. Among equal neurons ``known.places`` decides.
     """
     probes = [LabelProbe(row, Fit(row)) for row in known.with_labels]
     candidates = _candidates(known, options) if options.exact else None
@@ -68,7 +68,7 @@ def _grow(probes: list[LabelProbe], known: Correlations) -> None:
     found = []
     for probe in probes:
         gains = probe.fit.gains(known.varies)
-        neuron = first_best(gains)
+        neuron = first_best(gains, known.places)
         probe.grows = bool(gains[neuron] > SAME)
         if probe.grows:
             found.append((probe, neuron))
@@ -83,7 +83,7 @@ def _swap(probes: list[LabelProbe], known: Correlations) -> None:
     while growing:
         found = []
         for probe, among in growing:
-            gain, position, neuron = probe.fit.best_swap(among)
+            gain, position, neuron = probe.fit.best_swap(among, known.places)
             if gain > SAME:
                 rest = [one for at, one in enumerate(probe.fit.chosen) if at != position]
                 found.append((probe, among, rest, neuron))
@@ -100,11 +100,12 @@ def _swap(probes: list[LabelProbe], known: Correlations) -> None:
 
 
 def _candidates(known: Correlations, options: SparseOptions) -> list[np.ndarray]:
-    """int64, ascending: for every label the neurons among which the best sets are searched for."""
-    varying = np.flatnonzero(known.varies)
+    """Return for every label the neurons, int64 by ``known.places``, whose sets an exact search looks at."""
+    by_place = np.argsort(known.places)
+    varying = by_place[known.varies[by_place]]
     count = options.among(len(varying))
     orders = np.argsort(-np.abs(known.with_labels[:, varying]), axis=1, kind="stable")
-    return [np.sort(varying[order[:count]]) for order in orders]
+    return [varying[np.sort(order[:count])] for order in orders]
 
 
 def _improve(probe: LabelProbe, candidates: np.ndarray, known: Correlations) -> None:
@@ -117,7 +118,7 @@ def _improve(probe: LabelProbe, candidates: np.ndarray, known: Correlations) -> 
 
 def _sort(probe: LabelProbe, known: Correlations) -> None:
     """Put the chosen neurons into the order in which each adds most to those before it."""
-    chosen = sorted(probe.fit.chosen)
+    chosen = sorted(probe.fit.chosen, key=lambda neuron: known.places[neuron])
     rows = known.rows(chosen)[:, chosen]
     inner, every = Fit(probe.with_label[chosen]), np.ones(len(chosen), dtype=bool)
     for _ in chosen:

@@ -8,7 +8,7 @@ import pandas as pd
 from onegrain.analyses.heat import heat
 from onegrain.analyses.words import Moments, NeuronWords, top_words
 from onegrain.core.activations import Activations
-from onegrain.core.ranking import Ranking, order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.reports.blocks import Block, HeatMap, Section, Table, Text
 
@@ -64,7 +64,7 @@ def _first_of_labels(ranking: Ranking) -> dict[str, int]:
     best = {}
     for label, scores in zip(ranking.labels, ranking.label_scores, strict=True):
         if np.nan_to_num(scores).any():
-            best[label] = int(order_by_score(scores)[0])
+            best[label] = int(ranking.label(label).order[0])
     return best
 
 
