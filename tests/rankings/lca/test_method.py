@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.metrics import f1_score
 
 from onegrain.core.activations import Activations
@@ -17,6 +18,8 @@ from onegrain.core.space import NeuronSpace
 from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.rankings import rank
 from onegrain.rankings.lca.evaluation import label_scores
+from onegrain.rankings.lca.labelled import split_sentences
+from onegrain.rankings.lca.options import LcaOptions
 from planted import LABELS, Planted, labelled_corpus, plant
 
 QUICK = {
@@ -51,6 +54,39 @@ def test_the_planted_neurons_come_first(planted: Planted, ranking: Ranking) -> N
         assert planted.exclusive[label] in top
     assert (places[list(planted.constant)] >= ranking.n_ranked).all()
     assert (places[list(planted.loud)] > 5).all()
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_unranked_neurons_come_by_how_steep_the_loss_is_at_their_weights(standardize: bool) -> None:
+    planted = plant(60)
+    options = {"lambda1": 2e-2, "lambda2": 1e-4, "polish": 1e-7, "evaluate": False, "standardize": standardize}
+    ranking = rank("lca", planted.activations, label="upos", min_count=1, dev_share=0.02, **options)
+    values, codes = training_values(planted.activations, ranking)
+    if standardize:
+        spread = values.std(axis=0)
+        values = (values - values.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+    assert ranking.weights is not None
+    assert ranking.slopes is not None
+    logits = values @ ranking.weights.T + np.array(ranking.details["biases"])
+    residual = softmax(logits, axis=1) - np.eye(len(ranking.labels))[codes]
+    slopes = np.abs(residual.T @ (values - values.mean(axis=0)) / len(values))
+    np.testing.assert_allclose(ranking.slopes, slopes, atol=2e-5)
+    nothing = ranking.weights == 0.0
+    assert ranking.slopes[nothing].max() <= 2e-2 * 1.001
+    unranked = ranking.order[ranking.n_ranked :]
+    assert len(unranked) > 5
+    assert (np.diff(ranking.slopes.max(axis=0)[unranked]) <= 0.0).all()
+    for row, label in enumerate(ranking.labels):
+        part = ranking.label(label)
+        assert (np.diff(ranking.slopes[row][part.order[part.n_ranked :]]) <= 0.0).all()
+
+
+def training_values(activations: Activations, ranking: Ranking) -> tuple[np.ndarray, np.ndarray]:
+    """Values (float64) and label codes of the words that the ranking's probe learned from."""
+    kept, _ = split_sentences(activations, LcaOptions(dev_share=0.02), ranking.provenance.seed, apart=False)
+    layer = activations.layer("upos")
+    rows = kept[activations.corpus.sentence_of_word] & (layer.codes >= 0) & activations.present
+    return activations.values()[rows].astype(np.float64), layer.codes[rows]
 
 
 def test_the_record_is_consistent(ranking: Ranking) -> None:

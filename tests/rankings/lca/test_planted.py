@@ -96,7 +96,7 @@ def test_constant_neurons_have_no_weight_and_come_last_of_all(strong: tuple[og.P
         assert (found.positions()[constant] >= found.n_ranked).all()
     dense = one_pair(planted, 0.0, 0.01)
     assert dense.n_ranked == planted.kind.size - constant.size
-    assert dense.order[-constant.size :].tolist() == constant.tolist()
+    assert set(dense.order[-constant.size :].tolist()) == set(constant.tolist())
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
