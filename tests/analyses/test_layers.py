@@ -40,3 +40,13 @@ def test_unranked_neurons_are_not_counted(make) -> None:
 def test_refuses_too_many(random_ranking) -> None:
     with pytest.raises(ParameterError, match="from 1 to 60"):
         layers(random_ranking, 61)
+
+
+def test_sites_and_labels_are_corrected_together(make) -> None:
+    scores = np.zeros((2, 100))
+    scores[0, 10:15] = 1.0
+    scores[1, 60:65] = 1.0
+    table = layers_by_label(make(scores, ("a", "b"), widths=(10, 40, 50)), 5)
+    first, second = (hypergeom.sf(4, 100, width, 5) for width in (40, 50))
+    assert len(table) == 6
+    assert table["q"].tolist() == pytest.approx([1.0, 6 * first, 1.0, 1.0, 1.0, 6 * second / 2])

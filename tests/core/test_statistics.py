@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onegrain.core import statistics
-from onegrain.core.statistics import bootstrap_interval, bootstrap_ratio
+from onegrain.core.statistics import adjusted_p_values, bootstrap_interval, bootstrap_ratio
 from onegrain.errors import ParameterError
 
 
@@ -75,3 +75,11 @@ def test_refusals(change: dict, message: str) -> None:
     given = {"numerators": np.ones(2), "denominators": np.ones(2)} | change
     with pytest.raises(ParameterError, match=message):
         bootstrap_ratio(given.pop("numerators"), given.pop("denominators"), **given)
+
+
+def test_adjusted_p_values_are_those_of_benjamini_and_hochberg_over_the_known_ones() -> None:
+    p = np.array([[0.02, np.nan, 0.9], [0.011, 0.03, 0.01]])
+    expected = [[5 * 0.02 / 3, np.nan, 0.9], [5 * 0.011 / 2, 5 * 0.03 / 4, 5 * 0.011 / 2]]
+    np.testing.assert_allclose(adjusted_p_values(p), expected)
+    assert adjusted_p_values(np.empty(0)).shape == (0,)
+    assert np.isnan(adjusted_p_values(np.array([np.nan]))).all()

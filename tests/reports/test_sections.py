@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import hypergeom
 
 from onegrain.analyses.importance import task_importance
+from onegrain.analyses.sharing import sharing
 from onegrain.core.ordering import order_by_score
+from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError
 from onegrain.reports import Chart, HeatMap, Records, Table, Text, compose
@@ -15,6 +19,7 @@ from onegrain.reports.sections import (
     correlation_section,
     importance_findings,
     importance_section,
+    layers_findings,
     layers_section,
     localisation_findings,
     neurons_section,
@@ -22,6 +27,7 @@ from onegrain.reports.sections import (
     probe_section,
     sharing_findings,
 )
+from onegrain.reports.sections.nulls import null_limits
 
 
 def test_probe_sentences_carry_the_numbers(probes) -> None:
@@ -34,6 +40,44 @@ def test_probe_section_shows_the_chosen_pair_and_f1(probes) -> None:
     tables = [block.frame for block in probe_section(probes).blocks if isinstance(block, Table)]
     assert tables[0]["lambda1"].tolist() == [1e-4, 1e-4]
     assert tables[1].to_dict("list") == {"label": ["DET"], "nlm": [0.8], "nmt": [0.8]}
+
+
+def test_chance_is_a_jaccard_beside_a_jaccard_and_a_count_beside_a_count(probes) -> None:
+    text = sharing_findings({"m": probes["nlm"]}, 5)[0]
+    pair = sharing(probes["nlm"], 5).pairs.sort_values("jaccard", ascending=False, kind="stable").iloc[0]
+    shared, expected, jaccard, random = (
+        float(part)
+        for part in re.search(
+            r"share ([\d.]+) neurons, where random sets of their sizes share ([\d.]+) on average "
+            r"\(Jaccard ([\d.]+), random sets ([\d.]+)\)",
+            text,
+        ).groups()
+    )
+    assert (shared, expected) == (pair["shared"], pytest.approx(pair["expected"], rel=1e-2))
+    assert jaccard == pytest.approx(pair["jaccard"], abs=0.005)
+    assert random == pytest.approx(pair["expected_jaccard"], rel=0.06)
+
+
+def test_the_best_of_many_sites_is_corrected_over_them(probes) -> None:
+    """Two of three neurons in one of 20 sites: p = 0.007 for that site, no discovery among twenty."""
+    scores = np.arange(400) / 1000
+    scores[[0, 1, 20]] = [3.0, 2.0, 1.0]
+    space = NeuronSpace(tuple(f"layers.{number}" for number in range(20)), (20,) * 20)
+    ranking = Ranking.by_scores("maxcorr", space, scores, probes["nlm"].provenance)
+    (text,) = layers_findings({"m": ranking}, 3)
+    p = hypergeom.sf(1, 400, 20, 3)
+    assert p < 0.05 < 20 * p
+    assert f"(q = {20 * p:.2g}, corrected over 20 sites; no more than a random choice could give)" in text
+
+
+def test_a_null_says_what_q_is_over_and_how_small_it_can_be(probes) -> None:
+    ranking = probes["nlm"]
+    null = {"kind": "rotation", "draws": 100, "p": [0.5] * 39 + [None], "least_p": 1 / 101, "least_q": 39 / 101}
+    (text,) = null_limits({"m": replace(ranking, details={"null": null})})[0].paragraphs
+    assert "corrected over 39 neurons" in text
+    assert "only where at least 8 neurons have that p" in text
+    enough = null | {"least_p": 1e-5, "least_q": 39e-5}
+    assert "only where" not in null_limits({"m": replace(ranking, details={"null": enough})})[0].paragraphs[0]
 
 
 def test_a_probe_without_evaluation_has_a_row_and_no_chart(probes) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from onegrain.analyses.layers import layers
+from onegrain.analyses.layers import corrected, layers
 from onegrain.analyses.localisation import localisation, open_against_closed
 from onegrain.analyses.sharing import sharing
 from onegrain.analyses.topsets import restrict_labels
@@ -33,7 +33,7 @@ class Contrast:
             ``expected_jaccard`` (of the labels' top sets), ``shared_neurons`` (part of the neurons in
             any top set that stand in two or more).
         by_label: one row a model and label: ``model`` and the columns of :func:`localisation`.
-        by_site: one row a model and site: ``model`` and the columns of :func:`layers`.
+        by_site: one row a model and site: ``model`` and the columns of :func:`layers`; q is over all models.
     """
 
     labels: tuple[str, ...]
@@ -74,7 +74,7 @@ def contrast(rankings: Mapping[str, Ranking], k: int | None = None) -> Contrast:
         },
         summary=pd.DataFrame([_summary(name, ranking, k) for name, ranking in kept.items()]),
         by_label=_stack({name: localisation(ranking) for name, ranking in kept.items()}),
-        by_site=_stack({name: layers(ranking, k) for name, ranking in kept.items()}),
+        by_site=corrected(_stack({name: layers(ranking, k) for name, ranking in kept.items()})),
     )
 
 

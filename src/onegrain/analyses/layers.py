@@ -9,8 +9,9 @@ from scipy.stats import hypergeom
 from onegrain.analyses.topsets import default_k, top_sets
 from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace
+from onegrain.core.statistics import adjusted_p_values
 
-__all__ = ["layers", "layers_by_label"]
+__all__ = ["corrected", "layers", "layers_by_label"]
 
 
 def layers(ranking: Ranking, top: int | None = None) -> pd.DataFrame:
@@ -23,17 +24,18 @@ def layers(ranking: Ranking, top: int | None = None) -> pd.DataFrame:
     Returns:
         One row a site, in site order: ``site``, ``width``, ``count`` (of the top neurons), ``share`` (of
         them), ``width_share`` (of all neurons: what chance gives), ``enrichment`` (share / width_share),
-        ``p`` (the chance that a random set of the same size has at least as many there; hypergeometric).
+        ``p`` (the chance that a random set of the same size has at least as many there; hypergeometric), ``q``
+        (p after Benjamini-Hochberg, over all rows of the table).
 
     Raises:
         ParameterError: ``top`` is outside 1..neurons.
     """
     k = default_k(ranking.space.size) if top is None else ranking.require_k(top)
-    return _spread(ranking.space, ranking.order[: min(k, ranking.n_ranked)])
+    return corrected(_spread(ranking.space, ranking.order[: min(k, ranking.n_ranked)]))
 
 
 def layers_by_label(ranking: Ranking, top: int | None = None) -> pd.DataFrame:
-    """:func:`layers` for each label's own top set: the same columns after ``label``.
+    """:func:`layers` for each label's own top set: the same columns after ``label``, q over all labels' sites.
 
     Raises:
         LabelError: the ranking has no labels.
@@ -44,7 +46,12 @@ def layers_by_label(ranking: Ranking, top: int | None = None) -> pd.DataFrame:
         part = _spread(ranking.space, chosen)
         part.insert(0, "label", label)
         parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+    return corrected(pd.concat(parts, ignore_index=True))
+
+
+def corrected(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with ``q``, its p-values corrected together."""
+    return table.assign(q=adjusted_p_values(table["p"].to_numpy()))
 
 
 def _spread(space: NeuronSpace, chosen: np.ndarray) -> pd.DataFrame:

@@ -7,10 +7,10 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control
 
 from onegrain.analyses.topsets import chance_overlap, top_sets
 from onegrain.core.ranking import Ranking
+from onegrain.core.statistics import adjusted_p_values
 from onegrain.errors import ParameterError
 
 __all__ = ["Sharing", "sharing"]
@@ -27,7 +27,8 @@ class Sharing:
             so many top sets), ``expected`` (by chance, each set drawn at random and independently).
         jaccard: (labels, labels) table of the Jaccard index of two labels' top sets, 1 on the diagonal.
         pairs: one row a pair of labels: ``first``, ``second``, ``shared``, ``expected``, ``jaccard``,
-            ``expected_jaccard``, ``p`` (hypergeometric upper tail), ``q`` (p after Benjamini-Hochberg).
+            ``expected_jaccard``, ``p`` (hypergeometric upper tail), ``q`` (p after Benjamini-Hochberg, over
+            all pairs).
         sizes: neurons in each label's top set.
         universe: how many neurons the chance sets are drawn from.
     """
@@ -114,7 +115,7 @@ def _pairs(labels: tuple[str, ...], sets: list[np.ndarray], universe: int) -> pd
         )
     columns = ["first", "second", "shared", "expected", "jaccard", "expected_jaccard", "p"]
     frame = pd.DataFrame(rows, columns=columns)
-    frame["q"] = false_discovery_control(frame["p"].to_numpy()) if len(frame) else np.empty(0)
+    frame["q"] = adjusted_p_values(frame["p"].to_numpy(dtype=np.float64))
     return frame
 
 

@@ -1,14 +1,45 @@
-"""Uncertainty of a metric: the bootstrap over sentences."""
+"""Uncertainty: the bootstrap over sentences, and p-values of several tests corrected together."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import false_discovery_control
 
 from onegrain.errors import ParameterError
 
-__all__ = ["bootstrap_interval", "bootstrap_ratio", "bootstrap_ratios", "draw_weights", "quantile_interval"]
+__all__ = [
+    "SIGNIFICANT",
+    "adjusted_p_values",
+    "bootstrap_interval",
+    "bootstrap_ratio",
+    "bootstrap_ratios",
+    "draw_weights",
+    "quantile_interval",
+]
 
 DRAW_BYTES = 32 * 2**20
+
+SIGNIFICANT = 0.05
+"""The false discovery rate at which analyses and reports call something a discovery."""
+
+
+def adjusted_p_values(p: np.ndarray) -> np.ndarray:
+    """Return q, the p-values of tests that are read together, after Benjamini and Hochberg (1995).
+
+    Calling all tests of q <= 0.05 discoveries keeps the expected share of false ones at 5 % or less, for tests
+    that are independent or depend on each other positively. Every analysis corrects with this function.
+
+    Args:
+        p: float64 of any shape; a test without a p-value is NaN, keeps NaN and does not count.
+
+    >>> adjusted_p_values(np.array([0.01, 0.04, np.nan, 0.5])).round(3).tolist()
+    [0.03, 0.06, nan, 0.5]
+    """
+    values = np.asarray(p, dtype=np.float64)
+    q, known = np.full(values.shape, np.nan), ~np.isnan(values)
+    if known.any():
+        q[known] = false_discovery_control(values[known], method="bh")
+    return q
 
 
 def bootstrap_ratio(

@@ -14,7 +14,10 @@ from onegrain.core.provenance import ModelIdentity
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import ParameterError
 from onegrain.rankings import rank
-from onegrain.rankings.crossmodel.null import Null, permuted, random_rotation
+from onegrain.rankings.crossmodel.null import Null, null_details
+from onegrain.rankings.crossmodel.permutations import LEAST_GROUP, Exchange, permuted
+from onegrain.rankings.crossmodel.rotations import random_rotation
+from onegrain.rankings.crossmodel.rows import normal_scores
 
 SENTENCES, LENGTH = 200, 6
 CORPUS = Corpus.from_sentences([[f"w{at % 7}" for at in range(LENGTH)] for _ in range(SENTENCES)])
@@ -55,14 +58,17 @@ def test_rotations_are_orthogonal_and_uniform(width):
 @pytest.mark.parametrize("compare", ["all", "same-site"])
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("method", ["maxcorr", "mincorr"])
-def test_the_rotation_null_is_that_of_turned_activations(method, signed, compare):
+def test_the_rotation_null_is_that_of_turned_standardised_neurons(method, signed, compare):
     own, others = models()
+    values = others[0].values().copy()
+    values[:, 4] *= 100.0  # one neuron that would be most of every turned one
+    others[0] = store(values, "b")
     found = rank(method, own, others=others, null="rotation", draws=3, seed=4, signed=signed, compare=compare)
     drawn = []
     for draw in range(3):
         scores = []
         for number, other in enumerate(others, 1):
-            turned = other.values().astype(np.float64)
+            turned = stats.zscore(other.values().astype(np.float64))
             for site in other.space.sites:
                 at = other.space.slice(site)
                 rng = np.random.default_rng([4, draw, number, at.start])
@@ -76,39 +82,85 @@ def test_the_rotation_null_is_that_of_turned_activations(method, signed, compare
     assert null["excess"] == pytest.approx(found.scores - np.mean(drawn, axis=0), abs=1e-5)
 
 
-def test_a_permutation_is_exact_and_leaves_what_does_not_count():
+def test_an_exchange_moves_whole_sentences_and_leaves_words_that_do_not_count():
     own, _ = models()
     among = np.ones(WORDS, dtype=bool)
     among[[0, 9, WORDS - 1]] = False
     moved = permuted(own, own.array, among, np.random.default_rng(1))
     values = moved.values()
     assert np.array_equal(values[~among], own.values()[~among])
-    order = np.lexsort(values[among].T), np.lexsort(own.values()[among].T)
-    assert np.array_equal(values[among][order[0]], own.values()[among][order[1]])
     assert (values[among] != own.values()[among]).any(axis=1).mean() > 0.9
     assert np.array_equal(moved.values(5, 11, slice(3, 7)), values[5:11, 3:7])
 
 
-def test_permutations_are_uniform():
-    corpus = Corpus.from_sentences([["a", "b", "c"]])
-    own = Activations.from_array(np.arange(3, dtype=np.float32)[:, None], corpus)
-    orders = [
-        tuple(permuted(own, own.array, np.ones(3, dtype=bool), np.random.default_rng([0, at])).values()[:, 0])
-        for at in range(1200)
-    ]
+def test_sentences_of_one_length_change_places_word_by_word():
+    order = Exchange(CORPUS.sentence_of_word, np.ones(WORDS, dtype=bool)).order(np.random.default_rng(0))
+    rows = order.reshape(SENTENCES, LENGTH)
+    assert np.array_equal(rows % LENGTH, np.tile(np.arange(LENGTH), (SENTENCES, 1)))
+    assert np.array_equal(np.sort(rows[:, 0]), np.arange(0, WORDS, LENGTH))
+
+
+def test_lengths_of_few_sentences_are_put_together_and_begin_again_or_are_cut():
+    lengths = [2] * 10 + [3] * 2 + [4] * 6 + [7]
+    sentence = np.repeat(np.arange(19), lengths)
+    exchange = Exchange(sentence, np.ones(len(sentence), dtype=bool))
+    assert [len(group) for group in exchange.groups] == [10, 9]
+    assert all(len(group) >= LEAST_GROUP for group in exchange.groups)
+    order = exchange.order(np.random.default_rng(5))
+    first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    donors = sentence[order[first]]
+    assert sorted(donors[:10]) == list(range(10))
+    assert sorted(donors[10:]) == list(range(10, 19))
+    for place, donor in enumerate(donors):
+        expected = first[donor] + np.arange(lengths[place]) % lengths[donor]
+        assert np.array_equal(order[first[place] : first[place] + lengths[place]], expected)
+
+
+def test_exchanges_are_uniform():
+    exchange = Exchange(np.repeat(np.arange(3), 2), np.ones(6, dtype=bool))
+    orders = [tuple(exchange.order(np.random.default_rng([0, draw]))[::2]) for draw in range(1200)]
     counts = [orders.count(one) for one in sorted(set(orders))]
     assert len(counts) == 6
     assert stats.chisquare(counts).pvalue > 1e-3
 
 
-def test_the_permutation_null_is_that_of_permuted_words(tmp_path):
+def test_one_sentence_cannot_be_exchanged():
+    corpus = Corpus.from_sentences([["a", "b", "c"]])
+    values = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    own, other = (Activations.from_array(one, corpus) for one in values)
+    with pytest.raises(ParameterError, match="split into sentences, or null=rotation"):
+        rank("maxcorr", own, others=[other], null="permutation", draws=2)
+
+
+def test_the_permutation_null_is_that_of_exchanged_sentences():
     own, others = models()
     found = rank("maxcorr", own, others=others, null="permutation", draws=3, seed=2)
     drawn = []
     for draw in range(3):
-        order = np.random.default_rng([2, draw]).permutation(WORDS)
-        drawn.append(rank("maxcorr", store(own.values()[order], "a"), others=others).scores)
+        order = np.random.default_rng([2, draw]).permutation(SENTENCES)
+        moved = own.values().reshape(SENTENCES, LENGTH, -1)[order].reshape(WORDS, -1)
+        drawn.append(rank("maxcorr", store(moved, "a"), others=others).scores)
     assert found.details["null"]["mean"] == pytest.approx(np.mean(drawn, axis=0), abs=1e-6)
+
+
+def test_normal_scores_are_quantiles_of_ranks(monkeypatch):
+    own, _ = models()
+    values = own.values().copy()
+    values[:, 0] = np.arange(WORDS) ** 3
+    values[:, 1] = np.arange(WORDS) % 2
+    values[:, 2] = 5.0
+    among = np.arange(WORDS) >= 10
+    constant = np.arange(20) == 3
+    asked = store(values, "a").restrict("layers.0")
+    expected = normal_scores(store(values[:, :12], "a", NeuronSpace(("layers.0",), (12,))), among, constant)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.rows.STRIPE_BYTES", 8 * 5 * WORDS)
+    found = normal_scores(asked, among, constant).values()
+    assert np.array_equal(found, expected.values())
+    n = WORDS - 10
+    assert found[10:, 0] == pytest.approx(stats.norm.ppf((np.arange(n) + 0.5) / n), abs=1e-6)
+    assert np.allclose(found[10:, 1], stats.norm.ppf(0.25 + 0.5 * (np.arange(n) % 2)), atol=1e-6)
+    assert not found[:, 2:4].any()
+    assert not found[:10].any()
 
 
 @pytest.mark.parametrize("null", ["rotation", "permutation"])
@@ -141,7 +193,9 @@ def test_p_and_q_by_hand():
     assert null.p_values(scores)[0] == (1 + 1) / (1 + 3)
     assert np.isnan(null.p_values(scores)[1])
     many = Null("rotation", np.random.default_rng(0).uniform(size=(99, 5)))
-    details = many.details(np.array([0.97, 0.2, 0.6, 0.99, 0.5]), pooled=False)
+    details = null_details(many, np.array([0.97, 0.2, 0.6, 0.99, 0.5]), pooled=False)
+    assert (details["least_p"], details["least_q"]) == (0.01, 0.05)
+    assert many.least_p(5, pooled=True) == 1 / (1 + 99 * 5)
     p = np.array(details["p"])
     order = np.argsort(p)
     adjusted = np.minimum.accumulate((p[order] * 5 / np.arange(1, 6))[::-1])[::-1]
@@ -217,3 +271,24 @@ def test_refusals(given, message):
     own, others = models()
     with pytest.raises(ParameterError, match=message):
         rank("maxcorr", own, others=others, **given)
+
+
+def noise(rng: np.random.Generator, tail: float, shared: float) -> Activations:
+    """Words of nothing but noise: shared within sentences, one neuron large, tails of Student's t."""
+    words = rng.standard_t(tail, size=(SENTENCES, LENGTH, 20))
+    sentences = rng.standard_t(tail, size=(SENTENCES, 1, 20))
+    values = np.sqrt(1 - shared) * words + np.sqrt(shared) * sentences
+    values[:, :, 0] *= 100.0
+    return Activations.from_array(values.reshape(WORDS, 20).astype(np.float32), CORPUS, SPACE)
+
+
+@pytest.mark.parametrize("null", ["rotation", "permutation"])
+def test_noise_that_is_shared_in_sentences_large_and_long_tailed_has_uniform_p_values(null):
+    p = []
+    for repeat in range(12):
+        rng = np.random.default_rng([repeat, 8])
+        own, other = noise(rng, 2.5, 0.4), noise(rng, 2.5, 0.4)
+        found = rank("maxcorr", own, others=[other], null=null, draws=40, pooled=True, seed=repeat)
+        p += found.details["null"]["p"]
+    assert np.mean(np.array(p) <= 0.05) < 0.1
+    assert stats.kstest(p, "uniform").statistic < 0.12

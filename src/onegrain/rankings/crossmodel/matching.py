@@ -10,7 +10,7 @@ from onegrain.rankings.crossmodel.partners import Partners
 from onegrain.rankings.crossmodel.passes import Passes
 
 if TYPE_CHECKING:
-    from onegrain.rankings.crossmodel.null import Rotations
+    from onegrain.rankings.crossmodel.rotations import Rotations
 
 __all__ = ["find_partners"]
 

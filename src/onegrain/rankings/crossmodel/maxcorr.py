@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 
+from onegrain.core.activations import Activations
 from onegrain.core.ranking import Ranking
 from onegrain.core.tables import json_numbers
 from onegrain.rankings.crossmodel.bootstrap import score_intervals
 from onegrain.rankings.crossmodel.comparing import require_comparable
 from onegrain.rankings.crossmodel.matching import find_partners
-from onegrain.rankings.crossmodel.null import Rotations, permutations
+from onegrain.rankings.crossmodel.moments import Side
+from onegrain.rankings.crossmodel.null import Null, null_details
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
 from onegrain.rankings.crossmodel.passes import Passes
+from onegrain.rankings.crossmodel.permutations import permutations
+from onegrain.rankings.crossmodel.rotations import Rotations
+from onegrain.rankings.crossmodel.rows import normal_scores
 from onegrain.rankings.request import Method, Request
 
 __all__ = ["MAXCORR", "MINCORR", "maxcorr", "mincorr"]
@@ -32,7 +39,9 @@ def maxcorr(request: Request) -> Ranking:
     - ``partners``: for each other model the best ones, ``neuron`` and ``correlation`` (neurons, partners);
     - ``constant``, ``constant_in_others``: how many neurons are constant;
     - ``null``: where one was asked for, the ``excess`` over its mean [Gurnee24], ``p`` (the share of draws, and
-      of the score itself, that reach the score), ``q`` (p after Benjamini and Hochberg), ``mean``;
+      of the score itself, that reach the score), ``q`` (p after Benjamini and Hochberg), ``mean``, and the
+      smallest p that the draws can give, ``least_p``, and q of one neuron alone with that p, ``least_q``. The
+      p of a rotation is of normal scores (``tested``; ``tested_score``, ``tested_mean``), see rotations.py;
     - ``interval``: where one was asked for, ``low`` and ``high``.
 
     Raises:
@@ -58,11 +67,7 @@ def _correlate(method: str, reduce: np.ufunc, request: Request) -> Ranking:
     require_comparable(method, models, same_site=same_site)
     passes = Passes.of(request, 2, f"{method} (a correlation)")
     found = Partners(len(request.others), own.n_neurons, options.partners, signed=options.signed)
-    turned = (
-        Rotations([one.space for one in models], reduce, options, request.seed)
-        if options.null == "rotation"
-        else None
-    )
+    turned = _rotations(models, reduce, request) if options.null == "rotation" else None
     sides = find_partners(passes, found, same_site=same_site, turned=turned)
     scores = reduce.reduce(found.scores, axis=0)
     details = {
@@ -77,13 +82,33 @@ def _correlate(method: str, reduce: np.ufunc, request: Request) -> Ranking:
     ranked = scores
     if options.null != "none":
         null = turned.finish() if turned else permutations(passes, reduce, options, request.seed)
-        details["null"] = null.details(scores, pooled=options.pooled)
+        tested = _rotated_test(passes, sides, reduce, request) if turned else None
+        details["null"] = null_details(null, scores, pooled=options.pooled, tested=tested)
         if options.score == "excess":
             ranked = scores - null.mean
     if options.resamples:
         low, high = score_intervals(passes, sides, found, reduce, options, request.seed)
         details["interval"] = {"low": json_numbers(low), "high": json_numbers(high)}
     return Ranking.by_scores(method, own.space, ranked, request.provenance(method), details=details)
+
+
+def _rotations(models: Sequence[Activations], reduce: np.ufunc, request: Request) -> Rotations:
+    return Rotations([model.space for model in models], reduce, request.options, request.seed)
+
+
+def _rotated_test(
+    passes: Passes, sides: Sequence[Side], reduce: np.ufunc, request: Request
+) -> tuple[Null, Float64[np.ndarray, " neurons"]]:
+    """Return the rotation null of the neurons' normal scores, and what MaxCorr or MinCorr gives on these."""
+    models = [
+        normal_scores(model, passes.among, side.constant)
+        for model, side in zip(passes.models, sides, strict=True)
+    ]
+    partners = Partners(len(models) - 1, models[0].n_neurons, 1, signed=request.options.signed)
+    turned = _rotations(models, reduce, request)
+    same_site = request.options.compare == "same-site"
+    find_partners(passes.on(models), partners, same_site=same_site, turned=turned, what="normal scores")
+    return turned.finish(), reduce.reduce(partners.scores, axis=0)
 
 
 def _partner(found: Partners, reduce: np.ufunc) -> dict[str, list[Any]]:

@@ -21,8 +21,9 @@ class CorrelationOptions:
         compare: ``all`` neurons of the other model, or those of the ``same-site`` only.
         signed: take the largest correlation instead of the largest absolute one.
         partners: how many best partners of each neuron in each other model are listed.
-        null: what the scores are held against: ``rotation``, each site of the other models turned by a random
-            orthogonal matrix; ``permutation``, the words of the ranked model in random order; or ``none``.
+        null: what the scores are held against: ``rotation``, each site of the other models, standardised,
+            turned by a random orthogonal matrix; ``permutation``, the sentences of the ranked model exchanged
+            with others of like length; or ``none``.
         draws: of the null; the smallest p-value of a neuron's own draws is 1 / (draws + 1).
         pooled: p-values from the draws of all neurons at once; see
             :meth:`onegrain.rankings.crossmodel.null.Null.p_values`.

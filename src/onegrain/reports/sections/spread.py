@@ -11,6 +11,7 @@ from onegrain.analyses.localisation import localisation, mass_curves, open_again
 from onegrain.analyses.sharing import Sharing, sharing
 from onegrain.analyses.topsets import default_k
 from onegrain.core.ranking import Ranking
+from onegrain.core.statistics import SIGNIFICANT
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import (
     effective_bars,
@@ -31,7 +32,6 @@ __all__ = [
     "sharing_section",
 ]
 
-SIGNIFICANT = 0.05
 LOCAL_HEADINGS = {
     "word_class": "class",
     "neurons_25": "neurons for 25 %",
@@ -124,11 +124,11 @@ def _closest(result: Sharing) -> str:
     pair = result.pairs.sort_values("jaccard", ascending=False, kind="stable").iloc[0]
     beyond = int((result.pairs["q"] < SIGNIFICANT).sum())
     return (
-        f" {pair['first']} and {pair['second']} share most: {int(pair['shared'])} neurons (Jaccard "
-        f"{pair['jaccard']:.2f}), "
-        f"where chance gives {number(pair['expected'])}; {beyond} of {len(result.pairs)} pairs of labels "
-        "share more than "
-        f"chance at a false discovery rate of {SIGNIFICANT:.0%}."
+        f" {pair['first']} and {pair['second']} overlap most: they share {int(pair['shared'])} neurons, where "
+        f"random sets of their sizes share {number(pair['expected'])} on average (Jaccard "
+        f"{pair['jaccard']:.2f}, random sets {pair['expected_jaccard']:.2g}); {beyond} of {len(result.pairs)} "
+        f"pairs of labels share more than random sets at a false discovery rate of {SIGNIFICANT:.0%} over all "
+        "pairs."
     )
 
 
@@ -168,8 +168,8 @@ def layers_findings(rankings: Mapping[str, Ranking], top: int | None = None) -> 
             f"{number(int(table['count'].sum()))} "
             f"neurons, {best['enrichment']:.1f} times its share of all neurons"
         )
-        verdict = "" if best["p"] < SIGNIFICANT else "; no more than a random choice could give"
-        found.append(f"{text} (p = {best['p']:.2g}{verdict}).")
+        verdict = "" if best["q"] < SIGNIFICANT else "; no more than a random choice could give"
+        found.append(f"{text} (q = {best['q']:.2g}, corrected over {len(table)} sites{verdict}).")
     return found
 
 

@@ -16,6 +16,7 @@ from onegrain.core.space import NeuronSpace
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import ablation, contrast_dots, contrast_sites, correlation_histogram
 from onegrain.reports.numbers import number, percent
+from onegrain.reports.sections.nulls import null_limits
 
 __all__ = [
     "contrast_findings",
@@ -320,7 +321,7 @@ def _universal(rankings: Mapping[str, Ranking]) -> list[Block]:
     caption = (
         f"The first {UNIVERSAL} neurons of each model, and the neuron of a sister model that each is most like."
     )
-    return [Table(frame, caption, formats)]
+    return [Table(frame, caption, formats), *null_limits(rankings)]
 
 
 def _model(ranking: Ranking, number: int) -> str:
