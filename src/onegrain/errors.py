@@ -11,6 +11,7 @@
     │   ├── MismatchError       two records do not belong together
     │   ├── ParameterError      an option or argument has an impossible value
     │   └── OutputExistsError   the output is there already, and replacing it was not asked for
+    │       └── AlreadyDoneError    the same run made it, so nothing is left to do
     ├── StorageError            the disk refused: full, read-only, gone
     ├── EngineError             where the work runs failed, not the work
     └── MissingExtraError       an optional dependency is not installed
@@ -21,6 +22,7 @@ An error's text says what was wrong, what was expected and what to try.
 from __future__ import annotations
 
 __all__ = [
+    "AlreadyDoneError",
     "CorpusError",
     "EngineError",
     "InputError",
@@ -82,6 +84,14 @@ class ParameterError(InputError):
 
 class OutputExistsError(InputError):
     """The output is there already, and replacing it was not asked for."""
+
+
+class AlreadyDoneError(OutputExistsError):
+    """The output is there already, made by the same run: nothing is left to do.
+
+    The command line prints it and ends with exit code 0, so that a command which was killed at its very end can
+    be repeated like any other.
+    """
 
 
 class StorageError(OnegrainError):

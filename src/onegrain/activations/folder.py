@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from zarr.storage import LocalStore
 
 from onegrain.activations.direct import write_file
-from onegrain.core.output import storage_errors, whole_file
+from onegrain.core.storage import storage_errors
 from onegrain.errors import MissingExtraError, OutputExistsError, ParameterError, StorageError
 
 __all__ = ["LEASE", "Folder", "LocalFolder", "Release", "folder_at"]
@@ -171,8 +171,15 @@ class LocalFolder(Folder):
 
     def write(self, name: str, data: bytes | Iterator[memoryview]) -> None:
         """Write a file beside its place and move it there."""
-        with storage_errors(self._path), whole_file(self._path / name, force=True) as partial:
-            write_file(partial, [data] if isinstance(data, bytes) else data)
+        path = self._path / name
+        partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+        with storage_errors(self._path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                write_file(partial, [data] if isinstance(data, bytes) else data)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
 
     def names(self) -> list[str]:
         """The names of all files, sorted."""

@@ -19,13 +19,30 @@ from onegrain.analyses.neuronpedia_rows import NeuronpediaRelease, activation_ro
 from onegrain.core.activations import Activations
 from onegrain.core.card import CardContext, NeuronCard
 from onegrain.core.cards import NeuronCards
-from onegrain.core.output import whole_folder
+from onegrain.core.output import Layout, whole_folder
 from onegrain.errors import MismatchError, ParameterError
 
-__all__ = ["export_neuronpedia"]
+__all__ = ["LAYOUT", "export_neuronpedia"]
 
 FEATURES_PER_FILE = 1024
 LAYER = re.compile(r"(?:^|\.)layers\.(\d+)(?:\.|$)")
+
+
+def _marks(folder: Path) -> bool:
+    """Return True if a source in the folder says that onegrain wrote it."""
+    files = folder.glob("*/*/source.jsonl")
+    return any('"notes": "onegrain ' in file.read_text(encoding="utf-8", errors="replace") for file in files)
+
+
+LAYOUT = Layout(
+    "an export for Neuronpedia",
+    _marks,
+    (
+        *(f"*/*/{name}.jsonl" for name in ("release", "model", "sourceset", "source")),
+        "*/*/features/batch-*.jsonl.gz",
+        "*/*/activations/batch-*.jsonl.gz",
+    ),
+)
 
 
 def export_neuronpedia(
@@ -66,7 +83,7 @@ def export_neuronpedia(
             f"({activations.corpus.content_hash[:12]}); give the activations that the cards were made from"
         )
     sentences = _Sentences(cards, activations)
-    with whole_folder(folder, force=force) as partial:
+    with whole_folder(folder, force=force, ours=LAYOUT) as partial:
         for layer, own in sources.items():
             source_id = f"{layer}-{release.source_set}"
             place = partial / release.model_id / source_id

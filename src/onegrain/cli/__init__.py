@@ -23,7 +23,7 @@ from onegrain.cli import (
     train,
 )
 from onegrain.cli.console import fail
-from onegrain.errors import OnegrainError
+from onegrain.errors import AlreadyDoneError, OnegrainError
 
 __all__ = ["app", "main"]
 
@@ -65,6 +65,8 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         app(args=arguments, prog_name="onegrain")
+    except AlreadyDoneError as done:
+        sys.stderr.write(f"onegrain: {done}\n")
     except OnegrainError as error:
         if debug:
             raise

@@ -76,10 +76,11 @@ def compare_rankings(
     from onegrain.analyses import compare_rankings as analysis
     from onegrain.analyses import neuron_vote
     from onegrain.analyses.agreement import judges_among
-    from onegrain.core.output import require_free
+    from onegrain.cli.comparison_files import comparison_layout
+    from onegrain.core.output import require_writable_output
 
     if out is not None:
-        require_free(out, force=force)
+        require_writable_output(out, force=force, ours=comparison_layout())
     rankings = rankings_from(paths)
     judges = {name: rankings[name] for name in judges_among(rankings)}
     vote = neuron_vote(judges, agreeing.ballots) if len(judges) > 1 else None

@@ -11,9 +11,28 @@ if TYPE_CHECKING:
     from onegrain.analyses import Comparison
     from onegrain.core.curve import Curve
     from onegrain.core.evaluation import Evaluation
+    from onegrain.core.output import Layout
     from onegrain.core.ranking import Ranking
 
-__all__ = ["write_comparison"]
+__all__ = ["comparison_layout", "write_comparison"]
+
+TABLES = ("table", "pairs", "areas", "gaps", "differences")
+
+
+def comparison_layout() -> Layout:
+    """What the folder of a comparison holds, so that ``--force`` replaces nothing else."""
+    from onegrain.core.output import Layout, is_written_by_onegrain
+
+    files = (
+        *(f"comparison.{ending}" for ending in ("html", "json", "png", "svg")),
+        *(f"{name}.csv" for name in TABLES),
+        "evaluation.parquet",
+        "neuron-vote.parquet",
+        "curves/*.parquet",
+    )
+    return Layout(
+        "a comparison of rankings", lambda folder: is_written_by_onegrain(folder / "comparison.html"), files
+    )
 
 
 def write_comparison(
@@ -40,7 +59,7 @@ def write_comparison(
     if comparison.areas is not None:
         areas = comparison.areas
         tables |= {"areas": areas.table, "gaps": areas.gaps, "differences": areas.differences}
-    with whole_folder(out, force=force) as folder:
+    with whole_folder(out, force=force, ours=comparison_layout()) as folder:
         for name, frame in tables.items():
             frame.to_csv(folder / f"{name}.csv", index=False)
         plain = {

@@ -31,10 +31,11 @@ def run(
     """Write neuron cards as the files that Neuronpedia imports."""
     from onegrain.activations import open_activations
     from onegrain.analyses import NeuronpediaRelease, export_neuronpedia
+    from onegrain.analyses.neuronpedia import LAYOUT
     from onegrain.core.cards import NeuronCards
-    from onegrain.core.output import require_free
+    from onegrain.core.output import require_writable_output
 
-    require_free(out, force=force)
+    require_writable_output(out, force=force, ours=LAYOUT)
     names = NeuronpediaRelease(
         model_id=model_id,
         source_set=source_set,

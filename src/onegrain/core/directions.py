@@ -6,22 +6,35 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 from safetensors.numpy import save_file
 
-from onegrain.core.output import whole_folder
+from onegrain.core.output import Layout, whole_folder
 from onegrain.core.provenance import Provenance
 from onegrain.errors import RecordError
 
-__all__ = ["CONFIG", "WEIGHTS", "Directions"]
+__all__ = ["CONFIG", "LAYOUT", "WEIGHTS", "Directions"]
 
 CONFIG = "cfg.json"
 WEIGHTS = "sae_weights.safetensors"
 """The two files of a dictionary, as SAELens names them."""
 FORMULA = "linear, identity, subtracts bias"
 """What the loader makes of the configuration that is written here."""
+
+
+def _marks(folder: Path) -> bool:
+    """Return True if a folder's configuration is that of a Directions record."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        return config["architecture"] == "linear" and "provenance" in config["metadata"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+LAYOUT = Layout("directions", _marks, (CONFIG, WEIGHTS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +88,7 @@ class Directions:
             "normalize_activations": "none",
             "metadata": {"site": self.site, "provenance": self.provenance.model_dump(mode="json")},
         }
-        with whole_folder(folder, force=force) as partial:
+        with whole_folder(folder, force=force, ours=LAYOUT) as partial:
             (partial / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
             save_file(self._tensors(), partial / WEIGHTS)
 

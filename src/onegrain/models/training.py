@@ -25,7 +25,7 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from onegrain.core.corpus import Corpus
-from onegrain.core.output import claim_output, storage_errors
+from onegrain.core.output import Layout, claim_output, storage_errors
 from onegrain.core.progress import Progress, silent
 from onegrain.core.provenance import CorpusIdentity, package_version
 from onegrain.errors import MismatchError, OutputExistsError, ParameterError
@@ -39,6 +39,34 @@ __all__ = ["TrainingOptions", "is_trained", "train_nlm", "train_nmt"]
 
 IGNORED = -100
 WORK = ".training"
+
+
+def _marks(folder: Path) -> bool:
+    """Return True if a folder holds a model that onegrain trained, or one whose training was cut off."""
+    for note in (folder / "training.json", folder / WORK / "run.json"):
+        try:
+            record = json.loads(note.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(record, dict) and {"kind", "options", "corpora"} <= record.keys():
+            return True
+    return False
+
+
+LAYOUT = Layout(
+    "a trained model",
+    _marks,
+    (
+        "config.json",
+        "generation_config.json",
+        "model*.safetensors",
+        "model.safetensors.index.json",
+        "tokenizer*.json",
+        "special_tokens_map.json",
+        "training.json",
+        f"{WORK}/**",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -242,7 +270,7 @@ def _claim(out: Path, record: dict[str, Any], force: bool) -> Path:
         out.rmdir()
     elif is_trained(out) and not force:
         raise OutputExistsError(f"{out} holds a trained model; use --force (force=True) to replace it")
-    claim_output(out, force=force)
+    claim_output(out, force=force, ours=LAYOUT)
     with storage_errors(out):
         work.mkdir(parents=True)
         note.write_text(json.dumps(record, sort_keys=True))

@@ -15,8 +15,9 @@ import altair as alt
 import vl_convert
 from markupsafe import Markup
 
-from onegrain.core.output import whole_file
+from onegrain.core.output import require_free, whole_file
 from onegrain.core.provenance import Provenance, package_version
+from onegrain.core.recognition import marked_png
 from onegrain.errors import OutputExistsError, ParameterError
 from onegrain.reports.blocks import Chart, HeatMap, Section, Table, Text
 from onegrain.reports.heatmap import heatmap_html
@@ -36,8 +37,9 @@ def chart_spec(chart: Any) -> dict[str, Any]:
 
 
 def chart_png(chart: Any) -> bytes:
-    """A PNG of an altair chart at twice its size, drawn without a network."""
-    return vl_convert.vegalite_to_png(chart_spec(chart), scale=IMAGE_SCALE, allowed_base_urls=NO_URL)
+    """A PNG of an altair chart at twice its size, drawn without a network and marked as of onegrain."""
+    drawn = vl_convert.vegalite_to_png(chart_spec(chart), scale=IMAGE_SCALE, allowed_base_urls=NO_URL)
+    return marked_png(drawn)
 
 
 def chart_svg(chart: Any) -> str:
@@ -157,6 +159,8 @@ class Report:
         there = [str(out) for out in (page, *pictures) if out.exists()]
         if there and not force:
             raise OutputExistsError(f"{', '.join(there)} exists already; use --force (force=True) to replace")
+        for out in (page, *pictures):
+            require_free(out, force=force)
         text = self.html()
         with whole_file(page, force=force) as partial:
             partial.write_text(text, encoding="utf-8")

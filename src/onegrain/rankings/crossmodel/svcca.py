@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from onegrain.core.activations import Activations
-from onegrain.core.directions import Directions
+from onegrain.core.directions import LAYOUT, Directions
 from onegrain.core.ordering import order_by_score
-from onegrain.core.output import require_free
+from onegrain.core.output import require_writable_output
 from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace, some_of
 from onegrain.errors import ParameterError
@@ -73,7 +73,7 @@ def svcca(request: Request) -> Ranking:
     """
     options: SvccaOptions = request.options
     if options.directions is not None:
-        require_free(options.directions, force=False)
+        require_writable_output(options.directions, force=False, ours=LAYOUT)
     sides = _sides(request)
     widths = [side.n_neurons for side in sides]
     why = f"svcca (canonical correlations of {widths[0]} and {widths[1]} neurons)"
