@@ -168,12 +168,17 @@ def run(
 
 def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
     """What is told of a ranking."""
+    from onegrain.rankings.labels import labels_left_out
+
     facts = {
         "ranking": str(path),
         "neurons": ranking.space.size,
         "ranked": ranking.n_ranked,
         "top": ", ".join(ranking.top(5)),
     }
+    left_out = labels_left_out(ranking.details)
+    if left_out:
+        facts["labels_left_out"] = f"{left_out}: fewer than min_count"
     full = (ranking.details.get("evaluation") or {}).get("full")
     if full:
         facts |= {"accuracy": full["accuracy"], "majority": ranking.details["evaluation"]["majority"]}

@@ -54,7 +54,7 @@ def test_words_are_limited_and_left_out_and_counted() -> None:
     changed = ACTS.with_corpus(ACTS.corpus.with_layer(LabelLayer.from_labels("upos", labels)))
     found = rank("gaussian", changed, label="upos", dev=HELD, k=2, max_words=203, max_dev_words=53)
     assert found.details["train"]["words"] == 200
-    assert found.details["train"]["labels_left_out"] == ["rare"]
+    assert found.details["train"]["labels_left_out"] == {"rare": 0}
     assert found.details["dev"]["words"] == 50
     whole = rank("gaussian", changed, label="upos", dev=HELD, k=1).details["train"]
     assert (whole["words"], whole["left_out"]) == (798, {"unlabelled": 1, "rare_label": 1})

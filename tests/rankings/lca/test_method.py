@@ -187,7 +187,7 @@ def test_rare_unknown_and_missing_labels_are_left_out_and_counted() -> None:
     held = held.with_corpus(held.corpus.with_layer(LabelLayer.from_labels("upos", labels)))
     found = rank("lca", changed, label="upos", dev=held, evaluate=False, lambda1=0.01, lambda2=0.01)
     assert found.labels == LABELS
-    assert found.details["train"]["labels_left_out"] == ["X"]
+    assert found.details["train"]["labels_left_out"] == {"X": 2}
     assert found.details["train"]["left_out"] == {"unlabelled": 1, "rare_label": 2}
     assert found.details["dev"]["left_out"] == {"unlabelled": 0, "unknown_label": 1}
 

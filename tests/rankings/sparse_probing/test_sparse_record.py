@@ -51,7 +51,7 @@ def test_words_are_left_out_and_counted() -> None:
     changed = ACTS.with_corpus(ACTS.corpus.with_layer(LabelLayer.from_labels("upos", labels)))
     found = rank("sparse-probing", changed, label="upos", k=1)
     assert found.details["train"]["left_out"] == {"unlabelled": 1, "rare_label": 1}
-    assert found.details["train"]["labels_left_out"] == ["X"]
+    assert found.details["train"]["labels_left_out"] == {"X": 1}
 
 
 def test_too_large_an_exact_search_is_refused_with_numbers() -> None:

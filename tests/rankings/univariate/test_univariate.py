@@ -223,22 +223,22 @@ def test_labels_that_tell_nothing_are_refused(method: str) -> None:
         corpus = Corpus.from_sentences([["a", "b", "c"]], {"upos": [labels]})
         return Activations.from_array(np.eye(3, dtype=np.float32), corpus)
 
-    with pytest.raises(LabelError, match=r"fewer than two labels to tell apart \(X\)"):
+    with pytest.raises(LabelError, match=r"fewer than two labels with .* left out: X \(2 words\)"):
         rank(method, labelled(["X", "X", None]), label="upos")
     with pytest.raises(LabelError, match="the layers are: upos"):
         rank(method, labelled(["X", "Y", None]), label="penn")
     acts = labelled(["X", "Y", "Y"])
     missing = np.array([True, False, False])
     values = np.where(missing[:, None], np.float32(np.nan), np.eye(3, dtype=np.float32))
-    with pytest.raises(LabelError, match=r"no word labelled X .* extract with long=window"):
-        rank(method, replace(acts, array=values, missing=missing), label="upos")
+    with pytest.raises(LabelError, match=r"Y \(2\) alone is left; left out: X \(0 words\)"):
+        rank(method, replace(acts, array=values, missing=missing), label="upos", min_count=1)
 
 
 def test_other_refusals() -> None:
     corpus = Corpus.from_sentences([["a", "b"]], {"upos": [["X", "Y"]]})
     pair = Activations.from_array(np.eye(2, dtype=np.float32), corpus)
     with pytest.raises(LabelError, match="has one word, so nothing varies within a label"):
-        rank("f-statistic", pair, label="upos")
+        rank("f-statistic", pair, label="upos", min_count=1)
     nothing = replace(pair, array=np.full((2, 2), np.nan, np.float32), missing=np.ones(2, dtype=bool))
     for method in ("mean", "std"):
         with pytest.raises(ParameterError, match=r"no word .* has an activation"):

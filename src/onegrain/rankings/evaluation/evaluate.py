@@ -18,6 +18,7 @@ from onegrain.rankings.evaluation.measuring import Run, orders_kept, points_of
 from onegrain.rankings.evaluation.options import ElasticNetOptions, EvaluationOptions
 from onegrain.rankings.evaluation.probes import Classifier, ElasticNet, Probe, describe
 from onegrain.rankings.evaluation.words import Given, ProbeWords, require_rankings, seen
+from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.evaluation import accuracy
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.solver import working_bytes
@@ -82,6 +83,7 @@ def evaluate(
     given.require()
     require_rankings(rankings, given)
     options, net = _options(probe, parameters)
+    require_labels(train, label, options.min_count)
     grid = options.grid(train.n_neurons)
     if net is None:
         fitted, words = _classifier(probe, given, options, (memory, device))
@@ -181,6 +183,7 @@ def _described(words: LabelledWords) -> dict[str, Any]:
         "words": len(words),
         "sentences": len(np.unique(words.sentences)),
         "left_out": dict(words.left_out),
+        "labels_left_out": dict(words.labels_left_out),
     }
 
 

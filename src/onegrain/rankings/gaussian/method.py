@@ -14,6 +14,7 @@ from onegrain.rankings.gaussian.heldout import HeldOut, Knowledge
 from onegrain.rankings.gaussian.likelihood import TILE_CELLS
 from onegrain.rankings.gaussian.options import GaussianOptions
 from onegrain.rankings.gaussian.selection import select
+from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.labelled import (
     describe_words,
     read_labelled,
@@ -58,6 +59,7 @@ def gaussian(request: Request) -> Ranking:
     """
     options: GaussianOptions = request.options
     layer, memory = str(request.label), Memory(request.memory)
+    require_labels(request.activations, layer, options.min_count)
     for held in (request.dev, request.test):
         if held is not None:
             require_held_out(request.activations, held)
@@ -90,7 +92,7 @@ def gaussian(request: Request) -> Ranking:
             "best": int(np.argmax(information)),
             "entropy": followed["dev"].entropy,
             "prior": {name: getattr(options, name) for name in ("kappa", "scale", "floor", "degrees", "mode")},
-            "train": describe_words(train, request.activations, layer),
+            "train": describe_words(train),
             **{name: {"words": len(words), "left_out": words.left_out} for name, words in held_out.items()},
             "constant": int((~factor.varies).sum()),
         },

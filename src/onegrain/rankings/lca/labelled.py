@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from onegrain.core.activations import Activations
 from onegrain.core.corpus import Corpus
 from onegrain.errors import LabelError, MismatchError, ParameterError
+from onegrain.rankings.labels import keep_labels
 from onegrain.rankings.memory import Memory, ScratchTable, values_of
 
 __all__ = [
@@ -50,6 +51,7 @@ class LabelledWords:
         sentences: int64 (words,), the sentence of each word, for the bootstrap and for splits.
         labels: the label names, sorted.
         left_out: how many words were left out, by reason.
+        labels_left_out: how many words each label had that was left out.
     """
 
     values: np.ndarray | ScratchTable
@@ -57,6 +59,7 @@ class LabelledWords:
     sentences: np.ndarray
     labels: tuple[str, ...]
     left_out: dict[str, int]
+    labels_left_out: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -135,14 +138,13 @@ def sentences_within(
     return chosen
 
 
-def describe_words(train: LabelledWords, activations: Activations, layer: str) -> dict[str, Any]:
-    """What a record says of the training words: how many, of which label, and what was left out."""
-    gone = sorted(set(activations.layer(layer).vocabulary) - set(train.labels))
+def describe_words(train: LabelledWords) -> dict[str, Any]:
+    """Return what a record says of training words: how many, of which label, and what was left out."""
     counts = np.bincount(train.codes, minlength=len(train.labels)).tolist()
     return {
         "words": len(train),
         "left_out": train.left_out,
-        "labels_left_out": gone,
+        "labels_left_out": train.labels_left_out,
         "label_words": dict(zip(train.labels, counts, strict=True)),
     }
 
@@ -156,25 +158,16 @@ def read_labelled(
         LabelError: no such layer, or fewer than two labels are left.
         ParameterError: an activation is not finite.
     """
-    found = activations.layer(layer)
     asked = sentences[activations.corpus.sentence_of_word]
     inside = asked & activations.present
-    labelled = inside & (found.codes >= 0)
-    counts = np.bincount(found.codes[labelled], minlength=len(found.vocabulary))
-    kept = counts >= max(1, min_count)
-    if kept.sum() < 2:
-        there = ", ".join(f"{name} ({n})" for name, n in zip(found.vocabulary, counts, strict=True))
-        raise LabelError(
-            f"label layer {layer!r} of {activations.describe()} has fewer than two labels with at least "
-            f"{min_count} words to learn from; its labels: {there or 'none'}; lower min_count or label more"
-        )
-    names = tuple(name for name, keep in zip(found.vocabulary, kept, strict=True) if keep)
+    labels = keep_labels(activations, layer, inside, min_count)
     left_out = {
-        "unlabelled": int((inside & (found.codes < 0)).sum()),
-        "rare_label": int(counts[~kept].sum()),
+        "unlabelled": int((inside & (activations.layer(layer).codes < 0)).sum()),
+        "rare_label": sum(labels.left_out.values()),
         **_without_activation(asked & ~inside),
     }
-    return _gather(activations, layer, names, (inside, left_out), memory or Memory())
+    words = _gather(activations, layer, labels.names, (inside, left_out), memory or Memory())
+    return replace(words, labels_left_out=labels.left_out)
 
 
 def read_matching(

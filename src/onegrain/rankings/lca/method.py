@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from onegrain.core.ranking import Ranking
+from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.evaluation import OrderingEvaluation, accuracy
 from onegrain.rankings.lca.labelled import (
     LabelledWords,
@@ -51,6 +52,7 @@ def lca(request: Request) -> Ranking:
     """
     options: LcaOptions = request.options
     layer = str(request.label)
+    require_labels(request.activations, layer, options.min_count)
     for held in (request.dev, request.test):
         if held is not None:
             require_held_out(request.activations, held)
@@ -74,7 +76,7 @@ def lca(request: Request) -> Ranking:
         "solution": found.solution,
         "cutoffs": [list(pair) for pair in ordering.cutoffs],
         "biases": found.probe.biases.tolist(),
-        "train": describe_words(train, request.activations, layer),
+        "train": describe_words(train),
         "dev": {"words": len(dev), "left_out": dev.left_out},
         "evaluation": None,
     }

@@ -6,11 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.activations import Activations
 from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
+from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.evaluation import accuracy, label_scores
-from onegrain.rankings.lca.labelled import LabelledWords, read_labelled, read_matching, require_held_out
+from onegrain.rankings.lca.labelled import (
+    LabelledWords,
+    describe_words,
+    read_labelled,
+    read_matching,
+    require_held_out,
+)
 from onegrain.rankings.lca.probe import FittedProbe, predict
 from onegrain.rankings.memory import Memory, ScratchTable
 from onegrain.rankings.neurox.options import NeuroxOptions
@@ -30,7 +36,8 @@ def neurox(request: Request) -> Ranking:
 
     training.py says what the probe minimises and how, ordering.py how the neurons are ordered. Every word with
     an activation and a label is learned from, in the order of the corpus, and none is held out; labels are
-    numbered in sorted order. Nothing is chosen, so ``dev`` and ``test`` are only scored: ``evaluation`` is of
+    numbered in sorted order. As in NeuroX a label is learned however few words it has, unless ``min_count`` is
+    raised. Nothing is chosen, so ``dev`` and ``test`` are only scored: ``evaluation`` is of
     ``test``, else of ``dev``. Held-out words whose label was not learned are left out and counted.
 
     The ranking's scores fall from step to step of the ordering; ``label_scores`` are |theta|, ``weights``
@@ -49,13 +56,14 @@ def neurox(request: Request) -> Ranking:
     """
     options: NeuroxOptions = request.options
     acts, layer = request.activations, str(request.label)
+    require_labels(acts, layer, options.min_count)
     for given in (request.dev, request.test):
         if given is not None:
             require_held_out(acts, given)
     memory = Memory(request.memory)
     weights = acts.n_neurons * len(acts.layer(layer).vocabulary)
     memory.reserve(READING_BYTES + NEURON_BYTES * acts.n_neurons + WEIGHT_BYTES * weights, "a probe")
-    train = read_labelled(acts, layer, np.ones(acts.corpus.n_sentences, dtype=bool), 1, memory)
+    train = read_labelled(acts, layer, np.ones(acts.corpus.n_sentences, dtype=bool), options.min_count, memory)
     with request.progress("train the probe", options.epochs * len(train), "words") as advance:
         theta, biases = train_probe(
             train.values, train.codes, len(train.labels), options, request.seed, advance
@@ -87,7 +95,7 @@ def neurox(request: Request) -> Ranking:
             "cutoffs": [list(pair) for pair in ordering.cutoffs],
             "biases": probe.biases.tolist(),
             "constant": _constant(train.values),
-            "train": _described(train, probe) | _label_words(train, acts, layer),
+            "train": {**describe_words(train), "accuracy": _right(train, probe)},
             "dev": None if dev is None else _described(dev, probe),
             "evaluation": _evaluation(train, dev, test, probe),
         },
@@ -100,8 +108,11 @@ def _as_fitted(theta: np.ndarray, biases: np.ndarray) -> FittedProbe:
 
 
 def _described(words: LabelledWords, probe: FittedProbe) -> dict[str, Any]:
-    right = accuracy(predict(words.values, [(probe, None)])[0], words.codes)
-    return {"words": len(words), "left_out": dict(words.left_out), "accuracy": right}
+    return {"words": len(words), "left_out": dict(words.left_out), "accuracy": _right(words, probe)}
+
+
+def _right(words: LabelledWords, probe: FittedProbe) -> float:
+    return accuracy(predict(words.values, [(probe, None)])[0], words.codes)
 
 
 def _constant(values: np.ndarray | ScratchTable) -> int:
@@ -110,14 +121,6 @@ def _constant(values: np.ndarray | ScratchTable) -> int:
     for start in range(0, values.shape[0], BLOCK):
         same &= (np.asarray(values[start : start + BLOCK]) == first).all(axis=0)
     return int(same.sum())
-
-
-def _label_words(train: LabelledWords, activations: Activations, layer: str) -> dict[str, Any]:
-    counts = np.bincount(train.codes, minlength=len(train.labels)).tolist()
-    return {
-        "labels_left_out": sorted(set(activations.layer(layer).vocabulary) - set(train.labels)),
-        "label_words": dict(zip(train.labels, counts, strict=True)),
-    }
 
 
 def _evaluation(

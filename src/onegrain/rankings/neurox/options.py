@@ -23,6 +23,7 @@ class NeuroxOptions:
         batch_size: words a step, in the order of the corpus; the last of an epoch may have fewer.
         learning_rate: of Adam.
         search_stride: into how many steps the ordering divides the weight mass.
+        min_count: a label with fewer words is left out; 1, as NeuroX leaves out none.
     """
 
     lambda1: float = 0.0
@@ -31,11 +32,12 @@ class NeuroxOptions:
     batch_size: int = 32
     learning_rate: float = 1e-3
     search_stride: int = 100
+    min_count: int = 1
 
     def __post_init__(self) -> None:
         for name in ("lambda1", "lambda2", "learning_rate"):
             object.__setattr__(self, name, _number(name, getattr(self, name), positive=name == "learning_rate"))
-        for name in ("epochs", "batch_size", "search_stride"):
+        for name in ("epochs", "batch_size", "search_stride", "min_count"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ParameterError(f"{name} must be a whole number from 1, got {value!r}")

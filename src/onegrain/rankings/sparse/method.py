@@ -9,6 +9,7 @@ from jaxtyping import Float64
 
 from onegrain.core.ordering import order_by_score
 from onegrain.core.ranking import Ranking
+from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.labelled import (
     describe_words,
     read_labelled,
@@ -57,6 +58,7 @@ def sparse_probing(request: Request) -> Ranking:
     """
     options: SparseOptions = request.options
     layer, memory = str(request.label), Memory(request.memory)
+    require_labels(request.activations, layer, options.min_count)
     held = {name: one for name, one in (("dev", request.dev), ("test", request.test)) if one is not None}
     for one in held.values():
         require_held_out(request.activations, one)
@@ -84,7 +86,7 @@ def sparse_probing(request: Request) -> Ranking:
                 strict=True,
             )
         },
-        "train": describe_words(train, request.activations, layer),
+        "train": describe_words(train),
         "constant": int((~known.varies).sum()),
         "passes": known.passes,
     }

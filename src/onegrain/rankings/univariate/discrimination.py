@@ -12,6 +12,7 @@ from jaxtyping import Float64, Int32, Int64
 
 from onegrain.errors import ParameterError
 from onegrain.rankings.compiled import compiled
+from onegrain.rankings.labels import MIN_COUNT, require_min_count
 from onegrain.rankings.univariate.counts import Counts
 from onegrain.rankings.univariate.scoring import Scores, Sorted, counting_method, strips
 
@@ -28,11 +29,14 @@ class DiscriminationOptions:
     Attributes:
         exact: sort the values instead of counting them in 256 cells: several times slower, and in memory that
             grows with the words of a few neurons.
+        min_count: a label with fewer words is left out.
     """
 
     exact: bool = False
+    min_count: int = MIN_COUNT
 
     def __post_init__(self) -> None:
+        require_min_count(self.min_count)
         if not isinstance(self.exact, bool):
             raise ParameterError(f"exact must be true or false, got {self.exact!r}")
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from onegrain.errors import LabelError
-from onegrain.rankings.request import NoOptions
+from onegrain.rankings.labels import LabelOptions
 from onegrain.rankings.univariate.counts import Counts
 from onegrain.rankings.univariate.scoring import Scores, counting_method
 from onegrain.rankings.univariate.spread import Spread
@@ -19,7 +19,7 @@ from onegrain.rankings.univariate.words import CountedWords
 __all__ = ["METHOD", "f_statistic"]
 
 
-def f_statistic(counts: Counts, options: NoOptions) -> Scores:
+def f_statistic(counts: Counts, options: LabelOptions) -> Scores:
     """The F statistic of a one-way analysis of variance between the labels [Fisher 1925].
 
     F = (sum_l n_l (m_l - m)^2 / (L - 1)) / (sum_l sum_i (x_i - m_l)^2 / (N - L)) for a neuron x over N words
@@ -47,7 +47,7 @@ def _require_spread(words: CountedWords) -> None:
         )
 
 
-def _degrees(words: CountedWords, options: NoOptions) -> dict[str, Any]:
+def _degrees(words: CountedWords, options: LabelOptions) -> dict[str, Any]:
     n_words, n_labels = len(words), len(words.labels)
     return {
         "degrees_of_freedom": {"scores": [n_labels - 1, n_words - n_labels], "label_scores": [1, n_words - 2]}

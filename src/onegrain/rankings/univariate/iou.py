@@ -10,6 +10,7 @@ from jaxtyping import Int32
 
 from onegrain.errors import ParameterError
 from onegrain.rankings.compiled import compiled
+from onegrain.rankings.labels import MIN_COUNT, require_min_count
 from onegrain.rankings.univariate.counts import Counts
 from onegrain.rankings.univariate.scoring import Scores, counting_method, strips
 
@@ -22,11 +23,14 @@ class IouOptions:
 
     Attributes:
         quantiles: the thresholds, as shares of the words below them; one or more between 0 and 1.
+        min_count: a label with fewer words is left out.
     """
 
     quantiles: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+    min_count: int = MIN_COUNT
 
     def __post_init__(self) -> None:
+        require_min_count(self.min_count)
         given = self.quantiles if isinstance(self.quantiles, Iterable) else (self.quantiles,)
         try:
             found = tuple(float(one) for one in given)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import entr
 
-from onegrain.rankings.request import NoOptions
+from onegrain.rankings.labels import LabelOptions
 from onegrain.rankings.univariate.counts import Counts
 from onegrain.rankings.univariate.scoring import Scores, counting_method
 
 __all__ = ["METHOD", "lape"]
 
 
-def lape(counts: Counts, options: NoOptions) -> Scores:
+def lape(counts: Counts, options: LabelOptions) -> Scores:
     """log L - H, with H the entropy (nats) over labels of the activation probability, normalised [Tang24].
 
     p_l is the share of the label's words at which the neuron is above 0, p'_l = p_l / sum p, and

@@ -9,6 +9,7 @@ from jaxtyping import Int32, Int64
 
 from onegrain.errors import ParameterError
 from onegrain.rankings.compiled import compiled
+from onegrain.rankings.labels import MIN_COUNT, require_min_count
 from onegrain.rankings.univariate.counts import Counts
 from onegrain.rankings.univariate.kernels import CELLS
 from onegrain.rankings.univariate.scoring import Scores, counting_method, strips
@@ -22,11 +23,14 @@ class MutualInformationOptions:
 
     Attributes:
         bins: into how many bins of equal frequency a neuron's values are cut.
+        min_count: a label with fewer words is left out.
     """
 
     bins: int = 16
+    min_count: int = MIN_COUNT
 
     def __post_init__(self) -> None:
+        require_min_count(self.min_count)
         whole = isinstance(self.bins, int) and not isinstance(self.bins, bool)
         if not whole or not 2 <= self.bins <= CELLS:
             raise ParameterError(f"bins must be a whole number from 2 to {CELLS}, got {self.bins!r}")

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
 from onegrain.rankings.compiled import compiled
-from onegrain.rankings.request import NoOptions
+from onegrain.rankings.labels import LabelOptions
 from onegrain.rankings.univariate.counts import Counts
 from onegrain.rankings.univariate.scoring import Scores, counting_method, strips
 
@@ -16,7 +16,7 @@ LEAST_VARIANCE = 1e-6
 """Of a label, as a share of the neuron's variance."""
 
 
-def one_gaussian(counts: Counts, options: NoOptions) -> Scores:
+def one_gaussian(counts: Counts, options: LabelOptions) -> Scores:
     """F1 of each label where the label is predicted from one neuron; the mean over labels overall (macro F1).
 
     A Gaussian for each label [Bau19]: a word with value x gets the label that maximises log pi_l +

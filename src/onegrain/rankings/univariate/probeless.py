@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onegrain.errors import ParameterError
+from onegrain.rankings.labels import MIN_COUNT, require_min_count
 from onegrain.rankings.univariate.counts import Counts
 from onegrain.rankings.univariate.scoring import Scores, counting_method
 
@@ -20,11 +21,14 @@ class ProbelessOptions:
     Attributes:
         standardize: measure means in standard deviations of the neuron. Off as in [Antverg22], where a neuron
             whose values are large has large differences.
+        min_count: a label with fewer words is left out.
     """
 
     standardize: bool = False
+    min_count: int = MIN_COUNT
 
     def __post_init__(self) -> None:
+        require_min_count(self.min_count)
         if not isinstance(self.standardize, bool):
             raise ParameterError(f"standardize must be true or false, got {self.standardize!r}")
 
@@ -32,7 +36,8 @@ class ProbelessOptions:
 def probeless(counts: Counts, options: ProbelessOptions) -> Scores:
     """sum over pairs of labels of \\|mu_a - mu_b\\|; a label's own score is the sum over all other labels.
 
-    mu_l is the neuron's mean over the words of label l, so a rare label counts as much as a frequent one.
+    mu_l is the neuron's mean over the words of label l, so a rare label counts as much as a frequent one;
+    which is why labels of fewer than ``min_count`` words are left out.
     """
     means = np.stack([spread.mean for spread in counts.spreads])
     if options.standardize:

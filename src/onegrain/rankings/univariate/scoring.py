@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float64, Int64
 
 from onegrain.core.ranking import Ranking
-from onegrain.rankings.request import Method, NoOptions, Request
+from onegrain.rankings.labels import MIN_COUNT, LabelOptions
+from onegrain.rankings.request import Method, Request
 from onegrain.rankings.univariate.counts import Counts, Needs, count
 from onegrain.rankings.univariate.words import CountedWords, labelled_words
 
@@ -71,7 +72,7 @@ def counting_method(
     summary: str,
     score: Callable[[Counts, Any], Scores],
     *,
-    options: type = NoOptions,
+    options: type = LabelOptions,
     needs: Collection[Needs] = (),
     exact: Callable[[Sorted, Any], Scores] | None = None,
     require: Callable[[CountedWords], None] | None = None,
@@ -86,7 +87,8 @@ def counting_method(
         name: of the method.
         summary: one line.
         score: from the counts of some neurons and the options to their scores.
-        options: frozen dataclass of its parameters.
+        options: frozen dataclass of its parameters; labels of fewer words than its ``min_count`` are left out,
+            by default, and where it has none, of fewer than 10.
         needs: what it needs beside the means and deviations under each label: ``histogram``, ``positive``,
             ``range``.
         exact: where ``options.exact`` is set, gives the scores of one neuron instead.
@@ -116,14 +118,24 @@ class Counting:
 
 
 def rank_counted(asked: Sequence[tuple[str, Counting, Request]]) -> list[Ranking]:
-    """The rankings of several methods on the same words and labels, from one pass.
+    """Return the rankings of several methods on the same words and labels, from one pass for each min_count.
 
     Args:
         asked: name, way of scoring and request of each; the requests differ in their options only.
     """
+    least = [getattr(request.options, "min_count", MIN_COUNT) for _, _, request in asked]
+    found: dict[str, Ranking] = {}
+    for min_count in dict.fromkeys(least):
+        alike = [one for one, count in zip(asked, least, strict=True) if count == min_count]
+        found.update(zip([name for name, _, _ in alike], _rank_alike(alike, min_count), strict=True))
+    return [found[name] for name, _, _ in asked]
+
+
+def _rank_alike(asked: Sequence[tuple[str, Counting, Request]], min_count: int) -> list[Ranking]:
+    """Return the rankings of methods that leave out the same labels, from one pass."""
     first = asked[0][2]
     assert first.label is not None, "the registry asks for a label"
-    words = labelled_words(first.activations, first.label, first.progress)
+    words = labelled_words(first.activations, first.label, first.progress, min_count=min_count)
     for _, method, _ in asked:
         if method.require is not None:
             method.require(words)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from onegrain.rankings.request import NoOptions
+from onegrain.rankings.labels import LabelOptions
 from onegrain.rankings.univariate.counts import Counts
 from onegrain.rankings.univariate.scoring import Scores, counting_method
 
 __all__ = ["METHOD", "selectivity"]
 
 
-def selectivity(counts: Counts, options: NoOptions) -> Scores:
+def selectivity(counts: Counts, options: LabelOptions) -> Scores:
     """\\|mu_plus - mu_minus\\| / (max - min), for a label's words against all others; the best label's overall.
 
     ``details["sign"]`` (labels, neurons) is 1 where the neuron is higher at the label's words, -1 where it is

@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float32, Int64
 
 from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
-from onegrain.errors import LabelError, ParameterError
+from onegrain.errors import ParameterError
 from onegrain.rankings.blocks import BLOCK_ROWS, read_blocks
+from onegrain.rankings.labels import keep_labels
 
 __all__ = ["CountedWords", "labelled_words", "words_with_activation"]
 
@@ -26,6 +27,7 @@ class CountedWords:
         codes: int64 (words of the corpus,), positions in ``labels``; looked at where ``among`` holds.
         labels: the groups by name; empty where all words are one group.
         left_out: how many words do not count, by reason.
+        labels_left_out: how many words each label has that was left out.
         progress: told of words.
     """
 
@@ -34,6 +36,7 @@ class CountedWords:
     codes: Int64[np.ndarray, " words"]
     labels: tuple[str, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)
+    labels_left_out: dict[str, int] = field(default_factory=dict)
     progress: Progress = silent
 
     def __len__(self) -> int:
@@ -52,6 +55,7 @@ class CountedWords:
         """What a ranking's record says of its words."""
         facts: dict[str, object] = {"words": len(self), "left_out": dict(self.left_out)}
         if self.labels:
+            facts["labels_left_out"] = dict(self.labels_left_out)
             facts["label_words"] = dict(zip(self.labels, self.counts().tolist(), strict=True))
         return facts
 
@@ -109,33 +113,28 @@ def words_with_activation(activations: Activations, progress: Progress = silent)
         )
     left_out = {"no_activation": int((~among).sum())}
     codes = np.zeros(activations.n_words, dtype=np.int64)
-    return CountedWords(activations, among, codes, (), left_out, progress)
+    return CountedWords(activations, among, codes, (), left_out, progress=progress)
 
 
-def labelled_words(activations: Activations, layer: str, progress: Progress = silent) -> CountedWords:
-    """Every word that has an activation and a label of a layer.
+def labelled_words(
+    activations: Activations, layer: str, progress: Progress = silent, *, min_count: int = 1
+) -> CountedWords:
+    """Return the words that have an activation and a label of a layer that at least ``min_count`` words have.
 
     Raises:
-        LabelError: no such layer, fewer than two labels in it, or a label whose words have no activation.
+        LabelError: no such layer, or fewer than two labels are left.
     """
-    found = activations.layer(layer)
-    there = ", ".join(found.vocabulary) or "none"
-    if len(found.vocabulary) < 2:
-        raise LabelError(
-            f"label layer {layer!r} of {activations.describe()} has fewer than two labels to tell apart "
-            f"({there}); label more words, or choose another layer"
-        )
-    labelled = found.codes >= 0
-    among = labelled & activations.present
-    counts = np.bincount(found.codes[among], minlength=len(found.vocabulary))
-    empty = [name for name, count in zip(found.vocabulary, counts, strict=True) if not count]
-    if empty:
-        raise LabelError(
-            f"no word labelled {', '.join(empty)} in layer {layer!r} of {activations.describe()} has an "
-            "activation; extract with long=window, or take these labels off their words"
-        )
+    layer_codes, present = activations.layer(layer).codes, activations.present
+    kept = keep_labels(activations, layer, present, min_count)
+    number = {name: code for code, name in enumerate(kept.names)}
+    codes = np.array([number.get(name, -1) for name in (*activations.layer(layer).vocabulary, "")], np.int64)
+    codes[-1] = -1
+    codes = codes[layer_codes]
     left_out = {
-        "unlabelled": int((activations.present & ~labelled).sum()),
-        "no_activation": int((~activations.present).sum()),
+        "unlabelled": int((present & (layer_codes < 0)).sum()),
+        "rare_label": sum(kept.left_out.values()),
+        "no_activation": int((~present).sum()),
     }
-    return CountedWords(activations, among, found.codes.astype(np.int64), found.vocabulary, left_out, progress)
+    return CountedWords(
+        activations, present & (codes >= 0), codes, kept.names, left_out, kept.left_out, progress
+    )

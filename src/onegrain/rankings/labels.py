@@ -1,0 +1,106 @@
+"""Which labels of a layer a method learns from or counts: those of enough words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from onegrain.core.activations import Activations
+from onegrain.errors import LabelError, ParameterError
+
+__all__ = [
+    "MIN_COUNT",
+    "KeptLabels",
+    "LabelOptions",
+    "keep_labels",
+    "labels_left_out",
+    "require_labels",
+    "require_min_count",
+]
+
+MIN_COUNT = 10
+"""A label with fewer words is left out by default: it would have the same say in a ranking as any other, with
+the means of a few words."""
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """Parameters of a method that looks at labels and has no others.
+
+    Attributes:
+        min_count: a label with fewer words is left out.
+    """
+
+    min_count: int = MIN_COUNT
+
+    def __post_init__(self) -> None:
+        require_min_count(self.min_count)
+
+
+@dataclass(frozen=True)
+class KeptLabels:
+    """The labels of a layer, by whether they have enough words.
+
+    Attributes:
+        names: those kept, sorted.
+        left_out: name -> words of each label that is left out, sorted by name.
+    """
+
+    names: tuple[str, ...]
+    left_out: dict[str, int]
+
+
+def keep_labels(
+    activations: Activations, layer: str, among: Bool[np.ndarray, " words"], min_count: int
+) -> KeptLabels:
+    """Return the labels of a layer that have at least ``min_count`` words, and one at the least.
+
+    Args:
+        activations: the words.
+        layer: the name of the label layer.
+        among: bool (words,), the words that count: those with an activation, of the sentences that are read.
+        min_count: least number of words.
+
+    Raises:
+        LabelError: no such layer, or fewer than two labels are left.
+    """
+    found = activations.layer(layer)
+    counted = found.codes[among & (found.codes >= 0)]
+    counts = np.bincount(counted, minlength=len(found.vocabulary)).tolist()
+    words = dict(zip(found.vocabulary, counts, strict=True))
+    names = tuple(name for name, count in words.items() if count >= max(1, min_count))
+    left_out = {name: count for name, count in words.items() if name not in names}
+    if len(names) < 2:
+        kept = f"{names[0]} ({words[names[0]]}) alone is left" if names else "none is left"
+        gone = f"; left out: {_listed(left_out)}" if left_out else ""
+        raise LabelError(
+            f"label layer {layer!r} of {activations.describe()} has fewer than two labels with at least "
+            f"{min_count} words that have an activation: {kept}{gone}; lower min_count, label more words, or "
+            "choose another layer"
+        )
+    return KeptLabels(names, left_out)
+
+
+def require_labels(activations: Activations, layer: str, min_count: int) -> None:
+    """Raise LabelError unless two labels at the least have enough words; see :func:`keep_labels`."""
+    keep_labels(activations, layer, activations.present, min_count)
+
+
+def require_min_count(value: Any) -> None:
+    """Raise ParameterError unless the value is a whole number from 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ParameterError(f"min_count must be a whole number from 1, got {value!r}")
+
+
+def labels_left_out(details: Mapping[str, Any]) -> str:
+    """Return the labels that a record's ``details`` say were left out: ``NAME (WORDS), ...``, or nothing."""
+    words = details.get("train") or details
+    return _listed(words.get("labels_left_out") or {})
+
+
+def _listed(words: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({count} word{'' if count == 1 else 's'})" for name, count in words.items())
