@@ -161,14 +161,17 @@ def run(
     if several:
         import pandas as pd
 
-        emit_table(pd.DataFrame(told), "Rankings", as_json)
+        rows = pd.DataFrame(told)
+        if "labels_left_out" in rows:
+            rows = rows.fillna({"labels_left_out": ""})
+        emit_table(rows, "Rankings", as_json)
     else:
         emit(told[0], as_json)
 
 
 def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
     """What is told of a ranking."""
-    from onegrain.rankings.labels import labels_left_out
+    from onegrain.rankings.labels import MIN_COUNT, labels_left_out
 
     facts = {
         "ranking": str(path),
@@ -178,7 +181,8 @@ def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
     }
     left_out = labels_left_out(ranking.details)
     if left_out:
-        facts["labels_left_out"] = f"{left_out}: fewer than min_count"
+        least = ranking.provenance.parameters.get("min_count", MIN_COUNT)
+        facts["labels_left_out"] = f"{left_out}; fewer than min_count={least}"
     full = (ranking.details.get("evaluation") or {}).get("full")
     if full:
         facts |= {"accuracy": full["accuracy"], "majority": ranking.details["evaluation"]["majority"]}
