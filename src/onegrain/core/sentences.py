@@ -47,7 +47,7 @@ def _plain_text(sentence: Sequence[str]) -> bool:
     return all(type(word) is str for word in sentence)
 
 
-def is_listed(value: object) -> bool:
+def is_listed(value: Any) -> bool:
     """Return True for a sequence other than text, an array or a column of a table."""
     plain = not isinstance(value, str | bytes | bytearray | Mapping)
     return plain and hasattr(value, "__len__") and hasattr(value, "__getitem__") and hasattr(value, "__iter__")

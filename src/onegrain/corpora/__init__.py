@@ -11,7 +11,7 @@ from onegrain.corpora.annotation import (
 )
 from onegrain.corpora.control import control_task
 from onegrain.corpora.lines import read_parallel
-from onegrain.corpora.readers import FORMATS, guess_format, read_corpus
+from onegrain.corpora.readers import FORMATS, as_corpus, guess_format, read_corpus
 from onegrain.corpora.sandbox import SandboxParts, sandbox, sandbox_parts
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "annotate_regex",
     "annotate_with",
     "annotate_words",
+    "as_corpus",
     "control_task",
     "guess_format",
     "read_corpus",

@@ -2,70 +2,189 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from onegrain.core.corpus import Corpus
-from onegrain.corpora.text import read_text_lines
+from onegrain.corpora.headers import is_header
+from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError, ParameterError
 
-__all__ = ["read_columns", "split_columns"]
+__all__ = ["Row", "column_rows", "counts_words", "read_columns", "split_columns"]
 
 _DOCUMENT = "-DOCSTART-"
 _THREE = ("word", "xpos", "chunk")
+_ID = re.compile(r"([0-9]+)(?:[-.][0-9]+)?")
+
+
+class Row(NamedTuple):
+    """A line that holds a word.
+
+    Attributes:
+        number: the line's number, from 1.
+        fields: its columns.
+        first: whether a blank line, a comment or nothing stands before it.
+    """
+
+    number: int
+    fields: list[str]
+    first: bool
 
 
 def split_columns(line: str) -> list[str]:
-    """The fields of a line: split at tabs where it has any, else at white space."""
-    return [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
+    """Return the fields of a line: split at tabs where it has any, else at spaces."""
+    if "\t" in line:
+        return [field.strip(" ") for field in line.split("\t")]
+    return [field for field in line.split(" ") if field]
 
 
-def read_columns(path: str | Path, *, columns: Sequence[str] | None = None, limit: int | None = None) -> Corpus:
+def column_rows(lines: Sequence[str]) -> Iterator[Row]:
+    """Return the lines that hold words, without those of documents and comments.
+
+    A comment is a line that begins with ``#``, stands before the first word of a sentence, and does not have
+    the number of columns that most lines have. Where it has that number, ``#`` is taken for a word.
+    """
+    width = _usual_width(lines)
+    first = True
+    for number, line in enumerate(lines, start=1):
+        fields = split_columns(line)
+        if not line.strip() or fields[0] == _DOCUMENT or _is_comment(line, fields, width, first):
+            first = True
+            continue
+        yield Row(number, fields, first)
+        first = False
+
+
+def read_columns(
+    path: str | Path | TextFile, *, columns: Sequence[str] | None = None, limit: int | None = None
+) -> Corpus:
     """Read a column file; every column but ``word`` becomes a label layer.
 
     Args:
-        path: the file. Lines of the word ``-DOCSTART-`` (CoNLL-2003) are left out.
+        path: the file. Lines of the word ``-DOCSTART-`` (CoNLL-2003) are left out, and comments before the
+            first word of a sentence, see :func:`column_rows`. A first line that names the columns is a header.
         columns: the columns' names, exactly one of them ``word``; a column named ``_`` is dropped. Without
-            names, three columns are ``word xpos chunk`` (CoNLL-2000), and others ``word column2 column3 ...``.
+            names and header, three columns are ``word xpos chunk`` (CoNLL-2000), and others
+            ``word column2 column3 ...``.
         limit: read at most so many sentences.
 
     Raises:
-        CorpusError: with file and line, when a line has not as many columns as names.
+        CorpusError: with file and line, when a line has not as many columns as names, a line may be a comment
+            or the word ``#``, or the first column counts the words and no names say where they are.
         ParameterError: ``columns`` does not name ``word`` once, or names a layer twice.
     """
-    lines = read_text_lines(path)
-    names = _names(columns, lines)
-    sentences: list[list[list[str]]] = [[]]
-    for number, line in enumerate(lines, start=1):
-        row = split_columns(line)
-        if not line.strip():
-            sentences.append([])
-        elif len(row) != len(names) or not all(row):
+    file = open_text(path)
+    rows = list(column_rows(file.lines))
+    if not rows:
+        raise CorpusError("no words, only comments; expected one word a line", file.path)
+    names, rows = _names(columns, rows, file)
+    for row in rows:
+        if len(row.fields) != len(names) or not all(row.fields):
             raise CorpusError(
-                f"expected {len(names)} columns ({' '.join(names)}), found {len([f for f in row if f])}; "
-                "a blank line ends a sentence, and columns= names the columns",
-                path,
-                number,
+                f"expected {len(names)} columns ({' '.join(names)}), found "
+                f"{len([f for f in row.fields if f])}; "
+                "a blank line ends a sentence, and columns= names the columns; if each line is a sentence, the "
+                "format is plain",
+                file.path,
+                row.number,
             )
-        elif row[names.index("word")] != _DOCUMENT:
-            sentences[-1].append(row)
-    kept = list(islice((sentence for sentence in sentences if sentence), limit))
+    if columns is None:
+        _require_no_comment(rows, file)
+    kept = list(islice(_sentences(rows), limit))
     by_name = {
-        name: [[row[at] for row in sentence] for sentence in kept]
-        for at, name in enumerate(names)
+        name: [[fields[position] for fields in sentence] for sentence in kept]
+        for position, name in enumerate(names)
         if name != "_"
     }
     words = by_name.pop("word")
-    return Corpus.from_sentences(words, by_name, source=str(path))
+    return Corpus.from_sentences(words, by_name, source=str(file.path))
 
 
-def _names(columns: Sequence[str] | None, lines: Sequence[str]) -> tuple[str, ...]:
-    if columns is None:
-        width = len(split_columns(next(line for line in lines if line.strip())))
-        return _THREE if width == 3 else ("word", *(f"column{number}" for number in range(2, width + 1)))
-    names = tuple(columns)
-    kept = [name for name in names if name != "_"]
-    if kept.count("word") != 1 or len(set(kept)) != len(kept):
-        raise ParameterError(f"columns must name 'word' once and no layer twice, got {' '.join(names)}")
-    return names
+def counts_words(rows: Sequence[Row]) -> bool:
+    """Return whether the first column counts the words of each sentence, from 0 or from 1, as word IDs do."""
+    expected, counted = 0, 0
+    for row in rows:
+        number = _ID.fullmatch(row.fields[0])
+        if number is None:
+            return False
+        value = int(number.group(1)) if len(number.group(1)) < 10 else -1
+        if row.first:
+            if value not in (0, 1):
+                return False
+            expected = value
+        elif value not in (expected, expected + 1):
+            return False
+        counted += value == expected + 1
+        expected = value
+    return len(rows) > 1 and counted > 0
+
+
+def _usual_width(lines: Sequence[str]) -> int:
+    """Return the number of columns that most lines have, of the lines that do not begin with ``#``."""
+    widths = Counter(len(split_columns(line)) for line in lines if line.strip() and not line.startswith("#"))
+    return max(widths, key=lambda width: (widths[width], -width)) if widths else 0
+
+
+def _is_comment(line: str, fields: list[str], width: int, first: bool) -> bool:
+    return first and line.startswith("#") and len(fields) != width
+
+
+def _sentences(rows: Sequence[Row]) -> Iterator[list[list[str]]]:
+    sentence: list[list[str]] = []
+    for row in rows:
+        if row.first and sentence:
+            yield sentence
+            sentence = []
+        sentence.append(row.fields)
+    if sentence:
+        yield sentence
+
+
+def _names(columns: Sequence[str] | None, rows: list[Row], file: TextFile) -> tuple[tuple[str, ...], list[Row]]:
+    """Return the names of the columns, and the rows without a header."""
+    first = tuple(rows[0].fields)
+    if columns is not None:
+        names = tuple(columns)
+        kept = [name for name in names if name != "_"]
+        if kept.count("word") != 1 or len(set(kept)) != len(kept):
+            raise ParameterError(f"columns must name 'word' once and no layer twice, got {' '.join(names)}")
+        headed = tuple(map(str.casefold, first)) == tuple(map(str.casefold, names)) or is_header(first)
+        return names, _behind(rows) if headed and len(rows) > 1 else rows
+    if is_header(first) and len(rows) > 1:
+        names = tuple("word" if name.casefold() in ("word", "token", "form") else name for name in first)
+        if names.count("word") == 1 and len(set(names)) == len(names):
+            return names, _behind(rows)
+        raise CorpusError(f"the header names no column 'word', or one twice: {' '.join(first)}", file.path, 1)
+    if counts_words(rows):
+        named = ",".join(["_", "word", *(f"column{number}" for number in range(3, len(first) + 1))])
+        raise CorpusError(
+            "the first column counts the words of each sentence; name the columns and drop it with _, such as "
+            f"--columns {named} (columns= in Python)",
+            file.path,
+            rows[0].number,
+        )
+    width = len(first)
+    return (_THREE if width == 3 else ("word", *(f"column{k}" for k in range(2, width + 1)))), rows
+
+
+def _behind(rows: list[Row]) -> list[Row]:
+    """Return the rows behind a header, the first of which begins a sentence."""
+    return [rows[1]._replace(first=True), *rows[2:]]
+
+
+def _require_no_comment(rows: Sequence[Row], file: TextFile) -> None:
+    """Refuse a first line of a sentence that may be a comment, or may be the word ``#`` or a hashtag."""
+    labels = {row.fields[-1] for row in rows if not row.fields[0].startswith("#")}
+    for row in rows:
+        if row.first and row.fields[0].startswith("#") and len(row.fields) > 1 and row.fields[-1] not in labels:
+            raise CorpusError(
+                f"a comment, or the word {row.fields[0]!r} with a label that no other word has? Remove the "
+                f"line if "
+                "it is a comment; columns= names the columns if it is a word",
+                file.path,
+                row.number,
+            )

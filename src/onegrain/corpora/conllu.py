@@ -15,16 +15,19 @@ from pathlib import Path
 from onegrain.core.corpus import Corpus
 from onegrain.corpora.feats import NO_FEATURES, feature_layers, parse_feats
 from onegrain.corpora.spacing import MultiwordToken, forms_of
-from onegrain.corpora.text import read_text_lines
+from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
 
-__all__ = ["read_conllu"]
+__all__ = ["COLUMNS", "read_conllu"]
 
-_SKIPPED_ID = re.compile(r"[0-9]+[-.][0-9]+")
-_COLUMNS = {"upos": 3, "xpos": 4, "feats": 5, "deprel": 7}
+COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
+"""The ten columns of CoNLL-U."""
+
+_SKIPPED_ID = re.compile(r"[0-9]{1,9}[-.][0-9]{1,9}")
+_LAYERS = {"upos": 3, "xpos": 4, "feats": 5, "deprel": 7}
 
 
-def read_conllu(path: str | Path, *, limit: int | None = None) -> Corpus:
+def read_conllu(path: str | Path | TextFile, *, limit: int | None = None) -> Corpus:
     """Read a CoNLL-U file.
 
     Words are the syntactic words; empty nodes (``1.1``) are left out. ``SpaceAfter=No`` and multiword ranges
@@ -39,16 +42,17 @@ def read_conllu(path: str | Path, *, limit: int | None = None) -> Corpus:
 
     Raises:
         CorpusError: with file and line, when a line does not have ten columns, a word's ID is not the next
-            integer, a range does not begin at the next word, a word is empty, or a FEATS part is not
-            ``Key=Value``.
+            integer, a range does not begin at the next word, a word is empty, a FEATS part is not
+            ``Key=Value``, or a FEATS key is given twice or named like a column's layer.
     """
-    read = list(islice(_sentences(read_text_lines(path), path), limit))
+    file = open_text(path)
+    read = list(islice(_sentences(file.lines, file.path), limit))
     sentences = [sentence.rows for sentence in read]
     if not sentences:
-        raise CorpusError("no sentences, only comments; expected CoNLL-U words in ten columns", path)
+        raise CorpusError("no sentences, only comments; expected CoNLL-U words in ten columns", file.path)
     words = [[row[1] for row in sentence] for sentence in sentences]
     layers: dict[str, Sequence[Sequence[str | None]]] = {}
-    for name, column in _COLUMNS.items():
+    for name, column in _LAYERS.items():
         values = [[row[column] for row in sentence] for sentence in sentences]
         if all(value == "_" for sentence in values for value in sentence):
             continue
@@ -58,7 +62,7 @@ def read_conllu(path: str | Path, *, limit: int | None = None) -> Corpus:
         else:
             layers[name] = [[None if value == "_" else value for value in labels] for labels in values]
     forms = [forms_of(sentence.rows, sentence.tokens) for sentence in read]
-    return Corpus.from_sentences(words, layers, source=str(path), forms=forms)
+    return Corpus.from_sentences(words, layers, source=str(file.path), forms=forms)
 
 
 @dataclass
@@ -132,7 +136,5 @@ def _is_word(row: list[str], expected: int, path: str | Path, number: int) -> bo
         try:
             parse_feats(row[5])
         except ValueError as fault:
-            raise CorpusError(
-                f"FEATS part {str(fault)!r} is not Key=Value; write _ for none", path, number
-            ) from None
+            raise CorpusError(str(fault), path, number) from None
     return True

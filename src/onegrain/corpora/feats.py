@@ -7,6 +7,8 @@ from functools import lru_cache
 
 __all__ = ["NO_FEATURES", "feature_layers", "parse_feats"]
 
+_COLUMN_LAYERS = frozenset({"upos", "xpos", "feats", "deprel"})
+
 NO_FEATURES = "_"
 """What a FEATS string says when a word has no features."""
 
@@ -16,20 +18,24 @@ def parse_feats(feats: str) -> tuple[tuple[str, str], ...]:
     """Split a FEATS string into (key, value) pairs, in its order.
 
     Raises:
-        ValueError: a part is not ``Key=Value``.
+        ValueError: a part is not ``Key=Value``, a key is given twice, or a key has the name of a column.
 
     >>> parse_feats("Number=Sing|Person=3")
     (('Number', 'Sing'), ('Person', '3'))
     """
     if feats == NO_FEATURES:
         return ()
-    pairs = []
+    pairs: dict[str, str] = {}
     for part in feats.split("|"):
         key, equals, value = part.partition("=")
         if not (key and equals and value):
-            raise ValueError(part)
-        pairs.append((key, value))
-    return tuple(pairs)
+            raise ValueError(f"FEATS part {part!r} is not Key=Value; write _ for none")
+        if key in pairs:
+            raise ValueError(f"FEATS key {key!r} is given twice")
+        if key in _COLUMN_LAYERS:
+            raise ValueError(f"FEATS key {key!r} has the name of a column's layer; rename the key")
+        pairs[key] = value
+    return tuple(pairs.items())
 
 
 def feature_layers(feats: Sequence[Sequence[str]]) -> dict[str, list[list[str | None]]]:

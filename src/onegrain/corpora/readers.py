@@ -1,79 +1,111 @@
-"""The one door to corpus files: guess or take the format, and read."""
+"""The one door to corpora: a file whose format is guessed or named, or data in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from onegrain.core.corpus import Corpus
-from onegrain.corpora.columns import read_columns, split_columns
+from onegrain.corpora.coercion import corpus_in_memory
+from onegrain.corpora.columns import read_columns
+from onegrain.corpora.conll import read_conll2009
 from onegrain.corpora.conllu import read_conllu
+from onegrain.corpora.conllup import read_conllup
+from onegrain.corpora.guessing import guess_format
+from onegrain.corpora.jsonlines import read_json_lines
 from onegrain.corpora.lines import label_files, read_lines, read_plain
-from onegrain.corpora.text import read_text_lines
+from onegrain.corpora.separated import read_csv, read_tsv
+from onegrain.corpora.text import open_text
 from onegrain.errors import ParameterError
 
-__all__ = ["FORMATS", "guess_format", "read_corpus"]
+__all__ = ["FORMATS", "as_corpus", "guess_format", "read_corpus", "read_file"]
 
-FORMATS = ("conllu", "lines", "columns", "plain")
+FORMATS = ("conllu", "conllup", "conll2009", "columns", "csv", "tsv", "jsonl", "lines", "plain")
 """The formats that :func:`read_corpus` reads."""
+
+_NAMED_COLUMNS = ("columns", "csv", "tsv")
+_READERS: dict[str, Callable[..., Corpus]] = {
+    "conllu": read_conllu,
+    "conllup": read_conllup,
+    "conll2009": read_conll2009,
+    "columns": read_columns,
+    "csv": read_csv,
+    "tsv": read_tsv,
+    "jsonl": read_json_lines,
+    "plain": read_plain,
+}
 
 
 def read_corpus(
+    data: Any,
+    *,
+    labels: str | Path | Mapping[str, Any] | None = None,
+    format: str | None = None,
+    columns: Sequence[str] | None = None,
+    limit: int | None = None,
+) -> Corpus:
+    """Read a corpus from a file, or from data in memory.
+
+    Args:
+        data: a file's path, or what :func:`onegrain.corpora.coercion.corpus_in_memory` takes: lists of words, a
+            data frame, a Hugging Face ``Dataset``, or a corpus.
+        labels: by layer name, of a word file the label files that are parallel to it, e.g.
+            ``{"supersense": "train.label"}`` (a lone file names its layer by its suffix); of lists of words
+            the lists of labels.
+        format: of a file, one of :data:`FORMATS`; guessed when None, see :func:`guess_format`.
+        columns: the names of the columns of a column file, a table with a header, a data frame or a data set;
+            one is ``word``, and ``_`` drops a column.
+        limit: read at most so many sentences; 1 or more.
+
+    Raises:
+        CorpusError: the data are malformed, or the format is in doubt; the message names file and line.
+        ParameterError: an unknown format, a limit below 1, or an option that the format does not have.
+    """
+    if limit is not None and limit < 1:
+        raise ParameterError(f"limit must be 1 or more sentences, got {limit}; leave it out to read all")
+    if isinstance(data, str | os.PathLike):
+        return read_file(Path(data), labels=labels, format=format, columns=columns, limit=limit)[0]
+    if format is not None:
+        raise ParameterError(f"format={format!r} is about files; leave it out for data in memory")
+    if isinstance(labels, str | Path):
+        raise ParameterError(
+            "a label file belongs to a word file; give labels of lists of words as lists, by name"
+        )
+    return corpus_in_memory(data, labels=labels, columns=columns, limit=limit)
+
+
+def as_corpus(data: Any) -> Corpus:
+    """Return what a function was given as a corpus: the corpus itself, or what :func:`read_corpus` reads."""
+    return data if isinstance(data, Corpus) else read_corpus(data)
+
+
+def read_file(
     path: str | Path,
     *,
     labels: str | Path | Mapping[str, str | Path] | None = None,
     format: str | None = None,
     columns: Sequence[str] | None = None,
     limit: int | None = None,
-) -> Corpus:
-    """Read a corpus file.
-
-    Args:
-        path: the file, UTF-8.
-        labels: label files parallel to a word file, by layer name, e.g. ``{"supersense": "train.label"}``; a
-            lone file names its layer by its suffix.
-        format: one of :data:`FORMATS`; guessed when None, see :func:`guess_format`.
-        columns: the names of the columns of a column file, see :func:`onegrain.corpora.columns.read_columns`.
-        limit: read at most so many sentences; 1 or more.
-
-    Raises:
-        CorpusError: the file is malformed; the message names file and line.
-        ParameterError: an unknown format, a limit below 1, or an option that the format does not have.
-    """
-    if limit is not None and limit < 1:
-        raise ParameterError(f"limit must be 1 or more sentences, got {limit}; leave it out to read all")
+) -> tuple[Corpus, str]:
+    """Read a corpus file once, and return the corpus and its format; see :func:`read_corpus`."""
     if format is not None and format not in FORMATS:
         raise ParameterError(f"unknown corpus format {format!r}; the formats are: {', '.join(FORMATS)}")
     if labels is not None and format not in (None, "lines"):
         raise ParameterError(f"labels= belongs to the format 'lines', not {format!r}; leave out one of them")
-    if columns is not None and format not in (None, "columns"):
-        raise ParameterError(f"columns= belongs to the format 'columns', not {format!r}; leave out one of them")
+    if columns is not None and format not in (None, *_NAMED_COLUMNS):
+        raise ParameterError(
+            f"columns= belongs to the format 'columns' (and to csv and tsv), not {format!r}; leave out one "
+            f"of them"
+        )
     if labels is not None and columns is not None:
         raise ParameterError("labels= and columns= belong to different formats; leave out one of them")
+    file = open_text(path)
     if labels is not None or format == "lines":
-        return read_lines(path, label_files(labels), limit=limit)
-    if columns is not None or format == "columns":
-        return read_columns(path, columns=columns, limit=limit)
-    reader = {"conllu": read_conllu, "columns": read_columns, "plain": read_plain}[format or guess_format(path)]
-    return reader(path, limit=limit)
-
-
-def guess_format(path: str | Path) -> str:
-    """Guess the format of a corpus file without label files.
-
-    ``conllu``: the name ends in .conllu or .conll-u, or the first line that is no comment has ten tab-separated
-    columns and an ID. ``columns``: the first 200 lines hold blank lines, and all others the same number of
-    columns, two or more, in sentences of more than one line on average. ``plain``: everything else.
-    """
-    if Path(path).suffix.lower() in (".conllu", ".conll-u"):
-        return "conllu"
-    lines = read_text_lines(path)[:200]
-    filled = [line for line in lines if line.strip()]
-    rows = [line.split("\t") for line in filled if not line.startswith("#")]
-    if rows and len(rows[0]) == 10 and rows[0][0].partition("-")[0].isdigit():
-        return "conllu"
-    widths = {len(split_columns(line)) for line in filled}
-    blank = len(lines) - len(filled)
-    if len(widths) == 1 and min(widths) >= 2 and 0 < blank < len(filled) / 2:
-        return "columns"
-    return "plain"
+        return read_lines(file, label_files(labels), limit=limit), "lines"
+    if columns is not None:
+        chosen = format or (guess_format(file) if Path(path).suffix.lower() in (".csv", ".tsv") else "columns")
+        return _READERS[chosen](file, columns=columns, limit=limit), chosen
+    chosen = format or guess_format(file)
+    return _READERS[chosen](file, limit=limit), chosen
