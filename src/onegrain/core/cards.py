@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -12,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from onegrain.core.activations import Activations
 from onegrain.core.card import NeuronCard
-from onegrain.core.output import whole_file
 from onegrain.core.provenance import CorpusIdentity, ModelIdentity, Provenance
+from onegrain.core.sealing import CHECKSUM, read_json, reading, require_checksum, write_sealed_json
 from onegrain.errors import MismatchError, ParameterError, RecordError
 
 __all__ = ["SCHEMA_VERSION", "CardRanking", "NeuronCards"]
@@ -122,29 +121,21 @@ class NeuronCards(BaseModel):
         return pd.DataFrame(rows)
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write the record as one JSON file; the same record gives the same bytes."""
-        text = json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
-        with whole_file(path, force=force) as partial:
-            partial.write_text(text + "\n", encoding="utf-8")
+        """Write the record as one JSON file with its checksum; the same record gives the same bytes."""
+        write_sealed_json(path, self.model_dump(mode="json"), force=force)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NeuronCards:
         """Read a record that :meth:`save` wrote, perhaps elsewhere.
 
         Raises:
-            RecordError: the file is no such record, of a later schema version, or has a broken field, which is
-                named.
+            RecordError: the file is no such record, of a later schema version, has a broken field, which is
+                named, or does not have the content that its checksum says.
         """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-            head = json.loads(text)
-        except FileNotFoundError:
-            raise RecordError(f"{path} does not exist") from None
-        except (OSError, ValueError) as error:
-            raise RecordError(f"{path} is not a JSON file: {error}") from error
-        if not isinstance(head, dict) or head.get("record") != KIND:
+        content = read_json(path, KIND)
+        if content.get("record") != KIND:
             raise RecordError(f"{path} is JSON, but not neuron cards: its record is not {KIND!r}")
-        version = head.get("schema_version")
+        version = content.get("schema_version")
         if version is None:
             raise RecordError(f"{path}: schema_version: Field required")
         if isinstance(version, int) and version > SCHEMA_VERSION:
@@ -152,10 +143,14 @@ class NeuronCards(BaseModel):
                 f"{path}: schema_version is {version}, and this onegrain reads up to {SCHEMA_VERSION}; install "
                 "a newer one"
             )
-        try:
-            return cls.model_validate_json(text, strict=True)
-        except ValidationError as error:
-            raise RecordError(f"{path}: {_first_error(error)}") from error
+        with reading(path, KIND):
+            try:
+                fields = {key: value for key, value in content.items() if key != CHECKSUM}
+                cards = cls.model_validate_json(json.dumps(fields), strict=True)
+            except ValidationError as error:
+                raise RecordError(f"{path}: {_first_error(error)}") from error
+            require_checksum(path, KIND, content)
+        return cards
 
 
 def _first_error(error: ValidationError) -> str:

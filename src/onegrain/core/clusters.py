@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 
+from onegrain.core.fields import header_field, require_integers
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace
-from onegrain.core.tables import read_table, write_table
+from onegrain.core.tables import open_table, write_table
 from onegrain.errors import ParameterError, RecordError
 
 __all__ = ["Clusters"]
@@ -64,7 +65,8 @@ class Clusters:
         firsts = np.unique(self.numbers, return_index=True)
         if not np.array_equal(firsts[0], np.arange(len(firsts[0]))) or (np.diff(firsts[1]) < 0).any():
             raise RecordError("clusters are not numbered from 0 by their lowest member")
-        if not np.array_equal(self.numbers[self.neurons.searchsorted(self.medoids)], firsts[0]):
+        known = np.isin(self.medoids, self.neurons).all()
+        if not known or not np.array_equal(self.numbers[self.neurons.searchsorted(self.medoids)], firsts[0]):
             raise RecordError("the medoids are not one member of each cluster, in the clusters' order")
 
     def __len__(self) -> int:
@@ -153,23 +155,32 @@ class Clusters:
             "details": dict(self.details),
             "provenance": self.provenance.model_dump(mode="json"),
         }
-        write_table(path, self.to_pandas(), header, force=force)
+        write_table(path, self.to_pandas, header, force=force)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Clusters:
-        """Read a record that :meth:`save` wrote."""
-        frame, header = read_table(path, "clusters")
-        neurons, numbers = (frame[name].to_numpy(np.int64) for name in ("neuron", "cluster"))
-        medoid = frame["medoid"].to_numpy(bool)
-        return cls(
-            space=NeuronSpace.from_json(header["space"]),
-            neurons=neurons,
-            numbers=numbers,
-            mean_correlation=frame["mean_correlation"].to_numpy(np.float64),
-            medoids=neurons[medoid][np.argsort(numbers[medoid], kind="stable")],
-            linkage=header["linkage"],
-            threshold=header["threshold"],
-            signed=header["signed"],
-            provenance=Provenance.model_validate(header["provenance"]),
-            details=header["details"],
-        )
+        """Read a record that :meth:`save` wrote.
+
+        Raises:
+            RecordError: the file is missing, damaged, or no clusters.
+        """
+        with open_table(path, "clusters") as (frame, header):
+            space = NeuronSpace.from_json(header_field(header, "space", dict))
+            for name in ("neuron", "cluster"):
+                require_integers(f"column {name!r}", frame[name], 0, space.size - 1)
+            neurons, numbers = (frame[name].to_numpy(np.int64) for name in ("neuron", "cluster"))
+            medoid = frame["medoid"].to_numpy()
+            if medoid.dtype != np.bool_:
+                raise RecordError("column 'medoid' does not hold true and false")
+            return cls(
+                space=space,
+                neurons=neurons,
+                numbers=numbers,
+                mean_correlation=frame["mean_correlation"].to_numpy(np.float64),
+                medoids=neurons[medoid][np.argsort(numbers[medoid], kind="stable")],
+                linkage=header_field(header, "linkage", str),
+                threshold=header_field(header, "threshold", float),
+                signed=header_field(header, "signed", bool),
+                provenance=Provenance.model_validate(header_field(header, "provenance", dict)),
+                details=header_field(header, "details", dict),
+            )

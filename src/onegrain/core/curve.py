@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onegrain.core.fields import header_field, require_integers, require_numbers
 from onegrain.core.provenance import Provenance
-from onegrain.core.tables import join_draws, read_table, split_draws, write_table
+from onegrain.core.tables import join_draws, open_table, split_draws, write_table
 from onegrain.errors import RecordError
 
 __all__ = ["Curve"]
@@ -53,11 +54,22 @@ class Curve:
             raise RecordError(f"a curve has the columns {COLUMNS}, got {list(self.points.columns)}")
         if self.draws is not None and (self.draws.ndim != 2 or len(self.draws) != len(self.points)):
             raise RecordError(f"draws of shape {self.draws.shape} for {len(self.points)} points")
+        require_integers("erased", self.points["erased"], 0, self.n_neurons)
+        require_numbers("a curve", self.points, "value", "low", "high")
+        if not all(isinstance(line, str) for line in self.points["line"].unique()):
+            raise RecordError("a point of a curve has no name of a line")
 
     @property
     def intact(self) -> float:
-        """The metric with nothing erased."""
-        return float(self.points.loc[self.points["erased"] == 0, "value"].iloc[0])
+        """The metric with nothing erased.
+
+        Raises:
+            RecordError: the curve has no such point.
+        """
+        values = self.points.loc[self.points["erased"] == 0, "value"]
+        if values.empty:
+            raise RecordError("the curve has no point with nothing erased")
+        return float(values.iloc[0])
 
     def line(self, name: str) -> pd.DataFrame:
         """The rows of one line, by rising number of erased neurons."""
@@ -90,16 +102,20 @@ class Curve:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Curve:
-        """Read a record that :meth:`save` wrote."""
-        frame, header = read_table(path, "curve")
-        points, draws = split_draws(frame)
-        return cls(
-            metric=header["metric"],
-            higher_is_better=header["higher_is_better"],
-            signature=header["signature"],
-            points=points,
-            n_neurons=header["n_neurons"],
-            provenance=Provenance.model_validate(header["provenance"]),
-            details=header["details"],
-            draws=draws,
-        )
+        """Read a record that :meth:`save` wrote.
+
+        Raises:
+            RecordError: the file is missing, damaged, or no curve.
+        """
+        with open_table(path, "curve") as (frame, header):
+            points, draws = split_draws(frame)
+            return cls(
+                metric=header_field(header, "metric", str),
+                higher_is_better=header_field(header, "higher_is_better", bool),
+                signature=header_field(header, "signature", str),
+                points=points,
+                n_neurons=header_field(header, "n_neurons", int),
+                provenance=Provenance.model_validate(header_field(header, "provenance", dict)),
+                details=header_field(header, "details", dict),
+                draws=draws,
+            )

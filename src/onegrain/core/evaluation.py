@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onegrain.core.fields import header_field, require_integers, require_numbers, require_values
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace
-from onegrain.core.tables import join_draws, read_table, split_draws, write_table
+from onegrain.core.tables import join_draws, open_table, split_draws, write_table
 from onegrain.errors import MismatchError, ParameterError, RecordError
 
 __all__ = ["KEPT", "KINDS", "Evaluation"]
@@ -63,6 +64,11 @@ class Evaluation:
             raise RecordError(f"an evaluation has the columns {POINTS}, got {list(self.points.columns)}")
         if self.draws.ndim != 2 or len(self.draws) != len(self.points):
             raise RecordError(f"draws of shape {self.draws.shape} for {len(self.points)} points")
+        require_values("kind", self.points["kind"], KINDS)
+        require_values("keep", self.points["keep"], KEPT)
+        require_values("ranking", self.points["ranking"], (*self.methods, None))
+        require_integers("neurons", self.points["neurons"], 0, self.space.size)
+        require_numbers("an evaluation", self.points, "order", "accuracy", "low", "high")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -123,20 +129,27 @@ class Evaluation:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Evaluation:
-        """Read a record that :meth:`save` wrote."""
-        frame, header = read_table(path, "evaluation")
-        points, draws = split_draws(frame)
-        if draws is None:
-            raise RecordError(f"{path} holds an evaluation without its draws; it is damaged")
-        return cls(
-            layer=header["layer"],
-            space=NeuronSpace.from_json(header["space"]),
-            methods=dict(header["methods"]),
-            points=points,
-            draws=draws,
-            provenance=Provenance.model_validate(header["provenance"]),
-            details=header["details"],
-        )
+        """Read a record that :meth:`save` wrote.
+
+        Raises:
+            RecordError: the file is missing, damaged, or no evaluation.
+        """
+        with open_table(path, "evaluation") as (frame, header):
+            points, draws = split_draws(frame)
+            if draws is None:
+                raise RecordError(f"{path} holds an evaluation without its draws; it is damaged")
+            methods = dict(header_field(header, "methods", list))
+            if not all(isinstance(text, str) for pair in methods.items() for text in pair):
+                raise RecordError("'methods' are not pairs of texts")
+            return cls(
+                layer=header_field(header, "layer", str),
+                space=NeuronSpace.from_json(header_field(header, "space", dict)),
+                methods=methods,
+                points=points,
+                draws=draws,
+                provenance=Provenance.model_validate(header_field(header, "provenance", dict)),
+                details=header_field(header, "details", dict),
+            )
 
     def _rows(self, kind: str, keep: str, ranking: str | None) -> tuple[pd.DataFrame, np.ndarray]:
         own = self.points["ranking"].isna() if ranking is None else self.points["ranking"] == ranking

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from onegrain.core.corpus import Corpus
 from onegrain.errors import MismatchError
@@ -69,6 +69,16 @@ class Provenance(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = None
     inputs: tuple[Provenance, ...] = ()
+
+    @field_validator("parameters")
+    @classmethod
+    def _dictionaries_are_identities(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        named = parameters.get("dictionaries", {})
+        if not isinstance(named, dict) or not all(
+            isinstance(text, str) for pair in named.items() for text in pair
+        ):
+            raise ValueError("dictionaries are not identities by site")
+        return parameters
 
     def dictionaries(self) -> dict[str, str]:
         """The dictionaries whose latents the record is about, by the latents' site: their identities.

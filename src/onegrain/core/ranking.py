@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onegrain.core.fields import header_field, require_integers, texts
 from onegrain.core.ordering import order_by_score
 from onegrain.core.provenance import Provenance
 from onegrain.core.space import NeuronSpace
-from onegrain.core.tables import read_table, write_table
+from onegrain.core.tables import open_table, write_table
 from onegrain.errors import LabelError, ParameterError, RecordError
 
 __all__ = ["Ranking"]
@@ -169,44 +170,62 @@ class Ranking:
             "details": dict(self.details),
             "provenance": self.provenance.model_dump(mode="json"),
         }
-        write_table(path, self.to_pandas(), header, force=force)
+        write_table(path, self.to_pandas, header, force=force)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Ranking:
-        """Read a record that :meth:`save` wrote."""
-        frame, header = read_table(path, "ranking")
-        order = frame["neuron"].to_numpy(np.int64)
-        labels = tuple(header["labels"])
-        if order.min(initial=0) < 0 or order.max(initial=-1) >= len(order):
-            raise RecordError(f"{path}: a neuron index lies outside 0..{len(order) - 1}")
+        """Read a record that :meth:`save` wrote.
 
-        def by_index(column: str) -> np.ndarray:
-            values = np.empty(len(order), dtype=np.float64)
-            values[order] = frame[column].to_numpy(np.float64)
-            return values
-
-        def table(prefix: str) -> np.ndarray | None:
-            if not labels or f"{prefix}:{labels[0]}" not in frame:
-                return None
-            return np.stack([by_index(f"{prefix}:{label}") for label in labels])
-
-        return cls(
-            method=header["method"],
-            space=NeuronSpace.from_json(header["space"]),
-            order=order,
-            scores=by_index("score"),
-            n_ranked=header["n_ranked"],
-            provenance=Provenance.model_validate(header["provenance"]),
-            layer=header["layer"],
-            labels=labels,
-            label_scores=table("score"),
-            weights=table("weight"),
-            slopes=table("slope"),
-            details=header["details"],
-        )
+        Raises:
+            RecordError: the file is missing, damaged, or no ranking.
+        """
+        with open_table(path, "ranking") as (frame, header):
+            space = NeuronSpace.from_json(header_field(header, "space", dict))
+            order = frame["neuron"].to_numpy()
+            require_integers("column 'neuron'", order, 0, space.size - 1)
+            labels = texts(header, "labels")
+            ranking = cls(
+                method=header_field(header, "method", str),
+                space=space,
+                order=order.astype(np.int64),
+                scores=_by_index(frame, order, "score"),
+                n_ranked=header_field(header, "n_ranked", int),
+                provenance=Provenance.model_validate(header_field(header, "provenance", dict)),
+                layer=header_field(header, "layer", str, type(None)),
+                labels=labels,
+                label_scores=_by_label(frame, order, "score", labels),
+                weights=_by_label(frame, order, "weight", labels),
+                slopes=_by_label(frame, order, "slope", labels),
+                details=header_field(header, "details", dict),
+            )
+            if not 0 <= ranking.n_ranked <= space.size:
+                raise RecordError(f"n_ranked is {ranking.n_ranked}, but there are {space.size} neurons")
+            expected = ranking.to_pandas()
+            if list(frame.columns) != list(expected.columns):
+                raise RecordError(f"the columns are {list(frame.columns)}; expected {list(expected.columns)}")
+            names = ["rank", "site", "unit"]
+            if not frame[names].equals(expected[names]):
+                raise RecordError(f"the columns {', '.join(names)} contradict the order and the space")
+            return ranking
 
     def require_k(self, k: int) -> int:
         """Return k if 1 <= k <= neurons, else raise ParameterError."""
         if not 1 <= k <= self.space.size:
             raise ParameterError(f"k must be from 1 to {self.space.size}, got {k}")
         return k
+
+
+def _by_index(frame: pd.DataFrame, order: np.ndarray, column: str) -> np.ndarray:
+    """Return a column (float64) by flat index, of a table in an order."""
+    values = np.full(len(order), np.nan)
+    values[order] = frame[column].to_numpy(np.float64)
+    return values
+
+
+def _by_label(
+    frame: pd.DataFrame, order: np.ndarray, prefix: str, labels: tuple[str, ...]
+) -> np.ndarray | None:
+    """Return float64 (labels, neurons) by flat index, or None where the table has no such columns."""
+    if not labels or f"{prefix}:{labels[0]}" not in frame:
+        return None
+    return np.stack([_by_index(frame, order, f"{prefix}:{label}") for label in labels])

@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from onegrain.core.fields import header_field, require_numbers
 from onegrain.core.provenance import Provenance
-from onegrain.core.tables import read_table, write_table
+from onegrain.core.tables import open_table, write_table
 from onegrain.errors import RecordError
 
 __all__ = ["MEASURES", "Similarity"]
@@ -42,6 +43,11 @@ class Similarity:
         columns = list(self.table.columns)
         if columns[:2] != PAIR or not columns[2:] or not set(columns[2:]) <= set(MEASURES):
             raise RecordError(f"a similarity has the columns {PAIR} and some of {MEASURES}, got {columns}")
+        if len(set(columns)) < len(columns):
+            raise RecordError(f"a similarity has each measure once, got {columns}")
+        if self.table.duplicated(PAIR).any():
+            raise RecordError("a similarity has a pair of sites twice")
+        require_numbers("a similarity", self.table, *columns[2:])
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -75,6 +81,11 @@ class Similarity:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Similarity:
-        """Read a record that :meth:`save` wrote."""
-        frame, header = read_table(path, "similarity")
-        return cls(frame, Provenance.model_validate(header["provenance"]), header["details"])
+        """Read a record that :meth:`save` wrote.
+
+        Raises:
+            RecordError: the file is missing, damaged, or no similarity.
+        """
+        with open_table(path, "similarity") as (frame, header):
+            provenance = Provenance.model_validate(header_field(header, "provenance", dict))
+            return cls(frame, provenance, header_field(header, "details", dict))

@@ -9,11 +9,12 @@ from functools import cached_property
 
 import numpy as np
 
-from onegrain.errors import MismatchError, ModelError, ParameterError
+from onegrain.errors import MismatchError, ModelError, ParameterError, RecordError
 
 __all__ = ["NeuronSpace", "match_sites", "some_of"]
 
 MOST_NAMED = 40
+MOST_NEURONS = 2**40
 
 
 def match_sites(names: Sequence[str], patterns: str | Iterable[str] | None) -> list[str]:
@@ -146,8 +147,22 @@ class NeuronSpace:
 
     @classmethod
     def from_json(cls, value: dict[str, list]) -> NeuronSpace:
-        """The inverse of :meth:`to_json`."""
-        return cls(tuple(value["sites"]), tuple(int(width) for width in value["widths"]))
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            RecordError: the value is not that of a space.
+        """
+        sites, widths = (value.get(key) if isinstance(value, dict) else None for key in ("sites", "widths"))
+        if not isinstance(sites, list) or not all(isinstance(site, str) for site in sites):
+            raise RecordError("the space has no list of site names")
+        if not isinstance(widths, list) or not all(type(width) is int for width in widths):
+            raise RecordError("the space has no list of widths, whole numbers")
+        if sum(widths) > MOST_NEURONS:
+            raise RecordError(f"the space has {sum(widths)} neurons; a record holds up to {MOST_NEURONS}")
+        try:
+            return cls(tuple(sites), tuple(widths))
+        except ParameterError as error:
+            raise RecordError(f"the space is damaged: {error}") from error
 
     def _site_number(self, site: str) -> int:
         try:

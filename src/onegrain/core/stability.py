@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onegrain.core.fields import header_field, require_integers, require_numbers, require_values
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace
-from onegrain.core.tables import read_table, write_table
+from onegrain.core.tables import open_table, write_table
 from onegrain.errors import ParameterError, RecordError
 
 __all__ = ["KINDS", "Stability", "neuron_frame", "summary_frame"]
@@ -70,6 +71,15 @@ class Stability:
             raise RecordError(f"a summary has the columns {SUMMARY}, got {list(self.summary.columns)}")
         if len(self.neurons) != len(KINDS) * self.space.size:
             raise RecordError(f"{len(self.neurons)} rows for {self.space.size} neurons and {len(KINDS)} kinds")
+        if not all(isinstance(row, Mapping) for row in self.correlations.values()):
+            raise RecordError("the correlations are not those of kinds of draws")
+        require_values("draws", self.neurons["draws"], KINDS)
+        require_values("draws of the summary", self.summary["draws"], KINDS)
+        require_integers("neuron", self.neurons["neuron"], 0, self.space.size - 1)
+        require_integers("rank", self.neurons["rank"], 1, self.space.size)
+        require_integers("k", self.summary["k"], 1, self.space.size)
+        require_numbers("stability", self.neurons, "unit", *self.neurons.columns[5:])
+        require_numbers("a summary", self.summary, *SUMMARY[3:])
 
     @property
     def ks(self) -> tuple[int, ...]:
@@ -110,18 +120,22 @@ class Stability:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Stability:
-        """Read a record that :meth:`save` wrote."""
-        frame, header = read_table(path, "stability")
-        return cls(
-            method=header["method"],
-            space=NeuronSpace.from_json(header["space"]),
-            neurons=frame,
-            summary=summary_frame(header["summary"]),
-            correlations=header["correlations"],
-            level=header["level"],
-            provenance=Provenance.model_validate(header["provenance"]),
-            details=header["details"],
-        )
+        """Read a record that :meth:`save` wrote.
+
+        Raises:
+            RecordError: the file is missing, damaged, or no stability.
+        """
+        with open_table(path, "stability") as (frame, header):
+            return cls(
+                method=header_field(header, "method", str),
+                space=NeuronSpace.from_json(header_field(header, "space", dict)),
+                neurons=frame,
+                summary=summary_frame(header_field(header, "summary", list)),
+                correlations=header_field(header, "correlations", dict),
+                level=header_field(header, "level", float),
+                provenance=Provenance.model_validate(header_field(header, "provenance", dict)),
+                details=header_field(header, "details", dict),
+            )
 
 
 def neuron_frame(ranking: Ranking, columns: Mapping[str, Mapping[str, np.ndarray]]) -> pd.DataFrame:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,43 +16,128 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from onegrain.core.output import whole_file
-from onegrain.errors import RecordError
+from onegrain.core.sealing import reading, reason
+from onegrain.errors import ParameterError, RecordError
 
-__all__ = ["join_draws", "json_numbers", "read_header", "read_table", "split_draws", "write_table"]
+__all__ = ["join_draws", "json_numbers", "open_table", "read_header", "split_draws", "write_table"]
 
 KEY = b"onegrain"
 DRAWS = "draws"
 
+CHECKSUM_KEY = "onegrain.checksum"
+PREFIX = "sha256:"
+DIGITS = 64
+MARK = f"{CHECKSUM_KEY}\x18{chr(len(PREFIX) + DIGITS)}{PREFIX}".encode()
+"""What stands before the checksum in a file: its key, then 0x18 and the length, as a text begins in
+Thrift's compact protocol. JSON escapes the control character 0x18, so no record's header holds these bytes."""
+
+FOOTER_END = 8
+"""Bytes behind the footer: its length in four bytes, and the magic number."""
+MAGIC = b"PAR1"
+
 
 def write_table(
-    path: str | os.PathLike[str], frame: pd.DataFrame, header: dict[str, Any], *, force: bool
+    path: str | os.PathLike[str],
+    frame: pd.DataFrame | Callable[[], pd.DataFrame],
+    header: dict[str, Any],
+    *,
+    force: bool,
 ) -> None:
-    """Write a table whole or not at all, its header in the file's metadata under ``onegrain``."""
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    text = json.dumps(header, sort_keys=True, allow_nan=True).encode()
+    """Write a table whole or not at all, its header in the file's metadata under ``onegrain``.
+
+    The metadata also have, under ``onegrain.checksum``, the SHA-256 of the file's bytes, taken with zeros in
+    place of its own digits. Reading verifies it, so a file with any changed bit is refused. ``frame`` is the
+    table, or a function that makes it.
+
+    Raises:
+        ParameterError: a column, a value or the header cannot be written, such as half of a surrogate pair.
+    """
+    try:
+        text = json.dumps(header, sort_keys=True, allow_nan=True).encode()
+        rows = frame() if callable(frame) else frame
+        data = _sealed(pa.Table.from_pandas(rows, preserve_index=False), text)
+    except (pa.ArrowException, UnicodeError, TypeError, ValueError) as error:
+        raise ParameterError(f"{path} cannot hold this {header.get('record')}: {reason(error)}") from error
     with whole_file(path, force=force) as partial:
-        pq.write_table(table.replace_schema_metadata({KEY: text}), partial)
+        partial.write_bytes(data)
+
+
+def _sealed(table: pa.Table, header: bytes) -> bytes:
+    """Return the bytes of a Parquet file with its header and its checksum."""
+    named = table.replace_schema_metadata({KEY: header})
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, named.schema) as writer:
+        writer.write_table(named)
+        writer.add_key_value_metadata({CHECKSUM_KEY: PREFIX + "0" * DIGITS})
+    data = sink.getvalue().to_pybytes()
+    start = data.rindex(MARK) + len(MARK)
+    return data[:start] + hashlib.sha256(data).hexdigest().encode() + data[start + DIGITS :]
+
+
+def _checked(path: Path) -> bytes:
+    """Return the bytes of a file that :func:`write_table` wrote, verified.
+
+    Of another Parquet file, however large, only the footer is read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - FOOTER_END, 0))
+        end = file.read()
+        if size < FOOTER_END + len(MAGIC) or end[-len(MAGIC) :] != MAGIC:
+            raise RecordError(f"{path} is not a Parquet file: it does not end as one, or was cut short")
+        footer = min(int.from_bytes(end[:4], "little") + FOOTER_END, size)
+        file.seek(size - footer)
+        tail = file.read()
+        mark = tail.rfind(MARK)
+        if mark < 0:
+            raise RecordError(
+                f"{path} is a Parquet file without onegrain's checksum: it is damaged, or another program or "
+                "onegrain 0.1 wrote it; make it again"
+            )
+        file.seek(0)
+        data = file.read()
+    start = len(data) - len(tail) + mark + len(MARK)
+    stored = data[start : start + DIGITS]
+    digest = hashlib.sha256(memoryview(data)[:start])
+    digest.update(b"0" * DIGITS)
+    digest.update(memoryview(data)[start + DIGITS :])
+    if digest.hexdigest().encode() != stored:
+        raise RecordError(
+            f"{path} does not have the content that its checksum says: it is damaged, or another program "
+            "changed it; make it again, or take it from a copy"
+        )
+    return data
+
+
+def _header(path: Path, data: bytes) -> dict[str, Any]:
+    header = json.loads((pq.read_metadata(pa.BufferReader(data)).metadata or {})[KEY])
+    if not isinstance(header, dict):
+        raise RecordError(f"{path}: the header is a {type(header).__name__}, not an object")
+    return header
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The header of a file that :func:`write_table` wrote."""
-    try:
-        metadata = pq.read_metadata(path).metadata or {}
-    except FileNotFoundError:
-        raise RecordError(f"{path} does not exist") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise RecordError(f"{path} is not a Parquet file: {error}") from error
-    if KEY not in metadata:
-        raise RecordError(f"{path} is a Parquet file, but not one that onegrain wrote")
-    return json.loads(metadata[KEY])
+    """Return the header of a file that :func:`write_table` wrote; all of the file is verified.
+
+    Raises:
+        RecordError: the file is missing, damaged, or another program's.
+    """
+    with reading(path, "record"):
+        return _header(Path(path), _checked(Path(path)))
 
 
-def read_table(path: str | os.PathLike[str], kind: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The table and header of a record of one kind (``ranking`` or ``curve``)."""
-    header = read_header(path)
-    if header.get("record") != kind:
-        raise RecordError(f"{path} holds a {header.get('record')}, not a {kind}")
-    return pq.read_table(path).to_pandas(), header
+@contextmanager
+def open_table(path: str | os.PathLike[str], kind: str) -> Iterator[tuple[pd.DataFrame, dict[str, Any]]]:
+    """Yield the table and header of a record of one kind, such as ``ranking``, to be made a record of.
+
+    Whatever fails in the block, too, becomes a RecordError that names the file.
+    """
+    with reading(path, kind):
+        data = _checked(Path(path))
+        header = _header(Path(path), data)
+        if header.get("record") != kind:
+            raise RecordError(f"{path} holds a {header.get('record')}, not a {kind}")
+        yield pq.read_table(pa.BufferReader(data)).to_pandas(), header
 
 
 def join_draws(points: pd.DataFrame, draws: np.ndarray | None) -> pd.DataFrame:

@@ -1,0 +1,99 @@
+"""One small record of every kind, for tests of what all records share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from onegrain.analyses import neuron_cards
+from onegrain.core.cards import NeuronCards
+from onegrain.core.clusters import Clusters
+from onegrain.core.curve import Curve
+from onegrain.core.evaluation import Evaluation
+from onegrain.core.provenance import ModelIdentity, Provenance
+from onegrain.core.ranking import Ranking
+from onegrain.core.similarity import Similarity
+from onegrain.core.space import NeuronSpace
+from onegrain.core.stability import KINDS, Stability, neuron_frame, summary_frame
+from planted import plant
+
+SPACE = NeuronSpace(("layers.0", "layers.1"), (3, 2))
+MODEL = ModelIdentity(id="models/m", architecture="Lstm", weight_hash="ab" * 32)
+PROVENANCE = Provenance(stage="rank", model=MODEL, parameters={"dictionaries": {"layers.0.latents": "cd" * 8}})
+
+
+def ranking() -> Ranking:
+    scores = np.array([0.5, np.nan, 2.0, 1e-300, -0.0])
+    table = np.stack([scores, np.array([np.inf, 1.0, 2.0, 3.0, 4.0])])
+    more: dict[str, Any] = {"layer": "upos", "labels": ("NOUN", "[x]"), "label_scores": table}
+    details = {"grid": [0.1, float("nan")], "null": {"q": [1, None]}}
+    return Ranking.by_scores("lca", SPACE, scores, PROVENANCE, weights=-table, details=details, **more)
+
+
+def curve() -> Curve:
+    rows = [("top", 0, 30.5, 30.0, 31.0), ("top", 2, 20.0, 19.0, 21.0), ("bottom", 2, 30.0, 29.0, 31.0)]
+    points = pd.DataFrame(rows, columns=["line", "erased", "value", "low", "high"])
+    return Curve(
+        "bleu", True, "nrefs:1", points, 5, PROVENANCE, {"order": "x"}, np.arange(12.0).reshape(3, 4) / 7
+    )
+
+
+def evaluation() -> Evaluation:
+    rows: list[tuple[Any, ...]] = [
+        ("masking", "a", "top", 0, 2, 0.5, 0.4, 0.6),
+        ("retraining", None, "random", 1, 2, 0.25, 0.2, 0.3),
+    ]
+    columns = ["kind", "ranking", "keep", "order", "neurons", "accuracy", "low", "high"]
+    points = pd.DataFrame(rows, columns=columns)
+    details = {"orders": {"a": "x"}, "majority": 0.25}
+    return Evaluation(
+        "upos", SPACE, {"a": "lca"}, points, np.array([[0.5, 0.4], [0.2, 0.3]]), PROVENANCE, details
+    )
+
+
+def stability() -> Stability:
+    values = np.linspace(1, 5, SPACE.size)
+    names = ("median", "low", "high", "with_weight", "top:2")
+    columns = {kind: {name: values / 5 if name in names[3:] else values for name in names} for kind in KINDS}
+    summary = [[kind, label, 2, 0.5, 0.25, 0.1, None, 2.0] for kind in KINDS for label in (None, "NOUN")]
+    correlations = {kind: {"spearman": 0.5, "kendall": 0.25} for kind in KINDS}
+    neurons = neuron_frame(ranking(), columns)
+    return Stability(
+        "lca", SPACE, neurons, summary_frame(summary), correlations, 0.95, PROVENANCE, {"words": 7}
+    )
+
+
+def similarity() -> Similarity:
+    table = pd.DataFrame(
+        {"site_a": ["x", "y"], "site_b": ["z", "z"], "cka": [0.5, np.nan], "svcca": [0.1, 0.2]}
+    )
+    return Similarity(table, PROVENANCE, {"words": 9, "a": "m", "b": "n"})
+
+
+def clusters() -> Clusters:
+    neurons, numbers = np.array([0, 1, 3, 4]), np.array([0, 1, 0, 1])
+    means = np.array([0.9, np.nan, 0.9, 0.8])
+    medoids = np.array([0, 4])
+    return Clusters(SPACE, neurons, numbers, means, medoids, "average", 0.2, False, PROVENANCE, {"words": 9})
+
+
+def cards() -> NeuronCards:
+    acts = plant(60, model="abcdefabcdef0").activations
+    found = Ranking.by_scores("std", acts.space, np.arange(acts.space.size) + 0.5, acts.provenance)
+    return neuron_cards(acts, [3], rankings={"std": found}, n=2)
+
+
+RECORDS: dict[str, tuple[Callable[[], Any], Callable[[Path], Any]]] = {
+    "ranking.parquet": (ranking, Ranking.load),
+    "curve.parquet": (curve, Curve.load),
+    "evaluation.parquet": (evaluation, Evaluation.load),
+    "stability.parquet": (stability, Stability.load),
+    "similarity.parquet": (similarity, Similarity.load),
+    "clusters.parquet": (clusters, Clusters.load),
+    "cards.json": (cards, NeuronCards.load),
+}
+"""File name -> what makes a record, and what reads it."""
