@@ -58,6 +58,12 @@ def refused(load: Callable[[Path], Any], path: Path) -> str | None:
     return text
 
 
+def rewrite(path: Path, frame: pd.DataFrame, header: dict[str, Any]) -> None:
+    """Write a table with its checksum, in place of whatever file is there."""
+    path.unlink(missing_ok=True)
+    write_table(path, frame, header, force=False)
+
+
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_record_comes_back_as_it_went_and_has_the_same_bytes_each_time(name: str, tmp_path: Path) -> None:
     make, load = RECORDS[name]
@@ -121,11 +127,11 @@ def test_a_header_with_a_field_gone_or_of_another_type_is_refused(name: str, tmp
     header, frame = read_header(path), pq.read_table(path).to_pandas()
     for key in header:
         without = {other: value for other, value in header.items() if other != key}
-        write_table(changed, frame, without, force=True)
+        rewrite(changed, frame, without)
         with pytest.raises(RecordError, match=f"{changed}"):
             load(changed)
         for value in ({}, [], [[1]], 10**400, -1, "x", True, {"sites": ["a"], "widths": [2**70]}):
-            write_table(changed, frame, header | {key: value}, force=True)
+            rewrite(changed, frame, header | {key: value})
             if refused(load, changed) is None:
                 load(changed).save(tmp_path / "saved.parquet", force=True)
 
@@ -140,9 +146,9 @@ def test_a_column_gone_or_of_other_values_is_refused_by_name(name: str, tmp_path
         others = [frame.drop(columns=column), frame.rename(columns={column: "z"}), frame.iloc[:0]]
         others += [frame.assign(**{column: [value] * len(frame)}) for value in (None, "x", 10**15, -1, 0.5)]
         for other in others:
-            write_table(changed, other, header, force=True)
+            rewrite(changed, other, header)
             refused(load, changed)
-    write_table(changed, frame.drop(columns=frame.columns[0]), header, force=True)
+    rewrite(changed, frame.drop(columns=frame.columns[0]), header)
     with pytest.raises(RecordError, match=f"{changed}"):
         load(changed)
 
@@ -163,7 +169,7 @@ def test_a_ranking_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
         (frame, {"space": {"sites": "ab", "widths": [3, 2]}}, "no list of site names"),
         (frame, {"space": {"sites": ["a", "a"], "widths": [3, 2]}}, "the space is damaged: .*twice"),
     ):
-        write_table(path, other, header | changed, force=True)
+        rewrite(path, other, header | changed)
         with pytest.raises(RecordError, match=message):
             Ranking.load(path)
 
