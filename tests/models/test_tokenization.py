@@ -100,3 +100,13 @@ def test_a_saved_tokenizer_reads_the_same(tmp_path: Path) -> None:
     assert before["input_ids"] == after["input_ids"]
     assert all(before.word_ids(at) == after.word_ids(at) for at in range(len(sentences)))
     assert again.decode(after["input_ids"][0]) == tokenizer.decode(before["input_ids"][0])
+
+
+def test_characters_beyond_the_alphabet_are_chosen_alike_in_every_process() -> None:
+    """1,500 characters of one occurrence each, of which a thousand are kept: the first by code point."""
+    words = [[chr(0x4E00 + number)] for number in range(1500)] + [["the", "cat"]] * 3
+    tokenizer = train_tokenizer([Corpus.from_sentences(words)], 1200, starts_with_bos=True, max_length=20)
+    kept = {token for token in tokenizer.get_vocab() if len(token) == 1}
+    assert len(kept) == 1000
+    assert {chr(0x4E00 + number) for number in range(990)} <= kept
+    assert "▁" in kept

@@ -1,21 +1,36 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
-from onegrain.errors import MismatchError, OutputExistsError, ParameterError
+from onegrain.errors import (
+    AlreadyDoneError,
+    MismatchError,
+    OutputExistsError,
+    ParameterError,
+    RecordError,
+    StorageError,
+)
 from onegrain.metrics import unigram_perplexity
-from onegrain.models import TrainingOptions, load_model, train_nlm, train_nmt
+from onegrain.models import TrainingOptions, is_trained, load_model, train_nlm, train_nmt
 from tiny import parallel_corpus, plain_corpus
 
 OPTIONS = TrainingOptions(
@@ -46,6 +61,15 @@ def cut_off_after(steps: int) -> Progress:
         yield advance
 
     return progress
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def identity(folder: Path) -> dict[str, Any]:
+    record = json.loads((folder / "training.json").read_text())
+    return {name: record[name] for name in ("kind", "version", "options", "corpora")}
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -111,9 +135,141 @@ def test_going_on_with_other_options_or_corpora_is_refused(tmp_path: Path) -> No
 
 def test_a_trained_model_is_not_replaced_unasked(trained: Path) -> None:
     before = (trained / "model.safetensors").read_bytes()
-    with pytest.raises(OutputExistsError, match="trained model"):
-        train_nlm(TRAIN, plain_corpus(), trained, options=OPTIONS)
+    with pytest.raises(OutputExistsError, match=r"trained model.*options.epochs: 3 there, 2 here"):
+        train_nlm(TRAIN, plain_corpus(), trained, options=replace(OPTIONS, epochs=2))
     assert (trained / "model.safetensors").read_bytes() == before
+
+
+def test_a_repeat_of_a_finished_training_changes_nothing(trained: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(trained, tmp_path / "m")
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    (out / ".training" / "final").mkdir(parents=True)
+    (out / ".training" / "run.json").write_text(json.dumps(identity(out)))
+    with pytest.raises(AlreadyDoneError, match="trained model"):
+        train_nlm(TRAIN, plain_corpus(), out, options=OPTIONS)
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_a_damaged_model_is_not_taken_for_trained(trained: Path, tmp_path: Path, name: str) -> None:
+    out = shutil.copytree(trained, tmp_path / "m")
+    content = bytearray((out / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (out / name).write_bytes(content)
+    assert is_trained(trained)
+    assert not is_trained(out)
+    with pytest.raises(RecordError, match=f"{name} is damaged"):
+        train_nlm(TRAIN, plain_corpus(), out, options=OPTIONS)
+    train_nlm(TRAIN, plain_corpus(), out, options=OPTIONS, force=True)
+    assert content_of(out) == content_of(trained)
+
+
+def test_a_damaged_checkpoint_is_not_resumed(trained: Path, tmp_path: Path) -> None:
+    """Cut off in the third epoch; the second checkpoint has a flipped bit, so the first is taken."""
+    out = tmp_path / "m"
+    with pytest.raises(KeyboardInterrupt):
+        train_nlm(TRAIN, plain_corpus(), out, options=OPTIONS, progress=cut_off_after(7))
+    damaged = out / ".training" / "checkpoint-6" / "optimizer.pt"
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    train_nlm(TRAIN, plain_corpus(), out, options=OPTIONS)
+    assert content_of(out) == content_of(trained)
+
+
+def test_a_training_resumes_in_a_folder_that_was_moved(
+    stopped: Path, backwards: Corpus, tmp_path: Path
+) -> None:
+    steps = 3 * len(losses_of(stopped)) - 1
+    with pytest.raises(KeyboardInterrupt):
+        train_nlm(TRAIN, backwards, tmp_path / "m", options=STOPPING, progress=cut_off_after(steps))
+    (tmp_path / "m").rename(tmp_path / "moved")
+    train_nlm(TRAIN, backwards, tmp_path / "moved", options=STOPPING)
+    assert content_of(tmp_path / "moved") == content_of(stopped)
+
+
+@pytest.mark.parametrize("point", [pytest.param("1", marks=pytest.mark.slow), "40"])
+def test_a_training_killed_at_any_file_operation_ends_at_the_same_bytes(tmp_path: Path, point: str) -> None:
+    script = Path(__file__).with_name("killed_training.py")
+    paths = os.pathsep.join([str(script.parents[1]), *sys.path])
+    ended = subprocess.run(
+        [sys.executable, str(script), str(tmp_path), point],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(ended.stdout.splitlines()[-1])
+    assert result["killed"] >= 3
+    assert result["wrong"] == []
+    assert result["epochs"] < 30
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 37376 vs 37264"),
+        RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"),
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        OSError(errno.ENOSPC, "No space left on device"),
+    ],
+)
+def test_a_full_disk_is_one_error_and_the_training_resumes(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The disk fills up in the second checkpoint, before and after the optimizer's state is written."""
+    out, save, saved = tmp_path / "m", torch.save, []
+
+    def full(content: object, path: str, *args: object, **kwargs: object) -> None:
+        saved.append(path)
+        if len(saved) == 6:
+            Path(path).write_bytes(b"half")
+            raise error
+        save(content, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "save", full)
+        with pytest.raises(StorageError, match="free some space and run the same command again"):
+            train_nlm(TRAIN, plain_corpus(), out, options=OPTIONS)
+    train_nlm(TRAIN, plain_corpus(), out, options=OPTIONS)
+    assert content_of(out) == content_of(trained)
+
+
+def test_a_folder_deleted_while_a_training_runs_is_said(tmp_path: Path) -> None:
+    out = tmp_path / "m"
+
+    @contextmanager
+    def progress(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        yield lambda done: shutil.rmtree(out) if out.exists() else None
+
+    with pytest.raises(StorageError, match="moved or"):
+        train_nlm(TRAIN, plain_corpus(), out, options=OPTIONS, progress=progress)
+
+
+def test_force_keeps_files_that_training_did_not_write(trained: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(trained, tmp_path / "m")
+    (out / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputExistsError, match=r"thesis\.txt, which training did not write"):
+        train_nlm(TRAIN, plain_corpus(), out, options=OPTIONS, force=True)
+    assert {**content_of(trained), "thesis.txt": b"years of work"} == content_of(out)
+    other = tmp_path / "other"
+    (other / ".training" / "checkpoint-3").mkdir(parents=True)
+    (other / ".training" / "checkpoint-3" / "thesis.txt").write_text("years of work")
+    (other / "training.json").write_text("{}")
+    for force in (False, True):
+        with pytest.raises(OutputExistsError, match="not of a training"):
+            train_nlm(TRAIN, plain_corpus(), other, options=OPTIONS, force=force)
+    assert (other / ".training" / "checkpoint-3" / "thesis.txt").is_file()
+
+
+def test_two_processes_do_not_train_into_one_folder(tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    (out / ".training").mkdir(parents=True)
+    with (out / ".training" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StorageError, match="another process is training"):
+            train_nlm(TRAIN, plain_corpus(), out, options=OPTIONS)
 
 
 def test_a_folder_of_something_else_is_not_replaced_unasked(tmp_path: Path) -> None:

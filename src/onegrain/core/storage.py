@@ -41,7 +41,8 @@ REASONS = {
 }
 NUMBERED = re.compile(r"(?:os error|errno =|\[Errno) (\d+)")
 """How libraries in other languages (safetensors, HDF5) give the system's error number in their messages."""
-TORCH = "PytorchStreamWriter failed writing"
+TORCH = ("PytorchStreamWriter failed writing", "inline_container.cc")
+TORCH_GONE = "Parent directory"
 LONGEST = 200
 
 
@@ -74,7 +75,9 @@ def _reason(error: Exception) -> str | None:
         return f"{_line(error)}; check the disk, or {ELSEWHERE}"
     if isinstance(error, ValueError) and "embedded null" in str(error):
         return f"its path has a NUL character; {ELSEWHERE}"
-    if TORCH in str(error):
+    if TORCH_GONE in str(error):
+        return REASONS[errno.ENOENT]
+    if any(sign in str(error) for sign in TORCH):
         return f"the disk refused a part of it, as a full one does; free some space and {AGAIN}"
     return None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import chain
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
@@ -12,6 +13,8 @@ from onegrain.core.corpus import Corpus
 
 __all__ = ["SPECIAL_TOKENS", "train_tokenizer"]
 
+ALPHABET = 1000
+WORD_START = "▁"
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
 """Special subwords, by id."""
 
@@ -34,13 +37,15 @@ def train_tokenizer(
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    sides = tuple(corpora)
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=list(SPECIAL_TOKENS),
-        limit_alphabet=1000,
+        limit_alphabet=ALPHABET,
+        initial_alphabet=_alphabet(_lines(sides)),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(chain.from_iterable(corpus.texts() for corpus in corpora), trainer)
+    tokenizer.train_from_iterator(_lines(sides), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>" if starts_with_bos else "$A </s>",
         special_tokens=[("<s>", 1), ("</s>", 2)],
@@ -55,3 +60,23 @@ def train_tokenizer(
         padding_side="right",
         clean_up_tokenization_spaces=False,
     )
+
+
+def _lines(corpora: Iterable[Corpus]) -> Iterator[str]:
+    return (text for corpus in corpora for text in corpus.texts())
+
+
+def _alphabet(lines: Iterable[str]) -> list[str]:
+    """Return the characters to keep where a corpus has too many, the most frequent first; else none.
+
+    The trainer itself keeps the most frequent too, but breaks ties differently in each process.
+    """
+    counts: Counter[str] = Counter()
+    for line in lines:
+        counts.update(unicodedata.normalize("NFC", line))
+    for mark in (" ", WORD_START):
+        counts.pop(mark, None)
+    if len(counts) < ALPHABET:
+        return []
+    kept = sorted(counts, key=lambda character: (-counts[character], character))
+    return [WORD_START, *kept[: ALPHABET - 1]]

@@ -1,0 +1,52 @@
+"""How a model is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from onegrain.errors import ParameterError
+
+__all__ = ["TrainingOptions"]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a model is trained.
+
+    Attributes:
+        hidden_size: units of each layer.
+        layers: LSTM layers (of encoder and decoder each).
+        vocab_size: subwords; source and target share one vocabulary.
+        epochs: passes over the training part, at most.
+        patience: passes without a better validation loss before training stops.
+        batch_size: sentences a step; sentences of like length stand together.
+        learning_rate: of Adam, warmed up over the first 5 % of the steps, then falling linearly to zero.
+        dropout: probability.
+        label_smoothing: share of the target probability spread over the vocabulary.
+        initializer_range: standard deviation of the initial weights; ``2 / sqrt(hidden_size)`` if None.
+        max_length: sentences of more subwords are left out, and counted.
+        precision: ``float32``, or ``bfloat16`` for the matrix products (weights stay float32).
+        seed: of initial weights, order and dropout.
+    """
+
+    hidden_size: int = 500
+    layers: int = 2
+    vocab_size: int = 8000
+    epochs: int = 10
+    patience: int = 3
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    dropout: float = 0.2
+    label_smoothing: float = 0.0
+    initializer_range: float | None = None
+    max_length: int = 128
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_size", "layers", "vocab_size", "epochs", "patience", "batch_size", "max_length"):
+            if getattr(self, name) < 1:
+                raise ParameterError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.precision not in ("float32", "bfloat16"):
+            raise ParameterError(f"precision must be float32 or bfloat16, got {self.precision!r}")
