@@ -13,6 +13,7 @@ from onegrain.errors import ParameterError
 from onegrain.rankings.evaluation.options import ElasticNetOptions
 from onegrain.rankings.evaluation.words import ProbeWords
 from onegrain.rankings.lca.evaluation import accuracy
+from onegrain.rankings.lca.finalists import FINAL_GAP, Candidate, Finals
 from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver, predict
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.solver import SolverOptions
@@ -65,6 +66,7 @@ class ElasticNet(Probe):
         self._pair: tuple[float, float] | None = None
         self._full: FittedProbe | None = None
         self._grid: list[dict[str, Any]] = []
+        self._choice: dict[str, Any] | None = None
         self._gaps: list[float] = []
         self._open = 0
 
@@ -82,10 +84,11 @@ class ElasticNet(Probe):
         return predict(self._words.test.values, [(probe, None)], neurons)[0]
 
     def facts(self) -> dict[str, Any]:
-        """``probe``, ``lambda1``, ``lambda2``, ``grid``, ``fits``, ``open_fits`` and ``largest_gap``.
+        """``probe``, ``lambda1``, ``lambda2``, ``grid``, ``choice``, ``fits``, ``open_fits``, ``largest_gap``.
 
-        ``grid`` has the accuracies that decided; ``open_fits`` counts the fits that a limit on steps ended
-        before the tolerance.
+        ``grid`` has the accuracies that decided, ``choice`` what the choice among them is certified to (see
+        :class:`~onegrain.rankings.lca.search.Search`; None where there was none to make); ``open_fits`` counts
+        the fits that a limit on steps ended before the tolerance.
         """
         lambda1, lambda2 = self._choose()
         return {
@@ -93,6 +96,7 @@ class ElasticNet(Probe):
             "lambda1": lambda1,
             "lambda2": lambda2,
             "grid": self._grid,
+            "choice": self._choice,
             "fits": len(self._gaps),
             "open_fits": self._open,
             "largest_gap": max((gap for gap in self._gaps if np.isfinite(gap)), default=None),
@@ -116,16 +120,28 @@ class ElasticNet(Probe):
         dev = self._words.dev
         assert dev is not None
         limit = 0 if self._solver.is_large else None
-        probes, _ = self._solver.solve(
-            Penalties.of(*pairs), self._options.tolerance, limit=limit, progress=self._progress
+        tolerance = self._options.tolerance
+        probes, solution = self._solver.solve(
+            Penalties.of(*pairs), tolerance, limit=limit, progress=self._progress
         )
         predicted = predict(dev.values, [(probe, None) for probe in probes])
-        right = [accuracy(one, dev.codes) for one in predicted]
-        self._grid = [
-            {"lambda1": one, "lambda2": two, "accuracy": found}
-            for (one, two), found in zip(pairs, right, strict=True)
+        candidates = [
+            Candidate(pair, probe, solution.take(np.array([number])), accuracy(predicted[number], dev.codes))
+            for number, (pair, probe) in enumerate(zip(pairs, probes, strict=True))
         ]
-        return max(pairs, key=lambda pair: (right[pairs.index(pair)], sum(pair), pair[0]))
+        finals = Finals(
+            self._solver,
+            candidates,
+            lambda probe: accuracy(predict(dev.values, [(probe, None)])[0], dev.codes),
+            2.0 / len(dev),
+            (tolerance, min(tolerance, FINAL_GAP)),
+        )
+        chosen = finals.run()
+        self._grid = [
+            {"lambda1": one.pair[0], "lambda2": one.pair[1], "accuracy": one.score} for one in finals.candidates
+        ]
+        self._choice = finals.facts(chosen)
+        return pairs[chosen]
 
 
 class Classifier(Probe):

@@ -41,9 +41,10 @@ def lca(request: Request) -> Ranking:
     The ranking's scores fall along the order, see ordering.py; ``label_scores`` are |theta|, ``weights`` theta
     and ``slopes`` |dL/dtheta| of the loss without its penalty, by which neurons without a weight are ordered.
 
-    ``details``: ``lambda1``, ``lambda2``, ``grid`` (search.py), ``solution`` (the chosen probe's objective,
-    gap, ...), ``cutoffs`` ([p, neurons] pairs), ``evaluation`` (evaluation.py; None if not wanted), ``biases``
-    (for the activations as the probe sees them), ``train`` and ``dev`` (words, left_out, labels left out).
+    ``details``: ``lambda1``, ``lambda2``, ``grid`` and ``choice`` (search.py), ``solution`` (the chosen probe's
+    objective, gap, ...), ``cutoffs`` ([p, neurons] pairs), ``evaluation`` (evaluation.py; None if not wanted),
+    ``biases`` (for the activations as the probe sees them), ``train`` and ``dev`` (words, left_out, labels left
+    out).
 
     Raises:
         ParameterError: an activation is not finite, or one sentence alone.
@@ -73,6 +74,7 @@ def lca(request: Request) -> Ranking:
         "lambda1": found.pair[0],
         "lambda2": found.pair[1],
         "grid": found.grid,
+        "choice": found.choice,
         "solution": found.solution,
         "cutoffs": [list(pair) for pair in ordering.cutoffs],
         "biases": found.probe.biases.tolist(),

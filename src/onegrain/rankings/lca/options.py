@@ -34,10 +34,12 @@ class LcaOptions:
         alpha: weight of A_t - A_b in the grid's score.
         beta: weight of A_z - A_l in the grid's score.
         tolerance: relative duality gap of the retrained probes, and of the grid's where ``grid_steps`` lets it.
-        polish: relative duality gap of the chosen probe.
-        grid_steps: limit on the certified Newton steps of each probe of the grid. By default none where
-            there are more than 1,024 weights: the grid is there to choose from, for which the stochastic
-            phase serves, and its table gives every probe's gap. Else ``max_steps``.
+        polish: relative duality gap of the chosen probe, and of every pair that comes near it.
+        grid_steps: limit on the certified Newton steps of each probe before pairs are compared. By default none
+            where there are more than 1,024 weights: the stochastic phase serves to see which pairs could be
+            chosen, and these are then solved. Else ``max_steps``.
+        finalists: most pairs that are solved before one is chosen; None for all that could still be chosen. 0
+            chooses by the first scores, and the record then says that the choice is not certified.
         max_steps: limit on the Newton steps of a probe with a penalty.
         max_free_steps: the same without any penalty, where a minimum need not exist.
         evaluate: whether to mask and retrain; the grid is scored in any case.
@@ -60,6 +62,7 @@ class LcaOptions:
     tolerance: float = 1e-2
     polish: float = 1e-4
     grid_steps: int | None = None
+    finalists: int | None = None
     max_steps: int = 50
     max_free_steps: int = 15
     evaluate: bool = True
@@ -84,9 +87,9 @@ class LcaOptions:
             require_range(name, (getattr(self, name),), "0 or more", 0.0, np.inf)
         for name in ("tolerance", "polish"):
             require_range(name, (getattr(self, name),), "from 1e-12 to 1", 1e-12, 1.0)
-        for name in ("min_count", "max_steps", "max_free_steps", "max_words", "grid_steps"):
+        for name in ("min_count", "max_steps", "max_free_steps", "max_words", "grid_steps", "finalists"):
             if getattr(self, name) is not None:
-                require_count(name, getattr(self, name), 0 if name == "grid_steps" else 1)
+                require_count(name, getattr(self, name), 0 if name in ("grid_steps", "finalists") else 1)
 
     @property
     def pairs(self) -> list[tuple[float, float]]:

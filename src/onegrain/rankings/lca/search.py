@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from onegrain.core.progress import Progress, silent
+from onegrain.rankings.lca.finalists import Candidate, Finals
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver, predict
 from onegrain.rankings.lca.problem import Penalties
-from onegrain.rankings.lca.solver import FAR
+from onegrain.rankings.lca.solver import FAR, Solution
 
 __all__ = ["Search", "count_of", "grid_score", "search"]
 
@@ -30,12 +31,19 @@ class Search:
             score (S), zero_share (of the weights), objective (nats a word), gap (relative; None without
             penalty), gradient (relative), converged (to the grid's tolerance), steps (Newton).
         solution: objective, gap, gradient, converged and steps of the chosen probe after polishing.
+        choice: what the choice is certified to: ``finalists``, the pairs that were solved to the end, each with
+            its ``pair``, ``score``, ``gap``, ``first_score`` (before) and ``settled``; ``certified``, whether
+            no other pair can reach the chosen one by the rule of finalists.py; ``margin``, how far below it
+            the reach of the others ends (None where all are solved); ``level``, the finalists whose scores are
+            no further below than what the final gap leaves open; ``rate`` and ``worth`` of the rule;
+            ``largest_change`` of a finalist's score. None for one pair.
     """
 
     probe: FittedProbe
     pair: tuple[float, float]
     grid: list[dict[str, Any]]
     solution: dict[str, Any]
+    choice: dict[str, Any] | None = None
 
 
 def count_of(share: float, neurons: int) -> int:
@@ -54,37 +62,95 @@ def grid_score(accuracies: tuple[float, float, float, float], alpha: float, beta
 
 
 def search(solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progress: Progress = silent) -> Search:
-    """Solve the grid, score every pair on held-out words, and polish the best.
+    """Solve the grid, score every pair on held-out words, solve those that could win, and take the best.
 
     The probe without regularisation, for A_z, is solved also where (0, 0) is not in the grid, but then it is
-    not a candidate. With a single pair there is nothing to choose, and its score is None. Ties go to the
-    stronger regularisation: the larger lambda1 + lambda2, then the larger lambda1.
+    not a candidate; it changes every S alike. With a single pair there is nothing to choose, and its score is
+    None. Ties go to the stronger regularisation: the larger lambda1 + lambda2, then the larger lambda1.
     """
     pairs = options.pairs
-    solved = [*pairs, (0.0, 0.0)] if len(pairs) > 1 and (0.0, 0.0) not in pairs else pairs
-    penalties = Penalties.of(*solved)
+    several = len(pairs) > 1
+    solved = [*pairs, (0.0, 0.0)] if several and (0.0, 0.0) not in pairs else pairs
     limit = options.grid_steps
     if limit is None and solver.is_large:
         limit = 0
-    probes, solution = solver.solve(penalties, options.tolerance, limit=limit, progress=progress)
-    right = _accuracies(probes, dev, options.search_share)
-    free = right[solved.index((0.0, 0.0))][2] if len(pairs) > 1 else None
-    grid = []
-    for at, (l1, l2) in enumerate(pairs):
-        top, bottom, full = right[at]
-        score = None if free is None else grid_score((top, bottom, free, full), options.alpha, options.beta)
-        grid.append(
-            {"lambda1": l1, "lambda2": l2, "accuracy": full, "top_accuracy": top, "bottom_accuracy": bottom,
-             "score": score, "zero_share": float((probes[at].weights == 0.0).mean()), **solution.facts(at)}
-        )  # fmt: skip
-    best = max(range(len(pairs)), key=lambda at: (grid[at]["score"] or 0.0, sum(pairs[at]), pairs[at][0]))
-    probe, facts = probes[best], solution.facts(best)
-    if pairs[best] != (0.0, 0.0):
-        chosen = np.array([best])
-        near = solution.take(chosen) if solution.gap[best] <= FAR else None
-        (probe,), polished = solver.solve(penalties.take(chosen), options.polish, start=near)
-        facts = polished.facts(0)
-    return Search(probe, pairs[best], grid, facts)
+    probes, solution = solver.solve(Penalties.of(*solved), options.tolerance, limit=limit, progress=progress)
+    if not several:
+        return _alone(solver, dev, options, probes[0], solution)
+    scoring = _Scoring(dev, options, _accuracies([probes[solved.index((0.0, 0.0))]], dev, 1.0)[0][2])
+    candidates = [
+        Candidate(pair, probe, solution.take(np.array([number])), scoring.score(probe))
+        for number, (pair, probe) in enumerate(zip(pairs, probes, strict=False))
+    ]
+    worth = 2.0 * max(options.alpha, options.beta) / len(dev)
+    finals = Finals(
+        solver, candidates, scoring.score, worth, (options.tolerance, options.polish), options.finalists
+    )
+    with progress("solve finalists", 1, "choices") as advance:
+        chosen = finals.run()
+        advance(1)
+    rows = [scoring.row(candidate) for candidate in finals.candidates]
+    best = finals.candidates[chosen]
+    probe, facts = best.probe, best.solution.facts(0)
+    if best.pair != (0.0, 0.0) and not best.settled:
+        probe, facts = _polished(solver, best.pair, best.solution, options)
+    return Search(probe, best.pair, rows, facts, finals.facts(chosen))
+
+
+def _alone(
+    solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, probe: FittedProbe, solution: Solution
+) -> Search:
+    """Return the only pair, polished; its row of the grid says how it was before."""
+    (pair,) = options.pairs
+    row = _Scoring(dev, options, None).row(Candidate(pair, probe, solution, 0.0))
+    facts = solution.facts(0)
+    if pair != (0.0, 0.0):
+        probe, facts = _polished(solver, pair, solution, options)
+    return Search(probe, pair, [row], facts)
+
+
+def _polished(
+    solver: ProbeSolver, pair: tuple[float, float], solution: Solution, options: LcaOptions
+) -> tuple[FittedProbe, dict[str, Any]]:
+    """Return the probe of a pair solved to the final gap, and how good it is."""
+    near = solution if solution.gap[0] <= FAR else None
+    (probe,), polished = solver.solve(Penalties.of(pair), options.polish, start=near)
+    return probe, polished.facts(0)
+
+
+class _Scoring:
+    """Scores probes on held-out words, each once.
+
+    Args:
+        dev: the held-out words.
+        options: alpha, beta, and the share of neurons in A_t and A_b.
+        free: A_z, or None where there is nothing to choose and so no score.
+    """
+
+    def __init__(self, dev: LabelledWords, options: LcaOptions, free: float | None) -> None:
+        self._dev, self._options, self._free = dev, options, free
+        self._known: dict[int, tuple[FittedProbe, tuple[float, float, float]]] = {}
+
+    def score(self, probe: FittedProbe) -> float:
+        """Return S of a probe."""
+        assert self._free is not None, "a score is a comparison with the probe without regularisation"
+        top, bottom, full = self._accuracies(probe)
+        return grid_score((top, bottom, self._free, full), self._options.alpha, self._options.beta)
+
+    def row(self, candidate: Candidate) -> dict[str, Any]:
+        """Return a candidate's row of the grid."""
+        top, bottom, full = self._accuracies(candidate.probe)
+        return {
+            "lambda1": candidate.pair[0], "lambda2": candidate.pair[1], "accuracy": full, "top_accuracy": top,
+            "bottom_accuracy": bottom, "score": None if self._free is None else candidate.score,
+            "zero_share": float((candidate.probe.weights == 0.0).mean()), **candidate.solution.facts(0),
+            "converged": candidate.gap <= self._options.tolerance,
+        }  # fmt: skip
+
+    def _accuracies(self, probe: FittedProbe) -> tuple[float, float, float]:
+        if id(probe) not in self._known:
+            self._known[id(probe)] = probe, _accuracies([probe], self._dev, self._options.search_share)[0]
+        return self._known[id(probe)][1]
 
 
 def _accuracies(
