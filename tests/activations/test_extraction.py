@@ -139,7 +139,7 @@ def decoder_states(loaded: LoadedModel, source, target) -> dict[str, torch.Tenso
 @torch.no_grad()
 def test_decoder_under_teacher_forcing_step_by_step(models, tmp_path):
     loaded, corpus = models["nmt"], parallel_corpus()
-    store = extract(loaded, corpus, tmp_path / "a.zarr", sites="decoder.*")
+    store = extract(loaded, corpus, tmp_path / "a.zarr", sites="decoder.**")
     assert store.corpus.words == corpus.target.words
     assert store.provenance.corpus == CorpusIdentity.of(corpus.target)
     assert store.provenance.parameters["read_from"]["content_hash"] == corpus.content_hash
@@ -224,8 +224,8 @@ def test_a_sentence_longer_than_the_model_is_refused(models, tmp_path, name):
 
 def test_sites_of_both_sides_are_refused(models, tmp_path):
     with pytest.raises(ParameterError, match="extract two stores"):
-        extract(models["nmt"], parallel_corpus(), tmp_path / "a.zarr", sites="*")
-    chosen = extract(models["nmt"], parallel_corpus(), tmp_path / "a.zarr", sites="*", side="target")
+        extract(models["nmt"], parallel_corpus(), tmp_path / "a.zarr", sites="**")
+    chosen = extract(models["nmt"], parallel_corpus(), tmp_path / "a.zarr", sites="**", side="target")
     assert all(site.startswith("decoder.") for site in chosen.space.sites)
 
 

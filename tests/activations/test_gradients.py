@@ -263,7 +263,7 @@ def hooks(network: torch.nn.Module) -> list[tuple[int, int]]:
 def test_the_model_is_left_as_it_was(models, monkeypatch, name, fails):
     loaded = replace(models[name], model=deepcopy(models[name].model))
     network = loaded.model
-    live = og.live_activations(loaded, FEW, sites="*layers.1", side="source")
+    live = og.live_activations(loaded, FEW, sites="**layers.1", side="source")
     expected = integrated_gradients(live, StraightPath(2)).absolute
     network.train()
     next(network.children()).eval()
@@ -331,7 +331,7 @@ def test_each_subword_of_a_long_sentence_is_predicted_and_read_in_one_window(mod
 def test_what_is_cut_off_is_not_scored(named, name, side):
     loaded = named(name)
     corpus = LONG.with_target(LONG.lower()) if side else LONG
-    found = attributed(loaded, corpus, sites="*layers.1", side=side, long="truncate", steps=2)
+    found = attributed(loaded, corpus, sites="**layers.1", side=side, long="truncate", steps=2)
     (first, *others) = LONG.sentences()
 
     def cut(encode) -> Corpus:

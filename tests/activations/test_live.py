@@ -191,7 +191,7 @@ def test_a_value_that_is_not_finite_is_refused_every_time(models):
         ("nlm", {"sites": "layers.9"}, ModelError, "the sites are: embeddings, layers.0, layers.1"),
         ("nlm", {"aggregate": "max"}, ParameterError, "last, first, mean"),
         ("nlm", {"batch_size": 0}, ParameterError, "at least 1"),
-        ("nmt", {"sites": "*"}, ParameterError, "extract two stores"),
+        ("nmt", {"sites": "**"}, ParameterError, "extract two stores"),
         ("nlm", {"corpus": Corpus.from_sentences([])}, CorpusError, "no words"),
     ],
 )

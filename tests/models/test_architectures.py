@@ -53,7 +53,7 @@ def test_every_site_and_its_width(zoo, name):
     head = HEAD.get(name, WIDTH // HEADS)
     stacks = ("encoder.", "decoder.") if name in TRANSLATION_MODELS else ("",)
     names, widths = zip(*(site for prefix in stacks for site in sites(prefix, head)), strict=True)
-    assert zoo[name].space("*") == NeuronSpace(names, widths)
+    assert zoo[name].space(list(zoo[name].points)) == NeuronSpace(names, widths)
     sides = {point.name: point.side for point in zoo[name].points.values()}
     assert sides == {site: "target" if site.startswith("decoder.") else "source" for site in names}
 
@@ -67,7 +67,9 @@ def some_rows(loaded) -> tuple[list[list[int]], list[list[int]] | None]:
     return rows, [encoded.ids[:40] for encoded in loaded.encode_target(list(corpus.target.sentences()))]
 
 
-def recorded(loaded, rows, targets, patterns: str = "*") -> dict[str, Tensor]:
+def recorded(
+    loaded, rows, targets, patterns: str | tuple[str, ...] = ("**", "**.heads.*")
+) -> dict[str, Tensor]:
     points = loaded.select(patterns)
     with loaded.recording(points) as record:
         loaded.forward(rows, targets)
@@ -89,7 +91,7 @@ def test_residual_sites_are_the_hidden_states(zoo, name, prefix, blocks):
     """Of a batch of many, against each row alone in a pass that asks the model for its hidden states."""
     loaded = zoo[name]
     rows, targets = some_rows(loaded)
-    mine = recorded(loaded, rows, targets, ["*embeddings", "*layers.?"])
+    mine = recorded(loaded, rows, targets, ["**embeddings", "**layers.?"])
     kind = f"{prefix.strip('.')}_hidden_states" if prefix else "hidden_states"
     top = final_norm(name, loaded.model, prefix)
     assert isinstance(top, nn.Identity) == (

@@ -41,7 +41,7 @@ def test_recorded_states_are_the_hidden_states(models, name):
     loaded = models[name]
     inputs = loaded.batch(rows(loaded))
     real = inputs["attention_mask"].bool()
-    with loaded.recording(loaded.select()) as record:
+    with loaded.recording(loaded.select("**")) as record:
         states = loaded.model(**inputs, output_hidden_states=True).hidden_states
     top = loaded.model.transformer.ln_f if name == "gpt2" else torch.nn.Identity()
     for at, site in enumerate(("embeddings", "layers.0")):
@@ -52,7 +52,7 @@ def test_recorded_states_are_the_hidden_states(models, name):
 def test_parts_of_a_gpt2_block_add_up(models):
     """The residual stream after a block is what entered it, plus attention, plus the projected neurons."""
     loaded = models["gpt2"]
-    with loaded.recording(loaded.select()) as record:
+    with loaded.recording(loaded.select("**")) as record:
         loaded.forward(rows(loaded))
     for layer, below in ((0, "embeddings"), (1, "layers.0")):
         project = loaded.model.transformer.h[layer].mlp.c_proj
@@ -62,7 +62,7 @@ def test_parts_of_a_gpt2_block_add_up(models):
 
 def test_parts_of_a_bert_block_make_its_output(models):
     loaded = models["bert"]
-    with loaded.recording(loaded.select()) as record:
+    with loaded.recording(loaded.select("**")) as record:
         loaded.forward(rows(loaded))
     for number, below in ((0, "embeddings"), (1, "layers.0")):
         block = loaded.model.encoder.layer[number]
@@ -75,7 +75,7 @@ def test_parts_of_a_bert_block_make_its_output(models):
 def test_an_edit_that_changes_nothing_changes_nothing(models, name):
     loaded = models[name]
     before = loaded.forward(rows(loaded))[0]
-    with loaded.editing({point: lambda value: value.clone() for point in loaded.select()}):
+    with loaded.editing({point: lambda value: value.clone() for point in loaded.select("**")}):
         torch.testing.assert_close(loaded.forward(rows(loaded))[0], before, rtol=0, atol=0)
 
 
@@ -193,7 +193,9 @@ def test_sites_that_share_a_module_share_a_hook(models):
 
 def test_edits_of_parts_and_of_the_whole_run_in_order(models):
     loaded = models["nmt"]
-    whole, ahead, back = loaded.select("encoder.layers.0*")
+    whole, ahead, back = loaded.select(
+        ["encoder.layers.0", "encoder.layers.0.forward", "encoder.layers.0.backward"]
+    )
     seen: list[torch.Tensor] = []
 
     def see(value: torch.Tensor) -> torch.Tensor:
@@ -239,12 +241,12 @@ def test_a_module_that_returns_a_tuple_is_a_site(zoo):
 def test_a_stepwise_decoder_is_recorded_step_by_step(models):
     loaded, corpus = models["nmt"], parallel_corpus()
     source, target = rows(loaded), rows(loaded, corpus.target)
-    with loaded.recording(loaded.select("*")) as record:
+    with loaded.recording(loaded.select("**")) as record:
         logits = loaded.forward(source, target).logits
     time = max(len(row) for row in target)
     assert record["decoder.layers.1"].shape == record["decoder.embeddings"].shape == (len(target), time, 16)
     torch.testing.assert_close(loaded.model.lm_head(record["decoder.attention"]), logits)
-    with loaded.recording(loaded.select("decoder.*")) as record:
+    with loaded.recording(loaded.select("decoder.**")) as record:
         loaded.forward(source, [row[:1] for row in target])
     assert record["decoder.layers.0"].shape == (len(target), 1, 16)
 

@@ -7,21 +7,32 @@ import torch
 from torch import nn
 from transformers import (
     AutoModel,
+    BartConfig,
+    BartForCausalLM,
     CamembertConfig,
     ElectraConfig,
     M2M100Config,
     M2M100ForConditionalGeneration,
+    MarianConfig,
+    MarianForCausalLM,
+    MBartConfig,
+    MBartForCausalLM,
     MT5Config,
+    MT5EncoderModel,
     MT5ForConditionalGeneration,
     OPTConfig,
     OPTForCausalLM,
+    T5Config,
+    T5EncoderModel,
 )
 
+from onegrain.activations import live_activations
 from onegrain.core.space import NeuronSpace
-from onegrain.errors import MismatchError, ModelError
+from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models import load_model
 from onegrain.models.hooks import recording
 from onegrain.models.sites import find_points, module_point
+from tiny import plain_corpus
 from zoo import BASE, PAIR
 
 BLOCK = ["layers.{}", "layers.{}.attn", "layers.{}.heads.0", "layers.{}.heads.1", "layers.{}.mlp"]
@@ -44,26 +55,27 @@ def test_every_site_in_order(models, name):
 
 @pytest.mark.parametrize(("name", "wide"), [("bert", 32), ("gpt2", 64)])
 def test_widths_are_measured(models, name, wide):
-    assert models[name].space("layers.1*") == NeuronSpace(
+    assert models[name].space(["layers.1", "layers.1.**", "layers.1.heads.*"]) == NeuronSpace(
         ("layers.1", "layers.1.attn", "layers.1.heads.0", "layers.1.heads.1", "layers.1.mlp"),
         (16, 16, 8, 8, wide),
     )
     assert models[name].space("layers.?") == NeuronSpace(("layers.0", "layers.1"), (16, 16))
 
 
-def test_by_default_the_whole_sites_of_the_source_side(models):
+def test_by_default_the_residual_stream_of_the_source_side(models):
     assert [point.name for point in models["nmt"].select()] == [
         *("encoder.embeddings", "encoder.layers.0", "encoder.layers.1")
     ]
-    assert [point.name for point in models["gpt2"].select()] == [
-        name for name in NAMES["gpt2"] if "heads" not in name
-    ]
+    assert [point.name for point in models["nlm"].select()] == NAMES["nlm"]
+    for name in ("bert", "gpt2"):
+        assert [point.name for point in models[name].select()] == ["layers.0", "layers.1"]
+        assert models[name].select() == models[name].select("layers.*")
     assert {point.side for point in models["nmt"].select("decoder.*")} == {"target"}
 
 
 def test_the_sites_of_one_side(models):
     assert [point.name for point in models["nmt"].select(side="target")] == NAMES["nmt"][-4:]
-    both = ["*layers.1", "lm_head"]
+    both = ["**layers.1", "lm_head"]
     chosen = {side: models["nmt"].select(both, side=side) for side in ("source", "target")}
     assert [point.name for point in chosen["source"]] == ["encoder.layers.1"]
     assert [point.name for point in chosen["target"]] == ["decoder.layers.1", "lm_head"]
@@ -71,7 +83,7 @@ def test_the_sites_of_one_side(models):
 
 
 def test_directions_share_a_layer(models):
-    assert models["nmt"].space("encoder.layers.1.*") == NeuronSpace(
+    assert models["nmt"].space(["encoder.layers.1.forward", "encoder.layers.1.backward"]) == NeuronSpace(
         ("encoder.layers.1.forward", "encoder.layers.1.backward"), (8, 8)
     )
 
@@ -113,7 +125,7 @@ def test_heads_that_do_not_fit_are_refused(models):
 def test_globs_keep_the_order_of_the_model(models):
     chosen = models["gpt2"].select(["layers.1", "embeddings", "layers.*.mlp"])
     assert [point.name for point in chosen] == ["embeddings", "layers.0.mlp", "layers.1", "layers.1.mlp"]
-    heads = models["gpt2"].select("*.heads.1")
+    heads = models["gpt2"].select("**.heads.1")
     assert [point.name for point in heads] == ["layers.0.heads.1", "layers.1.heads.1"]
 
 
@@ -202,3 +214,45 @@ def test_a_model_of_an_unknown_architecture_is_read_by_module_paths(zoo, tmp_pat
     assert offered["lm_head"] == config.vocab_size
     assert not {"model", "model.decoder.layers.0.activation_fn"} & offered.keys()
     assert loaded.space(list(offered)).widths == tuple(offered.values())
+
+
+def test_no_neuron_is_chosen_twice(models, tmp_path):
+    assert [point.name for point in models["bert"].select("layers.0.**")] == ["layers.0.attn", "layers.0.mlp"]
+    with pytest.raises(ModelError, match=r"'encoder.layers.0.\*' matches only parts .* for example encoder"):
+        models["nmt"].select("encoder.layers.0.*")
+    corpus = plain_corpus()
+    for name, sites in (
+        ("nmt", ["encoder.layers.0", "encoder.layers.0.forward"]),
+        ("bert", ["layers.0", "encoder.layer.0"]),  # a module path beside the site's name
+        ("gpt2", ["layers.0.heads.0", "transformer.h.0.attn.c_proj", "layers.0.attn"]),
+    ):
+        with pytest.raises(ParameterError, match="hold the same neurons, which would count twice"):
+            live_activations(models[name], corpus, sites=sites)
+    both = ["encoder.layers.0.forward", "encoder.layers.0.backward"]
+    assert live_activations(models["nmt"], corpus, sites=both).n_neurons == 16
+
+
+ALONE = {
+    "t5": (T5EncoderModel, T5Config, "encoder.", {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2}),
+    "mt5": (MT5EncoderModel, MT5Config, "encoder.", {"d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 2}),
+    "bart": (BartForCausalLM, BartConfig, "decoder.", PAIR),
+    "mbart": (MBartForCausalLM, MBartConfig, "decoder.", PAIR),
+    "marian": (MarianForCausalLM, MarianConfig, "decoder.", {**PAIR, "pad_token_id": 0}),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+@torch.no_grad()
+def test_an_encoder_or_a_decoder_alone_has_its_own_sites(name):
+    kind, config, prefix, sizes = ALONE[name]
+    heads = {"num_heads": 2} if prefix == "encoder." else {}
+    model = kind(config(vocab_size=20, **sizes, **heads)).eval()
+    points = find_points(model, model.config.model_type)
+    names = [f"{prefix}embeddings", *(prefix + part.format(layer) for layer in (0, 1) for part in BLOCK)]
+    assert [point.name for point in points] == names
+    assert {point.side for point in points} == {"source"}
+    with recording(model, points) as record:
+        model(input_ids=torch.tensor([[5, 6, 7]]))
+    assert {tuple(record[point.name].shape[:2]) for point in points} == {(1, 3)}
+    module = "encoder.block.0" if prefix == "encoder." else "model.decoder.layers.0"
+    assert module_point(model, module).side == "source"

@@ -62,8 +62,9 @@ def extract(
         model: a folder, a hub id, or a loaded model.
         corpus: the words, with the label layers that the store is to carry.
         out: the store, a folder or a URL that fsspec reaches, by custom named ``*.zarr``.
-        sites: glob patterns of site names, or module paths; by default every named site of ``side`` that is not
-            a part of another.
+        sites: glob patterns of site names, or module paths; by default a transformer's residual stream,
+            ``layers.*``, or all sites of an LSTM, of one side. A ``*`` stays between two dots and ``**``
+            crosses them; heads, directions and latents are read if a pattern names them.
         aggregate: a word's value is that of its ``last`` or ``first`` subword, or their ``mean``.
         dtype: ``float32``, or ``float16`` for half the space.
         side: ``source`` or ``target``; by default that of the sites, which must then agree.

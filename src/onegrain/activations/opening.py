@@ -12,13 +12,14 @@ import torch
 from onegrain.activations.reading import Block, Reader
 from onegrain.activations.rows import Rows, Wording
 from onegrain.core.corpus import Corpus
+from onegrain.core.patterns import some_of
 from onegrain.core.provenance import CorpusIdentity, Provenance
-from onegrain.core.space import some_of
 from onegrain.engines import Work
 from onegrain.errors import EngineError, OnegrainError, ParameterError
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.loading import load_model
 from onegrain.models.origin import Origin
+from onegrain.models.selecting import require_distinct
 from onegrain.models.sites import Side, SitePoint
 
 __all__ = ["RemoteReader", "extract_provenance", "open_reader"]
@@ -145,6 +146,7 @@ def _points(loaded: LoadedModel, sites: str | Iterable[str] | None, side: Side |
     if side not in (None, "source", "target"):
         raise ParameterError(f"side must be source or target, got {side!r}")
     chosen = loaded.select(sites, side=side)
+    require_distinct(chosen)
     if not chosen:
         raise ParameterError(
             f"{loaded.identity.id} has no such site that reads the {side} words; the sites are: "

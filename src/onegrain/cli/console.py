@@ -25,7 +25,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for s
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it is there already.")]
 Sites = Annotated[
     list[str] | None,
-    typer.Option("--sites", help="Glob pattern of site names, or a module path; may be repeated."),
+    typer.Option(
+        "--sites",
+        help="Glob pattern of site names (* stays between two dots, ** crosses them), or a module path; may be "
+        "repeated.",
+    ),
 ]
 
 

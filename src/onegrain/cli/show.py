@@ -227,7 +227,7 @@ def _model(name: str, as_json: bool) -> None:
         "weights": model.identity.weight_hash,
     }
     if model.points:
-        space = model.space("*")
+        space = model.space(list(model.points))
         widths = dict(zip(space.sites, space.widths, strict=True))
     else:
         widths = model.module_widths()

@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 
 import numpy as np
 
+from onegrain.core.patterns import match_sites, some_of
 from onegrain.errors import MismatchError, ModelError, ParameterError, RecordError
 
-__all__ = ["NeuronSpace", "match_sites", "some_of"]
+__all__ = ["NeuronSpace"]
 
-MOST_NAMED = 40
 MOST_NEURONS = 2**40
-
-
-def match_sites(names: Sequence[str], patterns: str | Iterable[str] | None) -> list[str]:
-    """Return the site names that match any of the glob patterns, in the order of ``names``.
-
-    ``None`` matches every site. A pattern that matches nothing is an error that lists the sites there are.
-
-    >>> match_sites(["embeddings", "layers.0", "layers.1"], "layers.*")
-    ['layers.0', 'layers.1']
-    """
-    if patterns is None:
-        return list(names)
-    wanted = [patterns] if isinstance(patterns, str) else list(patterns)
-    for pattern in wanted:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise ModelError(f"no site matches {pattern!r}; the sites are: {some_of(names)}")
-    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in wanted)]
-
-
-def some_of(names: Sequence[str]) -> str:
-    """The names, or of very many the first."""
-    shown = ", ".join(names[:MOST_NAMED])
-    return shown if len(names) <= MOST_NAMED else f"{shown}, ... ({len(names)} in all)"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
 from onegrain.core.provenance import ModelIdentity
 from onegrain.core.running import Form
-from onegrain.core.space import NeuronSpace, match_sites
+from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.batching import Encoded, pad_batch
 from onegrain.models.dictionaries import Dictionary, load_dictionary
@@ -25,6 +25,7 @@ from onegrain.models.hooks import Edit, Recording, editing, module_widths, recor
 from onegrain.models.limits import is_causal, longest_row
 from onegrain.models.origin import Origin
 from onegrain.models.scoring import sentence_losses
+from onegrain.models.selecting import default_points, select_points
 from onegrain.models.sites import Side, SitePoint, find_points, module_point
 from onegrain.models.translating import translate
 from onegrain.models.words import WordEncoder, decoder_inputs
@@ -122,25 +123,19 @@ class LoadedModel:
     def select(self, sites: str | Iterable[str] | None = None, *, side: Side | None = None) -> list[SitePoint]:
         """The sites that match the glob patterns, of one side if it is given; a module path is a site too.
 
-        By default every named site that reads the model's source words (or those of ``side``), but for heads,
-        directions and latents: they are parts of what another site holds, or made from it, and named by a
-        pattern if they are wanted.
+        A ``*`` stays between two dots and ``**`` crosses them. By default a transformer's residual stream,
+        or all sites of an LSTM, of the source words or of ``side``. Heads, directions and latents, which are
+        parts of another site or made from one, are left out unless a pattern names them.
         """
-        if sites is None:
-            if not self.points:
-                raise ModelError(
-                    f"{self.identity.architecture} is not in the table of architectures; "
-                    "name the sites as module paths"
-                )
-            wanted = side or "source"
-            return [p for p in self.points.values() if p.side == wanted and not p.derived]
-        patterns = [sites] if isinstance(sites, str) else list(sites)
-        modules = {name for name, _ in self.model.named_modules()}
-        extra = [p for p in patterns if p in modules and p not in self.points]
-        named = [p for p in patterns if p not in extra]
-        found = [self.points[name] for name in match_sites(list(self.points), named)] if named else []
-        found += [module_point(self.model, path) for path in extra]
-        return [point for point in found if side is None or point.side == side]
+        if sites is not None:
+            chosen = select_points(self.model, self.points, sites)
+            return [point for point in chosen if side is None or point.side == side]
+        if not self.points:
+            raise ModelError(
+                f"{self.identity.architecture} is not in the table of architectures; "
+                "name the sites as module paths"
+            )
+        return default_points(self.points.values(), side or "source")
 
     @torch.no_grad()
     def module_widths(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import nn
 
-from onegrain.core.space import some_of
+from onegrain.core.patterns import some_of
 from onegrain.errors import ModelError
 from onegrain.models.architectures import ARCHITECTURES, Side, Stack, count_heads, input_width
 from onegrain.models.dictionaries import Dictionary
@@ -28,6 +28,7 @@ class SitePoint:
         units: the half-open range of the last dimension that is the site, as in a head or a direction; None
             for all of it.
         dictionary: the learned dictionary whose latents of that value are the site; None for the value itself.
+        residual: whether the value is the residual stream of a transformer after a block.
     """
 
     name: str
@@ -36,11 +37,20 @@ class SitePoint:
     side: Side = "source"
     units: tuple[int, int] | None = None
     dictionary: Dictionary | None = None
+    residual: bool = False
 
     @property
     def derived(self) -> bool:
         """Whether the site is a part of another's value, or made from it: it is read only if it is named."""
         return self.units is not None or self.dictionary is not None
+
+    def overlaps(self, other: SitePoint) -> bool:
+        """Whether a neuron of one site is a neuron of the other: the same unit of the same value."""
+        if (self.module, self.reads) != (other.module, other.reads) or self.dictionary is not other.dictionary:
+            return False
+        if self.units is None or other.units is None:
+            return True
+        return self.units[0] < other.units[1] and other.units[0] < self.units[1]
 
 
 def find_points(model: nn.Module, model_type: str) -> list[SitePoint]:
@@ -51,7 +61,8 @@ def find_points(model: nn.Module, model_type: str) -> list[SitePoint]:
     it), ``layers.N.heads.H`` the part of that projection's input that self-attention head H gives, and
     ``layers.N.mlp`` the MLP's neurons after the non-linearity, in a gated MLP after the product with the gate.
     Encoder-decoders put ``encoder.`` or ``decoder.`` before them. The LSTM models name what they have of these,
-    and the two directions of an encoder layer, ``encoder.layers.N.forward`` and ``.backward``.
+    and the two directions of an encoder layer, ``encoder.layers.N.forward`` and ``.backward``. An encoder or a
+    decoder that is loaded without the other has its own sites, by the same names.
 
     A model of an architecture that the table does not know has none; :func:`module_point` still reaches it.
     """
@@ -61,7 +72,10 @@ def find_points(model: nn.Module, model_type: str) -> list[SitePoint]:
         decoder = _recurrent("decoder.", model, "target")
         attention = SitePoint("decoder.attention", "decoder.attention_site", side="target")
         return [*_recurrent("encoder.", model, "source"), *decoder, attention]
-    return [point for stack in ARCHITECTURES.get(model_type, ()) for point in _stack(stack, model)]
+    stacks = ARCHITECTURES.get(model_type, ())
+    # an encoder or a decoder may be loaded without the other
+    loaded = [stack for stack in stacks if len(stacks) == 1 or _has(model, _blocks(stack, model))]
+    return [point for stack in loaded for point in _stack(stack, model, alone=len(loaded) == 1)]
 
 
 def module_point(model: nn.Module, path: str) -> SitePoint:
@@ -72,7 +86,9 @@ def module_point(model: nn.Module, path: str) -> SitePoint:
     names = [name for name, _ in model.named_modules() if name]
     if path not in names:
         raise ModelError(f"no module {path!r} in {type(model).__name__}; it has {some_of(names)}")
-    translates = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
+    translates = getattr(getattr(model, "config", None), "is_encoder_decoder", False) and any(
+        "decoder" in name.split(".") for name in names
+    )
     return SitePoint(path, path, side="target" if translates and "encoder" not in path.split(".") else "source")
 
 
@@ -91,24 +107,38 @@ def _recurrent(prefix: str, model: nn.Module, side: Side) -> list[SitePoint]:
     return points
 
 
-def _stack(parts: Stack, model: nn.Module) -> list[SitePoint]:
-    base = getattr(model, "base_model", model)
-    root = "" if base is model else f"{model.base_model_prefix}."
-    blocks, name = f"{root}{parts.blocks}", f"{parts.name}layers"
-    points = [SitePoint(f"{parts.name}embeddings", f"{blocks}.0", "input", parts.side)]
+def _stack(parts: Stack, model: nn.Module, *, alone: bool) -> list[SitePoint]:
+    """The sites of one stack; one that stands alone reads the source's words, and no other stack's output."""
+    blocks, name = _blocks(parts, model), f"{parts.name}layers"
+    side: Side = "source" if alone else parts.side
+    points = [SitePoint(f"{parts.name}embeddings", f"{blocks}.0", "input", side)]
     for number, _ in enumerate(model.get_submodule(blocks).children()):
-        here, block = f"{name}.{number}", f"{blocks}.{number}"
+        layer, block = f"{name}.{number}", f"{blocks}.{number}"
         projection = f"{block}.{parts.attention}"
-        points.append(SitePoint(here, block, side=parts.side))
-        points.append(SitePoint(f"{here}.attn", projection, side=parts.side))
-        if parts.cross is not None:
-            points.append(SitePoint(f"{here}.cross_attn", f"{block}.{parts.cross}", side=parts.side))
+        points.append(SitePoint(layer, block, side=side, residual=True))
+        points.append(SitePoint(f"{layer}.attn", projection, side=side))
+        if parts.cross is not None and not alone:
+            points.append(SitePoint(f"{layer}.cross_attn", f"{block}.{parts.cross}", side=side))
         points += [
-            SitePoint(f"{here}.heads.{head}", projection, "input", parts.side, units)
+            SitePoint(f"{layer}.heads.{head}", projection, "input", side, units)
             for head, units in enumerate(_heads(model, projection, parts.side))
         ]
-        points.append(SitePoint(f"{here}.mlp", f"{block}.{parts.mlp}", "input", parts.side))
+        points.append(SitePoint(f"{layer}.mlp", f"{block}.{parts.mlp}", "input", side))
     return points
+
+
+def _blocks(parts: Stack, model: nn.Module) -> str:
+    """The path of a stack's list of blocks from the model's root."""
+    base = getattr(model, "base_model", model)
+    return parts.blocks if base is model else f"{model.base_model_prefix}.{parts.blocks}"
+
+
+def _has(model: nn.Module, path: str) -> bool:
+    try:
+        model.get_submodule(path)
+    except AttributeError:
+        return False
+    return True
 
 
 def _heads(model: nn.Module, projection: str, side: Side) -> list[tuple[int, int]]:

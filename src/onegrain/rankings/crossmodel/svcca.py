@@ -12,8 +12,9 @@ from onegrain.core.activations import Activations
 from onegrain.core.directions import LAYOUT, Directions
 from onegrain.core.ordering import order_by_score
 from onegrain.core.output import require_writable_output
+from onegrain.core.patterns import some_of
 from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace, some_of
+from onegrain.core.space import NeuronSpace
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.comparing import require_comparable
 from onegrain.rankings.crossmodel.moments import Moments, Product
