@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onegrain.cli.console import Force, Json, emit
+from onegrain.core.text import visible
 
 if TYPE_CHECKING:
     from onegrain.core.card import CardDirection, NeuronCard
@@ -99,7 +100,7 @@ def show_cards(path: Path, rows: int, against: str | None, as_json: bool) -> Non
     emit(facts, as_json)
     for card in cards.cards[:rows]:
         totals = {name: ranking.neurons for name, ranking in cards.rankings.items()}
-        typer.echo("\n" + "\n".join(_lines(card, totals)))
+        typer.echo("\n" + "\n".join(map(visible, _lines(card, totals))))
     if rows < len(cards):
         typer.echo(f"\n... {len(cards) - rows} cards more")
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+from onegrain.core.text import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +39,8 @@ Sites = Annotated[
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """Print one line to standard error and end with the exit code."""
-    line = " ".join(message.split())
-    sys.stderr.write(f"onegrain: {line}\n")
+    line = visible(" ".join(message.split()))
+    sys.stderr.write(f"onegrain: {_writable(line, sys.stderr)}\n")
     sys.exit(code)
 
 
@@ -51,15 +55,15 @@ def _bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], N
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[unit]}"),
+        TextColumn("{task.fields[unit]}", markup=False),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        task, pace = bars.add_task(description, total=total, unit=unit, rate=""), _Pace()
+        task, pace = bars.add_task(visible(description), total=total, unit=unit, rate=""), _Pace()
 
         def advance(done: int) -> None:
             bars.advance(task, done)
@@ -75,7 +79,8 @@ def _lines(description: str, total: int, unit: str) -> Iterator[Callable[[int], 
 
     def line(rate: float) -> None:
         speed = f", {rate:,.1f}/s, {(total - finished) / rate:,.0f} s left" if rate > 0 else ""
-        sys.stderr.write(f"{description}: {finished:,} of {total:,} {unit}{speed}\n")
+        counted = f"{finished:,} of {total:,} {unit}{speed}"
+        sys.stderr.write(f"{visible(description)}: {counted}\n")
         sys.stderr.flush()
 
     def advance(done: int) -> None:
@@ -104,48 +109,92 @@ class _Pace:
 
 
 def emit(facts: dict[str, Any], as_json: bool) -> None:
-    """Print facts: one JSON object, or one line each."""
+    """Print facts: one JSON object, or one line each; numbers are rounded on a terminal only."""
     if as_json:
-        typer.echo(json.dumps(facts, sort_keys=True, default=_plain))
+        typer.echo(json.dumps(_without_nan(facts), sort_keys=True, default=_plain))
         return
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
-        typer.echo(f"{name.ljust(width)}  {_brief(value)}")
+        _print(f"{visible(name).ljust(width)}  {visible(_text(value))}")
 
 
 def emit_table(frame: pd.DataFrame, title: str, as_json: bool) -> None:
     """Print a table: one JSON object of its rows, NaN as null, or as :func:`show_table` does."""
     if as_json:
-        emit({"title": title, "rows": frame.astype(object).where(frame.notna(), None).to_dict("records")}, True)
+        emit({"title": title, "rows": frame.to_dict("records")}, True)
     else:
         show_table(frame, title)
 
 
 def show_table(frame: pd.DataFrame, title: str, *, rows: int | None = None) -> None:
-    """Print a table to standard output; of a long one the first rows."""
+    """Print a table to standard output; of a long one the first rows.
+
+    On a terminal it is ruled, with rounded numbers and long cells folded. Elsewhere its cells are separated by
+    tabs, with all digits of numbers, below a line ``# title`` and a line of the columns' names.
+    """
+    shown = frame if rows is None else frame.head(rows)
+    left = f"... {len(frame) - len(shown):,} rows more" if len(shown) < len(frame) else None
+    if sys.stdout.isatty():
+        _ruled(shown, title, left)
+        return
+    _print(f"# {visible(title)}")
+    _print("\t".join(visible(str(name)) for name in frame.columns))
+    for row in shown.itertuples(index=False, name=None):
+        _print("\t".join(visible(_text(value)) for value in row))
+    if left is not None:
+        _print(f"# {left}")
+
+
+def _ruled(frame: pd.DataFrame, title: str, left: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(visible(title)), title_justify="left")
     for name in frame.columns:
         numeric = frame[name].dtype.kind in "iuf"
-        table.add_column(str(name), justify="right" if numeric else "left")
-    shown = frame if rows is None else frame.head(rows)
-    for row in shown.itertuples(index=False):
-        table.add_row(*(_brief(value) for value in row))
-    console = Console()
+        table.add_column(Text(visible(str(name))), justify="right" if numeric else "left", overflow="fold")
+    for row in frame.itertuples(index=False, name=None):
+        table.add_row(*(Text(_writable(visible(_text(value)), sys.stdout)) for value in row))
+    console = Console(markup=False, emoji=False, highlight=False)
     console.print(table)
-    if len(shown) < len(frame):
-        console.print(f"... {len(frame) - len(shown)} rows more")
+    if left is not None:
+        console.print(left)
 
 
-def _brief(value: Any) -> str:
-    if isinstance(value, float):
+def _print(line: str) -> None:
+    typer.echo(_writable(line, sys.stdout))
+
+
+def _writable(text: str, stream: Any) -> str:
+    """Return the text with the characters that the stream's encoding lacks as escapes."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _text(value: Any) -> str:
+    """Return a value as text: a number with all its digits, rounded on a terminal, empty where missing."""
+    if isinstance(value, Real) and not isinstance(value, Integral):
+        if value != value:
+            return ""
+        if not sys.stdout.isatty():
+            return str(value)
         return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
     return "" if value is None else str(value)
 
 
+def _without_nan(value: Any) -> Any:
+    """Return the value with NaN and infinities, which JSON lacks, as None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return value
+
+
 def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
-        return value.tolist()
+        return _without_nan(value.tolist())
     return str(value)
