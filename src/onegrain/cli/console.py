@@ -179,7 +179,8 @@ def _text(value: Any) -> str:
             return ""
         if not sys.stdout.isatty():
             return str(value)
-        return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
+        number = float(value)
+        return f"{number:,.4g}" if abs(number) < 1e5 else f"{number:,.0f}"
     return "" if value is None else str(value)
 
 
