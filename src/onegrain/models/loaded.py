@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,9 @@ from onegrain.core.running import Form
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.batching import Encoded, pad_batch
+from onegrain.models.classes import Task
 from onegrain.models.dictionaries import Dictionary, load_dictionary
+from onegrain.models.failures import few_of
 from onegrain.models.hooks import Edit, Recording, editing, module_widths, recording
 from onegrain.models.limits import is_causal, longest_row
 from onegrain.models.origin import Origin
@@ -31,8 +33,6 @@ from onegrain.models.translating import translate
 from onegrain.models.words import WordEncoder, decoder_inputs
 
 __all__ = ["LoadedModel", "Task"]
-
-Task = Literal["language model", "translation", "encoder"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +45,7 @@ class LoadedModel:
         identity: where it came from, and the hash of its weights.
         task: what the model can be measured on.
         origin: how another process loads the same model.
+        lacking: weights that the checkpoint lacks, whose parts were left out: no site or metric may need them.
         dictionaries: learned dictionaries by the site whose value they read; see :meth:`with_dictionary`.
     """
 
@@ -53,6 +54,7 @@ class LoadedModel:
     identity: ModelIdentity
     task: Task
     origin: Origin
+    lacking: tuple[str, ...] = ()
     dictionaries: Mapping[str, Dictionary] = field(default_factory=dict)
 
     @property
@@ -243,9 +245,27 @@ class LoadedModel:
         return sentence_losses(self, corpus, batch_size, progress)
 
     def require_loss(self) -> None:
-        """Raise ParameterError unless the model predicts subwords."""
+        """Check that the model predicts subwords.
+
+        Raises:
+            ParameterError: it is an encoder.
+            ModelError: its output layer is not in the checkpoint.
+        """
         if self.task == "encoder":
             raise ParameterError(f"{self.identity.id} is neither a language model nor a translation model")
+        self._require_output()
+
+    @torch.no_grad()
+    def _require_output(self) -> None:
+        """Check that what the model predicts does not depend on parts that were left out."""
+        if not self.lacking:
+            return
+        row = [self.pad_id] * 2
+        if bool(self.forward([row], [row] if self.task == "translation" else None).logits.isnan().any()):
+            raise ModelError(
+                f"{self.identity.id} predicts nothing: its output layer is not in the checkpoint, which lacks "
+                + few_of(self.lacking)
+            )
 
     def translate(
         self,
@@ -259,6 +279,7 @@ class LoadedModel:
         """The translation of every sentence, words joined by spaces as the tokenizer decodes them."""
         if self.task != "translation":
             raise ParameterError(f"{self.identity.id} is not a translation model, but a {self.task}")
+        self._require_output()
         return translate(self, corpus, beams, max_new_tokens, batch_size, progress)
 
     @torch.no_grad()
@@ -272,4 +293,9 @@ class LoadedModel:
             for point in points:
                 if point.name not in record:
                     raise ModelError(f"nothing passed site {point.name!r} in a forward pass")
+                if self.lacking and bool(record[point.name].isnan().any()):
+                    raise ModelError(
+                        f"site {point.name!r} needs weights that the checkpoint of {self.identity.id} lacks: "
+                        + few_of(self.lacking)
+                    )
             return {point.name: int(record[point.name].shape[-1]) for point in points}

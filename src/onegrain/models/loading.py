@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import os
 import warnings
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import tokenizers
 import torch
 from accelerate.utils import align_module_device
-from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from onegrain.core.provenance import ModelIdentity
-from onegrain.errors import ModelError
+from onegrain.errors import ModelError, ParameterError
+from onegrain.models.checkpoint import check_pointers, check_weights, read_json, stored_tensors
+from onegrain.models.classes import Chosen, choose_class
+from onegrain.models.failures import as_model_error, few_of, reason
 from onegrain.models.hashing import hash_tensors
-from onegrain.models.loaded import LoadedModel, Task
+from onegrain.models.hub import find_folder
+from onegrain.models.loaded import LoadedModel
 from onegrain.models.origin import Origin
 from onegrain.models.quiet import quiet_accelerate, quiet_transformers
+from onegrain.models.weights import absent_parts, check_config, check_stored, leave_out, require_body
 
 __all__ = ["hash_weights", "load_model", "load_origin"]
 
-CAUSAL = ("ForCausalLM", "LMHeadModel", "LSTMLanguageModel")
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -71,7 +75,7 @@ def load_model(
         return model
     path = os.fspath(model)
     origin = Origin(
-        path=str(Path(path).resolve()) if Path(path).is_dir() else path,
+        path=str(Path(path).resolve()) if os.path.isdir(path) else path,
         name=name or path,
         device=device,
         dtype=dtype,
@@ -86,30 +90,104 @@ def load_model(
 
 def load_origin(origin: Origin) -> LoadedModel:
     """Load what an origin names; see :func:`load_model`."""
-    path, trust = origin.path, origin.trust_remote_code
-    _check_folder(path)
-    config = _from(path, "model configuration", AutoConfig, trust_remote_code=trust)
-    task, kind = _task(config)
-    options: dict[str, Any] = {"dtype": getattr(torch, origin.dtype), "trust_remote_code": trust}
-    if origin.device_map is not None:
-        spread = {"max_memory": origin.max_memory, "offload_folder": origin.offload_folder}
-        options |= {"device_map": origin.device_map} | {k: v for k, v in spread.items() if v is not None}
-    # a download shows its bar; weights that lie here load without one
-    here = quiet_transformers(warnings=True) if Path(path).is_dir() else nullcontext()
-    with here, quiet_accelerate():
-        safe = None if origin.allow_pickle else True
-        network = _from(path, "model", kind, config=config, use_safetensors=safe, **options)
-    tokenizer = _tokenizer(path, trust)
-    if origin.device_map is None:
-        network.to(origin.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    network.eval()
+    trust, name = origin.trust_remote_code, origin.path
+    folder = find_folder(name, allow_pickle=origin.allow_pickle, trust_remote_code=trust)
+    device = None if origin.device_map is not None else _device(origin.device)
+    check_pointers(folder)
+    read_json(folder / "config.json", "model configuration")
+    with quiet_transformers(warnings=False), quiet_accelerate():
+        with as_model_error(f"cannot load the model configuration of {name}"):
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=trust)
+        tokenizer = _tokenizer(folder, name, trust)
+        with as_model_error(f"cannot load the model of {name}"):
+            chosen, network, missing = _network(folder, config, origin, device)
     identity = ModelIdentity(
         id=origin.name, architecture=type(network).__name__, weight_hash=hash_weights(network)
     )
-    loaded = LoadedModel(network, tokenizer, identity, task, replace(origin, dictionaries=()))
-    for site, folder in origin.dictionaries:
-        loaded = loaded.with_dictionary(site, folder)
+    loaded = LoadedModel(network, tokenizer, identity, chosen.task, replace(origin, dictionaries=()), missing)
+    for site, dictionary in origin.dictionaries:
+        loaded = loaded.with_dictionary(site, dictionary)
     return loaded
+
+
+def _network(
+    folder: Path, config: Any, origin: Origin, device: torch.device | None
+) -> tuple[Chosen, Any, tuple[str, ...]]:
+    """Return how the model is loaded, the model, and the names of the weights that were left out of it."""
+    files = check_weights(folder, config, allow_pickle=origin.allow_pickle)
+    tensors = stored_tensors(files)
+    check_config(config, tensors, origin.path)
+    chosen = choose_class(config, trust_remote_code=origin.trust_remote_code)
+    if chosen.skeleton is not None:
+        check_stored(chosen.skeleton, tensors, origin.path)
+    options: dict[str, Any] = {
+        "config": config,
+        "dtype": getattr(torch, origin.dtype),
+        "trust_remote_code": origin.trust_remote_code,
+        "use_safetensors": None if files[0].suffix != ".safetensors" else True,
+    }
+    if origin.device_map is not None:
+        spread = {"max_memory": origin.max_memory, "offload_folder": origin.offload_folder}
+        options |= {"device_map": origin.device_map} | {k: v for k, v in spread.items() if v is not None}
+    network, report = chosen.kind.from_pretrained(
+        folder, output_loading_info=True, ignore_mismatched_sizes=True, **options
+    )
+    _check_report(network, report, origin.path)
+    if device is not None:
+        network.to(device)
+    network.eval()
+    return chosen, network, _without(network, report, origin.path)
+
+
+def _check_report(network: Any, report: Mapping[str, Any], where: str) -> None:
+    """Check that every weight that was loaded has the shape that the configuration asks for."""
+    for name, *shapes in sorted(report["mismatched_keys"]):
+        stored, expected = (" x ".join(map(str, shape)) for shape in shapes)
+        raise ModelError(
+            f"{name} has the shape {stored} in the checkpoint of {where}, but config.json asks for {expected}"
+        )
+    if report.get("error_msgs"):
+        raise ModelError(
+            f"the weights of {where} do not fit {type(network).__name__}: {report['error_msgs'][0]}"
+        )
+
+
+def _without(network: Any, report: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    """Leave out the parts that the checkpoint lacks, and return the names of their weights.
+
+    Raises:
+        ModelError: the model's body needs them.
+    """
+    missing = tuple(sorted(report["missing_keys"]))
+    if not missing:
+        return ()
+    try:
+        parts, device = absent_parts(network, missing), network.get_input_embeddings().weight.device
+        leave_out(network, parts)
+        ids = torch.tensor([[1, 0, 1]], device="cpu" if device.type == "meta" else device)
+        target = {"decoder_input_ids": ids} if network.config.is_encoder_decoder else {}
+        require_body(network, {"input_ids": ids, **target}, missing)
+    except ModelError as error:
+        others = sorted(report["unexpected_keys"])
+        beside = f"; what {type(network).__name__} does not have is there: {few_of(others)}" if others else ""
+        raise ModelError(f"cannot load the model of {where}: {error}{beside}") from error
+    return missing
+
+
+def _device(name: str | None) -> torch.device:
+    """Return the device of that name, or CUDA where there is one.
+
+    Raises:
+        ParameterError: there is no such device.
+    """
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ParameterError(f"device {name!r} cannot be used: {reason(error)}") from error
+    return device
 
 
 def hash_weights(network: nn.Module) -> str:
@@ -134,44 +212,31 @@ def _fetched(network: nn.Module, name: str) -> torch.Tensor:
         return weight.detach().clone()
 
 
-def _task(config: Any) -> tuple[Task, Any]:
-    """What a model can do, and the Auto class that loads it with the head for that."""
-    architecture = (getattr(config, "architectures", None) or [""])[0]
-    if getattr(config, "is_encoder_decoder", False):
-        return "translation", AutoModelForSeq2SeqLM
-    if any(mark in architecture for mark in CAUSAL):
-        return "language model", AutoModelForCausalLM
-    return "encoder", AutoModel
-
-
-def _check_folder(name: str) -> None:
-    folder = Path(name)
-    if not folder.is_dir():
-        looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1
-        if looks_like_path or folder.exists():
-            raise ModelError(f"{name} is not a model folder; give a folder with config.json, or a hub id")
-        return
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{name} has no config.json; it is not a model folder")
-
-
-def _tokenizer(name: str, trust_remote_code: bool) -> Any:
-    folder = Path(name)
-    if folder.is_dir() and not any((folder / file).is_file() for file in TOKENIZER_FILES):
+def _tokenizer(folder: Path, name: str, trust_remote_code: bool) -> Any:
+    if not trust_remote_code and not any((folder / file).is_file() for file in TOKENIZER_FILES):
         raise ModelError(
             f"{name} has no tokenizer; save the one that the model was trained with into it "
             "(tokenizer.save_pretrained)"
         )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), as_model_error(f"cannot load the tokenizer of {name}"):
         # for a normaliser that transformers sets up but does not call
         warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
-        return _from(name, "tokenizer", AutoTokenizer, trust_remote_code=trust_remote_code)
+        try:
+            return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+        except Exception:
+            _check_tokenizer(folder / "tokenizer.json", name)
+            raise
 
 
-def _from(name: str, what: str, kind: Any, **options: Any) -> Any:
-    """``from_pretrained`` with one clear error in place of the many that it can raise."""
+def _check_tokenizer(file: Path, name: str) -> None:
+    """Check that the tokenizers library reads a file: its errors do not say that a newer one wrote it."""
+    if not file.is_file():
+        return
+    read_json(file, "tokenizer")
     try:
-        return kind.from_pretrained(name, **options)
-    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"cannot load the {what} of {name}: {reason}") from error
+        tokenizers.Tokenizer.from_file(str(file))
+    except Exception as error:
+        raise ModelError(
+            f"cannot load the tokenizer of {name}: tokenizer.json is damaged, or a newer version of tokenizers "
+            f"than {tokenizers.__version__} wrote it: {reason(error)}"
+        ) from error
