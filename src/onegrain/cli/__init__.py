@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -23,6 +24,7 @@ from onegrain.cli import (
     train,
 )
 from onegrain.cli.console import fail
+from onegrain.cli.ending import close_quietly, quiet_hooks, split_debug, unforeseen
 from onegrain.errors import AlreadyDoneError, OnegrainError
 
 __all__ = ["app", "main"]
@@ -53,9 +55,7 @@ def options(
 
 def main() -> None:
     """Run the command line: errors are one line and exit code 1, wrong usage is exit code 2."""
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    arguments, debug = split_debug(sys.argv[1:], typer.main.get_command(app))
     if arguments == ["--version"]:
         from onegrain.core.provenance import package_version
 
@@ -63,15 +63,29 @@ def main() -> None:
         return
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app(args=arguments, prog_name="onegrain")
-    except AlreadyDoneError as done:
-        sys.stderr.write(f"onegrain: {done}\n")
-    except OnegrainError as error:
-        if debug:
-            raise
-        fail(str(error))
+        with quiet_hooks(debug):
+            _run(arguments)
     except (KeyboardInterrupt, SystemExit) as stop:
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise
         fail("interrupted; nothing finished is lost, and the same command goes on from there", INTERRUPTED)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        close_quietly()
+        sys.exit(1)
+    except BaseException as error:  # the panics of libraries written in Rust are no Exception
+        if debug:
+            raise
+        fail(str(error) if isinstance(error, OnegrainError) else unforeseen(error, arguments))
+
+
+def _run(arguments: list[str]) -> None:
+    try:
+        app(args=arguments, prog_name="onegrain")
+    except AlreadyDoneError as done:
+        sys.stderr.write(f"onegrain: {done}\n")
+    finally:
+        sys.stdout.flush()

@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -14,6 +15,7 @@ from safetensors.numpy import save_file
 
 from onegrain.core.output import Layout, whole_folder
 from onegrain.core.provenance import Provenance
+from onegrain.core.sealing import CHECKSUM, content_checksum, file_digest
 from onegrain.errors import RecordError
 
 __all__ = ["CONFIG", "LAYOUT", "WEIGHTS", "Directions"]
@@ -76,9 +78,12 @@ class Directions:
         return hashlib.sha256(f"{digest.hexdigest()} {FORMULA}".encode()).hexdigest()
 
     def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write a dictionary of the architecture ``linear``, in float32: ``cfg.json`` and the weights."""
+        """Write a dictionary of the architecture ``linear``, in float32: ``cfg.json`` and the weights.
+
+        The configuration carries a checksum of itself and of the weights, which loading verifies.
+        """
         width, size = self.encoder.shape
-        config = {
+        config: dict[str, Any] = {
             "architecture": "linear",
             "activation_fn": "identity",
             "d_in": width,
@@ -89,8 +94,10 @@ class Directions:
             "metadata": {"site": self.site, "provenance": self.provenance.model_dump(mode="json")},
         }
         with whole_folder(folder, force=force, ours=LAYOUT) as partial:
-            (partial / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
             save_file(self._tensors(), partial / WEIGHTS)
+            ordered = dict(sorted(config.items()))
+            ordered[CHECKSUM] = content_checksum(ordered, file_digest(partial / WEIGHTS))
+            (partial / CONFIG).write_text(json.dumps(ordered, indent=1), encoding="utf-8")
 
     def _tensors(self) -> dict[str, np.ndarray]:
         named = {"W_enc": self.encoder, "W_dec": self.decoder, "b_dec": self.mean}

@@ -16,6 +16,7 @@ from onegrain.errors import MissingExtraError, RecordError, StorageError
 __all__ = [
     "CHECKSUM",
     "content_checksum",
+    "file_digest",
     "read_json",
     "read_sealed_json",
     "reading",
@@ -72,36 +73,40 @@ def reason(error: BaseException) -> str:
     return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}..."
 
 
-def content_checksum(content: Mapping[str, Any], *blobs: bytes) -> str:
-    """Return ``sha256:`` and the SHA-256 (hex) of a JSON object without its checksum, and of bytes beside it.
+def content_checksum(content: Mapping[str, Any], *files: str) -> str:
+    """Return ``sha256:`` and the SHA-256 (hex) of a JSON object without its checksum, and of files beside it.
 
     The digest is of the values in their order, not of spaces and line ends, so a file may be indented anew.
 
     Args:
         content: the object; its key ``checksum`` is left out.
-        blobs: the bytes of other files that the checksum covers, in order.
+        files: the :func:`file_digest` of other files that the checksum covers, in order.
 
     >>> content_checksum({"a": 1}) == content_checksum({"a": 1, "checksum": "of old"})
     True
     """
     rest = {key: value for key, value in content.items() if key != CHECKSUM}
     digest = hashlib.sha256(json.dumps(rest, separators=(",", ":")).encode())
-    for blob in blobs:
-        digest.update(hashlib.sha256(blob).digest())
+    for file in files:
+        digest.update(file.encode())
     return PREFIX + digest.hexdigest()
 
 
-def require_checksum(
-    path: str | os.PathLike[str], kind: str, content: Mapping[str, Any], *blobs: bytes
-) -> None:
-    """Raise RecordError unless an object's ``checksum`` is that of its content and of bytes beside it."""
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_checksum(path: str | os.PathLike[str], kind: str, content: Mapping[str, Any], *files: str) -> None:
+    """Raise RecordError unless an object's ``checksum`` is that of its content and of files beside it."""
     stored = content.get(CHECKSUM)
     if stored is None:
         raise RecordError(
             f"{path} has no {CHECKSUM!r}, so damage to it could not be noticed: it is damaged, was changed by "
             f"another program, or was made by onegrain 0.1; make the {kind} again"
         )
-    if stored != content_checksum(content, *blobs):
+    if stored != content_checksum(content, *files):
         raise RecordError(
             f"{path} does not have the content that its checksum says: it is damaged, or another program "
             f"changed it; make the {kind} again, or take it from a copy"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from onegrain.core.sealing import reason
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.dictionary_config import CONFIG, WEIGHTS, read_config, read_formula
 from onegrain.models.dictionary_formulas import (
@@ -189,11 +189,17 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"no {path}; only weights in safetensors are read (SAELens: sae.save_model(folder))")
     try:
         tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} is no whole safetensors file ({error}); fetch or save it again") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # the reader's errors, and those of torch for what it makes of the header
+        raise ModelError(
+            f"{path} is no whole safetensors file ({reason(error)}); fetch or save it again"
+        ) from error
     for name, tensor in sorted(tensors.items()):
         if not tensor.is_floating_point():
             raise ModelError(f"{path}: tensor {name!r} has dtype {tensor.dtype}; expected floating point")
+        if bool(tensor.isnan().any()):
+            raise ModelError(f"{path}: tensor {name!r} has values that are no numbers; fetch or save it again")
     return tensors
 
 

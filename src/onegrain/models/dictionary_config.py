@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from onegrain.core.directions import CONFIG, WEIGHTS
-from onegrain.errors import ModelError
+from onegrain.core.sealing import CHECKSUM, file_digest, reason, require_checksum
+from onegrain.errors import ModelError, RecordError
 from onegrain.models.dictionary_formulas import Activation, Architecture, Formula, Normalization
 
 __all__ = ["CONFIG", "WEIGHTS", "read_config", "read_formula"]
@@ -33,12 +36,18 @@ ELSEWHERE = {
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """``cfg.json`` with the keys of SAELens 6; what stands in its ``metadata`` comes to the top."""
+    """Return ``cfg.json`` with the keys of SAELens 6; what stands in its ``metadata`` comes to the top.
+
+    Of a dictionary that onegrain wrote, the checksum of configuration and weights is verified.
+    """
     path = folder / CONFIG
     if not path.is_file():
         raise ModelError(f"no {path}; give the folder that SAELens saved, with {CONFIG} and {WEIGHTS} in it")
     config = _json(path)
     metadata = _options(path, config, "metadata")
+    if CHECKSUM in config or "provenance" in metadata:  # only onegrain writes these
+        with _model_errors(path):
+            require_checksum(path, "dictionary", config, file_digest(folder / WEIGHTS))
     return {RENAMED.get(key, key): value for key, value in {**metadata, **config}.items()}
 
 
@@ -162,7 +171,7 @@ def _scale(folder: Path) -> float:
     factor = told.get("scaling_factor")
     if factor is None:  # SAELens forgets the factor once it is folded in
         return 1.0
-    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < float("inf"):
+    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor <= sys.float_info.max:
         raise ModelError(f"{path}: scaling_factor is {factor!r}; expected a positive number")
     return float(factor)
 
@@ -190,11 +199,22 @@ def _options(path: Path, config: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value
 
 
+@contextmanager
+def _model_errors(path: Path) -> Iterator[None]:
+    """Turn what fails while a checksum is verified into a ModelError."""
+    try:
+        yield
+    except (RecordError, OSError) as error:
+        raise ModelError(str(error) if isinstance(error, RecordError) else f"{path}: {error}") from error
+
+
 def _json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is not JSON ({error}); expected the file that SAELens saved") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{path} is not JSON ({reason(error)}); expected the file that SAELens saved"
+        ) from error
     if not isinstance(value, dict):
         raise ModelError(f"{path} holds a {type(value).__name__}; expected the object that SAELens saves")
     return value

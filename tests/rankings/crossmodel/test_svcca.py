@@ -146,6 +146,11 @@ def test_directions_are_read_and_erased_in_a_running_model(models, tmp_path) -> 
     shutil.copytree(folder, tmp_path / "negated")
     negated = {name: -tensor for name, tensor in weights.items()}
     save_file(negated, tmp_path / "negated" / "sae_weights.safetensors")
+    with pytest.raises(ModelError, match="does not have the content that its checksum says"):
+        models["gpt2"].with_dictionary(SITE, tmp_path / "negated")
+    config = json.loads((folder / "cfg.json").read_text())
+    del config["checksum"], config["metadata"]["provenance"]
+    (tmp_path / "negated" / "cfg.json").write_text(json.dumps(config))
     with pytest.raises(MismatchError, match=r"latents of dictionary .* give the folder that the ranking"):
         ablate(models["gpt2"].with_dictionary(SITE, tmp_path / "negated"), found, Perplexity(corpus))
 
