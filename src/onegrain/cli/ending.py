@@ -7,10 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import click
+from typing import Any
 
 __all__ = ["close_quietly", "quiet_hooks", "split_debug", "unforeseen"]
 
@@ -19,14 +16,14 @@ TRACKER = "the issue tracker of the place that you have onegrain from"
 LONGEST = 300
 
 
-def split_debug(arguments: Sequence[str], command: click.Command) -> tuple[list[str], bool]:
+def split_debug(arguments: Sequence[str], command: Any) -> tuple[list[str], bool]:
     """Return the arguments without ``--debug``, and whether it was among them.
 
     What is the value of an option, as in ``--title --debug``, or stands behind ``--``, is left as it is.
 
     Args:
         arguments: those of the command line, without the program's name.
-        command: the whole command, with its verbs.
+        command: the whole command of click, with its verbs.
     """
     kept: list[str] = []
     debug = expects_value = False
@@ -46,7 +43,7 @@ def split_debug(arguments: Sequence[str], command: click.Command) -> tuple[list[
     return kept, debug
 
 
-def _takes_value(command: click.Command, name: str) -> bool:
+def _takes_value(command: Any, name: str) -> bool:
     """Return whether an option of a command is followed by a value."""
     for parameter in command.params:
         if name in (*parameter.opts, *parameter.secondary_opts):
