@@ -30,7 +30,7 @@ from onegrain.rankings.memory import read_size
 store, words, memory = sys.argv[1], int(sys.argv[2]), sys.argv[3] or None
 activations = og.open_activations(store)
 start = time.perf_counter()
-ranking = og.rank("lca", activations, label="upos", memory=memory, evaluate=False, max_words=words)
+ranking = og.rank("lca", activations, label="upos", memory=memory, evaluate=False, max_words=words, finalists=0)
 status = Path("/proc/self/status").read_text()
 print(json.dumps({
     "words": ranking.details["train"]["words"],

@@ -228,3 +228,15 @@ def test_compose_takes_whatever_there_is(curves, rankings) -> None:
     assert [section.anchor for section in only_curves.sections] == ["summary", "importance"]
     one = compose("T", Records({("nlm", "maxcorr"): rankings[("nlm", "maxcorr")]}))
     assert [section.anchor for section in one.sections] == ["correlation-maxcorr", "layers"]
+
+
+def test_what_flatters_an_accuracy_stands_behind_it(probes) -> None:
+    ranking = probes["nlm"]
+    leakage = {"known_types": 0.8, "known_sentences": 0.25, "chosen_on_tested": True}
+    evaluation = ranking.details["evaluation"] | {"leakage": leakage}
+    (text,) = probe_findings({"nlm": replace(ranking, details=ranking.details | {"evaluation": evaluation})})
+    assert (
+        "comes within 1 point of it. Beware: 25 % of the tested sentences are also training sentences" in text
+    )
+    assert "word for word. 80 % of the tested words are of types that were trained on" in text
+    assert "Beware: the penalties were chosen on the tested words too" in text

@@ -200,7 +200,7 @@ def stability(
         list[int] | None, typer.Option(help="Neurons of a top set; may be repeated. By default some sizes.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
-    level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    level: Annotated[float, typer.Option(help="Share of the draws inside low and high.")] = 0.95,
     tolerance: Annotated[float, typer.Option(help="Relative duality gap of the probes.")] = 1e-2,
     memory: Annotated[
         str | None,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from onegrain.cli.console import emit_table, progress
 from onegrain.cli.pairs import split_pair
 from onegrain.errors import ParameterError
@@ -107,6 +109,8 @@ def compare_rankings(
         write_comparison(out, found, evaluation, curves, vote, force=force)
     title = f"Rankings side by side; overlaps of the first {found.k} neurons"
     emit_table(found.table if as_json else _shown(found), title, as_json)
+    for caution in evaluation.cautions if evaluation is not None else []:
+        typer.echo(caution, err=as_json)
 
 
 def _shown(comparison: Comparison) -> pd.DataFrame:

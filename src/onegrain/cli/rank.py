@@ -171,6 +171,7 @@ def run(
 
 def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
     """What is told of a ranking."""
+    from onegrain.core.leakage import leakage_cautions
     from onegrain.rankings.labels import MIN_COUNT, labels_left_out
 
     facts = {
@@ -186,6 +187,8 @@ def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
     full = (ranking.details.get("evaluation") or {}).get("full")
     if full:
         facts |= {"accuracy": full["accuracy"], "majority": ranking.details["evaluation"]["majority"]}
+        cautions = leakage_cautions(ranking.details["evaluation"].get("leakage"))
+        facts |= {"caution": " ".join(cautions)} if cautions else {}
     return facts
 
 

@@ -84,6 +84,8 @@ def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
         if not as_json:
             show_table(curve.points, str(path), rows=max(rows, len(curve.points)))
         return
+    from onegrain.core.leakage import leakage_cautions
+
     ranking = Ranking.load(path)
     ranking = ranking if label is None else ranking.label(label)
     facts = {
@@ -94,6 +96,8 @@ def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
         "neurons": ranking.space.describe(),
         "ranked": ranking.n_ranked,
     }
+    cautions = leakage_cautions((ranking.details.get("evaluation") or {}).get("leakage"))
+    facts |= {"caution": " ".join(cautions)} if cautions else {}
     frame = ranking.to_pandas()[["rank", "neuron", "site", "unit", "score"]]
     frame = frame.assign(**_partners(ranking))
     emit(facts | ({"top": ranking.top(rows)} if as_json else {}), as_json)
@@ -143,6 +147,7 @@ def _evaluation(path: Path, rows: int, as_json: bool) -> None:
         "accuracy": found.details["full"]["accuracy"],
         "majority": found.details["majority"],
     }
+    facts |= {"caution": " ".join(found.cautions)} if found.cautions else {}
     if as_json:
         points = found.points.astype(object).where(found.points.notna(), None)
         emit(facts | {"points": points.to_dict("records")}, as_json)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from onegrain.core.fields import header_field, require_integers, require_numbers, require_values
+from onegrain.core.leakage import leakage_cautions
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
 from onegrain.core.space import NeuronSpace
@@ -48,7 +49,8 @@ class Evaluation:
             probe with all neurons: ``accuracy``, ``low``, ``high``), ``probe`` (what it is, and how it came
             about), ``orders`` (name of a ranking -> hash of its order), ``measured`` (how many different sets
             of neurons, by kind), ``train`` and ``test`` (``words``, ``sentences``, ``left_out``), ``labels``,
-            ``seen`` (name of a ranking -> what it has to do with the tested words, where it has).
+            ``seen`` (name of a ranking -> what it has to do with the tested words, where it has), ``leakage``
+            (what training and tested words share, see core/leakage.py).
     """
 
     layer: str
@@ -69,6 +71,12 @@ class Evaluation:
         require_values("ranking", self.points["ranking"], (*self.methods, None))
         require_integers("neurons", self.points["neurons"], 0, self.space.size)
         require_numbers("an evaluation", self.points, "order", "accuracy", "low", "high")
+
+    @property
+    def cautions(self) -> list[str]:
+        """What weakens the evaluation: rankings that know the tested words, and words that were trained on."""
+        seen = [f"Beware: {name} {what}." for name, what in self.details.get("seen", {}).items()]
+        return seen + leakage_cautions(self.details.get("leakage"))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -54,8 +54,9 @@ def selection_stability(selected: np.ndarray, level: float = 0.95) -> tuple[floa
 
         Phi_i = [mean_f z_if p_f - k_i k/d^2 + Phi/2 (2 k k_i/d^2 - k_i/d - k/d + 1)] / ((k/d) (1 - k/d))
 
-    cut at 1, the largest value there is. [Nogueira18]: Nogueira, Sechidis, Brown. *On the Stability of Feature
-    Selection Algorithms.* JMLR 18(174), 2018, definition 4, theorem 7 and corollary 9.
+    cut at 1, the largest value there is. It takes the selections to be independent: where they are draws of one
+    corpus, it says what more draws of this corpus would give. [Nogueira18]: Nogueira, Sechidis, Brown. *On the
+    Stability of Feature Selection Algorithms.* JMLR 18(174), 2018, definition 4, theorem 7 and corollary 9.
 
     Args:
         selected: bool (selections, neurons), two selections or more.
@@ -101,8 +102,8 @@ def split_stability(selected: np.ndarray, pairs: np.ndarray, level: float = 0.95
         level: of the interval, between 0 and 1.
 
     Returns:
-        The mean and its bounds, mean -+ z s / sqrt(pairs), cut at 1; pairs without Phi are left out, and all
-        is NaN where fewer than two are left.
+        The mean and its bounds, mean -+ z s / sqrt(pairs), cut at 1, for more pairs from the same data; pairs
+        without Phi are left out, and all is NaN where fewer than two are left.
 
     >>> split_stability(np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]]), np.array([[0, 1], [2, 3]]))
     (1.0, 1.0, 1.0)

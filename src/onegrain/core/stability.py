@@ -38,17 +38,18 @@ class Stability:
         space: the neurons.
         neurons: one row a neuron for every kind of draws (``KINDS``), each by rising ``rank``: ``draws``
             (the kind), ``rank`` (its place in the ranking itself, from 1), ``neuron`` (flat index), ``site``,
-            ``unit``, ``median``, ``low`` and ``high`` (median rank over the draws and its percentile interval),
+            ``unit``, ``median``, ``low`` and ``high`` (median rank over the draws, and the ranks between which
+            the middle ``level`` of them lie: a spread over draws of one corpus, not a confidence interval),
             ``with_weight`` (share of the draws in which it has a weight), and for every k ``top:k`` (share of
             the draws in which it is among the first k).
         summary: one row a kind, label and k: ``draws``, ``label`` (None: the order of all neurons), ``k``,
             ``jaccard`` (mean overlap of two top sets), ``phi``, ``low`` and ``high`` (stability corrected for
-            chance, with its interval; see core/selection.py), ``size`` (neurons in a top set on average: less
-            than k where fewer have a weight). For ``bootstrap`` and ``seeds`` every two draws are compared; for
-            ``halves`` the two halves of each split, which share no sentence. Neurons that never change are not
-            counted.
+            chance, and what more draws of the same sentences would make of it; see core/selection.py),
+            ``size`` (neurons in a top set on average: less than k where fewer have a weight). For
+            ``bootstrap`` and ``seeds`` every two draws are compared; for ``halves`` the two halves of each
+            split, which share no sentence. Neurons that never change are not counted.
         correlations: for each kind ``spearman`` and ``kendall``, the mean over the same pairs.
-        level: of all intervals.
+        level: share of the draws, or of repeated sets of draws, that ``low`` and ``high`` enclose.
         details: JSON-able facts: ``probes``, ``redrawn``, ``not_converged`` and ``largest_gap`` (of the
             probes' relative duality gaps; None without penalties) by kind, ``sentences``, ``words`` and
             ``constant`` neurons.

@@ -60,7 +60,7 @@ A, B, C, D = (1e-3, 1e-2), (1e-4, 1e-3), (1e-5, 1e-4), (1e-5, 0.0)
 
 def test_a_pair_that_rises_as_it_is_solved_is_chosen_and_one_out_of_reach_is_not_solved() -> None:
     solver = Solver({A: 0.30, B: 0.33})
-    chosen = finals(solver, {A: (0.30, 0.01), B: (0.28, 0.25), D: (0.05, 0.5)})
+    chosen = finals(solver, {A: (0.30, 0.01), B: (0.28, 0.25), D: (0.05, 0.25)})
     assert chosen.run() == 1
     facts = chosen.facts(1)
     assert facts["certified"]
@@ -68,16 +68,16 @@ def test_a_pair_that_rises_as_it_is_solved_is_chosen_and_one_out_of_reach_is_not
     assert [one["settled"] for one in facts["finalists"]] == [True, True]
     assert solver.asked == [(A, 1e-4), (B, 1e-2), (B, 1e-4)]
     assert facts["largest_change"] == pytest.approx(0.05)
-    assert facts["margin"] == pytest.approx(0.33 - (0.05 + LEAST_RATE * np.sqrt(0.5) + WORTH))
+    assert facts["margin"] == pytest.approx(0.33 - (0.05 + LEAST_RATE * np.sqrt(0.25) + WORTH))
 
 
 def test_a_score_that_moved_faster_than_the_rule_widens_the_reach_of_the_others() -> None:
-    first = {A: (0.30, 1e-5), B: (0.20, 0.25), C: (0.14, 0.25)}
-    assert [n for n in range(3) if finals(Solver({}), first).reach(n) >= 0.30] == [0, 1]
-    solver = Solver({B: 0.02, C: 0.31})
+    first = {A: (0.50, 1e-5), B: (0.40, 0.25), C: (0.20, 0.25)}
+    assert [n for n in range(3) if finals(Solver({}), first).reach(n) >= 0.50] == [0, 1]
+    solver = Solver({B: 0.02, C: 0.51})
     chosen = finals(solver, first)
     assert chosen.run() == 2
-    assert chosen.rate == pytest.approx((0.18 - WORTH) / 0.5)
+    assert chosen.rate == pytest.approx((0.38 - WORTH) / 0.5)
     assert {pair for pair, _ in solver.asked} == {B, C}
 
 

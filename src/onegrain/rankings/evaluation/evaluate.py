@@ -10,6 +10,7 @@ import numpy as np
 
 from onegrain.core.activations import Activations
 from onegrain.core.evaluation import Evaluation
+from onegrain.core.leakage import measure_leakage
 from onegrain.core.progress import Progress, silent
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
@@ -120,6 +121,12 @@ def evaluate(
             "test": _described(words.test),
             "labels": list(words.train.labels),
             "seen": seen(rankings, given),
+            "leakage": measure_leakage(
+                train.corpus,
+                np.unique(words.train.sentences),
+                (test or train).corpus,
+                np.unique(words.test.sentences),
+            ),
         },
     )
 

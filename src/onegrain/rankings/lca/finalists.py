@@ -26,8 +26,8 @@ __all__ = ["FINAL_GAP", "Candidate", "Finals"]
 FINAL_GAP = 1e-4
 """To which finalists are solved where no other gap is asked for."""
 
-LEAST_RATE = 0.25
-"""Of the score's change by the root of the gap; the largest that was measured is 0.21 (docs/solver.md)."""
+LEAST_RATE = 0.5
+"""Of the score's change by the root of the gap; the largest that was measured is 0.33 (docs/solver.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,7 @@ class Finals:
         worth: what two held-out words change a score by.
         tolerances: the rough and the final gap.
         limit: most pairs that are solved; None for as many as could be chosen.
+        advance: is called with 1 for every pair as it is settled.
 
     Attributes:
         rate: see the head of this file.
@@ -84,6 +85,7 @@ class Finals:
     worth: float
     tolerances: tuple[float, float]
     limit: int | None = None
+    advance: Callable[[int], None] = lambda _: None
     rate: float = LEAST_RATE
     solved: list[int] = field(default_factory=list)
     largest_change: float = 0.0
@@ -163,6 +165,7 @@ class Finals:
         after = Candidate(before.pair, probe, solution, score)
         settled = after.gap <= final or not bool(solution.converged[0])
         self.candidates[number] = replace(after, settled=settled)
+        self.advance(int(settled))
         self.largest_change = max(self.largest_change, abs(score - self._first[number]))
         change = abs(score - before.score) - self.worth
         self.rate = max(self.rate, change / float(np.sqrt(max(before.gap, final))))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from onegrain.core.leakage import measure_leakage
 from onegrain.core.ranking import Ranking
 from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.evaluation import OrderingEvaluation, accuracy
@@ -89,6 +90,13 @@ def lca(request: Request) -> Ranking:
         evaluation = OrderingEvaluation(solver, test, ordering.order, found.pair, options, request.seed)
         details["evaluation"] = evaluation.run(found.probe)
         details["evaluation"]["on"] = "dev" if request.test is None else "test"
+        details["evaluation"]["leakage"] = measure_leakage(
+            request.activations.corpus,
+            np.unique(train.sentences),
+            (request.test or request.dev or request.activations).corpus,
+            np.unique(test.sentences),
+            chosen=request.test is None and len(options.pairs) > 1,
+        )
         details["evaluation"]["control"] = _control(
             request, (kept, left), found.pair, details["evaluation"], memory
         )

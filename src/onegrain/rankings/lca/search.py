@@ -83,12 +83,12 @@ def search(solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progres
         for number, (pair, probe) in enumerate(zip(pairs, probes, strict=False))
     ]
     worth = 2.0 * max(options.alpha, options.beta) / len(dev)
-    finals = Finals(
-        solver, candidates, scoring.score, worth, (options.tolerance, options.polish), options.finalists
-    )
-    with progress("solve finalists", 1, "choices") as advance:
+    tolerances = options.tolerance, options.polish
+    with progress("solve finalists", len(pairs), "pairs") as advance:
+        finals = Finals(
+            solver, candidates, scoring.score, worth, tolerances, options.finalists, advance=advance
+        )
         chosen = finals.run()
-        advance(1)
     rows = [scoring.row(candidate) for candidate in finals.candidates]
     best = finals.candidates[chosen]
     probe, facts = best.probe, best.solution.facts(0)

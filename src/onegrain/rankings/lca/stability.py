@@ -73,7 +73,9 @@ def stability(
         k: sizes of top sets; by default 10, 20 and 50, as far as that is fewer than all, and 1, 5, 10 and 20 %
             of the neurons, less what is nearly the same.
         seed: of the draws.
-        level: of the intervals, between 0 and 1; with few draws they are rough.
+        level: share of the draws that ``low`` and ``high`` enclose, between 0 and 1; with few draws they are
+            rough. They say how much the draws of this corpus differ, and are no confidence intervals of what
+            another corpus would give: docs/validity.md says how often they hold that.
         tolerance: relative duality gap of the probes. What it leaves open adds to what the draws differ by, and
             is small beside it at the default; ``seeds`` shows how much it is.
         memory: what this process may hold in all, see :func:`onegrain.rank`.

@@ -17,7 +17,7 @@ HEIGHT_STEP = 18
 
 
 def rank_intervals(stability: Stability, kind: str = "bootstrap", top: int = 20) -> Any:
-    """Median rank and rank interval of the first neurons, a tick at the ranking's own place.
+    """Median and spread of the first neurons' ranks over the draws, a tick at the ranking's own place.
 
     Args:
         stability: the record.
@@ -49,6 +49,7 @@ def rank_intervals(stability: Stability, kind: str = "bootstrap", top: int = 20)
     places = base.mark_tick(color=INK, thickness=2, size=14).encode(x=alt.X("rank:Q", scale=scale))
     chart = (bars + places + medians).properties(width=WIDTH - 80, height=alt.Step(HEIGHT_STEP))
     subtitle = (
-        f"bar: {percent(stability.level, 0)} of the {kind} draws; point: median; tick: the ranking itself"
+        f"bar: middle {percent(stability.level, 0)} of the {kind} draws (no confidence interval); point: "
+        "median; tick: the ranking itself"
     )
     return finish(chart, "Places of the first neurons when the sentences change", subtitle)

@@ -146,7 +146,7 @@ def _cautions(evaluation: Evaluation | None) -> list[str]:
     """What weakens the evaluation: rankings that know the tested words, probes that were not solved."""
     if evaluation is None:
         return []
-    found = [f"Beware: {name} {what}." for name, what in evaluation.details["seen"].items()]
+    found = list(evaluation.cautions)
     probe = evaluation.details["probe"]
     if probe.get("open_fits"):
         found.append(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from onegrain.core.leakage import leakage_cautions
 from onegrain.core.ranking import Ranking
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import kept_curve, lambda_grid
@@ -96,7 +97,8 @@ def probe_findings(rankings: Mapping[str, Ranking]) -> list[str]:
                 f"{delta} "
                 f"{'point' if delta == '1' else 'points'} of it"
             )
-        found.append(text + ".")
+        cautions = leakage_cautions((ranking.details.get("evaluation") or {}).get("leakage"))
+        found.append(" ".join([f"{text}.", *cautions]))
     return found
 
 

@@ -59,8 +59,7 @@ def _certified(stability: Stability) -> str:
 
 
 def _tables(stability: Stability) -> list[Block]:
-    level = percent(stability.level, 0)
-    interval = f"{level} interval"
+    interval = f"{percent(stability.level, 0)} range of Φ"
     parts = []
     for kind in KINDS:
         rows = stability.at(kind)
@@ -77,7 +76,8 @@ def _tables(stability: Stability) -> list[Block]:
     caption = (
         "Top sets of k neurons with a weight, compared between every two draws of sentences (bootstrap), "
         "the two halves of a split (halves), and every two seeds of the solver on the same sentences (seeds). "
-        "Φ corrects for chance: 1 for equal sets, 0 for unrelated ones. Mean rank "
+        "Φ corrects for chance: 1 for equal sets, 0 for unrelated ones; its range is what more draws of these "
+        "same sentences would give, not what another corpus would. Mean rank "
         f"correlation: {likeness}.{_certified(stability)}"
     )
     whole = Table(pd.concat(parts, ignore_index=True), caption, FORMATS, HEADINGS)
