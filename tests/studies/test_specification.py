@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,71 @@ def test_parts_are_disjoint_and_cover(tmp_path: Path) -> None:
 def test_a_missing_corpus_says_how_to_point_at_it(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="ONEGRAIN_DATA"):
         load_corpus(CorpusSource(path="none.txt"), tmp_path)
+
+
+VICTIMS = (
+    "../../../victim",
+    "/tmp/victim",
+    "..",
+    "",
+    ".hidden",
+    "a/b",
+    "a\\b",
+    "a--b",
+    "x" * 300,
+    "na\u00efve",
+    "a\nb",
+)
+
+
+@pytest.mark.parametrize("name", VICTIMS)
+@pytest.mark.parametrize("table", ["corpora", "models", "probes", "rankings", "comparisons", "ablations"])
+def test_names_that_are_no_names_of_files_are_refused(tmp_path: Path, table: str, name: str) -> None:
+    """Table and name are in the error, whatever the entry holds."""
+    entries = {
+        "corpora": '{ path = "a.txt" }',
+        "models": '{ path = "folder" }',
+        "probes": '{ models = ["m"], label = "x", train = "a" }',
+        "rankings": '{ models = ["m"], method = "f-statistic", label = "x", corpus = "a" }',
+        "comparisons": '{ models = ["m"], rankings = ["p", "p"], label = "x", train = "a" }',
+        "ablations": '{ models = ["m"], rankings = ["p"], metric = "perplexity", corpus = "a" }',
+    }
+    entry = f"{json.dumps(name)} = {entries[table]}\n"
+    headed = f"[{table}]\n"
+    text = GOOD.replace(headed, headed + entry) if headed in GOOD else GOOD + headed + entry
+    with pytest.raises(ParameterError, match=rf"study\.toml: .*\[{table}\]: the name"):
+        read_study(written(tmp_path, text))
+
+
+def test_a_name_that_a_study_may_have(tmp_path: Path) -> None:
+    study = read_study(
+        written(
+            tmp_path, GOOD.replace("m = {", '"gpt2.5_large-v1" = {').replace('["m"]', '["gpt2.5_large-v1"]')
+        )
+    )
+    assert list(study.models) == ["gpt2.5_large-v1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"a = " + b"[" * 3000, "study.toml"),
+        (b"a = " + b"{ a = " * 3000, "study.toml"),
+        (b'title = "t"\n\nname = "\xff\xfe"\n', "study.toml:3: not UTF-8"),
+        (b"title = 1\n[corpora]\n[models]\n", "title"),
+        (b'title = "t"\nseed = "x"\n', "seed"),
+        (b"seed = " + b"9" * 5000, "study.toml"),
+        (b"title = \n", "line 1"),
+        (b"", "title"),
+    ],
+)
+def test_a_file_that_is_no_study_is_one_error(tmp_path: Path, content: bytes, named: str) -> None:
+    (tmp_path / "study.toml").write_bytes(content)
+    with pytest.raises(ParameterError, match=r"study\.toml") as error:
+        read_study(tmp_path / "study.toml")
+    assert named in str(error.value)
+
+
+def test_a_folder_is_no_study(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="is a folder"):
+        read_study(tmp_path)

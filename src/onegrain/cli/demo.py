@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from onegrain.cli.console import Json, emit, progress
+from onegrain.cli.console import Json, progress
+from onegrain.cli.study import emit_run
 
 NAME = "demo"
 
@@ -18,7 +19,6 @@ def run(
     as_json: Json = False,
 ) -> None:
     """The whole road on the sandbox language, in minutes, offline: train, extract, rank, erase, report."""
-    from onegrain.studies import demo_study, run_study
+    from onegrain.studies.run import demo_study, walk_study
 
-    report = run_study(demo_study(), out, workers=workers, progress=progress())
-    emit({"report": str(report)}, as_json)
+    emit_run(walk_study(demo_study(), out, workers=workers, progress=progress()), as_json)

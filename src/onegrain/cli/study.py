@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onegrain.cli.console import Json, emit, progress
+
+if TYPE_CHECKING:
+    from onegrain.studies.run import StudyRun
 
 NAME = "study"
 
@@ -22,7 +25,13 @@ def run(
 
     Corpora are found in the folder that ONEGRAIN_DATA names, else beside the study file.
     """
-    from onegrain.studies import run_study
+    from onegrain.studies.run import walk_study
 
-    report = run_study(study, out, workers=workers, progress=progress())
-    emit({"report": str(report)}, as_json)
+    emit_run(walk_study(study, out, workers=workers, progress=progress()), as_json)
+
+
+def emit_run(run: StudyRun, as_json: bool) -> None:
+    """Print what a run of a study did, and say so if nothing was left to do."""
+    emit({"report": str(run.report), "records made": run.made, "records kept": run.kept}, as_json)
+    if run.made == 0:
+        typer.echo("onegrain: the study had finished already; its records are unchanged", err=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 from onegrain.errors import ParameterError
 
 __all__ = ["TrainingOptions"]
+
+COUNTS = ("hidden_size", "layers", "vocab_size", "epochs", "patience", "batch_size", "max_length", "seed")
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,19 @@ class TrainingOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("hidden_size", "layers", "vocab_size", "epochs", "patience", "batch_size", "max_length"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in COUNTS:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise ParameterError(f"{name} must be a whole number, got {value!r}")
+            if value < 1 and name != "seed":
+                raise ParameterError(f"{name} must be at least 1, got {value}")
+        for name in ("learning_rate", "dropout", "label_smoothing", "initializer_range"):
+            value = getattr(self, name)
+            if value is None and name == "initializer_range":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise ParameterError(f"{name} must be a number, got {value!r}")
+            if value < 0 or (name in ("dropout", "label_smoothing") and value >= 1):
+                raise ParameterError(f"{name} is out of range: got {value}")
         if self.precision not in ("float32", "bfloat16"):
             raise ParameterError(f"precision must be float32 or bfloat16, got {self.precision!r}")

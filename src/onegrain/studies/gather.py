@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from onegrain.core.curve import Curve
 from onegrain.core.evaluation import Evaluation
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
+from onegrain.core.sealing import read_sealed_json
 from onegrain.core.stability import Stability
 from onegrain.core.tables import read_header
 from onegrain.errors import ParameterError, RecordError
@@ -23,6 +23,7 @@ from onegrain.studies.specification import Study
 
 __all__ = ["gather", "write_folder_report", "write_study_report"]
 
+REPORT = "report.html"
 T = TypeVar("T", Ranking, Curve, Stability, Evaluation)
 
 
@@ -80,7 +81,7 @@ def write_study_report(study: Study, folder: Path) -> Path:
     """Write the report of a study into its folder."""
     stores = {model: folder / activations_path(model, corpus) for model, corpus in study.show}
     records = gather(folder, stores=stores, neurons=study.neurons)
-    path = folder / "report.html"
+    path = folder / REPORT
     compose(study.title, records).write(path, force=True)
     return path
 
@@ -111,8 +112,8 @@ def _model(provenance: Provenance) -> str:
 
 
 def _measures(path: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(path.read_text())
-    return facts
+    facts = read_sealed_json(path, "measures")
+    return {name: value for name, value in facts.items() if name != "record"}
 
 
 def _activations(root: Path, stores: Mapping[str, Path] | None) -> dict[str, Activations]:

@@ -5,29 +5,48 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-from onegrain.activations import open_activations
-from onegrain.core.output import storage_errors
+import numpy as np
+
+from onegrain.core.corpus import Corpus
+from onegrain.core.durable import make_folder
+from onegrain.core.output import require_writable_output, storage_errors
 from onegrain.core.progress import Progress, silent
 from onegrain.engines import Job, LocalEngine
-from onegrain.errors import RecordError
-from onegrain.models import is_trained
-from onegrain.studies.gather import write_study_report
+from onegrain.errors import AlreadyDoneError
+from onegrain.studies.gather import REPORT, write_study_report
+from onegrain.studies.notes import begin_step, finish_step, is_done, sweep_study
 from onegrain.studies.plan import STAGES, Step, plan_study
 from onegrain.studies.sources import data_folder
 from onegrain.studies.specification import read_study
-from onegrain.studies.steps import Workshop, perform
+from onegrain.studies.steps import Workshop, perform, training_options
 
-__all__ = ["demo_study", "run_study"]
+__all__ = ["StudyRun", "demo_study", "run_study", "walk_study"]
 
 
 def demo_study() -> Path:
     """The study of ``onegrain demo``: the whole road on the sandbox language."""
     return Path(str(files("onegrain.studies") / "demo.toml"))
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """What a run of a study did.
+
+    Attributes:
+        report: the page.
+        made: how many records it made; none where the study had finished before.
+        kept: how many it found, made by the same recipe and undamaged.
+    """
+
+    report: Path
+    made: int
+    kept: int
 
 
 def run_study(
@@ -37,76 +56,83 @@ def run_study(
     workers: int = 1,
     progress: Progress = silent,
 ) -> Path:
-    """Run a study file, or go on with one that was cut off.
+    """Run a study file, or resume one that was cut off.
 
-    A step whose record is there, made by the same part of the study file, is not done again; where that part
-    has changed, the record and what depends on it are made anew.
+    A step whose record is there, made by the same part of the study file from the same corpora, is not done
+    again. Where that part has changed, the record and what depends on it are made anew, and so is a damaged
+    record.
 
     Args:
         study: the TOML file; see :class:`onegrain.studies.specification.Study`.
         out: folder of the records and of the report.
         workers: processes that work side by side on steps that do not wait for each other.
-        progress: listens.
+        progress: reports the progress of each step.
 
     Returns:
         The report, ``report.html`` in ``out``.
+
+    Raises:
+        OutputExistsError: a file that onegrain did not write is in the place of a record.
     """
+    return walk_study(study, out, workers=workers, progress=progress).report
+
+
+def walk_study(
+    study: str | os.PathLike[str], out: str | os.PathLike[str], *, workers: int, progress: Progress
+) -> StudyRun:
+    """Run a study as :func:`run_study` does, and return what was done."""
     file, folder = Path(study), Path(out)
     specification = read_study(file)
+    for name in specification.models:
+        training_options(specification, name)
+    require_writable_output(folder / REPORT, force=True, suffixes=(".html",))
     with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     shop = Workshop(specification, file.parent, data_folder(file.parent), folder)
     steps = plan_study(specification)
-    prints = _fingerprints(steps)
-    for name in dict.fromkeys(origin for origin in specification.corpora):
-        shop.corpus(name)
+    contents = {name: _content(shop.corpus(name)) for name in specification.corpora}
+    prints = _fingerprints(steps, contents)
+    sweep_study(folder, steps)
+    made = 0
     with LocalEngine(workers) as engine:
         for stage in STAGES:
-            waiting = [step for step in steps if step.stage == stage and not _done(folder, step, prints)]
+            waiting = [
+                step for step in steps if step.stage == stage and not is_done(folder, step, prints[step.output])
+            ]
             for step in waiting:
-                _begin(folder, step, prints[step.output])
-            jobs = [Job(step.name, partial(perform, shop, step)) for step in waiting]
+                begin_step(folder, step, prints[step.output])
+            jobs = [Job(step.name, partial(_do, shop, step, prints[step.output])) for step in waiting]
             engine.run(jobs, description=stage, progress=progress)
-    return write_study_report(specification, folder)
+            made += len(waiting)
+    return StudyRun(write_study_report(specification, folder), made, len(steps) - made)
 
 
-def _fingerprints(steps: list[Step]) -> dict[str, str]:
-    """By output: a hash of the step's recipe and of those of all steps that it needs."""
+def _do(shop: Workshop, step: Step, fingerprint: str, progress: Progress = silent) -> None:
+    """Do one step, and note that it is done."""
+    with suppress(AlreadyDoneError):  # killed between the end of the step and its note
+        perform(shop, step, progress)
+    finish_step(shop.out, step, fingerprint)
+
+
+def _content(corpus: Corpus) -> str:
+    """Return a hash of everything in a corpus: words, labels and the other side."""
+    digest = hashlib.sha256(corpus.content_hash.encode())
+    for name, layer in sorted(corpus.layers.items()):
+        digest.update(json.dumps([name, layer.vocabulary]).encode())
+        digest.update(np.ascontiguousarray(layer.codes, dtype="<i4").tobytes())
+    if corpus.target is not None:
+        digest.update(_content(corpus.target).encode())
+    return digest.hexdigest()
+
+
+def _fingerprints(steps: list[Step], contents: dict[str, str]) -> dict[str, str]:
+    """Return, by output, a hash of the step's recipe, its corpora and the steps that it needs."""
     prints: dict[str, str] = {}
     for step in steps:
-        content = {"recipe": step.recipe, "needs": [prints[need] for need in step.needs]}
+        content = {
+            "recipe": step.recipe,
+            "needs": [prints[need] for need in step.needs],
+            "corpora": [contents[name] for name in step.recipe.get("corpora", {})],
+        }
         prints[step.output] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return prints
-
-
-def _note(folder: Path, step: Step) -> Path:
-    return folder / ".steps" / (step.output.replace("/", "--") + ".txt")
-
-
-def _done(folder: Path, step: Step, prints: dict[str, str]) -> bool:
-    note = _note(folder, step)
-    if not note.is_file() or note.read_text() != prints[step.output]:
-        return False
-    output = folder / step.output
-    if step.stage == "train":
-        return is_trained(output)
-    if step.stage == "extract":
-        try:
-            open_activations(output)
-        except RecordError:
-            return False
-        return True
-    return output.is_file()
-
-
-def _begin(folder: Path, step: Step, fingerprint: str) -> None:
-    """Clear away what another recipe made; leave what this one began, to be gone on with."""
-    note, output = _note(folder, step), folder / step.output
-    if note.is_file() and note.read_text() == fingerprint:
-        return
-    if output.is_dir():
-        shutil.rmtree(output)
-    output.unlink(missing_ok=True)
-    with storage_errors(note):
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(fingerprint)

@@ -7,10 +7,11 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from onegrain.core.names import require_name
 from onegrain.errors import ParameterError
 from onegrain.studies.entries import (
     Ablation,
@@ -24,6 +25,8 @@ from onegrain.studies.entries import (
 )
 
 __all__ = ["Study", "read_study"]
+
+NAMED = ("corpora", "models", "probes", "crossmodel", "rankings", "comparisons", "ablations")
 
 
 class Study(Entry):
@@ -50,6 +53,18 @@ class Study(Entry):
     comparisons: dict[str, Comparison] = Field(default_factory=dict)
     ablations: dict[str, Ablation] = Field(default_factory=dict)
     show: tuple[tuple[str, str], ...] = ()
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Study:
+        """Check every name that becomes part of a file's name, before anything is written or removed."""
+        for table in NAMED:
+            for name in getattr(self, table):
+                require_name(name, f"[{table}]: the name {name!r}")
+                if "--" in name:
+                    raise ValueError(
+                        f"[{table}]: the name {name!r} holds '--', which joins names in the names of files"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _names_exist(self) -> Study:
@@ -114,12 +129,7 @@ def read_study(path: str | os.PathLike[str]) -> Study:
         ParameterError: the file is not there, is not TOML, or says something impossible; every fault is named.
     """
     file = Path(path)
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ParameterError(f"{file} does not exist") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{file}: {error}") from error
+    content = _toml(file)
     try:
         return Study.model_validate(content)
     except ValidationError as error:
@@ -128,3 +138,24 @@ def read_study(path: str | os.PathLike[str]) -> Study:
             for fault in error.errors()
         ]
         raise ParameterError(f"{file}: " + "; ".join(faults)) from error
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    """Return what a TOML file says; every failure is one error that names the file and the line if known."""
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        raise ParameterError(f"{file} does not exist") from None
+    except IsADirectoryError:
+        raise ParameterError(f"{file} is a folder; give the study file in it (*.toml)") from None
+    except (OSError, ValueError) as error:
+        raise ParameterError(f"{file} cannot be read: {error}") from error
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ParameterError(f"{file}:{line}: not UTF-8 text; save the file as UTF-8") from error
+    except RecursionError:
+        raise ParameterError(f"{file}: nested too deeply for a study; nothing in one is") from None
+    except ValueError as error:  # TOMLDecodeError is one; so is a number of thousands of digits
+        raise ParameterError(f"{file} is not TOML: {error}") from error

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from onegrain.activations import extract, open_activations
 from onegrain.core.activations import Activations
 from onegrain.core.corpus import Corpus
-from onegrain.core.output import whole_file
 from onegrain.core.progress import Progress, silent
 from onegrain.core.ranking import Ranking
+from onegrain.core.sealing import write_sealed_json
 from onegrain.errors import ParameterError
 from onegrain.interventions import ablate
 from onegrain.metrics import BLEU, Metric, Perplexity, unigram_perplexity
@@ -24,7 +24,7 @@ from onegrain.studies.plan import Step, activations_path, ranking_path
 from onegrain.studies.sources import load_corpus
 from onegrain.studies.specification import Study
 
-__all__ = ["Workshop", "perform"]
+__all__ = ["Workshop", "perform", "training_options"]
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,28 @@ def perform(shop: Workshop, step: Step, progress: Progress = silent) -> None:
     actions[step.stage](shop, step, progress)
 
 
+def training_options(study: Study, model: str) -> TrainingOptions:
+    """Return how a study trains a model.
+
+    Raises:
+        ParameterError: an option does not exist or has an impossible value; table and key are named.
+    """
+    options = study.models[model].options
+    known = [option.name for option in fields(TrainingOptions)]
+    for name in options:
+        if name not in known:
+            raise ParameterError(
+                f"[models] {model}.options: there is no option {name!r}; there are: {', '.join(known)}"
+            )
+    try:
+        return TrainingOptions(**{"seed": study.seed, **options})
+    except ParameterError as error:
+        raise ParameterError(f"[models] {model}.options: {error}") from None
+
+
 def _train(shop: Workshop, step: Step, progress: Progress) -> None:
     model = shop.study.models[step.entry["model"]]
-    try:
-        options = TrainingOptions(**{"seed": shop.study.seed, **model.options})
-    except TypeError as error:
-        raise ParameterError(f"models.{step.entry['model']}.options: {error}") from None
+    options = training_options(shop.study, step.entry["model"])
     train = {"nlm": train_nlm, "nmt": train_nmt}[str(model.kind)]
     corpora = (shop.corpus(str(model.train)), shop.corpus(str(model.valid)))
     train(*corpora, shop.out / step.output, options=options, progress=progress)
@@ -99,8 +115,11 @@ def _measure(shop: Workshop, step: Step, progress: Progress) -> None:
     if loaded.task == "translation":
         bleu = BLEU(test).measure(loaded, progress=progress)
         facts |= {"BLEU": bleu.value, "BLEU low": bleu.low, "BLEU high": bleu.high, "signature": bleu.signature}
-    with whole_file(shop.out / step.output, force=True) as partial:
-        partial.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in sorted(facts.items())
+    }
+    write_sealed_json(shop.out / step.output, {"record": "measures", **finite}, force=True)
 
 
 def _extract(shop: Workshop, step: Step, progress: Progress) -> None:

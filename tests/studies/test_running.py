@@ -1,0 +1,129 @@
+"""What a study makes again, keeps, refuses and never removes."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+
+import pytest
+from killed_study import STUDY
+
+from killed import kill_points
+from onegrain.core.progress import silent
+from onegrain.errors import OutputExistsError, ParameterError
+from onegrain.studies.run import StudyRun, walk_study
+
+RECORDS = [
+    "models/nlm/model.safetensors",
+    "models/nlm/training.json",
+    "measures/nlm.json",
+    "activations/nlm--test.zarr/zarr.json",
+    "rankings/f--nlm.parquet",
+    "curves/perplexity--f--nlm.parquet",
+    ".steps/models--nlm.txt",
+    ".steps/rankings--f--nlm.parquet.txt",
+]
+
+
+def walk(study: Path, out: Path) -> StudyRun:
+    return walk_study(study, out, workers=1, progress=silent)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "study.toml").write_text(STUDY)
+    return folder / "study.toml"
+
+
+@pytest.fixture(scope="module")
+def walked(study: Path) -> Path:
+    run = walk(study, study.parent / "out")
+    assert (run.made, run.kept) == (5, 0)
+    return run.report.parent
+
+
+@pytest.fixture
+def out(walked: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(walked, tmp_path / "out")
+
+
+def test_a_finished_study_makes_nothing(study: Path, walked: Path, out: Path) -> None:
+    run = walk(study, out)
+    assert (run.made, run.kept) == (0, 5)
+    assert content(out) == content(walked)
+
+
+@pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_damaged_record_is_made_again_or_refused(
+    study: Path, walked: Path, out: Path, record: str, cut: bool
+) -> None:
+    data = bytearray((out / record).read_bytes())
+    data[len(data) // 2] ^= 4
+    (out / record).write_bytes(data[: len(data) // 2] if cut else data)
+    made = None
+    with contextlib.suppress(OutputExistsError):  # too damaged to be recognised as onegrain's
+        made = walk(study, out).made
+    if made is None:
+        assert cut
+        (out / record).unlink()
+        made = walk(study, out).made
+    assert made == 1
+    assert content(out) == content(walked)
+
+
+@pytest.mark.parametrize("record", ["rankings/f--nlm.parquet", "models/nlm/thesis.txt", "measures/nlm.json"])
+def test_files_of_others_in_the_place_of_a_record_are_kept(study: Path, tmp_path: Path, record: str) -> None:
+    thesis = tmp_path / "out" / record
+    thesis.parent.mkdir(parents=True)
+    thesis.write_text("years of work")
+    with pytest.raises(OutputExistsError):
+        walk(study, tmp_path / "out")
+    assert thesis.read_text() == "years of work"
+
+
+def test_a_name_that_leaves_the_folder_deletes_nothing(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "thesis.txt").write_text("years of work")
+    (tmp_path / "work" / "out" / "models").mkdir(parents=True)
+    (tmp_path / "study.toml").write_text(STUDY.replace("[models.nlm]", '[models."../../../victim"]'))
+    with pytest.raises(ParameterError, match=r"\[models\]: the name '../../../victim'"):
+        walk(tmp_path / "study.toml", tmp_path / "work" / "out")
+    assert content(victim) == {"thesis.txt": b"years of work"}
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [("epoch = 1", "no option 'epoch'"), ('epochs = "1"', "whole number"), ("dropout = 1.5", "out of range")],
+)
+def test_training_options_are_checked_before_any_work(tmp_path: Path, options: str, named: str) -> None:
+    (tmp_path / "study.toml").write_text(STUDY.replace("epochs = 1", options))
+    with pytest.raises(ParameterError, match=r"\[models\] nlm.options: ") as error:
+        walk(tmp_path / "study.toml", tmp_path / "out")
+    assert named in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_corpus_that_changed_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(
+        STUDY.replace('take = "test", parts = 1, sentences = 60, held_out = 20', "")
+        .replace("test = { sandbox = {  } }", 'test = { path = "test.txt", format = "plain" }')
+        .replace('method = "f-statistic"\nlabel = "upos"', 'method = "random"')
+    )
+    (tmp_path / "test.txt").write_text("a dog sleeps\nthe cat sees a bird\n" * 4)
+    walk(tmp_path / "study.toml", tmp_path / "out")
+    assert walk(tmp_path / "study.toml", tmp_path / "out").made == 0
+    (tmp_path / "test.txt").write_text("a dog sleeps\nthe cat sees a fish\n" * 4)
+    assert walk(tmp_path / "study.toml", tmp_path / "out").made == 5
+
+
+@pytest.mark.slow
+def test_a_study_killed_at_any_file_operation_ends_at_the_same_bytes(tmp_path: Path) -> None:
+    assert kill_points(Path(__file__).with_name("killed_study.py"), tmp_path, "8") >= 50
