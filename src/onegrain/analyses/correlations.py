@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64
 from scipy.linalg.blas import dsyr, dsyrk
 
 from onegrain.core.activations import Activations
+from onegrain.core.constant import Extremes, rounding_of
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
 
@@ -23,7 +24,7 @@ class Correlations:
     """Pearson's r of every two neurons that change.
 
     Attributes:
-        changing: bool (neurons,), the neurons that are not constant.
+        changing: bool (neurons,), the neurons that are not constant (constant.py of core).
         condensed: float64 (pairs,), r of every two neurons that change, in the order of
             :func:`scipy.spatial.distance.squareform`: of the first with each later one, of the second, ...;
             rounded to twelve decimals, so that exact copies have exactly 1.
@@ -59,7 +60,7 @@ def correlations(activations: Activations, neurons: np.ndarray, *, progress: Pro
     Raises:
         ParameterError: no word has an activation, or one is not finite.
     """
-    sums = _Sums(len(neurons))
+    sums = _Sums(len(neurons), rounding_of(activations.array))
     present = activations.present
     if not present.any():
         raise ParameterError(
@@ -84,12 +85,16 @@ def correlations(activations: Activations, neurons: np.ndarray, *, progress: Pro
 class _Sums:
     """Products of deviations of every two neurons, the lower triangle of a matrix in Fortran's order."""
 
-    def __init__(self, neurons: int) -> None:
+    def __init__(self, neurons: int, rounding: float) -> None:
         self.words = 0
         self.mean = np.zeros(neurons)
         self.products = np.zeros((neurons, neurons), order="F")
-        self.still = np.ones(neurons, dtype=bool)
-        self._first = np.zeros(neurons, dtype=np.float32)
+        self._extremes, self._rounding = Extremes(neurons), rounding
+
+    @property
+    def still(self) -> Bool[np.ndarray, " neurons"]:
+        """The neurons that do not change by more than rounding."""
+        return self._extremes.constant(self._rounding)
 
     def add(self, block: np.ndarray) -> bool:
         """Take in a block (words, neurons), or return False where a value is not finite.
@@ -104,9 +109,7 @@ class _Sums:
         if not np.isfinite(left).all():
             return False
         deviations -= left
-        if not self.words:
-            self._first = block[0].copy()
-        self.still &= (block == self._first).all(axis=0)
+        self._extremes.add(block)
         total = self.words + len(block)
         apart = near + left - self.mean
         weight = self.words * len(block) / total

@@ -60,6 +60,7 @@ def product(own: Activations, other: Activations) -> list[Product]:
 
 
 def table(found: Moments) -> np.ndarray:
+    found.widen()
     ((asked, sums),) = found.products
     return np.concatenate([values for _, values in correlations(found, asked, sums)])
 

@@ -228,7 +228,7 @@ def test_the_sample_is_small_and_spread_over_the_words() -> None:
 
 
 def test_values_at_the_limits_stay_in_order() -> None:
-    cells = Cells(np.zeros(1, np.float32), np.full(1, 1e-30, np.float32))
+    cells = Cells(np.zeros(1, np.float32), np.full(1, 1e-30, np.float32), np.zeros(1, np.int64))
     values = np.array([[-3e38], [-65504.0], [-1e-31], [0.0], [1e-31], [1e-30], [65504.0], [3e38]], np.float32)
     found = cells.of_values(values)[:, 0].astype(int)
     assert (np.diff(found) >= 0).all()

@@ -20,7 +20,7 @@ from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.moments import Moments, Product
 from onegrain.rankings.crossmodel.passes import Passes, require_words
-from onegrain.rankings.crossmodel.whitening import canonical, principal, whitened
+from onegrain.rankings.crossmodel.whitening import canonical, principal, whitened, without
 from onegrain.rankings.memory import read_size
 
 __all__ = ["WHOLE", "require_variance", "similarity"]
@@ -120,9 +120,8 @@ class _Site:
     """What is needed of a site, in float64, made when it is first asked for.
 
     Attributes:
-        products: (neurons, neurons), its sums of products of deviations; those of constant neurons are 0, since
-            the mean of float32 values that are all the same is exact in float64.
-        constant: bool (neurons,), the neurons that never change.
+        products: (neurons, neurons), its sums of products of deviations; those of constant neurons are 0.
+        constant: bool (neurons,), the neurons that do not change by more than rounding.
         variance: what SVCCA keeps.
     """
 
@@ -151,7 +150,8 @@ def _sites(moments: Moments, variance: float) -> list[_Site]:
     made = []
     for square, sums in moments.products[:-1]:
         constant = moments.sides[square.left].at(square.left_neurons).constant
-        made.append(_Site(sums, constant, variance))
+        made.append(_Site(without(sums, constant, constant), constant, variance))
+    without(moments.products[-1][1], *(side.constant for side in moments.sides))
     return made
 
 

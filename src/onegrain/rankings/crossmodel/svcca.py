@@ -20,7 +20,7 @@ from onegrain.rankings.crossmodel.comparing import require_comparable
 from onegrain.rankings.crossmodel.moments import Moments, Product
 from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.similarity import require_variance
-from onegrain.rankings.crossmodel.whitening import canonical, principal
+from onegrain.rankings.crossmodel.whitening import canonical, principal, without
 from onegrain.rankings.request import Method, Request
 
 __all__ = ["METHOD", "SvccaOptions", "svcca"]
@@ -84,6 +84,9 @@ def svcca(request: Request) -> Ranking:
     first, second = (slice(0, width) for width in widths)
     asked = [Product(0, first, 0, first), Product(1, second, 1, second), Product(0, first, 1, second)]
     moments = passes.sums(asked, dtype=torch.float64, what="directions")
+    still = [side.constant for side in moments.sides]
+    for product, sums in moments.products:
+        without(sums, still[product.left], still[product.right])
     encoder, correlations, kept = _encoder(moments, sides, options.variance)
     decoder = (encoder.T @ moments.products[0][1]) / moments.words
     signs = decoder.gather(1, decoder.abs().argmax(dim=1, keepdim=True)).sign()
@@ -99,7 +102,7 @@ def svcca(request: Request) -> Ranking:
         found.save(options.directions)
     latents = {"dictionaries": {f"{site}.latents": found.identity}}
     parameters = {**found.provenance.parameters, **latents}
-    variance = moments.sides[0].squares.sum() / moments.words
+    variance = moments.sides[0].squares[~still[0]].sum() / moments.words
     return Ranking(
         method="svcca",
         space=NeuronSpace((f"{site}.latents",), (len(correlations),)),

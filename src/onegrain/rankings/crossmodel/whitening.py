@@ -11,12 +11,24 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-__all__ = ["CUTOFF", "canonical", "principal", "whitened"]
+__all__ = ["CUTOFF", "canonical", "principal", "whitened", "without"]
 
 CUTOFF = 1e-10
 """A direction counts as none if its variance is below this share of the largest one's (1e-5 of its deviation).
 
 Sums of products in float64 keep variances to some 1e-15 of the largest, so what is kept is right to 1e-5."""
+
+
+def without(
+    products: Float64[Tensor, "neurons others"], rows: np.ndarray, columns: np.ndarray
+) -> Float64[Tensor, "neurons others"]:
+    """Set the products of constant neurons, bool (neurons,) and (others,), to 0, in place, and return them.
+
+    What is left of a constant neuron is rounding, which may be large where its value is.
+    """
+    products[torch.from_numpy(rows).to(products.device)] = 0.0
+    products[:, torch.from_numpy(columns).to(products.device)] = 0.0
+    return products
 
 
 def whitened(
@@ -29,7 +41,7 @@ def whitened(
 
     Args:
         products: S.
-        constant: bool (neurons,), neurons that never change; they are left out.
+        constant: bool (neurons,), neurons that do not change by more than rounding; they are left out.
     """
     still = torch.from_numpy(constant).to(products.device)
     inverse = torch.where(still, 0.0, products.diagonal().rsqrt())

@@ -158,7 +158,8 @@ class Classifier(Probe):
         train = _whole(words.train.values)
         mean = train.mean(axis=0, dtype=np.float64) if standardize else np.zeros(train.shape[1])
         spread = train.std(axis=0, dtype=np.float64) if standardize else np.ones(train.shape[1])
-        self._mean, self._scale = mean, np.where(spread > 0.0, spread, 1.0)
+        still = words.train.constant() | (spread == 0.0)
+        self._mean, self._scale = mean, np.where(still, 1.0, spread)
         self._train, self._codes = self._scaled(train), words.train.codes
         self._test = self._scaled(_whole(words.test.values))
         self._n_labels = len(words.train.labels)

@@ -64,7 +64,7 @@ class Factor:
         everything = list(accumulate(groups, Spread.merged))[-1]
         self._counts = np.array([group.words for group in groups], dtype=np.float64)
         self.n_labels, self.n_neurons = len(groups), len(everything.mean)
-        self.varies = everything.squares > 0.0
+        self.varies = ~train.constant() & (everything.squares > 0.0)
         self.center = everything.mean
         deviation = np.sqrt(everything.squares / everything.words)
         self.inverse = np.divide(1.0, deviation, out=np.zeros(self.n_neurons), where=self.varies)

@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from onegrain.core.activations import Activations
+from onegrain.core.constant import rounding_in
 from onegrain.errors import ParameterError
 from onegrain.rankings.lca.inputs import (
     CountedWords,
@@ -113,7 +114,14 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
         words = _count(self, X, y, sample_weight, memory)
         self.classes_, codes = np.unique(words.targets, return_inverse=True)
         names = tuple(str(one) for one in self.classes_)
-        labelled = LabelledWords(words.values, codes.astype(np.int64), np.arange(len(words)), names, {})
+        labelled = LabelledWords(
+            words.values,
+            codes.astype(np.int64),
+            np.arange(len(words)),
+            names,
+            {},
+            rounding=rounding_in(words.values.dtype),
+        )
         options = SolverOptions(max_steps=self.max_iter, max_free_steps=self.max_iter)
         solver = ProbeSolver(
             labelled, options, standardize=self.standardize, weights=words.weights, memory=memory

@@ -12,6 +12,7 @@ import torch
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from onegrain.core.activations import Activations
+from onegrain.core.constant import Extremes, exponents_of, rounding_in
 from onegrain.errors import ParameterError
 from onegrain.rankings.lca.labelled import read_values
 from onegrain.rankings.lca.solver import working_bytes
@@ -131,12 +132,14 @@ class CountedWords:
 
     @cached_property
     def spread(self) -> np.ndarray:
-        """float64 (neurons,): standard deviations, by weight; 0 for a neuron that never changes."""
-        total = np.zeros(self.values.shape[1])
+        """float64 (neurons,): standard deviations, by weight; 0 for a constant neuron (constant.py of core)."""
+        total, extremes = np.zeros(self.values.shape[1]), Extremes(self.values.shape[1])
         for rows in self._rows():
-            total += self._weigh(np.square(self.values[rows] - self.mean), rows).sum(axis=0)
-        same = self.values.min(axis=0) == self.values.max(axis=0)
-        return np.where(same, 0.0, np.sqrt(total / len(self)))
+            block = np.asarray(self.values[rows])
+            extremes.add(block)
+            total += self._weigh(np.square(block - self.mean), rows).sum(axis=0)
+        constant = extremes.constant(rounding_in(self.values.dtype))
+        return np.where(constant, 0.0, np.sqrt(total / len(self)))
 
     @property
     def scale(self) -> np.ndarray:
@@ -145,8 +148,10 @@ class CountedWords:
 
     def standardized(self) -> np.ndarray:
         """(words, neurons), mean zero and standard deviation one, in the dtype of the values."""
-        found = self.values - self.mean.astype(self.values.dtype)
-        found /= self.scale.astype(found.dtype)
+        lift = exponents_of(self.spread) if self.values.dtype == np.float32 else np.zeros(1, dtype=np.int64)
+        found = np.ldexp(self.values, lift) if lift.any() else self.values.copy()
+        found -= np.ldexp(self.mean, lift).astype(found.dtype)
+        found /= np.ldexp(self.scale, lift).astype(found.dtype)
         return found
 
     def products(self, table: np.ndarray) -> np.ndarray:

@@ -7,10 +7,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 
 from onegrain.core.activations import Activations
+from onegrain.core.constant import FLOAT32_ROUNDING, Extremes, rounding_of
 from onegrain.core.corpus import Corpus
 from onegrain.errors import LabelError, MismatchError, ParameterError
+from onegrain.rankings.blocks import BLOCK_ROWS
 from onegrain.rankings.labels import keep_labels
 from onegrain.rankings.memory import Memory, ScratchTable, values_of
 
@@ -52,6 +55,7 @@ class LabelledWords:
         labels: the label names, sorted.
         left_out: how many words were left out, by reason.
         labels_left_out: how many words each label had that was left out.
+        rounding: of the values, relative (constant.py of core).
     """
 
     values: np.ndarray | ScratchTable
@@ -60,9 +64,17 @@ class LabelledWords:
     labels: tuple[str, ...]
     left_out: dict[str, int]
     labels_left_out: dict[str, int] = field(default_factory=dict)
+    rounding: float = FLOAT32_ROUNDING
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def constant(self) -> Bool[np.ndarray, " neurons"]:
+        """Return which neurons do not change by more than rounding over the words: one pass."""
+        extremes = Extremes(self.values.shape[1])
+        for first in range(0, len(self), BLOCK_ROWS):
+            extremes.add(np.asarray(self.values[first : first + BLOCK_ROWS]))
+        return extremes.constant(self.rounding)
 
 
 def control_layer(layer: str) -> str:
@@ -219,7 +231,8 @@ def _gather(
     codes = renumber[found.codes]
     wanted = inside & (codes >= 0)
     values = read_values(activations, wanted, memory)
-    return LabelledWords(values, codes[wanted], activations.corpus.sentence_of_word[wanted], labels, left_out)
+    sentences, rounding = activations.corpus.sentence_of_word[wanted], rounding_of(activations.array)
+    return LabelledWords(values, codes[wanted], sentences, labels, left_out, rounding=rounding)
 
 
 def read_values(activations: Activations, wanted: np.ndarray, memory: Memory) -> np.ndarray | ScratchTable:

@@ -45,7 +45,7 @@ def lca(request: Request) -> Ranking:
     ``details``: ``lambda1``, ``lambda2``, ``grid`` and ``choice`` (search.py), ``solution`` (the chosen probe's
     objective, gap, ...), ``cutoffs`` ([p, neurons] pairs), ``evaluation`` (evaluation.py; None if not wanted),
     ``biases`` (for the activations as the probe sees them), ``train`` and ``dev`` (words, left_out, labels left
-    out).
+    out), and ``constant``, how many neurons are: they have no weight, and come last of all.
 
     Raises:
         ParameterError: an activation is not finite, or one sentence alone.
@@ -81,6 +81,7 @@ def lca(request: Request) -> Ranking:
         "biases": found.probe.biases.tolist(),
         "train": describe_words(train),
         "dev": {"words": len(dev), "left_out": dev.left_out},
+        "constant": int(train.constant().sum()),
         "evaluation": None,
     }
     if options.evaluate:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from onegrain.core.constant import exponents_of
 from onegrain.core.progress import Progress, silent
 from onegrain.rankings.lca.duality import look
 from onegrain.rankings.lca.labelled import LabelledWords
@@ -44,7 +45,9 @@ class FittedProbe:
         chosen = np.arange(len(self.shift)) if kept is None else np.sort(kept)
         folded = (self.weights / self.scale)[:, chosen]
         dtype = values.dtype if values.dtype == np.float64 else np.float32
-        scores = (values[:, chosen] @ folded.T.astype(dtype)).astype(np.float64)
+        lift = exponents_of(self.scale[chosen])  # float32 may not hold weights of neurons of extreme size
+        kept_values = np.ldexp(values[:, chosen], lift) if lift.any() else values[:, chosen]
+        scores = (kept_values @ np.ldexp(folded, -lift).T.astype(dtype)).astype(np.float64)
         return scores + (self.biases - folded @ self.shift[chosen])
 
     def predict(self, values: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
@@ -74,7 +77,8 @@ def predict(
 class ProbeSolver:
     """Fits probes to the same words; the activations are centred, and if wanted scaled, once.
 
-    A standardised neuron is divided by its standard deviation; a constant one gets zero weight either way.
+    A standardised neuron is divided by its standard deviation; a constant one gets zero weight either way, and
+    where they are not standardised so does one that moves too little beside the others (``ProbeData.spread``).
 
     Args:
         words: the words, with activations in float32 or float64, which is also the precision of the products.
@@ -96,7 +100,13 @@ class ProbeSolver:
         self.codes = words.codes
         self.options = options
         self._data = ProbeData(
-            words.values, words.codes, len(words.labels), weights, standardize, memory or Memory()
+            words.values,
+            words.codes,
+            len(words.labels),
+            weights,
+            standardize,
+            memory or Memory(),
+            rounding=words.rounding,
         )
 
     def solve(

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from onegrain.core.constant import Extremes, exponents_of, rounding_in
 from onegrain.rankings.memory import Memory, Table
 
 __all__ = ["BLOCK", "Penalties", "ProbeData", "Words"]
@@ -167,11 +168,13 @@ class ProbeData(Words):
         word_weights: float64 (words,), positive or zero, or None for one each; only their ratios matter.
         standardize: whether the penalties, and the weights of the solution, are those of the scaled neurons.
         memory: where tables of a row a word go.
+        rounding: of the values, relative (constant.py of core); by default that of their precision.
 
     Attributes:
         mean: float64 (neurons,): over the words, by weight.
-        spread: float64 (neurons,): standard deviations, by weight; 0 for a neuron that never changes, as which
-            less than a 1e-12th of the largest one counts.
+        spread: float64 (neurons,): standard deviations, by weight; 0 for a constant neuron (constant.py of
+            core). Without ``standardize`` it is 0 also where it is less than a 1e-12th of the largest one: the
+            penalties are of the activations themselves, and such a neuron would need a weight of 1e12.
     """
 
     def __init__(
@@ -182,6 +185,8 @@ class ProbeData(Words):
         word_weights: np.ndarray | None = None,
         standardize: bool = False,
         memory: Memory | None = None,
+        *,
+        rounding: float | None = None,
     ) -> None:
         self.values, self.codes, self.word_weights, self.standardize = values, codes, word_weights, standardize
         self.n_words, self.n_neurons = (int(size) for size in values.shape)
@@ -190,18 +195,28 @@ class ProbeData(Words):
         self.memory = memory or Memory()
         self.targets = self.tensor(np.ascontiguousarray(codes, dtype=np.int64), torch.int64)
         self.omega = None if word_weights is None else self._ratios(word_weights)
+        self.rounding = rounding_in(self.dtype) if rounding is None else rounding
+        self._lift: Tensor | None = None
         self.mean, self.spread = self._moments()
         live = self.spread > 0.0
         inverse = np.divide(1.0, self.spread, out=np.zeros(self.n_neurons), where=live)
         self.unit = self.tensor(live if standardize else inverse, torch.float64)
-        self._shift, self._factor = (self.tensor(one, self.dtype) for one in (self.mean, inverse))
+        lift = self._exponent
+        self._shift = self.tensor(np.ldexp(self.mean, lift), self.dtype)
+        self._factor = self.tensor(np.ldexp(inverse, -lift), self.dtype)
 
     def _moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Means and standard deviations, joined over small blocks [Chan, Golub and LeVeque 1983].
 
         Each block is taken relative to its own first word, so that a neuron that never changes has exactly
-        zero.
+        zero. Neurons whose squares float32 does not hold are multiplied by a power of two first.
         """
+        extremes = self._extremes()
+        self._exponent = np.zeros(self.n_neurons, dtype=np.int64)
+        if self.dtype == torch.float32:
+            self._exponent = exponents_of(extremes.sizes)
+        if self._exponent.any():
+            self._lift = self.tensor(np.ldexp(1.0, self._exponent), self.dtype)
         seen = 0.0
         mean, squares = self.zeros(2, self.n_neurons)
         for rows in self.rows(STATISTICS):
@@ -217,14 +232,27 @@ class ProbeData(Words):
             mean += step * (size / (seen + size))
             squares += within + step.square() * (seen * size / (seen + size))
             seen += size
-        found = (squares / max(seen, 1.0)).sqrt().cpu().numpy()
-        return mean.cpu().numpy(), np.where(found <= STILL * found.max(initial=0.0), 0.0, found)
+        found = np.ldexp((squares / max(seen, 1.0)).sqrt().cpu().numpy(), -self._exponent)
+        found = np.where(extremes.constant(self.rounding), 0.0, found)
+        least = 0.0 if self.standardize else STILL * found.max(initial=0.0)
+        return np.ldexp(mean.cpu().numpy(), -self._exponent), np.where(found <= least, 0.0, found)
+
+    def _extremes(self) -> Extremes:
+        """The least and greatest value of every neuron, over the words as they are."""
+        extremes = Extremes(self.n_neurons)
+        for rows in self.rows():
+            extremes.add(self._given(rows).cpu().numpy())
+        return extremes
 
     def block(self, rows: slice | np.ndarray) -> Tensor:
         """(rows, neurons): scaled neurons of some words, by slice or index; zero for one that never changes."""
         return torch.sub(self._raw(rows), self._shift).mul_(self._factor)
 
     def _raw(self, rows: slice | np.ndarray) -> Tensor:
+        values = self._given(rows)
+        return values if self._lift is None else values * self._lift
+
+    def _given(self, rows: slice | np.ndarray) -> Tensor:
         if not isinstance(self.values, np.ndarray):
             return self.tensor(self.values[rows], self.dtype)
         if self.values.flags.writeable:
@@ -258,7 +286,15 @@ class ProbeData(Words):
             values = self.memory.host_table(self.n_words, len(neurons), self.values.dtype)
             for rows in self.rows():
                 values[rows] = self.values[rows][:, neurons]
-        return ProbeData(values, self.codes, self.n_labels, self.word_weights, self.standardize, self.memory)
+        return ProbeData(
+            values,
+            self.codes,
+            self.n_labels,
+            self.word_weights,
+            self.standardize,
+            self.memory,
+            rounding=self.rounding,
+        )
 
     def to_scaled(self, weights: np.ndarray) -> Tensor:
         """Weights (neurons, ...) as they are penalised, as weights of the scaled neurons."""

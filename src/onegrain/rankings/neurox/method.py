@@ -18,7 +18,7 @@ from onegrain.rankings.lca.labelled import (
     require_held_out,
 )
 from onegrain.rankings.lca.probe import FittedProbe, predict
-from onegrain.rankings.memory import Memory, ScratchTable
+from onegrain.rankings.memory import Memory
 from onegrain.rankings.neurox.options import NeuroxOptions
 from onegrain.rankings.neurox.ordering import order_as_neurox
 from onegrain.rankings.neurox.training import train_probe
@@ -28,7 +28,6 @@ __all__ = ["METHOD", "neurox"]
 
 WEIGHT_BYTES, NEURON_BYTES, READING_BYTES = 64, 2**16, 2**28
 """What is held beside tables: for each weight, each neuron of a block of words, and while a store is read."""
-BLOCK = 4096
 
 
 def neurox(request: Request) -> Ranking:
@@ -94,7 +93,7 @@ def neurox(request: Request) -> Ranking:
             "lambda2": options.lambda2,
             "cutoffs": [list(pair) for pair in ordering.cutoffs],
             "biases": probe.biases.tolist(),
-            "constant": _constant(train.values),
+            "constant": int(train.constant().sum()),
             "train": {**describe_words(train), "accuracy": _right(train, probe)},
             "dev": None if dev is None else _described(dev, probe),
             "evaluation": _evaluation(train, dev, test, probe),
@@ -113,14 +112,6 @@ def _described(words: LabelledWords, probe: FittedProbe) -> dict[str, Any]:
 
 def _right(words: LabelledWords, probe: FittedProbe) -> float:
     return accuracy(predict(words.values, [(probe, None)])[0], words.codes)
-
-
-def _constant(values: np.ndarray | ScratchTable) -> int:
-    """How many neurons have one value at all words."""
-    first, same = np.asarray(values[:1]), np.ones(values.shape[1], dtype=bool)
-    for start in range(0, values.shape[0], BLOCK):
-        same &= (np.asarray(values[start : start + BLOCK]) == first).all(axis=0)
-    return int(same.sum())
 
 
 def _evaluation(

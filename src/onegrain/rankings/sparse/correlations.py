@@ -46,10 +46,10 @@ class Correlations:
             spread = spread.merged(Spread.of(block))
         self.n_neurons = len(spread.mean)
         self.places = shuffled_places(self.n_neurons, seed)
-        self.varies, self.center = spread.squares > 0.0, spread.mean
+        self.varies, self.center = ~words.constant() & (spread.squares > 0.0), spread.mean
         deviation = np.sqrt(spread.squares / len(words))
         self.inverse = np.divide(1.0, deviation, out=np.zeros(self.n_neurons), where=self.varies)
-        self.passes = 1
+        self.passes = 2
         self.with_labels = self._with_labels()
 
     def rows(self, neurons: Iterable[int]) -> Float64[np.ndarray, "rows neurons"]:

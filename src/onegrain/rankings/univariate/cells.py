@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
-from onegrain.rankings.univariate.kernels import CELLS, FURTHEST, lay
+from onegrain.core.constant import exponents_of
+from onegrain.rankings.univariate.kernels import CELLS, FURTHEST, lay_scaled
 from onegrain.rankings.univariate.words import CountedWords
 
 __all__ = ["Cells"]
@@ -32,10 +33,18 @@ class Cells:
         middle: float32 (neurons,), m: the median of the sample.
         unit: float32 (neurons,), s: twice the standard deviation of a normal neuron with the sample's 5 % and
             95 % quantiles; of the sample itself where those are equal; else the size of the middle, or 1.
+        exponent: int64 (neurons,), the powers of two by which values are multiplied first; m and s are of what
+            comes out. 0 but for neurons whose values are very large or very small.
     """
 
     middle: Float32[np.ndarray, " neurons"]
     unit: Float32[np.ndarray, " neurons"]
+    exponent: Int64[np.ndarray, " neurons"]
+
+    @property
+    def factors(self) -> list[Float32[np.ndarray, " neurons"]]:
+        """What values are multiplied by first, one array, or none where all are left as they are."""
+        return [np.ldexp(np.float32(1.0), self.exponent)] if self.exponent.any() else []
 
     @classmethod
     def of(cls, words: CountedWords, neurons: slice, *, ahead: bool = True) -> Cells:
@@ -46,6 +55,9 @@ class Cells:
         read = words.blocks("scales", neurons, _sample(words.among), checked=False, ahead=ahead)
         values = np.concatenate([block.T.copy() for _, block in read], axis=1)
         values.sort(axis=1)
+        exponent = exponents_of(np.abs(values[:, [0, -1]]).max(axis=1))
+        if exponent.any():
+            values = np.ldexp(values, exponent[:, None])
         low, middle, high = (
             values[:, round(share * (values.shape[1] - 1))] for share in (OUTER[0], 0.5, OUTER[1])
         )
@@ -55,25 +67,33 @@ class Cells:
             unit[flat] = 2.0 * values[flat].std(axis=1, dtype=np.float64)
         unit = np.where(unit > 0.0, unit, np.abs(middle))
         unit = np.minimum(np.where(unit > 0.0, unit, 1.0), FURTHEST)
-        return cls(np.clip(middle, -FURTHEST, FURTHEST), unit.astype(np.float32))
+        return cls(np.clip(middle, -FURTHEST, FURTHEST), unit.astype(np.float32), exponent)
 
     @classmethod
     def joined(cls, parts: Sequence[Cells]) -> Cells:
         """The cells of all neurons, from those of neighbouring ranges."""
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("middle", "unit")))
+        return cls(
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("middle", "unit", "exponent")
+            )
+        )
 
     def of_values(self, block: Float32[np.ndarray, "words neurons"]) -> UInt8[np.ndarray, "words neurons"]:
         """The cell of each value."""
         found = np.empty(block.shape, dtype=np.uint8)
+        factors = self.factors or [np.ones(len(self.unit), np.float32)]
+        scale = np.stack([self.middle, self.unit, *factors])
         for row, cells in zip(block, found, strict=True):
-            lay(row, self.middle, self.unit, cells)
+            lay_scaled(row, scale, cells)
         return found
 
     def values(self) -> Float64[np.ndarray, "neurons cells"]:
         """The value in the middle of each cell."""
         squeezed = (np.arange(CELLS) + 0.5 - CELLS / 2) / (CELLS / 2 - 0.5)
         squeezed = np.clip(squeezed, -1.0 + 1e-3, 1.0 - 1e-3)
-        return self.middle[:, None] + self.unit[:, None] * (squeezed / (1.0 - np.abs(squeezed)))
+        scaled = self.middle[:, None] + self.unit[:, None] * (squeezed / (1.0 - np.abs(squeezed)))
+        return np.ldexp(scaled, -self.exponent[:, None]) if self.exponent.any() else scaled
 
 
 def _sample(among: Bool[np.ndarray, " words"]) -> Bool[np.ndarray, " words"]:

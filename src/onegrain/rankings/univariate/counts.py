@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int32, Int64
 
+from onegrain.core.constant import FLOAT32_ROUNDING, constant_neurons, rounding_of
 from onegrain.core.progress import silent
 from onegrain.rankings.univariate.cells import Cells
 from onegrain.rankings.univariate.kernels import CELLS
@@ -24,7 +25,7 @@ from onegrain.rankings.univariate.words import CountedWords
 __all__ = ["Counts", "Needs", "count"]
 
 Needs = Literal["histogram", "positive", "range"]
-"""What is counted beside means and deviations where a method asks for it."""
+"""What is counted beside means, deviations and extremes where a method asks for it; ``range`` adds nothing."""
 
 TABLE_BYTES = 2**29
 """Of the histograms that are held at once; more neurons are taken in turns, each a pass over the words."""
@@ -41,23 +42,25 @@ class Counts:
         words: int64 (labels,), words of each label.
         spreads: mean and squared deviations of the neurons, a label each.
         positive: int64 (labels, neurons), how many of them the neuron is above 0 at; None where not asked for.
-        extremes: float32 (2, neurons), the least and greatest value over all words; None likewise.
+        extremes: float32 (2, neurons), the least and greatest value over all words.
         cells: what the histogram's intervals are; None where it was not asked for.
         histogram: int32 (neurons, labels, cells); None where it was not asked for.
+        rounding: of the values, relative (constant.py of core).
     """
 
     neurons: slice
     words: Int64[np.ndarray, " labels"]
     spreads: tuple[Spread, ...]
     positive: Int64[np.ndarray, "labels neurons"] | None
-    extremes: Float32[np.ndarray, "2 neurons"] | None
+    extremes: Float32[np.ndarray, "2 neurons"]
     cells: Cells | None
     histogram: Int32[np.ndarray, "neurons labels cells"] | None
+    rounding: float = FLOAT32_ROUNDING
 
     @property
     def constant(self) -> Bool[np.ndarray, " neurons"]:
-        """bool (neurons,): the neurons that never change."""
-        return self.everything().squares == 0.0
+        """bool (neurons,): the neurons that do not change by more than rounding."""
+        return constant_neurons(self.extremes[0], self.extremes[1], self.rounding)
 
     @cached_property
     def seen(self) -> Int64[np.ndarray, "neurons cells"]:
@@ -128,9 +131,10 @@ class _Turn:
             words,
             tuple(map(Spread, words.tolist(), mean, squares)),
             positive if len(positive) else None,
-            extremes if len(extremes) else None,
+            extremes,
             Cells.joined(cells) if cells else None,
             self._table,
+            rounding_of(self._words.activations.array),
         )
 
     def _side_by_side(self, stripes: Sequence[slice]) -> list[Stripe]:

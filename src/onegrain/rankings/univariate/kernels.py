@@ -11,7 +11,7 @@ from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 
 from onegrain.rankings.compiled import compiled
 
-__all__ = ["CELLS", "FURTHEST", "lay", "take_in", "tally"]
+__all__ = ["CELLS", "FURTHEST", "lay", "lay_scaled", "take_in", "tally"]
 
 CELLS = 256
 """A cell is a uint8."""
@@ -29,7 +29,7 @@ def take_in(
     codes: Int64[np.ndarray, " words"],
     known: tuple[Int64[np.ndarray, " labels"], np.ndarray, np.ndarray],
     here: Float64[np.ndarray, "3 labels neurons"],
-    extremes: Float32[np.ndarray, "_ neurons"],
+    extremes: Float32[np.ndarray, "2 neurons"],
     positive: Int64[np.ndarray, "_ neurons"],
     histogram: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> bool:
@@ -43,10 +43,11 @@ def take_in(
         known: words so far, int64 (labels,), their mean and their squared deviations from it, both float64
             (labels, neurons); those of the block are merged into them.
         here: room to work in.
-        extremes: (2, neurons), least and greatest value so far; without rows where they are not asked for.
-        positive: (labels, neurons), how often a neuron is above 0; likewise.
-        histogram: middle and unit of the cells, float32 (2, neurons), and as :func:`tally` takes them the cells
-            that wait, how many do, and the table; all without rows where it is not asked for.
+        extremes: (2, neurons), least and greatest value so far.
+        positive: (labels, neurons), how often a neuron is above 0; without rows where it is not asked for.
+        histogram: middle and unit of the cells, float32 (2, neurons), with a third row of factors where neurons
+            are multiplied first; and as :func:`tally` takes them the cells that wait, how many do, and the
+            table; all without rows where it is not asked for.
     """
     words, mean, squares = known
     scale, waiting, held, table = histogram
@@ -58,8 +59,7 @@ def take_in(
             _begin(row, near, sums, apart)
         counts[label] += 1
         _add(row, near, sums, apart)
-        if len(extremes):
-            _widen(row, extremes[0], extremes[1])
+        _widen(row, extremes[0], extremes[1])
         if len(positive):
             _count_above(row, positive[label])
         if len(table):
@@ -69,7 +69,10 @@ def take_in(
                 start = tile * waiting.shape[3]
                 stop = min(start + waiting.shape[3], len(row))
                 cells = waiting[tile, label, held[label]]
-                lay(row[start:stop], scale[0, start:stop], scale[1, start:stop], cells)
+                if len(scale) > 2:
+                    lay_scaled(row[start:stop], scale[:, start:stop], cells)
+                else:
+                    lay(row[start:stop], scale[0, start:stop], scale[1, start:stop], cells)
             held[label] += 1
     finite = True
     for label in range(len(counts)):
@@ -154,6 +157,18 @@ def lay(row: Row, middle: Row, unit: Row, cells: UInt8[np.ndarray, " neurons"]) 
     """Put the cell of each value x into ``cells``: with d = x - m, the squeezed z is d / (s + |d|)."""
     for n in range(len(row)):
         value = row[n] if row[n] < FURTHEST else FURTHEST
+        value = value if value > -FURTHEST else -FURTHEST
+        away = value - middle[n]
+        cells[n] = np.uint8(np.int32(away / (unit[n] + abs(away)) * STEPS + HALF))
+
+
+@compiled
+def lay_scaled(row: Row, scale: Float32[np.ndarray, "3 neurons"], cells: UInt8[np.ndarray, " neurons"]) -> None:
+    """Put the cell of each value, times the neuron's factor, into ``cells``; see :func:`lay`."""
+    middle, unit, factor = scale[0], scale[1], scale[2]
+    for n in range(len(row)):
+        value = row[n] * factor[n]
+        value = value if value < FURTHEST else FURTHEST
         value = value if value > -FURTHEST else -FURTHEST
         away = value - middle[n]
         cells[n] = np.uint8(np.int32(away / (unit[n] + abs(away)) * STEPS + HALF))

@@ -40,7 +40,7 @@ def mean(request: Request) -> Ranking:
     Raises:
         ParameterError: no word has an activation, or one is not finite.
     """
-    found, details = _spread(request)
+    found, details, _ = _spread(request)
     scores = np.abs(found.mean) if request.options.absolute else found.mean
     return _ranking("mean", request, scores, details)
 
@@ -48,20 +48,22 @@ def mean(request: Request) -> Ranking:
 def std(request: Request) -> Ranking:
     """Rank by the standard deviation (population) over the words that have an activation.
 
-    One pass, in float64, merged centred. A constant neuron has exactly 0 and so comes last; ``details`` says
+    One pass, in float64, merged centred. A constant neuron scores exactly 0 and so comes last; ``details`` says
     how many are ``constant``.
 
     Raises:
         ParameterError: no word has an activation, or one is not finite.
     """
-    found, details = _spread(request)
-    return _ranking("std", request, np.sqrt(found.squares / found.words), details)
+    found, details, constant = _spread(request)
+    scores = np.where(constant, 0.0, np.sqrt(found.squares / found.words))
+    return _ranking("std", request, scores, details)
 
 
-def _spread(request: Request) -> tuple[Spread, dict[str, Any]]:
+def _spread(request: Request) -> tuple[Spread, dict[str, Any], np.ndarray]:
     words = words_with_activation(request.activations, request.progress)
-    (found,) = next(count(words)).spreads
-    return found, {**words.details(), "constant": int((found.squares == 0.0).sum())}
+    counts = next(count(words))
+    (found,) = counts.spreads
+    return found, {**words.details(), "constant": int(counts.constant.sum())}, counts.constant
 
 
 def _ranking(method: str, request: Request, scores: np.ndarray, details: dict[str, Any]) -> Ranking:

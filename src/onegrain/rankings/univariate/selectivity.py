@@ -18,7 +18,6 @@ def selectivity(counts: Counts, options: LabelOptions) -> Scores:
     lower. The range is over all words, so one outlier makes a neuron look less selective.
     """
     apart = np.stack([own.mean - rest.mean for own, rest in counts.against_the_rest()])
-    assert counts.extremes is not None, "the method asks for them"
     least, greatest = counts.extremes.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = np.abs(apart) / (greatest - least)

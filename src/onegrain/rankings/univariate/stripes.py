@@ -42,15 +42,15 @@ class Stripe:
         histogram: None where it is not asked for.
 
     Attributes:
-        extremes: float32 (2, neurons), the least and greatest value so far; without rows where not asked for.
-        positive: int64 (labels, neurons), how often a neuron is above 0; likewise.
+        extremes: float32 (2, neurons), the least and greatest value so far.
+        positive: int64 (labels, neurons), how often a neuron is above 0; without rows where not asked for.
         mean: float64 (labels, neurons), over the words so far.
         squares: likewise, sums of squared deviations from it.
         cells: of the histogram; None without one.
     """
 
     def __init__(self, size: int, n_labels: int, needs: Collection[str], histogram: Histogram | None) -> None:
-        self.extremes = np.empty((2 if "range" in needs else 0, size), dtype=np.float32)
+        self.extremes = np.empty((2, size), dtype=np.float32)
         self.extremes[:1], self.extremes[1:] = np.inf, -np.inf
         self.positive = np.zeros((n_labels if "positive" in needs else 0, size), dtype=np.int64)
         self.mean, self.squares = np.zeros((2, n_labels, size))
@@ -86,4 +86,4 @@ def _histogram(
         return scale, waiting, held, np.empty((0, n_labels, 0), np.int32)
     room = max(1, min(WAITING_WORDS, WAITING_BYTES // (n_labels * size)))
     waiting = np.empty((-(-size // TILE), n_labels, room, TILE), np.uint8)
-    return np.stack([asked.cells.middle, asked.cells.unit]), waiting, held, asked.table
+    return np.stack([asked.cells.middle, asked.cells.unit, *asked.cells.factors]), waiting, held, asked.table
