@@ -97,7 +97,9 @@ def _sentences(ranking: Ranking, activations: Activations, options: LcaOptions) 
 
 def _standardized(words: LabelledWords, memory: Memory) -> LabelledWords:
     """The words with neurons of mean zero and standard deviation one."""
-    data = ProbeData(words.values, words.codes, len(words.labels), memory=memory)
+    data = ProbeData(
+        words.values, words.codes, len(words.labels), None, True, memory=memory, rounding=words.rounding
+    )
     values = memory.host_table(data.n_words, data.n_neurons, data.dtype)
     for rows in data.rows():
         values[rows] = data.block(rows).cpu()
