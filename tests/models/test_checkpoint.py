@@ -116,6 +116,18 @@ def test_a_pickle_that_is_called_safetensors_is_refused(folder: Path) -> None:
     assert not Path(MARK).exists()
 
 
+def test_a_header_whose_length_looks_like_a_pickle_is_none(folder: Path) -> None:
+    """1,152 bytes of header begin like a pickle of protocol 4."""
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    length = int.from_bytes(content[:8], "little")
+    wanted = next(n for n in range(length, length + 70_000) if n % 2**16 == 0x0480)
+    content[:8] = wanted.to_bytes(8, "little")
+    content[8 + length : 8 + length] = b" " * (wanted - length)
+    (folder / "model.safetensors").write_bytes(content)
+    assert content.startswith(b"\x80\x04")
+    assert load_model(folder, device="cpu").task == "language model"
+
+
 def test_a_configuration_that_names_the_weights_is_held_to_the_same(folder: Path) -> None:
     file = folder / "config.json"
     config = json.loads(file.read_text())

@@ -196,13 +196,13 @@ class Rows:
         """
         ids = np.array([*self._bos, *encoded.ids], dtype=np.int64)
         word_of = np.array([-1] * len(self._bos) + encoded.word_of, dtype=np.int64)
-        longest, around = self.loaded.longest, specials(word_of)
+        longest, around = self.loaded.longest_on(self.side), specials(word_of)
         n_words = int(self.words.offsets[number + 1] - self.words.offsets[number])
         numbered = self._number_special(word_of, n_words) if self.wording.special_tokens else word_of
         if longest is None or len(ids) <= longest:
             return [Window(ids, numbered, numbered)]
         if self.wording.long == "error":
-            raise too_long(self.loaded, self.read, number, len(ids))
+            raise too_long(self.loaded, self.read, number, len(ids), side=self.side)
         if self.wording.long == "truncate":
             return shorten(ids, numbered, longest, around)
         causal = self.side == "target" or self.loaded.causal
@@ -281,13 +281,19 @@ def _encoded(loaded: LoadedModel, corpus: Corpus, start: int, stop: int, side: S
 
 
 def too_long(
-    loaded: LoadedModel, corpus: Corpus, number: int, length: int, *, beside: bool = False
+    loaded: LoadedModel,
+    corpus: Corpus,
+    number: int,
+    length: int,
+    *,
+    side: Side = "source",
+    beside: bool = False,
 ) -> CorpusError:
     """The error over a sentence that the model cannot read; ``beside`` where no windows can be read of it."""
     remedy = "use long=truncate" if beside else "use long=window or long=truncate"
     return CorpusError(
         f"sentence {number} (counted from 0) has {len(corpus.sentence(number))} words, {length} subwords, "
-        f"but {loaded.identity.id} reads at most {loaded.longest} subwords; {remedy} (--long), split the "
-        "sentence or leave it out",
+        f"but {loaded.identity.id} reads at most {loaded.longest_on(side)} subwords; {remedy} (--long), split "
+        "the sentence or leave it out",
         corpus.source,
     )

@@ -16,6 +16,7 @@ from onegrain.errors import ParameterError
 from onegrain.models.batching import Encoded, by_length
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.scoring import IGNORED
+from onegrain.models.sites import Side
 from onegrain.models.words import decoder_inputs
 
 __all__ = ["ScoredBatch", "ScoredRow", "Unit", "scored_sentences", "units_of"]
@@ -166,8 +167,8 @@ def _translations(rows: Rows) -> Iterator[list[ScoredRow]]:
             "it with read_parallel"
         )
     sides = [
-        _encoded(rows, corpus, loaded.encode),
-        _encoded(rows, corpus.target, loaded.encode_labels),
+        _encoded(rows, corpus, loaded.encode, "source"),
+        _encoded(rows, corpus.target, loaded.encode_labels, "target"),
     ]
     for number, (source, target) in enumerate(zip(*sides, strict=True)):
         if source is None or target is None:
@@ -185,14 +186,14 @@ def _shown(loaded: LoadedModel, labels: Encoded) -> Encoded:
     return Encoded(shown.ids[:length], shown.word_of[:length])
 
 
-def _encoded(rows: Rows, corpus: Corpus, encode: Encode) -> Iterator[Encoded | None]:
+def _encoded(rows: Rows, corpus: Corpus, encode: Encode, side: Side) -> Iterator[Encoded | None]:
     """The subwords of each sentence, cut where that is asked for; None where not even its first word fits."""
-    longest = rows.loaded.longest
+    longest = rows.loaded.longest_on(side)
     for number, encoded in enumerate(encode(list(corpus.sentences()), corpus.forms())):
         if longest is None or len(encoded.ids) <= longest:
             yield encoded
         elif rows.wording.long != "truncate":
-            raise too_long(rows.loaded, corpus, number, len(encoded.ids), beside=True)
+            raise too_long(rows.loaded, corpus, number, len(encoded.ids), side=side, beside=True)
         else:
             ids, word_of = (np.array(one, dtype=np.int64) for one in (encoded.ids, encoded.word_of))
             short = shorten(ids, word_of, longest, specials(word_of))

@@ -73,6 +73,10 @@ class MeasurableModel(Protocol):
         """The translation of every sentence."""
         ...
 
+    def generation_settings(self, beams: int = 1) -> dict[str, Any]:
+        """What translations are searched by: JSON-able."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Measurement:

@@ -79,17 +79,22 @@ class TranslationMetric(Metric):
             batch_size=batch_size,
             progress=progress,
         )
-        return self.score(translations)
+        searched = model.generation_settings(self._beams)
+        named = [f"{name}:{_compact(value)}" for name, value in searched.items() if name != "num_beams"]
+        return self._scored(translations, named)
 
     def score(self, translations: list[str]) -> Measurement:
         """Score translations that were made already, one a sentence of the corpus."""
+        return self._scored(translations, [])
+
+    def _scored(self, translations: list[str], searched: list[str]) -> Measurement:
         if len(translations) != len(self._references):
             raise ParameterError(f"{len(translations)} translations for {len(self._references)} references")
         value, signature = self._corpus_score(translations, self._references)
         statistics, columns = self._statistics(translations, self._references)
         draws = resampled_scores(statistics, self._score_of)
         low, high = (float(bound[0]) for bound in quantile_interval(draws[:, None], LEVEL))
-        signed = f"{signature}|beams:{self._beams}"
+        signed = "|".join([signature, *searched, f"beams:{self._beams}"])
         return Measurement(value, low, high, signed, len(translations), statistics, columns, draws)
 
     @abstractmethod
@@ -225,6 +230,10 @@ class ChrF(TranslationMetric):
         if precision + recall == 0:
             return 0.0
         return 100 * (1 + BETA**2) * precision * recall / (BETA**2 * precision + recall)
+
+
+def _compact(value: Any) -> str:
+    return str(value).replace(" ", "").lower()
 
 
 def _ngrams(text: str, n: int) -> Counter[str]:

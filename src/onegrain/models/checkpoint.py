@@ -178,8 +178,9 @@ def _check_pointer(file: Path) -> None:
 
 
 def _check_safe(file: Path) -> None:
-    start = _start(file, 4)
-    if start.startswith(PICKLE_MARKS):
+    start = _start(file, 9)
+    # the length of the header comes first, in eight bytes that may look like a pickle's, then its brace
+    if start.startswith(PICKLE_MARKS) and start[8:] != b"{":
         raise ModelError(f"{file} is a pickle, not a safetensors file, whatever it is called; it is not opened")
 
 

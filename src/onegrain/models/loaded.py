@@ -24,12 +24,12 @@ from onegrain.models.classes import Task
 from onegrain.models.dictionaries import Dictionary, load_dictionary
 from onegrain.models.failures import few_of
 from onegrain.models.hooks import Edit, Recording, editing, module_widths, recording
-from onegrain.models.limits import is_causal, longest_row
+from onegrain.models.limits import is_causal, longest_row, vocabulary_size
 from onegrain.models.origin import Origin
 from onegrain.models.scoring import sentence_losses
 from onegrain.models.selecting import default_points, select_points
 from onegrain.models.sites import Side, SitePoint, find_points, module_point
-from onegrain.models.translating import translate
+from onegrain.models.translating import generation_settings, translate
 from onegrain.models.words import WordEncoder, decoder_inputs
 
 __all__ = ["LoadedModel", "Task"]
@@ -70,14 +70,31 @@ class LoadedModel:
     def causal(self) -> bool:
         """Whether a source word sees only what stands left of it, as in language models.
 
-        A translation model's encoder sees all; its decoder (the target side) is causal in every one.
+        A translation model's encoder sees all; see :attr:`decoder_causal` for the target side.
         """
         return is_causal(self)
 
     @cached_property
     def longest(self) -> int | None:
-        """How many subwords a row may have; see :func:`onegrain.models.limits.longest_row`."""
+        """How many subwords a row of the source may have; see :meth:`longest_on`."""
         return longest_row(self.model, self.tokenizer)
+
+    @cached_property
+    def _longest_target(self) -> int | None:
+        return longest_row(self.model, self.tokenizer, "target")
+
+    def longest_on(self, side: Side) -> int | None:
+        """How many subwords a row of a side may have; see :func:`onegrain.models.limits.longest_row`."""
+        return self.longest if side == "source" else self._longest_target
+
+    @cached_property
+    def decoder_causal(self) -> bool:
+        """Whether a translation model's decoder sees only what stands left of a subword, found by trying."""
+        return is_causal(self, "target")
+
+    @cached_property
+    def _vocabularies(self) -> dict[Side, int | None]:
+        return {side: vocabulary_size(self.model, side) for side in ("source", "target")}
 
     @cached_property
     def points(self) -> dict[str, SitePoint]:
@@ -162,7 +179,7 @@ class LoadedModel:
 
         Words are encoded as they are inside running text; see :class:`onegrain.models.words.WordEncoder`.
         """
-        return self._source.encode(sentences, forms)
+        return self._known(self._source.encode(sentences, forms), sentences, "source")
 
     def encode_labels(
         self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
@@ -172,7 +189,23 @@ class LoadedModel:
         Raises:
             ModelError: the tokenizer does not know which language the model writes.
         """
-        return self._target.encode(sentences, forms)
+        return self._known(self._target.encode(sentences, forms), sentences, "target")
+
+    def _known(self, rows: list[Encoded], sentences: Sequence[Sequence[str]], side: Side) -> list[Encoded]:
+        """Return the rows if the model has an embedding for every subword; else raise ModelError."""
+        size = self._vocabularies[side]
+        for row, words in zip(rows, sentences, strict=True):
+            if size is None or not row.ids or (min(row.ids) >= 0 and max(row.ids) < size):
+                continue
+            place = next(at for at, subword in enumerate(row.ids) if not 0 <= subword < size)
+            word, subword = row.word_of[place], row.ids[place]
+            what = f"word {words[word]!r}" if word >= 0 else "a sentence"
+            raise ModelError(
+                f"the tokenizer of {self.identity.id} gives {what} the subword {subword} "
+                f"({self.tokenizer.convert_ids_to_tokens(subword)!r}), but the model has embeddings for "
+                f"{size}; use the tokenizer that it was trained with"
+            )
+        return rows
 
     def encode_target(
         self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
@@ -196,9 +229,12 @@ class LoadedModel:
     def bos_id(self) -> int | None:
         """The start token that a sentence lacks: None where the tokenizer has none, or puts it there itself.
 
-        None for translation models too, which read what their tokenizer puts and nothing more.
+        None for translation models too, which read what their tokenizer puts and nothing more, and for a start
+        token that the model has no embedding for.
         """
-        start = self.tokenizer.bos_token_id
+        start, size = self.tokenizer.bos_token_id, self._vocabularies["source"]
+        if start is not None and size is not None and not 0 <= start < size:
+            return None
         if start is None or start in self._source.frame[0] or self.task == "translation":
             return None
         return int(start)
@@ -225,9 +261,12 @@ class LoadedModel:
 
     @property
     def pad_id(self) -> int:
-        """The id that fills short rows; the mask hides it, so any will do where the tokenizer has none."""
-        pad = self.tokenizer.pad_token_id
-        return int(pad if pad is not None else self.tokenizer.eos_token_id or 0)
+        """The id that fills short rows; the mask hides it, so any will do that has an embedding."""
+        size = min((size for size in self._vocabularies.values() if size is not None), default=None)
+        for pad in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
+            if isinstance(pad, int) and pad >= 0 and (size is None or pad < size):
+                return pad
+        return 0
 
     def recording(self, points: Sequence[SitePoint]) -> AbstractContextManager[Recording]:
         """Record what passes the points; see :func:`onegrain.models.hooks.recording`."""
@@ -248,12 +287,17 @@ class LoadedModel:
         """Check that the model predicts subwords.
 
         Raises:
-            ParameterError: it is an encoder.
+            ParameterError: it is an encoder, or a subword sees what follows it.
             ModelError: its output layer is not in the checkpoint.
         """
         if self.task == "encoder":
             raise ParameterError(f"{self.identity.id} is neither a language model nor a translation model")
         self._require_output()
+        if not (self.decoder_causal if self.task == "translation" else self.causal):
+            raise ParameterError(
+                f"{self.identity.id} ({self.identity.architecture}) does not read from left to right: a "
+                "subword sees what follows it, so what it is to predict is known to it"
+            )
 
     @torch.no_grad()
     def _require_output(self) -> None:
@@ -276,11 +320,20 @@ class LoadedModel:
         batch_size: int = 64,
         progress: Progress = silent,
     ) -> list[str]:
-        """The translation of every sentence, words joined by spaces as the tokenizer decodes them."""
+        """The translation of every sentence, words joined by spaces as the tokenizer decodes them.
+
+        Raises:
+            ParameterError: the model does not translate.
+            CorpusError: a sentence is longer than the model reads.
+        """
         if self.task != "translation":
             raise ParameterError(f"{self.identity.id} is not a translation model, but a {self.task}")
         self._require_output()
         return translate(self, corpus, beams, max_new_tokens, batch_size, progress)
+
+    def generation_settings(self, beams: int = 1) -> dict[str, Any]:
+        """What translations are searched by, whatever the model's folder says about generation."""
+        return generation_settings(self, beams)
 
     @torch.no_grad()
     def _measure(self, points: Sequence[SitePoint]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress
 from onegrain.errors import ParameterError
 from onegrain.models.batching import by_length, pad_batch
+from onegrain.models.limits import require_fitting
 from onegrain.models.losses import IGNORED, exact_losses
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ def sentence_losses(
 
     A language model predicts every subword after the first; where its tokenizer puts no start token, one is
     put if the tokenizer has it. A translation model predicts the target sentence and its end.
+
+    Raises:
+        CorpusError: a sentence is longer than the model reads.
     """
     rows, labels = _rows(loaded, corpus)
     nll = np.zeros(len(rows), dtype=np.float64)
@@ -74,8 +78,12 @@ def _rows(loaded: LoadedModel, corpus: Corpus) -> tuple[list[list[int]], list[li
     if loaded.task == "translation":
         if corpus.target is None:
             raise ParameterError(f"{corpus.source} has no parallel side; read it with read_parallel")
-        labels = loaded.encode_labels(list(corpus.target.sentences()), corpus.target.forms())
-        return rows, [encoded.ids for encoded in labels]
+        encoded = loaded.encode_labels(list(corpus.target.sentences()), corpus.target.forms())
+        labels = [row.ids for row in encoded]
+        require_fitting(loaded, corpus, rows)
+        require_fitting(loaded, corpus.target, labels, "target")
+        return rows, labels
     start = [] if loaded.bos_id is None else [loaded.bos_id]
     rows = [start + row for row in rows]
+    require_fitting(loaded, corpus, rows)
     return rows, rows

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import torch
+from transformers import GenerationConfig
 
 from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress
 from onegrain.models.batching import by_length
+from onegrain.models.limits import require_fitting
 
 if TYPE_CHECKING:
     from onegrain.models.loaded import LoadedModel
 
-__all__ = ["translate"]
+__all__ = ["generation_settings", "translate"]
 
 
 @torch.no_grad()
@@ -29,22 +33,28 @@ def translate(
 
     A sentence may become twice as long as its source plus ten subwords, and ``max_new_tokens`` at most: an
     erased model that never ends its sentence is cut there. The sentences beside it in its batch have no say.
+    Of the folder's generation settings only the token ids count; see :func:`generation_settings`.
+
+    Raises:
+        CorpusError: a sentence is longer than the model reads.
     """
     rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()), corpus.forms())]
     start = _start(loaded)
+    require_fitting(loaded, corpus, rows)
+    longest, stated = loaded.longest_on("target"), generation_settings(loaded, beams)
+    most = max_new_tokens if longest is None else min(max_new_tokens, longest - len(start))
     translations = [""] * len(rows)
     with progress("translate", len(rows), "sentences") as advance:
         for batch in by_length([len(row) for row in rows], batch_size):
             inputs = loaded.batch([rows[i] for i in batch])
-            limits = [min(max_new_tokens, 2 * len(rows[i]) + 10) for i in batch]
-            made = loaded.model.generate(
-                **inputs,
-                decoder_input_ids=torch.tensor([start] * len(batch), device=loaded.device),
-                decoder_start_token_id=start[0],
-                num_beams=beams,
-                do_sample=False,
-                max_new_tokens=max(limits) + 1,  # the last is not kept: BART and its like force an end there
-            )
+            limits = [min(most, 2 * len(rows[i]) + 10) for i in batch]
+            # the last is not kept: some models force an end there
+            settings = GenerationConfig(**stated, max_new_tokens=max(limits) + 1)
+            shown = torch.tensor([start] * len(batch), device=loaded.device)
+            with _generating_by(loaded.model, settings):
+                made = type(loaded.model).generate(
+                    loaded.model, **inputs, decoder_input_ids=shown, generation_config=settings
+                )
             kept = [ids[: len(start) + limit] for ids, limit in zip(made.tolist(), limits, strict=True)]
             texts = loaded.tokenizer.batch_decode(
                 kept, skip_special_tokens=True, clean_up_tokenization_spaces=False
@@ -53,6 +63,38 @@ def translate(
                 translations[int(sentence)] = text.strip()
             advance(len(batch))
     return translations
+
+
+def generation_settings(loaded: LoadedModel, beams: int) -> dict[str, Any]:
+    """Return the settings of a plain greedy or beam search, with the token ids that the folder names.
+
+    Length penalties, bans of repeated words, sampling and all else that a folder may ask for are left out. A
+    padding token that the folder forbids to write (Marian) stays forbidden: it is no part of a sentence.
+    """
+    folder = getattr(loaded.model, "generation_config", None)
+    ends = [getattr(folder, "eos_token_id", None), loaded.tokenizer.eos_token_id]
+    banned = getattr(folder, "bad_words_ids", None)
+    settings = {
+        "num_beams": beams,
+        "do_sample": False,
+        "length_penalty": 1.0,
+        "early_stopping": False,
+        "eos_token_id": next((end for end in ends if end is not None), None),
+        "pad_token_id": loaded.pad_id,
+        "decoder_start_token_id": _start(loaded)[0],
+    }
+    return settings | ({"bad_words_ids": [[loaded.pad_id]]} if banned == [[loaded.pad_id]] else {})
+
+
+@contextmanager
+def _generating_by(network: Any, settings: GenerationConfig) -> Iterator[None]:
+    """Put the settings in the place of the model's own, which generate() would fill gaps from."""
+    before = network.generation_config
+    network.generation_config = settings
+    try:
+        yield
+    finally:
+        network.generation_config = before
 
 
 def _start(loaded: LoadedModel) -> list[int]:
