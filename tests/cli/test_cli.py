@@ -463,14 +463,16 @@ def test_models_are_ranked_without_storing_anything(run: Run, house: Path, tmp_p
         ("std", lambda pair: ()),
     ):
         code, live, err = run(
-            "rank", method, models[0], *given(models), *reading, "--out", tmp_path / "l", "--json"
+            "rank", method, models[0], *given(models), *reading, "--out", tmp_path / "l.parquet", "--json"
         )
         assert code == 0, err
-        code, stored, err = run("rank", method, stores[0], *given(stores), "--out", tmp_path / "s", "--json")
+        code, stored, err = run(
+            "rank", method, stores[0], *given(stores), "--out", tmp_path / "s.parquet", "--json"
+        )
         assert code == 0, err
         assert json.loads(live)["top"] == json.loads(stored)["top"]
         for name in "ls":
-            (tmp_path / name).unlink()
+            (tmp_path / f"{name}.parquet").unlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zarr", "b.zarr", "other"]
     out = ("--out", tmp_path / "r.parquet")
     for wrong, message in (

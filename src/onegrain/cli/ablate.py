@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from onegrain.cli.modelling import (
     model_from,
 )
 from onegrain.cli.reading import Limit, Lower
+from onegrain.cli.repeating import already_made, holds_request, request_hash, with_request
 
 NAME = "ablate"
 
@@ -55,11 +56,12 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Erase ranked neurons in the running model and measure it: from the top, the bottom, and at random."""
-    from onegrain.core.output import require_free
+    from onegrain.core.identity import corpus_digest
+    from onegrain.core.output import require_free, require_writable_output
     from onegrain.core.ranking import Ranking
     from onegrain.interventions import ablate
 
-    require_free(out, force=force)
+    require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))
     order = Ranking.load(ranking)
     loaded = model_from(
         model,
@@ -71,19 +73,30 @@ def run(
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
     )
-    curve = ablate(
-        loaded,
-        order if label is None else order.label(label),
-        metric_from(metric, data, beams=beams, tokenize=tokenize, lower=lower, limit=limit),
-        steps=steps,
-        counts=counts_from(counts),
-        max_erased=max_erased,
-        random_orders=random_orders,
-        edit=edit,
-        seed=seed,
-        batch_size=batch_size,
-        progress=progress(),
+    measured = metric_from(metric, data, beams=beams, tokenize=tokenize, lower=lower, limit=limit)
+    options: dict[str, Any] = {
+        "steps": steps,
+        "counts": counts_from(counts),
+        "max_erased": max_erased,
+        "random_orders": random_orders,
+        "edit": edit,
+        "seed": seed,
+        "batch_size": batch_size,
+    }
+    request = request_hash(
+        "ablate",
+        model=loaded.identity,
+        dictionaries=dictionary,
+        ranking=[order.provenance, order.order_hash, label],
+        metric=[metric, corpus_digest(measured.corpus), beams, tokenize],
+        options=options,
+        loading=[device, model_dtype],
     )
+    if not force and holds_request(out, request):
+        raise already_made(out)
+    require_free(out, force=force)
+    ranked = order if label is None else order.label(label)
+    curve = with_request(ablate(loaded, ranked, measured, progress=progress(), **options), request)
     curve.save(out, force=force)
     facts: dict[str, object] = {"curve": str(out), "metric": curve.metric, "intact": curve.intact}
     for line in dict.fromkeys(curve.points["line"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from onegrain.cli.console import emit_table, progress
+from onegrain.cli.repeating import already_made, holds_request, identity_of, request_hash, with_request
 
 __all__ = ["compare_models"]
 
@@ -24,13 +25,22 @@ def compare_models(
 ) -> None:
     """Print, and write if ``out`` is given, the similarity of every two sites."""
     from onegrain.activations import open_activations
-    from onegrain.core.output import require_free
+    from onegrain.core.output import require_free, require_writable_output
     from onegrain.core.similarity import MEASURES
     from onegrain.rankings import similarity
 
     if out is not None:
-        require_free(out, force=force)
+        require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))
     first, second = (open_activations(store).restrict(sites) for store in stores)
+    request = request_hash(
+        "compare",
+        stores=[identity_of(*pair) for pair in zip((first, second), stores, strict=True)],
+        options=[measure, by_site, variance, device],
+    )
+    if out is not None:
+        if not force and holds_request(out, request):
+            raise already_made(out)
+        require_free(out, force=force)
     found = similarity(
         first,
         second,
@@ -42,5 +52,5 @@ def compare_models(
         progress=progress(),
     )
     if out is not None:
-        found.save(out, force=force)
+        with_request(found, request).save(out, force=force)
     emit_table(found.table, f"Similarity of sites, {found.details['words']:,} words", as_json)

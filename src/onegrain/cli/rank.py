@@ -19,6 +19,7 @@ from onegrain.cli.modelling import (
 )
 from onegrain.cli.pairs import parameters_from
 from onegrain.cli.reading import Columns, Format, Labels, Limit, Lower, Target, corpus_from
+from onegrain.cli.repeating import already_made, holds_request, identity_of, request_hash, with_request
 from onegrain.cli.running import Address, EngineName, Workers
 from onegrain.cli.wording import Aggregate, BatchSize, Long, Side
 from onegrain.rankings.registry import BUILT_IN
@@ -121,15 +122,18 @@ def run(
         "trust_remote_code": trust_remote_code,
         "allow_pickle": allow_pickle,
     }
-    from onegrain.core.output import require_free
+    from onegrain.core.names import require_name
+    from onegrain.core.output import require_writable_output
     from onegrain.engines import engine_named
-    from onegrain.rankings import rank, rank_together
 
     names = method.split(",")
     several = len(names) > 1
+    if several:
+        for name in names:
+            require_name(name, "the name of a method")
     paths = {name: out / f"{name}.parquet" if several else out for name in names}
     for path in paths.values():
-        require_free(path, force=force)
+        require_writable_output(path, force=force or path.is_file(), suffixes=(".parquet",))
     runner = engine_named(engine, address=address, workers=workers)
     opened = _stores(sites)
     if corpus is None:
@@ -148,16 +152,19 @@ def run(
         "engine": None if engine == "local" else runner,
         "progress": progress(),
     }
-    if several:
-        rankings = rank_together(names, read(store), **asked, parameters=_by_method(given))
-    else:
-        rankings = {method: rank(method, read(store), **asked, **given)}
-    if several:
-        out.mkdir(parents=True, exist_ok=True)
-    told = []
-    for name, ranking in rankings.items():
-        ranking.save(paths[name], force=force)
-        told.append(_facts(ranking, paths[name]))
+    opened_store = read(store)
+    by_method = _by_method(given) if several else {method: given}
+    read_from = {"activations": (opened_store, store if corpus is None else None)}
+    read_from |= {name: (asked[name], place) for name, place in (("dev", dev), ("test", test)) if place}
+    for place, other in zip(others or [], asked["others"], strict=True):
+        read_from[f"other {len(read_from)}"] = (other, place if corpus is None else None)
+    facts: dict[str, Any] = {name: identity_of(*where) for name, where in read_from.items()}
+    facts |= {"label": label, "seed": seed, "device": device}
+    requests = {
+        name: request_hash("rank", method=name, parameters=by_method.get(name, {}), **facts) for name in names
+    }
+    rankings = _rank(opened_store, paths, requests, asked, by_method, force=force)
+    told = [_facts(ranking, paths[name]) for name, ranking in rankings.items()]
     if several:
         import pandas as pd
 
@@ -167,6 +174,43 @@ def run(
         emit_table(rows, "Rankings", as_json)
     else:
         emit(told[0], as_json)
+
+
+def _rank(
+    activations: Activations,
+    paths: dict[str, Path],
+    requests: dict[str, str],
+    asked: dict[str, Any],
+    parameters: dict[str, dict[str, Any]],
+    *,
+    force: bool,
+) -> dict[str, Ranking]:
+    """Rank by every method and save each ranking once it is made; keep those that this command made before.
+
+    Raises:
+        AlreadyDoneError: it made all of them.
+        OutputExistsError: another ranking is in the place of one, and ``force`` is not set.
+    """
+    from onegrain.core.output import require_free
+    from onegrain.core.ranking import Ranking
+    from onegrain.rankings import rank, rank_together
+
+    kept = [] if force else [name for name, path in paths.items() if holds_request(path, requests[name])]
+    if len(kept) == len(paths):
+        raise already_made(next(iter(paths.values())) if len(paths) == 1 else next(iter(paths.values())).parent)
+    for name in set(paths) - set(kept):
+        require_free(paths[name], force=force)
+
+    def save(name: str, ranking: Ranking) -> None:
+        with_request(ranking, requests[name]).save(paths[name], force=force)
+
+    if len(paths) == 1:
+        name = next(iter(paths))
+        ranking = rank(name, activations, **asked, **parameters[name])
+        save(name, ranking)
+        return {name: ranking}
+    made = {name: Ranking.load(paths[name]) for name in kept}
+    return rank_together(list(paths), activations, **asked, parameters=parameters, made=made, finished=save)
 
 
 def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -84,6 +84,8 @@ def rank_together(
     engine: str | Engine | None = None,
     progress: Progress = silent,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    made: Mapping[str, Ranking] | None = None,
+    finished: Callable[[str, Ranking], None] | None = None,
 ) -> dict[str, Ranking]:
     """Rank all neurons by several methods; those that need counts only share one pass over the words.
 
@@ -94,6 +96,8 @@ def rank_together(
         names: methods of :data:`METHODS`, each once.
         parameters: of the methods that have some, by method.
         others: as all other arguments, see :func:`rank`.
+        made: rankings by method that an earlier run made; they are checked with the rest and not made again.
+        finished: called with each method and its ranking as soon as that is made.
 
     Returns:
         The rankings by method, in the order of ``names``.
@@ -117,13 +121,22 @@ def rank_together(
         chosen.require(part, own)
         asked[name] = chosen, replace(part, options=chosen.options(**own))
     _require_taken(request, [part for _, part in asked.values()])
-    counted = [(name, one.counting, part) for name, (one, part) in asked.items() if one.counting is not None]
-    found = {}
+    rankings = dict(made or {})
+    missing = {name: asked[name] for name in asked if name not in rankings}
+    counted = [(name, one.counting, part) for name, (one, part) in missing.items() if one.counting is not None]
     if counted:
         from onegrain.rankings.univariate.scoring import rank_counted
 
-        found = dict(zip([name for name, _, _ in counted], rank_counted(counted), strict=True))
-    return {name: found.get(name) or one.function(part) for name, (one, part) in asked.items()}
+        for (name, _, _), ranking in zip(counted, rank_counted(counted), strict=True):
+            rankings[name] = ranking
+            if finished is not None:
+                finished(name, ranking)
+    for name, (one, part) in missing.items():
+        if name not in rankings:
+            rankings[name] = one.function(part)
+            if finished is not None:
+                finished(name, rankings[name])
+    return {name: rankings[name] for name in names}
 
 
 def _request(

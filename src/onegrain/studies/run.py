@@ -11,10 +11,8 @@ from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
-
-from onegrain.core.corpus import Corpus
 from onegrain.core.durable import make_folder
+from onegrain.core.identity import corpus_digest
 from onegrain.core.output import require_writable_output, storage_errors
 from onegrain.core.progress import Progress, silent
 from onegrain.engines import Job, LocalEngine
@@ -90,7 +88,7 @@ def walk_study(
         make_folder(folder)
     shop = Workshop(specification, file.parent, data_folder(file.parent), folder)
     steps = plan_study(specification)
-    contents = {name: _content(shop.corpus(name)) for name in specification.corpora}
+    contents = {name: corpus_digest(shop.corpus(name)) for name in specification.corpora}
     prints = _fingerprints(steps, contents)
     sweep_study(folder, steps)
     made = 0
@@ -112,17 +110,6 @@ def _do(shop: Workshop, step: Step, fingerprint: str, progress: Progress = silen
     with suppress(AlreadyDoneError):  # killed between the end of the step and its note
         perform(shop, step, progress)
     finish_step(shop.out, step, fingerprint)
-
-
-def _content(corpus: Corpus) -> str:
-    """Return a hash of everything in a corpus: words, labels and the other side."""
-    digest = hashlib.sha256(corpus.content_hash.encode())
-    for name, layer in sorted(corpus.layers.items()):
-        digest.update(json.dumps([name, layer.vocabulary]).encode())
-        digest.update(np.ascontiguousarray(layer.codes, dtype="<i4").tobytes())
-    if corpus.target is not None:
-        digest.update(_content(corpus.target).encode())
-    return digest.hexdigest()
 
 
 def _fingerprints(steps: list[Step], contents: dict[str, str]) -> dict[str, str]:

@@ -1,0 +1,85 @@
+"""Recognising a repeat: records that the command line writes say which request made them.
+
+A record's ``details`` hold the hash of everything that its content depends on: the verb and its options, the
+provenance and hashes of what it read, and the version. A command that finds its output with the same hash was
+killed at its very end, or repeated: nothing is left to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from onegrain.core.activations import Activations
+    from onegrain.core.curve import Curve
+    from onegrain.core.ranking import Ranking
+    from onegrain.core.similarity import Similarity
+
+    Record = TypeVar("Record", Ranking, Curve, Similarity)
+
+__all__ = ["already_made", "holds_request", "identity_of", "request_hash", "with_request"]
+
+REQUEST = "request"
+
+
+def request_hash(verb: str, **facts: Any) -> str:
+    """Return the hash of a request; records of pydantic among the facts enter by their content."""
+    from onegrain.core.provenance import package_version
+
+    content = {"verb": verb, "version": package_version(), **facts}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def identity_of(activations: Activations, place: str | None) -> dict[str, Any]:
+    """Return what activations are: their provenance, words and labels; of a store also its files' checksums."""
+    from onegrain.activations.folder import folder_at
+    from onegrain.activations.store import read_manifest
+    from onegrain.core.identity import corpus_digest
+
+    manifest = None if place is None else read_manifest(folder_at(place))
+    return {
+        "provenance": activations.provenance,
+        "corpus": corpus_digest(activations.corpus),
+        "sites": activations.space.sites,
+        "files": (manifest or {}).get("files"),
+    }
+
+
+def with_request(record: Record, request: str) -> Record:
+    """Return a record whose details say which request made it."""
+    return replace(record, details={**record.details, REQUEST: request})
+
+
+def holds_request(path: Path, request: str) -> bool:
+    """Return True if a record that the same request made is there, undamaged; sweep what a killed run left."""
+    from onegrain.core.partial import sweep_leftovers
+    from onegrain.core.tables import read_header
+    from onegrain.errors import RecordError
+
+    sweep_leftovers(path)
+    if not path.is_file():
+        return False
+    try:
+        details = read_header(path).get("details")
+    except RecordError:
+        return False
+    return isinstance(details, Mapping) and details.get(REQUEST) == request
+
+
+def already_made(path: Path) -> Exception:
+    """Return the error that ends a repeat; the command line prints it and ends with exit code 0."""
+    from onegrain.errors import AlreadyDoneError
+
+    return AlreadyDoneError(
+        f"{path} exists already: the same command has made it, and nothing is left to do; use --force to make "
+        "it anew"
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
