@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,14 @@ def run(
     as_json: Json = False,
 ) -> None:
     """One self-contained HTML page, with its charts as PNG beside it, from whichever records a folder holds."""
+    from onegrain.core.text import visible
     from onegrain.studies import write_folder_report
 
-    made = write_folder_report(folder, out or folder / "report.html", title=title, force=force)
-    emit({"report": str(made)}, as_json)
+    left_out: list[str] = []
+
+    def notify(line: str) -> None:
+        left_out.append(line)
+        sys.stderr.write(f"left out: {visible(line)}\n")
+
+    page = write_folder_report(folder, out or folder / "report.html", title=title, force=force, notify=notify)
+    emit({"report": str(page), **({"left out": left_out} if as_json else {})}, as_json)

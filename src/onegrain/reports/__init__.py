@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onegrain.reports.blocks import Block, Chart, HeatMap, Section, Table, Text
-from onegrain.reports.compose import Records, compose
+from onegrain.reports.compose import Records, compose, left_out
 from onegrain.reports.heatmap import heatmap_html, heatmap_text
 from onegrain.reports.report import Report, chart_png, chart_spec, chart_svg
 from onegrain.reports.tables import table_html
@@ -23,5 +23,6 @@ __all__ = [
     "compose",
     "heatmap_html",
     "heatmap_text",
+    "left_out",
     "table_html",
 ]

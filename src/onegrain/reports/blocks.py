@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from onegrain.analyses.heat import Heat
 from onegrain.errors import ParameterError
 
-__all__ = ["Block", "Chart", "HeatMap", "Section", "Table", "Text", "slug"]
+__all__ = ["Block", "Chart", "HeatMap", "Section", "Table", "Text", "slug", "told_apart"]
 
 
 def slug(text: str) -> str:
@@ -108,3 +108,31 @@ class Section:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "anchor", slug(self.anchor or self.title))
+
+
+def told_apart(sections: Sequence[Section]) -> list[Section]:
+    """Return sections whose anchors and names of charts are unique: a repeated one gets a number from 2 on.
+
+    Names that differ only in characters that an anchor cannot have would be the same one.
+    """
+    anchors, charts = {"main", "provenance"}, set[str]()
+    return [
+        replace(
+            section,
+            anchor=_free(section.anchor, anchors),
+            blocks=[
+                replace(block, name=_free(block.name, charts)) if isinstance(block, Chart) else block
+                for block in section.blocks
+            ],
+        )
+        for section in sections
+    ]
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Return a name, or the first of name-2, name-3, ... that is not taken, and take it."""
+    free, number = name, 2
+    while free in taken:
+        free, number = f"{name}-{number}", number + 1
+    taken.add(free)
+    return free

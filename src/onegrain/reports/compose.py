@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,10 @@ from onegrain.core.ranking import Ranking
 from onegrain.core.stability import Stability
 from onegrain.errors import ParameterError
 from onegrain.reports import sections as build
-from onegrain.reports.blocks import Section
+from onegrain.reports.blocks import Section, Text, told_apart
 from onegrain.reports.report import Report
 
-__all__ = ["Records", "compose"]
+__all__ = ["Records", "compose", "left_out"]
 
 CORRELATIONS = ("maxcorr", "mincorr")
 MASS_METHODS = ("lca",)
@@ -39,6 +39,7 @@ class Records:
         stabilities: (model, name of the record) -> how far a ranking depends on its sentences.
         evaluations: (model, name of the record) -> rankings of that model measured side by side; it is shown
             where ``rankings`` has them all, under their names.
+        left_out: one line for each file that the report does not show: which, and why.
     """
 
     rankings: Mapping[tuple[str, str], Ranking] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Records:
     neurons: int = 5
     stabilities: Mapping[tuple[str, str], Stability] = field(default_factory=dict)
     evaluations: Mapping[tuple[str, str], Evaluation] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
 
 
 def compose(title: str, records: Records) -> Report:
@@ -85,7 +87,10 @@ def compose(title: str, records: Records) -> Report:
     parts += [found.section for found in compared]
     if records.rankings:
         parts.append(build.layers_section({" ".join(key): r for key, r in records.rankings.items()}))
-    return Report(title, [*parts, *_neurons(records)], _provenance(records))
+    parts += _neurons(records)
+    if lines := left_out(records):
+        parts.append(Section("Left out", [Text(tuple(lines))]))
+    return Report(title, told_apart(parts), _provenance(records))
 
 
 def _groups(records: Records) -> dict[str, dict[str, Ranking]]:
@@ -103,14 +108,38 @@ def _named(section: Section, layer: str, many: int) -> Section:
     return Section(f"{section.title}: {layer}", section.blocks, f"{section.anchor}-{layer}")
 
 
+def left_out(records: Records) -> list[str]:
+    """Return one line for each file and record that a report does not show, or not in every section."""
+    return [*records.left_out, *_not_compared(records), *_not_contrasted(records)]
+
+
+def _not_contrasted(records: Records) -> list[str]:
+    """Name the rankings that the contrast of models leaves out, since it takes one for each model."""
+    taken = {id(ranking) for group in _groups(records).values() for ranking in group.values()}
+    layers = set(_groups(records))
+    return [
+        f"The contrast of models by {ranking.layer} takes one ranking of each model; {ordering} of {model} is "
+        "left out of it."
+        for (model, ordering), ranking in records.rankings.items()
+        if ranking.method in MASS_METHODS
+        and ranking.labels
+        and ranking.layer in layers
+        and id(ranking) not in taken
+    ]
+
+
 def _correlations(records: Records) -> list[Section]:
-    found = []
+    """A section for each method that compares models; two rankings of one model are told apart by name."""
+    sections = []
     for method in CORRELATIONS:
-        own = {model: r for (model, _), r in records.rankings.items() if r.method == method}
-        if own:
-            section = build.correlation_section(own)
-            found.append(Section(f"{section.title} ({method})", section.blocks, f"{section.anchor}-{method}"))
-    return found
+        keys = [key for key, ranking in records.rankings.items() if ranking.method == method]
+        models = [model for model, _ in keys]
+        named = {key[0] if models.count(key[0]) == 1 else " ".join(key): records.rankings[key] for key in keys}
+        if named:
+            section = build.correlation_section(named)
+            title, anchor = f"{section.title} ({method})", f"{section.anchor}-{method}"
+            sections.append(Section(title, section.blocks, anchor))
+    return sections
 
 
 @dataclass(frozen=True)
@@ -122,32 +151,65 @@ class _Compared:
 
 
 def _comparisons(records: Records) -> list[_Compared]:
-    """Each evaluation whose rankings are there, with those of their curves that are of one task."""
-    found = []
+    """Each evaluation whose rankings are among the records, with those of their curves that are of one task."""
+    compared = []
     for (model, name), evaluation in records.evaluations.items():
-        rankings = {
-            one: records.rankings[model, one] for one in evaluation.names if (model, one) in records.rankings
-        }
-        if any(
-            one not in rankings or rankings[one].order_hash != order
-            for one, order in evaluation.details["orders"].items()
-        ):
+        keys = _keys_of(records, model, evaluation)
+        if None in keys.values():
             continue
-        curves = _curves_of(records, model, rankings)
+        rankings = {ranking: records.rankings[key] for ranking, key in keys.items() if key is not None}
+        curves = _curves_of(records, keys, rankings)
         comparison = compare_rankings(rankings, evaluation, curves)
         what = f"{name} of {model}"
         section = build.comparison_section(comparison, evaluation, curves, name=what)
-        found.append(_Compared(section, [f"{what}: {one}" for one in build.comparison_findings(comparison)]))
-    return found
+        findings = [f"{what}: {finding}" for finding in build.comparison_findings(comparison)]
+        compared.append(_Compared(section, findings))
+    return compared
 
 
-def _curves_of(records: Records, model: str, rankings: Mapping[str, Ranking]) -> dict[str, Curve]:
+def _not_compared(records: Records) -> list[str]:
+    """Name the evaluations that are not shown, and the rankings that they need."""
+    sentences = []
+    for (model, name), evaluation in records.evaluations.items():
+        missing = [ranking for ranking, key in _keys_of(records, model, evaluation).items() if key is None]
+        if missing:
+            sentences.append(
+                f"The evaluation {name} of {model} is not shown, because rankings that it measured are not "
+                f"here, or have another order: {', '.join(missing)}."
+            )
+    return sentences
+
+
+def _keys_of(records: Records, model: str, evaluation: Evaluation) -> dict[str, tuple[str, str] | None]:
+    """Return for each ranking of an evaluation the key of the one with its name and order; None without."""
+    same_model = {key: ranking for key, ranking in records.rankings.items() if key[0] == model}
+    keys: dict[str, tuple[str, str] | None] = {}
+    for name in evaluation.names:
+        order = evaluation.details["orders"].get(name)
+        fitting = [key for key, ranking in same_model.items() if ranking.order_hash == order]
+        named = [key for key in fitting if key[1] == name or key[1].startswith(f"{name} (")]
+        keys[name] = next(iter(named), None)
+    return keys
+
+
+def _curves_of(
+    records: Records, keys: Mapping[str, tuple[str, str] | None], rankings: Mapping[str, Ranking]
+) -> dict[str, Curve]:
     """The curves that were made by erasing these rankings, of the task that most of them share."""
-    named = {name: records.curves[model, name] for name in rankings if (model, name) in records.curves}
-    own = {
-        name: curve for name, curve in named.items() if curve.details.get("order") == rankings[name].order_hash
-    }
-    return max(tasks(own), key=len, default={})
+    curves: dict[str, Curve] = {}
+    for name, ranking in rankings.items():
+        key = keys[name]
+        alike = [
+            curve
+            for other, curve in records.curves.items()
+            if key is not None
+            and other[0] == key[0]
+            and (other[1] in (name, key[1]) or other[1].startswith(f"{name} ("))
+            and curve.details.get("order") == ranking.order_hash
+        ]
+        if alike:
+            curves[name] = alike[0]
+    return max(tasks(curves), key=len, default={})
 
 
 def _neurons(records: Records) -> list[Section]:

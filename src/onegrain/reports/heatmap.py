@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from onegrain.analyses.heat import Heat
+from onegrain.core.text import visible
 from onegrain.errors import ParameterError
 from onegrain.reports.rendering import render
 
@@ -88,14 +89,14 @@ def heatmap_text(heat: Heat, *, ansi: bool = False, limit: float = LIMIT) -> str
 
 
 def _marked(word: str, value: float) -> str:
-    return f"{word}[{value:+.1f}]" if abs(value) >= NOTABLE else word
+    return f"{visible(word)}[{value:+.1f}]" if abs(value) >= NOTABLE else visible(word)
 
 
 def _ansi(word: str, value: float, limit: float) -> str:
     found = colour(value, limit)
     if found is None:
-        return word
-    return "\x1b[48;2;{};{};{}m\x1b[38;2;0;0;0m{}\x1b[0m".format(*found, word)
+        return visible(word)
+    return "\x1b[48;2;{};{};{}m\x1b[38;2;0;0;0m{}\x1b[0m".format(*found, visible(word))
 
 
 def _require(limit: float) -> None:

@@ -6,20 +6,33 @@ from functools import cache
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
-__all__ = ["render", "source"]
+from onegrain.core.text import visible
+
+__all__ = ["lines", "render", "shown", "source"]
 
 
 @cache
 def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("onegrain.reports", "templates")
     return jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=shown
     )
 
 
+def shown(value: Any) -> Any:
+    """Return a text as HTML, escaped and without control characters; Markup and other values as they are."""
+    return escape(visible(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def lines(text: str) -> Markup:
+    """Return a text of several lines as HTML; only its line ends stay control characters."""
+    return Markup("\n").join(shown(line) for line in text.split("\n"))
+
+
 def render(template: str, **values: Any) -> str:
-    """Fill a template of ``onegrain/reports/templates``; values that are not Markup are escaped."""
+    """Fill a template of ``onegrain/reports/templates``; values pass through :func:`shown`."""
     return _environment().get_template(template).render(**values)
 
 

@@ -18,10 +18,11 @@ from markupsafe import Markup
 from onegrain.core.output import require_free, whole_file
 from onegrain.core.provenance import Provenance, package_version
 from onegrain.core.recognition import marked_png
-from onegrain.errors import OutputExistsError, ParameterError
+from onegrain.core.text import visible
+from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError
 from onegrain.reports.blocks import Chart, HeatMap, Section, Table, Text
 from onegrain.reports.heatmap import heatmap_html
-from onegrain.reports.rendering import render, source
+from onegrain.reports.rendering import lines, render, shown, source
 from onegrain.reports.tables import table_html
 
 __all__ = ["Report", "chart_png", "chart_spec", "chart_svg"]
@@ -31,9 +32,23 @@ NO_URL: list[str] = []
 
 
 def chart_spec(chart: Any) -> dict[str, Any]:
-    """The Vega-Lite specification of an altair chart, its data inside, however many rows they have."""
+    """Return the Vega-Lite specification of an altair chart, its data inside, however many rows they have.
+
+    Control characters in its texts are escaped: SVG has none, and the renderer would end the process.
+    """
     with alt.data_transformers.enable("default", max_rows=None):
-        return chart.to_dict()
+        return _visible(chart.to_dict())
+
+
+def _visible(part: Any) -> Any:
+    """Return a part of a specification with the control characters of every text in it escaped."""
+    if isinstance(part, str):
+        return visible(part)
+    if isinstance(part, list):
+        return [_visible(item) for item in part]
+    if isinstance(part, dict):
+        return {_visible(key): _visible(item) for key, item in part.items()}
+    return part
 
 
 def chart_png(chart: Any) -> bytes:
@@ -54,8 +69,8 @@ def _html(block: object) -> str:
 
 @_html.register
 def _(block: Text) -> str:
-    heading = Markup("<h3>{}</h3>\n").format(block.heading) if block.heading else ""
-    return heading + Markup("\n").join(Markup("<p>{}</p>").format(text) for text in block.paragraphs)
+    heading = Markup("<h3>{}</h3>\n").format(shown(block.heading)) if block.heading else ""
+    return heading + Markup("\n").join(Markup("<p>{}</p>").format(shown(text)) for text in block.paragraphs)
 
 
 @_html.register
@@ -75,7 +90,7 @@ def _(block: Chart) -> str:
     figure = Markup('<figure><div class="chart" data-chart="{0}" role="img" aria-label="{1}"></div>').format(
         block.name, spec.get("description", block.name)
     )
-    caption = Markup("<figcaption>{}</figcaption>").format(block.caption) if block.caption else ""
+    caption = Markup("<figcaption>{}</figcaption>").format(shown(block.caption)) if block.caption else ""
     data = Markup('<script type="application/json" id="spec-{}">').format(block.name)
     return figure + caption + Markup("</figure>\n") + data + Markup(text) + Markup("</script>")
 
@@ -127,7 +142,7 @@ class Report:
                 }
                 for section in self.sections
             ],
-            provenance=[{"title": _name(record), "text": _text(record)} for record in self.provenance],
+            provenance=[{"title": _name(record), "text": lines(_text(record))} for record in self.provenance],
             charts=bool(charts),
             bundle=Markup(_bundle()) if charts else "",
         )
@@ -139,35 +154,51 @@ class Report:
         force: bool = False,
         images: str | os.PathLike[str] | None = "charts",
     ) -> list[Path]:
-        """Write the page, and a PNG of every chart.
+        """Write the page, then a PNG of every chart.
+
+        A run that was cut off can be repeated: files that are there with the same bytes stay as they are.
 
         Args:
             path: the HTML file.
-            force: replace files that are there already.
+            force: replace files of an earlier report; what onegrain did not write is never replaced.
             images: folder of the pictures, beside the page unless absolute; None for no pictures.
 
         Returns:
-            Every file written, the page first.
+            Every file of the report, the page first.
 
         Raises:
-            OutputExistsError: a file is there already and ``force`` was not given; then nothing is written.
+            OutputExistsError: a file is there that is not of this report, and ``force`` was not given; then
+                nothing is written.
+            AlreadyDoneError: the same report is there, whole, and ``force`` was not given.
             StorageError: the disk refused.
         """
         page = Path(path)
         folder = None if images is None else page.parent / images
         pictures = {} if folder is None else {folder / f"{chart.name}.png": chart for chart in self.charts()}
-        there = [str(out) for out in (page, *pictures) if out.exists()]
-        if there and not force:
-            raise OutputExistsError(f"{', '.join(there)} exists already; use --force (force=True) to replace")
-        for out in (page, *pictures):
+        text = self.html().encode()
+        begun = not force and page.is_file() and page.read_bytes() == text
+        if not begun:
+            existing = [str(out) for out in (page, *pictures) if os.path.lexists(out)]
+            if existing and not force:
+                raise OutputExistsError(
+                    f"{', '.join(existing)} exists already; use --force (force=True) to replace"
+                )
+            for out in (page, *pictures):
+                require_free(out, force=force)
+        drawn = {out: chart_png(chart.chart) for out, chart in pictures.items()}
+        missing = {out: data for out, data in drawn.items() if not (begun and _holds(out, data))}
+        if begun and not missing:
+            raise AlreadyDoneError(f"{page} is the same report already; --force (force=True) writes it again")
+        for out in missing:
             require_free(out, force=force)
-        text = self.html()
-        with whole_file(page, force=force) as partial:
-            partial.write_text(text, encoding="utf-8")
-        for out, chart in pictures.items():
+        for out, data in missing.items() if begun else {page: text, **missing}.items():
             with whole_file(out, force=force) as partial:
-                partial.write_bytes(chart_png(chart.chart))
+                partial.write_bytes(data)
         return [page, *pictures]
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data
 
 
 @cache

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from onegrain.activations import open_activations
 from onegrain.core.activations import Activations
 from onegrain.core.curve import Curve
 from onegrain.core.evaluation import Evaluation
-from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
 from onegrain.core.sealing import read_sealed_json
 from onegrain.core.stability import Stability
-from onegrain.core.tables import read_header
-from onegrain.errors import ParameterError, RecordError
-from onegrain.reports import Records, compose
+from onegrain.errors import OnegrainError, ParameterError, RecordError
+from onegrain.reports import Records, compose, left_out
+from onegrain.studies.naming import curve_names, record_names
 from onegrain.studies.plan import activations_path
+from onegrain.studies.scanning import FolderScan, Found, scan_folder
 from onegrain.studies.specification import Study
 
 __all__ = ["gather", "write_folder_report", "write_study_report"]
 
 REPORT = "report.html"
-T = TypeVar("T", Ranking, Curve, Stability, Evaluation)
 
 
 def gather(
     folder: str | os.PathLike[str], *, stores: Mapping[str, Path] | None = None, neurons: int = 3
 ) -> Records:
-    """Every ranking, curve, stability, evaluation and measure in a folder and the folders in it.
+    """Return every ranking, curve, stability, evaluation and measure in a folder and the folders in it.
 
-    A record belongs to the model that its provenance names; its ordering is called as its file is.
+    A record belongs to the model that its provenance names; its ordering is called as its file is. Where two
+    files have one name, their folders tell them apart. What is not shown is in ``left_out``, with the reason.
 
     Args:
         folder: where to look.
@@ -45,21 +45,19 @@ def gather(
     root = Path(folder)
     if not root.is_dir():
         raise ParameterError(f"{root} is not a folder; name the one that holds rankings and curves")
-    curves: dict[tuple[str, str], Curve] = {}
-    for path, curve in _each(root, "curve", Curve.load):
-        model = _model(curve.provenance)
-        parts = path.stem.removesuffix(f"--{model}").split("--")
-        key = (model, parts[-1])
-        curves[key if key not in curves else (model, " ".join(reversed(parts)))] = curve
-    measures = {path.stem: _measures(path) for path in sorted(root.glob("measures/*.json"))}
+    scan = scan_folder(root)
+    lines = list(scan.left_out)
+    activations = _activations(root, scan, stores, lines)
+    measures = {path.stem: facts for path in scan.measures if (facts := _measures(path, root, lines))}
     return Records(
-        rankings=_by_model(root, "ranking", Ranking.load),
-        curves=curves,
-        activations=_activations(root, stores),
+        rankings=record_names(root, _of(scan.records, Ranking)),
+        curves=curve_names(root, _of(scan.records, Curve)),
+        activations=activations,
         models=measures,
         neurons=neurons,
-        stabilities=_by_model(root, "stability", Stability.load),
-        evaluations=_by_model(root, "evaluation", Evaluation.load),
+        stabilities=record_names(root, _of(scan.records, Stability)),
+        evaluations=record_names(root, _of(scan.records, Evaluation)),
+        left_out=tuple(lines),
     )
 
 
@@ -69,9 +67,24 @@ def write_folder_report(
     *,
     title: str | None = None,
     force: bool = False,
+    notify: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Write the report of whichever records a folder holds, and its charts as PNG beside it."""
-    report = compose(title or f"Neurons in {Path(folder).resolve().name}", gather(folder))
+    """Write the report of the records that a folder holds, and its charts as PNG beside it.
+
+    Args:
+        folder: where the records are.
+        out: the page to write.
+        title: of the page.
+        force: replace an earlier report.
+        notify: is called with a line for each record or file that the report leaves out.
+
+    Returns:
+        The page.
+    """
+    records = gather(folder)
+    for line in left_out(records):
+        notify(line)
+    report = compose(title or f"Neurons in {Path(folder).resolve().name}", records)
     path = Path(out)
     report.write(path, force=force)
     return path
@@ -86,44 +99,34 @@ def write_study_report(study: Study, folder: Path) -> Path:
     return path
 
 
-def _by_model(root: Path, kind: str, load: Callable[[Path], T]) -> dict[tuple[str, str], T]:
-    """(model, what the file is called without it) -> record."""
-    found: dict[tuple[str, str], T] = {}
-    for path, record in _each(root, kind, load):
-        model = _model(record.provenance)
-        found[model, path.stem.removesuffix(f"--{model}")] = record
-    return found
+def _of(records: Sequence[Found], kind: type) -> list[Found]:
+    return [found for found in records if isinstance(found.record, kind)]
 
 
-def _each(root: Path, kind: str, load: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
-    for path in sorted(root.rglob("*.parquet")):
-        try:
-            header = read_header(path)
-        except RecordError:
-            continue
-        if header.get("record") == kind:
-            yield path, load(path)
-
-
-def _model(provenance: Provenance) -> str:
-    """What a report calls the model of a record: the last part of its id."""
-    identity = provenance.subject()
-    return Path(identity.id).name if identity is not None else "model"
-
-
-def _measures(path: Path) -> dict[str, Any]:
-    facts = read_sealed_json(path, "measures")
+def _measures(path: Path, root: Path, lines: list[str]) -> dict[str, Any]:
+    """The facts of a model; empty, and left out, where the file is damaged."""
+    try:
+        facts = read_sealed_json(path, "measures")
+    except RecordError as error:
+        lines.append(f"{path.relative_to(root)}: {str(error).replace(str(path), path.name)}")
+        return {}
     return {name: value for name, value in facts.items() if name != "record"}
 
 
-def _activations(root: Path, stores: Mapping[str, Path] | None) -> dict[str, Activations]:
+def _activations(
+    root: Path, scan: FolderScan, stores: Mapping[str, Path] | None, lines: list[str]
+) -> dict[str, Activations]:
     if stores is not None:
         return {model: open_activations(path) for model, path in stores.items()}
-    found: dict[str, Activations] = {}
-    for path in sorted(root.rglob("*.zarr")):
+    shown: dict[str, Activations] = {}
+    for path in scan.stores:
         try:
             activations = open_activations(path)
-        except RecordError:
+        except OnegrainError as error:
+            lines.append(f"{path.relative_to(root)}: {str(error).replace(str(path), path.name)}")
             continue
-        found.setdefault(_model(activations.provenance), activations)
-    return found
+        model = scan.model_of(activations.provenance)
+        if model in shown:
+            lines.append(f"{path.relative_to(root)}: the words of another store of {model} are shown")
+        shown.setdefault(model, activations)
+    return shown

@@ -1,0 +1,134 @@
+"""Looking through a folder for what a report can show, and naming what it cannot."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from onegrain.core.curve import Curve
+from onegrain.core.evaluation import Evaluation
+from onegrain.core.provenance import Provenance
+from onegrain.core.ranking import Ranking
+from onegrain.core.stability import Stability
+from onegrain.core.tables import read_header
+from onegrain.errors import RecordError
+
+__all__ = ["FolderScan", "Found", "scan_folder"]
+
+LOADERS: dict[str, Callable[[Path], Any]] = {
+    "ranking": Ranking.load,
+    "curve": Curve.load,
+    "stability": Stability.load,
+    "evaluation": Evaluation.load,
+}
+MODEL_FILES = ("config.json", "cfg.json", "training.json")
+OWN_OUTPUT = (".html", ".png")
+"""Endings of files that reports themselves consist of."""
+HEAD_BYTES = 4096
+RECORD = re.compile(rb'"record":\s*"([a-z ]{1,40})"')
+MOST_NAMED = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A record, the file that holds it, and what the report calls its model."""
+
+    path: Path
+    record: Any
+    model: str
+
+
+@dataclass(eq=False)
+class FolderScan:
+    """What lies in a folder.
+
+    Attributes:
+        records: the records that a report has sections for, in the order of their paths.
+        stores: the folders of activations.
+        measures: the files of the facts of models.
+        left_out: one line for each other file or group of files, with the reason.
+    """
+
+    records: list[Found] = field(default_factory=list)
+    stores: list[Path] = field(default_factory=list)
+    measures: list[Path] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    _models: dict[str, list[str]] = field(default_factory=dict)
+
+    def model_of(self, provenance: Provenance) -> str:
+        """Return what the report calls the model of a record.
+
+        It is the last part of its id, with the first letters of the weights' hash where another model in the
+        folder has the same one.
+        """
+        identity = provenance.subject()
+        if identity is None:
+            return "model"
+        short = Path(identity.id).name or identity.id
+        hashes = self._models.setdefault(short, [])
+        if identity.weight_hash not in hashes:
+            hashes.append(identity.weight_hash)
+        return short if hashes[0] == identity.weight_hash else f"{short} ({identity.weight_hash[:8]})"
+
+
+def scan_folder(root: Path) -> FolderScan:
+    """Look through a folder and the folders in it, but for hidden ones and those of models."""
+    scan, others = FolderScan(), list[str]()
+    for folder, files in _walk(root, scan):
+        for name in files:
+            path = folder / name
+            if path.suffix == ".parquet":
+                _add_table(root, path, scan)
+            elif path.suffix == ".json" and folder == root / "measures":
+                scan.measures.append(path)
+            elif path.suffix == ".json" and (kind := _json_kind(path)):
+                scan.left_out.append(f"{path.relative_to(root)}: a report has no section for {kind}")
+            elif path.suffix not in OWN_OUTPUT:
+                others.append(str(path.relative_to(root)))
+    if others:
+        named = ", ".join(others[:MOST_NAMED]) + (", ..." if len(others) > MOST_NAMED else "")
+        scan.left_out.append(f"no records of onegrain ({len(others)}): {named}")
+    return scan
+
+
+def _walk(root: Path, scan: FolderScan) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder to look into with the names of its files, sorted; stores are added to the scan."""
+    for place, folders, files in os.walk(root):
+        folder = Path(place)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        stores = [name for name in folders if name.endswith(".zarr")]
+        scan.stores += [folder / name for name in stores]
+        folders[:] = [name for name in folders if name not in stores and not _is_model(folder / name)]
+        yield folder, sorted(name for name in files if not name.startswith("."))
+
+
+def _is_model(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in MODEL_FILES)
+
+
+def _add_table(root: Path, path: Path, scan: FolderScan) -> None:
+    shown = path.relative_to(root)
+    try:
+        kind = str(read_header(path).get("record"))
+        if kind not in LOADERS:
+            scan.left_out.append(f"{shown}: a report has no section for {kind}; onegrain show prints it")
+            return
+        record = LOADERS[kind](path)
+    except RecordError as error:
+        scan.left_out.append(f"{shown}: {str(error).replace(str(path), path.name)}")
+        return
+    scan.records.append(Found(path, record, scan.model_of(record.provenance)))
+
+
+def _json_kind(path: Path) -> str:
+    """Return the kind of record that a JSON file says it is; empty where it says none."""
+    try:
+        with path.open("rb") as file:
+            match = RECORD.search(file.read(HEAD_BYTES))
+    except OSError:
+        return ""
+    return match[1].decode() if match else ""
