@@ -93,6 +93,14 @@ class Objects:
         below = (path.lstrip("/") for path in found)
         return sorted(path.removeprefix(start) for path in below if path.startswith(start) and path != start)
 
+    def size(self, name: str) -> int | None:
+        """The bytes of a file; None where there is none."""
+        with self._errors():
+            try:
+                return int(self._files.size(self._path(name)))
+            except FileNotFoundError:
+                return None
+
     def remove(self, name: str) -> None:
         """Remove a file, and where there are real folders those that it leaves empty."""
         path = self._path(name)

@@ -7,9 +7,10 @@ from typing import Any
 
 from zarr.storage import FsspecStore
 
-from onegrain.activations.folder import LEASE, Folder, Release
+from onegrain.activations.journal import Mark
 from onegrain.activations.lease import Lease
 from onegrain.activations.objects import Objects
+from onegrain.activations.place import LEASE, Folder, Release
 
 __all__ = ["RemoteFolder"]
 
@@ -53,6 +54,17 @@ class RemoteFolder(Folder):
         """Put an object; object stores show it whole or not at all."""
         self._require_held()
         self._objects.write(name, data if isinstance(data, bytes) else _joined(data))
+
+    def sync(self) -> None:
+        """Do nothing: an object that a service has taken is safe with it."""
+
+    def holds(self, name: str, mark: Mark) -> bool:
+        """Compare the size; the service itself checks what it keeps."""
+        return self._objects.size(name) == mark.size
+
+    def first_file(self, besides: Sequence[str] = ()) -> str | None:
+        """The first of all names."""
+        return next((name for name in self._objects.names() if name not in besides), None)
 
     def names(self) -> list[str]:
         """The names of all objects, sorted."""

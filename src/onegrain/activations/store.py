@@ -31,6 +31,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore, StorePath
 
 from onegrain.activations.folder import Folder, folder_at
+from onegrain.activations.journal import JOURNAL
 from onegrain.activations.stored import MANIFEST, SHARDS, StoredArray
 from onegrain.core.activations import Activations
 from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
@@ -41,7 +42,6 @@ from onegrain.errors import RecordError
 
 __all__ = [
     "FORMAT",
-    "JOURNAL",
     "MANIFEST",
     "SHARDS",
     "Grid",
@@ -52,7 +52,6 @@ __all__ = [
 ]
 
 FORMAT = 2
-JOURNAL = "journal.json"
 SHARD_BYTES = 64 * 2**20
 LEAST_ROWS = 64
 SPANS = 10_000

@@ -11,14 +11,14 @@ from typing import Any, NoReturn
 import numpy as np
 from zarr.core.buffer import default_buffer_prototype
 
-from onegrain.activations.folder import Folder
+from onegrain.activations.layout import MANIFEST
+from onegrain.activations.place import Folder
 from onegrain.activations.shards import ShardDecoder
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import RecordError, StorageError
 
 __all__ = ["MANIFEST", "SHARDS", "Chunk", "StoredArray"]
 
-MANIFEST = "zarr.json"
 SHARDS = "activations/c/"
 
 
