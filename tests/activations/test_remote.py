@@ -175,6 +175,9 @@ def test_the_command_line_takes_urls(models, server, url, tmp_path, capsys, monk
     assert code == 0, err
     assert json.loads(out)["store"] == url
     code, _, err = cli(capsys, monkeypatch, *extraction)
+    assert code == 0
+    assert f"{url} exists already: the same command has made it" in err
+    code, _, err = cli(capsys, monkeypatch, *extraction, "--aggregate", "mean")
     assert code == 1
     assert f"{url} exists already; use --force" in err
     code, out, err = cli(capsys, monkeypatch, "show", url, "--verify", "--json")

@@ -33,7 +33,7 @@ SPACE = NeuronSpace(("layers.0", "layers.1"), (100, 60))
 
 def corpus() -> Corpus:
     """Words that try the encoding, an empty sentence, a label that is missing, names that try the layout."""
-    sentences = [["Straße", "日本語", "a b"], [], ["\ud800", "e\u0301", "x"] * 30]
+    sentences = [["Straße", "日本語", "a b"], [], ["\U0001f600", "e\u0301", "x"] * 30]
     labels = [["N", None, "N"], [], ["V", "N", None] * 30]
     return Corpus.from_sentences(sentences, {"upos": labels, "a/b ": labels}, source="odd")
 

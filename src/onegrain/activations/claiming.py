@@ -48,13 +48,13 @@ def require_claimable(folder: Folder, content: Content, *, force: bool) -> None:
 
 def _is_finished(folder: Folder, *, force: bool) -> bool:
     """Whether a finished store is there; an unfinished one, or nothing at all, is not."""
+    if folder.first_file(besides=(LEASE,)) is None:
+        return False
     journal = folder.read(JOURNAL)
     if journal is not None and is_journal(journal):
         return False
     if _has_manifest(folder, force=force):
         return True
-    if folder.first_file(besides=(LEASE,)) is None:
-        return False
     names = [name for name in folder.names() if not is_leftover(name)]
     if not is_store_of_names(names):
         raise OutputExistsError(f"{folder} is a folder that onegrain did not write; choose another output")

@@ -7,7 +7,8 @@ import re
 __all__ = ["MANIFEST", "is_leftover", "is_store_file", "is_store_of_names"]
 
 MANIFEST = "zarr.json"
-LEFTOVER = r"\.[^/]+\.partial-[0-9]+"
+LEFTOVER = re.compile(r"\.(?P<ours>[^/]+)\.partial-[0-9]+|(?P<zarrs>[^/]+)\.[0-9a-f]+\.partial")
+"""A file that a killed writer did not finish: one of onegrain's, or of Zarr's own."""
 SMALL = r"(?:words|word_ends|sentences|missing|labels/[0-9]+)/(?:zarr\.json|c/0)"
 STORE_FILE = re.compile(
     rf"zarr\.json|journal\.json|writer\.json|{SMALL}|labels/zarr\.json|activations/zarr\.json"
@@ -23,14 +24,15 @@ def is_store_file(name: str) -> bool:
     [True, True, False]
     """
     folder, slash, file = name.rpartition("/")
-    if is_leftover(file):
-        return is_store_file(folder + slash + file[1 : file.rindex(".partial-")])
+    leftover = LEFTOVER.fullmatch(file)
+    if leftover:
+        return is_store_file(folder + slash + (leftover["ours"] or leftover["zarrs"]))
     return STORE_FILE.fullmatch(name) is not None
 
 
 def is_leftover(file: str) -> bool:
     """Return True if the name of a file is that of one which a killed writer did not finish."""
-    return re.fullmatch(LEFTOVER, file) is not None
+    return LEFTOVER.fullmatch(file) is not None
 
 
 def is_store_of_names(names: list[str]) -> bool:

@@ -32,13 +32,14 @@ from zarr.storage import MemoryStore, StorePath
 
 from onegrain.activations.folder import Folder, folder_at
 from onegrain.activations.journal import JOURNAL
+from onegrain.activations.layout import is_store_file
 from onegrain.activations.stored import MANIFEST, SHARDS, StoredArray
 from onegrain.core.activations import Activations
 from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.core.provenance import Provenance
 from onegrain.core.running import RunningText
 from onegrain.core.space import NeuronSpace
-from onegrain.errors import RecordError
+from onegrain.errors import RecordError, StorageError
 
 __all__ = [
     "FORMAT",
@@ -109,19 +110,24 @@ def open_activations(path: str | os.PathLike[str]) -> Activations:
     """
     folder = folder_at(path)
     manifest = _finished_manifest(folder)
-    files = _intact(folder, manifest["files"])
     try:
+        files = _intact(folder, manifest["files"])
         corpus = _read_corpus(files, manifest)
         space = NeuronSpace.from_json(manifest["space"])
         provenance = Provenance.model_validate(manifest["provenance"])
         missing = np.zeros(corpus.n_words, dtype=bool)
         missing[_array(files, "missing")] = True
         array = zarr.open_array(StorePath(folder.array_store("activations")), mode="r", zarr_format=3)
-    except (KeyError, ValueError, IndexError, OSError) as error:
-        raise RecordError(f"{folder} is damaged ({error}); {AGAIN}") from error
+        if array.shape != (corpus.n_words, space.size) or array.dtype.kind != "f":
+            raise ValueError(f"an array {array.shape} of {array.dtype} for {corpus.n_words} words")
+        n_shards = -(-corpus.n_words // array.shards[0])
+    except (RecordError, StorageError):
+        raise
+    except Exception as error:  # what stands in a damaged manifest may fail in any way
+        raise RecordError(f"{folder} is damaged ({_line(error)}); {AGAIN}") from error
     if provenance.corpus is None or corpus.content_hash != provenance.corpus.content_hash:
         raise RecordError(f"{folder} is damaged: its words are not those it was made from; {AGAIN}")
-    _require_shards(folder, -(-corpus.n_words // array.shards[0]))
+    _require_shards(folder, n_shards)
     stored = StoredArray(array, folder, space, missing)
     return Activations(
         stored, space, corpus, provenance, folder.place, missing=missing if missing.any() else None
@@ -144,7 +150,7 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
     data = folder.read(MANIFEST)
     try:
         attributes = json.loads((data or b"").decode("utf-8"))["attributes"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     if not isinstance(attributes, dict) or attributes.get("record") != "activations":
         return None
@@ -173,6 +179,11 @@ def _finished_manifest(folder: Folder) -> dict[str, Any]:
 def _intact(folder: Folder, digests: Mapping[str, str]) -> dict[str, bytes]:
     """The files beside the shards, each as it was written."""
     files = {}
+    foreign = [name for name in digests if not is_store_file(name)]
+    if foreign:
+        raise RecordError(
+            f"{folder} is damaged: its manifest names {foreign[0]!r}, which no store has; {AGAIN}"
+        )
     for name, data in folder.read_all(sorted(digests)).items():
         if data is None:
             raise RecordError(f"{folder} is damaged: {name} is lost; {AGAIN}")
@@ -228,6 +239,11 @@ def _array(files: Mapping[str, bytes], name: str) -> np.ndarray:
     start = len(name) + 1
     own = {key[start:]: buffer.from_bytes(data) for key, data in files.items() if key.startswith(f"{name}/")}
     return np.asarray(zarr.open_array(MemoryStore(own, read_only=True), mode="r")[:])
+
+
+def _line(error: Exception) -> str:
+    """What an error says, in one line of bounded length."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:300]
 
 
 def digest_of(data: bytes) -> str:

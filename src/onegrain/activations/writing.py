@@ -167,8 +167,8 @@ class StoreWriter:
     def _resume(self, *, force: bool) -> None:
         """Keep the shards that an earlier run wrote whole, and remove the other files of a store.
 
-        The journal is there before anything is removed and until the store is finished, so a run that is cut off
-        at any moment leaves what the next one recognises. Files that are not a store's are left alone.
+        The journal is there before anything is removed and until the store is finished, so a run that is cut
+        off at any moment leaves what the next one recognises. Files that are not a store's are left alone.
         """
         journal = None if force else self.folder.read(JOURNAL)
         self._note(self._intact(journal) if journal is not None else [])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from jaxtyping import Float32
@@ -12,9 +14,9 @@ from jaxtyping import Float32
 from onegrain.activations.neurox.contents import Origin
 from onegrain.activations.neurox.formats import WRITABLE, format_of
 from onegrain.core.activations import BLOCK_BYTES, Activations
-from onegrain.core.output import require_free, whole_file
+from onegrain.core.output import require_writable_output, whole_file
 from onegrain.core.progress import Progress, silent
-from onegrain.errors import ParameterError
+from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError
 
 __all__ = ["export_neurox"]
 
@@ -46,13 +48,15 @@ def export_neurox(
         ParameterError: sites of different widths, a sentence without words, a word with a space (HDF5), a value
             that is not finite, or another ending of the name.
         ModelError: a pattern that matches no site.
-        OutputExistsError: the file is there already and ``force`` is not set.
+        AlreadyDoneError: the same file is there already and ``force`` is not set.
+        OutputExistsError: another file is there and ``force`` is not set, or even then one that is no export.
         MissingExtraError: an HDF5 file, but h5py is not installed.
         StorageError: the disk is full, read-only or gone.
     """
     out = Path(path)
     form = format_of(out, WRITABLE)
-    require_free(out, force=force)
+    replacing = force or form.is_export(out)
+    require_writable_output(out, force=replacing, ours=form.is_export)
     chosen = activations.restrict(sites)
     if len(set(chosen.space.widths)) > 1:
         raise ParameterError(
@@ -67,7 +71,7 @@ def export_neurox(
         )
     origin = Origin(chosen.space.sites, activations.provenance.model_dump(mode="json"))
     with (
-        whole_file(out, force=force) as partial,
+        whole_file(out, force=replacing, ours=form.is_export) as partial,
         progress("export", chosen.n_words, "words") as advance,
     ):
 
@@ -77,7 +81,16 @@ def export_neurox(
                 advance(len(words))
 
         form.write(partial, told(), origin)
+        if not force and out.exists():
+            _refuse(out, partial)
     return out
+
+
+def _refuse(out: Path, partial: Path) -> NoReturn:
+    """Raise the error that says whether the file that is there is the one that was to be written."""
+    if filecmp.cmp(out, partial, shallow=False):
+        raise AlreadyDoneError(f"{out} exists already: the same command has made it, and nothing is left to do")
+    raise OutputExistsError(f"{out} exists already; use --force (force=True) to replace it")
 
 
 def _sentences(

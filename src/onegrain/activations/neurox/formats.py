@@ -31,16 +31,20 @@ class Format:
         read_contents: its shape and words.
         read_values: its values, sentence by sentence, float32 (tokens, layers, width).
         write: writes the words and values of sentences.
+        is_export: returns True for a file that onegrain may have written, so that ``force`` replaces it.
     """
 
     name: str
     read_contents: ReadContents
     read_values: Callable[[Path, Contents], Iterator[np.ndarray]]
     write: Callable[[Path, Iterable[tuple[tuple[str, ...], np.ndarray]], Origin], None]
+    is_export: Callable[[Path], bool]
 
 
-HDF5 = Format("neurox hdf5", hdf5.read_contents, hdf5.read_values, hdf5.write)
-JSON_LINES = Format("neurox json", jsonlines.read_contents, jsonlines.read_values, jsonlines.write)
+HDF5 = Format("neurox hdf5", hdf5.read_contents, hdf5.read_values, hdf5.write, hdf5.is_export)
+JSON_LINES = Format(
+    "neurox json", jsonlines.read_contents, jsonlines.read_values, jsonlines.write, jsonlines.is_export
+)
 READABLE = {".hdf5": HDF5, ".h5": HDF5, ".json": JSON_LINES, ".jsonl": JSON_LINES}
 WRITABLE = {".hdf5": HDF5, ".json": JSON_LINES}
 """NeuroX opens files of these names only."""

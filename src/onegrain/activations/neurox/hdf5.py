@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,12 @@ import numpy as np
 from jaxtyping import Float32
 
 from onegrain.activations.neurox.contents import Contents, Origin
-from onegrain.errors import MissingExtraError, ParameterError, RecordError
+from onegrain.activations.neurox.sink import Sink
+from onegrain.core.provenance import Provenance
+from onegrain.core.space import NeuronSpace
+from onegrain.errors import MissingExtraError, OnegrainError, ParameterError, RecordError
 
-__all__ = ["read_contents", "read_values", "write"]
+__all__ = ["is_export", "read_contents", "read_values", "write"]
 
 TEXTS = "sentence_to_index"
 ORIGIN = "onegrain"
@@ -54,7 +57,8 @@ def read_contents(path: Path, *, words: bool) -> Contents:
             )
         counts = shapes[:, 1]
         sentences = _sentences(path, file, counts.tolist()) if words else None
-        return Contents(counts, int(shapes[0, 0]), int(shapes[0, 2]), sentences, _origin(path, file))
+        origin = _origin(path, file, int(shapes[0, 0]))
+        return Contents(counts, int(shapes[0, 0]), int(shapes[0, 2]), sentences, origin)
 
 
 def read_values(path: Path, contents: Contents) -> Iterator[Float32[np.ndarray, "tokens layers width"]]:
@@ -73,18 +77,30 @@ def write(
 
     Raises:
         ParameterError: a word that holds a space, at which NeuroX splits words.
+        OSError: the disk refuses the file.
         MissingExtraError: h5py is not installed.
     """
     h5py = _h5py()
     texts: dict[str, str] = {}
     seen: dict[str, int] = {}
-    with h5py.File(path, "w") as file:
+    with closing(Sink(path)) as sink, h5py.File(sink, "w") as file:
         for number, (words, values) in enumerate(sentences):
             _require_no_space(number, words)
             file.create_dataset(str(number), data=values.transpose(1, 0, 2), dtype="float32")
+            sink.check()
             texts[_unused(" ".join(words), texts, seen)] = str(number)
         for name, value in ((TEXTS, texts), (ORIGIN, asdict(origin))):
             file.create_dataset(name, (1,), dtype=h5py.string_dtype())[0] = json.dumps(value)
+            sink.check()
+
+
+def is_export(path: Path) -> bool:
+    """Return True if a file says that onegrain exported it."""
+    try:
+        with _opened(path) as file:
+            return ORIGIN in file
+    except RecordError:
+        return False
 
 
 def _unused(text: str, taken: Mapping[str, str], seen: dict[str, int]) -> str:
@@ -148,20 +164,23 @@ def _words(path: Path, number: int, text: str, count: int, texts: Mapping[str, A
     )
 
 
-def _origin(path: Path, file: Any) -> Origin | None:
+def _origin(path: Path, file: Any, layers: int) -> Origin | None:
     if ORIGIN not in file:
         return None
     value = _json(path, file, ORIGIN)
     try:
-        return Origin(tuple(map(str, value["sites"])), dict(value["provenance"]))
-    except (KeyError, TypeError, ValueError) as error:
+        origin = Origin(tuple(map(str, value["sites"])), dict(value["provenance"]))
+        Provenance.model_validate(origin.provenance)
+        NeuronSpace(origin.sites, (1,) * layers)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise RecordError(f"{path}: dataset {ORIGIN} is damaged; export the file again") from error
+    return origin
 
 
 def _json(path: Path, file: Any, name: str) -> dict[str, Any]:
     try:
         found = json.loads(file[name][0])
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise RecordError(
             f"{path}: dataset {name} does not hold JSON ({error}); is this a file of NeuroX?"
         ) from error
@@ -176,8 +195,11 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except OSError as error:
-        raise RecordError(f"{path} is not an HDF5 file, or is damaged: {error}") from error
+    except OnegrainError:
+        raise
+    except Exception as error:  # a damaged file may fail in any way in which HDF5 can
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise RecordError(f"{path} is not an HDF5 file, or is damaged: {told}") from error
 
 
 def _h5py() -> Any:

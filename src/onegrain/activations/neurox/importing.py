@@ -22,7 +22,7 @@ from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
 from onegrain.core.provenance import CorpusIdentity, Provenance
 from onegrain.core.space import NeuronSpace
-from onegrain.errors import MismatchError, ParameterError, RecordError
+from onegrain.errors import CorpusError, MismatchError, ParameterError, RecordError
 
 __all__ = ["import_neurox"]
 
@@ -66,7 +66,8 @@ def import_neurox(
         RecordError: not a file of NeuroX, its words cannot be told, or a value that is not finite.
         MismatchError: the corpus has other sentences, or a sentence other words, than the file has tokens.
         ParameterError: an impossible option, or a value that float16 cannot hold.
-        OutputExistsError: the store is finished already and ``force`` is not set.
+        AlreadyDoneError: the same store is there already and ``force`` is not set.
+        OutputExistsError: another store is there and ``force`` is not set, or something that is not a store.
         MissingExtraError: an HDF5 file, but h5py is not installed.
         StorageError: the disk is full, read-only or gone.
     """
@@ -98,7 +99,10 @@ def _corpus(source: Path, contents: Contents, corpus: Corpus | None) -> Corpus:
     """The words of the rows, as many in every sentence as the file has tokens."""
     if corpus is None:
         assert contents.sentences is not None
-        read = Corpus.from_sentences(contents.sentences, source=str(source))
+        try:
+            read = Corpus.from_sentences(contents.sentences, source=str(source))
+        except CorpusError as error:
+            raise RecordError(f"{source}: its tokens cannot be words: {error}") from error
     else:
         read = corpus
     if not read.n_words:

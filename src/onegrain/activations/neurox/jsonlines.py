@@ -16,7 +16,7 @@ from jaxtyping import Float32
 from onegrain.activations.neurox.contents import Contents, Origin
 from onegrain.errors import RecordError
 
-__all__ = ["read_contents", "read_values", "write"]
+__all__ = ["is_export", "read_contents", "read_values", "write"]
 
 DECIMALS = 8
 
@@ -67,6 +67,16 @@ def write(
             file.write(json.dumps({"linex_index": number, "features": features}) + "\n")
 
 
+def is_export(path: Path) -> bool:
+    """Return True if a file begins with a line as onegrain writes it, which are NeuroX's own to the byte."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            line = json.loads(file.readline())
+        return list(line) == ["linex_index", "features"] and bool(_sentence(line["features"])[0])
+    except Exception:  # see _lines
+        return False
+
+
 def _lines(path: Path) -> Iterator[tuple[int, tuple[str, ...], np.ndarray]]:
     """Every line's number (from 1), tokens, and values, float32 (tokens, layers, width); blank lines go by."""
     with path.open(encoding="utf-8") as file:
@@ -75,10 +85,13 @@ def _lines(path: Path) -> Iterator[tuple[int, tuple[str, ...], np.ndarray]]:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, *_sentence(json.loads(line)["features"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (
+            Exception
+        ) as error:  # nested lists without end, numbers beyond any float, bytes that are not text
+            told = str(error).split()
             raise RecordError(
                 f'{path}:{max(number, 1)}: not a line of NeuroX\'s JSON, {{"features": [{{"token": ..., '
-                f'"layers": [{{"values": [...]}}, ...]}}, ...]}}: {type(error).__name__}: {error}'
+                f'"layers": [{{"values": [...]}}, ...]}}, ...]}}: {type(error).__name__}: {" ".join(told)[:200]}'
             ) from error
 
 
