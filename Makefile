@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chromium test test-slow check bench clean
+.PHONY: help demo chromium test test-slow kill check bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -36,6 +36,9 @@ test: $(STAMP) chromium ## the tests, and nothing that takes minutes
 
 test-slow: $(STAMP) ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+kill: $(STAMP) ## kill extract, train, rank, study and ablate 50 times each, repeat them, and compare all bytes
+	$(BIN)/python tests/kill/harness.py --kills 50
 
 check: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check --no-cache .

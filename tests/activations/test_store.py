@@ -240,7 +240,8 @@ sys.stdin.read()
 
 def test_a_second_writer_is_refused_and_a_killed_one_is_not_waited_for(tmp_path):
     store = tmp_path / "s.zarr"
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    path = os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-c", HOLDER, str(store)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, **pipes) as other:

@@ -73,7 +73,6 @@ def require_writable_output(
                     f"cannot write {_shortened(out)}: the name is too long; choose another output"
                 )
         Path(tempfile.mkdtemp(prefix=PROBE, dir=above)).rmdir()
-        sweep_leftovers(target)
     return out
 
 
@@ -86,6 +85,7 @@ def require_free(path: str | os.PathLike[str], *, force: bool, ours: Ours = is_w
     out = Path(path)
     with storage_errors(out):
         target = _followed(out)
+        sweep_leftovers(target)
         if not os.path.lexists(target):
             return
         if not force:
@@ -117,7 +117,6 @@ def claim_output(path: str | os.PathLike[str], *, force: bool, ours: Ours = is_w
         else:
             target.unlink(missing_ok=True)
         make_folder(target.parent)
-        sweep_leftovers(target)
     return out
 
 

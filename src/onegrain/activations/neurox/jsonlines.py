@@ -85,13 +85,11 @@ def _lines(path: Path) -> Iterator[tuple[int, tuple[str, ...], np.ndarray]]:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, *_sentence(json.loads(line)["features"])
-        except (
-            Exception
-        ) as error:  # nested lists without end, numbers beyond any float, bytes that are not text
-            told = str(error).split()
+        except Exception as error:  # endless nesting, numbers beyond any float, bytes that are not text
+            told = " ".join(str(error).split())[:200]
             raise RecordError(
                 f'{path}:{max(number, 1)}: not a line of NeuroX\'s JSON, {{"features": [{{"token": ..., '
-                f'"layers": [{{"values": [...]}}, ...]}}, ...]}}: {type(error).__name__}: {" ".join(told)[:200]}'
+                f'"layers": [{{"values": [...]}}, ...]}}, ...]}}: {type(error).__name__}: {told}'
             ) from error
 
 
