@@ -6,9 +6,9 @@
     python tests/kill/harness.py --kills 5 rank                               # a quick look
     python tests/kill/harness.py --kills 50 --keep /tmp/look train            # keeps what differs
 
-Prints a table, one row per command: how many operations on files the undisturbed run makes (``counting.py``), at
-how many of them it was killed, how many of the repeated runs ended with the same bytes, and how many temporary
-files were left lying about; then what went wrong, a line each. The exit code is 1 if anything did.
+Prints a table, one row per command: how many operations on files the undisturbed run makes (``counting.py``),
+at how many of them it was killed, how many of the repeated runs ended with the same bytes, and how many
+temporary files were left lying about; then what went wrong, a line each. The exit code is 1 if anything did.
 
 Every run is a fork of one process that has imported everything, so a kill and its repetition take a second or
 two and not the time that it takes to load torch. Workers of ``--workers`` are not killed: their parent is.

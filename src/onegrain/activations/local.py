@@ -16,7 +16,7 @@ from onegrain.activations.direct import write_file
 from onegrain.activations.journal import JOURNAL, Mark, Tally
 from onegrain.activations.layout import MANIFEST, is_leftover
 from onegrain.activations.place import Folder, Release
-from onegrain.core.durable import sync_file, sync_folder
+from onegrain.core.durable import make_folder, sync_file, sync_folder
 from onegrain.core.output import require_writable_output
 from onegrain.core.storage import storage_errors
 from onegrain.errors import OutputExistsError, ParameterError, StorageError
@@ -182,7 +182,7 @@ class LocalFolder(Folder):
     def _locked(self) -> int:
         """The folder, opened and locked; again where it was removed between the two."""
         while True:
-            self._path.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path)
             descriptor = os.open(self._path, os.O_RDONLY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

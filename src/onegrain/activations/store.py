@@ -21,6 +21,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from sys import intern
 from typing import Any
@@ -39,7 +40,7 @@ from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.core.provenance import Provenance
 from onegrain.core.running import RunningText
 from onegrain.core.space import NeuronSpace
-from onegrain.errors import RecordError, StorageError
+from onegrain.errors import OnegrainError, RecordError, StorageError
 
 __all__ = [
     "FORMAT",
@@ -110,8 +111,9 @@ def open_activations(path: str | os.PathLike[str]) -> Activations:
     """
     folder = folder_at(path)
     manifest = _finished_manifest(folder)
-    try:
+    with _damage(folder):
         files = _intact(folder, manifest["files"])
+    with _damage(folder, RecordError):
         corpus = _read_corpus(files, manifest)
         space = NeuronSpace.from_json(manifest["space"])
         provenance = Provenance.model_validate(manifest["provenance"])
@@ -121,10 +123,6 @@ def open_activations(path: str | os.PathLike[str]) -> Activations:
         if array.shape != (corpus.n_words, space.size) or array.dtype.kind != "f":
             raise ValueError(f"an array {array.shape} of {array.dtype} for {corpus.n_words} words")
         n_shards = -(-corpus.n_words // array.shards[0])
-    except (RecordError, StorageError):
-        raise
-    except Exception as error:  # what stands in a damaged manifest may fail in any way
-        raise RecordError(f"{folder} is damaged ({_line(error)}); {AGAIN}") from error
     if provenance.corpus is None or corpus.content_hash != provenance.corpus.content_hash:
         raise RecordError(f"{folder} is damaged: its words are not those it was made from; {AGAIN}")
     _require_shards(folder, n_shards)
@@ -241,9 +239,16 @@ def _array(files: Mapping[str, bytes], name: str) -> np.ndarray:
     return np.asarray(zarr.open_array(MemoryStore(own, read_only=True), mode="r")[:])
 
 
-def _line(error: Exception) -> str:
-    """What an error says, in one line of bounded length."""
-    return (" ".join(str(error).split()) or type(error).__name__)[:300]
+@contextmanager
+def _damage(folder: Folder, *also: type[OnegrainError]) -> Iterator[None]:
+    """Turn what a damaged store raises, which may be anything, into the one error that names the store."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, (RecordError, StorageError)) and not isinstance(error, also):
+            raise
+        told = (" ".join(str(error).split()) or type(error).__name__)[:300]
+        raise RecordError(f"{folder} is damaged ({told}); {AGAIN}") from error
 
 
 def digest_of(data: bytes) -> str:
