@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -83,10 +83,10 @@ class Content:
         They are the words, sentence boundaries and labels, and the description of the array of activations.
         """
         corpus = self.corpus
-        encoded = [word.encode("utf-8", "surrogatepass") for word in corpus.words]
-        ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
-        yield from encode_array("words", np.frombuffer(b"".join(encoded), dtype=np.uint8)).items()
-        yield from encode_array("word_ends", ends).items()
+        yield from _encode_text("words", "word_ends", corpus.words)
+        if corpus.running is not None:
+            yield from _encode_text("forms", "form_ends", corpus.running.texts)
+            yield from encode_array("spaces", corpus.running.spaces.astype(np.uint8)).items()
         yield from encode_array("sentences", np.asarray(corpus.offsets, dtype=np.int64)).items()
         group = {"zarr_format": 3, "node_type": "group", "attributes": {}}
         yield "labels/zarr.json", (json.dumps(group, indent=2, sort_keys=True) + "\n").encode()
@@ -118,6 +118,13 @@ def require_dtype(dtype: str) -> None:
     """Raise ParameterError unless a store can hold the dtype."""
     if dtype not in DTYPES:
         raise ParameterError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+
+
+def _encode_text(name: str, ends: str, words: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of strings: the bytes of all of them, and where each ends."""
+    encoded = [word.encode("utf-8", "surrogatepass") for word in words]
+    yield from encode_array(name, np.frombuffer(b"".join(encoded), dtype=np.uint8)).items()
+    yield from encode_array(ends, np.cumsum([len(word) for word in encoded], dtype=np.int64)).items()
 
 
 def encode_array(name: str, values: np.ndarray) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ __all__ = ["MANIFEST", "is_leftover", "is_store_file", "is_store_of_names"]
 MANIFEST = "zarr.json"
 LEFTOVER = re.compile(r"\.(?P<ours>[^/]+)\.partial-[0-9]+|(?P<zarrs>[^/]+)\.[0-9a-f]+\.partial")
 """A file that a killed writer did not finish: one of onegrain's, or of Zarr's own."""
-SMALL = r"(?:words|word_ends|sentences|missing|labels/[0-9]+)/(?:zarr\.json|c/0)"
+SMALL = r"(?:words|word_ends|forms|form_ends|spaces|sentences|missing|labels/[0-9]+)/(?:zarr\.json|c/0)"
 STORE_FILE = re.compile(
     rf"zarr\.json|journal\.json|writer\.json|{SMALL}|labels/zarr\.json|activations/zarr\.json"
     r"|activations/c/[0-9]+/0"

@@ -201,6 +201,7 @@ def _require_shards(folder: Folder, expected: int) -> None:
 
 
 def _read_corpus(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Corpus:
+    _require_text(manifest["source"])
     words = _text(files, "words", "word_ends")
     running = None
     if any(name.startswith("forms/") for name in files):
@@ -208,11 +209,19 @@ def _read_corpus(files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Cor
         running = RunningText(_text(files, "forms", "form_ends"), spaces)
     layers = {}
     for number, layer in enumerate(manifest["layers"]):
+        _require_text(layer["name"], *layer["vocabulary"])
         codes = _array(files, f"labels/{number}")
         if codes.min() < UNLABELLED or codes.max() >= len(layer["vocabulary"]):
             raise ValueError(f"label layer {layer['name']!r} holds codes without a label")
         layers[layer["name"]] = LabelLayer(layer["name"], codes, tuple(layer["vocabulary"]))
     return Corpus(words, _array(files, "sentences"), layers, manifest["source"], running=running)
+
+
+def _require_text(*values: object) -> None:
+    """Check that values of a manifest are strings."""
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(f"{value!r} is not text")
 
 
 def _text(files: Mapping[str, bytes], name: str, ends: str) -> tuple[str, ...]:
