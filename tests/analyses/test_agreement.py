@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from onegrain.analyses.agreement import agreement, overlap
+from onegrain.core.statistics import adjusted_p_values
 from onegrain.errors import MismatchError, ParameterError
 
 
@@ -43,3 +44,9 @@ def test_refusals(make, random_ranking) -> None:
         overlap({"a": random_ranking})
     with pytest.raises(MismatchError, match="cannot be compared"):
         overlap({"a": random_ranking, "b": make(np.ones((1, 60)), ("a",))})
+
+
+def test_all_pairs_and_sizes_are_corrected_together(random_ranking) -> None:
+    table = overlap({"a": random_ranking, "b": random_ranking, "c": random_ranking}, [5, 10])
+    assert len(table) == 6
+    assert table["q"].to_numpy() == pytest.approx(adjusted_p_values(table["p"].to_numpy()))

@@ -11,6 +11,7 @@ import pandas as pd
 from onegrain.analyses.topsets import chance_overlap, default_k
 from onegrain.core.ranking import Ranking
 from onegrain.core.selection import rank_correlations
+from onegrain.core.statistics import adjusted_p_values
 from onegrain.errors import ParameterError
 
 __all__ = ["NO_JUDGES", "agreement", "judges_among", "overlap", "rank_agreement", "require_comparable"]
@@ -28,7 +29,8 @@ def overlap(rankings: Mapping[str, Ranking], ks: int | Sequence[int] | None = No
 
     Returns:
         One row a pair and k: ``first``, ``second``, ``k``, ``shared``, ``expected``, ``jaccard``,
-        ``expected_jaccard``, ``p``. Neurons that a method does not rank never enter a top set.
+        ``expected_jaccard``, ``p``, ``q`` (p after Benjamini-Hochberg, over all rows). Neurons that a method
+        does not rank never enter a top set.
 
     Raises:
         ParameterError: fewer than two rankings, or k outside 1..neurons.
@@ -46,7 +48,8 @@ def overlap(rankings: Mapping[str, Ranking], ks: int | Sequence[int] | None = No
         for first, second in combinations(names, 2):
             found = vars(chance_overlap(tops[first], tops[second], space.size))
             rows.append({"first": first, "second": second, "k": k, **found})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.assign(q=adjusted_p_values(table["p"].to_numpy(dtype=np.float64)))
 
 
 def agreement(

@@ -35,7 +35,7 @@ class Comparison:
             ``spearman`` and ``kendall`` (mean over the other judges).
         areas: every area, gap and difference; None where nothing was measured.
         pairs: one row for every two rankings: ``first``, ``second``, ``k``, ``shared``, ``expected``,
-            ``jaccard``, ``expected_jaccard``, ``p``, ``spearman``, ``kendall``.
+            ``jaccard``, ``expected_jaccard``, ``p``, ``q``, ``spearman``, ``kendall``.
         k: neurons of a top set.
         judges: the rankings that the others are compared with.
         expected: what ``average_overlap`` and ``vote_overlap`` are by chance, mean over the rankings.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
 from onegrain.core.activations import Activations
 from onegrain.core.ranking import Ranking
@@ -15,7 +14,7 @@ from onegrain.rankings.crossmodel.bootstrap import score_intervals
 from onegrain.rankings.crossmodel.comparing import require_comparable
 from onegrain.rankings.crossmodel.matching import find_partners
 from onegrain.rankings.crossmodel.moments import Side
-from onegrain.rankings.crossmodel.null import Null, null_details
+from onegrain.rankings.crossmodel.null import Comparison, Null, null_details
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
 from onegrain.rankings.crossmodel.passes import Passes
@@ -41,7 +40,8 @@ def maxcorr(request: Request) -> Ranking:
     - ``null``: where one was asked for, the ``excess`` over its mean [Gurnee24], ``p`` (the share of draws, and
       of the score itself, that reach the score), ``q`` (p after Benjamini and Hochberg), ``mean``, and the
       smallest p that the draws can give, ``least_p``, and q of one neuron alone with that p, ``least_q``. The
-      p of a rotation is of normal scores (``tested``; ``tested_score``, ``tested_mean``), see rotations.py;
+      p of a rotation is of normal scores (``tested``; ``tested_score``, ``tested_mean``), see rotations.py, and
+      the larger of that against rotations and that against exchanged sentences (``tested_against``);
     - ``interval``: where one was asked for, ``low`` and ``high``.
 
     Raises:
@@ -96,10 +96,12 @@ def _rotations(models: Sequence[Activations], reduce: np.ufunc, request: Request
     return Rotations([model.space for model in models], reduce, request.options, request.seed)
 
 
-def _rotated_test(
-    passes: Passes, sides: Sequence[Side], reduce: np.ufunc, request: Request
-) -> tuple[Null, Float64[np.ndarray, " neurons"]]:
-    """Return the rotation null of the neurons' normal scores, and what MaxCorr or MinCorr gives on these."""
+def _rotated_test(passes: Passes, sides: Sequence[Side], reduce: np.ufunc, request: Request) -> Comparison:
+    """Return what MaxCorr or MinCorr gives on the neurons' normal scores, and their nulls.
+
+    A rotation makes all neurons of a site alike in how much the words of a sentence have in common. Where they
+    differ in that, noise can exceed it, and so the same scores are tested against exchanged sentences as well.
+    """
     models = [
         normal_scores(model, passes.among, side.constant)
         for model, side in zip(passes.models, sides, strict=True)
@@ -107,8 +109,12 @@ def _rotated_test(
     partners = Partners(len(models) - 1, models[0].n_neurons, 1, signed=request.options.signed)
     turned = _rotations(models, reduce, request)
     same_site = request.options.compare == "same-site"
-    find_partners(passes.on(models), partners, same_site=same_site, turned=turned, what="normal scores")
-    return turned.finish(), reduce.reduce(partners.scores, axis=0)
+    scored = passes.on(models)
+    find_partners(scored, partners, same_site=same_site, turned=turned, what="normal scores")
+    exchanged: tuple[Null, ...] = ()
+    if len(np.unique(models[0].corpus.sentence_of_word[passes.among])) > 1:
+        exchanged = (permutations(scored, reduce, request.options, request.seed),)
+    return Comparison(reduce.reduce(partners.scores, axis=0), (turned.finish(), *exchanged))
 
 
 def _partner(found: Partners, reduce: np.ufunc) -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ the sentences of the ranked model. docs/validity.md says what each p-value claim
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from jaxtyping import Float64
 from onegrain.core.statistics import adjusted_p_values
 from onegrain.core.tables import json_numbers
 
-__all__ = ["Null", "null_details"]
+__all__ = ["Comparison", "Null", "null_details"]
 
 
 class Null:
@@ -69,12 +70,25 @@ class Null:
         return p
 
 
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Scores and the nulls that they are tested against; the largest p of all nulls counts.
+
+    Attributes:
+        scores: float64 (neurons,).
+        nulls: of these scores.
+    """
+
+    scores: Float64[np.ndarray, " neurons"]
+    nulls: tuple[Null, ...]
+
+
 def null_details(
     null: Null,
     scores: Float64[np.ndarray, " neurons"],
     *,
     pooled: bool,
-    tested: tuple[Null, Float64[np.ndarray, " neurons"]] | None = None,
+    tested: Comparison | None = None,
 ) -> dict[str, Any]:
     """Return what a ranking's record says of its null; lists by flat index, None for a neuron without a score.
 
@@ -82,20 +96,22 @@ def null_details(
         null: gives the mean and the excess.
         scores: float64 (neurons,), of the ranking.
         pooled: see :meth:`Null.p_values`.
-        tested: the null and the scores of the test, where the test is of other values than the scores are.
+        tested: what the test is of, where that is not the scores and their null.
     """
-    test, test_scores = tested or (null, scores)
-    p = test.p_values(np.where(np.isnan(scores), np.nan, test_scores), pooled=pooled)
+    test = tested or Comparison(scores, (null,))
+    compared = np.where(np.isnan(scores), np.nan, test.scores)
+    p = np.max([one.p_values(compared, pooled=pooled) for one in test.nulls], axis=0)
     neurons = int((~np.isnan(p)).sum())
-    least = test.least_p(neurons, pooled=pooled)
+    least = null.least_p(neurons, pooled=pooled)
     lists = {"mean": null.mean, "excess": scores - null.mean, "p": p, "q": adjusted_p_values(p)}
     if tested:
-        lists |= {"tested_score": test_scores, "tested_mean": test.mean}
+        lists |= {"tested_score": test.scores, "tested_mean": test.nulls[0].mean}
     return {
         "kind": null.kind,
         "draws": len(null.scores),
         "pooled": pooled,
         "tested": "normal scores" if tested else "values",
+        "tested_against": [one.kind for one in test.nulls],
         "least_p": least,
         "least_q": min(1.0, least * neurons),
         **{name: json_numbers(values) for name, values in lists.items()},

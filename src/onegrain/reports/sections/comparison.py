@@ -82,7 +82,7 @@ def comparison_section(
         blocks.append(Chart(comparison_chart(evaluation, curves), slug(f"comparison {name}")))
     if comparison.areas is not None:
         blocks += _area_tables(comparison.areas)
-    forms = {"expected": ".1f", "jaccard": ".3f", "expected_jaccard": ".3f", "p": ".2g"}
+    forms = {"expected": ".1f", "jaccard": ".3f", "expected_jaccard": ".3f", "p": ".2g", "q": ".2g"}
     forms |= {"spearman": ".3f", "kendall": ".3f"}
     caption = (
         f"Every two rankings: their first {comparison.k} neurons, beside what two random sets would share "

@@ -190,7 +190,7 @@ def layers_section(rankings: Mapping[str, Ranking], top: int | None = None) -> S
         blocks.append(Chart(site_bars(table, int(table["count"].sum())), slug(f"layers-{name}")))
         if ranking.label_scores is not None and ranking.labels:
             blocks.append(Chart(labels_by_site(layers_by_label(ranking, top)), slug(f"layers-labels-{name}")))
-        formats = {"share": ".1%", "width_share": ".1%", "enrichment": ".2f", "p": ".2g"}
+        formats = {"share": ".1%", "width_share": ".1%", "enrichment": ".2f", "p": ".2g", "q": ".2g"}
         caption = (
             "Top neurons by site. Chance: the site's share of all neurons; p: hypergeometric, at least as many."
         )

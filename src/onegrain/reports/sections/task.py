@@ -255,8 +255,9 @@ def _overlap_table(model: str, rankings: Mapping[str, Ranking]) -> Table:
         f"{model}: overlap of the orderings' first k neurons, beside what two random sets would share "
         "(hypergeometric)."
     )
-    formats = {"expected": ".1f", "jaccard": ".3f", "expected_jaccard": ".3f", "p": ".2g"}
-    return Table(frame, caption, formats, {"expected": "by chance", "expected_jaccard": "by chance "})
+    formats = {"expected": ".1f", "jaccard": ".3f", "expected_jaccard": ".3f", "p": ".2g", "q": ".2g"}
+    headings = {"expected": "shared by chance", "expected_jaccard": "Jaccard by chance"}
+    return Table(frame, caption, formats, headings)
 
 
 def correlation_section(rankings: Mapping[str, Ranking]) -> Section:
