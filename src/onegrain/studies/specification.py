@@ -134,7 +134,9 @@ def read_study(path: str | os.PathLike[str]) -> Study:
         return Study.model_validate(content)
     except ValidationError as error:
         faults = [
-            ".".join(str(part) for part in fault["loc"]) + (": " if fault["loc"] else "") + fault["msg"]
+            ".".join(str(part) for part in fault["loc"])
+            + (": " if fault["loc"] else "")
+            + fault["msg"].removeprefix("Value error, ")
             for fault in error.errors()
         ]
         raise ParameterError(f"{file}: " + "; ".join(faults)) from error
