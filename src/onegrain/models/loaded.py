@@ -22,8 +22,9 @@ from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.batching import Encoded, pad_batch
 from onegrain.models.classes import Task
 from onegrain.models.dictionaries import Dictionary, load_dictionary
-from onegrain.models.failures import few_of
+from onegrain.models.failures import as_model_error, few_of
 from onegrain.models.hooks import Edit, Recording, editing, module_widths, recording
+from onegrain.models.languages import require_language
 from onegrain.models.limits import is_causal, longest_row, vocabulary_size
 from onegrain.models.origin import Origin
 from onegrain.models.scoring import sentence_losses
@@ -179,7 +180,9 @@ class LoadedModel:
 
         Words are encoded as they are inside running text; see :class:`onegrain.models.words.WordEncoder`.
         """
-        return self._known(self._source.encode(sentences, forms), sentences, "source")
+        require_language(self.tokenizer, "source")
+        with as_model_error(f"the tokenizer of {self.identity.id} cannot encode the words"):
+            return self._known(self._source.encode(sentences, forms), sentences, "source")
 
     def encode_labels(
         self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
@@ -189,7 +192,9 @@ class LoadedModel:
         Raises:
             ModelError: the tokenizer does not know which language the model writes.
         """
-        return self._known(self._target.encode(sentences, forms), sentences, "target")
+        require_language(self.tokenizer, "target")
+        with as_model_error(f"the tokenizer of {self.identity.id} cannot encode the words"):
+            return self._known(self._target.encode(sentences, forms), sentences, "target")
 
     def _known(self, rows: list[Encoded], sentences: Sequence[Sequence[str]], side: Side) -> list[Encoded]:
         """Return the rows if the model has an embedding for every subword; else raise ModelError."""

@@ -22,6 +22,7 @@ from onegrain.models.classes import Chosen, choose_class
 from onegrain.models.failures import as_model_error, few_of, reason
 from onegrain.models.hashing import hash_tensors
 from onegrain.models.hub import find_folder
+from onegrain.models.languages import set_languages
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.origin import Origin
 from onegrain.models.quiet import quiet_accelerate, quiet_transformers
@@ -52,6 +53,8 @@ def load_model(
     offload_folder: str | os.PathLike[str] | None = None,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
+    source_language: str | None = None,
+    target_language: str | None = None,
 ) -> LoadedModel:
     """Load a model and its tokenizer, ready to be read, scored and edited.
 
@@ -66,6 +69,8 @@ def load_model(
         offload_folder: with a ``device_map``, the folder for weights that it puts on disk.
         trust_remote_code: run code that the model's repository brings.
         allow_pickle: load weights that are not safetensors; a pickle can run any code.
+        source_language: the language that the model reads, as its tokenizer calls it (NLLB: ``deu_Latn``).
+        target_language: the language that the model writes.
 
     Raises:
         ModelError: the folder or id has no model, no safetensors weights, or no tokenizer.
@@ -84,6 +89,8 @@ def load_model(
         offload_folder=None if offload_folder is None else str(Path(offload_folder).resolve()),
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
+        source_language=source_language,
+        target_language=target_language,
     )
     return load_origin(origin)
 
@@ -99,6 +106,7 @@ def load_origin(origin: Origin) -> LoadedModel:
         with as_model_error(f"cannot load the model configuration of {name}"):
             config = AutoConfig.from_pretrained(folder, trust_remote_code=trust)
         tokenizer = _tokenizer(folder, name, trust)
+        set_languages(tokenizer, name, source=origin.source_language, target=origin.target_language)
         with as_model_error(f"cannot load the model of {name}"):
             chosen, network, missing = _network(folder, config, origin, device)
     identity = ModelIdentity(

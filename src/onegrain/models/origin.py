@@ -30,6 +30,8 @@ class Origin:
         offload_folder: where weights lie that the ``device_map`` puts on disk.
         trust_remote_code: run code that the model's repository brings.
         allow_pickle: load weights that are not safetensors.
+        source_language: what the tokenizer calls the language that is read; None as its folder says.
+        target_language: what it calls the language that is written; None as its folder says.
         dictionaries: sites, and the folders of the learned dictionaries that read them.
 
     Raises:
@@ -45,6 +47,8 @@ class Origin:
     offload_folder: str | None = None
     trust_remote_code: bool = False
     allow_pickle: bool = False
+    source_language: str | None = None
+    target_language: str | None = None
     dictionaries: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:

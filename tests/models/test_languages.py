@@ -1,0 +1,50 @@
+"""Tokenizers that put a language's token around a sentence are asked for the language, never left to guess."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from onegrain.errors import ModelError, ParameterError
+from onegrain.models import load_model
+from tiny import tiny_nmt
+from zoo import Zoo
+
+
+@pytest.fixture
+def folder(zoo: Zoo, tmp_path: Path) -> Path:
+    """An mBART whose folder names no language."""
+    copied = shutil.copytree(zoo.path("mbart"), tmp_path / "mbart")
+    file = copied / "tokenizer_config.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({k: v for k, v in content.items() if k not in ("src_lang", "tgt_lang")}))
+    return copied
+
+
+def test_languages_are_asked_for(folder: Path) -> None:
+    loaded = load_model(folder, device="cpu")
+    with pytest.raises(
+        ModelError, match=r"the model reads; give source_language \(--source-language\)"
+    ):
+        loaded.encode([["rain"]])
+    with pytest.raises(ModelError, match=r"which language the model writes; give target_language"):
+        loaded.encode_labels([["rain"]])
+
+
+def test_languages_that_are_given_are_used_and_kept(folder: Path, zoo: Zoo) -> None:
+    loaded = load_model(folder, device="cpu", source_language="de_DE", target_language="en_XX")
+    code = loaded.tokenizer.convert_tokens_to_ids
+    again = loaded.origin.load()
+    for model in (loaded, again):
+        assert code("de_DE") in model.encode([["rain"]])[0].ids
+        assert code("en_XX") in model.encode_labels([["rain"]])[0].ids
+
+
+def test_a_language_that_the_tokenizer_does_not_know(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"knows no source_language 'xx_YY'.*it knows .*en_XX"):
+        load_model(folder, device="cpu", source_language="xx_YY")
+    with pytest.raises(ParameterError, match="has no languages"):
+        load_model(tiny_nmt(tmp_path / "nmt"), device="cpu", target_language="de")
