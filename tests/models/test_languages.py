@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from onegrain.activations import open_activations
+from onegrain.cli import main
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models import load_model
 from tiny import tiny_nmt
@@ -26,9 +28,7 @@ def folder(zoo: Zoo, tmp_path: Path) -> Path:
 
 def test_languages_are_asked_for(folder: Path) -> None:
     loaded = load_model(folder, device="cpu")
-    with pytest.raises(
-        ModelError, match=r"the model reads; give source_language \(--source-language\)"
-    ):
+    with pytest.raises(ModelError, match=r"the model reads; give source_language \(--source-language\)"):
         loaded.encode([["rain"]])
     with pytest.raises(ModelError, match=r"which language the model writes; give target_language"):
         loaded.encode_labels([["rain"]])
@@ -48,3 +48,26 @@ def test_a_language_that_the_tokenizer_does_not_know(folder: Path, tmp_path: Pat
         load_model(folder, device="cpu", source_language="xx_YY")
     with pytest.raises(ParameterError, match="has no languages"):
         load_model(tiny_nmt(tmp_path / "nmt"), device="cpu", target_language="de")
+
+
+def test_the_command_line_asks_for_languages_and_records_them(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = tmp_path / "c.word"
+    words.write_text("the old dog\nrain\n")
+
+    def extract(out: Path, *options: str) -> int:
+        verb = ["onegrain", "extract", str(folder), str(words), "--format", "plain", "--out", str(out)]
+        monkeypatch.setattr("sys.argv", [*verb, "--sites", "encoder.layers.1", "--device", "cpu", *options])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0)
+
+    assert extract(tmp_path / "none.zarr") == 1
+    assert "--source-language" in capsys.readouterr().err
+    stores = []
+    for language in ("de_DE", "en_XX"):
+        assert extract(tmp_path / f"{language}.zarr", "--source-language", language) == 0
+        stores.append(open_activations(tmp_path / f"{language}.zarr"))
+    assert stores[0].provenance.parameters["languages"] == {"source": "de_DE", "target": None}
+    assert (stores[0].values() != stores[1].values()).any()

@@ -57,6 +57,10 @@ def extract_provenance(reader: Reader, dtype: str) -> Provenance:
         parameters["dictionaries"] = dictionaries
     if rows.words is not rows.corpus:
         parameters["read_from"] = CorpusIdentity.of(rows.corpus).model_dump()
+    origin = reader.loaded.origin
+    languages = {"source": origin.source_language, "target": origin.target_language}
+    if any(languages.values()):
+        parameters["languages"] = languages
     return Provenance(
         stage="extract",
         model=reader.loaded.identity,

@@ -16,6 +16,8 @@ from onegrain.cli.modelling import (
     Dictionaries,
     ModelDtype,
     OffloadFolder,
+    SourceLanguage,
+    TargetLanguage,
     TrustRemoteCode,
     model_from,
 )
@@ -52,6 +54,8 @@ def run(
     dictionary: Dictionaries = None,
     trust_remote_code: TrustRemoteCode = False,
     allow_pickle: AllowPickle = False,
+    source_language: SourceLanguage = None,
+    target_language: TargetLanguage = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -72,6 +76,8 @@ def run(
         dictionaries=dictionary,
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
+        source_language=source_language,
+        target_language=target_language,
     )
     measured = metric_from(metric, data, beams=beams, tokenize=tokenize, lower=lower, limit=limit)
     options: dict[str, Any] = {
@@ -90,7 +96,7 @@ def run(
         ranking=[order.provenance, order.order_hash, label],
         metric=[metric, corpus_digest(measured.corpus), beams, tokenize],
         options=options,
-        loading=[device, model_dtype],
+        loading=[device, model_dtype, source_language, target_language],
     )
     if not force and holds_request(out, request):
         raise already_made(out)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from onegrain.cli.console import Force, Json, Sites
-from onegrain.cli.modelling import AllowPickle, ModelDtype, TrustRemoteCode
+from onegrain.cli.modelling import AllowPickle, ModelDtype, SourceLanguage, TargetLanguage, TrustRemoteCode
 from onegrain.cli.reading import Limit, Lower
 
 NAME = "compare"
@@ -23,6 +23,7 @@ OF_TRAIN = (
 OF_MODEL = (
     *("metric", "data", "steps", "max_erased", "lower", "limit", "batch_size"),
     *("model_device", "model_dtype", "trust_remote_code", "allow_pickle"),
+    *("source_language", "target_language"),
 )
 NAMES = {"parameters": "set", "curves": "curve"}
 
@@ -77,6 +78,8 @@ def run(
     model_dtype: ModelDtype = "float32",
     trust_remote_code: TrustRemoteCode = False,
     allow_pickle: AllowPickle = False,
+    source_language: SourceLanguage = None,
+    target_language: TargetLanguage = None,
     random_orders: Annotated[int, typer.Option(help="Random orders beside the rankings.")] = 5,
     k: Annotated[
         int | None, typer.Option(help="Neurons of a top set; by default 10 or 1 %, the larger.")
@@ -160,6 +163,8 @@ def run(
             dictionaries=None,
             trust_remote_code=trust_remote_code,
             allow_pickle=allow_pickle,
+            source_language=source_language,
+            target_language=target_language,
         )
     erasing = {"steps": steps, "max_erased": max_erased, "batch_size": batch_size}
     ablating = Ablating(

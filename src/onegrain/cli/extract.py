@@ -15,6 +15,8 @@ from onegrain.cli.modelling import (
     Dictionaries,
     ModelDtype,
     OffloadFolder,
+    SourceLanguage,
+    TargetLanguage,
     TrustRemoteCode,
     model_from,
 )
@@ -57,6 +59,8 @@ def run(
     limit: Limit = None,
     trust_remote_code: TrustRemoteCode = False,
     allow_pickle: AllowPickle = False,
+    source_language: SourceLanguage = None,
+    target_language: TargetLanguage = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -82,6 +86,8 @@ def run(
         dictionaries=dictionary,
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
+        source_language=source_language,
+        target_language=target_language,
     )
     made = extract(
         loaded,

@@ -20,6 +20,8 @@ __all__ = [
     "Dictionaries",
     "ModelDtype",
     "OffloadFolder",
+    "SourceLanguage",
+    "TargetLanguage",
     "TrustRemoteCode",
     "model_from",
 ]
@@ -51,6 +53,15 @@ TrustRemoteCode = Annotated[
 ]
 AllowPickle = Annotated[bool, typer.Option("--allow-pickle", help="Load weights that are not safetensors.")]
 
+SourceLanguage = Annotated[
+    str | None,
+    typer.Option("--source-language", help="Language that the model reads, as its tokenizer calls it."),
+]
+TargetLanguage = Annotated[
+    str | None,
+    typer.Option("--target-language", help="Language that the model writes, as its tokenizer calls it."),
+]
+
 
 def model_from(
     name: str,
@@ -62,6 +73,8 @@ def model_from(
     dictionaries: list[str] | None,
     trust_remote_code: bool,
     allow_pickle: bool,
+    source_language: str | None = None,
+    target_language: str | None = None,
 ) -> LoadedModel:
     """Load the model that the options describe."""
     from onegrain.models import load_model
@@ -74,6 +87,8 @@ def model_from(
         offload_folder=offload_folder,
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
+        source_language=source_language,
+        target_language=target_language,
     )
     for pair in dictionaries or []:
         loaded = loaded.with_dictionary(*split_pair(pair, "--dictionary"))

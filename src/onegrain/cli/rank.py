@@ -14,6 +14,8 @@ from onegrain.cli.modelling import (
     DeviceMap,
     ModelDtype,
     OffloadFolder,
+    SourceLanguage,
+    TargetLanguage,
     TrustRemoteCode,
     model_from,
 )
@@ -97,6 +99,8 @@ def run(
     model_dtype: ModelDtype = "float32",
     trust_remote_code: TrustRemoteCode = False,
     allow_pickle: AllowPickle = False,
+    source_language: SourceLanguage = None,
+    target_language: TargetLanguage = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -121,6 +125,8 @@ def run(
         "dtype": model_dtype,
         "trust_remote_code": trust_remote_code,
         "allow_pickle": allow_pickle,
+        "source_language": source_language,
+        "target_language": target_language,
     }
     from onegrain.core.names import require_name
     from onegrain.core.output import require_writable_output
