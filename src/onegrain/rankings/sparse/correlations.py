@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from onegrain.core.constant import Extremes
 from onegrain.core.ordering import shuffled_places
 from onegrain.rankings.blocks import BLOCK_ROWS
 from onegrain.rankings.lca.labelled import LabelledWords
@@ -42,14 +43,16 @@ class Correlations:
         counts = np.bincount(words.codes, minlength=len(words.labels))
         self.shares = counts / len(words)
         spread = Spread.none(words.values.shape[1])
+        extremes = Extremes(words.values.shape[1])
         for _, block in blocks_of(words):
             spread = spread.merged(Spread.of(block))
+            extremes.add(block)
         self.n_neurons = len(spread.mean)
         self.places = shuffled_places(self.n_neurons, seed)
-        self.varies, self.center = ~words.constant() & (spread.squares > 0.0), spread.mean
+        self.varies, self.center = ~extremes.constant(words.rounding), spread.mean
         deviation = np.sqrt(spread.squares / len(words))
         self.inverse = np.divide(1.0, deviation, out=np.zeros(self.n_neurons), where=self.varies)
-        self.passes = 2
+        self.passes = 1
         self.with_labels = self._with_labels()
 
     def rows(self, neurons: Iterable[int]) -> Float64[np.ndarray, "rows neurons"]:
