@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 from onegrain.activations.folder import folder_at
 from onegrain.activations.opening import RemoteReader, extract_provenance, open_reader
@@ -14,8 +15,8 @@ from onegrain.activations.rows import Wording
 from onegrain.activations.store import Grid, open_activations
 from onegrain.activations.writing import Content, StoreWriter, require_dtype, require_writable
 from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
+from onegrain.corpora import as_corpus
 from onegrain.engines import Engine, LocalEngine, Work, engine_named
 from onegrain.errors import InputError
 from onegrain.models.loaded import LoadedModel
@@ -29,7 +30,7 @@ READ_BYTES = 256 * 2**20
 
 def extract(
     model: str | os.PathLike[str] | LoadedModel,
-    corpus: Corpus,
+    corpus: Any,
     out: str | os.PathLike[str],
     *,
     sites: str | Iterable[str] | None = None,
@@ -60,7 +61,8 @@ def extract(
 
     Args:
         model: a folder, a hub id, or a loaded model.
-        corpus: the words, with the label layers that the store is to carry.
+        corpus: the words, with the label layers that the store is to carry: a corpus, or what
+            :func:`~onegrain.read_corpus` takes (a path, lists of words, a data frame, a data set).
         out: the store, a folder or a URL that fsspec reaches, by custom named ``*.zarr``.
         sites: glob patterns of site names, or module paths; by default a transformer's residual stream,
             ``layers.*``, or all sites of an LSTM, of one side. A ``*`` stays between two dots and ``**``
@@ -90,12 +92,13 @@ def extract(
         EngineError: no such cluster, or its workers cannot load the model or die; the store can go on.
         MissingExtraError: the engine or the URL needs a package that is not installed.
     """
+    words = as_corpus(corpus)
     require_dtype(dtype)
     wording = Wording(aggregate, long, special_tokens, bos)  # type: ignore[arg-type]
     runner = engine_named(engine) if isinstance(engine, str) else engine
     folder = folder_at(out)
     require_writable(folder, force=force)
-    reader = open_reader(model, corpus, sites=sites, side=side, wording=wording, batch_size=batch_size)
+    reader = open_reader(model, words, sites=sites, side=side, wording=wording, batch_size=batch_size)
     start = (lambda: reader.read) if isinstance(runner, LocalEngine) else RemoteReader.of(reader)
     content = Content(reader.rows.words, reader.space, extract_provenance(reader, dtype), dtype)
     writer = StoreWriter(folder, content, force=force)

@@ -15,7 +15,7 @@ from onegrain.activations.opening import RemoteReader, extract_provenance, open_
 from onegrain.activations.reading import Block, Reader
 from onegrain.activations.rows import Wording
 from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
+from onegrain.corpora import as_corpus
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.sites import Side
 
@@ -24,7 +24,7 @@ __all__ = ["LiveArray", "live_activations"]
 
 def live_activations(
     model: str | os.PathLike[str] | LoadedModel,
-    corpus: Corpus,
+    corpus: Any,
     *,
     sites: str | Iterable[str] | None = None,
     aggregate: str = "last",
@@ -47,7 +47,7 @@ def live_activations(
 
     Args:
         model: a folder, a hub id, or a loaded model.
-        corpus: the words, with their label layers.
+        corpus: the words, with their label layers: a corpus, or what :func:`~onegrain.read_corpus` takes.
         sites: see :func:`~onegrain.extract`; here all sites of the record are read in each pass.
         aggregate: a word's value is that of its ``last`` or ``first`` subword, or their ``mean``.
         side: ``source`` or ``target``; by default that of the sites, which must then agree.
@@ -63,7 +63,9 @@ def live_activations(
         EngineError: while it is read in another process: the model is not found there, or its weights differ.
     """
     wording = Wording(aggregate, long, special_tokens, bos)  # type: ignore[arg-type]
-    reader = open_reader(model, corpus, sites=sites, side=side, wording=wording, batch_size=batch_size)
+    reader = open_reader(
+        model, as_corpus(corpus), sites=sites, side=side, wording=wording, batch_size=batch_size
+    )
     words, space = reader.rows.words, reader.space
     reader.rows.scan()
     missing = np.zeros(words.n_words, dtype=bool)

@@ -21,7 +21,7 @@ from onegrain.cli.modelling import (
     TrustRemoteCode,
     model_from,
 )
-from onegrain.cli.reading import Limit, Lower
+from onegrain.cli.reading import Format, Limit, Lower
 from onegrain.cli.repeating import already_made, holds_request, request_hash, with_request
 
 NAME = "ablate"
@@ -45,6 +45,7 @@ def run(
     tokenize: Annotated[str, typer.Option(help="sacrebleu's tokenizer; none for tokenised text.")] = "none",
     seed: Annotated[int, typer.Option(help="Of the random orders.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Sentences at once.")] = 64,
+    format: Format = None,
     lower: Lower = False,
     limit: Limit = None,
     device: Device = None,
@@ -67,6 +68,9 @@ def run(
 
     require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))
     order = Ranking.load(ranking)
+    measured = metric_from(
+        metric, data, beams=beams, tokenize=tokenize, lower=lower, limit=limit, format=format
+    )
     loaded = model_from(
         model,
         device=device,
@@ -79,7 +83,6 @@ def run(
         source_language=source_language,
         target_language=target_language,
     )
-    measured = metric_from(metric, data, beams=beams, tokenize=tokenize, lower=lower, limit=limit)
     options: dict[str, Any] = {
         "steps": steps,
         "counts": counts_from(counts),

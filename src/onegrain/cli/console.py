@@ -6,8 +6,9 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 
     from onegrain.core.progress import Progress
 
-__all__ = ["Force", "Json", "Sites", "emit", "emit_table", "fail", "progress", "show_table"]
+__all__ = ["Force", "Json", "Sites", "emit", "emit_table", "fail", "note", "progress", "show_table"]
 
 LINE_SECONDS = 10.0
 AT_ONCE_SECONDS = 0.01
+
+_NOTES: list[str] = []
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output if it is there already.")]
@@ -39,9 +42,37 @@ Sites = Annotated[
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """Print one line to standard error and end with the exit code."""
-    line = visible(" ".join(message.split()))
+    _NOTES.clear()
+    line = visible(_with_option(" ".join(message.split()), sys.argv[1:]))
     sys.stderr.write(f"onegrain: {_writable(line, sys.stderr)}\n")
     sys.exit(code)
+
+
+def note(text: str) -> None:
+    """Keep lines that are no result for standard error, where they stand before progress and results.
+
+    A verb that ends with an error before that writes the error alone.
+    """
+    _NOTES.extend(text.splitlines())
+
+
+def _write_notes() -> None:
+    for line in _NOTES:
+        sys.stderr.write(_writable(visible(line), sys.stderr) + "\n")
+    _NOTES.clear()
+
+
+def _with_option(message: str, arguments: Sequence[str]) -> str:
+    """Return a message that begins with the option whose value it is about, if it names the value only."""
+    split = [part for text in arguments for part in (text.split("=", 1) if text.startswith("--") else [text])]
+    for option, value in pairwise(split):
+        if not option.startswith("--") or value.startswith("--") or option in message:
+            continue
+        value = value.rpartition("=")[2]
+        about = f"{value!r}" in message or message.startswith((f"{value}:", f"{value} "))
+        if len(value) > 1 and about:
+            return f"{option} {value}: {message.removeprefix(f'{value}: ')}"
+    return message
 
 
 def progress() -> Progress:
@@ -51,6 +82,7 @@ def progress() -> Progress:
 
 @contextmanager
 def _bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    _write_notes()
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -74,6 +106,7 @@ def _bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], N
 
 @contextmanager
 def _lines(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    _write_notes()
     last = time.monotonic()
     finished, pace = 0, _Pace()
 
@@ -110,6 +143,7 @@ class _Pace:
 
 def emit(facts: dict[str, Any], as_json: bool) -> None:
     """Print facts: one JSON object, or one line each; numbers are rounded on a terminal only."""
+    _write_notes()
     if as_json:
         typer.echo(json.dumps(_without_nan(facts), sort_keys=True, default=_plain))
         return
@@ -132,6 +166,7 @@ def show_table(frame: pd.DataFrame, title: str, *, rows: int | None = None) -> N
     On a terminal it is ruled, with rounded numbers and long cells folded. Elsewhere its cells are separated by
     tabs, with all digits of numbers, below a line ``# title`` and a line of the columns' names.
     """
+    _write_notes()
     shown = frame if rows is None else frame.head(rows)
     left = f"... {len(frame) - len(shown):,} rows more" if len(shown) < len(frame) else None
     if sys.stdout.isatty():

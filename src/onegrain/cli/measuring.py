@@ -1,4 +1,4 @@
-"""How a verb is told a metric and numbers of neurons."""
+"""The options that name a metric and numbers of neurons."""
 
 from __future__ import annotations
 
@@ -12,29 +12,35 @@ __all__ = ["counts_from", "metric_from"]
 
 
 def metric_from(
-    name: str, data: list[Path], *, beams: int, tokenize: str, lower: bool, limit: int | None
+    name: str,
+    data: list[Path],
+    *,
+    beams: int,
+    tokenize: str,
+    lower: bool,
+    limit: int | None,
+    format: str | None = None,
 ) -> Metric:
-    """The metric of a name on one or two files."""
-    from onegrain.corpora import read_corpus, read_parallel
+    """Return the metric of a name on one or two files."""
+    from onegrain.cli.reading import corpus_from
     from onegrain.errors import ParameterError
     from onegrain.metrics import BLEU, ChrF, Perplexity
 
     if name not in ("perplexity", "bleu", "chrf"):
         raise ParameterError(f"no metric {name!r}; the metrics are: perplexity, bleu, chrf")
     if len(data) == 2:
-        corpus = read_parallel(data[0], data[1], limit=limit)
+        corpus = corpus_from(data[0], target=data[1], limit=limit, format=format, lower=lower)
     elif len(data) == 1 and name == "perplexity":
-        corpus = read_corpus(data[0], limit=limit)
+        corpus = corpus_from(data[0], limit=limit, format=format, lower=lower)
     else:
         raise ParameterError(f"{name} takes {'one or two files' if name == 'perplexity' else 'two files'}")
-    corpus = corpus.lower() if lower else corpus
     if name == "perplexity":
         return Perplexity(corpus)
     return BLEU(corpus, beams=beams, tokenize=tokenize) if name == "bleu" else ChrF(corpus, beams=beams)
 
 
 def counts_from(text: str | None) -> list[int] | None:
-    """The whole numbers of a list with commas."""
+    """Return the whole numbers of a list with commas between them."""
     from onegrain.errors import ParameterError
 
     if text is None:

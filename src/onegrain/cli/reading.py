@@ -1,4 +1,4 @@
-"""The options by which a verb is told a corpus."""
+"""The options that say what corpus a verb reads, and how."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onegrain.cli.console import note
 from onegrain.cli.pairs import split_pair
 
 if TYPE_CHECKING:
     from onegrain.core.corpus import Corpus
 
-__all__ = ["Columns", "Format", "Labels", "Limit", "Lower", "Target", "corpus_from"]
+__all__ = ["Columns", "Format", "Labels", "Limit", "Lower", "Target", "corpus_from", "echo_corpus"]
 
 Labels = Annotated[
     list[str] | None,
     typer.Option("--labels", help="Label file parallel to a word file, LAYER=FILE; may be repeated."),
 ]
 Format = Annotated[
-    str | None, typer.Option("--format", help="conllu, lines, columns or plain; guessed by default.")
+    str | None,
+    typer.Option(
+        "--format",
+        help="conllu, conllup, conll2009, columns, csv, tsv, jsonl, lines or plain; guessed by default.",
+    ),
 ]
 Columns = Annotated[
-    str | None, typer.Option("--columns", help="Names of the columns of a column file, comma-separated.")
+    str | None,
+    typer.Option(
+        "--columns",
+        help="Names of the columns of a column file or table, comma-separated: one is word, _ drops one.",
+    ),
 ]
 Target = Annotated[Path | None, typer.Option("--target", help="The parallel side, one sentence a line.")]
 Lower = Annotated[bool, typer.Option("--lower", help="Lower-case the words.")]
@@ -40,15 +49,34 @@ def corpus_from(
     lower: bool = False,
 ) -> Corpus:
     """Read the corpus that the options describe."""
-    from onegrain.corpora import read_corpus, read_parallel
+    from onegrain.corpora import read_parallel
+    from onegrain.corpora.readers import read_file
     from onegrain.errors import ParameterError
 
     if target is not None and (labels or format or columns):
         raise ParameterError("--target reads two plain files; leave out --labels, --format and --columns")
     if target is not None:
-        corpus = read_parallel(path, target, limit=limit)
+        corpus, read_as = read_parallel(path, target, limit=limit), "plain"
     else:
-        files = dict(split_pair(pair, "--labels") for pair in labels or [])
         names = tuple(columns.split(",")) if columns else None
-        corpus = read_corpus(path, labels=files or None, format=format, columns=names, limit=limit)
+        files = _label_files(labels or [])
+        corpus, read_as = read_file(path, labels=files or None, format=format, columns=names, limit=limit)
+    echo_corpus(corpus, read_as)
     return corpus.lower() if lower else corpus
+
+
+def echo_corpus(corpus: Corpus, read_as: str) -> None:
+    """Write to standard error what was read, as what: counts, the labels of each layer, the first sentence."""
+    note(f"read as {read_as}: {corpus.summary()}")
+
+
+def _label_files(pairs: list[str]) -> dict[str, str]:
+    from onegrain.errors import ParameterError
+
+    files: dict[str, str] = {}
+    for pair in pairs:
+        layer, file = split_pair(pair, "--labels")
+        if layer in files:
+            raise ParameterError(f"--labels names the layer {layer!r} twice: {files[layer]} and {file}")
+        files[layer] = file
+    return files

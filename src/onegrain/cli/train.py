@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from onegrain.cli.console import Force, Json, emit, progress
+from onegrain.cli.reading import corpus_from
 
 app = typer.Typer(help="Train one of the paper's two models.", no_args_is_help=True)
 
@@ -50,10 +51,9 @@ def nlm(
 ) -> None:
     """Train an LSTM language model; started again after a cut, it goes on from its last full epoch."""
     options = {name: value for name, value in locals().items() if name in OPTIONS}
-    from onegrain.corpora import read_corpus
     from onegrain.models import TrainingOptions, train_nlm
 
-    train, held_out = (read_corpus(path, format="plain") for path in (text, valid))
+    train, held_out = (corpus_from(path, format="plain") for path in (text, valid))
     made = train_nlm(train, held_out, out, options=TrainingOptions(**options), force=force, progress=progress())
     _report(made, as_json)
 
@@ -83,10 +83,11 @@ def nmt(
 ) -> None:
     """Train an attentional LSTM translation model; started again after a cut, it goes on."""
     options = {name: value for name, value in locals().items() if name in OPTIONS}
-    from onegrain.corpora import read_parallel
     from onegrain.models import TrainingOptions, train_nmt
 
-    train, held_out = read_parallel(source, target), read_parallel(valid_source, valid_target)
+    train, held_out = (
+        corpus_from(first, target=second) for first, second in ((source, target), (valid_source, valid_target))
+    )
     made = train_nmt(train, held_out, out, options=TrainingOptions(**options), force=force, progress=progress())
     _report(made, as_json)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
 from onegrain.core.ranking import Ranking
+from onegrain.corpora import as_corpus
 from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
 from onegrain.rankings.memory import read_size
@@ -20,12 +22,13 @@ __all__ = ["rank", "rank_together"]
 
 def rank(
     name: str,
-    activations: Activations,
+    activations: Activations | str | os.PathLike[str],
     *,
+    corpus: Any = None,
     label: str | None = None,
-    dev: Activations | None = None,
-    test: Activations | None = None,
-    others: Sequence[Activations] = (),
+    dev: Activations | str | os.PathLike[str] | None = None,
+    test: Activations | str | os.PathLike[str] | None = None,
+    others: Sequence[Activations | str | os.PathLike[str]] = (),
     seed: int = 0,
     memory: int | str | None = None,
     device: str | None = None,
@@ -37,11 +40,15 @@ def rank(
 
     Args:
         name: a method of :data:`METHODS`.
-        activations: the neurons to rank.
+        activations: the neurons to rank: a record, or a store's place; with ``corpus`` a model, which is read
+            while it is ranked, once a pass of the method.
+        corpus: what models are read on, a corpus or what :func:`~onegrain.read_corpus` takes: a path, lists of
+            words, a data frame, a data set.
         label: the label layer, for a method that learns from labels.
-        dev: held-out words for the choices that a method makes; if None it takes some from ``activations``.
+        dev: held-out words for the choices that a method makes, a record or a store's place; if None it takes
+            some from ``activations``.
         test: words for the evaluation that the record reports; if None, ``dev``.
-        others: other models read on the same words, for a method that compares models.
+        others: other models read on the same words, for a method that compares models; as ``activations``.
         seed: for whatever is random.
         memory: what this process may hold in all, as bytes or text such as ``"4GiB"``, for a method that keeps
             activations; what does not fit goes to scratch files in the system's folder for temporary files.
@@ -64,7 +71,20 @@ def rank(
     >>> sorted(rank("random", acts, seed=1).order.tolist())
     [0, 1, 2]
     """
-    request = _request(activations, label, dev, test, others, seed, memory, device, engine, progress=progress)
+    read = _reader(corpus)
+    request = _request(
+        *(
+            read(activations),
+            label,
+            _opened(dev),
+            _opened(test),
+            [read(other) for other in others],
+            seed,
+            memory,
+        ),
+        *(device, engine),
+        progress=progress,
+    )
     chosen = method(name)
     chosen.require(request, parameters)
     return chosen.function(replace(request, options=chosen.options(**parameters)))
@@ -72,12 +92,13 @@ def rank(
 
 def rank_together(
     names: Sequence[str],
-    activations: Activations,
+    activations: Activations | str | os.PathLike[str],
     *,
+    corpus: Any = None,
     label: str | None = None,
-    dev: Activations | None = None,
-    test: Activations | None = None,
-    others: Sequence[Activations] = (),
+    dev: Activations | str | os.PathLike[str] | None = None,
+    test: Activations | str | os.PathLike[str] | None = None,
+    others: Sequence[Activations | str | os.PathLike[str]] = (),
     seed: int = 0,
     memory: int | str | None = None,
     device: str | None = None,
@@ -113,7 +134,20 @@ def rank_together(
     strange = sorted(set(given) - set(names))
     if strange:
         raise ParameterError(f"parameters of {', '.join(strange)}, which is not among {', '.join(names)}")
-    request = _request(activations, label, dev, test, others, seed, memory, device, engine, progress=progress)
+    read = _reader(corpus)
+    request = _request(
+        *(
+            read(activations),
+            label,
+            _opened(dev),
+            _opened(test),
+            [read(other) for other in others],
+            seed,
+            memory,
+        ),
+        *(device, engine),
+        progress=progress,
+    )
     asked: dict[str, tuple[Method, Request]] = {}
     for name in names:
         chosen, own = method(name), dict(given.get(name, {}))
@@ -137,6 +171,25 @@ def rank_together(
             if finished is not None:
                 finished(name, rankings[name])
     return {name: rankings[name] for name in names}
+
+
+def _reader(corpus: Any) -> Callable[[Any], Any]:
+    """Return a function from a store's place, or with a corpus from a model, to its activations."""
+    if corpus is None:
+        return _opened
+    from onegrain.activations import live_activations
+
+    words = as_corpus(corpus)
+    return lambda model: model if isinstance(model, Activations) else live_activations(model, words)
+
+
+def _opened(place: Any) -> Any:
+    """Return the activations of a store's place; a record, and None, as they are."""
+    if not isinstance(place, str | os.PathLike):
+        return place
+    from onegrain.activations import open_activations
+
+    return open_activations(place)
 
 
 def _request(

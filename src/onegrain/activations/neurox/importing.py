@@ -22,6 +22,7 @@ from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
 from onegrain.core.provenance import CorpusIdentity, Provenance
 from onegrain.core.space import NeuronSpace
+from onegrain.corpora import as_corpus
 from onegrain.errors import CorpusError, MismatchError, ParameterError, RecordError
 
 __all__ = ["import_neurox"]
@@ -33,7 +34,7 @@ def import_neurox(
     path: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    corpus: Corpus | None = None,
+    corpus: Any = None,
     sites: Sequence[str] | None = None,
     dtype: str = "float32",
     force: bool = False,
@@ -53,7 +54,8 @@ def import_neurox(
     Args:
         path: HDF5 (``.hdf5``, ``.h5``) or JSON lines (``.json``, ``.jsonl``).
         out: the store, a folder or a URL, by custom named ``*.zarr``.
-        corpus: the sentences that the file was made from, in order; by default the file's own words.
+        corpus: the sentences that the file was made from, in order; by default the file's own words;
+            a corpus, or what :func:`~onegrain.read_corpus` takes.
         sites: a name for each layer, in order.
         dtype: ``float32``, or ``float16`` for half the space.
         force: replace a finished store, or start an unfinished one over.
@@ -78,7 +80,7 @@ def import_neurox(
         raise RecordError(f"{source} does not exist" if not source.exists() else f"{source} is not a file")
     require_writable(folder_at(out), force=force)
     contents = form.read_contents(source, words=corpus is None)
-    read = _corpus(source, contents, corpus)
+    read = _corpus(source, contents, None if corpus is None else as_corpus(corpus))
     names = _names(source, contents, sites)
     space = NeuronSpace(names, (contents.width,) * contents.layers)
     given: dict[str, Any] = {"file": source.name, "format": form.name, "sha256": _digest(source)}
