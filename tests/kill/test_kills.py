@@ -15,7 +15,7 @@ HARNESS = Path(__file__).with_name("harness.py")
 @pytest.mark.parametrize(
     ("kills", "commands"),
     [
-        (3, ["extract"]),
+        (3, ["extract", "rank"]),
         pytest.param(50, ["extract", "train", "rank", "study", "ablate"], marks=pytest.mark.slow),
     ],
 )
