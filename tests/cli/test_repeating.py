@@ -120,6 +120,28 @@ def test_a_repeated_similarity_is_kept(run: Run, house: Path, store: Path, tmp_p
     assert run("compare", store, second, "--measure", "svcca", "--out", out)[0] == 1
 
 
+def test_a_repeated_comparison_of_rankings_is_kept(run: Run, store: Path, tmp_path: Path) -> None:
+    assert run("rank", "iou,std", store, "--label", "kind", "--out", tmp_path / "r")[0] == 0
+    command = (
+        "compare",
+        tmp_path / "r" / "iou.parquet",
+        tmp_path / "r" / "std.parquet",
+        "--out",
+        tmp_path / "c",
+    )
+    code, _, err = run(*command)
+    assert code == 0, err
+    before = content(tmp_path / "c")
+    code, _, err = run(*command)
+    assert (code, "the same command has made it" in err) == (0, True)
+    code, _, err = run(*command, "--k", 3)
+    assert (code, "exists already" in err) == (1, True)
+    (tmp_path / "c" / "table.csv").write_text("another")
+    assert run(*command)[0] == 1
+    assert run(*command, "--force")[0] == 0
+    assert content(tmp_path / "c") == before
+
+
 def test_names_of_outputs_are_checked_before_the_work(
     run: Run, store: Path, house: Path, tmp_path: Path
 ) -> None:

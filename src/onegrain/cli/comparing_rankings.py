@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import typer
 
 from onegrain.cli.console import emit_table, progress
 from onegrain.cli.pairs import split_pair
+from onegrain.cli.repeating import already_made, request_hash
 from onegrain.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -78,11 +79,16 @@ def compare_rankings(
     from onegrain.analyses import compare_rankings as analysis
     from onegrain.analyses import neuron_vote
     from onegrain.analyses.agreement import judges_among
-    from onegrain.cli.comparison_files import comparison_layout
-    from onegrain.core.output import require_writable_output
+    from onegrain.cli.comparison_files import comparison_layout, holds_comparison
+    from onegrain.core.output import require_free, require_writable_output
 
+    request = ""
     if out is not None:
-        require_writable_output(out, force=force, ours=comparison_layout())
+        require_writable_output(out, force=force or out.is_dir(), ours=comparison_layout())
+        request = _request(paths, probing, ablating, agreeing)
+        if not force and holds_comparison(out, request):
+            raise already_made(out)
+        require_free(out, force=force, ours=comparison_layout())
     rankings = rankings_from(paths)
     judges = {name: rankings[name] for name in judges_among(rankings)}
     vote = neuron_vote(judges, agreeing.ballots) if len(judges) > 1 else None
@@ -106,11 +112,42 @@ def compare_rankings(
     if out is not None:
         from onegrain.cli.comparison_files import write_comparison
 
-        write_comparison(out, found, evaluation, curves, vote, force=force)
+        write_comparison(out, found, evaluation, curves, vote, request=request, force=force)
     title = f"Rankings side by side; overlaps of the first {found.k} neurons"
     emit_table(found.table if as_json else _shown(found), title, as_json)
     for caution in evaluation.cautions if evaluation is not None else []:
         typer.echo(caution, err=as_json)
+
+
+def _request(paths: list[str], probing: Probing, ablating: Ablating, agreeing: Agreeing) -> str:
+    """Return the hash of everything that a comparison depends on."""
+    from onegrain.activations.folder import folder_at
+    from onegrain.activations.store import read_manifest
+    from onegrain.core.identity import corpus_digest
+
+    def content(path: str) -> str:
+        return Path(path).read_bytes().hex() if Path(path).is_file() else "missing"
+
+    stores = [probing.train, probing.test, probing.dev]
+    model, metric = ablating.model, ablating.metric
+    return request_hash(
+        "compare",
+        rankings=[(path, content(path)) for path in paths],
+        stores=[None if store is None else read_manifest(folder_at(store)) for store in stores],
+        probing=[
+            probing.label,
+            probing.probe,
+            probing.parameters,
+            probing.options,
+            probing.seed,
+            probing.device,
+        ],
+        curves=[(pair, content(pair.partition("=")[2])) for pair in ablating.curves],
+        model=None if model is None else model.identity,
+        metric=None if metric is None else [type(metric).__name__, corpus_digest(metric.corpus)],
+        options=ablating.options,
+        agreeing=asdict(agreeing),
+    )
 
 
 def _shown(comparison: Comparison) -> pd.DataFrame:

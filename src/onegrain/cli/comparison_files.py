@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onegrain.analyses import Comparison
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from onegrain.core.output import Layout
     from onegrain.core.ranking import Ranking
 
-__all__ = ["comparison_layout", "write_comparison"]
+__all__ = ["comparison_layout", "holds_comparison", "write_comparison"]
 
 TABLES = ("table", "pairs", "areas", "gaps", "differences")
 
@@ -35,6 +36,20 @@ def comparison_layout() -> Layout:
     )
 
 
+def holds_comparison(out: Path, request: str) -> bool:
+    """Return True if a folder holds the comparison that the same request made, undamaged."""
+    try:
+        content = json.loads((out / "comparison.json").read_text(encoding="utf-8"))
+        same = content["request"] == request
+        return same and all(_digest(out / name) == digest for name, digest in content["files"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def write_comparison(
     out: Path,
     comparison: Comparison,
@@ -42,13 +57,14 @@ def write_comparison(
     curves: Mapping[str, Curve],
     vote: Ranking | None,
     *,
+    request: str,
     force: bool,
 ) -> None:
     """Write the tables, the records, the page, and the figure as PNG and SVG, whole or not at all.
 
-    ``comparison.html``, ``comparison.png``, ``comparison.svg``, ``comparison.json`` (all tables), and as CSV
-    ``table``, ``areas``, ``gaps``, ``differences`` and ``pairs``; ``evaluation.parquet``,
-    ``neuron-vote.parquet`` and ``curves/NAME.parquet``, where there are such.
+    ``comparison.html``, ``comparison.png``, ``comparison.svg``, ``comparison.json`` (all tables, and the
+    checksums of the other files), and as CSV ``table``, ``areas``, ``gaps``, ``differences`` and ``pairs``;
+    ``evaluation.parquet``, ``neuron-vote.parquet`` and ``curves/NAME.parquet``, where there are such.
     """
     from onegrain.core.output import whole_folder
     from onegrain.reports import Report, chart_png, chart_svg
@@ -62,12 +78,6 @@ def write_comparison(
     with whole_folder(out, force=force, ours=comparison_layout()) as folder:
         for name, frame in tables.items():
             frame.to_csv(folder / f"{name}.csv", index=False)
-        plain = {
-            name: frame.astype(object).where(frame.notna(), None).to_dict("records")
-            for name, frame in tables.items()
-        }
-        text = json.dumps(plain, indent=2, default=lambda value: value.item())
-        (folder / "comparison.json").write_text(text + "\n", encoding="utf-8")
         if evaluation is not None:
             evaluation.save(folder / "evaluation.parquet")
         if vote is not None:
@@ -82,3 +92,11 @@ def write_comparison(
         section = comparison_section(comparison, evaluation, curves)
         page = Report("Which ranking to believe", [section], [record.provenance for record in records])
         page.write(folder / "comparison.html", images=None)
+        files = {path.relative_to(folder).as_posix(): _digest(path) for path in sorted(folder.rglob("*.*"))}
+        plain: dict[str, Any] = {
+            name: frame.astype(object).where(frame.notna(), None).to_dict("records")
+            for name, frame in tables.items()
+        }
+        plain |= {"record": "comparison", "request": request, "files": files}
+        text = json.dumps(plain, indent=2, default=lambda value: value.item())
+        (folder / "comparison.json").write_text(text + "\n", encoding="utf-8")
