@@ -356,22 +356,24 @@ def test_special_subwords_are_counted_apart_or_have_rows(models):
     assert plain.signed.sum() + plain.sites[0].special == pytest.approx(plain.sites[0].attributed)
 
 
-def test_a_start_token_without_a_row_among_the_special_tokens_is_refused(tmp_path):
+def test_words_are_read_behind_the_start_token_behind_which_they_are_scored(tmp_path):
     bare = load_model(tiny_gpt2(tmp_path / "gpt2"), device="cpu")
     bare.tokenizer.backend_tokenizer.post_processor = None
-    for bos in (False, True):  # the loss is taken behind the start token, whatever bos says
+    for bos in (None, True):
         found = attributed(bare, FEW, sites="layers.1", bos=bos)
         assert found.predicted == bare.sentence_losses(FEW)[1].sum()
+    with pytest.raises(ParameterError, match=r"is scored behind a start token, .* without it; leave bos out"):
+        attributed(bare, FEW, sites="layers.1", bos=False)
+    without = bare.without_start_token()
+    found = attributed(without, FEW, sites="layers.1")
+    assert found.predicted == without.sentence_losses(FEW)[1].sum() < bare.sentence_losses(FEW)[1].sum()
     bare = load_model(tmp_path / "gpt2", device="cpu")
     processor = bare.tokenizer.backend_tokenizer.post_processor
     assert processor is not None
     bare.tokenizer.backend_tokenizer.post_processor = type(processor)(
         single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", bare.tokenizer.eos_token_id)]
     )
-    live = og.live_activations(bare, FEW, sites="layers.1", special_tokens=True)
-    with pytest.raises(ParameterError, match="give bos=True"):
-        integrated_gradients(live, StraightPath(1))
-    assert attributed(bare, FEW, sites="layers.1", special_tokens=True, bos=True).words > FEW.n_words
+    assert attributed(bare, FEW, sites="layers.1", special_tokens=True).words > FEW.n_words
 
 
 def test_a_last_word_that_the_decoder_writes_and_never_reads_is_left_out(tmp_path):

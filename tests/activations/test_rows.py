@@ -151,9 +151,10 @@ def test_long_sentences_by_windows_and_truncated(zoo, tmp_path, name):
     short = Corpus.from_sentences([["a", "dog"], ["rain", "!"]])
     with pytest.raises(CorpusError, match=r"sentence 1 .*use long=window or long=truncate \(--long\)"):
         extract(loaded, corpus, tmp_path / "a.zarr", sites="layers.1")
-    windowed = extract(loaded, corpus, tmp_path / "w.zarr", sites="layers.1", long="window")
-    truncated = extract(loaded, corpus, tmp_path / "t.zarr", sites="layers.1", long="truncate")
-    usual = extract(loaded, short, tmp_path / "s.zarr", sites="layers.1")
+    options = {"sites": "layers.1", "bos": False}
+    windowed = extract(loaded, corpus, tmp_path / "w.zarr", long="window", **options)
+    truncated = extract(loaded, corpus, tmp_path / "t.zarr", long="truncate", **options)
+    usual = extract(loaded, short, tmp_path / "s.zarr", **options)
     assert windowed.missing is None
     for store in (windowed, truncated):
         ends = np.concatenate([store.values()[:2], store.values()[-2:]])
@@ -165,7 +166,7 @@ def test_long_sentences_by_windows_and_truncated(zoo, tmp_path, name):
     ids, word_of = np.array(encoded.ids), np.array(encoded.word_of)
     states = direct(loaded, ids, word_of, 0, fitting)
     np.testing.assert_allclose(truncated.values()[2 : 2 + fitting], states, rtol=1e-4, atol=1e-4)
-    rows = Rows(loaded, corpus, "source", Wording(long="window")).sentence(1)
+    rows = Rows(loaded, corpus, "source", Wording(long="window", bos=False)).sentence(1)
     assert len(rows) > 2
     for row in rows:
         inner = np.isin(np.arange(len(row.ids)), np.arange(*specials_span(loaded, row)))
@@ -242,7 +243,7 @@ def test_special_tokens_have_rows_if_they_are_wanted(zoo, tmp_path, name):
 def test_no_special_tokens_no_rows_of_theirs(zoo, tmp_path):
     assert zoo["gpt2"].frame == ([], [])
     with pytest.raises(ParameterError, match="puts no special token around a sentence"):
-        extract(zoo["gpt2"], plain_corpus(), tmp_path / "a.zarr", special_tokens=True)
+        extract(zoo["gpt2"], plain_corpus(), tmp_path / "a.zarr", special_tokens=True, bos=False)
 
 
 @pytest.mark.parametrize("name", [name for name in LANGUAGE_MODELS if name in ("gpt2", "qwen2", "gpt_neox")])
@@ -252,7 +253,7 @@ def test_the_start_token_is_put_where_it_is_wanted(zoo, tmp_path, name):
         with pytest.raises(ParameterError, match="has no start token, or puts it itself"):
             extract(loaded, corpus, tmp_path / "a.zarr", bos=True)
         return
-    usual = extract(loaded, corpus, tmp_path / "a.zarr", sites="layers.1")
+    usual = extract(loaded, corpus, tmp_path / "a.zarr", sites="layers.1", bos=False)
     begun = extract(loaded, corpus, tmp_path / "b.zarr", sites="layers.1", bos=True)
     assert begun.corpus.words == usual.corpus.words
     assert not np.allclose(begun.values(), usual.values(), rtol=1e-2)

@@ -159,7 +159,7 @@ def test_order_and_repetition_do_not_matter(models: dict[str, LoadedModel]) -> N
 @torch.no_grad()
 def test_nested_blocks_erase_the_union(models: dict[str, LoadedModel]) -> None:
     loaded = models["gpt2"]
-    space = loaded.space()
+    space = loaded.space("**")
     with erasing(loaded, space, [1, 30]), erasing(loaded, space, [30, 70]):
         nested = outputs(loaded, loaded.model)
     with erasing(loaded, space, [1, 30, 70]):

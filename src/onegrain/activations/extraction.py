@@ -10,6 +10,7 @@ from typing import Any
 
 from onegrain.activations.folder import folder_at
 from onegrain.activations.opening import RemoteReader, extract_provenance, open_reader
+from onegrain.activations.planning import Announce, ExtractionPlan, require_room
 from onegrain.activations.reading import Block, Reader
 from onegrain.activations.rows import Wording
 from onegrain.activations.store import Grid, open_activations
@@ -39,11 +40,12 @@ def extract(
     side: Side | None = None,
     long: str = "error",
     special_tokens: bool = False,
-    bos: bool = False,
+    bos: bool | None = None,
     batch_size: int = 64,
     engine: str | Engine = "local",
     force: bool = False,
     progress: Progress = silent,
+    announce: Announce | None = None,
 ) -> Activations:
     """Read every word of a corpus with a model and store what its neurons did.
 
@@ -73,11 +75,14 @@ def extract(
         long: what is done with a sentence longer than the model reads: ``error``, ``truncate`` or ``window``;
             see :class:`~onegrain.activations.rows.Wording`.
         special_tokens: give the special tokens around each sentence rows of their own, as words without labels.
-        bos: put the start token before each sentence where the tokenizer does not.
+        bos: whether the start token is put before each sentence where the tokenizer does not; by default it is
+            for a language model whose tokenizer has one, as when the model is scored.
         batch_size: rows in one forward pass at most; the values do not depend on it, but for rounding.
         engine: ``local``, ``ray``, or an engine with options of its own.
         force: replace a finished store, or start an unfinished one over.
         progress: told how many words are done.
+        announce: called with how many neurons and words will be read and how many bytes written, before the
+            first is.
 
     Returns:
         The finished store, opened: float array (words, neurons), rows in the order of the corpus's words.
@@ -88,7 +93,7 @@ def extract(
         ParameterError: an impossible option, sites of both sides, or a value that float16 cannot hold.
         OutputExistsError: the store is finished already and ``force`` is not set, or another writer is at it.
         MismatchError: the unfinished store that is there was begun with other arguments.
-        StorageError: the disk is full, read-only or gone, or the URL cannot be reached.
+        StorageError: the disk has too little room, is read-only or gone, or the URL cannot be reached.
         EngineError: no such cluster, or its workers cannot load the model or die; the store can go on.
         MissingExtraError: the engine or the URL needs a package that is not installed.
     """
@@ -101,7 +106,11 @@ def extract(
     reader = open_reader(model, words, sites=sites, side=side, wording=wording, batch_size=batch_size)
     start = (lambda: reader.read) if isinstance(runner, LocalEngine) else RemoteReader.of(reader)
     content = Content(reader.rows.words, reader.space, extract_provenance(reader, dtype), dtype)
+    plan = ExtractionPlan.of(content)
+    require_room(folder.place, plan)
     writer = StoreWriter(folder, content, force=force)
+    if announce is not None:
+        announce(plan)
     _fill(writer, reader, start, runner, progress)
     return open_activations(folder.place)
 

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from onegrain.activations.live import LiveArray
 from onegrain.activations.scored import ScoredBatch, Unit, scored_sentences, units_of
-from onegrain.activations.taking import recorded_value
 from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models.differentiation import GivenValues, differentiable
+from onegrain.models.hooks import recorded_value
 from onegrain.models.loaded import LoadedModel
+from onegrain.models.padding import losses_need_equal_rows
 from onegrain.models.scoring import subword_losses
 from onegrain.models.sites import SitePoint
 
@@ -130,7 +131,9 @@ def integrated_gradients(
             "live_activations(model, corpus), on the command line a model and --corpus"
         )
     reader = activations.array.reader
-    units = units_of(scored_sentences(reader.rows), reader.batch_size)
+    sentences = scored_sentences(reader.rows)
+    equal = losses_need_equal_rows(reader.loaded) or reader.equal_rows
+    units = units_of(sentences, reader.batch_size, equal_rows=equal)
     batches = [batch for unit in units for batch in unit.batches]
     predicted = sum(batch.predicted for batch in batches)
     if not predicted:

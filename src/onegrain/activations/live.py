@@ -31,7 +31,7 @@ def live_activations(
     side: Side | None = None,
     long: str = "error",
     special_tokens: bool = False,
-    bos: bool = False,
+    bos: bool | None = None,
     batch_size: int = 64,
 ) -> Activations:
     """What a model's neurons do at every word of a corpus, read from the model whenever it is asked for.
@@ -53,7 +53,8 @@ def live_activations(
         side: ``source`` or ``target``; by default that of the sites, which must then agree.
         long: what is done with a sentence longer than the model reads: ``error``, ``truncate`` or ``window``.
         special_tokens: give the special tokens around each sentence rows of their own, as words without labels.
-        bos: put the start token before each sentence where the tokenizer does not.
+        bos: whether the start token is put before each sentence where the tokenizer does not; by default it is
+            for a language model whose tokenizer has one, as when the model is scored.
         batch_size: rows in one forward pass at most; the values do not depend on it, but for rounding.
 
     Raises:

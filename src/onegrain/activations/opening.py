@@ -19,6 +19,7 @@ from onegrain.errors import EngineError, OnegrainError, ParameterError
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.loading import load_model
 from onegrain.models.origin import Origin
+from onegrain.models.padding import sites_need_equal_rows
 from onegrain.models.selecting import require_distinct
 from onegrain.models.sites import Side, SitePoint
 
@@ -46,7 +47,9 @@ def open_reader(
     loaded = load_model(model)
     points = _points(loaded, sites, side)
     space = loaded.space([point.name for point in points])
-    return Reader(loaded, points, space, Rows(loaded, corpus, points[0].side, wording), batch_size)
+    rows = Rows(loaded, corpus, points[0].side, wording)
+    equal = sites_need_equal_rows(loaded, points, rows.side, single=batch_size == 1)
+    return Reader(loaded, points, space, rows, batch_size, equal_rows=equal)
 
 
 def extract_provenance(reader: Reader, dtype: str) -> Provenance:
@@ -81,6 +84,7 @@ class RemoteReader:
         sites: names of the sites.
         wording: how words are read.
         batch_size: rows in one forward pass.
+        equal_rows: whether only rows of one length are read together.
         threads: of a forward pass; sums round by it.
     """
 
@@ -90,6 +94,7 @@ class RemoteReader:
     sites: tuple[str, ...]
     wording: Wording
     batch_size: int
+    equal_rows: bool
     threads: int
 
     @classmethod
@@ -105,6 +110,7 @@ class RemoteReader:
             reader.space.sites,
             reader.rows.wording,
             reader.batch_size,
+            reader.equal_rows,
             torch.get_num_threads(),
         )
 
@@ -129,7 +135,8 @@ class RemoteReader:
             )
         points = loaded.select(list(self.sites))
         rows = Rows(loaded, self.corpus, points[0].side, self.wording)
-        return Reader(loaded, points, loaded.space(list(self.sites)), rows, self.batch_size)
+        space = loaded.space(list(self.sites))
+        return Reader(loaded, points, space, rows, self.batch_size, equal_rows=self.equal_rows)
 
     def __call__(self) -> Work:
         """Load the model and read with it."""

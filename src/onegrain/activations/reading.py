@@ -46,6 +46,7 @@ class Reader:
         space: the neurons of those sites, in the same order.
         rows: what the model is given.
         batch_size: rows in one forward pass, at most.
+        equal_rows: rows of one length alone are read together, as the values depend on padding.
     """
 
     def __init__(
@@ -55,12 +56,15 @@ class Reader:
         space: NeuronSpace,
         rows: Rows,
         batch_size: int,
+        *,
+        equal_rows: bool = False,
     ) -> None:
         self.loaded = loaded
         self.points = points
         self.space = space
         self.rows = rows
         self.batch_size = batch_size
+        self.equal_rows = equal_rows
         self._buffers = Buffers(space.size)
         self._lent: dict[int, np.ndarray] = {}
 
@@ -88,7 +92,9 @@ class Reader:
         trimmed = _without_logits(self.loaded) if self._named_only() else nullcontext()
         try:
             with trimmed:
-                for batch in by_length([len(row.ids) for row in rows], self.batch_size):
+                lengths = [len(row.ids) for row in rows]
+                alike = [row.size for row in rows] if self.equal_rows else None
+                for batch in by_length(lengths, self.batch_size, alike=alike):
                     self.rows.check()
                     chosen = [rows[at] for at in batch]
                     taking = Taking(self.points, self.space, chosen, buffer, base, self._not_finite)

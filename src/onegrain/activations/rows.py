@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event, Lock
 from typing import Literal, get_args
 
@@ -38,13 +38,14 @@ class Wording:
             without an activation (``truncate``); or it is read in overlapping windows, each word where it has
             most context (``window``).
         special_tokens: give the special tokens around each sentence rows of their own.
-        bos: put the start token before each sentence where the tokenizer does not.
+        bos: whether the start token is put before each sentence where the tokenizer does not; None for what
+            the model is scored with. :class:`Rows` decides that.
     """
 
     aggregate: Aggregate = "last"
     long: Long = "error"
     special_tokens: bool = False
-    bos: bool = False
+    bos: bool | None = None
 
     def __post_init__(self) -> None:
         require_aggregate(self.aggregate)
@@ -69,6 +70,11 @@ class Row:
     counts: np.ndarray
     words: np.ndarray
     source: np.ndarray | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Time steps of what is read, and of what the encoder reads beside it."""
+        return len(self.ids), 0 if self.source is None else len(self.source)
 
 
 def read_side(corpus: Corpus, side: Side) -> Corpus:
@@ -105,9 +111,9 @@ class Rows:
         self.loaded = loaded
         self.corpus = corpus
         self.side = side
-        self.wording = wording
+        self.wording = replace(wording, bos=_puts_start(loaded, side, wording))
         self.read = read_side(corpus, side)
-        self._bos = _start_token(loaded, side, wording)
+        self._bos = _start_token(loaded, side, self.wording)
         self._special = self._special_tokens() if wording.special_tokens else ([], [])
         self.words = with_special_tokens(self.read, *self._special) if wording.special_tokens else self.read
         self._chunks: dict[int, list[list[Row]]] = {}
@@ -260,6 +266,13 @@ def with_special_tokens(corpus: Corpus, before: Sequence[str], after: Sequence[s
     }
     running = RunningText.of(forms) if forms else None
     return Corpus(tuple(words), np.array(offsets, dtype=np.int64), layers, corpus.source, running=running)
+
+
+def _puts_start(loaded: LoadedModel, side: Side, wording: Wording) -> bool:
+    """Whether the start token is put: as it was asked for, else where the model is scored with it."""
+    if wording.bos is not None:
+        return wording.bos
+    return side == "source" and loaded.task == "language model" and loaded.bos_id is not None
 
 
 def _start_token(loaded: LoadedModel, side: Side, wording: Wording) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -97,14 +97,13 @@ class Unit:
 def scored_sentences(rows: Rows) -> list[list[ScoredRow]]:
     """The rows of every sentence of a corpus, so that their losses are those of the sentences.
 
-    They are what :meth:`LoadedModel.sentence_losses` scores: with the start token where the tokenizer has one,
-    whatever ``bos`` says. A language model reads a sentence that is too long in several windows if the wording
-    says so, and a subword counts in the window in which its word is read. Of a truncated sentence only the
-    words that fit are scored.
+    They are what :meth:`LoadedModel.sentence_losses` scores: behind the start token where the model has one. A
+    language model reads a sentence that is too long in several windows if the wording says so, and a subword
+    counts in the window in which its word is read. Of a truncated sentence only the words that fit are scored.
 
     Raises:
-        ParameterError: the model predicts nothing, a translation model has no parallel side, or the special
-            tokens have rows of their own, but not the start token.
+        ParameterError: the model predicts nothing, a translation model has no parallel side, or words are not
+            read behind the start token behind which they are scored.
         CorpusError: a sentence longer than the model reads; a translation is not scored in windows.
     """
     loaded = rows.loaded
@@ -112,25 +111,27 @@ def scored_sentences(rows: Rows) -> list[list[ScoredRow]]:
     if loaded.task == "translation":
         return list(_translations(rows))
     start = loaded.bos_id is not None
-    if rows.wording.special_tokens and start and not rows.wording.bos:
+    if rows.wording.bos != start:
         raise ParameterError(
-            f"{loaded.identity.id} is scored behind its start token, which has no row among the special "
-            "tokens; give bos=True, or leave special_tokens out"
+            f"{loaded.identity.id} is scored {'behind' if start else 'without'} a start token, and its words "
+            f"are read {'without' if start else 'behind'} it; leave bos out"
         )
-    scored = Rows(loaded, rows.corpus, rows.side, replace(rows.wording, bos=start))
-    encoded = loaded.encode(list(scored.read.sentences()), scored.read.forms())
-    return [_language(scored, number, scored.windows(number, one)) for number, one in enumerate(encoded)]
+    encoded = loaded.encode(list(rows.read.sentences()), rows.read.forms())
+    return [_language(rows, number, rows.windows(number, one)) for number, one in enumerate(encoded)]
 
 
-def units_of(sentences: Sequence[Sequence[ScoredRow]], batch_size: int) -> list[Unit]:
+def units_of(
+    sentences: Sequence[Sequence[ScoredRow]], batch_size: int, *, equal_rows: bool = False
+) -> list[Unit]:
     """Whole sentences of like length in one batch; a sentence of several windows by itself.
 
-    Rows from which nothing can be predicted, as they have no subword, are left out.
+    Rows from which nothing can be predicted, as they have no subword, are left out. With ``equal_rows`` the
+    rows of a batch have one length.
     """
     kept = [[row for row in rows if row.ids and row.labels] for rows in sentences]
     single = [rows[0] for rows in kept if len(rows) == 1]
-    units = [_unit([batch]) for batch in _batches(single, batch_size)]
-    return units + [_unit(_batches(rows, batch_size)) for rows in kept if len(rows) > 1]
+    units = [_unit([batch]) for batch in _batches(single, batch_size, equal_rows)]
+    return units + [_unit(_batches(rows, batch_size, equal_rows)) for rows in kept if len(rows) > 1]
 
 
 def _unit(batches: list[ScoredBatch]) -> Unit:
@@ -138,9 +139,10 @@ def _unit(batches: list[ScoredBatch]) -> Unit:
     return Unit(words[words >= 0], batches)
 
 
-def _batches(rows: Sequence[ScoredRow], batch_size: int) -> list[ScoredBatch]:
-    lengths = [len(row.ids) + len(row.labels) for row in rows]
-    return [ScoredBatch.of([rows[at] for at in batch]) for batch in by_length(lengths, batch_size)]
+def _batches(rows: Sequence[ScoredRow], batch_size: int, equal_rows: bool) -> list[ScoredBatch]:
+    sizes = [(len(row.ids), len(row.labels)) for row in rows]
+    batches = by_length([sum(size) for size in sizes], batch_size, alike=sizes if equal_rows else None)
+    return [ScoredBatch.of([rows[at] for at in batch]) for batch in batches]
 
 
 def _language(rows: Rows, number: int, windows: Sequence[Window]) -> list[ScoredRow]:

@@ -14,10 +14,10 @@ from onegrain.activations.alignment import join
 from onegrain.activations.rows import Row
 from onegrain.core.space import NeuronSpace
 from onegrain.errors import ModelError
-from onegrain.models.hooks import Edit, Recording
+from onegrain.models.hooks import Edit, Recording, recorded_value
 from onegrain.models.sites import SitePoint
 
-__all__ = ["Taking", "recorded_value"]
+__all__ = ["Taking"]
 
 Refuse = Callable[[Tensor, SitePoint, np.ndarray], ModelError]
 """The error over values (words, width) of a site that are not all finite, and of which words they are."""
@@ -110,20 +110,3 @@ class Taking:
                 "passed once"
             )
         return recorded_value(self._record, point, self._shape)
-
-
-def recorded_value(record: Recording, point: SitePoint, shape: tuple[int, int]) -> Tensor:
-    """What a site held in one forward pass over (rows, subwords): (rows, subwords, width).
-
-    Raises:
-        ModelError: nothing passed it, too often, or not one vector for each subword.
-    """
-    if point.name not in record:
-        raise ModelError(f"nothing passed site {point.name!r} while the {point.side} words were read")
-    value = record[point.name]
-    if tuple(value.shape[:-1]) != shape:
-        raise ModelError(
-            f"site {point.name!r} holds values of shape {tuple(value.shape)}, not one vector for each of "
-            f"{shape[0]} x {shape[1]} subwords; it cannot be read word by word"
-        )
-    return value

@@ -44,6 +44,12 @@ def run(
     beams: Annotated[int, typer.Option(help="Beam width of translation; 1 is greedy.")] = 1,
     tokenize: Annotated[str, typer.Option(help="sacrebleu's tokenizer; none for tokenised text.")] = "none",
     seed: Annotated[int, typer.Option(help="Of the random orders.")] = 0,
+    no_bos: Annotated[
+        bool,
+        typer.Option(
+            "--no-bos", help="Measure a language model without the start token that is put before sentences."
+        ),
+    ] = False,
     batch_size: Annotated[int, typer.Option(help="Sentences at once.")] = 64,
     format: Format = None,
     lower: Lower = False,
@@ -83,6 +89,8 @@ def run(
         source_language=source_language,
         target_language=target_language,
     )
+    if no_bos:
+        loaded = loaded.without_start_token()
     options: dict[str, Any] = {
         "steps": steps,
         "counts": counts_from(counts),
@@ -99,7 +107,7 @@ def run(
         ranking=[order.provenance, order.order_hash, label],
         metric=[metric, corpus_digest(measured.corpus), beams, tokenize],
         options=options,
-        loading=[device, model_dtype, source_language, target_language],
+        loading=[device, model_dtype, source_language, target_language, no_bos],
     )
     if not force and holds_request(out, request):
         raise already_made(out)

@@ -40,8 +40,13 @@ def run(
         bool, typer.Option("--special-tokens", help="Rows of their own for the tokens around a sentence.")
     ] = False,
     bos: Annotated[
-        bool, typer.Option("--bos", help="Put the start token before sentences where the tokenizer does not.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--bos/--no-bos",
+            help="Put the start token before sentences where the tokenizer does not; by default for language "
+            "models, as they are scored.",
+        ),
+    ] = None,
     batch_size: BatchSize = 64,
     engine: EngineName = "local",
     address: Address = None,
@@ -68,6 +73,10 @@ def run(
 
     A run that was cut off goes on when it is started again.
     """
+    from onegrain.activations.folder import folder_at
+    from onegrain.activations.writing import require_writable
+
+    require_writable(folder_at(out), force=force)
     words = corpus_from(
         corpus, target=target, labels=labels, format=format, columns=columns, limit=limit, lower=lower
     )
@@ -104,6 +113,7 @@ def run(
         engine=runner,
         force=force,
         progress=progress(),
+        announce=lambda plan: typer.echo(f"{plan} into {out}", err=True),
     )
     emit(
         {

@@ -76,6 +76,7 @@ def ablate(
     loaded = load_model(model)
     _require_own(loaded.identity, ranking)
     _require_own_dictionaries(loaded, ranking)
+    _require_same_context(loaded, ranking)
     orders = _orders(ranking, chosen, random_orders, seed)
     measured = _measure_all(_Sweep(loaded, ranking, metric, edit, batch_size), orders, grid, progress)
     parameters: dict[str, Any] = {
@@ -175,6 +176,25 @@ def _require_own(model: ModelIdentity, ranking: Ranking) -> None:
             f"the ranking is of the neurons of {ranked.id} (weights {ranked.weight_hash[:12]}), not of "
             f"{model.id} (weights {model.weight_hash[:12]}); rank activations that were extracted from this "
             "model, in the same dtype"
+        )
+
+
+def _require_same_context(model: LoadedModel, ranking: Ranking) -> None:
+    """Refuse a ranking whose words were read behind another beginning than the model is measured with."""
+    read = ranking.provenance.made_by("extract")
+    if model.task != "language model" or "bos" not in read.parameters:
+        return
+    ranked, measured = bool(read.parameters["bos"]), model.bos_id is not None
+    if ranked != measured:
+        remedy = (
+            "measure without it (--no-bos; model.without_start_token())"
+            if measured
+            else "measure with it (leave --no-bos out)"
+        )
+        raise MismatchError(
+            f"the ranking is of activations that {model.identity.id} gave {'behind' if ranked else 'without'} "
+            f"its start token, and it would be measured {'behind' if measured else 'without'} it; extract "
+            f"again with --{'bos' if measured else 'no-bos'}, or {remedy}"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,14 +32,26 @@ PADDED_SHARE = 0.05
 LEAST_SUBWORDS = 512
 
 
-def by_length(lengths: Sequence[int], batch_size: int) -> Iterator[np.ndarray]:
+def by_length(
+    lengths: Sequence[int], batch_size: int, *, alike: Sequence[Hashable] | None = None
+) -> Iterator[np.ndarray]:
     """Batches of at most ``batch_size`` sentence numbers (int64), longest sentences first.
 
     Memory so peaks at the start. A batch ends before it is full where, once it has enough subwords to be worth
     a pass, one sentence more would leave more than a twentieth of it to padding. Sentences of one length keep
     their order, so the batches depend on nothing but the lengths.
+
+    Args:
+        lengths: subwords of each sentence.
+        batch_size: sentences in a batch, at most.
+        alike: what the sentences of a batch must have in common, if anything; see
+            :func:`onegrain.models.padding.sites_need_equal_rows`.
     """
     known = np.asarray(lengths, dtype=np.int64)
+    if alike is not None:
+        for batch in _of_a_kind(known, alike):
+            yield from (batch[at : at + batch_size] for at in range(0, len(batch), batch_size))
+        return
     order = np.argsort(-known, kind="stable")
     start = subwords = 0
     for at, sentence in enumerate(order.tolist()):
@@ -51,6 +63,15 @@ def by_length(lengths: Sequence[int], batch_size: int) -> Iterator[np.ndarray]:
         subwords += int(known[sentence])
     if len(order):
         yield order[start:]
+
+
+def _of_a_kind(lengths: np.ndarray, alike: Sequence[Hashable]) -> list[np.ndarray]:
+    """The sentences that have something in common, longest first."""
+    kinds: dict[Hashable, list[int]] = {}
+    for sentence, kind in enumerate(alike):
+        kinds.setdefault(kind, []).append(sentence)
+    groups = [np.array(sentences, dtype=np.int64) for sentences in kinds.values()]
+    return sorted(groups, key=lambda group: -int(lengths[group[0]]))
 
 
 def pad_batch(rows: Sequence[Sequence[int]], pad: int, device: torch.device | str) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from onegrain.errors import ModelError
 from onegrain.models.sites import SitePoint
 
-__all__ = ["Edit", "Recording", "editing", "module_widths", "recording"]
+__all__ = ["Edit", "Recording", "editing", "module_widths", "recorded_value", "recording"]
 
 Edit = Callable[[Tensor], Tensor]
 """Takes a site's value, (batch, time, width) or (batch, width) in one decoder step; returns its replacement."""
@@ -51,6 +51,23 @@ class Recording:
                 "name a module that is passed once"
             )
         return torch.stack(seen, dim=1)
+
+
+def recorded_value(record: Recording, point: SitePoint, shape: tuple[int, int]) -> Tensor:
+    """What a site held in one forward pass over (rows, subwords): (rows, subwords, width).
+
+    Raises:
+        ModelError: nothing passed it, too often, or not one vector for each subword, rows first.
+    """
+    if point.name not in record:
+        raise ModelError(f"nothing passed site {point.name!r} while the {point.side} words were read")
+    value = record[point.name]
+    if tuple(value.shape[:-1]) != shape:
+        raise ModelError(
+            f"site {point.name!r} holds values of shape {tuple(value.shape)}, not one vector for each of "
+            f"{shape[0]} x {shape[1]} subwords; it cannot be read word by word"
+        )
+    return value
 
 
 @contextmanager
@@ -127,18 +144,27 @@ def editing(
 
 def _on_output(here: Sequence[tuple[SitePoint, Edit]]) -> Callable[[nn.Module, Any, Any], Any]:
     def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
-        if isinstance(output, tuple):
-            return (_edited(here, output), *output[1:])
-        return _edited(here, (output,))
+        values = output if isinstance(output, tuple) else (output,)
+        edited = _edited(here, values)
+        if edited is values[0]:
+            return None  # nothing was changed: the output passes as it is, whatever its type
+        return _with_first(output, edited) if isinstance(output, tuple) else edited
 
     return hook
 
 
 def _on_input(here: Sequence[tuple[SitePoint, Edit]]) -> Callable[[nn.Module, Any], Any]:
-    def hook(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (_edited(here, inputs), *inputs[1:])
+    def hook(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        edited = _edited(here, inputs)
+        return None if edited is inputs[0] else (edited, *inputs[1:])
 
     return hook
+
+
+def _with_first(output: tuple[Any, ...], first: Tensor) -> tuple[Any, ...]:
+    """The tuple with another first value; a named tuple stays one."""
+    made = (first, *output[1:])
+    return output._make(made) if hasattr(output, "_make") else made
 
 
 def _edited(here: Sequence[tuple[SitePoint, Edit]], values: tuple[Any, ...]) -> Tensor:

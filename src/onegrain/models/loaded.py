@@ -48,6 +48,8 @@ class LoadedModel:
         origin: how another process loads the same model.
         lacking: weights that the checkpoint lacks, whose parts were left out: no site or metric may need them.
         dictionaries: learned dictionaries by the site whose value they read; see :meth:`with_dictionary`.
+        start_token: whether a language model reads sentences behind its start token where the tokenizer has one
+            and does not put it: when words are read, when losses are taken, and when neurons are erased.
     """
 
     model: Any
@@ -57,6 +59,7 @@ class LoadedModel:
     origin: Origin
     lacking: tuple[str, ...] = ()
     dictionaries: Mapping[str, Dictionary] = field(default_factory=dict)
+    start_token: bool = True
 
     @property
     def device(self) -> torch.device:
@@ -132,6 +135,10 @@ class LoadedModel:
             raise MismatchError(f"{known.folder} reads {known.width_in} units, but site {site!r} has {width}")
         origin = self.origin.with_dictionary(site, str(known.folder.resolve()))
         return replace(self, origin=origin, dictionaries={**self.dictionaries, site: known})
+
+    def without_start_token(self) -> LoadedModel:
+        """The same model, which reads and scores sentences without the start token that its tokenizer lacks."""
+        return replace(self, start_token=False)
 
     def space(self, sites: str | Iterable[str] | None = None) -> NeuronSpace:
         """The neurons of the sites that match the glob patterns; see :meth:`select`."""
@@ -234,13 +241,13 @@ class LoadedModel:
     def bos_id(self) -> int | None:
         """The start token that a sentence lacks: None where the tokenizer has none, or puts it there itself.
 
-        None for translation models too, which read what their tokenizer puts and nothing more, and for a start
-        token that the model has no embedding for.
+        None for translation models too, which read what their tokenizer puts and nothing more, for a start token
+        that the model has no embedding for, and where :meth:`without_start_token` says so.
         """
         start, size = self.tokenizer.bos_token_id, self._vocabularies["source"]
-        if start is not None and size is not None and not 0 <= start < size:
+        if start is None or not self.start_token or self.task == "translation":
             return None
-        if start is None or start in self._source.frame[0] or self.task == "translation":
+        if (size is not None and not 0 <= start < size) or start in self._source.frame[0]:
             return None
         return int(start)
 

@@ -15,6 +15,7 @@ from onegrain.errors import ParameterError
 from onegrain.models.batching import by_length, pad_batch
 from onegrain.models.limits import require_fitting
 from onegrain.models.losses import IGNORED, exact_losses
+from onegrain.models.padding import losses_need_equal_rows
 
 if TYPE_CHECKING:
     from onegrain.models.loaded import LoadedModel
@@ -37,11 +38,11 @@ def sentence_losses(
     rows, labels = _rows(loaded, corpus)
     nll = np.zeros(len(rows), dtype=np.float64)
     tokens = np.zeros(len(rows), dtype=np.int64)
-    lengths = [len(row) for row in rows]
-    if loaded.task == "translation":
-        lengths = [length + len(label) for length, label in zip(lengths, labels, strict=True)]
+    translates = loaded.task == "translation"
+    sizes = [(len(row), len(label) if translates else 0) for row, label in zip(rows, labels, strict=True)]
+    alike = sizes if losses_need_equal_rows(loaded) else None
     with progress("score", len(rows), "sentences") as advance:
-        for batch in by_length(lengths, batch_size):
+        for batch in by_length([sum(size) for size in sizes], batch_size, alike=alike):
             each, predicted = subword_losses(loaded, [rows[i] for i in batch], [labels[i] for i in batch])
             nll[batch] = each.sum(1).cpu().numpy()
             tokens[batch] = predicted.sum(1).cpu().numpy()

@@ -13,6 +13,7 @@ from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress
 from onegrain.models.batching import by_length
 from onegrain.models.limits import require_fitting
+from onegrain.models.padding import losses_need_equal_rows
 
 if TYPE_CHECKING:
     from onegrain.models.loaded import LoadedModel
@@ -39,13 +40,13 @@ def translate(
         CorpusError: a sentence is longer than the model reads.
     """
     rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()), corpus.forms())]
-    start = _start(loaded)
+    lengths, start = [len(row) for row in rows], _start(loaded)
     require_fitting(loaded, corpus, rows)
     longest, stated = loaded.longest_on("target"), generation_settings(loaded, beams)
     most = max_new_tokens if longest is None else min(max_new_tokens, longest - len(start))
     translations = [""] * len(rows)
     with progress("translate", len(rows), "sentences") as advance:
-        for batch in by_length([len(row) for row in rows], batch_size):
+        for batch in by_length(lengths, batch_size, alike=lengths if losses_need_equal_rows(loaded) else None):
             inputs = loaded.batch([rows[i] for i in batch])
             limits = [min(most, 2 * len(rows[i]) + 10) for i in batch]
             # the last is not kept: some models force an end there

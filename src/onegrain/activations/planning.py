@@ -1,0 +1,68 @@
+"""What an extraction will write, said before it begins, and whether the disk has room for it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from onegrain.activations.writing import Content
+from onegrain.core.sizes import say_size
+from onegrain.errors import StorageError
+
+__all__ = ["Announce", "ExtractionPlan", "require_room"]
+
+
+@dataclass(frozen=True)
+class ExtractionPlan:
+    """How much an extraction reads and writes.
+
+    Attributes:
+        neurons: distinct neurons of all sites.
+        sites: how many sites that are.
+        words: rows of the store.
+        size: bytes of the values; words, labels and checksums come on top.
+    """
+
+    neurons: int
+    sites: int
+    words: int
+    size: int
+
+    @classmethod
+    def of(cls, content: Content) -> ExtractionPlan:
+        """Return the plan of a store's content."""
+        space, words = content.space, content.corpus.n_words
+        size = words * space.size * np.dtype(content.dtype).itemsize
+        return cls(space.size, len(space.sites), words, size)
+
+    def __str__(self) -> str:
+        sites = "1 site" if self.sites == 1 else f"{self.sites} sites"
+        return f"{self.neurons:,} neurons of {sites} at {self.words:,} words, {say_size(self.size)}"
+
+
+Announce = Callable[[ExtractionPlan], None]
+"""Takes the plan before anything is read."""
+
+
+def require_room(place: Path | str, plan: ExtractionPlan) -> None:
+    """Raise StorageError if the disk has less room than a store needs.
+
+    Files that are at the store's place count as room. Nothing is known of the room at a URL.
+    """
+    if not isinstance(place, Path):
+        return
+    parent = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+    try:
+        free = shutil.disk_usage(parent).free
+        present = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+    except OSError:  # whoever writes finds out
+        return
+    if free + present < plan.size:
+        raise StorageError(
+            f"{place} would take {say_size(plan.size)} ({plan}), but its disk has {say_size(free)} free; "
+            "choose fewer sites (--sites), --dtype float16, fewer sentences (--limit) or another disk"
+        )
