@@ -241,8 +241,8 @@ class LoadedModel:
     def bos_id(self) -> int | None:
         """The start token that a sentence lacks: None where the tokenizer has none, or puts it there itself.
 
-        None for translation models too, which read what their tokenizer puts and nothing more, for a start token
-        that the model has no embedding for, and where :meth:`without_start_token` says so.
+        None for translation models too, which read what their tokenizer puts and nothing more, for a start
+        token that the model has no embedding for, and where :meth:`without_start_token` says so.
         """
         start, size = self.tokenizer.bos_token_id, self._vocabularies["source"]
         if start is None or not self.start_token or self.task == "translation":
