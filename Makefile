@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chromium test test-slow kill check bench clean
+.PHONY: help demo chromium test test-slow kill check bench clean fuzz
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -39,6 +39,9 @@ test-slow: $(STAMP) ## the tests that take minutes
 
 kill: $(STAMP) ## kill extract, train, rank, study and ablate 50 times each, repeat them, and compare all bytes
 	$(BIN)/python tests/kill/harness.py --kills 50
+
+fuzz: $(STAMP) ## 100,000 damaged files, each of which must end in a named error or a value
+	PYTHONPATH=tests $(BIN)/python -m fuzzing.run --inputs 100000
 
 check: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check --no-cache .
