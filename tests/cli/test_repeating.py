@@ -150,3 +150,9 @@ def test_names_of_outputs_are_checked_before_the_work(
         assert (code, str(out) in err) == (1, True)
     code, _, err = run("rank", "std,../up", store, "--out", tmp_path / "r")
     assert (code, "becomes the name of a file" in err) == (1, True)
+
+
+def test_what_a_killed_check_left_is_removed(run: Run, store: Path, tmp_path: Path) -> None:
+    (tmp_path / ".onegrain-probe-abc").mkdir()
+    assert run("rank", "std", store, "--out", tmp_path / "r.parquet")[0] == 0
+    assert list(tmp_path.glob(".*")) == []

@@ -72,7 +72,9 @@ def require_writable_output(
                 raise StorageError(
                     f"cannot write {_shortened(out)}: the name is too long; choose another output"
                 )
-        Path(tempfile.mkdtemp(prefix=PROBE, dir=above)).rmdir()
+        for leftover in (*above.glob(f"{PROBE}*"), Path(tempfile.mkdtemp(prefix=PROBE, dir=above))):
+            with suppress(OSError):  # another process may remove it first
+                leftover.rmdir()
     return out
 
 
