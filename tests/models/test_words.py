@@ -180,7 +180,7 @@ def test_the_lstm_decoder_reads_the_start_and_then_the_words(models):
 def test_a_language_that_is_not_known_is_refused(zoo, monkeypatch):
     monkeypatch.setattr(zoo["mbart"].tokenizer, "tgt_lang", None)
     with pytest.raises(
-        ModelError, match="MBartTokenizer does not know which language the model writes; put tgt_lang"
+        ModelError, match="MBartTokenizer does not know which language the model writes; give target_language"
     ):
         zoo["mbart"].encode_labels([["Regen"]])
 
