@@ -54,7 +54,7 @@ neurons = 1
 [corpora]
 train = { sandbox = { take = 0, sentences = 60, held_out = 20 } }
 valid = { sandbox = { take = "valid", sentences = 60, held_out = 20 } }
-test = { sandbox = { take = "probe-test", sentences = 60, held_out = 20 } }
+test = { sandbox = { take = "test", sentences = 60, held_out = 20 } }
 [models.a]
 kind = "nlm"
 train = "train"
