@@ -39,7 +39,7 @@ def corpus() -> Corpus:
 def test_values_are_those_of_the_text(zoo, name, aggregate):
     """By offsets of the tokenizer: a word's subwords begin in it; without any, those that reach into it."""
     loaded = zoo[name]
-    live = og.live_activations(loaded, corpus(), sites="layers.1", aggregate=aggregate)
+    live = og.live_activations(loaded, corpus(), sites="layers.1", aggregate=aggregate, bos=False)
     values, at = live.values(), 0
     for text, forms in zip(TEXTS, FORMS, strict=True):
         shown = text if name in ("gpt2", "roberta") else text[1:]
