@@ -221,6 +221,7 @@ def _rank(
 
 def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
     """What is told of a ranking."""
+    from onegrain.core.choice import describe_choice
     from onegrain.core.leakage import leakage_cautions
     from onegrain.rankings.labels import MIN_COUNT, labels_left_out
 
@@ -234,6 +235,8 @@ def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
     if left_out:
         least = ranking.provenance.parameters.get("min_count", MIN_COUNT)
         facts["labels_left_out"] = f"{left_out}; fewer than min_count={least}"
+    choice = describe_choice(ranking.details.get("choice"))
+    facts |= {"penalties": f"{choice} (--set finalists=N)"} if choice else {}
     full = (ranking.details.get("evaluation") or {}).get("full")
     if full:
         facts |= {"accuracy": full["accuracy"], "majority": ranking.details["evaluation"]["majority"]}

@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 
 import onegrain
+from onegrain.core.choice import describe_choice
 from onegrain.rankings import rank
-from onegrain.rankings.lca.finalists import LEAST_RATE, Candidate, Finals
+from onegrain.rankings.lca.finalists import (
+    FEW_FINALISTS,
+    LEAST_RATE,
+    MANY_WEIGHTS,
+    Candidate,
+    Finals,
+    finalists_limit,
+)
 from onegrain.rankings.lca.probe import FittedProbe
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.solver import Solution
@@ -87,6 +95,8 @@ def test_without_finalists_or_where_steps_ran_out_the_record_says_so() -> None:
     assert chosen.run() == 0
     assert not chosen.facts(0)["certified"]
     assert chosen.facts(0)["margin"] < 0
+    assert chosen.facts(0)["in_reach"] == 1
+    assert "0 pairs of penalties were solved, and 1 more could" in describe_choice(chosen.facts(0))
     stuck = finals(Solver({A: 0.30, B: 0.33}, stuck=B), first)
     assert stuck.run() == 1
     assert stuck.facts(1)["finalists"][1]["gap"] == 0.3
@@ -98,6 +108,19 @@ def test_scores_level_with_the_chosen_one_are_named() -> None:
     number = chosen.run()
     assert number == 1
     assert chosen.facts(number)["level"] == [list(A)]
+
+
+def test_probes_of_many_weights_have_few_finalists_unless_more_are_asked_for() -> None:
+    assert finalists_limit(MANY_WEIGHTS, None) is None
+    assert finalists_limit(MANY_WEIGHTS + 1, None) == FEW_FINALISTS
+    assert finalists_limit(MANY_WEIGHTS + 1, 25) == 25
+    first = {A: (0.30, 0.01), B: (0.28, 0.25), C: (0.27, 0.25), D: (0.05, 0.25)}
+    chosen = finals(Solver({A: 0.30, B: 0.31, C: 0.29}), first, limit=2)
+    number = chosen.run()
+    assert [one["pair"] for one in chosen.facts(number)["finalists"]] == [list(A), list(B)]
+    assert number == 1
+    assert describe_choice(chosen.facts(number))
+    assert describe_choice(None) == ""
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +140,7 @@ def test_the_choice_is_that_of_a_grid_that_is_solved_before(large: onegrain.Acti
     first = rank("lca", large, label="upos", finalists=0, **given).details
     assert (found["lambda1"], found["lambda2"]) == (whole["lambda1"], whole["lambda2"])
     assert found["choice"]["certified"]
+    assert describe_choice(found["choice"]) == ""
     assert whole["choice"]["certified"]
     assert not first["choice"]["certified"]
     assert max(row["gap"] for row in first["grid"]) > 0.1

@@ -13,7 +13,7 @@ from onegrain.errors import ParameterError
 from onegrain.rankings.evaluation.options import ElasticNetOptions
 from onegrain.rankings.evaluation.words import ProbeWords
 from onegrain.rankings.lca.evaluation import accuracy
-from onegrain.rankings.lca.finalists import FINAL_GAP, Candidate, Finals
+from onegrain.rankings.lca.finalists import FINAL_GAP, Candidate, Finals, finalists_limit
 from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver, predict
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.solver import SolverOptions
@@ -135,6 +135,7 @@ class ElasticNet(Probe):
             lambda probe: accuracy(predict(dev.values, [(probe, None)])[0], dev.codes),
             2.0 / len(dev),
             (tolerance, min(tolerance, FINAL_GAP)),
+            finalists_limit(self._solver.n_weights, None),
         )
         chosen = finals.run()
         self._grid = [

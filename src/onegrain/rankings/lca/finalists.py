@@ -21,13 +21,20 @@ from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.solver import FAR, Solution
 
-__all__ = ["FINAL_GAP", "Candidate", "Finals"]
+__all__ = ["FINAL_GAP", "Candidate", "Finals", "finalists_limit"]
 
 FINAL_GAP = 1e-4
 """To which finalists are solved where no other gap is asked for."""
 
 LEAST_RATE = 0.5
 """Of the score's change by the root of the gap; the largest that was measured is 0.33 (docs/solver.md)."""
+
+
+MANY_WEIGHTS = 16_384
+"""A probe with more weights takes up to minutes to solve where its penalties are weak."""
+
+FEW_FINALISTS = 4
+"""Finalists of a grid of such probes, unless more are asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +131,7 @@ class Finals:
                 for n in self.solved
             ],
             "margin": min(behind, default=None),
+            "in_reach": sum(margin <= 0.0 for margin in behind),
             "level": [list(self.candidates[number].pair) for number in level],
             "rate": float(self.rate),
             "worth": self.worth,
@@ -169,3 +177,18 @@ class Finals:
         self.largest_change = max(self.largest_change, abs(score - self._first[number]))
         change = abs(score - before.score) - self.worth
         self.rate = max(self.rate, change / float(np.sqrt(max(before.gap, final))))
+
+
+def finalists_limit(weights: int, asked: int | None) -> int | None:
+    """Return the most pairs that are solved before one is chosen; None for all that could be chosen.
+
+    >>> finalists_limit(384 * 17, None), finalists_limit(2688 * 17, None), finalists_limit(2688 * 17, 25)
+    (None, 4, 25)
+
+    Args:
+        weights: of one probe.
+        asked: the most that the user asked for, or None.
+    """
+    if asked is not None:
+        return asked
+    return FEW_FINALISTS if weights > MANY_WEIGHTS else None

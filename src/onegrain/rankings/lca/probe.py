@@ -148,6 +148,11 @@ class ProbeSolver:
         return np.ascontiguousarray(np.divide(slopes, unit, out=np.zeros_like(slopes), where=unit > 0.0).T)
 
     @property
+    def n_weights(self) -> int:
+        """The weights of one probe: one for each label and neuron."""
+        return self._data.n_labels * self._data.n_neurons
+
+    @property
     def is_large(self) -> bool:
         """Whether Newton steps for every probe of a grid would cost much, and stochastic ones will do."""
         return is_large(self._data)

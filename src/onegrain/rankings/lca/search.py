@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from onegrain.core.progress import Progress, silent
-from onegrain.rankings.lca.finalists import Candidate, Finals
+from onegrain.rankings.lca.finalists import Candidate, Finals, finalists_limit
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
@@ -34,7 +34,7 @@ class Search:
         choice: what the choice is certified to: ``finalists``, the pairs that were solved to the end, each with
             its ``pair``, ``score``, ``gap``, ``first_score`` (before) and ``settled``; ``certified``, whether
             no other pair can reach the chosen one by the rule of finalists.py; ``margin``, how far below it
-            the reach of the others ends (None where all are solved); ``level``, the finalists whose scores are
+            the reach of the others ends (None where all are solved); ``in_reach``, how many others reach it; ``level``, the finalists whose scores are
             no further below than what the final gap leaves open; ``rate`` and ``worth`` of the rule;
             ``largest_change`` of a finalist's score. None for one pair.
     """
@@ -84,10 +84,9 @@ def search(solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progres
     ]
     worth = 2.0 * max(options.alpha, options.beta) / len(dev)
     tolerances = options.tolerance, options.polish
+    most = finalists_limit(solver.n_weights, options.finalists)
     with progress("solve finalists", len(pairs), "pairs") as advance:
-        finals = Finals(
-            solver, candidates, scoring.score, worth, tolerances, options.finalists, advance=advance
-        )
+        finals = Finals(solver, candidates, scoring.score, worth, tolerances, most, advance=advance)
         chosen = finals.run()
     rows = [scoring.row(candidate) for candidate in finals.candidates]
     best = finals.candidates[chosen]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from onegrain.core.choice import describe_choice
 from onegrain.core.leakage import leakage_cautions
 from onegrain.core.ranking import Ranking
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
@@ -98,6 +99,9 @@ def probe_findings(rankings: Mapping[str, Ranking]) -> list[str]:
                 f"{'point' if delta == '1' else 'points'} of it"
             )
         cautions = leakage_cautions((ranking.details.get("evaluation") or {}).get("leakage"))
+        uncertified = describe_choice(ranking.details.get("choice"))
+        if uncertified:
+            cautions = [*cautions, f"{uncertified[0].upper()}{uncertified[1:]}."]
         found.append(" ".join([f"{text}.", *cautions]))
     return found
 
