@@ -35,8 +35,8 @@ class Search:
             its ``pair``, ``score``, ``gap``, ``first_score`` (before) and ``settled``; ``certified``, whether
             no other pair can reach the chosen one by the rule of finalists.py; ``margin``, how far below it
             the reach of the others ends (None where all are solved); ``in_reach``, how many others reach it;
-            ``level``, the finalists whose scores are no further below than what the final gap leaves open; ``rate`` and ``worth`` of the rule;
-            ``largest_change`` of a finalist's score. None for one pair.
+            ``level``, the finalists whose scores are no further below than what the final gap leaves open;
+            ``rate`` and ``worth`` of the rule; ``largest_change`` of a finalist's score. None for one pair.
     """
 
     probe: FittedProbe
