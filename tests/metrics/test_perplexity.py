@@ -118,6 +118,22 @@ def test_unigrams_predict_the_same_subwords_where_a_start_is_put(tmp_path: Path)
     assert found.statistics[:, 1].tolist() == tokens.tolist()
 
 
+def test_unigrams_predict_the_same_subwords_where_no_start_is_read(tmp_path: Path) -> None:
+    loaded = load_model(tiny_gpt2(tmp_path / "gpt2"), device="cpu")
+    loaded.tokenizer.backend_tokenizer.post_processor = None
+    bare = loaded.without_start_token()
+    corpus = plain_corpus()
+    _, tokens = bare.sentence_losses(corpus)
+    found = unigram_perplexity(bare, corpus, corpus)
+    assert found.statistics[:, 1].tolist() == tokens.tolist()
+    with_start = unigram_perplexity(loaded, corpus, corpus)
+    assert (with_start.statistics[:, 1] - found.statistics[:, 1]).tolist() == [1] * corpus.n_sentences
+    counts = Counter(subword for row in bare.encode(list(corpus.sentences())) for subword in row.ids[1:])
+    total = counts.total() + len(loaded.tokenizer)
+    nll = sum(-count * math.log((count + 1) / total) for count in counts.values())
+    assert found.value == pytest.approx(math.exp(nll / counts.total()))
+
+
 def test_unigrams_equal_a_naive_loop(models: dict[str, LoadedModel]) -> None:
     loaded = models["nlm"]
     train, valid = plain_corpus().head(5), plain_corpus().select([5, 6, 7])

@@ -43,6 +43,11 @@ class MeasurableModel(Protocol):
         """``language model``, ``translation`` or ``encoder``."""
         ...
 
+    @property
+    def bos_id(self) -> int | None:
+        """The start token that is put before each sentence; None where none is put."""
+        ...
+
     def encode(
         self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
     ) -> Sequence[Subwords]:

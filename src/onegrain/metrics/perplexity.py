@@ -110,10 +110,9 @@ def _predicted(model: MeasurableModel, corpus: Corpus) -> list[np.ndarray]:
             raise ParameterError(f"{corpus.source} has no parallel side; read it with read_parallel")
         encoded = model.encode_labels(list(corpus.target.sentences()), corpus.target.forms())
         return [np.array(row.ids, dtype=np.int64) for row in encoded]
-    start = model.tokenizer.bos_token_id
-    rows = [row.ids for row in model.encode(list(corpus.sentences()), corpus.forms())]
-    given = [1 if start is None or row[:1] == [start] else 0 for row in rows]
-    return [np.array(row[skip:], dtype=np.int64) for row, skip in zip(rows, given, strict=True)]
+    first = 1 if model.bos_id is None else 0  # without a start token before it, the first subword is only read
+    encoded = model.encode(list(corpus.sentences()), corpus.forms())
+    return [np.array(row.ids[first:], dtype=np.int64) for row in encoded]
 
 
 def _measurement(nll: np.ndarray, subwords: np.ndarray, corpus: Corpus, signature: str) -> Measurement:
