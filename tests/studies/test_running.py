@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 from killed_study import STUDY
 
 from killed import kill_points
+from onegrain.activations import open_activations
 from onegrain.core.progress import silent
-from onegrain.errors import OutputExistsError, ParameterError
+from onegrain.errors import ModelError, OutputExistsError, ParameterError
 from onegrain.studies.run import StudyRun, walk_study
+from zoo import Zoo
 
 RECORDS = [
     "models/nlm/model.safetensors",
@@ -24,6 +27,21 @@ RECORDS = [
     ".steps/models--nlm.txt",
     ".steps/rankings--f--nlm.parquet.txt",
 ]
+
+
+MBART = """
+title = "Languages"
+[corpora]
+a = { path = "a.txt", format = "plain" }
+[models.m]
+path = "mbart"
+LANGUAGES
+[rankings.r]
+models = ["m"]
+method = "random"
+corpus = "a"
+sites = ["encoder.layers.1"]
+"""
 
 
 def walk(study: Path, out: Path) -> StudyRun:
@@ -122,6 +140,27 @@ def test_a_corpus_that_changed_is_read_again(tmp_path: Path) -> None:
     assert walk(tmp_path / "study.toml", tmp_path / "out").made == 0
     (tmp_path / "test.txt").write_text("a dog sleeps\nthe cat sees a fish\n" * 4)
     assert walk(tmp_path / "study.toml", tmp_path / "out").made == 5
+
+
+def test_a_model_is_read_in_the_languages_that_the_study_states(zoo: Zoo, tmp_path: Path) -> None:
+    folder = shutil.copytree(zoo.path("mbart"), tmp_path / "mbart")
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    unsaid = {name: value for name, value in config.items() if name not in ("src_lang", "tgt_lang")}
+    (folder / "tokenizer_config.json").write_text(json.dumps(unsaid))
+    (tmp_path / "a.txt").write_text("the old dog\nrain\n" * 3)
+
+    def walk_in(languages: str) -> StudyRun:
+        (tmp_path / "study.toml").write_text(MBART.replace("LANGUAGES", languages))
+        return walk(tmp_path / "study.toml", tmp_path / "out")
+
+    with pytest.raises(ModelError, match="source_language"):
+        walk_in("")
+    for source in ("de_DE", "en_XX"):
+        stated = f'source_language = "{source}"\ntarget_language = "de_DE"'
+        assert walk_in(stated).made == 2
+        assert walk_in(stated).made == 0
+        languages = open_activations(tmp_path / "out/activations/m--a.zarr").provenance.parameters["languages"]
+        assert languages == {"source": source, "target": "de_DE"}
 
 
 @pytest.mark.slow

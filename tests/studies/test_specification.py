@@ -51,6 +51,8 @@ def test_the_studies_of_the_project_are_sound(path: Path) -> None:
         (('path = "a.txt"', 'path = "a.txt", source = "b"'), "source and target"),
         (('path = "a.txt"', 'path = "a.txt", part = [3, 2]'), "part"),
         (('path = "folder"', 'kind = "nlm"'), "kind, train and valid"),
+        (('path = "folder"', 'path = "folder", source_langauge = "de_DE"'), "models.m.source_langauge"),
+        (('path = "folder"', 'path = "folder", source_language = 1'), "models.m.source_language"),
         (("[corpora]", "[corpora"), "study.toml"),
     ],
 )
@@ -59,6 +61,22 @@ def test_a_fault_is_named(tmp_path: Path, change: tuple[str, str], named: str) -
     with pytest.raises(ParameterError, match=r"study\.toml") as error:
         read_study(written(tmp_path, GOOD.replace(*change)))
     assert named in str(error.value)
+
+
+def test_a_model_that_is_trained_states_no_languages(tmp_path: Path) -> None:
+    trained = 'kind = "nmt", train = "a", valid = "a", target_language = "de_DE"'
+    with pytest.raises(ParameterError, match=r"models\.m: target_language needs a path"):
+        read_study(written(tmp_path, GOOD.replace('path = "folder"', trained)))
+
+
+def test_languages_that_are_stated_are_part_of_a_recipe_and_others_leave_it_as_it_was(tmp_path: Path) -> None:
+    plain, stated = (
+        {step.output: step for step in plan_study(read_study(written(tmp_path, text)))}
+        for text in (GOOD, GOOD.replace('path = "folder"', 'path = "folder", source_language = "de_DE"'))
+    )
+    for output in ("measures/m.json", "activations/m--a.zarr"):
+        assert set(plain[output].recipe["model"]) == {"path", "kind", "train", "valid", "test", "options"}
+        assert stated[output].recipe["model"] == plain[output].recipe["model"] | {"source_language": "de_DE"}
 
 
 def test_an_ablation_needs_a_ranking_of_its_models(tmp_path: Path) -> None:
@@ -86,7 +104,7 @@ BOTH = GOOD.replace("[models]", 'b = { path = "b.txt" }\n[models]') + RANKINGS
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (('"f-statistic"', '"f-statistics"'), "rankings.f: Value error, no ranking method 'f-statistics'"),
+        (('"f-statistic"', '"f-statistics"'), "rankings.f: no ranking method 'f-statistics'"),
         (('corpus = "a"', 'corpus = "a"\nparameters = { q = 1 }'), "f-statistic takes no parameter q"),
         (('corpus = "a"\nlabel = "x"', 'corpus = "a"'), "f-statistic needs a label"),
         (('"f-statistic"', '"std"'), "std takes no label"),

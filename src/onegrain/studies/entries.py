@@ -11,6 +11,7 @@ from onegrain.rankings.evaluation.options import ElasticNetOptions, EvaluationOp
 from onegrain.rankings.registry import method
 
 __all__ = [
+    "LANGUAGES",
     "Ablation",
     "Comparison",
     "CorpusSource",
@@ -22,6 +23,7 @@ __all__ = [
     "SandboxSource",
 ]
 
+LANGUAGES = ("source_language", "target_language")
 EVALUATED_BY = (EvaluationOptions, ElasticNetOptions)
 
 
@@ -88,6 +90,7 @@ class ModelSource(Entry):
 
     Attributes:
         path: a model folder, relative to the study file, or a hub id.
+        source_language, target_language: of the model at ``path``, as :func:`onegrain.load_model` takes them.
         kind: ``nlm`` or ``nmt``.
         train, valid: corpora to train and validate on.
         test: the corpus on which the model is measured.
@@ -95,6 +98,8 @@ class ModelSource(Entry):
     """
 
     path: str | None = None
+    source_language: str | None = None
+    target_language: str | None = None
     kind: Literal["nlm", "nmt"] | None = None
     train: str | None = None
     valid: str | None = None
@@ -106,7 +111,14 @@ class ModelSource(Entry):
         trained = self.kind is not None and self.train is not None and self.valid is not None
         if (self.path is not None) == trained:
             raise ValueError("give either path, or kind, train and valid")
+        if self.path is None and self.languages:
+            raise ValueError(f"{self.languages[0]} needs a path; a model that is trained has no languages")
         return self
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The keys of the languages that are stated."""
+        return tuple(name for name in LANGUAGES if getattr(self, name) is not None)
 
 
 class Probe(Entry):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from onegrain.studies.entries import LANGUAGES, ModelSource
 from onegrain.studies.specification import Study
 
 __all__ = ["Step", "activations_path", "plan_study", "ranking_path"]
@@ -67,11 +68,20 @@ def _corpora(study: Study, *names: str | None) -> dict[str, Any]:
     return {name: study.corpora[name].model_dump(mode="json") for name in names if name is not None}
 
 
+def _model(model: ModelSource, *, exclude: set[str] | None = None) -> dict[str, Any]:
+    """Return what the study says of a model, as JSON-able data.
+
+    Languages that are not stated are left out: records made before a study could state them still hold.
+    """
+    unstated = set(LANGUAGES) - set(model.languages)
+    return model.model_dump(mode="json", exclude=unstated | (exclude or set()))
+
+
 def _train(study: Study) -> Iterator[Step]:
     for name, model in study.models.items():
         if model.path is None:
             recipe = {
-                "model": model.model_dump(mode="json", exclude={"test"}),
+                "model": _model(model, exclude={"test"}),
                 "seed": study.seed,
                 "corpora": _corpora(study, model.train, model.valid),
             }
@@ -82,7 +92,7 @@ def _measure(study: Study) -> Iterator[Step]:
     for name, model in study.models.items():
         if model.test is not None:
             recipe = {
-                "model": model.model_dump(mode="json"),
+                "model": _model(model),
                 "corpora": _corpora(study, model.test, model.train),
             }
             needs = _model_needs(study, name)
@@ -100,7 +110,7 @@ def _readings(study: Study) -> Iterator[tuple[str, str]]:
 def _extract(study: Study) -> Iterator[Step]:
     for model, corpus in dict.fromkeys(_readings(study)):
         recipe = {
-            "model": study.models[model].model_dump(mode="json"),
+            "model": _model(study.models[model]),
             "corpora": _corpora(study, corpus),
             "aggregate": study.aggregate,
             "dtype": study.dtype,

@@ -42,11 +42,17 @@ class Workshop:
 
     def model(self, name: str) -> LoadedModel:
         """A model of the study, under the name that the study gives it."""
-        path = self.study.models[name].path
+        source = self.study.models[name]
+        path = source.path
         if path is None:
             return load_model(self.out / "models" / name, name=name)
         local = self.beside / path
-        return load_model(local if local.exists() else path, name=name)
+        return load_model(
+            local if local.exists() else path,
+            name=name,
+            source_language=source.source_language,
+            target_language=source.target_language,
+        )
 
     def activations(self, model: str, corpus: str, sites: tuple[str, ...] | None) -> Activations:
         """The activations of some sites of a model on a corpus, which an earlier step extracted."""
