@@ -24,9 +24,15 @@ ROOT = Path(__file__).parents[2]
 Run = Callable[..., tuple[int, str, str]]
 
 
-def extracted(run: Run, house: Path, out: Path) -> Path:
+def extracted(run: Run, house: Path, out: Path, model: Path | None = None) -> Path:
     code, _, err = run(
-        "extract", house / "nlm", house / "words.txt", "--labels", f"kind={house / 'words.kind'}", "--out", out
+        "extract",
+        model or house / "nlm",
+        house / "words.txt",
+        "--labels",
+        f"kind={house / 'words.kind'}",
+        "--out",
+        out,
     )
     assert code == 0, err
     return out
@@ -76,6 +82,33 @@ def test_the_road_by_hand(run: Run, house: Path, tmp_path: Path) -> None:
     page = Path(json.loads(out)["report"]).read_text()
     assert "layers.1" in page
     assert list((tmp_path / "charts").glob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("method", "figure", "parameters"),
+    [
+        ("gaussian", "accuracy", ("--set", "k=2", "--set", "min_count=2")),
+        ("sparse-probing", "mean_f1", ("--set", "k=2", "--set", "min_count=2")),
+        ("neurox", "accuracy", ("--set", "epochs=1")),
+        ("lca", "accuracy", RANK[:-2]),
+    ],
+)
+def test_what_flatters_a_probe_is_said_where_it_is_ranked_and_shown(
+    run: Run, house: Path, tmp_path: Path, method: str, figure: str, parameters: tuple[str, ...]
+) -> None:
+    store = extracted(run, house, tmp_path / "words.zarr")
+    for name in ("words.txt", "words.kind"):
+        (tmp_path / name).write_text("".join((house / name).read_text().splitlines(keepends=True)[:9]))
+    held, ranking = extracted(run, tmp_path, tmp_path / "held.zarr", house / "nlm"), tmp_path / "r.parquet"
+    options = ("--sites", "layers.1", "--label", "kind", *parameters)
+    code, out, err = run("rank", method, store, "--test", held, "--out", ranking, *options, "--json")
+    assert code == 0, err
+    said = json.loads(out)
+    assert 0.0 < said[figure] <= 1.0
+    assert said["caution"].startswith("Beware: 100 % of the tested sentences are also training sentences")
+    code, out, err = run("show", ranking, "--json")
+    assert code == 0, err
+    assert json.loads(out)["caution"] == said["caution"]
 
 
 def test_stability_from_the_command_line(run: Run, house: Path, tmp_path: Path) -> None:

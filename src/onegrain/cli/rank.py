@@ -237,11 +237,14 @@ def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
         facts["labels_left_out"] = f"{left_out}; fewer than min_count={least}"
     choice = describe_choice(ranking.details.get("choice"))
     facts |= {"penalties": f"{choice} (--set finalists=N)"} if choice else {}
-    full = (ranking.details.get("evaluation") or {}).get("full")
-    if full:
-        facts |= {"accuracy": full["accuracy"], "majority": ranking.details["evaluation"]["majority"]}
-        cautions = leakage_cautions(ranking.details["evaluation"].get("leakage"))
-        facts |= {"caution": " ".join(cautions)} if cautions else {}
+    evaluation = ranking.details.get("evaluation") or {}
+    full = evaluation.get("full") or {}
+    if "accuracy" in full:
+        facts |= {"accuracy": full["accuracy"], "majority": evaluation["majority"]}
+    elif full.get("macro_f1") is not None:
+        facts |= {"mean_f1": full["macro_f1"]}
+    cautions = leakage_cautions(evaluation.get("leakage"))
+    facts |= {"caution": " ".join(cautions)} if cautions else {}
     return facts
 
 

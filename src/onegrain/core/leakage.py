@@ -13,7 +13,13 @@ __all__ = ["leakage_cautions", "measure_leakage"]
 
 
 def measure_leakage(
-    train: Corpus, trained: np.ndarray, test: Corpus, tested: np.ndarray, *, chosen: bool = False
+    train: Corpus,
+    trained: np.ndarray,
+    test: Corpus,
+    tested: np.ndarray,
+    *,
+    chosen: bool = False,
+    what: str = "penalties",
 ) -> dict[str, Any]:
     """Count what training and tested sentences share; spelling counts, not case.
 
@@ -22,11 +28,13 @@ def measure_leakage(
         trained: int64, the sentences that were trained on.
         test: the corpus with the tested sentences; may be the same.
         tested: int64, the sentences that are tested.
-        chosen: whether the tested words also chose something about what is tested, such as penalties.
+        chosen: whether the tested words also chose something about what is tested.
+        what: what they chose, in the plural.
 
     Returns:
         ``known_types`` (share of the tested words whose type occurs in training), ``known_sentences`` (share of
-        the tested sentences that occur in training, word for word) and ``chosen_on_tested``.
+        the tested sentences that occur in training, word for word), ``chosen_on_tested``, and where that is
+        true ``what``, unless it is penalties.
 
     >>> corpus = Corpus.from_sentences([["a", "dog"], ["A", "cat"], ["a", "dog"]])
     >>> measure_leakage(corpus, np.array([0]), corpus, np.array([1, 2]))
@@ -40,6 +48,7 @@ def measure_leakage(
         "known_types": float(np.mean([word in types for word in words])) if words else 0.0,
         "known_sentences": float(np.mean([sentence in known for sentence in asked])) if asked else 0.0,
         "chosen_on_tested": chosen,
+        **({"what": what} if chosen and what != "penalties" else {}),
     }
 
 
@@ -57,9 +66,8 @@ def leakage_cautions(leakage: Mapping[str, Any] | None) -> list[str]:
             "a probe can know by heart; a control task shows how far it does."
         )
     if leakage["chosen_on_tested"]:
-        cautions.append(
-            "Beware: the penalties were chosen on the tested words too; give other words to test on."
-        )
+        what = leakage.get("what", "penalties")
+        cautions.append(f"Beware: the {what} were chosen on the tested words too; give other words to test on.")
     return cautions
 
 

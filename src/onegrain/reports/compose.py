@@ -61,10 +61,11 @@ def compose(title: str, records: Records) -> Report:
     if not records.rankings and not records.curves and not records.stabilities:
         raise ParameterError("a report needs at least one ranking or curve; rank or ablate a model first")
     probes = {" ".join(key): r for key, r in records.rankings.items() if r.method in MASS_METHODS and r.labels}
+    tested = {" ".join(key): r for key, r in records.rankings.items() if " ".join(key) in probes or _tested(r)}
     groups = _groups(records)
     stabilities = {" ".join(key): found for key, found in records.stabilities.items()}
     findings = [
-        *build.probe_findings(probes),
+        *build.probe_findings(tested),
         *build.stability_findings(stabilities),
         *build.localisation_findings(probes),
         *build.sharing_findings(probes),
@@ -77,7 +78,7 @@ def compose(title: str, records: Records) -> Report:
     findings += [finding for found in compared for finding in found.findings]
     parts = [build.summary_section(findings)] if findings else []
     parts += [build.models_section(records.models)] if records.models else []
-    parts += [build.probe_section(probes)] if probes else []
+    parts += [build.probe_section(tested)] if tested else []
     parts += [build.stability_section(stabilities)] if stabilities else []
     parts += [build.localisation_section(probes), build.sharing_section(probes)] if probes else []
     parts += [_named(build.contrast_section(group), layer, len(groups)) for layer, group in groups.items()]
@@ -91,6 +92,11 @@ def compose(title: str, records: Records) -> Report:
     if lines := left_out(records):
         parts.append(Section("Left out", [Text(tuple(lines))]))
     return Report(title, told_apart(parts), _provenance(records))
+
+
+def _tested(ranking: Ranking) -> bool:
+    """Return True if a ranking's details say how well its probe does on held-out words."""
+    return bool((ranking.details.get("evaluation") or {}).get("full"))
 
 
 def _groups(records: Records) -> dict[str, dict[str, Ranking]]:

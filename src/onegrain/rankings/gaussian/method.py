@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from onegrain.core.leakage import measure_leakage
 from onegrain.core.ordering import order_by_score
 from onegrain.core.ranking import Ranking
 from onegrain.rankings.gaussian.factor import Factor
@@ -16,6 +17,7 @@ from onegrain.rankings.gaussian.options import GaussianOptions
 from onegrain.rankings.gaussian.selection import select
 from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.labelled import (
+    LabelledWords,
     describe_words,
     read_labelled,
     read_matching,
@@ -49,8 +51,10 @@ def gaussian(request: Request) -> Ranking:
     ``normalized`` by the entropy of the words' labels, and ``accuracy`` of the probe of all neurons up to it on
     the held-out words, and under ``test`` the same on the test words); ``start``, the same without any neuron;
     ``best``, the number of neurons with the most information; ``entropy`` (bits); ``prior``; ``train``,
-    ``dev``, ``test`` (words, left_out, ...); ``constant``. The held-out words chose the neurons, so their
-    figures flatter the probe; the test words' do not.
+    ``dev``, ``test`` (words, left_out, ...); ``evaluation``, which words the probe is to be judged ``on``
+    (``test`` where there are any, else ``dev``), its accuracy there with all chosen neurons (``full``) and with
+    none (``majority``), and what those words share with the training words (``leakage``); ``constant``. The
+    held-out words chose the neurons, so their figures flatter the probe; the test words' do not.
 
     Raises:
         ParameterError: an activation is not finite, one sentence alone, or too small a memory budget.
@@ -95,8 +99,29 @@ def gaussian(request: Request) -> Ranking:
             "train": describe_words(train),
             **{name: {"words": len(words), "left_out": words.left_out} for name, words in held_out.items()},
             "constant": int((~factor.varies).sum()),
+            "evaluation": _evaluation(request, train, held_out, (start, steps[-1] if steps else start)),
         },
     )
+
+
+def _evaluation(
+    request: Request,
+    train: LabelledWords,
+    held_out: dict[str, LabelledWords],
+    ends: tuple[dict[str, Any], dict[str, Any]],
+) -> dict[str, Any]:
+    """Return how well the probe does with no neuron and with all that are chosen, and what flatters it."""
+    name = "dev" if request.test is None else "test"
+    leakage = measure_leakage(
+        request.activations.corpus,
+        np.unique(train.sentences),
+        (request.test or request.dev or request.activations).corpus,
+        np.unique(held_out[name].sentences),
+        chosen=request.test is None,
+        what="neurons",
+    )
+    none, every = ((end if name == "dev" else end["test"])["accuracy"] for end in ends)
+    return {"on": name, "majority": none, "full": {"accuracy": every}, "leakage": leakage}
 
 
 def _choose(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from onegrain.core.leakage import measure_leakage
 from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.rankings.labels import require_labels
@@ -45,8 +46,8 @@ def neurox(request: Request) -> Ranking:
 
     ``details``: ``lambda1``, ``lambda2``, ``cutoffs`` ([p, neurons] pairs), ``biases``, ``train`` (words,
     left_out, labels_left_out, label_words, accuracy), ``dev`` (words, left_out, accuracy; None if not given)
-    and ``evaluation`` (as of ``lca`` without intervals, masking and retraining, but with each label's accuracy;
-    None where there are no held-out words).
+    and ``evaluation`` (as of ``lca`` with ``leakage``, but without intervals, masking and retraining, and with
+    each label's accuracy; None where there are no held-out words).
 
     Raises:
         ParameterError: an activation is not finite, the memory budget is too small, or training diverged.
@@ -96,7 +97,7 @@ def neurox(request: Request) -> Ranking:
             "constant": int(train.constant().sum()),
             "train": {**describe_words(train), "accuracy": _right(train, probe)},
             "dev": None if dev is None else _described(dev, probe),
-            "evaluation": _evaluation(train, dev, test, probe),
+            "evaluation": _evaluation(request, train, dev, test, probe),
         },
     )
 
@@ -115,11 +116,15 @@ def _right(words: LabelledWords, probe: FittedProbe) -> float:
 
 
 def _evaluation(
-    train: LabelledWords, dev: LabelledWords | None, test: LabelledWords | None, probe: FittedProbe
+    request: Request,
+    train: LabelledWords,
+    dev: LabelledWords | None,
+    test: LabelledWords | None,
+    probe: FittedProbe,
 ) -> dict[str, Any] | None:
     """How well the probe does on ``test``, else on ``dev``; accuracies from 0 to 1."""
-    words = dev if test is None else test
-    if words is None:
+    words, held = (dev, request.dev) if test is None else (test, request.test)
+    if words is None or held is None:
         return None
     predicted = predict(words.values, [(probe, None)])[0]
     scores, there = label_scores(predicted, words.codes, len(words.labels))
@@ -144,6 +149,9 @@ def _evaluation(
         "test_words": len(words),
         "test_sentences": len(np.unique(words.sentences)),
         "left_out": dict(words.left_out),
+        "leakage": measure_leakage(
+            request.activations.corpus, np.unique(train.sentences), held.corpus, np.unique(words.sentences)
+        ),
     }
 
 

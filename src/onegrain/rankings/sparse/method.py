@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from onegrain.core.leakage import measure_leakage
 from onegrain.core.ordering import order_by_score
 from onegrain.core.ranking import Ranking
 from onegrain.rankings.labels import require_labels
@@ -48,7 +49,10 @@ def sparse_probing(request: Request) -> Ranking:
     ``details``: ``labels``, for each ``sizes`` (for 1, 2, ... neurons the set, its ``r2``, and after an exact
     search ``candidates``: no set of this size among so many has a higher one), ``bias``, ``threshold``, and
     ``train``, ``dev`` and ``test`` (``words`` with the label, ``f1``, ``accuracy`` of the last set's probe);
-    ``train``, ``dev``, ``test`` (words, left_out, ...); ``passes`` over the words; ``constant``.
+    ``train``, ``dev``, ``test`` (words, left_out, ...); ``evaluation``, which of ``dev`` and ``test`` the
+    probes are to be judged ``on``, ``test`` where there is any, their mean F1 there (``full``), and what those
+    words share with the training words (``leakage``), or None without held-out words; ``passes`` over the
+    words; ``constant``.
 
     Raises:
         ParameterError: too many sets to search exactly, an activation that is not finite, or too small a memory
@@ -89,12 +93,17 @@ def sparse_probing(request: Request) -> Ranking:
         "train": describe_words(train),
         "constant": int((~known.varies).sum()),
         "passes": known.passes,
+        "evaluation": None,
     }
     for name, activations in held.items():
         words = read_matching(activations, layer, train.labels, memory=memory)
         details[name] = {"words": len(words), "left_out": words.left_out}
         for label, scored in zip(train.labels, probes.scores(words), strict=True):
             details["labels"][label][name] = scored
+        shared = measure_leakage(
+            corpus, np.unique(train.sentences), activations.corpus, np.unique(words.sentences)
+        )
+        details["evaluation"] = {"on": name, "full": _summary(details["labels"], name), "leakage": shared}
     return Ranking(
         method="sparse-probing",
         space=request.activations.space,
@@ -108,6 +117,15 @@ def sparse_probing(request: Request) -> Ranking:
         weights=probes.weights,
         details=details,
     )
+
+
+def _summary(labels: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
+    """Return how well the last probe of each label does on held-out words, and the mean of their F1."""
+    known = [scored[name]["f1"] for scored in labels.values() if scored[name]["f1"] is not None]
+    return {
+        "macro_f1": float(np.mean(known)) if known else None,
+        "labels": {label: scored[name] for label, scored in labels.items()},
+    }
 
 
 def _label_scores(fit: Fit, varies: np.ndarray) -> Float64[np.ndarray, " neurons"]:

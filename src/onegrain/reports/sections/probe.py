@@ -73,21 +73,23 @@ HEADINGS = {
     "interval": "95 % interval",
     "macro_f1": "macro F1",
     "minimal": "minimal set",
-    "ranked": "with weight",
 }
 SHARES = ("accuracy", "macro_f1", "majority", "selectivity")
 
 
 def probe_findings(rankings: Mapping[str, Ranking]) -> list[str]:
-    """One sentence a probe: accuracy against the majority label, and the minimal set of neurons."""
+    """One sentence a probe: accuracy against the majority label, the minimal set, and what flatters it."""
     found = []
     for name, ranking in rankings.items():
         full, minimal = _part(ranking, "full"), _part(ranking, "minimal_set")
-        if "accuracy" not in full:
+        if "accuracy" in full:
+            text = f"{name}: the probe labels {percent(full['accuracy'])} of the words rightly"
+        elif full.get("macro_f1") is not None:
+            text = f"{name}: the probes of the labels have a mean F1 of {number(full['macro_f1'])}"
+        else:
             continue
-        text = f"{name}: the probe labels {percent(full['accuracy'])} of the words rightly"
         majority = (ranking.details.get("evaluation") or {}).get("majority")
-        if majority is not None:
+        if majority is not None and "accuracy" in full:
             better = "above" if full["accuracy"] > majority else "not above"
             text += f", {better} the {percent(majority)} of always choosing the commonest label"
         if "neurons" in minimal:
