@@ -69,6 +69,13 @@ def test_permuting_neurons_renumbers_them(random_ranking, permute) -> None:
     )
 
 
+def test_neurons_of_as_many_labels_stand_in_the_order_of_the_ranking(random_ranking) -> None:
+    result = sharing(random_ranking, 12).neurons
+    for _, rows in result.groupby("labels_n"):
+        assert (np.diff(random_ranking.positions()[rows["neuron"]]) > 0).all()
+    assert (np.diff(result["labels_n"]) <= 0).all()
+
+
 def test_one_label_and_a_label_without_weight(make) -> None:
     assert len(sharing(make(np.ones((1, 3)), ("a",))).pairs) == 0
     result = sharing(make(np.array([[1.0, 0], [0, 0]]), ("a", "b")))

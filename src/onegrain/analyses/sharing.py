@@ -21,8 +21,9 @@ class Sharing:
     """How the labels' top sets overlap.
 
     Attributes:
-        neurons: one row a neuron that stands in any top set, most labels first: ``neuron`` (flat index),
-            ``name``, ``labels_n`` (in how many top sets), ``labels`` (which, joined by a comma).
+        neurons: one row a neuron that stands in any top set, most labels first, of as many in the order of the
+            ranking: ``neuron`` (flat index), ``name``, ``labels_n`` (in how many top sets), ``labels`` (which,
+            joined by a comma).
         distribution: one row a number of labels, from 0: ``labels_n``, ``neurons`` (how many stand in exactly
             so many top sets), ``expected`` (by chance, each set drawn at random and independently).
         jaccard: (labels, labels) table of the Jaccard index of two labels' top sets, 1 on the diagonal.
@@ -80,7 +81,7 @@ def sharing(
 
 def _neurons(ranking: Ranking, members: np.ndarray) -> pd.DataFrame:
     counts = members.sum(axis=0)
-    found = np.flatnonzero(counts)
+    found = ranking.order[counts[ranking.order] > 0]
     found = found[np.argsort(-counts[found], kind="stable")]
     labels = np.array(ranking.labels, dtype=object)
     return pd.DataFrame(

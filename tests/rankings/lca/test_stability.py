@@ -14,13 +14,13 @@ from onegrain.core.corpus import LabelLayer
 from onegrain.core.provenance import ModelIdentity
 from onegrain.core.stability import KINDS
 from onegrain.errors import MismatchError, ParameterError, RecordError
-from onegrain.rankings.lca import solver, stochastic
+from onegrain.rankings.lca import solver, stability, stochastic
 from onegrain.rankings.lca.draws import solve_draws
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.lca.probe import ProbeSolver
 from onegrain.rankings.lca.problem import Penalties
-from onegrain.rankings.lca.stability import DRAWN, _Refit
+from onegrain.rankings.lca.stability import DRAWN, _orders, _Refit
 from onegrain.rankings.lca.training import training_words
 from onegrain.rankings.memory import Memory
 
@@ -245,3 +245,43 @@ def test_impossible_requests_are_refused() -> None:
     for other in (og.rank("random", given), ranking.label("NOUN")):
         with pytest.raises(ParameterError, match="whole lca ranking"):
             og.stability(other, given)
+
+
+def test_neurons_of_equal_weight_stand_as_in_the_ranking() -> None:
+    """Before, a label's top of equal neurons were those of the lowest index: the first layer."""
+    weights = np.zeros((2, 40))
+    weights[0], weights[1, 10:] = 1.0, -2.0
+    ordering = order_neurons(weights, seed=6)
+    ranking = og.Ranking(
+        method="lca",
+        space=og.NeuronSpace(("layers.0", "layers.1"), (20, 20)),
+        order=ordering.order,
+        scores=ordering.scores,
+        n_ranked=40,
+        provenance=og.Provenance(stage="rank", seed=6),
+        layer="tag",
+        labels=("A", "B"),
+        label_scores=np.abs(weights),
+        weights=weights,
+    )
+    ranks, with_weight, tops = _orders(weights[None], ("A", "B"), 10, 6)
+    assert np.argsort(ranks[0]).tolist() == ranking.order.tolist()
+    assert with_weight.all()
+    for top, label in zip(tops[0], "AB", strict=True):
+        assert top.tolist() == ranking.label(label).order[:10].tolist()
+    assert set(tops[0, 0].tolist()) != set(range(10))
+    assert set(tops[0, 0].tolist()) != set(tops[0, 1].tolist())
+    assert tops.tolist() != _orders(weights[None], ("A", "B"), 10, 7)[2].tolist()
+
+
+def test_the_order_of_equal_neurons_is_drawn_from_the_rankings_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    acts = og.planted(30, strength=3.0, neurons=CLEAR, seed=1).activations
+    ranking, seeds = ranked(acts, seed=5), []
+
+    def spied(weights: np.ndarray, labels: tuple[str, ...], most: int, seed: int) -> Any:
+        seeds.append((labels, seed))
+        return _orders(weights, labels, most, seed)
+
+    monkeypatch.setattr(stability, "_orders", spied)
+    og.stability(ranking, acts, resamples=2, k=(2,), seed=9)
+    assert seeds == [(ranking.labels, 5)] * len(KINDS)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from onegrain.core.activations import Activations
+from onegrain.core.ordering import order_by_score
 from onegrain.core.progress import Progress, silent
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
@@ -203,6 +204,7 @@ class _Refit:
         made = options_of(ranking)
         self.options = SolverOptions(tolerance, made.max_steps, made.max_free_steps)
         self.pair = ranking.details["lambda1"], ranking.details["lambda2"]
+        self.seed = ranking.provenance.seed or 0
         weights = np.asarray(ranking.weights, dtype=np.float64)
         self.start = weights, np.array(ranking.details["biases"]) + weights @ self.data.mean
 
@@ -217,7 +219,12 @@ class _Refit:
             found = [solve_draws(self.data, self.pair, often, self.start, self.options, advance)]
         gaps = np.concatenate([solution.gap for solution in found])
         return _Draws(
-            *_orders(np.concatenate([solution.weights for solution in found]), self.most),
+            *_orders(
+                np.concatenate([solution.weights for solution in found]),
+                self.words.labels,
+                self.most,
+                self.seed,
+            ),
             self.changing,
             pairs=None if len(parts) == len(rngs) else np.arange(len(parts)).reshape(-1, 2),
             redrawn=sum(count for _, count in drawn),
@@ -247,18 +254,27 @@ class _Refit:
         return found
 
 
-def _orders(weights: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ranks, which weights are there, and tops (see :class:`_Draws`), of weights (draws, labels, neurons)."""
-    draws, labels, neurons = weights.shape
+def _orders(
+    weights: np.ndarray, labels: Sequence[str], most: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ranks, which weights are there, and tops (see :class:`_Draws`), equal neurons as in the ranking.
+
+    Args:
+        weights: (draws, labels, neurons).
+        labels: names of the labels.
+        most: neurons of a label's top.
+        seed: of the ranking, which drew the order of equal neurons.
+    """
+    draws, _, neurons = weights.shape
     ranks = np.empty((draws, neurons))
-    tops = np.empty((draws, labels, most), dtype=np.int64)
-    for at, one in enumerate(weights):
-        ordering = order_neurons(one)
-        ranks[at] = (ordering.n_ranked + 1 + neurons) / 2.0
-        ranks[at, ordering.order[: ordering.n_ranked]] = np.arange(1.0, ordering.n_ranked + 1.0)
-        sizes = np.abs(one)
-        best = np.argsort(-sizes, axis=1, kind="stable")[:, :most]
-        tops[at] = np.where(np.take_along_axis(sizes, best, axis=1) > 0.0, best, -1)
+    tops = np.empty((draws, len(labels), most), dtype=np.int64)
+    for draw, probe in enumerate(weights):
+        ordering = order_neurons(probe, seed=seed)
+        ranks[draw] = (ordering.n_ranked + 1 + neurons) / 2.0
+        ranks[draw, ordering.order[: ordering.n_ranked]] = np.arange(1.0, ordering.n_ranked + 1.0)
+        for top, label, sizes in zip(tops[draw], labels, np.abs(probe), strict=True):
+            best = order_by_score(sizes, seed, stream=label)[:most]
+            top[:] = np.where(sizes[best] > 0.0, best, -1)
     return ranks, (weights != 0.0).any(axis=1), tops
 
 
