@@ -1,4 +1,7 @@
-"""The fuzz run: ``python -m fuzzing.run --inputs 100000``; prints what became of the inputs of each reader."""
+"""The fuzz run: ``python -m fuzzing.run --inputs 100000``; prints what became of the inputs of each reader.
+
+A line goes to standard error for each batch that ends, so a run that is cut off has said what it did.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 from collections import Counter
@@ -21,7 +25,8 @@ from typing import Any
 __all__ = ["Outcome", "fuzz", "one_input", "work"]
 
 SECONDS = 60
-CHUNK = 2500
+CHUNK = 2000
+MOST_SAID = 5
 
 Outcome = dict[str, Any]
 
@@ -90,8 +95,19 @@ def fuzz(inputs: int, seed: int, folder: Path, workers: int = 2, only: str | Non
         count = round(inputs * target.share / total)
         if only in (None, name):
             jobs += [(name, start, min(count, start + CHUNK)) for start in range(0, count, CHUNK)]
+    jobs.reverse()  # the slow readers, which are named last, go first
+    begun = time.monotonic()
+
+    def batch(job: tuple[str, int, int]) -> tuple[str, Outcome]:
+        result = _process(*job, seed=seed, folder=folder)
+        seconds = time.monotonic() - begun
+        faults = "".join(f"\n  input {index}: {what}" for index, what in result["faults"][:MOST_SAID])
+        said = f"{seconds:6.0f} s  {job[0]} {job[1]:,}-{job[2]:,}: {dict(result['counts'])}{faults}"
+        print(said, file=sys.stderr, flush=True)
+        return job[0], result
+
     with ThreadPoolExecutor(workers) as pool:
-        results = list(pool.map(lambda job: (job[0], _process(*job, seed=seed, folder=folder)), jobs))
+        results = sorted(pool.map(batch, jobs), key=lambda result: list(TARGETS).index(result[0]))
     merged: dict[str, Outcome] = {}
     for name, result in results:
         into = merged.setdefault(name, {"counts": Counter(), "errors": Counter(), "faults": []})
@@ -135,19 +151,19 @@ QUIET = {
 }
 
 
-def report(outcome: dict[str, Outcome]) -> str:
+def report(outcome: dict[str, Outcome], seed: int) -> str:
     """Return a table of what became of the inputs, and each kind of fault with an input that shows it."""
-    lines = [f"{'reader':14} {'inputs':>8} {'named':>8} {'read':>8} {'faults':>8}  errors"]
+    lines = [f"seed {seed}", f"{'reader':20} {'inputs':>8} {'named':>8} {'read':>8} {'faults':>8}  errors"]
     for name, result in outcome.items():
         counts = result["counts"]
         kinds = ", ".join(f"{error} {count}" for error, count in sorted(result["errors"].items()))
         numbers = " ".join(f"{counts.get(kind, 0):8,}" for kind in ("named", "read", "fault"))
-        lines.append(f"{name:14} {sum(counts.values()):8,} {numbers}  {kinds}")
+        lines.append(f"{name:20} {sum(counts.values()):8,} {numbers}  {kinds}")
     total: Counter[str] = Counter()
     for result in outcome.values():
         total.update(result["counts"])
     lines.append(
-        f"{'all':14} {sum(total.values()):8,} " + " ".join(f"{total[k]:8,}" for k in ("named", "read", "fault"))
+        f"{'all':20} {sum(total.values()):8,} " + " ".join(f"{total[k]:8,}" for k in ("named", "read", "fault"))
     )
     for name, result in outcome.items():
         seen = set()
@@ -175,7 +191,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         outcome = fuzz(options.inputs, options.seed, Path(folder), options.workers, options.only)
-    print(report(outcome))
+    print(report(outcome, options.seed))
     sys.exit(any(result["faults"] for result in outcome.values()))
 
 

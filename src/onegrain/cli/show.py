@@ -48,7 +48,10 @@ def run(
     if verify:
         raise ParameterError(f"{what} is no store of activations; --verify checks stores (*.zarr)")
     if path.suffix == ".parquet":
-        _parquet(path, rows, label, as_json)
+        from onegrain.core.sealing import using
+
+        with using(str(path)):
+            _parquet(path, rows, label, as_json)
     else:
         _model(what, as_json)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from onegrain.core.output import whole_file
-from onegrain.errors import MissingExtraError, RecordError, StorageError
+from onegrain.errors import MissingExtraError, OnegrainError, RecordError, StorageError
 
 __all__ = [
     "CHECKSUM",
@@ -22,6 +22,7 @@ __all__ = [
     "reading",
     "reason",
     "require_checksum",
+    "using",
     "write_sealed_json",
 ]
 
@@ -58,6 +59,29 @@ def reading(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
         raise RecordError(
             f"{path} is not a whole {kind} ({reason(error)}); it is damaged, or another program wrote it: make "
             "it again, or take it from a copy"
+        ) from error
+
+
+@contextmanager
+def using(what: str) -> Iterator[None]:
+    """Turn a failure to use the details of records that were read into one RecordError that names them.
+
+    Details are free in form, so a record may load that lacks what a table or a section says of it.
+
+    Args:
+        what: the records, such as the path of one.
+
+    Raises:
+        RecordError: the block failed; onegrain's errors, those of the system and of memory pass as they are.
+    """
+    try:
+        yield
+    except (OnegrainError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise RecordError(
+            f"{what} cannot be shown, because details are missing or of another form ({reason(error)}); "
+            "another program or version of onegrain wrote them: make the record again"
         ) from error
 
 

@@ -219,10 +219,9 @@ class TrainingFolder:
     def _mark(self, folder: Path) -> dict[str, Any] | None:
         """Return a checkpoint's mark if it is of this training and all its files verify."""
         mark = _read(folder / MARK, ("run", "files", "best", "finished"))
-        if mark is None or mark["run"] != self._run_hash():
+        if mark is None or mark["run"] != self._run_hash() or type(mark["best"]) is not int:
             return None
-        verified = all(_verifies(folder / name, digest) for name, digest in mark["files"].items())
-        return mark if verified else None
+        return mark if _first_damaged(folder, mark["files"]) is None else None
 
     def _remove_checkpoints(self, *, keep: tuple[Path, ...]) -> None:
         for folder in self._checkpoints():
@@ -287,8 +286,20 @@ def _damaged(out: Path) -> str | None:
     record = _read(out / RECORD, ("files",))
     if record is None:  # before 0.2 there were no checksums
         return None if (out / "model.safetensors").is_file() else "model.safetensors"
-    files = record["files"]
-    return next((name for name in files if not _verifies(out / name, files[name])), None)
+    return _first_damaged(out, record["files"])
+
+
+def _first_damaged(folder: Path, files: Any) -> str | None:
+    """Return the first file of a folder that has not the checksum noted of it, or None.
+
+    Notes that are no checksums of files in the folder itself are damaged, and no other file is opened.
+    """
+    if not isinstance(files, dict):
+        return "what it says of its files"
+    for name, digest in files.items():
+        if Path(name).name != name or "\0" in name or not _verifies(folder / name, digest):
+            return name
+    return None
 
 
 def _digest(path: Path) -> str:
@@ -298,7 +309,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _verifies(path: Path, digest: str) -> bool:
+def _verifies(path: Path, digest: object) -> bool:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == digest

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from onegrain.analyses.comparison import compare_rankings
@@ -14,6 +15,7 @@ from onegrain.core.curve import Curve
 from onegrain.core.evaluation import Evaluation
 from onegrain.core.provenance import Provenance
 from onegrain.core.ranking import Ranking
+from onegrain.core.sealing import using
 from onegrain.core.stability import Stability
 from onegrain.errors import ParameterError
 from onegrain.reports import sections as build
@@ -24,6 +26,7 @@ __all__ = ["Records", "compose", "left_out"]
 
 CORRELATIONS = ("maxcorr", "mincorr")
 MASS_METHODS = ("lca",)
+FEWEST_COMPARED = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,46 +60,80 @@ def compose(title: str, records: Records) -> Report:
 
     Raises:
         ParameterError: there is no ranking, curve or stability.
+        RecordError: a record's details are not of the form that its section needs.
     """
     if not records.rankings and not records.curves and not records.stabilities:
         raise ParameterError("a report needs at least one ranking or curve; rank or ablate a model first")
-    probes = {" ".join(key): r for key, r in records.rankings.items() if r.method in MASS_METHODS and r.labels}
-    tested = {" ".join(key): r for key, r in records.rankings.items() if " ".join(key) in probes or _tested(r)}
-    groups = _groups(records)
-    stabilities = {" ".join(key): found for key, found in records.stabilities.items()}
-    findings = [
-        *build.probe_findings(tested),
-        *build.stability_findings(stabilities),
-        *build.localisation_findings(probes),
-        *build.sharing_findings(probes),
-    ]
-    for group in groups.values():
-        findings += build.contrast_findings(contrast(group))
-    for (model, _), own in build.curves_by_task(records.curves).items():
-        findings += build.importance_findings(model, task_importance(own))
-    compared = _comparisons(records)
-    findings += [finding for found in compared for finding in found.findings]
-    parts = [build.summary_section(findings)] if findings else []
-    parts += [build.models_section(records.models)] if records.models else []
-    parts += [build.probe_section(tested)] if tested else []
-    parts += [build.stability_section(stabilities)] if stabilities else []
-    parts += [build.localisation_section(probes), build.sharing_section(probes)] if probes else []
-    parts += [_named(build.contrast_section(group), layer, len(groups)) for layer, group in groups.items()]
-    parts += _correlations(records)
-    if records.curves:
-        parts.append(build.importance_section(records.curves, records.rankings))
-    parts += [found.section for found in compared]
-    if records.rankings:
-        parts.append(build.layers_section({" ".join(key): r for key, r in records.rankings.items()}))
-    parts += _neurons(records)
+    findings: list[str] = []
+    parts: list[Section] = [build.models_section(records.models)] if records.models else []
+    for what, make in _parts(records):
+        with using(what):
+            told, sections = make()
+        findings += told
+        parts += sections
+    if findings:
+        parts.insert(0, build.summary_section(findings))
     if lines := left_out(records):
         parts.append(Section("Left out", [Text(tuple(lines))]))
     return Report(title, told_apart(parts), _provenance(records))
 
 
+_Part = tuple[list[str], list[Section]]
+"""Findings for the summary, and sections."""
+
+
+def _parts(records: Records) -> Iterator[tuple[str, Callable[[], _Part]]]:
+    """Yield in the order of the page what each part is made of, and what makes it."""
+    probes = {" ".join(key): r for key, r in records.rankings.items() if r.method in MASS_METHODS and r.labels}
+    tested = {" ".join(key): r for key, r in records.rankings.items() if " ".join(key) in probes or _tested(r)}
+    stabilities = {" ".join(key): found for key, found in records.stabilities.items()}
+    if tested:
+        what = f"the probes {', '.join(tested)}"
+        yield what, lambda: (build.probe_findings(tested), [build.probe_section(tested)])
+    if stabilities:
+        what = f"the stabilities {', '.join(stabilities)}"
+        yield what, lambda: (build.stability_findings(stabilities), [build.stability_section(stabilities)])
+    if probes:
+        yield f"the probes {', '.join(probes)}", partial(_shares, probes)
+    groups = _groups(records)
+    for layer, group in groups.items():
+        yield f"the probes of {layer} of {', '.join(group)}", partial(_contrasted, layer, group, len(groups))
+    yield "the rankings of several models", lambda: ([], _correlations(records))
+    if records.curves:
+        yield f"the curves {', '.join(' '.join(key) for key in records.curves)}", partial(_erased, records)
+    yield "the evaluations", partial(_compared_side_by_side, records)
+    rankings = {" ".join(key): ranking for key, ranking in records.rankings.items()}
+    if rankings:
+        yield f"the rankings {', '.join(rankings)}", lambda: ([], [build.layers_section(rankings)])
+    yield "the rankings of single neurons", lambda: ([], _neurons(records))
+
+
 def _tested(ranking: Ranking) -> bool:
     """Return True if a ranking's details say how well its probe does on held-out words."""
-    return bool((ranking.details.get("evaluation") or {}).get("full"))
+    evaluation = ranking.details.get("evaluation")
+    return isinstance(evaluation, Mapping) and bool(evaluation.get("full"))
+
+
+def _shares(probes: Mapping[str, Ranking]) -> _Part:
+    findings = [*build.localisation_findings(probes), *build.sharing_findings(probes)]
+    return findings, [build.localisation_section(probes), build.sharing_section(probes)]
+
+
+def _contrasted(layer: str, group: Mapping[str, Ranking], many: int) -> _Part:
+    section = _named(build.contrast_section(group), layer, many)
+    return build.contrast_findings(contrast(group)), [section]
+
+
+def _erased(records: Records) -> _Part:
+    findings: list[str] = []
+    for (model, _), own in build.curves_by_task(records.curves).items():
+        findings += build.importance_findings(model, task_importance(own))
+    return findings, [build.importance_section(records.curves, records.rankings)]
+
+
+def _compared_side_by_side(records: Records) -> _Part:
+    compared = _comparisons(records)
+    return [line for one in compared for line in one.findings], [one.section for one in compared]
 
 
 def _groups(records: Records) -> dict[str, dict[str, Ranking]]:
@@ -161,7 +198,7 @@ def _comparisons(records: Records) -> list[_Compared]:
     compared = []
     for (model, name), evaluation in records.evaluations.items():
         keys = _keys_of(records, model, evaluation)
-        if None in keys.values():
+        if None in keys.values() or len(keys) < FEWEST_COMPARED:
             continue
         rankings = {ranking: records.rankings[key] for ranking, key in keys.items() if key is not None}
         curves = _curves_of(records, keys, rankings)
@@ -177,6 +214,12 @@ def _not_compared(records: Records) -> list[str]:
     """Name the evaluations that are not shown, and the rankings that they need."""
     sentences = []
     for (model, name), evaluation in records.evaluations.items():
+        if len(evaluation.names) < FEWEST_COMPARED:
+            sentences.append(
+                f"The evaluation {name} of {model} is not shown, because it measured one ranking, and there is "
+                "nothing to compare that with; onegrain show prints it."
+            )
+            continue
         missing = [ranking for ranking, key in _keys_of(records, model, evaluation).items() if key is None]
         if missing:
             sentences.append(
@@ -191,7 +234,8 @@ def _keys_of(records: Records, model: str, evaluation: Evaluation) -> dict[str, 
     same_model = {key: ranking for key, ranking in records.rankings.items() if key[0] == model}
     keys: dict[str, tuple[str, str] | None] = {}
     for name in evaluation.names:
-        order = evaluation.details["orders"].get(name)
+        with using(f"the evaluation of {', '.join(evaluation.names)} of {model}"):
+            order = evaluation.details["orders"].get(name)
         fitting = [key for key, ranking in same_model.items() if ranking.order_hash == order]
         named = [key for key in fitting if key[1] == name or key[1].startswith(f"{name} (")]
         keys[name] = next(iter(named), None)
