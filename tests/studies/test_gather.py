@@ -19,7 +19,7 @@ from onegrain.core.ranking import Ranking
 from onegrain.core.sealing import write_sealed_json
 from onegrain.core.similarity import Similarity
 from onegrain.core.space import NeuronSpace
-from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError
+from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError, RecordError
 from onegrain.reports import (
     HeatMap,
     Report,
@@ -129,6 +129,33 @@ def test_what_is_left_out_is_said_in_report_and_list(tmp_path: Path) -> None:
     told: list[str] = []
     write_folder_report(tmp_path, tmp_path / "r.html", notify=told.append)
     assert told == list(records.left_out)
+
+
+def test_an_evaluation_of_one_ranking_is_left_out_and_the_report_is_made(tmp_path: Path) -> None:
+    record = ranking(0)
+    record.save(tmp_path / "f.parquet")
+    points = pd.DataFrame([("masking", "f", "top", 0, 2, 0.5, 0.4, 0.6)])
+    points.columns = pd.Index(["kind", "ranking", "keep", "order", "neurons", "accuracy", "low", "high"])
+    details = {"orders": {"f": record.order_hash}}
+    one = Evaluation("upos", SPACE, {"f": "std"}, points, np.full((1, 3), 0.5), made("evaluate"), details)
+    one.save(tmp_path / "e.parquet")
+    lines: list[str] = []
+    write_folder_report(tmp_path, tmp_path / "report.html", notify=lines.append)
+    assert [line for line in lines if "evaluation e of m is not shown, because it measured one ranking" in line]
+
+
+def test_a_record_without_the_details_of_its_section_is_named(tmp_path: Path) -> None:
+    from core.records import evaluation, stability
+
+    stability().save(tmp_path / "seldom.parquet")
+    with pytest.raises(RecordError, match=r"m seldom cannot be shown.*'largest_gap'"):
+        write_folder_report(tmp_path, tmp_path / "report.html")
+    (tmp_path / "seldom.parquet").unlink()
+    ranking(0).save(tmp_path / "f.parquet")
+    more = evaluation()
+    replace(more, methods={"a": "lca", "b": "lca"}, details={}).save(tmp_path / "e.parquet")
+    with pytest.raises(RecordError, match=r"evaluation of a, b of m cannot be shown.*'orders'"):
+        write_folder_report(tmp_path, tmp_path / "report.html")
 
 
 def test_an_evaluation_whose_rankings_are_not_here_is_said(tmp_path: Path) -> None:

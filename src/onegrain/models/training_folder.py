@@ -295,7 +295,7 @@ def _first_damaged(folder: Path, files: Any) -> str | None:
     Notes that are no checksums of files in the folder itself are damaged, and no other file is opened.
     """
     if not isinstance(files, dict):
-        return "what it says of its files"
+        return RECORD
     for name, digest in files.items():
         if Path(name).name != name or "\0" in name or not _verifies(folder / name, digest):
             return name

@@ -126,14 +126,14 @@ def _contrasted(layer: str, group: Mapping[str, Ranking], many: int) -> _Part:
 
 def _erased(records: Records) -> _Part:
     findings: list[str] = []
-    for (model, _), own in build.curves_by_task(records.curves).items():
-        findings += build.importance_findings(model, task_importance(own))
+    for (model, _), curves in build.curves_by_task(records.curves).items():
+        findings += build.importance_findings(model, task_importance(curves))
     return findings, [build.importance_section(records.curves, records.rankings)]
 
 
 def _compared_side_by_side(records: Records) -> _Part:
     compared = _comparisons(records)
-    return [line for one in compared for line in one.findings], [one.section for one in compared]
+    return [line for part in compared for line in part.findings], [part.section for part in compared]
 
 
 def _groups(records: Records) -> dict[str, dict[str, Ranking]]:
@@ -214,17 +214,16 @@ def _not_compared(records: Records) -> list[str]:
     """Name the evaluations that are not shown, and the rankings that they need."""
     sentences = []
     for (model, name), evaluation in records.evaluations.items():
-        if len(evaluation.names) < FEWEST_COMPARED:
-            sentences.append(
-                f"The evaluation {name} of {model} is not shown, because it measured one ranking, and there is "
-                "nothing to compare that with; onegrain show prints it."
-            )
-            continue
         missing = [ranking for ranking, key in _keys_of(records, model, evaluation).items() if key is None]
         if missing:
             sentences.append(
                 f"The evaluation {name} of {model} is not shown, because rankings that it measured are not "
                 f"here, or have another order: {', '.join(missing)}."
+            )
+        elif len(evaluation.names) < FEWEST_COMPARED:
+            sentences.append(
+                f"The evaluation {name} of {model} is not shown, because it measured one ranking, and there is "
+                "nothing to compare that with; onegrain show prints it."
             )
     return sentences
 
