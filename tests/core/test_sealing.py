@@ -30,8 +30,8 @@ def test_errors_with_a_name_keep_it() -> None:
             raise error
         assert raised.value is error
     with (
-        pytest.raises(RecordError, match=r"a\.parquet cannot be shown.*type 'int'") as made,
+        pytest.raises(RecordError, match=r"a\.parquet cannot be shown.*type 'int'") as caught,
         using("a.parquet"),
     ):
         len(7)  # type: ignore[arg-type]
-    assert isinstance(made.value.__cause__, TypeError)
+    assert isinstance(caught.value.__cause__, TypeError)

@@ -264,8 +264,8 @@ def write_report(path: Path) -> Any:
     from onegrain.reports import compose, left_out
     from onegrain.studies.gather import gather
 
-    found = gather(path)
-    return left_out(found), compose("x", found)
+    gathered = gather(path)
+    return left_out(gathered), compose("x", gathered)
 
 
 def comparisons(folder: Path) -> list[Path]:
@@ -316,8 +316,8 @@ def dictionaries(folder: Path) -> list[Path]:
     from saelens import config_v4, config_v6, random_weights, save_dictionary
 
     encoder = np.random.default_rng(1).normal(size=(3, 2))
-    own = Directions("layers.0", np.ones(3), encoder, encoder.T.copy(), Provenance(stage="rank"))
-    own.save(folder / "linear")
+    linear = Directions("layers.0", np.ones(3), encoder, encoder.T.copy(), Provenance(stage="rank"))
+    linear.save(folder / "linear")
     saved = [
         save_dictionary(folder / name, config(), random_weights())
         for name, config in (("v6", config_v6), ("v4", config_v4))

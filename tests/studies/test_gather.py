@@ -137,8 +137,8 @@ def test_an_evaluation_of_one_ranking_is_left_out_and_the_report_is_made(tmp_pat
     points = pd.DataFrame([("masking", "f", "top", 0, 2, 0.5, 0.4, 0.6)])
     points.columns = pd.Index(["kind", "ranking", "keep", "order", "neurons", "accuracy", "low", "high"])
     details = {"orders": {"f": record.order_hash}}
-    one = Evaluation("upos", SPACE, {"f": "std"}, points, np.full((1, 3), 0.5), made("evaluate"), details)
-    one.save(tmp_path / "e.parquet")
+    single = Evaluation("upos", SPACE, {"f": "std"}, points, np.full((1, 3), 0.5), made("evaluate"), details)
+    single.save(tmp_path / "e.parquet")
     lines: list[str] = []
     write_folder_report(tmp_path, tmp_path / "report.html", notify=lines.append)
     assert [line for line in lines if "evaluation e of m is not shown, because it measured one ranking" in line]
