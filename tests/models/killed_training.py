@@ -28,4 +28,5 @@ def work(out: Path) -> None:
     train_nlm(TRAIN, BACKWARDS, out, options=OPTIONS)
 
 
-compare_killed(work, Path(sys.argv[1]), "m", sys.argv[2])
+if __name__ == "__main__":
+    compare_killed(work, Path(sys.argv[1]), "m", sys.argv[2])
