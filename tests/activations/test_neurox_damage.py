@@ -12,6 +12,7 @@ import pytest
 
 from onegrain.activations import export_neurox, import_neurox
 from onegrain.activations.neurox import hdf5
+from onegrain.activations.neurox.heap import require_whole_texts
 from onegrain.core.activations import Activations
 from onegrain.core.corpus import Corpus
 from onegrain.core.space import NeuronSpace
@@ -150,3 +151,35 @@ def test_a_file_of_neurox_itself_is_no_export(tmp_path):
     assert not hdf5.is_export(path)
     with pytest.raises(OutputExistsError, match="not a file that onegrain wrote"):
         export_neurox(activations(), path, force=True)
+
+
+def test_a_heap_of_texts_whose_objects_state_impossible_sizes_is_not_walked_by_the_library(tmp_path):
+    """libhdf5 never returns from an object that states no size, and no signal ends it."""
+    path, damaged = tmp_path / "acts.hdf5", tmp_path / "damaged.hdf5"
+    export_neurox(activations(), path)
+    with h5py.File(path) as file:
+        for name in ("sentence_to_index", "onegrain"):
+            require_whole_texts(path, file[name])
+    data = path.read_bytes()
+    heap = data.index(b"GCOL")
+    free = heap + 16
+    while data[free : free + 2] != b"\0\0":
+        size = int.from_bytes(data[free + 8 : free + 16], "little")
+        free += 16 + -(-size // 8) * 8
+    sizes = [
+        *(
+            (place, value.to_bytes(8, "little"))
+            for value in (0, 1, 15, 2**40, 2**64 - 1)
+            for place in (free + 8,)
+        ),
+        *((heap + 16 + 8, value.to_bytes(8, "little")) for value in (2**40, 2**64 - 16, 2**64 - 1)),
+        (heap + 8, (2**50).to_bytes(8, "little")),
+        (heap, b"GCOX"),
+        (heap + 16, b"\0\0" + data[heap + 18 : heap + 24] + bytes(8)),
+    ]
+    for place, written in sizes:
+        damaged.write_bytes(data[:place] + written + data[place + len(written) :])
+        with h5py.File(damaged) as file, pytest.raises(ValueError, match="heap of its texts"):
+            require_whole_texts(damaged, file["sentence_to_index"])
+        with pytest.raises(RecordError, match="sentence_to_index does not hold JSON"):
+            import_neurox(damaged, tmp_path / "out.zarr")

@@ -119,28 +119,47 @@ def fuzz(inputs: int, seed: int, folder: Path, workers: int = 2, only: str | Non
 
 def _process(name: str, start: int, stop: int, *, seed: int, folder: Path) -> Outcome:
     merged: Outcome = {"counts": Counter(), "errors": Counter(), "faults": []}
+
+    def add(result: Outcome) -> None:
+        merged["counts"].update(result["counts"])
+        merged["errors"].update(result["errors"])
+        merged["faults"].extend(result["faults"])
+
     while start < stop:
         place = Path(tempfile.mkdtemp(dir=folder))
         arguments = [sys.executable, "-m", "fuzzing.run", "--work", name, str(start), str(stop), str(place)]
-        done = subprocess.run(
-            [*arguments, "--seed", str(seed)], check=False, capture_output=True, env={**os.environ, **QUIET}
-        )
-        if done.returncode == 0:
-            result = json.loads((place / "result").read_text())
-            following = stop
+        returncode, errors = _watched([*arguments, "--seed", str(seed)], place)
+        if returncode == 0:
+            add(json.loads((place / "result").read_text()))
+            start = stop
         elif (place / "at").exists():
             at = int((place / "at").read_text())
-            died = f"the process ended with {done.returncode}"
-            result = {"counts": {"fault": 1}, "errors": {}, "faults": [[at, died]]}
-            following = at + 1
+            add(_process(name, start, at, seed=seed, folder=folder))  # what it counted is lost
+            died = f"the process ended with {returncode}"
+            add({"counts": {"fault": 1}, "errors": {}, "faults": [[at, died]]})
+            start = at + 1
         else:
-            raise RuntimeError(done.stderr.decode()[-2000:])
-        merged["counts"].update(result["counts"])
-        merged["errors"].update(result["errors"])
-        merged["faults"] += result["faults"]
-        start = following
+            raise RuntimeError(errors[-2000:])
         shutil.rmtree(place, ignore_errors=True)
     return merged
+
+
+def _watched(arguments: list[str], place: Path) -> tuple[int, str]:
+    """Run a process, and end it when it stays at one input: a reader in C code may not see the alarm."""
+    with (place / "errors").open("w+") as errors:
+        process = subprocess.Popen(
+            arguments, stdout=subprocess.DEVNULL, stderr=errors, env={**os.environ, **QUIET}
+        )
+        while True:
+            try:
+                process.wait(timeout=5)
+                break
+            except subprocess.TimeoutExpired:
+                at = place / "at"
+                if at.exists() and time.time() - at.stat().st_mtime > 2 * SECONDS:
+                    process.kill()
+        errors.seek(0)
+        return process.returncode, errors.read()
 
 
 QUIET = {

@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from onegrain.activations.neurox.contents import Contents, Origin
+from onegrain.activations.neurox.heap import require_whole_texts
 from onegrain.activations.neurox.sink import Sink
 from onegrain.core.provenance import Provenance
 from onegrain.core.space import NeuronSpace
@@ -179,6 +180,7 @@ def _origin(path: Path, file: Any, layers: int) -> Origin | None:
 
 def _json(path: Path, file: Any, name: str) -> dict[str, Any]:
     try:
+        require_whole_texts(path, file[name])
         found = json.loads(file[name][0])
     except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise RecordError(
