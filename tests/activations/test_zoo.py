@@ -51,7 +51,12 @@ def test_values_are_those_of_a_direct_pass(zoo, tmp_path, name, side, aggregate)
     )
     sites = [f"{prefix}embeddings", f"{prefix}layers.0"]
     store = extract(
-        loaded, corpus_of_fitting_sentences(), tmp_path / "a.zarr", sites=sites, aggregate=aggregate
+        loaded,
+        corpus_of_fitting_sentences(),
+        tmp_path / "a.zarr",
+        sites=sites,
+        aggregate=aggregate,
+        bos=False,
     )
     corpus, values = store.corpus, store.values()
     assert store.missing is None
