@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -145,3 +146,10 @@ def test_a_file_that_may_not_be_read_is_said(folder):
 def test_what_is_no_url_is_a_path(name):
     assert folder_at(name).place == Path(name)
     assert folder_at(Path(name)).place == Path(name)
+
+
+def test_a_folder_reaches_another_process_by_its_path(tmp_path) -> None:
+    folder = LocalFolder(tmp_path / "a.zarr")
+    copied = pickle.loads(pickle.dumps(folder))
+    assert isinstance(copied, LocalFolder)
+    assert copied.place == folder.place

@@ -191,9 +191,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(
-    models, tmp_path, small_disk, monkeypatch
-):
+def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(models, tmp_path, small_disk, monkeypatch):
     """Wherever it happens: before the shards, while they are written in their thread, and after them.
 
     The disk has room when the run begins, and another program takes it.

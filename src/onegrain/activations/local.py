@@ -40,6 +40,10 @@ class LocalFolder(Folder):
         self._unsynced: set[Path] = set()
         self._changed: set[Path] = set()
 
+    def __reduce__(self) -> tuple[type[LocalFolder], tuple[Path]]:
+        """Pickle the path alone: another process holds and syncs nothing that this one wrote."""
+        return LocalFolder, (self._path,)
+
     @property
     def place(self) -> Path:
         """The path."""

@@ -103,6 +103,20 @@ def test_without_finalists_or_where_steps_ran_out_the_record_says_so() -> None:
     assert not stuck.facts(1)["certified"]
 
 
+def test_a_gap_that_was_measured_roughly_settles_nothing() -> None:
+    first = {A: (0.50, 1e-6), B: (0.20, 1e-6)}
+    solver = Solver({A: 0.50})
+    rough = finals(solver, first, exact=False)
+    number = rough.run()
+    assert number == 0
+    assert solver.asked == [(A, 1e-4)]
+    assert rough.facts(number)["certified"]
+    assert rough.facts(number)["margin"] == pytest.approx(0.30 - LEAST_RATE * 1e-3 - WORTH)
+    exact = Solver({})
+    assert finals(exact, first).run() == 0
+    assert exact.asked == []
+
+
 def test_scores_level_with_the_chosen_one_are_named() -> None:
     chosen = finals(Solver({A: 0.30, B: 0.301}), {A: (0.30, 0.01), B: (0.30, 0.01)})
     number = chosen.run()

@@ -136,6 +136,7 @@ class ElasticNet(Probe):
             2.0 / len(dev),
             (tolerance, min(tolerance, FINAL_GAP)),
             finalists_limit(self._solver.n_weights, None),
+            exact=limit != 0,
         )
         chosen = finals.run()
         self._grid = [

@@ -78,6 +78,8 @@ class Finals:
         worth: what two held-out words change a score by.
         tolerances: the rough and the final gap.
         limit: most pairs that are solved; None for as many as could be chosen.
+        exact: whether the candidates' gaps are exact. Those of a large grid are measured with bfloat16
+            products, and then no candidate counts as solved before it is measured again.
         advance: is called with 1 for every pair as it is settled.
 
     Attributes:
@@ -92,6 +94,7 @@ class Finals:
     worth: float
     tolerances: tuple[float, float]
     limit: int | None = None
+    exact: bool = True
     advance: Callable[[int], None] = lambda _: None
     rate: float = LEAST_RATE
     solved: list[int] = field(default_factory=list)
@@ -100,7 +103,8 @@ class Finals:
     def __post_init__(self) -> None:
         self._first = [candidate.score for candidate in self.candidates]
         for number, candidate in enumerate(self.candidates):
-            self.candidates[number] = replace(candidate, settled=self._solved(number))
+            settled = self.exact and candidate.gap <= self.tolerances[1]
+            self.candidates[number] = replace(candidate, settled=settled or candidate.pair == (0.0, 0.0))
 
     def run(self) -> int:
         """Solve candidates until the choice stands or the limit is reached; return the number of the choice."""
@@ -146,7 +150,8 @@ class Finals:
     def _solved(self, number: int) -> bool:
         """Return whether a candidate reached the final gap; a probe without penalties has none to reach."""
         candidate = self.candidates[number]
-        return candidate.gap <= self.tolerances[1] or candidate.pair == (0.0, 0.0)
+        within = candidate.settled and candidate.gap <= self.tolerances[1]
+        return within or candidate.pair == (0.0, 0.0)
 
     def _gap(self, number: int) -> float | None:
         gap = float(self.candidates[number].solution.gap[0])

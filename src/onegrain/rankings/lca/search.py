@@ -86,7 +86,8 @@ def search(solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progres
     tolerances = options.tolerance, options.polish
     most = finalists_limit(solver.n_weights, options.finalists)
     with progress("solve finalists", len(pairs), "pairs") as advance:
-        finals = Finals(solver, candidates, scoring.score, worth, tolerances, most, advance=advance)
+        exact = limit != 0 or not solver.is_large
+        finals = Finals(solver, candidates, scoring.score, worth, tolerances, most, exact, advance)
         chosen = finals.run()
     rows = [scoring.row(candidate) for candidate in finals.candidates]
     best = finals.candidates[chosen]
