@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 __all__ = ["change_json", "damage"]
@@ -80,7 +81,7 @@ def change_json(text: str, rng: random.Random) -> str:
 def _changed(value: Any, rng: random.Random) -> Any:
     holders = [(holder, key) for holder, key in _places(value)]
     if not holders:
-        return rng.choice(VALUES)
+        return deepcopy(rng.choice(VALUES))
     holder, key = rng.choice(holders)
     kind = rng.randrange(6)
     if kind == 0:
@@ -98,7 +99,7 @@ def _changed(value: Any, rng: random.Random) -> Any:
             nested = [nested]
         holder[key] = nested
     else:
-        holder[key] = rng.choice(VALUES)
+        holder[key] = deepcopy(rng.choice(VALUES))  # a later change may be inside it
     return value
 
 

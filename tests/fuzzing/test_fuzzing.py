@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzzing.mutations import change_json, damage
+from fuzzing.mutations import VALUES, change_json, damage
 from fuzzing.run import fuzz, one_input, report
 from fuzzing.targets import TARGETS, Target
 from onegrain.errors import AlreadyDoneError
@@ -47,6 +47,10 @@ def test_the_damage_is_the_same_for_a_seed() -> None:
     assert len(set(first)) > 40
     changed = [change_json(data.decode(), random.Random(number)) for number in range(50)]
     assert len(set(changed)) > 30
+    values = repr(VALUES)
+    for number in range(3000):
+        change_json(data.decode(), random.Random(number))
+    assert repr(VALUES) == values
 
 
 def test_an_error_without_a_name_is_a_fault(tmp_path: Path) -> None:
