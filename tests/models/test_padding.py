@@ -22,7 +22,7 @@ from transformers import (
 
 import onegrain as og
 from onegrain.core.corpus import Corpus
-from onegrain.errors import ModelError, ParameterError
+from onegrain.errors import CorpusError, ModelError, ParameterError
 from onegrain.models import load_model
 from onegrain.models.batching import by_length
 from onegrain.models.padding import losses_need_equal_rows, sites_need_equal_rows
@@ -178,6 +178,9 @@ def test_time_first_values_are_refused(tmp_path):
     with pytest.raises(ModelError, match=r"LayerNorm.first' holds values of shape \(\d+, 1, 16\)"):
         og.live_activations(loaded, square, sites="encoder.layer.0.output.LayerNorm.first")
     assert not sites_need_equal_rows(loaded, loaded.select(), "source")
+    long = Corpus.from_sentences([["rain"] * 1000])
+    with pytest.raises(CorpusError, match="1000 words"):
+        og.live_activations(loaded, long, sites="encoder.layer.0.output.LayerNorm.first")
 
 
 def test_two_paths_to_the_same_values_are_refused(models):

@@ -15,7 +15,7 @@ from onegrain.core.corpus import Corpus
 from onegrain.core.patterns import some_of
 from onegrain.core.provenance import CorpusIdentity, Provenance
 from onegrain.engines import Work
-from onegrain.errors import EngineError, OnegrainError, ParameterError
+from onegrain.errors import EngineError, ModelError, OnegrainError, ParameterError
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.loading import load_model
 from onegrain.models.origin import Origin
@@ -48,7 +48,12 @@ def open_reader(
     points = _points(loaded, sites, side)
     space = loaded.space([point.name for point in points])
     rows = Rows(loaded, corpus, points[0].side, wording)
-    equal = sites_need_equal_rows(loaded, points, rows.side, single=batch_size == 1)
+    try:
+        equal = sites_need_equal_rows(loaded, points, rows.side, single=batch_size == 1)
+    except ModelError:
+        rows.scan()
+        rows.missing()  # raises over a sentence that the model cannot read, which is named first
+        raise
     return Reader(loaded, points, space, rows, batch_size, equal_rows=equal)
 
 
