@@ -20,7 +20,7 @@ import torch
 
 import onegrain as og
 from onegrain.activations.writing import Content, write_store
-from onegrain.core.provenance import CorpusIdentity, ModelIdentity, Provenance
+from onegrain.records.provenance import CorpusIdentity, ModelIdentity, Provenance
 
 SHARE = float(os.environ.get("ONEGRAIN_BENCH_SHARE", "1"))
 """Of the words that are read, for a quick look."""

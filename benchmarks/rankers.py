@@ -25,10 +25,10 @@ from _neurox_rankers import RANKERS, seconds_of
 
 import onegrain as og
 from onegrain.activations.writing import Content, write_store
-from onegrain.core.provenance import CorpusIdentity, Provenance
 from onegrain.rankings import METHODS
 from onegrain.rankings.blocks import read_blocks
 from onegrain.rankings.univariate.counts import STRIPE
+from onegrain.records.provenance import CorpusIdentity, Provenance
 
 SHARE = float(os.environ.get("ONEGRAIN_BENCH_SHARE", "1"))
 """Of the words of each part; the figures of record are those of 1."""

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 import onegrain as og
-from onegrain.core.activations import Activations
 from onegrain.rankings import stability
+from onegrain.records.activations import Activations
 
 SENTENCES, NEURONS, DRAWS = 100, 60, 100
 NOISES = [

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import onegrain
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus, LabelLayer
-from onegrain.core.provenance import ModelIdentity
-from onegrain.core.space import NeuronSpace
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus, LabelLayer
+from onegrain.records.provenance import ModelIdentity
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["LABELS", "Planted", "labelled_corpus", "plant"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from onegrain.core.corpus import Corpus
 from onegrain.models import LSTMLanguageModel, LSTMLanguageModelConfig
 from onegrain.models.tokenization import train_tokenizer
+from onegrain.records.corpus import Corpus
 
 __all__ = ["KEY", "alternating_corpus", "planted_nlm"]
 

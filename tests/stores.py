@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from onegrain.core.activations import Activations
-from onegrain.core.provenance import ModelIdentity
-from onegrain.core.space import NeuronSpace
+from onegrain.records.activations import Activations
+from onegrain.records.provenance import ModelIdentity
+from onegrain.records.space import NeuronSpace
 from planted import labelled_corpus
 
 __all__ = ["SPACE", "centred", "changed", "store"]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from onegrain.core.curve import Curve
-from onegrain.core.evaluation import Evaluation
-from onegrain.core.ranking import Ranking
-from onegrain.core.stability import Stability
 from onegrain.errors import ParameterError
+from onegrain.records.curve import Curve
+from onegrain.records.evaluation import Evaluation
+from onegrain.records.ranking import Ranking
+from onegrain.records.stability import Stability
 from onegrain.studies import read_study, run_study
 from onegrain.studies.plan import plan_study
 from onegrain.studies.steps import Workshop, perform

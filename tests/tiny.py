@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from onegrain.core.corpus import Corpus
 from onegrain.models import (
     LoadedModel,
     LSTMLanguageModel,
@@ -22,6 +21,7 @@ from onegrain.models import (
     load_model,
 )
 from onegrain.models.tokenization import train_tokenizer
+from onegrain.records.corpus import Corpus
 
 __all__ = [
     "HIDDEN",

@@ -48,8 +48,8 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from onegrain.core.corpus import Corpus
 from onegrain.models import LoadedModel, load_model
+from onegrain.records.corpus import Corpus
 from tiny import SENTENCES, TRANSLATIONS, save_tiny
 from zoo_tokenizers import SCRIPTS, TOKENIZERS, marian_tokenizer
 

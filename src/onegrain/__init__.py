@@ -36,17 +36,6 @@ if TYPE_CHECKING:
         neuron_vote,
         without_redundant,
     )
-    from onegrain.core.activations import Activations
-    from onegrain.core.cards import NeuronCards
-    from onegrain.core.clusters import Clusters
-    from onegrain.core.corpus import Corpus, LabelLayer
-    from onegrain.core.curve import Curve
-    from onegrain.core.evaluation import Evaluation
-    from onegrain.core.provenance import Provenance
-    from onegrain.core.ranking import Ranking
-    from onegrain.core.similarity import Similarity
-    from onegrain.core.space import NeuronSpace
-    from onegrain.core.stability import Stability
     from onegrain.corpora import (
         annotate_regex,
         annotate_with,
@@ -70,32 +59,43 @@ if TYPE_CHECKING:
         stability,
     )
     from onegrain.rankings.lca.estimators import ElasticNetProbe, ElasticNetRegressor
+    from onegrain.records.activations import Activations
+    from onegrain.records.cards import NeuronCards
+    from onegrain.records.clusters import Clusters
+    from onegrain.records.corpus import Corpus, LabelLayer
+    from onegrain.records.curve import Curve
+    from onegrain.records.evaluation import Evaluation
+    from onegrain.records.provenance import Provenance
+    from onegrain.records.ranking import Ranking
+    from onegrain.records.similarity import Similarity
+    from onegrain.records.space import NeuronSpace
+    from onegrain.records.stability import Stability
     from onegrain.studies import run_study
 
 _HOMES = {
-    "Activations": "onegrain.core.activations",
+    "Activations": "onegrain.records.activations",
     "BLEU": "onegrain.metrics",
-    "Clusters": "onegrain.core.clusters",
-    "Corpus": "onegrain.core.corpus",
-    "Curve": "onegrain.core.curve",
+    "Clusters": "onegrain.records.clusters",
+    "Corpus": "onegrain.records.corpus",
+    "Curve": "onegrain.records.curve",
     "ElasticNetProbe": "onegrain.rankings.lca.estimators",
     "ElasticNetRegressor": "onegrain.rankings.lca.estimators",
-    "Evaluation": "onegrain.core.evaluation",
-    "LabelLayer": "onegrain.core.corpus",
+    "Evaluation": "onegrain.records.evaluation",
+    "LabelLayer": "onegrain.records.corpus",
     "Method": "onegrain.rankings",
-    "NeuronCards": "onegrain.core.cards",
-    "NeuronSpace": "onegrain.core.space",
+    "NeuronCards": "onegrain.records.cards",
+    "NeuronSpace": "onegrain.records.space",
     "NeuronpediaRelease": "onegrain.analyses",
     "Perplexity": "onegrain.metrics",
     "Planted": "onegrain.activations",
     "PlantedBenchmark": "onegrain.activations",
     "PlantedCase": "onegrain.activations",
     "PlantedNeurons": "onegrain.activations",
-    "Provenance": "onegrain.core.provenance",
-    "Ranking": "onegrain.core.ranking",
+    "Provenance": "onegrain.records.provenance",
+    "Ranking": "onegrain.records.ranking",
     "Request": "onegrain.rankings",
-    "Similarity": "onegrain.core.similarity",
-    "Stability": "onegrain.core.stability",
+    "Similarity": "onegrain.records.similarity",
+    "Stability": "onegrain.records.stability",
     "TrainingOptions": "onegrain.models",
     "ablate": "onegrain.interventions",
     "annotate_regex": "onegrain.corpora",

@@ -11,10 +11,10 @@ import torch
 from onegrain.activations import buffers, taking
 from onegrain.activations.buffers import Buffers
 from onegrain.activations.rows import Row
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import ModelError
 from onegrain.models.hooks import editing
 from onegrain.models.sites import SitePoint
+from onegrain.records.space import NeuronSpace
 
 
 def test_a_buffer_that_is_given_back_is_the_next():

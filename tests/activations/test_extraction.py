@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from onegrain.activations import extract, open_activations, writing
-from onegrain.core.corpus import Corpus
-from onegrain.core.provenance import CorpusIdentity
 from onegrain.errors import CorpusError, MismatchError, ModelError, OutputExistsError, ParameterError
 from onegrain.models.loaded import LoadedModel
+from onegrain.records.corpus import Corpus
+from onegrain.records.provenance import CorpusIdentity
 from tiny import HIDDEN, LAYERS, parallel_corpus, plain_corpus
 
 REDUCE = {

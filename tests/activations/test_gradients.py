@@ -16,9 +16,9 @@ from onegrain.activations import gradients
 from onegrain.activations.gradients import Attributions, StraightPath, integrated_gradients
 from onegrain.activations.rows import Rows, Wording
 from onegrain.activations.scored import ScoredRow, scored_sentences
-from onegrain.core.corpus import Corpus
 from onegrain.errors import CorpusError, ModelError, ParameterError
 from onegrain.models import LoadedModel, load_model
+from onegrain.records.corpus import Corpus
 from saelens import config_v6, random_weights, save_dictionary
 from tiny import parallel_corpus, plain_corpus, tiny_gpt2, tiny_nlm, tiny_nmt
 

@@ -11,12 +11,12 @@ import pytest
 import onegrain
 from onegrain.activations import extract, live_activations, to_xarray
 from onegrain.activations.reading import Reader
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
 from onegrain.engines import engine_named
 from onegrain.errors import CorpusError, EngineError, MismatchError, ModelError, ParameterError
 from onegrain.models import load_model
 from onegrain.rankings import rank
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
 from tiny import parallel_corpus, plain_corpus, tiny_nlm
 
 

@@ -13,9 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onegrain.activations import export_neurox, extract, import_neurox, open_activations
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import (
     MismatchError,
     MissingExtraError,
@@ -26,6 +23,9 @@ from onegrain.errors import (
     RecordError,
 )
 from onegrain.models import load_model
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
+from onegrain.records.space import NeuronSpace
 from tiny import HIDDEN, LAYERS, SENTENCES, plain_corpus, tiny_bert
 
 h5py = pytest.importorskip("h5py", reason="NeuroX's HDF5 needs h5py")

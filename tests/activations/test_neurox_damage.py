@@ -13,10 +13,10 @@ import pytest
 from onegrain.activations import export_neurox, import_neurox
 from onegrain.activations.neurox import hdf5
 from onegrain.activations.neurox.heap import require_whole_texts
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import AlreadyDoneError, InputError, OutputExistsError, RecordError, StorageError
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
+from onegrain.records.space import NeuronSpace
 
 h5py = pytest.importorskip("h5py", reason="NeuroX's HDF5 needs h5py")
 

@@ -14,8 +14,8 @@ from sklearn.metrics import average_precision_score
 import onegrain as og
 from onegrain.activations.planted_neurons import INFORMATIVE
 from onegrain.activations.planted_recovery import precision_in_order
-from onegrain.core.ranking import Ranking
 from onegrain.errors import MismatchError, ParameterError
+from onegrain.records.ranking import Ranking
 
 BENCHMARK = og.planted_benchmark("1")
 MEASURES = ["precision", "average_precision"]

@@ -15,8 +15,8 @@ from onegrain.activations import extract
 from onegrain.activations.rows import Rows, Wording, with_special_tokens
 from onegrain.activations.windows import cut, shorten, specials
 from onegrain.analyses import top_words
-from onegrain.core.corpus import Corpus, LabelLayer
 from onegrain.errors import CorpusError, ParameterError
+from onegrain.records.corpus import Corpus, LabelLayer
 from tiny import parallel_corpus, plain_corpus
 from zoo import LANGUAGE_MODELS, ZOO
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import onegrain as og
-from onegrain.core.corpus import Corpus
-from onegrain.core.running import Form
+from onegrain.records.corpus import Corpus
+from onegrain.records.running_text import Form
 from zoo import ZOO
 
 WORDS = [["I", "do", "n't", "know", ",", "Anna", "'s", "dog", "."], ["th", "e", "old", "fire", "of", "the"]]

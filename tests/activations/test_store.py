@@ -23,10 +23,10 @@ from onegrain.activations.store import Grid, open_activations
 from onegrain.activations.verifying import verify_activations
 from onegrain.activations.views import to_torch, to_xarray
 from onegrain.activations.writing import Content, StoreWriter, require_writable, write_store
-from onegrain.core.corpus import Corpus
-from onegrain.core.provenance import CorpusIdentity, Provenance
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import LabelError, OutputExistsError, ParameterError, RecordError
+from onegrain.records.corpus import Corpus
+from onegrain.records.provenance import CorpusIdentity, Provenance
+from onegrain.records.space import NeuronSpace
 
 SPACE = NeuronSpace(("layers.0", "layers.1"), (100, 60))
 

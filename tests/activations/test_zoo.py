@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from onegrain.activations import extract
-from onegrain.core.corpus import Corpus
+from onegrain.records.corpus import Corpus
 from zoo import LAYERS, TRANSLATION_MODELS, ZOO, zoo_corpus
 
 SIDES = [(name, "source") for name in ZOO] + [(name, "target") for name in TRANSLATION_MODELS]

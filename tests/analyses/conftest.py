@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from onegrain.core.ordering import order_by_score
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 
 
 def build(scores: np.ndarray, labels: tuple[str, ...], **options: object) -> Ranking:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from onegrain.analyses.agreement import agreement, overlap
-from onegrain.core.statistics import adjusted_p_values
+from onegrain.core.bootstrap import adjusted_p_values
 from onegrain.errors import MismatchError, ParameterError
 
 

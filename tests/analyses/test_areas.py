@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from onegrain.analyses import ablation_areas, kept_areas
-from onegrain.core.curve import Curve
-from onegrain.core.evaluation import Evaluation
-from onegrain.core.provenance import ModelIdentity, Provenance
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ParameterError
+from onegrain.records.curve import Curve
+from onegrain.records.evaluation import Evaluation
+from onegrain.records.provenance import ModelIdentity, Provenance
+from onegrain.records.space import NeuronSpace
 
 DRAWS = 40
 COUNTS = (1, 4, 16, 100)

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 import onegrain
 from onegrain.analyses import neuron_cards, top_words
-from onegrain.core.activations import Activations
-from onegrain.core.card import CardStatistics
-from onegrain.core.cards import NeuronCards
-from onegrain.core.corpus import Corpus
 from onegrain.core.ordering import order_by_score
-from onegrain.core.provenance import CorpusIdentity, ModelIdentity, Provenance
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import InputError, MismatchError, ParameterError, RecordError
+from onegrain.records.activations import Activations
+from onegrain.records.cards import NeuronCards
+from onegrain.records.corpus import Corpus
+from onegrain.records.neuron_card import CardStatistics
+from onegrain.records.provenance import CorpusIdentity, ModelIdentity, Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 from planted import plant
 
 

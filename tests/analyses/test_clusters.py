@@ -15,10 +15,10 @@ import onegrain
 from onegrain.analyses import clusters, layers, localisation, overlap, sharing, universality, without_redundant
 from onegrain.analyses import correlations as correlating
 from onegrain.analyses.clusters import LINKAGES
-from onegrain.core.activations import Activations
-from onegrain.core.clusters import Clusters
-from onegrain.core.ranking import Ranking
 from onegrain.errors import InputError, MismatchError, ParameterError, RecordError
+from onegrain.records.activations import Activations
+from onegrain.records.clusters import Clusters
+from onegrain.records.ranking import Ranking
 from planted import plant
 from stores import changed, store
 

@@ -7,9 +7,9 @@ import pytest
 
 from onegrain.analyses.heat import heat
 from onegrain.analyses.words import Moments
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
 from onegrain.errors import ParameterError
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
 
 
 @pytest.fixture

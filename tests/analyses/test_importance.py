@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from onegrain.analyses.importance import damage, half_lost, task_importance
-from onegrain.core.curve import Curve
-from onegrain.core.provenance import ModelIdentity, Provenance
 from onegrain.errors import MismatchError, ParameterError
+from onegrain.records.curve import Curve
+from onegrain.records.provenance import ModelIdentity, Provenance
 
 
 def curve(metric: str = "bleu", weight: str = "w", **lines: list[float]) -> Curve:

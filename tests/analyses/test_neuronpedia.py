@@ -13,10 +13,10 @@ import pytest
 
 import onegrain.analyses.neuronpedia as exporting
 from onegrain.analyses import NeuronpediaRelease, export_neuronpedia, neuron_cards
-from onegrain.core.activations import Activations
-from onegrain.core.cards import NeuronCards
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, OutputExistsError, ParameterError
+from onegrain.records.activations import Activations
+from onegrain.records.cards import NeuronCards
+from onegrain.records.space import NeuronSpace
 from planted import plant
 
 # The tables into which Neuronpedia imports the files (CREATE TABLE of its database), column by column: the

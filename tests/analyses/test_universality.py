@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from onegrain.analyses import universality
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
-from onegrain.core.provenance import ModelIdentity
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.rankings import rank
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
+from onegrain.records.provenance import ModelIdentity
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 
 SPACE = NeuronSpace(("layers.0", "layers.1"), (2, 2))
 WORDS = np.random.default_rng(0).choice(["the", "1984", "runs", "Monday", "dog"], size=(80, 6))

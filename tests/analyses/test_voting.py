@@ -10,9 +10,9 @@ from scipy import stats
 
 from onegrain.analyses import agreement, neuron_vote, rank_agreement, vote_agreement
 from onegrain.core.ordering import shuffled_places
-from onegrain.core.provenance import ModelIdentity, Provenance
-from onegrain.core.ranking import Ranking
 from onegrain.errors import MismatchError, ParameterError
+from onegrain.records.provenance import ModelIdentity, Provenance
+from onegrain.records.ranking import Ranking
 
 
 def some(make, seed: int = 0, neurons: int = 40, unranked: int = 6) -> dict[str, Ranking]:

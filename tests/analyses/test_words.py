@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import onegrain.core.activations as store
+import onegrain.records.activations as store
 from onegrain.analyses.words import moments, top_words
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
 from onegrain.errors import ParameterError
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import onegrain
-from onegrain.core.cards import NeuronCards
+from onegrain.records.cards import NeuronCards
 from tiny import tiny_nlm
 
 Run = Callable[..., tuple[int, str, str]]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import onegrain
-from onegrain.core.clusters import Clusters
-from onegrain.core.ranking import Ranking
+from onegrain.records.clusters import Clusters
+from onegrain.records.ranking import Ranking
 
 Run = Callable[..., tuple[int, str, str]]
 

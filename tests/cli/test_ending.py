@@ -12,7 +12,7 @@ import typer
 
 from onegrain.cli import app
 from onegrain.cli.ending import split_debug, unforeseen
-from onegrain.core.curve import Curve
+from onegrain.records.curve import Curve
 
 COMMAND = typer.main.get_command(app)
 
@@ -153,7 +153,7 @@ show._model = lambda *_: print("dürr \\udc80")
 def test_a_curve_that_lacks_what_is_shown_is_one_line(run, tmp_path: Path) -> None:
     import pandas as pd
 
-    from onegrain.core.provenance import Provenance
+    from onegrain.records.provenance import Provenance
 
     points = pd.DataFrame({"line": ["top"], "erased": [1], "value": [1.0], "low": [1.0], "high": [1.0]})
     Curve("bleu", True, "s", points, 3, Provenance(stage="ablate")).save(tmp_path / "c.parquet")

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from onegrain.analyses import neuron_cards
-from onegrain.core.cards import NeuronCards
-from onegrain.core.clusters import Clusters
-from onegrain.core.curve import Curve
-from onegrain.core.evaluation import Evaluation
-from onegrain.core.provenance import ModelIdentity, Provenance
-from onegrain.core.ranking import Ranking
-from onegrain.core.similarity import Similarity
-from onegrain.core.space import NeuronSpace
-from onegrain.core.stability import KINDS, Stability, neuron_frame, summary_frame
+from onegrain.records.cards import NeuronCards
+from onegrain.records.clusters import Clusters
+from onegrain.records.curve import Curve
+from onegrain.records.evaluation import Evaluation
+from onegrain.records.provenance import ModelIdentity, Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.similarity import Similarity
+from onegrain.records.space import NeuronSpace
+from onegrain.records.stability import KINDS, Stability, neuron_frame, summary_frame
 from planted import plant
 
 SPACE = NeuronSpace(("layers.0", "layers.1"), (3, 2))

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onegrain.core.corpus import Corpus, LabelLayer
 from onegrain.core.scalars import label_text, word_text
 from onegrain.errors import CorpusError, LabelError
+from onegrain.records.corpus import Corpus, LabelLayer
 
 
 class Tag(enum.Enum):

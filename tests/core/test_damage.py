@@ -17,13 +17,13 @@ import pytest
 from records import PROVENANCE, RECORDS, SPACE, ranking
 
 from onegrain.core import sealing
-from onegrain.core.cards import NeuronCards
-from onegrain.core.curve import Curve
-from onegrain.core.ranking import Ranking
 from onegrain.core.sealing import read_sealed_json, reading, write_sealed_json
-from onegrain.core.stability import Stability
-from onegrain.core.tables import read_header, write_table
 from onegrain.errors import OutputExistsError, ParameterError, RecordError, StorageError
+from onegrain.records.cards import NeuronCards
+from onegrain.records.curve import Curve
+from onegrain.records.parquet import read_header, write_table
+from onegrain.records.ranking import Ranking
+from onegrain.records.stability import Stability
 
 
 def alike(a: Any, b: Any) -> bool:

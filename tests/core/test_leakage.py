@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from onegrain.core.corpus import Corpus
-from onegrain.core.leakage import leakage_cautions, measure_leakage
+from onegrain.records.corpus import Corpus
+from onegrain.records.leakage import leakage_cautions, measure_leakage
 
 TRAIN = Corpus.from_sentences([["The", "dog", "barks"], ["a", "cat"], ["left", "out"]])
 TEST = Corpus.from_sentences([["a", "Cat"], ["the", "bird", "left"], ["b"]])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from onegrain.core.ordering import order_by_score, shuffled_places
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 
 
 def test_scores_descend_and_what_has_none_comes_last() -> None:

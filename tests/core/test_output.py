@@ -26,8 +26,8 @@ from onegrain.core.output import (
     whole_folder,
 )
 from onegrain.core.recognition import marked_png
-from onegrain.core.tables import write_table
 from onegrain.errors import MismatchError, OutputExistsError, ParameterError, StorageError
+from onegrain.records.parquet import write_table
 
 RECORD = '{"record": "neuron cards"}'
 THINGS = Layout(

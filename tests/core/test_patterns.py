@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from onegrain.core.patterns import match_sites, matches, names_part, part_of
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import ModelError
+from onegrain.records.space import NeuronSpace
 
 NAMES = [
     "embeddings",

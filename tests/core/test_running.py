@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from onegrain.activations.rows import with_special_tokens
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
-from onegrain.core.running import Form
 from onegrain.corpora import annotate_regex, control_task
 from onegrain.errors import CorpusError, MismatchError
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
+from onegrain.records.running_text import Form
 
 SENTENCES = [["I", "do", "n't", "."], ["vue", "de", "le", "port"]]
 FORMS = [

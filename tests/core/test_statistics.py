@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onegrain.core import statistics
-from onegrain.core.statistics import adjusted_p_values, bootstrap_interval, bootstrap_ratio
+from onegrain.core import bootstrap as statistics
+from onegrain.core.bootstrap import adjusted_p_values, bootstrap_interval, bootstrap_ratio
 from onegrain.errors import ParameterError
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from onegrain.core.corpus import Corpus
 from onegrain.corpora import annotate_regex, annotate_with, annotate_words, read_word_list, sandbox
 from onegrain.errors import CorpusError, LabelError, ParameterError
+from onegrain.records.corpus import Corpus
 
 CORPUS = Corpus.from_sentences([["he", "was", "running"], ["rings", "May"]])
 

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from onegrain.core.corpus import Corpus
 from onegrain.corpora import as_corpus, read_corpus
 from onegrain.errors import CorpusError, LabelError, ParameterError
+from onegrain.records.corpus import Corpus
 
 WORDS = [["the", "dog"], ["rain"]]
 TAGS = [[0, 1], [None]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onegrain.core.corpus import Corpus
 from onegrain.corpora import annotate_words, control_task, sandbox
 from onegrain.errors import LabelError, ParameterError
+from onegrain.records.corpus import Corpus
 
 
 def test_one_label_a_type_in_all_corpora() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from onegrain.cli import main
-from onegrain.core.cards import NeuronCards
-from onegrain.core.ranking import Ranking
+from onegrain.records.cards import NeuronCards
+from onegrain.records.ranking import Ranking
 from tiny import plain_corpus, tiny_nlm
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -72,7 +72,7 @@ def test_the_page_of_cards(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_what_the_pages_say_of_numbers_is_so() -> None:
     from onegrain.analyses import correlations, words
-    from onegrain.core.cards import SCHEMA_VERSION
+    from onegrain.records.cards import SCHEMA_VERSION
 
     clusters, cards = ((DOCS / name).read_text() for name in ("clusters.md", "cards.md"))
     assert f"in blocks of {correlations.BLOCK_ROWS:,}" in clusters

@@ -48,7 +48,7 @@ IDENTITY = {"kind": "nlm", "version": "0", "options": {"epochs": 2}, "corpora": 
 @lru_cache
 def activations() -> Any:
     """Return a few words with drawn values."""
-    from onegrain.core.space import NeuronSpace
+    from onegrain.records.space import NeuronSpace
 
     corpus = og.Corpus.from_sentences(SENTENCES, {"pos": TAGS}, source="a.txt")
     values = np.random.default_rng(0).normal(size=(corpus.n_words, sum(SITES.values()))).astype(np.float32)
@@ -171,7 +171,7 @@ def neurox(name: str) -> Callable[[Path], list[Path]]:
     """Return what writes a file in one of NeuroX's formats."""
 
     def write(folder: Path) -> list[Path]:
-        from onegrain.core.space import NeuronSpace
+        from onegrain.records.space import NeuronSpace
 
         acts, space = activations(), NeuronSpace(("layers.0", "layers.1"), (3, 3))
         values = np.asarray(acts.values())[:, :6]
@@ -311,8 +311,8 @@ def load_model(path: Path) -> Any:
 
 def dictionaries(folder: Path) -> list[Path]:
     """Save dictionaries as two versions of SAELens do, and one of onegrain's own."""
-    from onegrain.core.directions import Directions
-    from onegrain.core.provenance import Provenance
+    from onegrain.records.directions import Directions
+    from onegrain.records.provenance import Provenance
     from saelens import config_v4, config_v6, random_weights, save_dictionary
 
     encoder = np.random.default_rng(1).normal(size=(3, 2))

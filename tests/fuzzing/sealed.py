@@ -37,7 +37,7 @@ def _table(path: Path, rng: random.Random) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from onegrain.core import tables
+    from onegrain.records import parquet as tables
 
     table = pq.read_table(path)
     header = table.schema.metadata[tables.KEY].decode()
@@ -59,8 +59,8 @@ def _table(path: Path, rng: random.Random) -> None:
 
 def _json(path: Path, rng: random.Random) -> bool:
     """Change a JSON file that has a checksum."""
-    from onegrain.core.directions import WEIGHTS
     from onegrain.core.sealing import CHECKSUM, content_checksum, file_digest
+    from onegrain.records.directions import WEIGHTS
 
     try:
         content = json.loads(path.read_text())

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.interventions import erasing
 from onegrain.metrics import Perplexity
 from onegrain.models import LoadedModel, load_model
+from onegrain.records.space import NeuronSpace
 from planted_models import KEY, alternating_corpus, planted_nlm
 from tiny import HIDDEN, parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 

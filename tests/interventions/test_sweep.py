@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from onegrain.core.corpus import Corpus
-from onegrain.core.curve import Curve
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import ModelIdentity, Provenance
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.interventions import ablate, erasing, sweep_counts
 from onegrain.metrics import BLEU, MeasurableModel, Measurement, Metric, Perplexity
 from onegrain.models import LoadedModel, load_model
+from onegrain.records.corpus import Corpus
+from onegrain.records.curve import Curve
+from onegrain.records.provenance import ModelIdentity, Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 from planted_models import KEY, alternating_corpus, planted_nlm
 from tiny import parallel_corpus, plain_corpus, tiny_nlm, tiny_nmt
 

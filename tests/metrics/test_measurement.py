@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onegrain.core.statistics import bootstrap_ratio, quantile_interval
+from onegrain.core.bootstrap import bootstrap_ratio, quantile_interval
 from onegrain.errors import ParameterError
 from onegrain.metrics.measurement import LEVEL, resampled_scores
 

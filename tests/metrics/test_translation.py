@@ -8,11 +8,11 @@ import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onegrain.core.corpus import Corpus
 from onegrain.errors import ParameterError
 from onegrain.metrics import BLEU, ChrF
 from onegrain.metrics.translation import TranslationMetric
 from onegrain.models import LoadedModel, load_model
+from onegrain.records.corpus import Corpus
 from tiny import parallel_corpus, plain_corpus, tiny_nlm, tiny_nmt
 
 REFERENCES = [

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from killing import compare_killed
-from onegrain.core.corpus import Corpus
 from onegrain.models import TrainingOptions, train_nlm
+from onegrain.records.corpus import Corpus
 from tiny import plain_corpus
 
 OPTIONS = TrainingOptions(

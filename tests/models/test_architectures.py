@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from onegrain.core.space import NeuronSpace
+from onegrain.records.space import NeuronSpace
 from zoo import HEADS, INNER, LANGUAGE_MODELS, LAYERS, TRANSLATION_MODELS, WIDTH, ZOO, zoo_corpus
 
 HEAD = {**dict.fromkeys(("qwen3", "gemma", "gemma2", "gemma3", "t5"), 12)}

@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from onegrain.core.directions import Directions
-from onegrain.core.provenance import ModelIdentity, Provenance
 from onegrain.errors import ModelError
 from onegrain.models.dictionaries import load_dictionary
+from onegrain.records.directions import Directions
+from onegrain.records.provenance import ModelIdentity, Provenance
 from saelens import config_v6, random_weights, save_dictionary
 
 FILES = ("cfg.json", "sae_weights.safetensors")

@@ -25,10 +25,10 @@ from transformers import (
 )
 
 from onegrain import live_activations
-from onegrain.core.corpus import Corpus
 from onegrain.errors import CorpusError, ModelError, ParameterError
 from onegrain.metrics import BLEU, Perplexity
 from onegrain.models import load_model
+from onegrain.records.corpus import Corpus
 from tiny import plain_corpus, save_tiny, tiny_gpt2
 from zoo import ENCODERS, LANGUAGE_MODELS, POSITIONS, TRANSLATION_MODELS, ZOO
 

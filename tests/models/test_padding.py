@@ -21,11 +21,11 @@ from transformers import (
 )
 
 import onegrain as og
-from onegrain.core.corpus import Corpus
 from onegrain.errors import CorpusError, ModelError, ParameterError
 from onegrain.models import load_model
 from onegrain.models.batching import by_length
 from onegrain.models.padding import losses_need_equal_rows, sites_need_equal_rows
+from onegrain.records.corpus import Corpus
 from tiny import SENTENCES, parallel_corpus, plain_corpus, save_tiny, tiny_bert, tiny_gpt2, tiny_nmt
 from zoo import Zoo
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from onegrain.core.running import Form
 from onegrain.models.runs import Run, assign, runs_of, spell
+from onegrain.records.running_text import Form
 
 
 def test_a_sentence_is_split_at_its_spaces():

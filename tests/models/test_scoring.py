@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from onegrain.core.corpus import Corpus
 from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel, load_model
 from onegrain.models.scoring import subword_losses
+from onegrain.records.corpus import Corpus
 from tiny import parallel_corpus, plain_corpus, save_tiny, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 from zoo import LANGUAGE_MODELS, TRANSLATION_MODELS, Zoo
 

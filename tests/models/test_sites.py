@@ -27,11 +27,11 @@ from transformers import (
 )
 
 from onegrain.activations import live_activations
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models import load_model
 from onegrain.models.hooks import recording
 from onegrain.models.sites import find_points, module_point
+from onegrain.records.space import NeuronSpace
 from tiny import plain_corpus
 from zoo import BASE, PAIR
 

@@ -17,7 +17,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from killed import kill_points
-from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import (
     AlreadyDoneError,
@@ -29,6 +28,7 @@ from onegrain.errors import (
 )
 from onegrain.metrics import unigram_perplexity
 from onegrain.models import TrainingOptions, is_trained, load_model, train_nlm, train_nmt
+from onegrain.records.corpus import Corpus
 from tiny import parallel_corpus, plain_corpus
 
 OPTIONS = TrainingOptions(

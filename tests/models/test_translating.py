@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from onegrain.core.corpus import Corpus
 from onegrain.metrics import BLEU
 from onegrain.models import load_model
+from onegrain.records.corpus import Corpus
 from tiny import parallel_corpus
 from zoo import TRANSLATION_MODELS, Zoo
 

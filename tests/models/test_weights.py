@@ -20,10 +20,10 @@ from transformers import (
 )
 
 from onegrain import live_activations
-from onegrain.core.corpus import Corpus
 from onegrain.errors import ModelError
 from onegrain.metrics import BLEU, Perplexity
 from onegrain.models import load_model
+from onegrain.records.corpus import Corpus
 from tiny import parallel_corpus, plain_corpus, save_tiny, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}

@@ -16,12 +16,12 @@ from tokenizers import Tokenizer
 from tokenizers import models as backends
 from transformers import PreTrainedTokenizerFast
 
-from onegrain.core.corpus import Corpus
-from onegrain.core.running import Form
 from onegrain.errors import ModelError
 from onegrain.models import words as words_module
 from onegrain.models.batching import Encoded
 from onegrain.models.words import WordEncoder, decoder_inputs
+from onegrain.records.corpus import Corpus
+from onegrain.records.running_text import Form
 from tiny import parallel_corpus
 from zoo import TRANSLATION_MODELS, ZOO, zoo_corpus
 

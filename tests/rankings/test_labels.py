@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import onegrain as og
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus, LabelLayer
 from onegrain.errors import LabelError, ParameterError
 from onegrain.rankings import METHODS, rank, rank_together
 from onegrain.rankings.labels import keep_labels, labels_left_out
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus, LabelLayer
 
 SENTENCES, LENGTH, NEURONS, PLANTED = 60, 10, 40, 8
 LABELLED = [name for name, method in METHODS.items() if method.needs_label]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from onegrain.core.ordering import order_by_score
-from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.rankings import METHODS, Method, Request, rank, registry
+from onegrain.records.ranking import Ranking
 from planted import plant
 
 ACTS = plant(20).activations

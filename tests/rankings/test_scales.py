@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import onegrain as og
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus, LabelLayer
 from onegrain.rankings import METHODS, rank
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus, LabelLayer
 
 SENTENCES, LENGTH, NEURONS = 60, 10, 24
 WORDS = SENTENCES * LENGTH

@@ -10,9 +10,9 @@ import pytest
 
 import onegrain as og
 from onegrain.cli.rank import _facts
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus, LabelLayer
 from onegrain.rankings import METHODS, rank
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus, LabelLayer
 
 WORDS, COPIES = 400, 60
 QUICK: dict[str, dict[str, Any]] = {

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
-from onegrain.core.leakage import leakage_cautions
 from onegrain.rankings import rank
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
+from onegrain.records.leakage import leakage_cautions
 from onegrain.reports import Records, Text, compose
 
 NEURONS = 8

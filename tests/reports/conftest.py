@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
-from onegrain.core.curve import Curve
 from onegrain.core.ordering import order_by_score
-from onegrain.core.provenance import ModelIdentity, Provenance
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
+from onegrain.records.curve import Curve
+from onegrain.records.provenance import ModelIdentity, Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 
 LABELS = ("ADJ", "DET", "NOUN", "PRON", "PUNCT")
 SPACE = NeuronSpace(("embeddings", "layers.0"), (16, 24))

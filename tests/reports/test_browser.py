@@ -11,7 +11,7 @@ import altair as alt
 import pandas as pd
 import pytest
 
-from onegrain.core.provenance import Provenance
+from onegrain.records.provenance import Provenance
 from onegrain.reports import Chart, Report, Section, Text
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

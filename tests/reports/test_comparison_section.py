@@ -9,8 +9,8 @@ import pytest
 import vl_convert
 
 import onegrain as og
-from onegrain.core.curve import COLUMNS
 from onegrain.errors import ParameterError
+from onegrain.records.curve import COLUMNS
 from onegrain.reports import Chart, Records, Report, Table, chart_spec, chart_svg, compose
 from onegrain.reports.charts import comparison
 from onegrain.reports.charts.theme import COLOURS

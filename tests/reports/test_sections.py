@@ -10,9 +10,9 @@ from scipy.stats import hypergeom
 from onegrain.analyses.importance import task_importance
 from onegrain.analyses.sharing import sharing
 from onegrain.core.ordering import order_by_score
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 from onegrain.reports import Chart, HeatMap, Records, Table, Text, compose
 from onegrain.reports.sections import (
     contrast_section,
@@ -135,7 +135,7 @@ def test_neurons_of_another_space_are_refused(activations, probes) -> None:
 
 
 def test_one_site_is_said_and_not_drawn(probes) -> None:
-    from onegrain.core.space import NeuronSpace
+    from onegrain.records.space import NeuronSpace
 
     single = replace(probes["nlm"], space=NeuronSpace(("only",), (40,)))
     section = layers_section({"m": single})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import onegrain as og
-from onegrain.core.stability import KINDS
 from onegrain.errors import ParameterError
+from onegrain.records.stability import KINDS
 from onegrain.reports import Records, Table, compose
 from onegrain.reports.charts import rank_intervals
 from onegrain.reports.sections import stability_findings, stability_section

@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 
 from onegrain.analyses.heat import Heat, HeatSentence
-from onegrain.core.curve import Curve
-from onegrain.core.evaluation import Evaluation
-from onegrain.core.provenance import ModelIdentity, Provenance
-from onegrain.core.ranking import Ranking
 from onegrain.core.sealing import write_sealed_json
-from onegrain.core.similarity import Similarity
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError, RecordError
+from onegrain.records.curve import Curve
+from onegrain.records.evaluation import Evaluation
+from onegrain.records.provenance import ModelIdentity, Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.similarity import Similarity
+from onegrain.records.space import NeuronSpace
 from onegrain.reports import (
     HeatMap,
     Report,

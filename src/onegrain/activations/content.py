@@ -15,10 +15,10 @@ from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore
 
 from onegrain.activations.store import FORMAT, Grid
-from onegrain.core.corpus import Corpus
-from onegrain.core.provenance import Provenance
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import ParameterError
+from onegrain.records.corpus import Corpus
+from onegrain.records.provenance import Provenance
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["DTYPES", "Content", "encode_array", "require_dtype"]
 

@@ -15,13 +15,13 @@ from onegrain.activations.reading import Block, Reader
 from onegrain.activations.rows import Wording
 from onegrain.activations.store import Grid, open_activations
 from onegrain.activations.writing import Content, StoreWriter, require_dtype, require_writable
-from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
 from onegrain.corpora import as_corpus
 from onegrain.engines import Engine, LocalEngine, Work, engine_named
 from onegrain.errors import InputError
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.sites import Side
+from onegrain.records.activations import Activations
 
 __all__ = ["extract", "groups_of"]
 

@@ -14,10 +14,10 @@ from onegrain.activations.extraction import groups_of
 from onegrain.activations.opening import RemoteReader, extract_provenance, open_reader
 from onegrain.activations.reading import Block, Reader
 from onegrain.activations.rows import Wording
-from onegrain.core.activations import Activations
 from onegrain.corpora import as_corpus
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.sites import Side
+from onegrain.records.activations import Activations
 
 __all__ = ["LiveArray", "live_activations"]
 

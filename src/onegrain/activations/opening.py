@@ -11,9 +11,7 @@ import torch
 
 from onegrain.activations.reading import Block, Reader
 from onegrain.activations.rows import Rows, Wording
-from onegrain.core.corpus import Corpus
 from onegrain.core.patterns import some_of
-from onegrain.core.provenance import CorpusIdentity, Provenance
 from onegrain.engines import Work
 from onegrain.errors import EngineError, ModelError, OnegrainError, ParameterError
 from onegrain.models.loaded import LoadedModel
@@ -22,6 +20,8 @@ from onegrain.models.origin import Origin
 from onegrain.models.padding import sites_need_equal_rows
 from onegrain.models.selecting import require_distinct
 from onegrain.models.sites import Side, SitePoint
+from onegrain.records.corpus import Corpus
+from onegrain.records.provenance import CorpusIdentity, Provenance
 
 __all__ = ["RemoteReader", "extract_provenance", "open_reader"]
 

@@ -22,13 +22,13 @@ from onegrain.activations.planted_neurons import require_count
 from onegrain.activations.planted_recovery import recovery
 from onegrain.activations.planted_scenarios import LABELS, VERSIONS, Scenario
 from onegrain.activations.planting import LAYER, Planted
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus, LabelLayer
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import CorpusIdentity, Provenance
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import ParameterError
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus, LabelLayer
+from onegrain.records.provenance import CorpusIdentity, Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["PlantedBenchmark", "PlantedCase", "planted_benchmark"]
 

@@ -10,8 +10,8 @@ from scipy import stats
 
 from onegrain.activations.planted_neurons import INFORMATIVE, require_count
 from onegrain.activations.planting import Planted
-from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
+from onegrain.records.ranking import Ranking
 
 __all__ = ["mean_recovery", "precision_in_order", "recovery"]
 

@@ -18,12 +18,12 @@ from onegrain.activations.planted_neurons import (
     require_count,
     require_size,
 )
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus, LabelLayer
-from onegrain.core.provenance import CorpusIdentity, Provenance
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import LabelError, ParameterError
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus, LabelLayer
+from onegrain.records.provenance import CorpusIdentity, Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["LAYER", "Planted", "planted"]
 

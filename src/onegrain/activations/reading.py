@@ -14,11 +14,11 @@ from torch import Tensor
 from onegrain.activations.buffers import Buffers
 from onegrain.activations.rows import Row, Rows
 from onegrain.activations.taking import Taking
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import ModelError
 from onegrain.models.batching import by_length
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.sites import SitePoint
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["Block", "Reader"]
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from onegrain.activations.alignment import Aggregate, align, require_aggregate
 from onegrain.activations.windows import Window, cut, shorten, specials
-from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
-from onegrain.core.running import Form, RunningText
 from onegrain.errors import CorpusError, ParameterError
 from onegrain.models.batching import Encoded
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.sites import Side
+from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
+from onegrain.records.running_text import Form, RunningText
 
 __all__ = ["Long", "Row", "Rows", "Wording", "read_side", "too_long", "with_special_tokens"]
 

@@ -10,14 +10,14 @@ from jaxtyping import Bool, Int64
 
 from onegrain.activations.rows import Rows, too_long
 from onegrain.activations.windows import Window, shorten, specials
-from onegrain.core.corpus import Corpus
-from onegrain.core.running import Form
 from onegrain.errors import ParameterError
 from onegrain.models.batching import Encoded, by_length
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.scoring import IGNORED
 from onegrain.models.sites import Side
 from onegrain.models.words import decoder_inputs
+from onegrain.records.corpus import Corpus
+from onegrain.records.running_text import Form
 
 __all__ = ["ScoredBatch", "ScoredRow", "Unit", "scored_sentences", "units_of"]
 

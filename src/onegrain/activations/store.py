@@ -35,12 +35,12 @@ from onegrain.activations.folder import Folder, folder_at
 from onegrain.activations.journal import JOURNAL
 from onegrain.activations.layout import is_store_file
 from onegrain.activations.stored import MANIFEST, SHARDS, StoredArray
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
-from onegrain.core.provenance import Provenance
-from onegrain.core.running import RunningText
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import OnegrainError, RecordError, StorageError
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
+from onegrain.records.provenance import Provenance
+from onegrain.records.running_text import RunningText
+from onegrain.records.space import NeuronSpace
 
 __all__ = [
     "FORMAT",

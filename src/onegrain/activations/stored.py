@@ -14,8 +14,8 @@ from zarr.core.buffer import default_buffer_prototype
 from onegrain.activations.layout import MANIFEST
 from onegrain.activations.place import Folder
 from onegrain.activations.shards import ShardDecoder
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import RecordError, StorageError
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["MANIFEST", "SHARDS", "Chunk", "StoredArray"]
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from onegrain.activations.alignment import join
 from onegrain.activations.rows import Row
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import ModelError
 from onegrain.models.hooks import Edit, Recording, recorded_value
 from onegrain.models.sites import SitePoint
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["Taking"]
 

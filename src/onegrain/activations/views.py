@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onegrain.core.activations import Activations
 from onegrain.errors import MissingExtraError
+from onegrain.records.activations import Activations
 
 if TYPE_CHECKING:
     import torch

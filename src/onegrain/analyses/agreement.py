@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from onegrain.analyses.topsets import chance_overlap, default_k
-from onegrain.core.ranking import Ranking
+from onegrain.core.bootstrap import adjusted_p_values
 from onegrain.core.selection import rank_correlations
-from onegrain.core.statistics import adjusted_p_values
 from onegrain.errors import ParameterError
+from onegrain.records.ranking import Ranking
 
 __all__ = ["NO_JUDGES", "agreement", "judges_among", "overlap", "rank_agreement", "require_comparable"]
 

@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 
 from onegrain.analyses.importance import TOLERANCE, damage, require_one_task
-from onegrain.core.curve import Curve
-from onegrain.core.evaluation import KEPT, Evaluation
-from onegrain.core.statistics import quantile_interval
+from onegrain.core.bootstrap import quantile_interval
 from onegrain.errors import MismatchError, ParameterError
+from onegrain.records.curve import Curve
+from onegrain.records.evaluation import KEPT, Evaluation
 
 __all__ = ["ABLATION", "SCALES", "Areas", "ablation_areas", "kept_areas", "trapezoid_weights"]
 

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from onegrain.analyses.words import NeuronWords, require_neurons, top_words
-from onegrain.core.activations import Activations
-from onegrain.core.card import (
+from onegrain.errors import MismatchError
+from onegrain.records.activations import Activations
+from onegrain.records.cards import CardRanking, NeuronCards
+from onegrain.records.neuron_card import (
     CardContext,
     CardDirection,
     CardPlace,
@@ -17,10 +19,8 @@ from onegrain.core.card import (
     CardWord,
     NeuronCard,
 )
-from onegrain.core.cards import CardRanking, NeuronCards
-from onegrain.core.provenance import CorpusIdentity, Provenance
-from onegrain.core.ranking import Ranking
-from onegrain.errors import MismatchError
+from onegrain.records.provenance import CorpusIdentity, Provenance
+from onegrain.records.ranking import Ranking
 
 __all__ = ["neuron_cards"]
 

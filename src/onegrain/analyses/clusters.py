@@ -10,12 +10,12 @@ from scipy.cluster import hierarchy
 
 from onegrain.analyses.correlations import correlations, correlations_bytes
 from onegrain.analyses.words import require_neurons
-from onegrain.core.activations import Activations
-from onegrain.core.clusters import Clusters
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import Provenance
 from onegrain.core.sizes import read_size, say_size
 from onegrain.errors import ParameterError
+from onegrain.records.activations import Activations
+from onegrain.records.clusters import Clusters
+from onegrain.records.provenance import Provenance
 
 __all__ = ["LINKAGES", "clusters"]
 

@@ -12,10 +12,10 @@ from onegrain.analyses.agreement import agreement, judges_among, overlap, rank_a
 from onegrain.analyses.areas import ABLATION, Areas, ablation_areas, kept_areas
 from onegrain.analyses.topsets import default_k
 from onegrain.analyses.voting import BALLOTS, vote_agreement
-from onegrain.core.curve import Curve
-from onegrain.core.evaluation import KINDS, Evaluation
-from onegrain.core.ranking import Ranking
 from onegrain.errors import MismatchError
+from onegrain.records.curve import Curve
+from onegrain.records.evaluation import KINDS, Evaluation
+from onegrain.records.ranking import Ranking
 
 __all__ = ["RANDOM_ROW", "Comparison", "compare_rankings"]
 

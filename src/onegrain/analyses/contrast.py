@@ -12,8 +12,8 @@ from onegrain.analyses.layers import corrected, layers
 from onegrain.analyses.localisation import localisation, open_against_closed
 from onegrain.analyses.sharing import sharing
 from onegrain.analyses.topsets import restrict_labels
-from onegrain.core.ranking import Ranking
 from onegrain.errors import MismatchError, ParameterError
+from onegrain.records.ranking import Ranking
 
 __all__ = ["Contrast", "contrast"]
 

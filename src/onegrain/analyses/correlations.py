@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from scipy.linalg.blas import dsyr, dsyrk
 
-from onegrain.core.activations import Activations
 from onegrain.core.constant import Extremes, rounding_of
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
+from onegrain.records.activations import Activations
 
 __all__ = ["BLOCK_ROWS", "Correlations", "correlations", "correlations_bytes"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from onegrain.analyses.words import Moments, moments, require_neurons
-from onegrain.core.activations import Activations
 from onegrain.errors import ParameterError
+from onegrain.records.activations import Activations
 
 __all__ = ["Heat", "HeatSentence", "heat"]
 

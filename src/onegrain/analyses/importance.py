@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from onegrain.core.curve import Curve
 from onegrain.errors import MismatchError, ParameterError
+from onegrain.records.curve import Curve
 
 __all__ = ["TOLERANCE", "TaskImportance", "damage", "half_lost", "require_one_task", "task_importance", "tasks"]
 

@@ -7,9 +7,9 @@ import pandas as pd
 from scipy.stats import hypergeom
 
 from onegrain.analyses.topsets import default_k, top_sets
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
-from onegrain.core.statistics import adjusted_p_values
+from onegrain.core.bootstrap import adjusted_p_values
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["corrected", "layers", "layers_by_label"]
 

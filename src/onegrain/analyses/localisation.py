@@ -11,8 +11,8 @@ from scipy.special import entr
 
 from onegrain.analyses.topsets import mass_prefix, require_mass
 from onegrain.analyses.wordclass import word_classes
-from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
+from onegrain.records.ranking import Ranking
 
 __all__ = ["effective_number", "gini", "localisation", "mass_curves", "open_against_closed"]
 

@@ -13,9 +13,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from onegrain.core.card import NeuronCard
-from onegrain.core.cards import NeuronCards
 from onegrain.errors import ParameterError
+from onegrain.records.cards import NeuronCards
+from onegrain.records.neuron_card import NeuronCard
 
 __all__ = ["VISIBILITIES", "NeuronpediaRelease", "activation_row", "feature_row", "head_rows"]
 

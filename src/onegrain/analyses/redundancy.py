@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from onegrain.core.clusters import Clusters
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
+from onegrain.records.clusters import Clusters
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
 
 __all__ = ["without_redundant"]
 

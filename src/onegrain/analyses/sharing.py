@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from onegrain.analyses.topsets import chance_overlap, top_sets
-from onegrain.core.ranking import Ranking
-from onegrain.core.statistics import adjusted_p_values
+from onegrain.core.bootstrap import adjusted_p_values
 from onegrain.errors import ParameterError
+from onegrain.records.ranking import Ranking
 
 __all__ = ["Sharing", "sharing"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import hypergeom
 
-from onegrain.core.ranking import Ranking
 from onegrain.errors import LabelError, ParameterError
+from onegrain.records.ranking import Ranking
 
 __all__ = [
     "Overlap",

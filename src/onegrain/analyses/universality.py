@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from onegrain.analyses.words import DIRECTIONS, NeuronWords, require_neurons, top_words
-from onegrain.core.activations import Activations
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ParameterError
+from onegrain.records.activations import Activations
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["universality"]
 

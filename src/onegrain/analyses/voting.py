@@ -21,9 +21,9 @@ import pandas as pd
 from onegrain.analyses.agreement import judges_among, require_comparable
 from onegrain.analyses.topsets import chance_overlap, default_k
 from onegrain.core.ordering import order_by_score
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
 
 __all__ = ["BALLOTS", "neuron_vote", "vote_agreement"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
 from onegrain.errors import ParameterError
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
 
 __all__ = ["Moments", "NeuronWords", "moments", "require_neurons", "top_words"]
 

@@ -57,7 +57,7 @@ def main() -> None:
     """Run the command line: errors are one line and exit code 1, wrong usage is exit code 2."""
     arguments, debug = split_debug(sys.argv[1:], typer.main.get_command(app))
     if arguments == ["--version"]:
-        from onegrain.core.provenance import package_version
+        from onegrain.records.provenance import package_version
 
         typer.echo(package_version())
         return

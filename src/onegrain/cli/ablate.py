@@ -67,10 +67,10 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Erase ranked neurons in the running model and measure it: from the top, the bottom, and at random."""
-    from onegrain.core.identity import corpus_digest
     from onegrain.core.output import require_free, require_writable_output
-    from onegrain.core.ranking import Ranking
     from onegrain.interventions import ablate
+    from onegrain.records.identity import corpus_digest
+    from onegrain.records.ranking import Ranking
 
     require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))
     order = Ranking.load(ranking)

@@ -21,7 +21,7 @@ Top = Annotated[int | None, typer.Option(help="Neurons of a top set; by default 
 def localisation(ranking: RankingFile, as_json: Json = False) -> None:
     """Localised or distributed? How many neurons hold each label's weight."""
     from onegrain.analyses import localisation as analysis
-    from onegrain.core.ranking import Ranking
+    from onegrain.records.ranking import Ranking
 
     emit_table(analysis(Ranking.load(ranking)), "Neurons that hold each label's weight", as_json)
 
@@ -30,7 +30,7 @@ def localisation(ranking: RankingFile, as_json: Json = False) -> None:
 def sharing(ranking: RankingFile, k: Top = None, as_json: Json = False) -> None:
     """Exclusive or shared? For how many labels a neuron stands in the top set, and how the sets overlap."""
     from onegrain.analyses import sharing as analysis
-    from onegrain.core.ranking import Ranking
+    from onegrain.records.ranking import Ranking
 
     found = analysis(Ranking.load(ranking), k)
     emit_table(found.pairs, "Overlap of the labels' top sets, against chance", as_json)
@@ -40,7 +40,7 @@ def sharing(ranking: RankingFile, k: Top = None, as_json: Json = False) -> None:
 def layers(ranking: RankingFile, top: Top = None, as_json: Json = False) -> None:
     """In which layers the top neurons lie."""
     from onegrain.analyses import layers as analysis
-    from onegrain.core.ranking import Ranking
+    from onegrain.records.ranking import Ranking
 
     emit_table(analysis(Ranking.load(ranking), top), "Top neurons by site", as_json)
 
@@ -49,7 +49,7 @@ def layers(ranking: RankingFile, top: Top = None, as_json: Json = False) -> None
 def contrast(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
     """NMT or NLM? The same numbers on several models, on the same labels."""
     from onegrain.analyses import contrast as analysis
-    from onegrain.core.ranking import Ranking
+    from onegrain.records.ranking import Ranking
 
     found = analysis({path.stem: Ranking.load(path) for path in rankings}, k)
     emit_table(found.summary, "Models side by side", as_json)
@@ -59,7 +59,7 @@ def contrast(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
 def overlap(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
     """How far rankings of the same neurons agree on the top k, against chance."""
     from onegrain.analyses import overlap as analysis
-    from onegrain.core.ranking import Ranking
+    from onegrain.records.ranking import Ranking
 
     found = analysis({path.stem: Ranking.load(path) for path in rankings}, k)
     emit_table(found, "Overlap of rankings, against chance", as_json)
@@ -71,7 +71,7 @@ def importance(
 ) -> None:
     """Do they matter to the task? What erasing each ordering costs the model."""
     from onegrain.analyses import task_importance
-    from onegrain.core.curve import Curve
+    from onegrain.records.curve import Curve
 
     found = task_importance({path.stem: Curve.load(path) for path in curves})
     emit_table(found.summary, "What erasing costs", as_json)
@@ -127,7 +127,7 @@ def clusters(
     from onegrain.analyses import clusters as analysis
     from onegrain.analyses import without_redundant
     from onegrain.core.output import require_free
-    from onegrain.core.ranking import Ranking
+    from onegrain.records.ranking import Ranking
 
     if out is not None and ranking is None:
         raise ParameterError("--out is a ranking without redundant neurons; name the ranking with --ranking")
@@ -174,7 +174,7 @@ def universality(
     """Why are neurons universal? Their top words beside those of their best partners in other models."""
     from onegrain.activations import open_activations
     from onegrain.analyses import universality as analysis
-    from onegrain.core.ranking import Ranking
+    from onegrain.records.ranking import Ranking
 
     ranked = Ranking.load(ranking)
     stores = [open_activations(path) for path in (store, *others)]
@@ -213,8 +213,8 @@ def stability(
     """Would other sentences give the same order? The probe again on draws and halves of them, and by seeds."""
     from onegrain.activations import open_activations
     from onegrain.core.output import require_free
-    from onegrain.core.ranking import Ranking
     from onegrain.rankings import stability as analysis
+    from onegrain.records.ranking import Ranking
 
     require_free(out, force=force)
     ranked = Ranking.load(ranking)

@@ -11,9 +11,9 @@ from onegrain.cli.console import Force, Json, emit
 from onegrain.core.text import visible
 
 if TYPE_CHECKING:
-    from onegrain.core.card import CardDirection, NeuronCard
-    from onegrain.core.cards import NeuronCards
-    from onegrain.core.ranking import Ranking
+    from onegrain.records.cards import NeuronCards
+    from onegrain.records.neuron_card import CardDirection, NeuronCard
+    from onegrain.records.ranking import Ranking
 
 NAME = "cards"
 CONTEXTS = 3
@@ -60,8 +60,8 @@ def run(
 
 def _rankings(given: list[str]) -> dict[str, Ranking]:
     """Name -> ranking; a file is named by its stem."""
-    from onegrain.core.ranking import Ranking
     from onegrain.errors import ParameterError
+    from onegrain.records.ranking import Ranking
 
     found: dict[str, Ranking] = {}
     for text in given:
@@ -76,7 +76,7 @@ def _rankings(given: list[str]) -> dict[str, Ranking]:
 
 def show_cards(path: Path, rows: int, against: str | None, as_json: bool) -> None:
     """Print cards; with a store or a model, only if they are of its neurons."""
-    from onegrain.core.cards import NeuronCards
+    from onegrain.records.cards import NeuronCards
 
     cards = NeuronCards.load(path)
     if against is not None:

@@ -176,8 +176,8 @@ def run(
 
 def _are_rankings(records: list[str]) -> bool:
     """Whether the arguments are rankings; an error for a mixture, and for records that are neither."""
-    from onegrain.core.tables import read_header
     from onegrain.errors import ParameterError
+    from onegrain.records.parquet import read_header
 
     kinds = {}
     for record in records:

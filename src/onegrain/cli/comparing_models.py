@@ -26,8 +26,8 @@ def compare_models(
     """Print, and write if ``out`` is given, the similarity of every two sites."""
     from onegrain.activations import open_activations
     from onegrain.core.output import require_free, require_writable_output
-    from onegrain.core.similarity import MEASURES
     from onegrain.rankings import similarity
+    from onegrain.records.similarity import MEASURES
 
     if out is not None:
         require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))

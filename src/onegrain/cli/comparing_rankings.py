@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from onegrain.analyses import Comparison
-    from onegrain.core.curve import Curve
-    from onegrain.core.evaluation import Evaluation
-    from onegrain.core.ranking import Ranking
     from onegrain.metrics import Metric
     from onegrain.models import LoadedModel
+    from onegrain.records.curve import Curve
+    from onegrain.records.evaluation import Evaluation
+    from onegrain.records.ranking import Ranking
 
 __all__ = ["Ablating", "Agreeing", "Probing", "compare_rankings", "rankings_from"]
 
@@ -123,7 +123,7 @@ def _request(paths: list[str], probing: Probing, ablating: Ablating, agreeing: A
     """Return the hash of everything that a comparison depends on."""
     from onegrain.activations.folder import folder_at
     from onegrain.activations.store import read_manifest
-    from onegrain.core.identity import corpus_digest
+    from onegrain.records.identity import corpus_digest
 
     def content(path: str) -> str:
         return Path(path).read_bytes().hex() if Path(path).is_file() else "missing"
@@ -174,7 +174,7 @@ def _over(form: str, value: float, low: float, high: float) -> str:
 
 def rankings_from(paths: list[str]) -> dict[str, Ranking]:
     """The rankings by the names of their files; with the folder where two files are of one name."""
-    from onegrain.core.ranking import Ranking
+    from onegrain.records.ranking import Ranking
 
     files = [Path(path) for path in paths]
     stems = [file.stem for file in files]
@@ -251,8 +251,8 @@ def _probe(name: str, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 def _curves(rankings: Mapping[str, Ranking], ablating: Ablating) -> dict[str, Curve]:
     """The curves that were given, and those that are made now, in the order of the rankings."""
-    from onegrain.core.curve import Curve
     from onegrain.interventions import LINES, ablate
+    from onegrain.records.curve import Curve
 
     given = {name: Curve.load(path) for name, path in _named(rankings, ablating.curves).items()}
     if ablating.model is None or ablating.metric is None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onegrain.analyses import Comparison
-    from onegrain.core.curve import Curve
-    from onegrain.core.evaluation import Evaluation
     from onegrain.core.output import Layout
-    from onegrain.core.ranking import Ranking
+    from onegrain.records.curve import Curve
+    from onegrain.records.evaluation import Evaluation
+    from onegrain.records.ranking import Ranking
 
 __all__ = ["comparison_layout", "holds_comparison", "write_comparison"]
 

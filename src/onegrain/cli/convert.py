@@ -12,7 +12,7 @@ from onegrain.cli.reading import Columns, Format, Labels, Limit, Lower, corpus_f
 from onegrain.errors import ParameterError
 
 if TYPE_CHECKING:
-    from onegrain.core.corpus import Corpus
+    from onegrain.records.corpus import Corpus
 
 NAME = "convert"
 

@@ -53,8 +53,8 @@ def _takes_value(command: Any, name: str) -> bool:
 
 def unforeseen(error: BaseException, arguments: Sequence[str]) -> str:
     """Return the line for an error that is none of onegrain's: what happened, in which verb, and what to do."""
-    from onegrain.core.provenance import package_version
     from onegrain.core.text import visible
+    from onegrain.records.provenance import package_version
 
     words = [argument for argument in arguments[:2] if not argument.startswith("-")]
     groups = ("analyse", "train")

@@ -32,8 +32,8 @@ def run(
     from onegrain.activations import open_activations
     from onegrain.analyses import NeuronpediaRelease, export_neuronpedia
     from onegrain.analyses.neuronpedia import LAYOUT
-    from onegrain.core.cards import NeuronCards
     from onegrain.core.output import require_writable_output
+    from onegrain.records.cards import NeuronCards
 
     require_writable_output(out, force=force, ours=LAYOUT)
     names = NeuronpediaRelease(

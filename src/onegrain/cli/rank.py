@@ -27,8 +27,8 @@ from onegrain.cli.wording import Aggregate, BatchSize, Long, Side
 from onegrain.rankings.registry import BUILT_IN
 
 if TYPE_CHECKING:
-    from onegrain.core.activations import Activations
-    from onegrain.core.ranking import Ranking
+    from onegrain.records.activations import Activations
+    from onegrain.records.ranking import Ranking
 
 NAME = "rank"
 
@@ -198,8 +198,8 @@ def _rank(
         OutputExistsError: another ranking is in the place of one, and ``force`` is not set.
     """
     from onegrain.core.output import require_free
-    from onegrain.core.ranking import Ranking
     from onegrain.rankings import rank, rank_together
+    from onegrain.records.ranking import Ranking
 
     kept = [] if force else [name for name, path in paths.items() if holds_request(path, requests[name])]
     if len(kept) == len(paths):
@@ -221,9 +221,9 @@ def _rank(
 
 def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
     """What is told of a ranking."""
-    from onegrain.core.choice import describe_choice
-    from onegrain.core.leakage import leakage_cautions
     from onegrain.rankings.labels import MIN_COUNT, labels_left_out
+    from onegrain.records.choice import describe_choice
+    from onegrain.records.leakage import leakage_cautions
 
     facts = {
         "ranking": str(path),

@@ -11,7 +11,7 @@ from onegrain.cli.console import note
 from onegrain.cli.pairs import split_pair
 
 if TYPE_CHECKING:
-    from onegrain.core.corpus import Corpus
+    from onegrain.records.corpus import Corpus
 
 __all__ = ["Columns", "Format", "Labels", "Limit", "Lower", "Target", "corpus_from", "echo_corpus"]
 

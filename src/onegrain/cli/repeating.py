@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from onegrain.core.activations import Activations
-    from onegrain.core.curve import Curve
-    from onegrain.core.ranking import Ranking
-    from onegrain.core.similarity import Similarity
+    from onegrain.records.activations import Activations
+    from onegrain.records.curve import Curve
+    from onegrain.records.ranking import Ranking
+    from onegrain.records.similarity import Similarity
 
     Record = TypeVar("Record", Ranking, Curve, Similarity)
 
@@ -29,7 +29,7 @@ REQUEST = "request"
 
 def request_hash(verb: str, **facts: Any) -> str:
     """Return the hash of a request; records of pydantic among the facts enter by their content."""
-    from onegrain.core.provenance import package_version
+    from onegrain.records.provenance import package_version
 
     content = {"verb": verb, "version": package_version(), **facts}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()
@@ -39,7 +39,7 @@ def identity_of(activations: Activations, place: str | None) -> dict[str, Any]:
     """Return what activations are: their provenance, words and labels; of a store also its files' checksums."""
     from onegrain.activations.folder import folder_at
     from onegrain.activations.store import read_manifest
-    from onegrain.core.identity import corpus_digest
+    from onegrain.records.identity import corpus_digest
 
     manifest = None if place is None else read_manifest(folder_at(place))
     return {
@@ -58,8 +58,8 @@ def with_request(record: Record, request: str) -> Record:
 def holds_request(path: Path, request: str) -> bool:
     """Return True if a record that the same request made is there, undamaged; sweep what a killed run left."""
     from onegrain.core.partial import sweep_leftovers
-    from onegrain.core.tables import read_header
     from onegrain.errors import RecordError
+    from onegrain.records.parquet import read_header
 
     sweep_leftovers(path)
     if not path.is_file():

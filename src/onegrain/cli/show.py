@@ -11,7 +11,7 @@ from onegrain.cli.console import Json, emit, progress, show_table
 from onegrain.errors import ParameterError
 
 if TYPE_CHECKING:
-    from onegrain.core.ranking import Ranking
+    from onegrain.records.ranking import Ranking
 
 NAME = "show"
 
@@ -57,9 +57,9 @@ def run(
 
 
 def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
-    from onegrain.core.curve import Curve
-    from onegrain.core.ranking import Ranking
-    from onegrain.core.tables import read_header
+    from onegrain.records.curve import Curve
+    from onegrain.records.parquet import read_header
+    from onegrain.records.ranking import Ranking
 
     record = read_header(path).get("record")
     if record == "stability":
@@ -87,7 +87,7 @@ def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
         if not as_json:
             show_table(curve.points, str(path), rows=max(rows, len(curve.points)))
         return
-    from onegrain.core.leakage import leakage_cautions
+    from onegrain.records.leakage import leakage_cautions
 
     ranking = Ranking.load(path)
     ranking = ranking if label is None else ranking.label(label)
@@ -109,7 +109,7 @@ def _parquet(path: Path, rows: int, label: str | None, as_json: bool) -> None:
 
 
 def _stability(path: Path, rows: int, label: str | None, as_json: bool) -> None:
-    from onegrain.core.stability import KINDS, Stability
+    from onegrain.records.stability import KINDS, Stability
 
     found = Stability.load(path)
     facts: dict[str, object] = {
@@ -137,7 +137,7 @@ def _stability(path: Path, rows: int, label: str | None, as_json: bool) -> None:
 
 
 def _evaluation(path: Path, rows: int, as_json: bool) -> None:
-    from onegrain.core.evaluation import Evaluation
+    from onegrain.records.evaluation import Evaluation
 
     found = Evaluation.load(path)
     facts: dict[str, object] = {
@@ -160,7 +160,7 @@ def _evaluation(path: Path, rows: int, as_json: bool) -> None:
 
 
 def _similarity(path: Path, as_json: bool) -> None:
-    from onegrain.core.similarity import Similarity
+    from onegrain.records.similarity import Similarity
 
     found = Similarity.load(path)
     facts: dict[str, object] = {
@@ -178,7 +178,7 @@ def _similarity(path: Path, as_json: bool) -> None:
 
 
 def _clusters(path: Path, rows: int, as_json: bool) -> None:
-    from onegrain.core.clusters import Clusters
+    from onegrain.records.clusters import Clusters
 
     found = Clusters.load(path)
     table = found.summary()
@@ -256,7 +256,7 @@ def _model(name: str, as_json: bool) -> None:
 
 def _partners(ranking: Ranking) -> dict[str, list[Any]]:
     """What a cross-model ranking knows of each neuron: its partner as ``MODEL/SITE:UNIT``, models from 1."""
-    from onegrain.core.space import NeuronSpace
+    from onegrain.records.space import NeuronSpace
 
     partner, order = ranking.details.get("partner"), ranking.order.tolist()
     if partner is None or "spaces" not in ranking.details:

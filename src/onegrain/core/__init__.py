@@ -1,1 +1,1 @@
-"""Records that the stages exchange, and the small maths that they need."""
+"""Small maths and services that need no record."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from onegrain.core.corpus import Corpus, LabelLayer
 from onegrain.corpora.text import read_text_lines
 from onegrain.errors import CorpusError, LabelError, ParameterError
+from onegrain.records.corpus import Corpus, LabelLayer
 
 __all__ = ["LabelFunction", "annotate_regex", "annotate_with", "annotate_words", "read_word_list"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from onegrain.core.corpus import Corpus
-from onegrain.core.sentences import is_listed
 from onegrain.corpora.headers import SENTENCE_NAMES, roles
 from onegrain.corpora.tables import Record, corpus_of_records, corpus_of_words, words_key
 from onegrain.errors import CorpusError, LabelError, ParameterError
+from onegrain.records.corpus import Corpus
+from onegrain.records.sentences import is_listed
 
 __all__ = ["corpus_in_memory"]
 
@@ -27,7 +27,7 @@ def corpus_in_memory(
     """Build a corpus from data in memory.
 
     Args:
-        data: a :class:`~onegrain.core.corpus.Corpus`; a list of sentences, each a list of words, of
+        data: a :class:`~onegrain.records.corpus.Corpus`; a list of sentences, each a list of words, of
             ``(word, label, ...)`` tuples, or a mapping as of JSON lines; a pair of such a list and a mapping
             from layers to labels; a pandas data frame with one word per row (columns ``word`` and
             ``sentence_id``) or one sentence per row (a column ``words`` of lists); or a Hugging Face

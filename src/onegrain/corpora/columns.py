@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from onegrain.core.corpus import Corpus
 from onegrain.corpora.headers import is_header
 from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError, ParameterError
+from onegrain.records.corpus import Corpus
 
 __all__ = ["Row", "column_rows", "counts_words", "read_columns", "split_columns"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from onegrain.core.corpus import Corpus
 from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
+from onegrain.records.corpus import Corpus
 
 __all__ = ["COLUMNS_2009", "read_conll2009"]
 

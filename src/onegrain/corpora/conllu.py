@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from onegrain.core.corpus import Corpus
-from onegrain.corpora.feats import NO_FEATURES, feature_layers, parse_feats
 from onegrain.corpora.spacing import MultiwordToken, forms_of
 from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
+from onegrain.records.corpus import Corpus
+from onegrain.records.features import NO_FEATURES, feature_layers, parse_feats
 
 __all__ = ["COLUMNS", "read_conllu"]
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from onegrain.core.corpus import Corpus, LabelLayer
 from onegrain.corpora.conllu import COLUMNS, read_conllu
 from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
+from onegrain.records.corpus import Corpus, LabelLayer
 
 __all__ = ["plus_columns", "read_conllup"]
 

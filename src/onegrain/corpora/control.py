@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.errors import LabelError, ParameterError
+from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
 
 __all__ = ["control_task"]
 

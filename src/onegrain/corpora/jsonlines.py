@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from onegrain.core.corpus import Corpus
 from onegrain.corpora.tables import Record, corpus_of_records
 from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
+from onegrain.records.corpus import Corpus
 
 __all__ = ["read_json_lines"]
 

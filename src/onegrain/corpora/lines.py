@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from onegrain.core.corpus import Corpus
 from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
+from onegrain.records.corpus import Corpus
 
 __all__ = ["label_files", "read_lines", "read_parallel", "read_plain"]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onegrain.core.corpus import Corpus
 from onegrain.corpora.coercion import corpus_in_memory
 from onegrain.corpora.columns import read_columns
 from onegrain.corpora.conll import read_conll2009
@@ -19,6 +18,7 @@ from onegrain.corpora.lines import label_files, read_lines, read_plain
 from onegrain.corpora.separated import read_csv, read_tsv
 from onegrain.corpora.text import open_text
 from onegrain.errors import ParameterError
+from onegrain.records.corpus import Corpus
 
 __all__ = ["FORMATS", "as_corpus", "guess_format", "read_corpus", "read_file"]
 

@@ -6,11 +6,11 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from onegrain.core.corpus import Corpus
 from onegrain.corpora.headers import SENTENCE_NAMES, roles
 from onegrain.corpora.tables import corpus_of_words
 from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
+from onegrain.records.corpus import Corpus
 
 __all__ = ["delimiter_of", "read_csv", "read_tsv"]
 

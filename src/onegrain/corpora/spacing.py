@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onegrain.core.running import Form
+from onegrain.records.running_text import Form
 
 __all__ = ["MultiwordToken", "forms_of"]
 

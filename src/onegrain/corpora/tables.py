@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from onegrain.core.corpus import Corpus
 from onegrain.core.scalars import is_missing, label_text, word_text
-from onegrain.core.sentences import is_listed
 from onegrain.errors import CorpusError
+from onegrain.records.corpus import Corpus
+from onegrain.records.sentences import is_listed
 
 __all__ = ["Record", "corpus_of_records", "corpus_of_words", "words_key"]
 

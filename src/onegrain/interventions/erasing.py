@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import ParameterError
 from onegrain.interventions.edits import find_edit
 from onegrain.models import LoadedModel
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["erasing"]
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onegrain.core.curve import Curve
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import CorpusIdentity, ModelIdentity, Provenance
-from onegrain.core.ranking import Ranking
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.interventions.edits import find_edit
 from onegrain.interventions.erasing import erasing
 from onegrain.metrics import Measurement, Metric
 from onegrain.models import LoadedModel, load_model
+from onegrain.records.curve import Curve
+from onegrain.records.provenance import CorpusIdentity, ModelIdentity, Provenance
+from onegrain.records.ranking import Ranking
 
 __all__ = ["LINES", "ablate", "sweep_counts"]
 
@@ -242,7 +242,7 @@ def _measure_all(
 
 
 def _points(grid: list[int], measured: dict[str, list[list[Measurement]]]) -> pd.DataFrame:
-    """One row a line and count; see :class:`onegrain.core.curve.Curve`."""
+    """One row a line and count; see :class:`onegrain.records.curve.Curve`."""
     rows = []
     for line, orders in measured.items():
         for at, count in enumerate(grid):

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
-from onegrain.core.running import Form
 from onegrain.errors import ParameterError
+from onegrain.records.corpus import Corpus
+from onegrain.records.running_text import Form
 
 __all__ = ["LEVEL", "RESAMPLES", "MeasurableModel", "Measurement", "Metric", "Subwords", "resampled_scores"]
 
@@ -155,7 +155,7 @@ def resampled_scores(
 ) -> np.ndarray:
     """A score that is a function of summed statistics, in each draw of the bootstrap over sentences.
 
-    For a score that is a ratio of two sums, ``onegrain.core.statistics.bootstrap_ratios`` gives the like in one
+    For a score that is a ratio of two sums, ``onegrain.core.bootstrap.bootstrap_ratios`` gives the like in one
     product. Sentences are drawn with replacement [Koehn, *Statistical Significance Tests for Machine
     Translation Evaluation*, EMNLP 2004].
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.corpus import Corpus
+from onegrain.core.bootstrap import bootstrap_ratios, quantile_interval
 from onegrain.core.progress import Progress, silent
-from onegrain.core.statistics import bootstrap_ratios, quantile_interval
 from onegrain.errors import ParameterError
 from onegrain.metrics.measurement import LEVEL, RESAMPLES, MeasurableModel, Measurement, Metric
+from onegrain.records.corpus import Corpus
 
 __all__ = ["Perplexity", "unigram_perplexity"]
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from sacrebleu import metrics as sacrebleu
 
-from onegrain.core.corpus import Corpus
+from onegrain.core.bootstrap import quantile_interval
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import CorpusIdentity
-from onegrain.core.statistics import quantile_interval
 from onegrain.errors import ParameterError
 from onegrain.metrics.measurement import LEVEL, MeasurableModel, Measurement, Metric, resampled_scores
+from onegrain.records.corpus import Corpus
+from onegrain.records.provenance import CorpusIdentity
 
 __all__ = ["BLEU", "ChrF"]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from onegrain.core.corpus import Corpus
 from onegrain.errors import CorpusError
 from onegrain.models.sites import Side
+from onegrain.records.corpus import Corpus
 
 if TYPE_CHECKING:
     from onegrain.models.loaded import LoadedModel

@@ -13,11 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import ModelIdentity
-from onegrain.core.running import Form
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.batching import Encoded, pad_batch
 from onegrain.models.classes import Task
@@ -32,6 +28,10 @@ from onegrain.models.selecting import default_points, select_points
 from onegrain.models.sites import Side, SitePoint, find_points, module_point
 from onegrain.models.translating import generation_settings, translate
 from onegrain.models.words import WordEncoder, decoder_inputs
+from onegrain.records.corpus import Corpus
+from onegrain.records.provenance import ModelIdentity
+from onegrain.records.running_text import Form
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["LoadedModel", "Task"]
 

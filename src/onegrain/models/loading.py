@@ -15,7 +15,6 @@ from accelerate.utils import align_module_device
 from torch import nn
 from transformers import AutoConfig, AutoTokenizer
 
-from onegrain.core.provenance import ModelIdentity
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models.checkpoint import check_pointers, check_weights, read_json, stored_tensors
 from onegrain.models.classes import Chosen, choose_class
@@ -27,6 +26,7 @@ from onegrain.models.loaded import LoadedModel
 from onegrain.models.origin import Origin
 from onegrain.models.quiet import quiet_accelerate, quiet_transformers
 from onegrain.models.weights import absent_parts, check_config, check_stored, leave_out, require_body
+from onegrain.records.provenance import ModelIdentity
 
 __all__ = ["hash_weights", "load_model", "load_origin"]
 

@@ -10,7 +10,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from onegrain.core.running import Form
+from onegrain.records.running_text import Form
 
 __all__ = ["Run", "Span", "assign", "runs_of", "spell"]
 

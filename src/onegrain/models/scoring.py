@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress
 from onegrain.errors import ParameterError
 from onegrain.models.batching import by_length, pad_batch
 from onegrain.models.limits import require_fitting
 from onegrain.models.losses import IGNORED, exact_losses
 from onegrain.models.padding import losses_need_equal_rows
+from onegrain.records.corpus import Corpus
 
 if TYPE_CHECKING:
     from onegrain.models.loaded import LoadedModel

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from onegrain.core.corpus import Corpus
+from onegrain.records.corpus import Corpus
 
 __all__ = ["SPECIAL_TOKENS", "train_tokenizer"]
 

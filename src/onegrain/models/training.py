@@ -10,10 +10,8 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, set_seed
 
-from onegrain.core.corpus import Corpus
 from onegrain.core.output import storage_errors
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import CorpusIdentity, package_version
 from onegrain.errors import ParameterError
 from onegrain.models.lstm_lm import LSTMLanguageModel, LSTMLanguageModelConfig
 from onegrain.models.lstm_nmt import LSTMTranslationConfig, LSTMTranslationModel
@@ -23,6 +21,8 @@ from onegrain.models.training_folder import TrainingFolder, is_trained
 from onegrain.models.training_loop import losses_by_epoch, run_epochs
 from onegrain.models.training_options import TrainingOptions
 from onegrain.models.words import WordEncoder
+from onegrain.records.corpus import Corpus
+from onegrain.records.provenance import CorpusIdentity, package_version
 
 __all__ = ["TrainingOptions", "is_trained", "train_nlm", "train_nmt"]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import GenerationConfig
 
-from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress
 from onegrain.models.batching import by_length
 from onegrain.models.limits import require_fitting
 from onegrain.models.padding import losses_need_equal_rows
+from onegrain.records.corpus import Corpus
 
 if TYPE_CHECKING:
     from onegrain.models.loaded import LoadedModel

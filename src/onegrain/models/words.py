@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from onegrain.core.running import Form
 from onegrain.errors import ModelError
 from onegrain.models.batching import Encoded
 from onegrain.models.runs import Run, Span, assign, runs_of, spell
+from onegrain.records.running_text import Form
 
 __all__ = ["WordEncoder", "decoder_inputs"]
 

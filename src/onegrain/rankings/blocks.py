@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from onegrain.core.activations import Activations
+from onegrain.records.activations import Activations
 
 __all__ = ["BLOCK_ROWS", "Blocks", "read_blocks"]
 

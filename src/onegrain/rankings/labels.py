@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from onegrain.core.activations import Activations
 from onegrain.errors import LabelError, ParameterError
+from onegrain.records.activations import Activations
 
 __all__ = [
     "MIN_COUNT",

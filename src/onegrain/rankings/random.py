@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from onegrain.core.ranking import Ranking
 from onegrain.rankings.request import Method, Request
+from onegrain.records.ranking import Ranking
 
 __all__ = ["METHOD", "random"]
 

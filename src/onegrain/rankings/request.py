@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
 from onegrain.engines import Engine
 from onegrain.errors import ParameterError
+from onegrain.records.activations import Activations
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
 
 __all__ = ["Method", "NoOptions", "Request"]
 

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
-from onegrain.core.ranking import Ranking
 from onegrain.corpora import as_corpus
 from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
 from onegrain.rankings.memory import read_size
 from onegrain.rankings.registry import method
 from onegrain.rankings.request import Method, Request
+from onegrain.records.activations import Activations
+from onegrain.records.ranking import Ranking
 
 __all__ = ["rank", "rank_together"]
 
@@ -66,7 +66,7 @@ def rank(
         MismatchError: the records do not belong together.
 
     >>> import numpy as np
-    >>> from onegrain.core.corpus import Corpus
+    >>> from onegrain.records.corpus import Corpus
     >>> acts = Activations.from_array(np.eye(3, dtype=np.float32), Corpus.from_sentences([["a", "b", "c"]]))
     >>> sorted(rank("random", acts, seed=1).order.tolist())
     [0, 1, 2]

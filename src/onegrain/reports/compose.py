@@ -10,14 +10,14 @@ from typing import Any
 from onegrain.analyses.comparison import compare_rankings
 from onegrain.analyses.contrast import contrast
 from onegrain.analyses.importance import task_importance, tasks
-from onegrain.core.activations import Activations
-from onegrain.core.curve import Curve
-from onegrain.core.evaluation import Evaluation
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
 from onegrain.core.sealing import using
-from onegrain.core.stability import Stability
 from onegrain.errors import ParameterError
+from onegrain.records.activations import Activations
+from onegrain.records.curve import Curve
+from onegrain.records.evaluation import Evaluation
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.stability import Stability
 from onegrain.reports import sections as build
 from onegrain.reports.blocks import Section, Text, told_apart
 from onegrain.reports.report import Report

@@ -16,10 +16,10 @@ import vl_convert
 from markupsafe import Markup
 
 from onegrain.core.output import require_free, whole_file
-from onegrain.core.provenance import Provenance, package_version
 from onegrain.core.recognition import marked_png
 from onegrain.core.text import visible
 from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError
+from onegrain.records.provenance import Provenance, package_version
 from onegrain.reports.blocks import Chart, HeatMap, Section, Table, Text
 from onegrain.reports.heatmap import heatmap_html
 from onegrain.reports.rendering import lines, render, shown, source

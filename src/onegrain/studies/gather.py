@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from onegrain.activations import open_activations
-from onegrain.core.activations import Activations
-from onegrain.core.curve import Curve
-from onegrain.core.evaluation import Evaluation
-from onegrain.core.ranking import Ranking
 from onegrain.core.sealing import read_sealed_json
-from onegrain.core.stability import Stability
 from onegrain.errors import OnegrainError, ParameterError, RecordError
+from onegrain.records.activations import Activations
+from onegrain.records.curve import Curve
+from onegrain.records.evaluation import Evaluation
+from onegrain.records.ranking import Ranking
+from onegrain.records.stability import Stability
 from onegrain.reports import Records, compose, left_out
 from onegrain.studies.naming import curve_names, record_names
 from onegrain.studies.plan import activations_path

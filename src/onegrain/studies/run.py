@@ -12,11 +12,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from onegrain.core.durable import make_folder
-from onegrain.core.identity import corpus_digest
 from onegrain.core.output import require_writable_output, storage_errors
 from onegrain.core.progress import Progress, silent
 from onegrain.engines import Job, LocalEngine
 from onegrain.errors import AlreadyDoneError
+from onegrain.records.identity import corpus_digest
 from onegrain.studies.gather import REPORT, write_study_report
 from onegrain.studies.notes import begin_step, finish_step, is_done, sweep_study
 from onegrain.studies.plan import STAGES, Step, plan_study

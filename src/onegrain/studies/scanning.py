@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from onegrain.core.curve import Curve
-from onegrain.core.evaluation import Evaluation
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
-from onegrain.core.stability import Stability
-from onegrain.core.tables import read_header
 from onegrain.errors import RecordError
+from onegrain.records.curve import Curve
+from onegrain.records.evaluation import Evaluation
+from onegrain.records.parquet import read_header
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.stability import Stability
 
 __all__ = ["FolderScan", "Found", "scan_folder"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from onegrain.core.corpus import Corpus
 from onegrain.corpora import SandboxParts, read_corpus, read_parallel, sandbox_parts
 from onegrain.errors import CorpusError
+from onegrain.records.corpus import Corpus
 from onegrain.studies.entries import CorpusSource, SandboxSource
 
 __all__ = ["data_folder", "load_corpus"]

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from onegrain.activations import extract, open_activations
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
-from onegrain.core.ranking import Ranking
 from onegrain.core.sealing import write_sealed_json
 from onegrain.errors import ParameterError
 from onegrain.interventions import ablate
 from onegrain.metrics import BLEU, Metric, Perplexity, unigram_perplexity
 from onegrain.models import LoadedModel, TrainingOptions, load_model, train_nlm, train_nmt
 from onegrain.rankings import evaluate, rank, stability
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
+from onegrain.records.ranking import Ranking
 from onegrain.studies.entries import Comparison, MethodRanking, Probe
 from onegrain.studies.plan import Step, activations_path, ranking_path
 from onegrain.studies.sources import load_corpus

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onegrain.core.corpus import UNLABELLED, Corpus
 from onegrain.corpora import sandbox, sandbox_parts
 from onegrain.corpora.sandbox.modifiers import (
     ADJECTIVES,
@@ -28,6 +27,7 @@ from onegrain.corpora.sandbox.modifiers import (
 from onegrain.corpora.sandbox.nouns import NOUNS
 from onegrain.corpora.sandbox.verbs import VERBS
 from onegrain.errors import ParameterError
+from onegrain.records.corpus import UNLABELLED, Corpus
 
 _HASHES = (
     "from onegrain.corpora import sandbox\n"

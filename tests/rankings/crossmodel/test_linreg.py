@@ -8,10 +8,10 @@ import numpy as np
 import psutil
 import pytest
 
-from onegrain.core.activations import Activations
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.rankings import rank
+from onegrain.records.activations import Activations
+from onegrain.records.space import NeuronSpace
 from stores import centred, changed, store
 
 HALVES = {"layers.0": slice(0, 3), "layers.1": slice(3, 7)}

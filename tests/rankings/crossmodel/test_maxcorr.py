@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onegrain.core.activations import Activations
-from onegrain.core.provenance import ModelIdentity
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.rankings import rank
+from onegrain.records.activations import Activations
+from onegrain.records.provenance import ModelIdentity
+from onegrain.records.space import NeuronSpace
 from planted import labelled_corpus
 
 CORPUS = labelled_corpus(40)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from onegrain.core.activations import Activations
 from onegrain.errors import ParameterError
 from onegrain.rankings import blocks as module
 from onegrain.rankings.crossmodel.moments import Moments, Product
 from onegrain.rankings.crossmodel.partners import correlations
 from onegrain.rankings.crossmodel.summing import Summing
+from onegrain.records.activations import Activations
 from planted import labelled_corpus
 
 CORPUS = labelled_corpus(150)

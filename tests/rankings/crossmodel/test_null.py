@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
-from onegrain.core.provenance import ModelIdentity
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import ParameterError
 from onegrain.rankings import rank
 from onegrain.rankings.crossmodel.null import Comparison, Null, null_details
 from onegrain.rankings.crossmodel.permutations import LEAST_GROUP, Exchange, permuted
 from onegrain.rankings.crossmodel.rotations import random_rotation
 from onegrain.rankings.crossmodel.rows import normal_scores
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
+from onegrain.records.provenance import ModelIdentity
+from onegrain.records.space import NeuronSpace
 
 SENTENCES, LENGTH = 200, 6
 CORPUS = Corpus.from_sentences([[f"w{at % 7}" for at in range(LENGTH)] for _ in range(SENTENCES)])

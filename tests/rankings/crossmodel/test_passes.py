@@ -15,11 +15,11 @@ import psutil
 import pytest
 
 import onegrain as og
-from onegrain.core.activations import Activations
-from onegrain.core.provenance import ModelIdentity
 from onegrain.engines import engine_named
 from onegrain.errors import EngineError, ParameterError
 from onegrain.rankings.crossmodel.passes import Passes
+from onegrain.records.activations import Activations
+from onegrain.records.provenance import ModelIdentity
 
 SHARD = 100
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
-from onegrain.core.provenance import ModelIdentity
-from onegrain.core.space import NeuronSpace
 from onegrain.rankings import rank
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
+from onegrain.records.provenance import ModelIdentity
+from onegrain.records.space import NeuronSpace
 
 SENTENCES, LENGTH, WIDTH = 800, 5, 60
 CORPUS = Corpus.from_sentences([[f"w{at}" for at in range(LENGTH)] for _ in range(SENTENCES)])

@@ -9,10 +9,10 @@ import pytest
 import scipy.linalg
 
 from onegrain import similarity
-from onegrain.core.activations import Activations
-from onegrain.core.similarity import MEASURES, Similarity
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ParameterError, RecordError
+from onegrain.records.activations import Activations
+from onegrain.records.similarity import MEASURES, Similarity
+from onegrain.records.space import NeuronSpace
 from stores import centred, changed, store
 
 WIDER = NeuronSpace(("embeddings", "layers.0", "layers.1"), (5, 6, 2))

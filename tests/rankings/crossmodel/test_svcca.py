@@ -13,11 +13,11 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from onegrain import Perplexity, ablate, erasing, extract
-from onegrain.core.activations import Activations
-from onegrain.core.ranking import Ranking
 from onegrain.errors import MismatchError, ModelError, OutputExistsError, ParameterError
 from onegrain.models.dictionaries import load_dictionary
 from onegrain.rankings import rank
+from onegrain.records.activations import Activations
+from onegrain.records.ranking import Ranking
 from stores import centred, changed, store
 from tiny import plain_corpus
 

@@ -9,8 +9,6 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import entropy, multivariate_normal
 
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus, LabelLayer
 from onegrain.core.ordering import shuffled_places
 from onegrain.errors import ParameterError
 from onegrain.rankings import rank
@@ -20,6 +18,8 @@ from onegrain.rankings.gaussian.likelihood import likelihoods
 from onegrain.rankings.gaussian.options import GaussianOptions
 from onegrain.rankings.gaussian.selection import MARGIN, choose_next
 from onegrain.rankings.lca.labelled import read_labelled
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus, LabelLayer
 from planted import plant
 
 

@@ -14,9 +14,9 @@ import torch
 import onegrain as og
 from onegrain.activations.gradients import StraightPath, integrated_gradients
 from onegrain.cli import main
-from onegrain.core.corpus import Corpus
 from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel, load_model
+from onegrain.records.corpus import Corpus
 from planted import plant
 from planted_models import KEY, alternating_corpus, planted_nlm
 from tiny import SENTENCES, TRANSLATIONS, parallel_corpus, plain_corpus, tiny_nmt

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import onegrain
-from onegrain.core.choice import describe_choice
 from onegrain.rankings import rank
 from onegrain.rankings.lca.finalists import (
     FEW_FINALISTS,
@@ -21,6 +20,7 @@ from onegrain.rankings.lca.finalists import (
 from onegrain.rankings.lca.probe import FittedProbe
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.solver import Solution
+from onegrain.records.choice import describe_choice
 
 WORTH = 0.002
 

@@ -11,15 +11,15 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import f1_score
 
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus, LabelLayer
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.rankings import rank
 from onegrain.rankings.lca.evaluation import label_scores
 from onegrain.rankings.lca.labelled import split_sentences
 from onegrain.rankings.lca.options import LcaOptions
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus, LabelLayer
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 from planted import LABELS, Planted, labelled_corpus, plant
 
 QUICK = {
@@ -201,7 +201,7 @@ def test_max_words_takes_whole_sentences(planted: Planted) -> None:
 
 def test_refuses_activations_that_are_not_finite(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     values = planted.activations.values().copy()
-    monkeypatch.setattr("onegrain.core.activations.BLOCK_BYTES", 50 * 4 * values.shape[1])
+    monkeypatch.setattr("onegrain.records.activations.BLOCK_BYTES", 50 * 4 * values.shape[1])
     values[7, 13], values[9, 2], values[-1, :3] = np.inf, np.nan, -np.inf
     broken = Activations.from_array(values, planted.activations.corpus, planted.activations.space)
     with pytest.raises(ParameterError, match=r"^5 activations .* layers.1:1 at word 7 \("):

@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 
 import onegrain as og
-from onegrain.core.corpus import LabelLayer
-from onegrain.core.provenance import ModelIdentity
-from onegrain.core.stability import KINDS
 from onegrain.errors import MismatchError, ParameterError, RecordError
 from onegrain.rankings.lca import solver, stability, stochastic
 from onegrain.rankings.lca.draws import solve_draws
@@ -23,6 +20,9 @@ from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.stability import DRAWN, _orders, _Refit
 from onegrain.rankings.lca.training import training_words
 from onegrain.rankings.memory import Memory
+from onegrain.records.corpus import LabelLayer
+from onegrain.records.provenance import ModelIdentity
+from onegrain.records.stability import KINDS
 
 CLEAR = og.PlantedNeurons(exclusive=2, copies=0, weak=0, noise=40)
 NOTHING = og.PlantedNeurons(noise=60)

@@ -12,17 +12,17 @@ import torch
 from torch.nn import functional
 
 import real_neurox
-from onegrain.core import activations as core_activations
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.core.ordering import shuffled_places
-from onegrain.core.ranking import Ranking
 from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.rankings import METHODS, rank
 from onegrain.rankings.memory import Memory
 from onegrain.rankings.neurox.options import NeuroxOptions
 from onegrain.rankings.neurox.ordering import order_as_neurox
 from onegrain.rankings.neurox.training import train_probe
+from onegrain.records import activations as core_activations
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
+from onegrain.records.ranking import Ranking
 from planted import LABELS, plant
 
 PLANTED = plant(160)

@@ -9,9 +9,9 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 import real_neurox
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
 from onegrain.rankings import rank
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
 
 LABELS = ("A", "B", "C", "D")
 NEURONS, WORDS = 25, 400

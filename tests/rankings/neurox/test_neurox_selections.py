@@ -7,12 +7,12 @@ import pytest
 
 import real_neurox
 from onegrain.analyses.topsets import top_sets
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
-from onegrain.core.ranking import Ranking
 from onegrain.rankings import rank
 from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.neurox.ordering import order_as_neurox
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
+from onegrain.records.ranking import Ranking
 from planted import plant
 
 ACTS = plant(160).activations

@@ -10,10 +10,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score, f1_score
 
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus, LabelLayer
 from onegrain.core.ordering import shuffled_places
-from onegrain.core.ranking import Ranking
 from onegrain.rankings import rank
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.sparse.correlations import Correlations
@@ -21,6 +18,9 @@ from onegrain.rankings.sparse.exact import best_set
 from onegrain.rankings.sparse.fit import COPY, SAME, Fit, first_best
 from onegrain.rankings.sparse.options import SparseOptions
 from onegrain.rankings.sparse.search import choose
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus, LabelLayer
+from onegrain.records.ranking import Ranking
 from planted import LABELS, plant
 
 PLANTED = plant(160)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onegrain.core.corpus import LabelLayer
-from onegrain.core.ranking import Ranking
 from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.rankings import rank
 from onegrain.rankings.sparse.options import SparseOptions
+from onegrain.records.corpus import LabelLayer
+from onegrain.records.ranking import Ranking
 from planted import LABELS, plant
 
 ACTS = plant(160).activations

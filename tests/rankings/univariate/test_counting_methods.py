@@ -12,13 +12,13 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 from test_univariate import cells_of, shrink, with_holes
 
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus, LabelLayer
-from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.rankings import METHODS, rank, rank_together
 from onegrain.rankings.univariate.cells import Cells
 from onegrain.rankings.univariate.words import labelled_words
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus, LabelLayer
+from onegrain.records.ranking import Ranking
 from planted import LABELS, plant
 
 PLANTED = plant(160)

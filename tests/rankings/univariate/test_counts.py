@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from onegrain.activations import open_activations
 from onegrain.activations.writing import Content, write_store
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.errors import ParameterError, RecordError
 from onegrain.rankings.univariate.counts import Counts, _stripes, count
 from onegrain.rankings.univariate.words import labelled_words
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
 
 NEEDS = ("histogram", "positive", "range")
 WORDS, NEURONS, LABELS = 5000, 200, 3

@@ -10,14 +10,14 @@ from scipy import stats
 from sklearn.feature_selection import f_classif
 from sklearn.metrics import mutual_info_score
 
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import UNLABELLED, Corpus, LabelLayer
-from onegrain.core.ranking import Ranking
 from onegrain.errors import LabelError, ParameterError
 from onegrain.rankings import rank
 from onegrain.rankings.univariate.cells import Cells
 from onegrain.rankings.univariate.counts import count
 from onegrain.rankings.univariate.words import labelled_words
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
+from onegrain.records.ranking import Ranking
 from planted import LABELS, plant
 
 PLANTED = plant(160)

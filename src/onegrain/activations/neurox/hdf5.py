@@ -24,9 +24,9 @@ from jaxtyping import Float32
 from onegrain.activations.neurox.contents import Contents, Origin
 from onegrain.activations.neurox.heap import require_whole_texts
 from onegrain.activations.neurox.sink import Sink
-from onegrain.core.provenance import Provenance
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MissingExtraError, OnegrainError, ParameterError, RecordError
+from onegrain.records.provenance import Provenance
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["is_export", "read_contents", "read_values", "write"]
 

@@ -17,13 +17,13 @@ from onegrain.activations.neurox.contents import Contents
 from onegrain.activations.neurox.formats import READABLE, Format, format_of
 from onegrain.activations.store import open_activations
 from onegrain.activations.writing import Content, require_dtype, require_writable, write_store
-from onegrain.core.activations import Activations
-from onegrain.core.corpus import Corpus
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import CorpusIdentity, Provenance
-from onegrain.core.space import NeuronSpace
 from onegrain.corpora import as_corpus
 from onegrain.errors import CorpusError, MismatchError, ParameterError, RecordError
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
+from onegrain.records.provenance import CorpusIdentity, Provenance
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["import_neurox"]
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onegrain.core.corpus import Corpus
-from onegrain.corpora.feats import feature_layers
 from onegrain.corpora.sandbox.dice import Dice
 from onegrain.corpora.sandbox.english import say_english
 from onegrain.corpora.sandbox.french import say_french
@@ -17,6 +15,8 @@ from onegrain.corpora.sandbox.grammar import draw_sentence
 from onegrain.corpora.sandbox.meaning import Sentence
 from onegrain.corpora.sandbox.tokens import Token
 from onegrain.errors import ParameterError
+from onegrain.records.corpus import Corpus
+from onegrain.records.features import feature_layers
 
 __all__ = ["LANGUAGES", "SandboxParts", "sandbox", "sandbox_parts"]
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from onegrain.core.statistics import quantile_interval
+from onegrain.core.bootstrap import quantile_interval
 from onegrain.rankings.blocks import read_blocks
 from onegrain.rankings.crossmodel.moments import Side
 from onegrain.rankings.crossmodel.options import CorrelationOptions

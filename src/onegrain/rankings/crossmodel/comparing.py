@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from onegrain.core.activations import Activations
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.rankings.crossmodel.moments import Product
+from onegrain.records.activations import Activations
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["pairs_of", "require_comparable"]
 

@@ -11,10 +11,7 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
-from onegrain.core.statistics import quantile_interval
-from onegrain.core.tables import json_numbers
+from onegrain.core.bootstrap import quantile_interval
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.comparing import pairs_of, require_comparable
 from onegrain.rankings.crossmodel.moments import Moments, Product, Side
@@ -23,6 +20,9 @@ from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.resampling import Regression, draws_of, explained_in_draws
 from onegrain.rankings.crossmodel.whitening import whitened
 from onegrain.rankings.request import Method, Request
+from onegrain.records.parquet import json_numbers
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["METHOD", "REDUCE", "LinregOptions", "linreg"]
 

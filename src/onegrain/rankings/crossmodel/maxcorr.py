@@ -7,9 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.activations import Activations
-from onegrain.core.ranking import Ranking
-from onegrain.core.tables import json_numbers
 from onegrain.rankings.crossmodel.bootstrap import score_intervals
 from onegrain.rankings.crossmodel.comparing import require_comparable
 from onegrain.rankings.crossmodel.matching import find_partners
@@ -22,6 +19,9 @@ from onegrain.rankings.crossmodel.permutations import permutations
 from onegrain.rankings.crossmodel.rotations import Rotations
 from onegrain.rankings.crossmodel.rows import normal_scores
 from onegrain.rankings.request import Method, Request
+from onegrain.records.activations import Activations
+from onegrain.records.parquet import json_numbers
+from onegrain.records.ranking import Ranking
 
 __all__ = ["MAXCORR", "MINCORR", "maxcorr", "mincorr"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from onegrain.core.statistics import adjusted_p_values
-from onegrain.core.tables import json_numbers
+from onegrain.core.bootstrap import adjusted_p_values
+from onegrain.records.parquet import json_numbers
 
 __all__ = ["Comparison", "Null", "null_details"]
 

@@ -10,7 +10,6 @@ import numpy as np
 import psutil
 import torch
 
-from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
 from onegrain.engines import Engine, LocalEngine, Work
 from onegrain.errors import ParameterError
@@ -19,6 +18,7 @@ from onegrain.rankings.crossmodel.moments import Moments, Product
 from onegrain.rankings.crossmodel.summing import Summing
 from onegrain.rankings.memory import open_device, say_size
 from onegrain.rankings.request import Request
+from onegrain.records.activations import Activations
 
 __all__ = ["SHARD_ROWS", "Passes", "require_words"]
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from onegrain.core.activations import Activations
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.matching import find_partners
 from onegrain.rankings.crossmodel.null import Null
@@ -21,6 +20,7 @@ from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
 from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.rows import Rows, copied
+from onegrain.records.activations import Activations
 
 __all__ = ["LEAST_GROUP", "Exchange", "permutations", "permuted"]
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
-from onegrain.core.statistics import draw_weights
+from onegrain.core.bootstrap import draw_weights
 from onegrain.rankings.blocks import read_blocks
 from onegrain.rankings.crossmodel.moments import Moments, Product, spans_of, within
 from onegrain.rankings.crossmodel.passes import Passes

@@ -14,11 +14,11 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from onegrain.core.space import NeuronSpace
 from onegrain.rankings.crossmodel.moments import Moments, Product
 from onegrain.rankings.crossmodel.null import Null
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import correlations
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["Rotations", "random_rotation"]
 

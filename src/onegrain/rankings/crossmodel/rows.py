@@ -12,8 +12,8 @@ import torch
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from onegrain.core.activations import Activations
 from onegrain.rankings.memory import ScratchTable
+from onegrain.records.activations import Activations
 
 __all__ = ["Rows", "copied", "normal_scores"]
 

@@ -12,16 +12,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import Provenance
-from onegrain.core.similarity import MEASURES, Similarity
 from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.moments import Moments, Product
 from onegrain.rankings.crossmodel.passes import Passes, require_words
 from onegrain.rankings.crossmodel.whitening import canonical, principal, whitened, without
 from onegrain.rankings.memory import read_size
+from onegrain.records.activations import Activations
+from onegrain.records.provenance import Provenance
+from onegrain.records.similarity import MEASURES, Similarity
 
 __all__ = ["WHOLE", "require_variance", "similarity"]
 
@@ -75,7 +75,7 @@ def similarity(
             memory budget that does not hold the products.
 
     >>> import numpy as np
-    >>> from onegrain.core.corpus import Corpus
+    >>> from onegrain.records.corpus import Corpus
     >>> words, rng = Corpus.from_sentences([["a"] * 50]), np.random.default_rng(0)
     >>> x = rng.normal(size=(50, 4)).astype(np.float32)
     >>> mixed = Activations.from_array(x @ rng.normal(size=(4, 4)).astype(np.float32), words)

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from onegrain.core.activations import Activations
 from onegrain.core.constant import ORDINARY, exponents_of, rounding_of
 from onegrain.rankings.blocks import Blocks
 from onegrain.rankings.crossmodel.moments import Moments, Product, Side, spans_of, within
+from onegrain.records.activations import Activations
 
 __all__ = ["Summing"]
 

@@ -8,13 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.core.activations import Activations
-from onegrain.core.directions import LAYOUT, Directions
 from onegrain.core.ordering import order_by_score
 from onegrain.core.output import require_writable_output
 from onegrain.core.patterns import some_of
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.comparing import require_comparable
 from onegrain.rankings.crossmodel.moments import Moments, Product
@@ -22,6 +18,10 @@ from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.similarity import require_variance
 from onegrain.rankings.crossmodel.whitening import canonical, principal, without
 from onegrain.rankings.request import Method, Request
+from onegrain.records.activations import Activations
+from onegrain.records.directions import LAYOUT, Directions
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["METHOD", "SvccaOptions", "svcca"]
 

@@ -8,12 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.activations import Activations
-from onegrain.core.evaluation import Evaluation
-from onegrain.core.leakage import measure_leakage
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.rankings.evaluation.measuring import Run, orders_kept, points_of
 from onegrain.rankings.evaluation.options import ElasticNetOptions, EvaluationOptions
@@ -24,6 +19,11 @@ from onegrain.rankings.lca.evaluation import accuracy
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.solver import working_bytes
 from onegrain.rankings.memory import Memory, read_size
+from onegrain.records.activations import Activations
+from onegrain.records.evaluation import Evaluation
+from onegrain.records.leakage import measure_leakage
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
 
 __all__ = ["evaluate"]
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from onegrain.core.bootstrap import bootstrap_ratios, quantile_interval
 from onegrain.core.progress import Progress
-from onegrain.core.ranking import Ranking
-from onegrain.core.statistics import bootstrap_ratios, quantile_interval
 from onegrain.rankings.evaluation.options import EvaluationOptions
 from onegrain.rankings.evaluation.probes import Probe
 from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.records.ranking import Ranking
 
 __all__ = ["Run", "orders_kept", "points_of"]
 

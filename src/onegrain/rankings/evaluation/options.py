@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.evaluation import KEPT, KINDS
 from onegrain.errors import ParameterError
 from onegrain.rankings.lca.options import LcaOptions, numbers_of, require_count, require_range
 from onegrain.rankings.lca.search import count_of
+from onegrain.records.evaluation import KEPT, KINDS
 
 __all__ = ["ElasticNetOptions", "EvaluationOptions"]
 

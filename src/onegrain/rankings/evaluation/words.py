@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onegrain.core.activations import Activations
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.rankings.evaluation.options import EvaluationOptions
 from onegrain.rankings.lca.labelled import (
@@ -21,6 +18,9 @@ from onegrain.rankings.lca.labelled import (
     sentences_within,
 )
 from onegrain.rankings.memory import Memory
+from onegrain.records.activations import Activations
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
 
 __all__ = ["Given", "ProbeWords", "require_rankings", "seen"]
 

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from onegrain.core.leakage import measure_leakage
 from onegrain.core.ordering import order_by_score
-from onegrain.core.ranking import Ranking
 from onegrain.rankings.gaussian.factor import Factor
 from onegrain.rankings.gaussian.heldout import HeldOut, Knowledge
 from onegrain.rankings.gaussian.likelihood import TILE_CELLS
@@ -27,6 +25,8 @@ from onegrain.rankings.lca.labelled import (
 )
 from onegrain.rankings.memory import Memory
 from onegrain.rankings.request import Method, Request
+from onegrain.records.leakage import measure_leakage
+from onegrain.records.ranking import Ranking
 
 __all__ = ["METHOD", "gaussian"]
 

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from onegrain.activations.gradients import Attributions, StraightPath, integrated_gradients
-from onegrain.core.activations import Activations
 from onegrain.core.ordering import order_by_score
-from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.rankings.request import Method, Request
+from onegrain.records.activations import Activations
+from onegrain.records.ranking import Ranking
 
 __all__ = ["METHOD", "IntegratedGradientsOptions", "rank_by_integrated_gradients"]
 

@@ -17,7 +17,6 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from onegrain.core.activations import Activations
 from onegrain.core.constant import rounding_in
 from onegrain.errors import ParameterError
 from onegrain.rankings.lca.inputs import (
@@ -32,6 +31,7 @@ from onegrain.rankings.lca.probe import ProbeSolver
 from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.solver import SolverOptions
 from onegrain.rankings.memory import Memory, read_size
+from onegrain.records.activations import Activations
 
 __all__ = ["ElasticNetProbe", "ElasticNetRegressor", "alpha_max"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.statistics import bootstrap_ratio
+from onegrain.core.bootstrap import bootstrap_ratio
 from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver, predict

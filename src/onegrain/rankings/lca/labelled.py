@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from onegrain.core.activations import Activations
 from onegrain.core.constant import FLOAT32_ROUNDING, Extremes, rounding_of
-from onegrain.core.corpus import Corpus
 from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.rankings.blocks import BLOCK_ROWS
 from onegrain.rankings.labels import keep_labels
 from onegrain.rankings.memory import Memory, ScratchTable, values_of
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
 
 __all__ = [
     "LabelledWords",

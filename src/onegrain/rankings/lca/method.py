@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.leakage import measure_leakage
-from onegrain.core.ranking import Ranking
 from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.evaluation import OrderingEvaluation, accuracy
 from onegrain.rankings.lca.labelled import (
@@ -27,6 +25,8 @@ from onegrain.rankings.lca.search import search
 from onegrain.rankings.lca.solver import SolverOptions, working_bytes
 from onegrain.rankings.memory import Memory
 from onegrain.rankings.request import Method, Request
+from onegrain.records.leakage import measure_leakage
+from onegrain.records.ranking import Ranking
 
 __all__ = ["METHOD", "lca"]
 

@@ -8,18 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from onegrain.core.activations import Activations
 from onegrain.core.ordering import order_by_score
 from onegrain.core.progress import Progress, silent
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
 from onegrain.core.selection import (
     mean_jaccard,
     rank_correlations,
     selection_stability,
     split_stability,
 )
-from onegrain.core.stability import KINDS, Stability, neuron_frame, summary_frame
 from onegrain.errors import ParameterError
 from onegrain.rankings.lca.draws import draws_bytes, solve_draws
 from onegrain.rankings.lca.labelled import LabelledWords
@@ -29,6 +25,10 @@ from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
 from onegrain.rankings.lca.stochastic import Schedule
 from onegrain.rankings.lca.training import options_of, require_whole, training_words
 from onegrain.rankings.memory import Memory, read_size
+from onegrain.records.activations import Activations
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.stability import KINDS, Stability, neuron_frame, summary_frame
 
 __all__ = ["stability"]
 

@@ -7,14 +7,14 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from onegrain.core.activations import Activations
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.rankings.lca.labelled import LabelledWords, read_labelled, split_sentences
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.problem import ProbeData
 from onegrain.rankings.memory import Memory, values_of
+from onegrain.records.activations import Activations
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
 
 __all__ = ["options_of", "require_whole", "training_words"]
 

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.leakage import measure_leakage
-from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
 from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.evaluation import accuracy, label_scores
@@ -24,6 +22,8 @@ from onegrain.rankings.neurox.options import NeuroxOptions
 from onegrain.rankings.neurox.ordering import order_as_neurox
 from onegrain.rankings.neurox.training import train_probe
 from onegrain.rankings.request import Method, Request
+from onegrain.records.leakage import measure_leakage
+from onegrain.records.ranking import Ranking
 
 __all__ = ["METHOD", "neurox"]
 

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from onegrain.core.leakage import measure_leakage
 from onegrain.core.ordering import order_by_score
-from onegrain.core.ranking import Ranking
 from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.labelled import (
     describe_words,
@@ -25,6 +23,8 @@ from onegrain.rankings.sparse.fit import Fit
 from onegrain.rankings.sparse.options import SparseOptions
 from onegrain.rankings.sparse.probe import SparseProbes
 from onegrain.rankings.sparse.search import choose
+from onegrain.records.leakage import measure_leakage
+from onegrain.records.ranking import Ranking
 
 __all__ = ["METHOD", "sparse_probing"]
 

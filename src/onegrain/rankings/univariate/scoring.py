@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 
-from onegrain.core.ranking import Ranking
 from onegrain.rankings.labels import MIN_COUNT, LabelOptions
 from onegrain.rankings.request import Method, Request
 from onegrain.rankings.univariate.counts import Counts, Needs, count
 from onegrain.rankings.univariate.words import CountedWords, labelled_words
+from onegrain.records.ranking import Ranking
 
 __all__ = ["Counting", "Scores", "Sorted", "counting_method", "rank_counted", "strips"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from onegrain.core.activations import Activations
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
 from onegrain.rankings.blocks import BLOCK_ROWS, read_blocks
 from onegrain.rankings.labels import keep_labels
+from onegrain.records.activations import Activations
 
 __all__ = ["CountedWords", "labelled_words", "words_with_activation"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from onegrain.core.curve import Curve
-from onegrain.core.evaluation import Evaluation
 from onegrain.errors import ParameterError
+from onegrain.records.curve import Curve
+from onegrain.records.evaluation import Evaluation
 from onegrain.reports.charts.theme import COLOURS, GREY, INK, finish
 
 __all__ = ["comparison"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import altair as alt
 
-from onegrain.core.stability import Stability
 from onegrain.errors import ParameterError
+from onegrain.records.stability import Stability
 from onegrain.reports.charts.theme import COLOURS, INK, WIDTH, finish
 from onegrain.reports.numbers import percent
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from onegrain.analyses.contrast import Contrast
-from onegrain.core.curve import Curve
 from onegrain.errors import ParameterError
+from onegrain.records.curve import Curve
 from onegrain.reports.charts.theme import COLOURS, GREY, INK, LINE_DASHES, WIDTH, finish
 
 __all__ = ["ablation", "contrast_dots", "contrast_sites", "correlation_histogram"]

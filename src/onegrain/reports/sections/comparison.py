@@ -10,8 +10,8 @@ import pandas as pd
 
 from onegrain.analyses.areas import ABLATION, Areas
 from onegrain.analyses.comparison import Comparison
-from onegrain.core.curve import Curve
-from onegrain.core.evaluation import Evaluation
+from onegrain.records.curve import Curve
+from onegrain.records.evaluation import Evaluation
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import comparison as comparison_chart
 from onegrain.reports.numbers import UNKNOWN, listed, number, percent

@@ -7,9 +7,9 @@ import pandas as pd
 
 from onegrain.analyses.heat import heat
 from onegrain.analyses.words import Moments, NeuronWords, top_words
-from onegrain.core.activations import Activations
-from onegrain.core.ranking import Ranking
 from onegrain.errors import ParameterError
+from onegrain.records.activations import Activations
+from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Block, HeatMap, Section, Table, Text
 
 __all__ = ["neurons_section"]

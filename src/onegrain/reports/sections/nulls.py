@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from onegrain.core.ranking import Ranking
-from onegrain.core.statistics import SIGNIFICANT
+from onegrain.core.bootstrap import SIGNIFICANT
+from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Block, Text
 from onegrain.reports.numbers import number
 

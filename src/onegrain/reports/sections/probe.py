@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from onegrain.core.choice import describe_choice
-from onegrain.core.leakage import leakage_cautions
-from onegrain.core.ranking import Ranking
+from onegrain.records.choice import describe_choice
+from onegrain.records.leakage import leakage_cautions
+from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import kept_curve, lambda_grid
 from onegrain.reports.numbers import number, percent

@@ -10,8 +10,8 @@ from onegrain.analyses.layers import layers, layers_by_label
 from onegrain.analyses.localisation import localisation, mass_curves, open_against_closed
 from onegrain.analyses.sharing import Sharing, sharing
 from onegrain.analyses.topsets import default_k
-from onegrain.core.ranking import Ranking
-from onegrain.core.statistics import SIGNIFICANT
+from onegrain.core.bootstrap import SIGNIFICANT
+from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import (
     effective_bars,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from onegrain.core.stability import KINDS, Stability
+from onegrain.records.stability import KINDS, Stability
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import rank_intervals
 from onegrain.reports.numbers import number, percent

@@ -10,9 +10,9 @@ import pandas as pd
 from onegrain.analyses.agreement import overlap
 from onegrain.analyses.contrast import Contrast, contrast
 from onegrain.analyses.importance import TaskImportance, task_importance, tasks
-from onegrain.core.curve import Curve
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
+from onegrain.records.curve import Curve
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import ablation, contrast_dots, contrast_sites, correlation_histogram
 from onegrain.reports.numbers import number, percent

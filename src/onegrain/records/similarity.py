@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from onegrain.core.fields import header_field, require_numbers
-from onegrain.core.provenance import Provenance
-from onegrain.core.tables import open_table, write_table
 from onegrain.errors import RecordError
+from onegrain.records.fields import header_field, require_numbers
+from onegrain.records.parquet import open_table, write_table
+from onegrain.records.provenance import Provenance
 
 __all__ = ["MEASURES", "Similarity"]
 

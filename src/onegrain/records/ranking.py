@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onegrain.core.fields import header_field, require_integers, texts
 from onegrain.core.ordering import order_by_score
-from onegrain.core.provenance import Provenance
-from onegrain.core.space import NeuronSpace
-from onegrain.core.tables import open_table, write_table
 from onegrain.errors import LabelError, ParameterError, RecordError
+from onegrain.records.fields import header_field, require_integers, texts
+from onegrain.records.parquet import open_table, write_table
+from onegrain.records.provenance import Provenance
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["Ranking"]
 

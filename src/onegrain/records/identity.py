@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 
-from onegrain.core.corpus import Corpus
+from onegrain.records.corpus import Corpus
 
 __all__ = ["corpus_digest"]
 

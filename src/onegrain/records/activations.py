@@ -10,10 +10,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from onegrain.core.corpus import Corpus, LabelLayer
-from onegrain.core.provenance import CorpusIdentity, Provenance
-from onegrain.core.space import NeuronSpace
 from onegrain.errors import LabelError, MismatchError, ParameterError, RecordError
+from onegrain.records.corpus import Corpus, LabelLayer
+from onegrain.records.provenance import CorpusIdentity, Provenance
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["Activations"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onegrain.core.fields import header_field, require_integers, require_numbers
-from onegrain.core.provenance import Provenance
-from onegrain.core.tables import join_draws, open_table, split_draws, write_table
 from onegrain.errors import RecordError
+from onegrain.records.fields import header_field, require_integers, require_numbers
+from onegrain.records.parquet import join_draws, open_table, split_draws, write_table
+from onegrain.records.provenance import Provenance
 
 __all__ = ["Curve"]
 

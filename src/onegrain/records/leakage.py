@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.corpus import Corpus
+from onegrain.records.corpus import Corpus
 
 __all__ = ["leakage_cautions", "measure_leakage"]
 

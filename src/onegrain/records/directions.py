@@ -14,9 +14,9 @@ from jaxtyping import Float64
 from safetensors.numpy import save_file
 
 from onegrain.core.output import Layout, whole_folder
-from onegrain.core.provenance import Provenance
 from onegrain.core.sealing import CHECKSUM, content_checksum, file_digest
 from onegrain.errors import RecordError
+from onegrain.records.provenance import Provenance
 
 __all__ = ["CONFIG", "LAYOUT", "WEIGHTS", "Directions"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from onegrain.core.corpus import Corpus
 from onegrain.errors import MismatchError
+from onegrain.records.corpus import Corpus
 
 __all__ = ["CorpusIdentity", "ModelIdentity", "Provenance", "package_version"]
 

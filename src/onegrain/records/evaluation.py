@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onegrain.core.fields import header_field, require_integers, require_numbers, require_values
-from onegrain.core.leakage import leakage_cautions
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
-from onegrain.core.tables import join_draws, open_table, split_draws, write_table
 from onegrain.errors import MismatchError, ParameterError, RecordError
+from onegrain.records.fields import header_field, require_integers, require_numbers, require_values
+from onegrain.records.leakage import leakage_cautions
+from onegrain.records.parquet import join_draws, open_table, split_draws, write_table
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["KEPT", "KINDS", "Evaluation"]
 
@@ -50,7 +50,7 @@ class Evaluation:
             about), ``orders`` (name of a ranking -> hash of its order), ``measured`` (how many different sets
             of neurons, by kind), ``train`` and ``test`` (``words``, ``sentences``, ``left_out``), ``labels``,
             ``seen`` (name of a ranking -> what it has to do with the tested words, where it has), ``leakage``
-            (what training and tested words share, see core/leakage.py).
+            (what training and tested words share, see records/leakage.py).
     """
 
     layer: str

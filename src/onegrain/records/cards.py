@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from onegrain.core.activations import Activations
-from onegrain.core.card import NeuronCard
-from onegrain.core.provenance import CorpusIdentity, ModelIdentity, Provenance
 from onegrain.core.sealing import CHECKSUM, read_json, reading, require_checksum, write_sealed_json
 from onegrain.errors import MismatchError, ParameterError, RecordError
+from onegrain.records.activations import Activations
+from onegrain.records.neuron_card import NeuronCard
+from onegrain.records.provenance import CorpusIdentity, ModelIdentity, Provenance
 
 __all__ = ["SCHEMA_VERSION", "CardRanking", "NeuronCards"]
 

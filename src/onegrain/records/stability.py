@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onegrain.core.fields import header_field, require_integers, require_numbers, require_values
-from onegrain.core.provenance import Provenance
-from onegrain.core.ranking import Ranking
-from onegrain.core.space import NeuronSpace
-from onegrain.core.tables import open_table, write_table
 from onegrain.errors import ParameterError, RecordError
+from onegrain.records.fields import header_field, require_integers, require_numbers, require_values
+from onegrain.records.parquet import open_table, write_table
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
 
 __all__ = ["KINDS", "Stability", "neuron_frame", "summary_frame"]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.running import Form, RunningText
-from onegrain.core.sentences import label_texts, require_labels, require_sentences, words_of
 from onegrain.errors import CorpusError, LabelError, ParameterError
+from onegrain.records.running_text import Form, RunningText
+from onegrain.records.sentences import label_texts, require_labels, require_sentences, words_of
 
 __all__ = ["UNLABELLED", "Corpus", "LabelLayer"]
 

@@ -1,0 +1,1 @@
+"""Records that the stages exchange; each saves and loads itself."""
