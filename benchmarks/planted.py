@@ -23,9 +23,9 @@ import pandas as pd
 import torch
 
 import onegrain as og
-from onegrain.activations.planting import LAYER
 from onegrain.errors import OnegrainError
 from onegrain.rankings import METHODS
+from onegrain.synthetic.planted.activations import LAYER
 
 VERSION = "1"
 SEEDS = int(os.environ.get("ONEGRAIN_BENCH_SEEDS", "10"))

@@ -10,19 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onegrain.activations import (
-        Planted,
-        PlantedBenchmark,
-        PlantedCase,
-        PlantedNeurons,
         export_neurox,
         extract,
         import_neurox,
         live_activations,
-        mean_recovery,
         open_activations,
-        planted,
-        planted_benchmark,
-        recovery,
         to_torch,
         to_xarray,
         verify_activations,
@@ -43,7 +35,6 @@ if TYPE_CHECKING:
         control_task,
         read_corpus,
         read_parallel,
-        sandbox,
     )
     from onegrain.interventions import ablate, erasing
     from onegrain.metrics import BLEU, Perplexity
@@ -71,6 +62,17 @@ if TYPE_CHECKING:
     from onegrain.records.space import NeuronSpace
     from onegrain.records.stability import Stability
     from onegrain.studies import run_study
+    from onegrain.synthetic import (
+        Planted,
+        PlantedBenchmark,
+        PlantedCase,
+        PlantedNeurons,
+        mean_recovery,
+        planted,
+        planted_benchmark,
+        recovery,
+        sandbox,
+    )
 
 _HOMES = {
     "Activations": "onegrain.records.activations",
@@ -87,10 +89,10 @@ _HOMES = {
     "NeuronSpace": "onegrain.records.space",
     "NeuronpediaRelease": "onegrain.analyses",
     "Perplexity": "onegrain.metrics",
-    "Planted": "onegrain.activations",
-    "PlantedBenchmark": "onegrain.activations",
-    "PlantedCase": "onegrain.activations",
-    "PlantedNeurons": "onegrain.activations",
+    "Planted": "onegrain.synthetic",
+    "PlantedBenchmark": "onegrain.synthetic",
+    "PlantedCase": "onegrain.synthetic",
+    "PlantedNeurons": "onegrain.synthetic",
     "Provenance": "onegrain.records.provenance",
     "Ranking": "onegrain.records.ranking",
     "Request": "onegrain.rankings",
@@ -112,20 +114,20 @@ _HOMES = {
     "import_neurox": "onegrain.activations",
     "live_activations": "onegrain.activations",
     "load_model": "onegrain.models",
-    "mean_recovery": "onegrain.activations",
+    "mean_recovery": "onegrain.synthetic",
     "neuron_cards": "onegrain.analyses",
     "neuron_vote": "onegrain.analyses",
     "open_activations": "onegrain.activations",
-    "planted": "onegrain.activations",
-    "planted_benchmark": "onegrain.activations",
+    "planted": "onegrain.synthetic",
+    "planted_benchmark": "onegrain.synthetic",
     "rank": "onegrain.rankings",
     "rank_together": "onegrain.rankings",
     "read_corpus": "onegrain.corpora",
     "read_parallel": "onegrain.corpora",
-    "recovery": "onegrain.activations",
+    "recovery": "onegrain.synthetic",
     "register": "onegrain.rankings",
     "run_study": "onegrain.studies",
-    "sandbox": "onegrain.corpora",
+    "sandbox": "onegrain.synthetic",
     "similarity": "onegrain.rankings",
     "stability": "onegrain.rankings",
     "to_torch": "onegrain.activations",

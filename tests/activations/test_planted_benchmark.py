@@ -11,9 +11,9 @@ import pytest
 from scipy import stats
 
 import onegrain as og
-from onegrain.activations.planted_columns import draw_words
-from onegrain.activations.planted_neurons import INFORMATIVE, KINDS
 from onegrain.errors import MismatchError, ParameterError
+from onegrain.synthetic.planted.columns import draw_words
+from onegrain.synthetic.planted.neurons import INFORMATIVE, KINDS
 
 BENCHMARK = og.planted_benchmark("1")
 LABELS = ("ADJ", "DET", "NOUN", "VERB")

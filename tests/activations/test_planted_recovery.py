@@ -12,10 +12,10 @@ from scipy import stats
 from sklearn.metrics import average_precision_score
 
 import onegrain as og
-from onegrain.activations.planted_neurons import INFORMATIVE
-from onegrain.activations.planted_recovery import precision_in_order
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.records.ranking import Ranking
+from onegrain.synthetic.planted.neurons import INFORMATIVE
+from onegrain.synthetic.planted.recovery import precision_in_order
 
 BENCHMARK = og.planted_benchmark("1")
 MEASURES = ["precision", "average_precision"]

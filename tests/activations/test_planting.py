@@ -11,9 +11,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import onegrain as og
-from onegrain.activations.planted_neurons import INFORMATIVE, KINDS, NOISE
 from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.rankings import registry
+from onegrain.synthetic.planted.neurons import INFORMATIVE, KINDS, NOISE
 
 MANY = og.PlantedNeurons(
     exclusive=2, shared=(("a", "c"), ("b", "c", "d")), copied=("a", "b"), copies=3, weak=6, loud=3, constant=4

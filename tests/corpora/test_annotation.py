@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from onegrain.corpora import annotate_regex, annotate_with, annotate_words, read_word_list, sandbox
+from onegrain.corpora import annotate_regex, annotate_with, annotate_words, read_word_list
 from onegrain.errors import CorpusError, LabelError, ParameterError
 from onegrain.records.corpus import Corpus
+from onegrain.synthetic import sandbox
 
 CORPUS = Corpus.from_sentences([["he", "was", "running"], ["rings", "May"]])
 

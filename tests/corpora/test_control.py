@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onegrain.corpora import annotate_words, control_task, sandbox
+from onegrain.corpora import annotate_words, control_task
 from onegrain.errors import LabelError, ParameterError
 from onegrain.records.corpus import Corpus
+from onegrain.synthetic import sandbox
 
 
 def test_one_label_a_type_in_all_corpora() -> None:

@@ -9,10 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from onegrain.activations.neurox import export_neurox, import_neurox
-from onegrain.activations.planted_benchmark import PlantedBenchmark, PlantedCase, planted_benchmark
-from onegrain.activations.planted_neurons import PlantedNeurons
-from onegrain.activations.planted_recovery import mean_recovery, recovery
-from onegrain.activations.planting import Planted, planted
 from onegrain.activations.store import open_activations
 from onegrain.activations.verifying import verify_activations
 from onegrain.activations.views import to_torch, to_xarray
@@ -22,19 +18,11 @@ if TYPE_CHECKING:
     from onegrain.activations.live import live_activations
 
 __all__ = [
-    "Planted",
-    "PlantedBenchmark",
-    "PlantedCase",
-    "PlantedNeurons",
     "export_neurox",
     "extract",
     "import_neurox",
     "live_activations",
-    "mean_recovery",
     "open_activations",
-    "planted",
-    "planted_benchmark",
-    "recovery",
     "to_torch",
     "to_xarray",
     "verify_activations",

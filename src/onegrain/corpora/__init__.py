@@ -1,4 +1,4 @@
-"""Corpora: readers of files, annotation, control tasks, and the sandbox language."""
+"""Corpora: readers of files, annotation and control tasks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from onegrain.corpora.annotation import (
 from onegrain.corpora.control import control_task
 from onegrain.corpora.lines import read_parallel
 from onegrain.corpora.readers import FORMATS, as_corpus, guess_format, read_corpus
-from onegrain.corpora.sandbox import SandboxParts, sandbox, sandbox_parts
 
 __all__ = [
     "FORMATS",
     "LabelFunction",
-    "SandboxParts",
     "annotate_regex",
     "annotate_with",
     "annotate_words",
@@ -27,6 +25,4 @@ __all__ = [
     "read_corpus",
     "read_parallel",
     "read_word_list",
-    "sandbox",
-    "sandbox_parts",
 ]

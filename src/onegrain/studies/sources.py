@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from onegrain.corpora import SandboxParts, read_corpus, read_parallel, sandbox_parts
+from onegrain.corpora import read_corpus, read_parallel
 from onegrain.errors import CorpusError
 from onegrain.records.corpus import Corpus
 from onegrain.studies.entries import CorpusSource, SandboxSource
+from onegrain.synthetic import SandboxParts, sandbox_parts
 
 __all__ = ["data_folder", "load_corpus"]
 

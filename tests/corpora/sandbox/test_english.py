@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from onegrain.corpora.sandbox.dice import Dice
-from onegrain.corpora.sandbox.english import say_english
-from onegrain.corpora.sandbox.grammar import draw_sentence
-from onegrain.corpora.sandbox.nouns import english_plural
-from onegrain.corpora.sandbox.tokens import Token
-from onegrain.corpora.sandbox.verbs import VERBS
+from onegrain.synthetic.sandbox.dice import Dice
+from onegrain.synthetic.sandbox.english import say_english
+from onegrain.synthetic.sandbox.grammar import draw_sentence
+from onegrain.synthetic.sandbox.lexicon.nouns import english_plural
+from onegrain.synthetic.sandbox.lexicon.verbs import VERBS
+from onegrain.synthetic.sandbox.tokens import Token
 
 SUBJECTS = {"i": ("1", "Sing"), "you": ("2", "Sing"), "he": ("3", "Sing"), "she": ("3", "Sing"),
             "we": ("1", "Plur"), "they": ("3", "Plur")}  # fmt: skip

@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from onegrain.corpora.sandbox.dice import Dice
-from onegrain.corpora.sandbox.french import say_french
-from onegrain.corpora.sandbox.french_verbs import conjugate, participle
-from onegrain.corpora.sandbox.grammar import draw_sentence
-from onegrain.corpora.sandbox.modifiers import WEEKDAYS
-from onegrain.corpora.sandbox.tokens import Token
+from onegrain.synthetic.sandbox.dice import Dice
+from onegrain.synthetic.sandbox.french.sentences import say_french
+from onegrain.synthetic.sandbox.french.verbs import conjugate, participle
+from onegrain.synthetic.sandbox.grammar import draw_sentence
+from onegrain.synthetic.sandbox.lexicon.modifiers import WEEKDAYS
+from onegrain.synthetic.sandbox.tokens import Token
 
 ELIDING = {"le", "la", "de", "ne", "que", "je", "me", "te", "ma", "ta", "sa", "ce"}
 DAYS = {"heures", *(day.french for day in WEEKDAYS)}

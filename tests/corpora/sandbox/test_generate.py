@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onegrain.corpora import sandbox, sandbox_parts
-from onegrain.corpora.sandbox.modifiers import (
+from onegrain.errors import ParameterError
+from onegrain.records.corpus import UNLABELLED, Corpus
+from onegrain.synthetic import sandbox, sandbox_parts
+from onegrain.synthetic.sandbox.lexicon.modifiers import (
     ADJECTIVES,
     FREQUENCY,
     MANNER,
@@ -24,10 +26,8 @@ from onegrain.corpora.sandbox.modifiers import (
     TOWNS,
     WEEKDAYS,
 )
-from onegrain.corpora.sandbox.nouns import NOUNS
-from onegrain.corpora.sandbox.verbs import VERBS
-from onegrain.errors import ParameterError
-from onegrain.records.corpus import UNLABELLED, Corpus
+from onegrain.synthetic.sandbox.lexicon.nouns import NOUNS
+from onegrain.synthetic.sandbox.lexicon.verbs import VERBS
 
 _HASHES = (
     "from onegrain.corpora import sandbox\n"

@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from onegrain.corpora.sandbox.dice import Dice
-from onegrain.corpora.sandbox.german import say_german
-from onegrain.corpora.sandbox.german_verbs import conjugate
-from onegrain.corpora.sandbox.grammar import draw_sentence
-from onegrain.corpora.sandbox.nouns import NOUNS
-from onegrain.corpora.sandbox.tokens import Token
-from onegrain.corpora.sandbox.verbs import VERBS
+from onegrain.synthetic.sandbox.dice import Dice
+from onegrain.synthetic.sandbox.german.sentences import say_german
+from onegrain.synthetic.sandbox.german.verbs import conjugate
+from onegrain.synthetic.sandbox.grammar import draw_sentence
+from onegrain.synthetic.sandbox.lexicon.nouns import NOUNS
+from onegrain.synthetic.sandbox.lexicon.verbs import VERBS
+from onegrain.synthetic.sandbox.tokens import Token
 
 ARTICLES = {
     "Nom": {"Masc": "der", "Fem": "die", "Neut": "das"},

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from onegrain.corpora.sandbox.meaning import Clause, Entity, Place, Sentence, Time
-from onegrain.corpora.sandbox.tokens import Token, feats
-from onegrain.corpora.sandbox.verbs import BE, WANT
+from onegrain.synthetic.sandbox.lexicon.verbs import BE, WANT
+from onegrain.synthetic.sandbox.meaning import Clause, Entity, Place, Sentence, Time
+from onegrain.synthetic.sandbox.tokens import Token, feats
 
 __all__ = ["say_english"]
 

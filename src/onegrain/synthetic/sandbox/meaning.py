@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onegrain.corpora.sandbox.modifiers import Adjective, Name, Word
-from onegrain.corpora.sandbox.nouns import Noun
-from onegrain.corpora.sandbox.verbs import Verb
+from onegrain.synthetic.sandbox.lexicon.modifiers import Adjective, Name, Word
+from onegrain.synthetic.sandbox.lexicon.nouns import Noun
+from onegrain.synthetic.sandbox.lexicon.verbs import Verb
 
 __all__ = ["Clause", "Entity", "Place", "Relative", "Sentence", "Time"]
 

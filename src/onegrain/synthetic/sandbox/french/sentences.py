@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from onegrain.corpora.sandbox.french_nouns import say_entity, strong_pronoun
-from onegrain.corpora.sandbox.french_sounds import join_sounds
-from onegrain.corpora.sandbox.french_verbs import conjugate, participle
-from onegrain.corpora.sandbox.meaning import Clause, Entity, Place, Sentence, Time
-from onegrain.corpora.sandbox.tokens import Token, feats
-from onegrain.corpora.sandbox.verbs import BE, Verb
+from onegrain.synthetic.sandbox.french.nouns import say_entity, strong_pronoun
+from onegrain.synthetic.sandbox.french.sounds import join_sounds
+from onegrain.synthetic.sandbox.french.verbs import conjugate, participle
+from onegrain.synthetic.sandbox.lexicon.verbs import BE, Verb
+from onegrain.synthetic.sandbox.meaning import Clause, Entity, Place, Sentence, Time
+from onegrain.synthetic.sandbox.tokens import Token, feats
 
 __all__ = ["say_french"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from onegrain.corpora.sandbox.dice import Dice
-from onegrain.corpora.sandbox.entities import (
+from onegrain.synthetic.sandbox.dice import Dice
+from onegrain.synthetic.sandbox.entities import (
     adjective_for,
     draw_company,
     draw_noun,
@@ -14,9 +14,9 @@ from onegrain.corpora.sandbox.entities import (
     draw_time,
     other_pronoun,
 )
-from onegrain.corpora.sandbox.meaning import Clause, Entity, Place, Relative, Sentence
-from onegrain.corpora.sandbox.modifiers import FREQUENCY, MANNER, MANNER_OF_DOING, TOWNS
-from onegrain.corpora.sandbox.verbs import BE, VERBS, Verb
+from onegrain.synthetic.sandbox.lexicon.modifiers import FREQUENCY, MANNER, MANNER_OF_DOING, TOWNS
+from onegrain.synthetic.sandbox.lexicon.verbs import BE, VERBS, Verb
+from onegrain.synthetic.sandbox.meaning import Clause, Entity, Place, Relative, Sentence
 
 __all__ = ["draw_sentence"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from onegrain.corpora.sandbox.tokens import Token
+from onegrain.synthetic.sandbox.tokens import Token
 
 __all__ = ["join_sounds", "starts_with_vowel"]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from onegrain.corpora.sandbox.dice import Dice
-from onegrain.corpora.sandbox.meaning import Entity, Place, Time
-from onegrain.corpora.sandbox.modifiers import (
+from onegrain.synthetic.sandbox.dice import Dice
+from onegrain.synthetic.sandbox.lexicon.modifiers import (
     ADJECTIVES,
     HOURS,
     MONTHS,
@@ -19,7 +18,8 @@ from onegrain.corpora.sandbox.modifiers import (
     WEEKDAYS,
     Adjective,
 )
-from onegrain.corpora.sandbox.nouns import NOUNS, Noun
+from onegrain.synthetic.sandbox.lexicon.nouns import NOUNS, Noun
+from onegrain.synthetic.sandbox.meaning import Entity, Place, Time
 
 __all__ = [
     "adjective_for",

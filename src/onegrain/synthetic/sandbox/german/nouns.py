@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from onegrain.corpora.sandbox.meaning import Entity
-from onegrain.corpora.sandbox.modifiers import Adjective
-from onegrain.corpora.sandbox.tokens import Token, feats
+from onegrain.synthetic.sandbox.lexicon.modifiers import Adjective
+from onegrain.synthetic.sandbox.meaning import Entity
+from onegrain.synthetic.sandbox.tokens import Token, feats
 
 __all__ = ["GENDERS", "adjective_token", "article", "personal_pronoun", "say_entity"]
 

@@ -8,7 +8,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from onegrain.activations.planted_neurons import (
+from onegrain.errors import LabelError, ParameterError
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus, LabelLayer
+from onegrain.records.provenance import CorpusIdentity, Provenance
+from onegrain.records.ranking import Ranking
+from onegrain.records.space import NeuronSpace
+from onegrain.synthetic.planted.neurons import (
     INFORMATIVE,
     KINDS,
     NOISE,
@@ -18,12 +24,6 @@ from onegrain.activations.planted_neurons import (
     require_count,
     require_size,
 )
-from onegrain.errors import LabelError, ParameterError
-from onegrain.records.activations import Activations
-from onegrain.records.corpus import Corpus, LabelLayer
-from onegrain.records.provenance import CorpusIdentity, Provenance
-from onegrain.records.ranking import Ranking
-from onegrain.records.space import NeuronSpace
 
 __all__ = ["LAYER", "Planted", "planted"]
 

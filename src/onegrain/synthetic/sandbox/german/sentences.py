@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from onegrain.corpora.sandbox.german_nouns import article, personal_pronoun, say_entity
-from onegrain.corpora.sandbox.german_verbs import conjugate
-from onegrain.corpora.sandbox.meaning import Clause, Entity, Place, Sentence, Time
-from onegrain.corpora.sandbox.tokens import Token, feats
-from onegrain.corpora.sandbox.verbs import BE
+from onegrain.synthetic.sandbox.german.nouns import article, personal_pronoun, say_entity
+from onegrain.synthetic.sandbox.german.verbs import conjugate
+from onegrain.synthetic.sandbox.lexicon.verbs import BE
+from onegrain.synthetic.sandbox.meaning import Clause, Entity, Place, Sentence, Time
+from onegrain.synthetic.sandbox.tokens import Token, feats
 
 __all__ = ["say_german"]
 

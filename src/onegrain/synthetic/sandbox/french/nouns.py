@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from onegrain.corpora.sandbox.french_sounds import starts_with_vowel
-from onegrain.corpora.sandbox.meaning import Entity
-from onegrain.corpora.sandbox.modifiers import Adjective
-from onegrain.corpora.sandbox.tokens import Token, feats
+from onegrain.synthetic.sandbox.french.sounds import starts_with_vowel
+from onegrain.synthetic.sandbox.lexicon.modifiers import Adjective
+from onegrain.synthetic.sandbox.meaning import Entity
+from onegrain.synthetic.sandbox.tokens import Token, feats
 
 __all__ = ["say_entity", "strong_pronoun"]
 

@@ -19,7 +19,7 @@ class Group:
     """Neurons of one kind.
 
     Attributes:
-        kind: as in :data:`onegrain.activations.planted_neurons.KINDS`. ``masked`` and ``pair`` are planted two
+        kind: as in :data:`onegrain.synthetic.planted.neurons.KINDS`. ``masked`` and ``pair`` are planted two
             by two: a masked neuron with its suppressor, a pair neuron with its partner.
         count: how many for each label, or each two neighbouring labels (``shared``), or each label and each of
             word, place and topic (``confounded``); of ``weak`` and what carries no label, how many in all.

@@ -10,18 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 
-from onegrain.activations.planted_columns import (
-    Neuron,
-    Words,
-    draw_neurons,
-    draw_values,
-    draw_words,
-    level_and_unit,
-)
-from onegrain.activations.planted_neurons import require_count
-from onegrain.activations.planted_recovery import recovery
-from onegrain.activations.planted_scenarios import LABELS, VERSIONS, Scenario
-from onegrain.activations.planting import LAYER, Planted
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
@@ -29,6 +17,18 @@ from onegrain.records.corpus import Corpus, LabelLayer
 from onegrain.records.provenance import CorpusIdentity, Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
+from onegrain.synthetic.planted.activations import LAYER, Planted
+from onegrain.synthetic.planted.columns import (
+    Neuron,
+    Words,
+    draw_neurons,
+    draw_values,
+    draw_words,
+    level_and_unit,
+)
+from onegrain.synthetic.planted.neurons import require_count
+from onegrain.synthetic.planted.recovery import recovery
+from onegrain.synthetic.planted.scenarios import LABELS, VERSIONS, Scenario
 
 __all__ = ["PlantedBenchmark", "PlantedCase", "planted_benchmark"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy.random import RandomState
 
-from onegrain.activations.planted_scenarios import LABELS, Group, Scenario
+from onegrain.synthetic.planted.scenarios import LABELS, Group, Scenario
 
 __all__ = ["Neuron", "Words", "draw_neurons", "draw_values", "draw_words", "level_and_unit"]
 

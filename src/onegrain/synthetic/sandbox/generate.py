@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onegrain.corpora.sandbox.dice import Dice
-from onegrain.corpora.sandbox.english import say_english
-from onegrain.corpora.sandbox.french import say_french
-from onegrain.corpora.sandbox.german import say_german
-from onegrain.corpora.sandbox.grammar import draw_sentence
-from onegrain.corpora.sandbox.meaning import Sentence
-from onegrain.corpora.sandbox.tokens import Token
 from onegrain.errors import ParameterError
 from onegrain.records.corpus import Corpus
 from onegrain.records.features import feature_layers
+from onegrain.synthetic.sandbox.dice import Dice
+from onegrain.synthetic.sandbox.english import say_english
+from onegrain.synthetic.sandbox.french.sentences import say_french
+from onegrain.synthetic.sandbox.german.sentences import say_german
+from onegrain.synthetic.sandbox.grammar import draw_sentence
+from onegrain.synthetic.sandbox.meaning import Sentence
+from onegrain.synthetic.sandbox.tokens import Token
 
 __all__ = ["LANGUAGES", "SandboxParts", "sandbox", "sandbox_parts"]
 

@@ -1,0 +1,1 @@
+"""Activations of made-up models in which it is known what each neuron does."""

@@ -1,0 +1,1 @@
+"""French sentences of the sandbox language."""

@@ -1,0 +1,1 @@
+"""German sentences of the sandbox language."""

@@ -1,0 +1,1 @@
+"""The words of the sandbox language in its three languages."""
