@@ -10,24 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onegrain.activations import (
-        export_neurox,
         extract,
-        import_neurox,
         live_activations,
         open_activations,
         to_torch,
         to_xarray,
         verify_activations,
     )
-    from onegrain.analyses import (
-        NeuronpediaRelease,
-        clusters,
-        compare_rankings,
-        export_neuronpedia,
-        neuron_cards,
-        neuron_vote,
-        without_redundant,
-    )
+    from onegrain.analyses import clusters, compare_rankings, neuron_cards, neuron_vote, without_redundant
     from onegrain.corpora import (
         annotate_regex,
         annotate_with,
@@ -36,6 +26,7 @@ if TYPE_CHECKING:
         read_corpus,
         read_parallel,
     )
+    from onegrain.formats import NeuronpediaRelease, export_neuronpedia, export_neurox, import_neurox
     from onegrain.interventions import ablate, erasing
     from onegrain.metrics import BLEU, Perplexity
     from onegrain.models import TrainingOptions, load_model, train_nlm, train_nmt
@@ -87,7 +78,7 @@ _HOMES = {
     "Method": "onegrain.rankings",
     "NeuronCards": "onegrain.records.cards",
     "NeuronSpace": "onegrain.records.space",
-    "NeuronpediaRelease": "onegrain.analyses",
+    "NeuronpediaRelease": "onegrain.formats",
     "Perplexity": "onegrain.metrics",
     "Planted": "onegrain.synthetic",
     "PlantedBenchmark": "onegrain.synthetic",
@@ -108,10 +99,10 @@ _HOMES = {
     "control_task": "onegrain.corpora",
     "erasing": "onegrain.interventions",
     "evaluate": "onegrain.rankings",
-    "export_neuronpedia": "onegrain.analyses",
-    "export_neurox": "onegrain.activations",
+    "export_neuronpedia": "onegrain.formats",
+    "export_neurox": "onegrain.formats",
     "extract": "onegrain.activations",
-    "import_neurox": "onegrain.activations",
+    "import_neurox": "onegrain.formats",
     "live_activations": "onegrain.activations",
     "load_model": "onegrain.models",
     "mean_recovery": "onegrain.synthetic",

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onegrain.activations import export_neurox, extract, import_neurox, open_activations
+from onegrain.activations import extract, open_activations
 from onegrain.errors import (
     MismatchError,
     MissingExtraError,
@@ -22,6 +22,7 @@ from onegrain.errors import (
     ParameterError,
     RecordError,
 )
+from onegrain.formats import export_neurox, import_neurox
 from onegrain.models import load_model
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
@@ -244,7 +245,7 @@ def test_many_words_come_in_and_go_out_in_pieces(tmp_path):
     assert found.n_words > 16384
     np.testing.assert_array_equal(found.values(), activations.values())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("onegrain.activations.neurox.exporting.BLOCK_BYTES", 4 * 3 * 100)
+        patch.setattr("onegrain.formats.neurox.exporting.BLOCK_BYTES", 4 * 3 * 100)
         export_neurox(found, tmp_path / "b.hdf5")
     np.testing.assert_array_equal(read_by_neurox(tmp_path / "b.hdf5")[0], activations.values())
 

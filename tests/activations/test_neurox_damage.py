@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onegrain.activations import export_neurox, import_neurox
-from onegrain.activations.neurox import hdf5
-from onegrain.activations.neurox.heap import require_whole_texts
 from onegrain.errors import AlreadyDoneError, InputError, OutputExistsError, RecordError, StorageError
+from onegrain.formats import export_neurox, import_neurox
+from onegrain.formats.neurox import hdf5
+from onegrain.formats.neurox.heap import require_whole_texts
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.space import NeuronSpace

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import onegrain.analyses.neuronpedia as exporting
-from onegrain.analyses import NeuronpediaRelease, export_neuronpedia, neuron_cards
+import onegrain.formats.neuronpedia.export as exporting
+from onegrain.analyses import neuron_cards
 from onegrain.errors import MismatchError, OutputExistsError, ParameterError
+from onegrain.formats import NeuronpediaRelease, export_neuronpedia
 from onegrain.records.activations import Activations
 from onegrain.records.cards import NeuronCards
 from onegrain.records.space import NeuronSpace

@@ -183,7 +183,7 @@ def neurox(name: str) -> Callable[[Path], list[Path]]:
 
 def import_neurox(path: Path) -> Any:
     """Import a file of NeuroX, and look whether it is one that may be replaced."""
-    from onegrain.activations.neurox import hdf5, jsonlines
+    from onegrain.formats.neurox import hdf5, jsonlines
 
     (jsonlines if path.suffix == ".json" else hdf5).is_export(path)
     return og.import_neurox(path, path.parent / "out.zarr").values()

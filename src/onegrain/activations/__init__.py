@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from onegrain.activations.neurox import export_neurox, import_neurox
 from onegrain.activations.store import open_activations
 from onegrain.activations.verifying import verify_activations
 from onegrain.activations.views import to_torch, to_xarray
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
     from onegrain.activations.live import live_activations
 
 __all__ = [
-    "export_neurox",
     "extract",
-    "import_neurox",
     "live_activations",
     "open_activations",
     "to_torch",

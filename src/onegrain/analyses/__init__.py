@@ -12,8 +12,6 @@ from onegrain.analyses.heat import Heat, heat
 from onegrain.analyses.importance import TaskImportance, damage, half_lost, task_importance
 from onegrain.analyses.layers import layers, layers_by_label
 from onegrain.analyses.localisation import localisation, mass_curves, open_against_closed
-from onegrain.analyses.neuronpedia import export_neuronpedia
-from onegrain.analyses.neuronpedia_rows import NeuronpediaRelease
 from onegrain.analyses.redundancy import without_redundant
 from onegrain.analyses.sharing import Sharing, sharing
 from onegrain.analyses.topsets import chance_overlap, top_sets
@@ -27,7 +25,6 @@ __all__ = [
     "Contrast",
     "Heat",
     "NeuronWords",
-    "NeuronpediaRelease",
     "Sharing",
     "TaskImportance",
     "ablation_areas",
@@ -37,7 +34,6 @@ __all__ = [
     "compare_rankings",
     "contrast",
     "damage",
-    "export_neuronpedia",
     "half_lost",
     "heat",
     "kept_areas",

@@ -48,8 +48,9 @@ def run(
 
     Which of the two it is, the name of SRC says: *.hdf5, *.h5, *.json and *.jsonl are files of NeuroX.
     """
-    from onegrain.activations import export_neurox, import_neurox, open_activations
-    from onegrain.activations.neurox.formats import READABLE
+    from onegrain.activations import open_activations
+    from onegrain.formats import export_neurox, import_neurox
+    from onegrain.formats.neurox.formats import READABLE
 
     options = any((labels, format, columns, lower, limit is not None))
     if Path(source).suffix not in READABLE:

@@ -30,9 +30,9 @@ def run(
 ) -> None:
     """Write neuron cards as the files that Neuronpedia imports."""
     from onegrain.activations import open_activations
-    from onegrain.analyses import NeuronpediaRelease, export_neuronpedia
-    from onegrain.analyses.neuronpedia import LAYOUT
     from onegrain.core.output import require_writable_output
+    from onegrain.formats import NeuronpediaRelease, export_neuronpedia
+    from onegrain.formats.neuronpedia.export import LAYOUT
     from onegrain.records.cards import NeuronCards
 
     require_writable_output(out, force=force, ours=LAYOUT)

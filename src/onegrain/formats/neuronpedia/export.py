@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.analyses.neuronpedia_rows import NeuronpediaRelease, activation_row, feature_row, head_rows
 from onegrain.core.output import Layout, whole_folder
 from onegrain.errors import MismatchError, ParameterError
+from onegrain.formats.neuronpedia.rows import NeuronpediaRelease, activation_row, feature_row, head_rows
 from onegrain.records.activations import Activations
 from onegrain.records.cards import NeuronCards
 from onegrain.records.neuron_card import CardContext, NeuronCard

@@ -13,13 +13,13 @@ import numpy as np
 from jaxtyping import Float32
 
 from onegrain.activations.folder import folder_at
-from onegrain.activations.neurox.contents import Contents
-from onegrain.activations.neurox.formats import READABLE, Format, format_of
 from onegrain.activations.store import open_activations
 from onegrain.activations.writing import Content, require_dtype, require_writable, write_store
 from onegrain.core.progress import Progress, silent
 from onegrain.corpora import as_corpus
 from onegrain.errors import CorpusError, MismatchError, ParameterError, RecordError
+from onegrain.formats.neurox.contents import Contents
+from onegrain.formats.neurox.formats import READABLE, Format, format_of
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import CorpusIdentity, Provenance

@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from onegrain.activations.neurox import hdf5, jsonlines
-from onegrain.activations.neurox.contents import Contents, Origin
 from onegrain.errors import ParameterError
+from onegrain.formats.neurox import hdf5, jsonlines
+from onegrain.formats.neurox.contents import Contents, Origin
 
 __all__ = ["READABLE", "WRITABLE", "Format", "format_of"]
 

@@ -11,11 +11,11 @@ from typing import NoReturn
 import numpy as np
 from jaxtyping import Float32
 
-from onegrain.activations.neurox.contents import Origin
-from onegrain.activations.neurox.formats import WRITABLE, format_of
 from onegrain.core.output import require_writable_output, whole_file
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError
+from onegrain.formats.neurox.contents import Origin
+from onegrain.formats.neurox.formats import WRITABLE, format_of
 from onegrain.records.activations import BLOCK_BYTES, Activations
 
 __all__ = ["export_neurox"]

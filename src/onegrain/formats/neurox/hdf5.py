@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from onegrain.activations.neurox.contents import Contents, Origin
-from onegrain.activations.neurox.heap import require_whole_texts
-from onegrain.activations.neurox.sink import Sink
 from onegrain.errors import MissingExtraError, OnegrainError, ParameterError, RecordError
+from onegrain.formats.neurox.contents import Contents, Origin
+from onegrain.formats.neurox.heap import require_whole_texts
+from onegrain.formats.neurox.sink import Sink
 from onegrain.records.provenance import Provenance
 from onegrain.records.space import NeuronSpace
 

@@ -14,7 +14,7 @@ NLP Models"].
 
 from __future__ import annotations
 
-from onegrain.activations.neurox.exporting import export_neurox
-from onegrain.activations.neurox.importing import import_neurox
+from onegrain.formats.neurox.exporting import export_neurox
+from onegrain.formats.neurox.importing import import_neurox
 
 __all__ = ["export_neurox", "import_neurox"]

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from onegrain.activations.neurox.contents import Contents, Origin
 from onegrain.errors import RecordError
+from onegrain.formats.neurox.contents import Contents, Origin
 
 __all__ = ["is_export", "read_contents", "read_values", "write"]
 

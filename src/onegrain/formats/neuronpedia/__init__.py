@@ -1,0 +1,1 @@
+"""Neuron cards as the files that Neuronpedia imports."""
