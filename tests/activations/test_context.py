@@ -9,10 +9,10 @@ from transformers import OPTConfig, OPTForCausalLM
 
 import onegrain as og
 from onegrain.activations.rows import Rows, Wording
-from onegrain.activations.scored import scored_sentences
 from onegrain.errors import MismatchError
 from onegrain.models import load_model
 from onegrain.models.scoring import _rows as scored_rows
+from onegrain.rankings.gradients.loss_batches import scored_sentences
 from tiny import parallel_corpus, plain_corpus, save_tiny
 
 BEFORE = {

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 import onegrain as og
-from onegrain.activations import gradients
-from onegrain.activations.gradients import Attributions, StraightPath, integrated_gradients
 from onegrain.activations.rows import Rows, Wording
-from onegrain.activations.scored import ScoredRow, scored_sentences
 from onegrain.errors import CorpusError, ModelError, ParameterError
 from onegrain.models import LoadedModel, load_model
+from onegrain.rankings.gradients import attribution as gradients
+from onegrain.rankings.gradients.attribution import Attributions, StraightPath, integrated_gradients
+from onegrain.rankings.gradients.loss_batches import ScoredRow, scored_sentences
 from onegrain.records.corpus import Corpus
 from saelens import config_v6, random_weights, save_dictionary
 from tiny import parallel_corpus, plain_corpus, tiny_gpt2, tiny_nlm, tiny_nmt

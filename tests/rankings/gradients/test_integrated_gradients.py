@@ -12,10 +12,10 @@ import pytest
 import torch
 
 import onegrain as og
-from onegrain.activations.gradients import StraightPath, integrated_gradients
 from onegrain.cli import main
 from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel, load_model
+from onegrain.rankings.gradients.attribution import StraightPath, integrated_gradients
 from onegrain.records.corpus import Corpus
 from planted import plant
 from planted_models import KEY, alternating_corpus, planted_nlm

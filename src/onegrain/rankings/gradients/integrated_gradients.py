@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from onegrain.activations.gradients import Attributions, StraightPath, integrated_gradients
 from onegrain.core.ordering import order_by_score
 from onegrain.errors import ParameterError
+from onegrain.rankings.gradients.attribution import Attributions, StraightPath, integrated_gradients
 from onegrain.rankings.request import Method, Request
 from onegrain.records.activations import Activations
 from onegrain.records.ranking import Ranking

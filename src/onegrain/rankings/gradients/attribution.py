@@ -11,7 +11,6 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from onegrain.activations.live import LiveArray
-from onegrain.activations.scored import ScoredBatch, Unit, scored_sentences, units_of
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models.differentiation import GivenValues, differentiable
@@ -20,6 +19,7 @@ from onegrain.models.loaded import LoadedModel
 from onegrain.models.padding import losses_need_equal_rows
 from onegrain.models.scoring import subword_losses
 from onegrain.models.sites import SitePoint
+from onegrain.rankings.gradients.loss_batches import ScoredBatch, Unit, scored_sentences, units_of
 from onegrain.records.activations import Activations
 
 __all__ = ["BASELINES", "Attributions", "SiteLosses", "StraightPath", "integrated_gradients"]
