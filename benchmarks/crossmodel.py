@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 import onegrain as og
-from onegrain.activations.writing import Content, write_store
+from onegrain.activations.store.writer import Content, write_store
 from onegrain.records.provenance import CorpusIdentity, ModelIdentity, Provenance
 
 SHARE = float(os.environ.get("ONEGRAIN_BENCH_SHARE", "1"))

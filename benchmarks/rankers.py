@@ -24,7 +24,7 @@ from _minilm import extract
 from _neurox_rankers import RANKERS, seconds_of
 
 import onegrain as og
-from onegrain.activations.writing import Content, write_store
+from onegrain.activations.store.writer import Content, write_store
 from onegrain.rankings import METHODS
 from onegrain.rankings.blocks import read_blocks
 from onegrain.rankings.univariate.counts import STRIPE

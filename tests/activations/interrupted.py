@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-import onegrain.activations.store as store_module
-from onegrain.activations import extract, extraction
+import onegrain.activations.store.open as store_module
+from onegrain.activations import extract
+from onegrain.activations.extraction import extract as extraction
 from onegrain.models import load_model
 from tiny import plain_corpus
 

@@ -12,7 +12,7 @@ import sys
 
 import s3fs  # noqa: F401  (so that no fork has to import it)
 
-from onegrain.activations.folder import folder_at
+from onegrain.activations.store.places.locate import folder_at
 from onegrain.errors import OutputExistsError
 
 
@@ -37,8 +37,9 @@ def begin(url: str) -> None:
 
 
 def runs(path: str) -> None:
-    import onegrain.activations.store as store_module
-    from onegrain.activations import extract, extraction
+    import onegrain.activations.store.open as store_module
+    from onegrain.activations import extract
+    from onegrain.activations.extraction import extract as extraction
     from onegrain.models import load_model
     from tiny import plain_corpus
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onegrain.activations.alignment import align, join, require_aggregate
+from onegrain.activations.extraction.alignment import align, join, require_aggregate
 from onegrain.errors import ParameterError
 
 ROW = [-1, 0, 0, 0, 1, 2, 2, -1]

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from onegrain.activations import buffers, taking
-from onegrain.activations.buffers import Buffers
-from onegrain.activations.rows import Row
+from onegrain.activations.extraction import buffers
+from onegrain.activations.extraction import capture as taking
+from onegrain.activations.extraction.buffers import Buffers
+from onegrain.activations.extraction.encoding import Row
 from onegrain.errors import ModelError
 from onegrain.models.hooks import editing
 from onegrain.models.sites import SitePoint

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from test_store import content, values
 
-import onegrain.activations.store as store_module
+import onegrain.activations.store.open as store_module
 from onegrain.activations import open_activations, verify_activations
-from onegrain.activations.folder import folder_at
-from onegrain.activations.journal import JOURNAL, Mark, encode_journal, read_journal
-from onegrain.activations.store import seal
-from onegrain.activations.writing import StoreWriter, require_writable, write_store
+from onegrain.activations.store.journal import JOURNAL, Mark, encode_journal, read_journal
+from onegrain.activations.store.open import seal
+from onegrain.activations.store.places.locate import folder_at
+from onegrain.activations.store.writer import StoreWriter, require_writable, write_store
 from onegrain.errors import (
     AlreadyDoneError,
     MismatchError,
@@ -247,7 +247,7 @@ def test_a_place_that_takes_no_store_is_one_line(tmp_path, name):
 
 def test_a_store_is_on_the_disk_before_its_manifest_says_so(tmp_path, monkeypatch):
     """Every file is synced before the manifest gets its name, and shards before the journal tells of them."""
-    import onegrain.activations.local as local
+    import onegrain.activations.store.places.local as local
 
     events: list[tuple[str, str]] = []
     place = tmp_path / "s.zarr"

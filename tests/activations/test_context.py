@@ -8,7 +8,7 @@ from tokenizers import processors
 from transformers import OPTConfig, OPTForCausalLM
 
 import onegrain as og
-from onegrain.activations.rows import Rows, Wording
+from onegrain.activations.extraction.encoding import Rows, Wording
 from onegrain.errors import MismatchError
 from onegrain.models import load_model
 from onegrain.models.scoring import _rows as scored_rows

@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from onegrain.activations import direct
+from onegrain.activations.store.places import direct_io as direct
 
 
 def paged(size: int) -> memoryview:

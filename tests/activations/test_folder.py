@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from onegrain.activations.folder import LocalFolder, folder_at
+from onegrain.activations.store.places.locate import LocalFolder, folder_at
 from onegrain.errors import OutputExistsError, StorageError
 
 
@@ -98,7 +98,7 @@ def test_who_comes_as_the_place_is_dropped_holds_the_new_one(folder, monkeypatch
 
 HOLDER = """
 import sys
-from onegrain.activations.folder import folder_at
+from onegrain.activations.store.places.locate import folder_at
 release = folder_at(sys.argv[1]).hold()
 print("holding", flush=True)
 sys.stdin.read()

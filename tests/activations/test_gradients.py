@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import onegrain as og
-from onegrain.activations.rows import Rows, Wording
+from onegrain.activations.extraction.encoding import Rows, Wording
 from onegrain.errors import CorpusError, ModelError, ParameterError
 from onegrain.models import LoadedModel, load_model
 from onegrain.rankings.gradients import attribution as gradients

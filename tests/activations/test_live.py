@@ -10,7 +10,7 @@ import pytest
 
 import onegrain
 from onegrain.activations import extract, live_activations, to_xarray
-from onegrain.activations.reading import Reader
+from onegrain.activations.extraction.reader import Reader
 from onegrain.engines import engine_named
 from onegrain.errors import CorpusError, EngineError, MismatchError, ModelError, ParameterError
 from onegrain.models import load_model
@@ -23,8 +23,8 @@ from tiny import parallel_corpus, plain_corpus, tiny_nlm
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups of 20 words, for the store and for the live array."""
-    monkeypatch.setattr("onegrain.activations.store.MOST_ROWS", 20)
-    monkeypatch.setattr("onegrain.activations.extraction.READ_BYTES", 1)
+    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 20)
+    monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
 
 
 @pytest.fixture

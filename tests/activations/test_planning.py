@@ -8,7 +8,7 @@ from collections import namedtuple
 import pytest
 
 import onegrain as og
-from onegrain.activations.planning import ExtractionPlan
+from onegrain.activations.extraction.planning import ExtractionPlan
 from onegrain.errors import StorageError
 from tiny import plain_corpus
 

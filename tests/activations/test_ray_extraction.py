@@ -32,8 +32,8 @@ pytestmark = pytest.mark.usefixtures("two_cpus_of_ray")
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four shards, each read by itself; only this process knows, the workers read what they are told."""
-    monkeypatch.setattr("onegrain.activations.store.MOST_ROWS", 20)
-    monkeypatch.setattr("onegrain.activations.extraction.READ_BYTES", 1)
+    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 20)
+    monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
 
 
 @dataclass(frozen=True)

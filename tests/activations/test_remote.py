@@ -22,9 +22,9 @@ from test_resume import StopWorkError, content, stop_after
 
 import onegrain as og
 from onegrain.activations import extract, open_activations, verify_activations
-from onegrain.activations.folder import LocalFolder, folder_at
-from onegrain.activations.lease import Lease
-from onegrain.activations.remote import RemoteFolder
+from onegrain.activations.store.places.lease import Lease
+from onegrain.activations.store.places.locate import LocalFolder, folder_at
+from onegrain.activations.store.places.remote import RemoteFolder
 from onegrain.cli import main
 from onegrain.errors import (
     InputError,
@@ -73,8 +73,8 @@ def url(bucket: str) -> str:
 
 @pytest.fixture
 def small_shards(monkeypatch) -> None:
-    monkeypatch.setattr("onegrain.activations.store.MOST_ROWS", 20)
-    monkeypatch.setattr("onegrain.activations.extraction.READ_BYTES", 1)
+    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 20)
+    monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
 
 
 @pytest.fixture
@@ -369,7 +369,7 @@ def test_a_lease_that_is_none_is_not_respected(models, server, bucket, url, whol
 
 
 def test_a_lease_is_renewed_and_released(server, bucket, url, monkeypatch):
-    monkeypatch.setattr("onegrain.activations.lease.RENEWED_SECONDS", 0.05)
+    monkeypatch.setattr("onegrain.activations.store.places.lease.RENEWED_SECONDS", 0.05)
     release = folder_at(url).hold()
     first = server.content(bucket)["a.zarr/writer.json"]
     deadline = time.monotonic() + 10
@@ -396,7 +396,7 @@ def test_who_is_taken_over_while_asleep_writes_no_more(server, bucket, url, monk
     release = folder.hold()
     folder.write("a", b"1")
     put_lease(server, url)
-    monkeypatch.setattr("onegrain.activations.lease.LAPSED_SECONDS", 0.0)
+    monkeypatch.setattr("onegrain.activations.store.places.lease.LAPSED_SECONDS", 0.0)
     for change in (lambda: folder.write("a", b"2"), lambda: folder.remove("a")):
         with pytest.raises(StorageError, match=r"another writer took s3://.* over while this one"):
             change()
@@ -579,7 +579,7 @@ def test_a_protocol_whose_package_is_missing_names_it():
 
 def test_s3_without_s3fs_names_the_extra(tmp_path):
     (tmp_path / "s3fs.py").write_text("raise ModuleNotFoundError(\"No module named 's3fs'\", name='s3fs')")
-    code = "from onegrain.activations.folder import folder_at; folder_at('s3://b/a.zarr')"
+    code = "from onegrain.activations.store.places.locate import folder_at; folder_at('s3://b/a.zarr')"
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-c", code],

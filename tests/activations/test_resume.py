@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from onegrain.activations import extract, extraction, open_activations
+from onegrain.activations import extract, open_activations
+from onegrain.activations.extraction import extract as extraction
 from onegrain.errors import MismatchError, OutputExistsError, RecordError, StorageError
 from tiny import parallel_corpus, plain_corpus
 
@@ -45,8 +46,8 @@ def stop_after(advances: int):
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr("onegrain.activations.store.MOST_ROWS", 20)
-    monkeypatch.setattr("onegrain.activations.extraction.READ_BYTES", 1)
+    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 20)
+    monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
 
 
 @pytest.fixture

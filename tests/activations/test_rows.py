@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import onegrain as og
 from onegrain.activations import extract
-from onegrain.activations.rows import Rows, Wording, with_special_tokens
-from onegrain.activations.windows import cut, shorten, specials
+from onegrain.activations.extraction.encoding import Rows, Wording, with_special_tokens
+from onegrain.activations.extraction.windows import cut, shorten, specials
 from onegrain.analyses import top_words
 from onegrain.errors import CorpusError, ParameterError
 from onegrain.records.corpus import Corpus, LabelLayer
@@ -305,8 +305,8 @@ def test_long_targets_are_read_beside_their_source(zoo, tmp_path, long):
 
 def test_the_scan_finds_a_late_long_sentence_early(zoo, tmp_path, monkeypatch):
     """The last of many sentences is too long: the run ends before half of the words are read."""
-    monkeypatch.setattr("onegrain.activations.store.MOST_ROWS", 64)
-    monkeypatch.setattr("onegrain.activations.extraction.READ_BYTES", 1)
+    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 64)
+    monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
     corpus = Corpus.from_sentences([["a", "dog"]] * 4000 + [["dog"] * 80])
     told: list[int] = []
 

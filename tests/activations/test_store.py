@@ -18,11 +18,11 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onegrain.activations.folder import folder_at
-from onegrain.activations.store import Grid, open_activations
-from onegrain.activations.verifying import verify_activations
-from onegrain.activations.views import to_torch, to_xarray
-from onegrain.activations.writing import Content, StoreWriter, require_writable, write_store
+from onegrain.activations.interop import to_torch, to_xarray
+from onegrain.activations.store.open import Grid, open_activations
+from onegrain.activations.store.places.locate import folder_at
+from onegrain.activations.store.verify import verify_activations
+from onegrain.activations.store.writer import Content, StoreWriter, require_writable, write_store
 from onegrain.errors import LabelError, OutputExistsError, ParameterError, RecordError
 from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import CorpusIdentity, Provenance
@@ -67,9 +67,9 @@ def write(
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr("onegrain.activations.store.MOST_ROWS", 16)
-    monkeypatch.setattr("onegrain.activations.store.CHUNK_ROWS", 8)
-    monkeypatch.setattr("onegrain.activations.store.CHUNK_COLUMNS", 64)
+    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 16)
+    monkeypatch.setattr("onegrain.activations.store.open.CHUNK_ROWS", 8)
+    monkeypatch.setattr("onegrain.activations.store.open.CHUNK_COLUMNS", 64)
 
 
 @pytest.mark.usefixtures("small_shards")

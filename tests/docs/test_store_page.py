@@ -54,7 +54,8 @@ def test_every_block_runs(place):
 
 
 def test_what_the_page_says_of_sizes_is_so():
-    from onegrain.activations import lease, store
+    from onegrain.activations.store import open as store
+    from onegrain.activations.store.places import lease
 
     text = PAGE.read_text()
     for said in (

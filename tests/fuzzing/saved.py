@@ -112,8 +112,8 @@ def show(path: Path) -> None:
 
 
 def _content(small: bool = False) -> Any:
-    from onegrain.activations.store import Grid
-    from onegrain.activations.writing import Content
+    from onegrain.activations.store.open import Grid
+    from onegrain.activations.store.writer import Content
 
     class Small(Content):
         """A content whose few words are several shards."""
@@ -128,7 +128,7 @@ def _content(small: bool = False) -> Any:
 
 def stores(folder: Path) -> list[Path]:
     """Write finished stores, of one shard and of several."""
-    from onegrain.activations.writing import write_store
+    from onegrain.activations.store.writer import write_store
 
     for name, small in (("words.zarr", False), ("shards.zarr", True)):
         write_store(folder / name, _content(small), [np.asarray(activations().values())], force=False)
@@ -142,8 +142,8 @@ def open_store(path: Path) -> Any:
 
 def begun_stores(folder: Path) -> list[Path]:
     """Write stores of which no shard is written, and of which two are."""
-    from onegrain.activations.folder import folder_at
-    from onegrain.activations.writing import StoreWriter
+    from onegrain.activations.store.places.locate import folder_at
+    from onegrain.activations.store.writer import StoreWriter
 
     for shards in (0, 2):
         writer = StoreWriter(folder_at(folder / f"begun{shards}.zarr"), _content(small=True), force=False)
@@ -155,8 +155,8 @@ def begun_stores(folder: Path) -> list[Path]:
 
 def finish_store(path: Path) -> Any:
     """Go on with an unfinished store to its end, and read it."""
-    from onegrain.activations.folder import folder_at
-    from onegrain.activations.writing import StoreWriter
+    from onegrain.activations.store.places.locate import folder_at
+    from onegrain.activations.store.writer import StoreWriter
 
     writer = StoreWriter(folder_at(path), _content(small=True), force=False)
     try:

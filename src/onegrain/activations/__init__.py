@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from onegrain.activations.store import open_activations
-from onegrain.activations.verifying import verify_activations
-from onegrain.activations.views import to_torch, to_xarray
+from onegrain.activations.interop import to_torch, to_xarray
+from onegrain.activations.store.open import open_activations
+from onegrain.activations.store.verify import verify_activations
 
 if TYPE_CHECKING:
-    from onegrain.activations.extraction import extract
-    from onegrain.activations.live import live_activations
+    from onegrain.activations.extraction.extract import extract
+    from onegrain.activations.extraction.live import live_activations
 
 __all__ = [
     "extract",
@@ -28,11 +28,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "extract":
-        from onegrain.activations.extraction import extract
+        from onegrain.activations.extraction.extract import extract
 
         return extract
     if name == "live_activations":
-        from onegrain.activations.live import live_activations
+        from onegrain.activations.extraction.live import live_activations
 
         return live_activations
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

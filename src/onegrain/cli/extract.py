@@ -73,8 +73,8 @@ def run(
 
     A run that was cut off goes on when it is started again.
     """
-    from onegrain.activations.folder import folder_at
-    from onegrain.activations.writing import require_writable
+    from onegrain.activations.store.places.locate import folder_at
+    from onegrain.activations.store.writer import require_writable
 
     require_writable(folder_at(out), force=force)
     words = corpus_from(

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from onegrain.activations import open_activations
-from onegrain.activations.folder import folder_at
-from onegrain.activations.stored import MANIFEST
-from onegrain.activations.writing import require_writable
+from onegrain.activations.store.array import MANIFEST
+from onegrain.activations.store.places.locate import folder_at
+from onegrain.activations.store.writer import require_writable
 from onegrain.core.durable import make_folder
 from onegrain.core.output import require_free, storage_errors
 from onegrain.core.partial import sweep_leftovers

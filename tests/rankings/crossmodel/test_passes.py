@@ -26,7 +26,7 @@ SHARD = 100
 
 def stored(folder: Path, name: str, seed: int) -> Activations:
     """A finished store of 90 sentences of planted activations, as a model of its own."""
-    from onegrain.activations.writing import Content, write_store
+    from onegrain.activations.store.writer import Content, write_store
 
     made = og.planted(90, seed=seed, words_seed=3).activations
     identity = ModelIdentity(id=name, architecture="Planted", weight_hash=name)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onegrain.activations import open_activations
-from onegrain.activations.writing import Content, write_store
+from onegrain.activations.store.writer import Content, write_store
 from onegrain.errors import ParameterError, RecordError
 from onegrain.rankings.univariate.counts import Counts, _stripes, count
 from onegrain.rankings.univariate.words import labelled_words

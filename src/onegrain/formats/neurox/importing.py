@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from onegrain.activations.folder import folder_at
-from onegrain.activations.store import open_activations
-from onegrain.activations.writing import Content, require_dtype, require_writable, write_store
+from onegrain.activations.store.open import open_activations
+from onegrain.activations.store.places.locate import folder_at
+from onegrain.activations.store.writer import Content, require_dtype, require_writable, write_store
 from onegrain.core.progress import Progress, silent
 from onegrain.corpora import as_corpus
 from onegrain.errors import CorpusError, MismatchError, ParameterError, RecordError

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from onegrain.activations.live import LiveArray
+from onegrain.activations.extraction.live import LiveArray
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models.differentiation import GivenValues, differentiable

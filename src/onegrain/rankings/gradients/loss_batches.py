@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from onegrain.activations.rows import Rows, too_long
-from onegrain.activations.windows import Window, shorten, specials
+from onegrain.activations.extraction.encoding import Rows, too_long
+from onegrain.activations.extraction.windows import Window, shorten, specials
 from onegrain.errors import ParameterError
 from onegrain.models.batching import Encoded, by_length
 from onegrain.models.loaded import LoadedModel

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from onegrain.activations.reading import Block, Reader
-from onegrain.activations.rows import Rows, Wording
+from onegrain.activations.extraction.encoding import Rows, Wording
+from onegrain.activations.extraction.reader import Block, Reader
 from onegrain.core.patterns import some_of
 from onegrain.engines import Work
 from onegrain.errors import EngineError, ModelError, OnegrainError, ParameterError

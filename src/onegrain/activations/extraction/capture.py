@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from onegrain.activations.alignment import join
-from onegrain.activations.rows import Row
+from onegrain.activations.extraction.alignment import join
+from onegrain.activations.extraction.encoding import Row
 from onegrain.errors import ModelError
 from onegrain.models.hooks import Edit, Recording, recorded_value
 from onegrain.models.sites import SitePoint

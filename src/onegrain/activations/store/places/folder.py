@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from onegrain.activations.journal import Mark
+from onegrain.activations.store.journal import Mark
 
 __all__ = ["LEASE", "Folder", "Release"]
 

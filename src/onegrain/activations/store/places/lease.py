@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from onegrain.activations.objects import Objects
+from onegrain.activations.store.places.object_store import Objects
 from onegrain.errors import OnegrainError, OutputExistsError, StorageError
 
 __all__ = ["Lease"]

@@ -12,10 +12,10 @@ from threading import Lock
 
 from zarr.storage import LocalStore
 
-from onegrain.activations.direct import write_file
-from onegrain.activations.journal import JOURNAL, Mark, Tally
-from onegrain.activations.layout import MANIFEST, is_leftover
-from onegrain.activations.place import Folder, Release
+from onegrain.activations.store.journal import JOURNAL, Mark, Tally
+from onegrain.activations.store.layout import MANIFEST, is_leftover
+from onegrain.activations.store.places.direct_io import write_file
+from onegrain.activations.store.places.folder import Folder, Release
 from onegrain.core.durable import make_folder, sync_file, sync_folder
 from onegrain.core.output import require_writable_output
 from onegrain.core.storage import storage_errors

@@ -2,7 +2,7 @@
 
 Files are written whole or not at all, and a place has one writer at a time. On this machine that is a lock that
 the system drops when the writer's process ends, also when it is killed; elsewhere it is a lease, see
-:mod:`onegrain.activations.lease`.
+:mod:`onegrain.activations.store.places.lease`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import os
 import re
 from pathlib import Path
 
-from onegrain.activations.local import LocalFolder
-from onegrain.activations.place import LEASE, Folder, Release
+from onegrain.activations.store.places.folder import LEASE, Folder, Release
+from onegrain.activations.store.places.local import LocalFolder
 from onegrain.errors import MissingExtraError, ParameterError, StorageError
 
 __all__ = ["LEASE", "Folder", "LocalFolder", "Release", "folder_at"]
@@ -35,7 +35,7 @@ def folder_at(place: str | os.PathLike[str]) -> Folder:
     from fsspec.core import url_to_fs
     from fsspec.implementations.local import LocalFileSystem
 
-    from onegrain.activations.remote import RemoteFolder
+    from onegrain.activations.store.places.remote import RemoteFolder
 
     try:
         files, root = url_to_fs(name)

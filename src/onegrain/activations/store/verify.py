@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from onegrain.activations.store import AGAIN, open_activations
-from onegrain.activations.stored import Chunk, StoredArray
+from onegrain.activations.store.array import Chunk, StoredArray
+from onegrain.activations.store.open import AGAIN, open_activations
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import RecordError
 

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Bool, Float32
 from torch import Tensor
 
-from onegrain.activations.buffers import Buffers
-from onegrain.activations.rows import Row, Rows
-from onegrain.activations.taking import Taking
+from onegrain.activations.extraction.buffers import Buffers
+from onegrain.activations.extraction.capture import Taking
+from onegrain.activations.extraction.encoding import Row, Rows
 from onegrain.errors import ModelError
 from onegrain.models.batching import by_length
 from onegrain.models.loaded import LoadedModel

@@ -8,13 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
-from onegrain.activations.folder import folder_at
-from onegrain.activations.opening import RemoteReader, extract_provenance, open_reader
-from onegrain.activations.planning import Announce, ExtractionPlan, require_room
-from onegrain.activations.reading import Block, Reader
-from onegrain.activations.rows import Wording
-from onegrain.activations.store import Grid, open_activations
-from onegrain.activations.writing import Content, StoreWriter, require_dtype, require_writable
+from onegrain.activations.extraction.encoding import Wording
+from onegrain.activations.extraction.planning import Announce, ExtractionPlan, require_room
+from onegrain.activations.extraction.reader import Block, Reader
+from onegrain.activations.extraction.remote_reader import RemoteReader, extract_provenance, open_reader
+from onegrain.activations.store.open import Grid, open_activations
+from onegrain.activations.store.places.locate import folder_at
+from onegrain.activations.store.writer import Content, StoreWriter, require_dtype, require_writable
 from onegrain.core.progress import Progress, silent
 from onegrain.corpora import as_corpus
 from onegrain.engines import Engine, LocalEngine, Work, engine_named
@@ -73,7 +73,7 @@ def extract(
         dtype: ``float32``, or ``float16`` for half the space.
         side: ``source`` or ``target``; by default that of the sites, which must then agree.
         long: what is done with a sentence longer than the model reads: ``error``, ``truncate`` or ``window``;
-            see :class:`~onegrain.activations.rows.Wording`.
+            see :class:`~onegrain.activations.extraction.encoding.Wording`.
         special_tokens: give the special tokens around each sentence rows of their own, as words without labels.
         bos: whether the start token is put before each sentence where the tokenizer does not; by default it is
             for a language model whose tokenizer has one, as when the model is scored.

@@ -10,8 +10,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from onegrain.activations.alignment import Aggregate, align, require_aggregate
-from onegrain.activations.windows import Window, cut, shorten, specials
+from onegrain.activations.extraction.alignment import Aggregate, align, require_aggregate
+from onegrain.activations.extraction.windows import Window, cut, shorten, specials
 from onegrain.errors import CorpusError, ParameterError
 from onegrain.models.batching import Encoded
 from onegrain.models.loaded import LoadedModel

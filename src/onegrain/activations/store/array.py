@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 import numpy as np
 from zarr.core.buffer import default_buffer_prototype
 
-from onegrain.activations.layout import MANIFEST
-from onegrain.activations.place import Folder
-from onegrain.activations.shards import ShardDecoder
+from onegrain.activations.store.layout import MANIFEST
+from onegrain.activations.store.places.folder import Folder
+from onegrain.activations.store.shards import ShardDecoder
 from onegrain.errors import RecordError, StorageError
 from onegrain.records.space import NeuronSpace
 

@@ -11,13 +11,13 @@ from threading import local
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from onegrain.activations.claiming import require_claimable, require_writable
-from onegrain.activations.content import DTYPES, Content, encode_array, require_dtype
-from onegrain.activations.folder import LEASE, Folder, Release, folder_at
-from onegrain.activations.journal import JOURNAL, Mark, Tally, encode_journal, read_journal
-from onegrain.activations.layout import is_store_file
-from onegrain.activations.shards import ShardEncoder
-from onegrain.activations.store import MANIFEST, SHARDS, digest_of, seal
+from onegrain.activations.store.claiming import require_claimable, require_writable
+from onegrain.activations.store.content import DTYPES, Content, encode_array, require_dtype
+from onegrain.activations.store.journal import JOURNAL, Mark, Tally, encode_journal, read_journal
+from onegrain.activations.store.layout import is_store_file
+from onegrain.activations.store.open import MANIFEST, SHARDS, digest_of, seal
+from onegrain.activations.store.places.locate import LEASE, Folder, Release, folder_at
+from onegrain.activations.store.shards import ShardEncoder
 from onegrain.errors import MismatchError, ParameterError
 
 __all__ = ["DTYPES", "Content", "StoreWriter", "require_dtype", "require_writable", "write_store"]

@@ -7,10 +7,10 @@ from typing import Any
 
 from zarr.storage import FsspecStore
 
-from onegrain.activations.journal import Mark
-from onegrain.activations.lease import Lease
-from onegrain.activations.objects import Objects
-from onegrain.activations.place import LEASE, Folder, Release
+from onegrain.activations.store.journal import Mark
+from onegrain.activations.store.places.folder import LEASE, Folder, Release
+from onegrain.activations.store.places.lease import Lease
+from onegrain.activations.store.places.object_store import Objects
 
 __all__ = ["RemoteFolder"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from onegrain.activations.extraction import groups_of
-from onegrain.activations.opening import RemoteReader, extract_provenance, open_reader
-from onegrain.activations.reading import Block, Reader
-from onegrain.activations.rows import Wording
+from onegrain.activations.extraction.encoding import Wording
+from onegrain.activations.extraction.extract import groups_of
+from onegrain.activations.extraction.reader import Block, Reader
+from onegrain.activations.extraction.remote_reader import RemoteReader, extract_provenance, open_reader
 from onegrain.corpora import as_corpus
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.sites import Side

@@ -31,10 +31,10 @@ import zarr
 from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore, StorePath
 
-from onegrain.activations.folder import Folder, folder_at
-from onegrain.activations.journal import JOURNAL
-from onegrain.activations.layout import is_store_file
-from onegrain.activations.stored import MANIFEST, SHARDS, StoredArray
+from onegrain.activations.store.array import MANIFEST, SHARDS, StoredArray
+from onegrain.activations.store.journal import JOURNAL
+from onegrain.activations.store.layout import is_store_file
+from onegrain.activations.store.places.locate import Folder, folder_at
 from onegrain.errors import OnegrainError, RecordError, StorageError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer

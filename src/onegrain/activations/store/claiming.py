@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from onegrain.activations.content import Content
-from onegrain.activations.journal import JOURNAL, is_journal
-from onegrain.activations.layout import is_leftover, is_store_of_names
-from onegrain.activations.place import LEASE, Folder
-from onegrain.activations.store import digest_of, open_activations, read_manifest
+from onegrain.activations.store.content import Content
+from onegrain.activations.store.journal import JOURNAL, is_journal
+from onegrain.activations.store.layout import is_leftover, is_store_of_names
+from onegrain.activations.store.open import digest_of, open_activations, read_manifest
+from onegrain.activations.store.places.folder import LEASE, Folder
 from onegrain.errors import AlreadyDoneError, OutputExistsError, RecordError
 
 __all__ = ["require_claimable", "require_writable"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onegrain.activations.writing import Content
+from onegrain.activations.store.writer import Content
 from onegrain.core.sizes import say_size
 from onegrain.errors import StorageError
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import google_crc32c
 import numpy as np
 
-from onegrain.activations.direct import PAGE
+from onegrain.activations.store.places.direct_io import PAGE
 
 if TYPE_CHECKING:
-    from onegrain.activations.store import Grid
+    from onegrain.activations.store.open import Grid
 
 __all__ = ["ShardDecoder", "ShardEncoder"]
 

@@ -1,0 +1,1 @@
+"""From a model to the activations of every word of a corpus."""

@@ -1,0 +1,1 @@
+"""Activations on disk: how a store is laid out, written, opened and checked."""
