@@ -22,11 +22,11 @@ from neurox.interpretation import linear_probe
 from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
-from onegrain.rankings.lca.labelled import read_labelled, read_matching
-from onegrain.rankings.lca.probe import ProbeSolver
-from onegrain.rankings.lca.problem import Penalties, ProbeData
-from onegrain.rankings.lca.solver import SolverOptions, solve
-from onegrain.rankings.lca.stochastic import Descent, Rounded, Schedule, native_bfloat16
+from onegrain.rankings.data.labelled import read_labelled, read_matching
+from onegrain.rankings.elastic_net.probe import ProbeSolver
+from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
+from onegrain.rankings.elastic_net.solver import SolverOptions, solve
+from onegrain.rankings.elastic_net.stochastic import Descent, Rounded, Schedule, native_bfloat16
 
 GRID = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
 PAIRS = [(a, b) for a in GRID for b in GRID]

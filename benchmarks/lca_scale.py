@@ -26,7 +26,7 @@ CHILD = """
 import hashlib, json, sys, time
 from pathlib import Path
 import onegrain as og
-from onegrain.rankings.memory import read_size
+from onegrain.rankings.data.memory import read_size
 store, words, memory = sys.argv[1], int(sys.argv[2]), sys.argv[3] or None
 activations = og.open_activations(store)
 start = time.perf_counter()

@@ -16,12 +16,12 @@ import numpy as np
 from _minilm import extract
 from scipy.stats import spearmanr
 
-from onegrain.rankings.lca.draws import solve_draws
-from onegrain.rankings.lca.labelled import read_labelled
+from onegrain.rankings.data.labelled import read_labelled
+from onegrain.rankings.elastic_net.draws import solve_draws
+from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
+from onegrain.rankings.elastic_net.refinement import refine
+from onegrain.rankings.elastic_net.solver import SolverOptions, solve
 from onegrain.rankings.lca.ordering import order_neurons
-from onegrain.rankings.lca.problem import Penalties, ProbeData
-from onegrain.rankings.lca.refinement import refine
-from onegrain.rankings.lca.solver import SolverOptions, solve
 
 PAIRS = ((1e-3, 1e-3), (1e-4, 1e-3))
 DRAWS, ALONE, TOLERANCE, EXACT = 20, 3, 1e-2, 1e-4

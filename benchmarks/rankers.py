@@ -26,8 +26,8 @@ from _neurox_rankers import RANKERS, seconds_of
 import onegrain as og
 from onegrain.activations.store.writer import Content, write_store
 from onegrain.rankings import METHODS
-from onegrain.rankings.blocks import read_blocks
-from onegrain.rankings.univariate.counts import STRIPE
+from onegrain.rankings.data.blocks import read_blocks
+from onegrain.rankings.univariate.counting.counts import STRIPE
 from onegrain.records.provenance import CorpusIdentity, Provenance
 
 SHARE = float(os.environ.get("ONEGRAIN_BENCH_SHARE", "1"))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import onegrain as og
-from onegrain.rankings import stability
+from onegrain.evaluation import stability
 from onegrain.records.activations import Activations
 
 SENTENCES, NEURONS, DRAWS = 100, 60, 100

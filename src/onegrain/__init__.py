@@ -26,21 +26,13 @@ if TYPE_CHECKING:
         read_corpus,
         read_parallel,
     )
+    from onegrain.evaluation import evaluate, stability
     from onegrain.formats import NeuronpediaRelease, export_neuronpedia, export_neurox, import_neurox
     from onegrain.interventions import ablate, erasing
     from onegrain.metrics import BLEU, Perplexity
     from onegrain.models import TrainingOptions, load_model, train_nlm, train_nmt
-    from onegrain.rankings import (
-        Method,
-        Request,
-        evaluate,
-        rank,
-        rank_together,
-        register,
-        similarity,
-        stability,
-    )
-    from onegrain.rankings.lca.estimators import ElasticNetProbe, ElasticNetRegressor
+    from onegrain.rankings import Method, Request, rank, rank_together, register, similarity
+    from onegrain.rankings.elastic_net.estimators import ElasticNetProbe, ElasticNetRegressor
     from onegrain.records.activations import Activations
     from onegrain.records.cards import NeuronCards
     from onegrain.records.clusters import Clusters
@@ -71,8 +63,8 @@ _HOMES = {
     "Clusters": "onegrain.records.clusters",
     "Corpus": "onegrain.records.corpus",
     "Curve": "onegrain.records.curve",
-    "ElasticNetProbe": "onegrain.rankings.lca.estimators",
-    "ElasticNetRegressor": "onegrain.rankings.lca.estimators",
+    "ElasticNetProbe": "onegrain.rankings.elastic_net.estimators",
+    "ElasticNetRegressor": "onegrain.rankings.elastic_net.estimators",
     "Evaluation": "onegrain.records.evaluation",
     "LabelLayer": "onegrain.records.corpus",
     "Method": "onegrain.rankings",
@@ -98,7 +90,7 @@ _HOMES = {
     "compare_rankings": "onegrain.analyses",
     "control_task": "onegrain.corpora",
     "erasing": "onegrain.interventions",
-    "evaluate": "onegrain.rankings",
+    "evaluate": "onegrain.evaluation",
     "export_neuronpedia": "onegrain.formats",
     "export_neurox": "onegrain.formats",
     "extract": "onegrain.activations",
@@ -120,7 +112,7 @@ _HOMES = {
     "run_study": "onegrain.studies",
     "sandbox": "onegrain.synthetic",
     "similarity": "onegrain.rankings",
-    "stability": "onegrain.rankings",
+    "stability": "onegrain.evaluation",
     "to_torch": "onegrain.activations",
     "to_xarray": "onegrain.activations",
     "train_nlm": "onegrain.models",

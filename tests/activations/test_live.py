@@ -121,7 +121,7 @@ def test_rankings_are_those_of_stores(pair, tmp_path, monkeypatch, groups_read, 
     stores = [extract(m, plain_corpus(), tmp_path / f"{at}.zarr") for at, m in enumerate(pair)]
     lives = [live_activations(model, plain_corpus()) for model in pair]
     groups_read.clear()
-    monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", 13)
+    monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", 13)
 
     def ranked(first: Activations, second: Activations):
         others = [second] if method == "maxcorr" else []
@@ -202,7 +202,7 @@ def test_impossible_options_are_refused(models, name, options, error, text):
 
 @pytest.mark.usefixtures("small_groups", "two_cpus_of_ray")
 def test_workers_of_ray_run_the_models(pair, monkeypatch):
-    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.SHARD_ROWS", 30)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.SHARD_ROWS", 30)
     lives = [live_activations(model, plain_corpus()) for model in pair]
     here = rank("maxcorr", lives[0], others=lives[1:])
     there = rank("maxcorr", lives[0], others=lives[1:], engine=engine_named("ray", workers=2))

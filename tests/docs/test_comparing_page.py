@@ -9,7 +9,7 @@ import pytest
 from test_analysis_pages import DOCS, run_page
 
 import onegrain as og
-from onegrain.rankings.evaluation.options import EvaluationOptions
+from onegrain.evaluation.options import EvaluationOptions
 from tiny import plain_corpus, tiny_nlm
 
 

@@ -13,10 +13,10 @@ import torch
 
 from onegrain.errors import ParameterError
 from onegrain.rankings import rank
-from onegrain.rankings.lca import refinement, solver
-from onegrain.rankings.lca.problem import Penalties, ProbeData
-from onegrain.rankings.lca.solver import SolverOptions, solve
-from onegrain.rankings.memory import Memory, ScratchTable, read_size, say_size
+from onegrain.rankings.data.memory import Memory, ScratchTable, read_size, say_size
+from onegrain.rankings.elastic_net import refinement, solver
+from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
+from onegrain.rankings.elastic_net.solver import SolverOptions, solve
 from planted import plant
 
 

@@ -213,7 +213,7 @@ def stability(
     """Would other sentences give the same order? The probe again on draws and halves of them, and by seeds."""
     from onegrain.activations import open_activations
     from onegrain.core.output import require_free
-    from onegrain.rankings import stability as analysis
+    from onegrain.evaluation import stability as analysis
     from onegrain.records.ranking import Ranking
 
     require_free(out, force=force)

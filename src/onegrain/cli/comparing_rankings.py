@@ -193,7 +193,7 @@ def _evaluation(rankings: Mapping[str, Ranking], probing: Probing) -> Evaluation
     if probing.train is None:
         return None
     from onegrain.activations import open_activations
-    from onegrain.rankings import evaluate
+    from onegrain.evaluation import evaluate
 
     sites = next(iter(rankings.values())).space.sites
     train, test, dev = (

@@ -12,8 +12,6 @@ from onegrain.rankings.registry import METHODS, method, register
 
 if TYPE_CHECKING:
     from onegrain.rankings.crossmodel.similarity import similarity
-    from onegrain.rankings.evaluation.evaluate import evaluate
-    from onegrain.rankings.lca.stability import stability
     from onegrain.rankings.request import Method, NoOptions, Request
     from onegrain.rankings.run import rank, rank_together
 
@@ -21,11 +19,9 @@ _HOMES = {
     "Method": "onegrain.rankings.request",
     "NoOptions": "onegrain.rankings.request",
     "Request": "onegrain.rankings.request",
-    "evaluate": "onegrain.rankings.evaluation.evaluate",
     "rank": "onegrain.rankings.run",
     "rank_together": "onegrain.rankings.run",
     "similarity": "onegrain.rankings.crossmodel.similarity",
-    "stability": "onegrain.rankings.lca.stability",
 }
 
 __all__ = [
@@ -33,13 +29,11 @@ __all__ = [
     "Method",
     "NoOptions",
     "Request",
-    "evaluate",
     "method",
     "rank",
     "rank_together",
     "register",
     "similarity",
-    "stability",
 ]
 
 

@@ -84,7 +84,7 @@ class Method:
         takes_device: whether it computes on a device of choice.
         takes_engine: whether its passes over the words can run on another engine.
         counting: how it scores from counts that it shares with its like
-            (:class:`onegrain.rankings.univariate.scoring.Counting`), or None.
+            (:class:`onegrain.rankings.univariate.counting.scoring.Counting`), or None.
     """
 
     name: str

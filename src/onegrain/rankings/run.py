@@ -11,7 +11,7 @@ from onegrain.core.progress import Progress, silent
 from onegrain.corpora import as_corpus
 from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
-from onegrain.rankings.memory import read_size
+from onegrain.rankings.data.memory import read_size
 from onegrain.rankings.registry import method
 from onegrain.rankings.request import Method, Request
 from onegrain.records.activations import Activations
@@ -159,7 +159,7 @@ def rank_together(
     missing = {name: asked[name] for name in asked if name not in rankings}
     counted = [(name, one.counting, part) for name, (one, part) in missing.items() if one.counting is not None]
     if counted:
-        from onegrain.rankings.univariate.scoring import rank_counted
+        from onegrain.rankings.univariate.counting.scoring import rank_counted
 
         for (name, _, _), ranking in zip(counted, rank_counted(counted), strict=True):
             rankings[name] = ranking

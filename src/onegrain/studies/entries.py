@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from onegrain.rankings.evaluation.options import ElasticNetOptions, EvaluationOptions
+from onegrain.evaluation.options import ElasticNetOptions, EvaluationOptions
 from onegrain.rankings.registry import method
 
 __all__ = [

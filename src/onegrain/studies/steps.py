@@ -12,10 +12,11 @@ from onegrain.activations import extract, open_activations
 from onegrain.core.progress import Progress, silent
 from onegrain.core.sealing import write_sealed_json
 from onegrain.errors import ParameterError
+from onegrain.evaluation import evaluate, stability
 from onegrain.interventions import ablate
 from onegrain.metrics import BLEU, Metric, Perplexity, unigram_perplexity
 from onegrain.models import LoadedModel, TrainingOptions, load_model, train_nlm, train_nmt
-from onegrain.rankings import evaluate, rank, stability
+from onegrain.rankings import rank
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.ranking import Ranking

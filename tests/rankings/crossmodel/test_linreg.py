@@ -98,14 +98,14 @@ def test_blocks_shards_tiles_and_model_by_model_change_nothing(
 ) -> None:
     own, others = store(0, offset=300.0), [store(1), store(2)]
     expected = rank("linreg", own, others=others)
-    monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", rows)
-    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.SHARD_ROWS", shard)
-    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.ROOM", room)
+    monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", rows)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.SHARD_ROWS", shard)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.ROOM", room)
     found = rank("linreg", own, others=others)
     assert found.scores == pytest.approx(expected.scores, abs=1e-11)
     assert found.details["rank"] == expected.details["rank"]
-    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.Passes.has_room", lambda passes, size: False)
-    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.Passes.require_room", lambda *given: None)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.Passes.has_room", lambda passes, size: False)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.Passes.require_room", lambda *given: None)
     assert rank("linreg", own, others=others).scores == pytest.approx(expected.scores, abs=1e-11)
 
 
@@ -158,8 +158,8 @@ def test_intervals_are_those_of_resampled_sentences(monkeypatch: pytest.MonkeyPa
     drawn = [naive_draws(x, one.values().astype(np.float64), sentence, 40, 6) for one in others]
     expected = np.quantile(by(drawn, axis=0), [0.05, 0.95], axis=0)
     for rows, room in ((2048, 2**30), (7, 16 * 14 * 2)):
-        monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", rows)
-        monkeypatch.setattr("onegrain.rankings.crossmodel.passes.ROOM", room)
+        monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", rows)
+        monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.ROOM", room)
         given = {"reduce": reduce, "resamples": 40, "level": 0.9}
         found = rank("linreg", own, others=others, seed=6, **given)
         interval = found.details["interval"]

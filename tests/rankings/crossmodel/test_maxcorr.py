@@ -145,9 +145,9 @@ def test_blocks_shards_and_tiles_change_nothing(
 ) -> None:
     own, others = store(0, offset=300.0), [store(1), store(2)]
     expected = rank("maxcorr", own, others=others)
-    monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", rows)
-    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.SHARD_ROWS", shard)
-    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.ROOM", room)
+    monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", rows)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.SHARD_ROWS", shard)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.ROOM", room)
     found = rank("maxcorr", own, others=others)
     assert found.scores == pytest.approx(expected.scores, abs=2e-6)
     assert found.details["partner"]["neuron"] == expected.details["partner"]["neuron"]

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from onegrain.errors import ParameterError
-from onegrain.rankings import blocks as module
-from onegrain.rankings.crossmodel.moments import Moments, Product
 from onegrain.rankings.crossmodel.partners import correlations
-from onegrain.rankings.crossmodel.summing import Summing
+from onegrain.rankings.crossmodel.sums.moments import Moments, Product
+from onegrain.rankings.crossmodel.sums.summing import Summing
+from onegrain.rankings.data import blocks as module
 from onegrain.records.activations import Activations
 from planted import labelled_corpus
 

@@ -249,7 +249,7 @@ def test_intervals_do_not_depend_on_blocks(monkeypatch):
     own = store(values, "a")
     expected = rank("maxcorr", own, others=others, resamples=20).details["interval"]
     assert expected["low"][6] is None
-    monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", 77)
+    monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", 77)
     monkeypatch.setattr("onegrain.rankings.crossmodel.bootstrap.ROOM", 8 * 20 * 20 * 3)
     found = rank("maxcorr", own, others=others, resamples=20).details["interval"]
     for side in ("low", "high"):

@@ -17,7 +17,7 @@ import pytest
 import onegrain as og
 from onegrain.engines import engine_named
 from onegrain.errors import EngineError, ParameterError
-from onegrain.rankings.crossmodel.passes import Passes
+from onegrain.rankings.crossmodel.sums.passes import Passes
 from onegrain.records.activations import Activations
 from onegrain.records.provenance import ModelIdentity
 
@@ -45,7 +45,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Activations]:
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several shards; only this process cuts them, the workers are told their words."""
-    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.SHARD_ROWS", SHARD)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.SHARD_ROWS", SHARD)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def test_a_budget_cuts_tiles_and_changes_nothing(models, monkeypatch):
     passes = []
     real = Passes.sums
     monkeypatch.setattr(Passes, "sums", lambda self, *a, **k: passes.append(a) or real(self, *a, **k))
-    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.LEAST_ROOM", 2**10)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.LEAST_ROOM", 2**10)
     held = psutil.Process().memory_info().rss
     blocks = 2048 * (12 * 2 + 8) * own.n_neurons
     each = 12 * 2 * own.n_neurons + 2048 * 12
@@ -143,7 +143,7 @@ def test_the_matrices_of_a_tile_are_gone_before_the_next_ones_come(models, monke
         return moments
 
     monkeypatch.setattr(Passes, "sums", sums)
-    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.ROOM", 7 * 2048 * 24)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.ROOM", 7 * 2048 * 24)
     og.rank(method, own, others=others)
     assert len(made) > 2 * len(others)
 

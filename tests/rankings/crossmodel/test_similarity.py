@@ -119,8 +119,8 @@ def test_permuting_words_and_neurons_and_splitting_shards_change_nothing(
     words, moved = rng.permutation(a.n_words), np.concatenate([rng.permutation(3), 3 + rng.permutation(4)])
     again = similarity(changed(a, a.values()[words][:, moved]), changed(b, b.values()[words])).table
     assert again[list(MEASURES)].to_numpy() == pytest.approx(expected, abs=1e-10)
-    monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", 7)
-    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.SHARD_ROWS", 14)
+    monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", 7)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.SHARD_ROWS", 14)
     assert similarity(a, b).table[list(MEASURES)].to_numpy() == pytest.approx(expected, abs=1e-10)
 
 

@@ -93,8 +93,8 @@ def test_permuting_and_splitting_words_changes_nothing(monkeypatch: pytest.Monke
     assert rank("svcca", shuffled[0], others=shuffled[1:], site=SITE).scores == pytest.approx(
         expected, abs=1e-10
     )
-    monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", 7)
-    monkeypatch.setattr("onegrain.rankings.crossmodel.passes.SHARD_ROWS", 14)
+    monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", 7)
+    monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.SHARD_ROWS", 14)
     assert rank("svcca", own, others=[other], site=SITE).scores == pytest.approx(expected, abs=1e-10)
 
 

@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 
 import onegrain as og
 from onegrain.errors import LabelError, MismatchError, ParameterError
-from onegrain.rankings import memory
-from onegrain.rankings.evaluation import evaluate
+from onegrain.evaluation import evaluate
+from onegrain.rankings.data import memory
 from planted import Planted, plant
 
 COUNTS = (1, 3, 8, 20, 32)

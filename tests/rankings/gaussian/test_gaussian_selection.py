@@ -12,12 +12,12 @@ from scipy.stats import entropy, multivariate_normal
 from onegrain.core.ordering import shuffled_places
 from onegrain.errors import ParameterError
 from onegrain.rankings import rank
+from onegrain.rankings.data.labelled import read_labelled
 from onegrain.rankings.gaussian.factor import Factor
 from onegrain.rankings.gaussian.heldout import HeldOut
 from onegrain.rankings.gaussian.likelihood import likelihoods
 from onegrain.rankings.gaussian.options import GaussianOptions
 from onegrain.rankings.gaussian.selection import MARGIN, choose_next
-from onegrain.rankings.lca.labelled import read_labelled
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus, LabelLayer
 from planted import plant
@@ -171,7 +171,7 @@ def test_a_memory_budget_changes_nothing_and_too_small_a_one_is_refused(
 ) -> None:
     expected = rank("gaussian", TRAIN, label="upos", dev=DEV, k=5)
     monkeypatch.setattr(
-        "onegrain.rankings.memory.Memory.reserve", lambda self, working, what: setattr(self, "_room", 0)
+        "onegrain.rankings.data.memory.Memory.reserve", lambda self, working, what: setattr(self, "_room", 0)
     )
     spilled = rank("gaussian", TRAIN, label="upos", dev=DEV, k=5, memory=1)
     np.testing.assert_array_equal(spilled.order, expected.order)

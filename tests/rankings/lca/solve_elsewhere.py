@@ -12,8 +12,8 @@ import torch
 
 import elsewhere  # noqa: F401
 import onegrain as og
-from onegrain.rankings import memory
-from onegrain.rankings.lca import refinement, solver
+from onegrain.rankings.data import memory
+from onegrain.rankings.elastic_net import refinement, solver
 
 
 def solve(device: str) -> dict[str, object]:

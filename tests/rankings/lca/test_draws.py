@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onegrain.rankings.lca import draws as module
-from onegrain.rankings.lca import solver
-from onegrain.rankings.lca.draws import solve_draws
-from onegrain.rankings.lca.problem import Penalties, ProbeData
-from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
-from onegrain.rankings.memory import Memory
+from onegrain.rankings.data.memory import Memory
+from onegrain.rankings.elastic_net import draws as module
+from onegrain.rankings.elastic_net import solver
+from onegrain.rankings.elastic_net.draws import solve_draws
+from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
+from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, solve
 
 PAIR = (1e-2, 1e-2)
 WORDS, DRAWS = 3000, 6

@@ -15,10 +15,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import onegrain as og
 from onegrain.errors import ParameterError
-from onegrain.rankings.lca import inputs
-from onegrain.rankings.lca.estimators import ElasticNetProbe, ElasticNetRegressor, alpha_max
-from onegrain.rankings.lca.labelled import read_values
-from onegrain.rankings.memory import Memory, ScratchTable
+from onegrain.rankings.data.labelled import read_values
+from onegrain.rankings.data.memory import Memory, ScratchTable
+from onegrain.rankings.elastic_net import inputs
+from onegrain.rankings.elastic_net.estimators import ElasticNetProbe, ElasticNetRegressor, alpha_max
 from planted import plant
 
 EXACT: dict[str, Any] = {"tolerance": 1e-9}

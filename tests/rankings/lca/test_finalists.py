@@ -9,6 +9,9 @@ import pytest
 
 import onegrain
 from onegrain.rankings import rank
+from onegrain.rankings.elastic_net.probe import FittedProbe
+from onegrain.rankings.elastic_net.problem import Penalties
+from onegrain.rankings.elastic_net.solver import Solution
 from onegrain.rankings.lca.finalists import (
     FEW_FINALISTS,
     LEAST_RATE,
@@ -17,9 +20,6 @@ from onegrain.rankings.lca.finalists import (
     Finals,
     finalists_limit,
 )
-from onegrain.rankings.lca.probe import FittedProbe
-from onegrain.rankings.lca.problem import Penalties
-from onegrain.rankings.lca.solver import Solution
 from onegrain.records.choice import describe_choice
 
 WORTH = 0.002

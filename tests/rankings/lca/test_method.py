@@ -13,8 +13,8 @@ from sklearn.metrics import f1_score
 
 from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.rankings import rank
+from onegrain.rankings.data.labelled import split_sentences
 from onegrain.rankings.lca.evaluation import label_scores
-from onegrain.rankings.lca.labelled import split_sentences
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus, LabelLayer

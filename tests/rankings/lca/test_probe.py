@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from onegrain.errors import ParameterError
-from onegrain.rankings.lca.estimators import ElasticNetProbe
-from onegrain.rankings.lca.probe import FittedProbe
+from onegrain.rankings.elastic_net.estimators import ElasticNetProbe
+from onegrain.rankings.elastic_net.probe import FittedProbe
 from planted import LABELS, plant
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onegrain.rankings.lca.estimators import ElasticNetProbe
-from onegrain.rankings.lca.labelled import LabelledWords, read_labelled, read_matching
+from onegrain.rankings.data.labelled import LabelledWords, read_labelled, read_matching
+from onegrain.rankings.elastic_net.estimators import ElasticNetProbe
+from onegrain.rankings.elastic_net.probe import ProbeSolver
+from onegrain.rankings.elastic_net.problem import Penalties
+from onegrain.rankings.elastic_net.solver import SolverOptions
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
-from onegrain.rankings.lca.probe import ProbeSolver
-from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.search import count_of, grid_score, search
-from onegrain.rankings.lca.solver import SolverOptions
 from planted import plant
 
 OPTIONS = LcaOptions(lambda1=(0, 2e-2), lambda2=(0, 2e-2), max_free_steps=20)

@@ -8,11 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onegrain.rankings.lca import refinement
-from onegrain.rankings.lca.duality import Certificate, certify, look
-from onegrain.rankings.lca.problem import Penalties, ProbeData
-from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
-from onegrain.rankings.lca.stochastic import STRETCHES, Descent, Rounded, Schedule, approach
+from onegrain.rankings.elastic_net import refinement
+from onegrain.rankings.elastic_net.duality import Certificate, certify, look
+from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
+from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, solve
+from onegrain.rankings.elastic_net.stochastic import STRETCHES, Descent, Rounded, Schedule, approach
 
 EXACT = SolverOptions(tolerance=1e-10, max_steps=300, max_free_steps=300)
 GRID = Penalties(np.array([0.0, 1e-3, 2e-2]), np.array([1e-2, 2e-2, 0.0]))
@@ -145,7 +145,7 @@ def test_batching_the_grid_and_the_blocks_changes_nothing(monkeypatch: pytest.Mo
     for at in range(len(GRID)):
         alone = solve(data, GRID.take(np.array([at])), EXACT)
         assert alone.weights[0] == pytest.approx(together.weights[at], abs=3e-4)
-    monkeypatch.setattr("onegrain.rankings.lca.problem.BLOCK", 7)
+    monkeypatch.setattr("onegrain.rankings.elastic_net.problem.BLOCK", 7)
     blocks = solve(problem(6), GRID, EXACT)
     assert blocks.weights == pytest.approx(together.weights, abs=3e-4)
 
@@ -216,7 +216,7 @@ def test_label_by_label_and_conjugate_steps_reach_the_same_minimum(
     data = problem(10, words=200, neurons=12, labels=4)
     grid = Penalties(np.array([0.0, 1e-3, 1e-2, 5e-2]), np.array([1e-2, 1e-3, 0.0, 1e-2]))
     best = solve(data, grid, EXACT)
-    monkeypatch.setattr("onegrain.rankings.lca.refinement.JOINT", joint)
+    monkeypatch.setattr("onegrain.rankings.elastic_net.refinement.JOINT", joint)
     found = solve(data, grid, SolverOptions(tolerance=1e-7, max_steps=300))
     assert found.converged.all()
     assert found.objective == pytest.approx(best.objective, rel=1e-6)
@@ -229,9 +229,9 @@ def test_a_label_with_more_weights_than_a_hessian_may_have_takes_its_steepest_on
     pair = Penalties.of((1e-3, 1e-3))
     best = solve(data, pair, EXACT)
     assert (best.weights[0] != 0.0).sum(axis=1).max() > 6
-    monkeypatch.setattr("onegrain.rankings.lca.refinement.JOINT", 0)
-    monkeypatch.setattr("onegrain.rankings.lca.refinement.SETTLED", 0.0)
-    monkeypatch.setattr("onegrain.rankings.lca.refinement.HESSIAN_BYTES", 6 * 6 * 8 * 4)
+    monkeypatch.setattr("onegrain.rankings.elastic_net.refinement.JOINT", 0)
+    monkeypatch.setattr("onegrain.rankings.elastic_net.refinement.SETTLED", 0.0)
+    monkeypatch.setattr("onegrain.rankings.elastic_net.refinement.HESSIAN_BYTES", 6 * 6 * 8 * 4)
     sizes = []
     start = refinement._Label.__init__
     monkeypatch.setattr(
@@ -254,7 +254,7 @@ def test_the_stochastic_phase_comes_near_the_minimum_of_every_problem() -> None:
 def test_a_stretch_lowers_the_objectives_of_weak_penalties_and_leaves_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("onegrain.rankings.lca.stochastic.STRETCH_EVERY", 1)
+    monkeypatch.setattr("onegrain.rankings.elastic_net.stochastic.STRETCH_EVERY", 1)
     data = many()
     penalties = Penalties.of((0.0, 0.0), (0.0, 1e-5), (2e-2, 1e-2))
     words = Rounded(data, 0)
@@ -323,7 +323,7 @@ def test_labels_of_a_few_words_do_not_make_the_stochastic_phase_diverge(seed: in
 
 def test_a_start_that_diverged_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the stochastic phase can leave of a label of a few words: no Newton step leads back from there."""
-    from onegrain.rankings.lca import solver
+    from onegrain.rankings.elastic_net import solver
 
     data = problem(5, words=300, neurons=20, labels=4)
     monkeypatch.setattr(solver, "is_large", lambda data: True)

@@ -11,15 +11,16 @@ import pytest
 
 import onegrain as og
 from onegrain.errors import MismatchError, ParameterError, RecordError
-from onegrain.rankings.lca import solver, stability, stochastic
-from onegrain.rankings.lca.draws import solve_draws
-from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.evaluation import stability
+from onegrain.evaluation.source_words import training_words
+from onegrain.evaluation.stability import DRAWN, _orders, _Refit
+from onegrain.rankings.data.labelled import LabelledWords
+from onegrain.rankings.data.memory import Memory
+from onegrain.rankings.elastic_net import solver, stochastic
+from onegrain.rankings.elastic_net.draws import solve_draws
+from onegrain.rankings.elastic_net.probe import ProbeSolver
+from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.lca.ordering import order_neurons
-from onegrain.rankings.lca.probe import ProbeSolver
-from onegrain.rankings.lca.problem import Penalties
-from onegrain.rankings.lca.stability import DRAWN, _orders, _Refit
-from onegrain.rankings.lca.training import training_words
-from onegrain.rankings.memory import Memory
 from onegrain.records.corpus import LabelLayer
 from onegrain.records.provenance import ModelIdentity
 from onegrain.records.stability import KINDS

@@ -15,7 +15,7 @@ import real_neurox
 from onegrain.core.ordering import shuffled_places
 from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.rankings import METHODS, rank
-from onegrain.rankings.memory import Memory
+from onegrain.rankings.data.memory import Memory
 from onegrain.rankings.neurox.options import NeuroxOptions
 from onegrain.rankings.neurox.ordering import order_as_neurox
 from onegrain.rankings.neurox.training import train_probe

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from onegrain.core.ordering import shuffled_places
 from onegrain.rankings import rank
-from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.sparse.correlations import Correlations
 from onegrain.rankings.sparse.exact import best_set
 from onegrain.rankings.sparse.fit import COPY, SAME, Fit, first_best
@@ -327,7 +327,7 @@ def test_blocks_of_words_and_a_memory_budget_change_nothing(monkeypatch: pytest.
     monkeypatch.setattr("onegrain.rankings.sparse.correlations.BLOCK_ROWS", 7)
     monkeypatch.setattr("onegrain.rankings.sparse.exact.PAIR_ROWS", 2)
     monkeypatch.setattr(
-        "onegrain.rankings.memory.Memory.reserve", lambda self, working, what: setattr(self, "_room", 0)
+        "onegrain.rankings.data.memory.Memory.reserve", lambda self, working, what: setattr(self, "_room", 0)
     )
     found = rank("sparse-probing", acts, label="upos", k=4, exact=True, memory=1)
     np.testing.assert_array_equal(found.order, expected.order)

@@ -14,8 +14,8 @@ from test_univariate import cells_of, shrink, with_holes
 
 from onegrain.errors import ParameterError
 from onegrain.rankings import METHODS, rank, rank_together
-from onegrain.rankings.univariate.cells import Cells
-from onegrain.rankings.univariate.words import labelled_words
+from onegrain.rankings.univariate.counting.cells import Cells
+from onegrain.rankings.univariate.counting.grouped_words import labelled_words
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus, LabelLayer
 from onegrain.records.ranking import Ranking

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from onegrain.activations import open_activations
 from onegrain.activations.store.writer import Content, write_store
 from onegrain.errors import ParameterError, RecordError
-from onegrain.rankings.univariate.counts import Counts, _stripes, count
-from onegrain.rankings.univariate.words import labelled_words
+from onegrain.rankings.univariate.counting.counts import Counts, _stripes, count
+from onegrain.rankings.univariate.counting.grouped_words import labelled_words
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
 
@@ -114,7 +114,7 @@ def test_they_do_not_depend_on_where_the_values_lie(
     assert [one.column_step for one in (on_disk, acts, elsewhere)] == [50, 1, None]
     expected = counted(elsewhere)
     same(counted(acts), expected)
-    monkeypatch.setattr("onegrain.rankings.univariate.counts.STRIPE", 60)
+    monkeypatch.setattr("onegrain.rankings.univariate.counting.counts.STRIPE", 60)
     same(counted(on_disk), expected)
     same(counted(acts), expected)
 
@@ -174,7 +174,7 @@ def test_progress_is_told_of_all_neurons_once(acts: Activations) -> None:
 def test_the_first_word_with_a_value_that_is_not_finite_is_named(
     acts: Activations, needs: tuple, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onegrain.rankings.univariate.counts.STRIPE", 20)
+    monkeypatch.setattr("onegrain.rankings.univariate.counting.counts.STRIPE", 20)
     values = acts.array.copy()
     values[4990, 3] = values[4501, 90] = np.inf
     values[2501, 199] = -np.inf

@@ -12,9 +12,9 @@ from sklearn.metrics import mutual_info_score
 
 from onegrain.errors import LabelError, ParameterError
 from onegrain.rankings import rank
-from onegrain.rankings.univariate.cells import Cells
-from onegrain.rankings.univariate.counts import count
-from onegrain.rankings.univariate.words import labelled_words
+from onegrain.rankings.univariate.counting.cells import Cells
+from onegrain.rankings.univariate.counting.counts import count
+from onegrain.rankings.univariate.counting.grouped_words import labelled_words
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.records.ranking import Ranking
@@ -44,13 +44,13 @@ def cells_of(acts: Activations) -> Cells:
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small blocks of words, several turns of neurons, and few of them in each piece of work."""
-    monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", 3)
-    counts = "onegrain.rankings.univariate.counts"
+    monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", 3)
+    counts = "onegrain.rankings.univariate.counting.counts"
     monkeypatch.setattr(f"{counts}.TABLE_BYTES", 4 * 4 * 256 * 11)
     for name, value in (("counts.STRIPE", 5), ("stripes.WAITING_WORDS", 7), ("stripes.TILE", 2)):
         monkeypatch.setattr(f"onegrain.rankings.univariate.{name}", value)
-    monkeypatch.setattr("onegrain.rankings.univariate.scoring.STRIP", 3)
-    monkeypatch.setattr("onegrain.rankings.univariate.scoring.SORTED_BYTES", 4 * 800 * 5)
+    monkeypatch.setattr("onegrain.rankings.univariate.counting.scoring.STRIP", 3)
+    monkeypatch.setattr("onegrain.rankings.univariate.counting.scoring.SORTED_BYTES", 4 * 800 * 5)
 
 
 def binned(values: np.ndarray, bins: int) -> np.ndarray:
@@ -176,7 +176,7 @@ def test_the_planted_loud_neurons_move_most() -> None:
 def test_a_neuron_that_a_label_decides_has_an_infinite_f_and_all_the_information(
     monkeypatch: pytest.MonkeyPatch, tmp_path
 ) -> None:
-    monkeypatch.setattr("onegrain.rankings.blocks.BLOCK_ROWS", 7)
+    monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", 7)
     codes = ACTS.layer("upos").codes
     values = ACTS.values().copy()
     values[:, 9] = np.array([0.1, -0.3, 0.7, 1e6], dtype=np.float32)[codes]

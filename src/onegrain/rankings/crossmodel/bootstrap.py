@@ -11,12 +11,12 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from onegrain.core.bootstrap import quantile_interval
-from onegrain.rankings.blocks import read_blocks
-from onegrain.rankings.crossmodel.moments import Side
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
-from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.resampling import draws_of
+from onegrain.rankings.crossmodel.sums.moments import Side
+from onegrain.rankings.crossmodel.sums.passes import Passes
+from onegrain.rankings.data.blocks import read_blocks
 
 __all__ = ["score_intervals"]
 

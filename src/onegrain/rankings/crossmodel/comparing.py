@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from onegrain.errors import MismatchError, ParameterError
-from onegrain.rankings.crossmodel.moments import Product
+from onegrain.rankings.crossmodel.sums.moments import Product
 from onegrain.records.activations import Activations
 from onegrain.records.space import NeuronSpace
 

@@ -14,10 +14,10 @@ from torch import Tensor
 from onegrain.core.bootstrap import quantile_interval
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.comparing import pairs_of, require_comparable
-from onegrain.rankings.crossmodel.moments import Moments, Product, Side
 from onegrain.rankings.crossmodel.options import COMPARE, require_interval
-from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.resampling import Regression, draws_of, explained_in_draws
+from onegrain.rankings.crossmodel.sums.moments import Moments, Product, Side
+from onegrain.rankings.crossmodel.sums.passes import Passes
 from onegrain.rankings.crossmodel.whitening import whitened
 from onegrain.rankings.request import Method, Request
 from onegrain.records.parquet import json_numbers

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from onegrain.rankings.crossmodel.comparing import pairs_of
-from onegrain.rankings.crossmodel.moments import Side
 from onegrain.rankings.crossmodel.partners import Partners
-from onegrain.rankings.crossmodel.passes import Passes
+from onegrain.rankings.crossmodel.sums.moments import Side
+from onegrain.rankings.crossmodel.sums.passes import Passes
 
 if TYPE_CHECKING:
     from onegrain.rankings.crossmodel.rotations import Rotations

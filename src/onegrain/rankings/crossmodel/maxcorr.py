@@ -10,14 +10,14 @@ import numpy as np
 from onegrain.rankings.crossmodel.bootstrap import score_intervals
 from onegrain.rankings.crossmodel.comparing import require_comparable
 from onegrain.rankings.crossmodel.matching import find_partners
-from onegrain.rankings.crossmodel.moments import Side
 from onegrain.rankings.crossmodel.null import Comparison, Null, null_details
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
-from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.permutations import permutations
 from onegrain.rankings.crossmodel.rotations import Rotations
 from onegrain.rankings.crossmodel.rows import normal_scores
+from onegrain.rankings.crossmodel.sums.moments import Side
+from onegrain.rankings.crossmodel.sums.passes import Passes
 from onegrain.rankings.request import Method, Request
 from onegrain.records.activations import Activations
 from onegrain.records.parquet import json_numbers

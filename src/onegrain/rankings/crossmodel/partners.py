@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from onegrain.rankings.crossmodel.moments import Moments, Product
+from onegrain.rankings.crossmodel.sums.moments import Moments, Product
 
 __all__ = ["Partners", "correlations"]
 

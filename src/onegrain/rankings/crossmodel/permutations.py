@@ -18,8 +18,8 @@ from onegrain.rankings.crossmodel.matching import find_partners
 from onegrain.rankings.crossmodel.null import Null
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
-from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.rows import Rows, copied
+from onegrain.rankings.crossmodel.sums.passes import Passes
 from onegrain.records.activations import Activations
 
 __all__ = ["LEAST_GROUP", "Exchange", "permutations", "permuted"]

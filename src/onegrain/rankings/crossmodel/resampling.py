@@ -11,9 +11,9 @@ from jaxtyping import Float32, Float64
 from torch import Tensor
 
 from onegrain.core.bootstrap import draw_weights
-from onegrain.rankings.blocks import read_blocks
-from onegrain.rankings.crossmodel.moments import Moments, Product, spans_of, within
-from onegrain.rankings.crossmodel.passes import Passes
+from onegrain.rankings.crossmodel.sums.moments import Moments, Product, spans_of, within
+from onegrain.rankings.crossmodel.sums.passes import Passes
+from onegrain.rankings.data.blocks import read_blocks
 
 __all__ = ["Regression", "draws_of", "explained_in_draws"]
 

@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from onegrain.rankings.crossmodel.moments import Moments, Product
 from onegrain.rankings.crossmodel.null import Null
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import correlations
+from onegrain.rankings.crossmodel.sums.moments import Moments, Product
 from onegrain.records.space import NeuronSpace
 
 __all__ = ["Rotations", "random_rotation"]

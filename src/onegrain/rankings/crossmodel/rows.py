@@ -12,7 +12,7 @@ import torch
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from onegrain.rankings.memory import ScratchTable
+from onegrain.rankings.data.memory import ScratchTable
 from onegrain.records.activations import Activations
 
 __all__ = ["Rows", "copied", "normal_scores"]

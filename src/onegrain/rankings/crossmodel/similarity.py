@@ -15,10 +15,10 @@ from torch import Tensor
 from onegrain.core.progress import Progress, silent
 from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
-from onegrain.rankings.crossmodel.moments import Moments, Product
-from onegrain.rankings.crossmodel.passes import Passes, require_words
+from onegrain.rankings.crossmodel.sums.moments import Moments, Product
+from onegrain.rankings.crossmodel.sums.passes import Passes, require_words
 from onegrain.rankings.crossmodel.whitening import canonical, principal, whitened, without
-from onegrain.rankings.memory import read_size
+from onegrain.rankings.data.memory import read_size
 from onegrain.records.activations import Activations
 from onegrain.records.provenance import Provenance
 from onegrain.records.similarity import MEASURES, Similarity

@@ -13,9 +13,9 @@ from onegrain.core.output import require_writable_output
 from onegrain.core.patterns import some_of
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.comparing import require_comparable
-from onegrain.rankings.crossmodel.moments import Moments, Product
-from onegrain.rankings.crossmodel.passes import Passes
 from onegrain.rankings.crossmodel.similarity import require_variance
+from onegrain.rankings.crossmodel.sums.moments import Moments, Product
+from onegrain.rankings.crossmodel.sums.passes import Passes
 from onegrain.rankings.crossmodel.whitening import canonical, principal, without
 from onegrain.rankings.request import Method, Request
 from onegrain.records.activations import Activations

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 
-from onegrain.rankings.blocks import BLOCK_ROWS
+from onegrain.core.moments import Spread
+from onegrain.rankings.data.blocks import BLOCK_ROWS
+from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.gaussian.options import CHOSEN, GaussianOptions
-from onegrain.rankings.lca.labelled import LabelledWords
-from onegrain.rankings.univariate.spread import Spread
 
 __all__ = ["Factor", "blocks_of"]
 

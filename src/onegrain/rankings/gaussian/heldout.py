@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float64
 from scipy.special import logsumexp
 
+from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.gaussian.factor import Factor, blocks_of
-from onegrain.rankings.lca.labelled import LabelledWords
 
 __all__ = ["HeldOut", "Knowledge"]
 

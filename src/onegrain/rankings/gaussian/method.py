@@ -8,13 +8,7 @@ import numpy as np
 import torch
 
 from onegrain.core.ordering import order_by_score
-from onegrain.rankings.gaussian.factor import Factor
-from onegrain.rankings.gaussian.heldout import HeldOut, Knowledge
-from onegrain.rankings.gaussian.likelihood import TILE_CELLS
-from onegrain.rankings.gaussian.options import GaussianOptions
-from onegrain.rankings.gaussian.selection import select
-from onegrain.rankings.labels import require_labels
-from onegrain.rankings.lca.labelled import (
+from onegrain.rankings.data.labelled import (
     LabelledWords,
     describe_words,
     read_labelled,
@@ -23,7 +17,13 @@ from onegrain.rankings.lca.labelled import (
     sentences_within,
     split_sentences,
 )
-from onegrain.rankings.memory import Memory
+from onegrain.rankings.data.memory import Memory
+from onegrain.rankings.gaussian.factor import Factor
+from onegrain.rankings.gaussian.heldout import HeldOut, Knowledge
+from onegrain.rankings.gaussian.likelihood import TILE_CELLS
+from onegrain.rankings.gaussian.options import GaussianOptions
+from onegrain.rankings.gaussian.selection import select
+from onegrain.rankings.labels import require_labels
 from onegrain.rankings.request import Method, Request
 from onegrain.records.leakage import measure_leakage
 from onegrain.records.ranking import Ranking

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from onegrain.core.bootstrap import bootstrap_ratio
-from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.rankings.data.labelled import LabelledWords
+from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeSolver, predict
+from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.lca.options import LcaOptions
-from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver, predict
-from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.search import count_of
 
 __all__ = ["OrderingEvaluation", "accuracy", "label_scores"]

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver
-from onegrain.rankings.lca.problem import Penalties
-from onegrain.rankings.lca.solver import FAR, Solution
+from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeSolver
+from onegrain.rankings.elastic_net.problem import Penalties
+from onegrain.rankings.elastic_net.solver import FAR, Solution
 
 __all__ = ["FINAL_GAP", "Candidate", "Finals", "finalists_limit"]
 

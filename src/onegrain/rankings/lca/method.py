@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.rankings.labels import require_labels
-from onegrain.rankings.lca.evaluation import OrderingEvaluation, accuracy
-from onegrain.rankings.lca.labelled import (
+from onegrain.rankings.data.labelled import (
     LabelledWords,
     control_layer,
     describe_words,
@@ -17,13 +15,15 @@ from onegrain.rankings.lca.labelled import (
     require_held_out,
     split_sentences,
 )
+from onegrain.rankings.data.memory import Memory
+from onegrain.rankings.elastic_net.probe import ProbeSolver, predict
+from onegrain.rankings.elastic_net.problem import Penalties
+from onegrain.rankings.elastic_net.solver import SolverOptions, working_bytes
+from onegrain.rankings.labels import require_labels
+from onegrain.rankings.lca.evaluation import OrderingEvaluation, accuracy
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
-from onegrain.rankings.lca.probe import ProbeSolver, predict
-from onegrain.rankings.lca.problem import Penalties
 from onegrain.rankings.lca.search import search
-from onegrain.rankings.lca.solver import SolverOptions, working_bytes
-from onegrain.rankings.memory import Memory
 from onegrain.rankings.request import Method, Request
 from onegrain.records.leakage import measure_leakage
 from onegrain.records.ranking import Ranking

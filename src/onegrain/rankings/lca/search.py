@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from onegrain.core.progress import Progress, silent
+from onegrain.rankings.data.labelled import LabelledWords
+from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeSolver, predict
+from onegrain.rankings.elastic_net.problem import Penalties
+from onegrain.rankings.elastic_net.solver import FAR, Solution
 from onegrain.rankings.lca.finalists import Candidate, Finals, finalists_limit
-from onegrain.rankings.lca.labelled import LabelledWords
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
-from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver, predict
-from onegrain.rankings.lca.problem import Penalties
-from onegrain.rankings.lca.solver import FAR, Solution
 
 __all__ = ["Search", "count_of", "grid_score", "search"]
 

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from onegrain.errors import ParameterError
-from onegrain.rankings.labels import require_labels
-from onegrain.rankings.lca.evaluation import accuracy, label_scores
-from onegrain.rankings.lca.labelled import (
+from onegrain.rankings.data.labelled import (
     LabelledWords,
     describe_words,
     read_labelled,
     read_matching,
     require_held_out,
 )
-from onegrain.rankings.lca.probe import FittedProbe, predict
-from onegrain.rankings.memory import Memory
+from onegrain.rankings.data.memory import Memory
+from onegrain.rankings.elastic_net.probe import FittedProbe, predict
+from onegrain.rankings.labels import require_labels
+from onegrain.rankings.lca.evaluation import accuracy, label_scores
 from onegrain.rankings.neurox.options import NeuroxOptions
 from onegrain.rankings.neurox.ordering import order_as_neurox
 from onegrain.rankings.neurox.training import train_probe

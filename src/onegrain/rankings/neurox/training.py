@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.rankings.memory import ScratchTable
+from onegrain.rankings.data.memory import ScratchTable
 from onegrain.rankings.neurox.options import NeuroxOptions
 
 __all__ = ["train_probe"]

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from onegrain.core.constant import Extremes
+from onegrain.core.moments import Spread
 from onegrain.core.ordering import shuffled_places
-from onegrain.rankings.blocks import BLOCK_ROWS
-from onegrain.rankings.lca.labelled import LabelledWords
-from onegrain.rankings.univariate.spread import Spread
+from onegrain.rankings.data.blocks import BLOCK_ROWS
+from onegrain.rankings.data.labelled import LabelledWords
 
 __all__ = ["Correlations", "blocks_of"]
 

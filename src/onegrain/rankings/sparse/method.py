@@ -8,15 +8,15 @@ import numpy as np
 from jaxtyping import Float64
 
 from onegrain.core.ordering import order_by_score
-from onegrain.rankings.labels import require_labels
-from onegrain.rankings.lca.labelled import (
+from onegrain.rankings.data.labelled import (
     describe_words,
     read_labelled,
     read_matching,
     require_held_out,
     sentences_within,
 )
-from onegrain.rankings.memory import Memory
+from onegrain.rankings.data.memory import Memory
+from onegrain.rankings.labels import require_labels
 from onegrain.rankings.request import Method, Request
 from onegrain.rankings.sparse.correlations import Correlations
 from onegrain.rankings.sparse.fit import Fit

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.sparse.correlations import Correlations, blocks_of
 from onegrain.rankings.sparse.fit import Fit
 

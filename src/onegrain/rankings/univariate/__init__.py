@@ -1,7 +1,7 @@
 """Rankings of one model's neurons, each neuron looked at by itself; most share one pass over the words."""
 
-from onegrain.rankings.univariate.counts import Counts
-from onegrain.rankings.univariate.scoring import Scores, counting_method
-from onegrain.rankings.univariate.spread import Spread
+from onegrain.core.moments import Spread
+from onegrain.rankings.univariate.counting.counts import Counts
+from onegrain.rankings.univariate.counting.scoring import Scores, counting_method
 
 __all__ = ["Counts", "Scores", "Spread", "counting_method"]

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from onegrain.core.moments import Spread
 from onegrain.errors import LabelError
 from onegrain.rankings.labels import LabelOptions
-from onegrain.rankings.univariate.counts import Counts
-from onegrain.rankings.univariate.scoring import Scores, counting_method
-from onegrain.rankings.univariate.spread import Spread
-from onegrain.rankings.univariate.words import CountedWords
+from onegrain.rankings.univariate.counting.counts import Counts
+from onegrain.rankings.univariate.counting.grouped_words import CountedWords
+from onegrain.rankings.univariate.counting.scoring import Scores, counting_method
 
 __all__ = ["METHOD", "f_statistic"]
 

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import entr
 
 from onegrain.rankings.labels import LabelOptions
-from onegrain.rankings.univariate.counts import Counts
-from onegrain.rankings.univariate.scoring import Scores, counting_method
+from onegrain.rankings.univariate.counting.counts import Counts
+from onegrain.rankings.univariate.counting.scoring import Scores, counting_method
 
 __all__ = ["METHOD", "lape"]
 

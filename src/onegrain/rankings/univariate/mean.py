@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from onegrain.core.moments import Spread
 from onegrain.errors import ParameterError
 from onegrain.rankings.request import Method, Request
-from onegrain.rankings.univariate.counts import count
-from onegrain.rankings.univariate.spread import Spread
-from onegrain.rankings.univariate.words import words_with_activation
+from onegrain.rankings.univariate.counting.counts import count
+from onegrain.rankings.univariate.counting.grouped_words import words_with_activation
 from onegrain.records.ranking import Ranking
 
 __all__ = ["MEAN", "STD", "MeanOptions", "mean", "std"]

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Int32, Int64
 
 from onegrain.errors import ParameterError
-from onegrain.rankings.compiled import compiled
 from onegrain.rankings.labels import MIN_COUNT, require_min_count
-from onegrain.rankings.univariate.counts import Counts
-from onegrain.rankings.univariate.kernels import CELLS
-from onegrain.rankings.univariate.scoring import Scores, counting_method, strips
+from onegrain.rankings.univariate.counting.compiled import compiled
+from onegrain.rankings.univariate.counting.counts import Counts
+from onegrain.rankings.univariate.counting.kernels import CELLS
+from onegrain.rankings.univariate.counting.scoring import Scores, counting_method, strips
 
 __all__ = ["METHOD", "MutualInformationOptions", "mutual_information"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
-from onegrain.rankings.compiled import compiled
 from onegrain.rankings.labels import LabelOptions
-from onegrain.rankings.univariate.counts import Counts
-from onegrain.rankings.univariate.scoring import Scores, counting_method, strips
+from onegrain.rankings.univariate.counting.compiled import compiled
+from onegrain.rankings.univariate.counting.counts import Counts
+from onegrain.rankings.univariate.counting.scoring import Scores, counting_method, strips
 
 __all__ = ["METHOD", "one_gaussian"]
 

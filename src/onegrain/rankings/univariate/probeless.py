@@ -8,8 +8,8 @@ import numpy as np
 
 from onegrain.errors import ParameterError
 from onegrain.rankings.labels import MIN_COUNT, require_min_count
-from onegrain.rankings.univariate.counts import Counts
-from onegrain.rankings.univariate.scoring import Scores, counting_method
+from onegrain.rankings.univariate.counting.counts import Counts
+from onegrain.rankings.univariate.counting.scoring import Scores, counting_method
 
 __all__ = ["METHOD", "ProbelessOptions", "probeless"]
 

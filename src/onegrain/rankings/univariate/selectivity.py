@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from onegrain.rankings.labels import LabelOptions
-from onegrain.rankings.univariate.counts import Counts
-from onegrain.rankings.univariate.scoring import Scores, counting_method
+from onegrain.rankings.univariate.counting.counts import Counts
+from onegrain.rankings.univariate.counting.scoring import Scores, counting_method
 
 __all__ = ["METHOD", "selectivity"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 
-from onegrain.rankings.compiled import compiled
+from onegrain.rankings.univariate.counting.compiled import compiled
 
 __all__ = ["CELLS", "FURTHEST", "lay", "lay_scaled", "take_in", "tally"]
 

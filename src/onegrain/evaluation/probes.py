@@ -10,14 +10,14 @@ import numpy as np
 
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
-from onegrain.rankings.evaluation.options import ElasticNetOptions
-from onegrain.rankings.evaluation.words import ProbeWords
+from onegrain.evaluation.options import ElasticNetOptions
+from onegrain.evaluation.words import ProbeWords
+from onegrain.rankings.data.memory import Memory, ScratchTable
+from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeSolver, predict
+from onegrain.rankings.elastic_net.problem import Penalties
+from onegrain.rankings.elastic_net.solver import SolverOptions
 from onegrain.rankings.lca.evaluation import accuracy
 from onegrain.rankings.lca.finalists import FINAL_GAP, Candidate, Finals, finalists_limit
-from onegrain.rankings.lca.probe import FittedProbe, ProbeSolver, predict
-from onegrain.rankings.lca.problem import Penalties
-from onegrain.rankings.lca.solver import SolverOptions
-from onegrain.rankings.memory import Memory, ScratchTable
 
 __all__ = ["Classifier", "ElasticNet", "Probe", "describe"]
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from onegrain.core.constant import exponents_of
 from onegrain.core.progress import Progress, silent
-from onegrain.rankings.lca.duality import look
-from onegrain.rankings.lca.labelled import LabelledWords
-from onegrain.rankings.lca.problem import Penalties, ProbeData
-from onegrain.rankings.lca.solver import Solution, SolverOptions, is_large, solve
-from onegrain.rankings.memory import Memory, ScratchTable
+from onegrain.rankings.data.labelled import LabelledWords
+from onegrain.rankings.data.memory import Memory, ScratchTable
+from onegrain.rankings.elastic_net.duality import look
+from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
+from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, is_large, solve
 
 __all__ = ["FittedProbe", "ProbeSolver", "predict"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from onegrain.errors import MismatchError, ParameterError
-from onegrain.rankings.evaluation.options import EvaluationOptions
-from onegrain.rankings.lca.labelled import (
+from onegrain.evaluation.options import EvaluationOptions
+from onegrain.rankings.data.labelled import (
     LabelledWords,
     held_out,
     read_labelled,
@@ -17,7 +17,7 @@ from onegrain.rankings.lca.labelled import (
     require_held_out,
     sentences_within,
 )
-from onegrain.rankings.memory import Memory
+from onegrain.rankings.data.memory import Memory
 from onegrain.records.activations import Activations
 from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking

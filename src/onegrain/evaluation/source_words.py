@@ -8,10 +8,10 @@ from dataclasses import fields, replace
 import numpy as np
 
 from onegrain.errors import MismatchError, ParameterError
-from onegrain.rankings.lca.labelled import LabelledWords, read_labelled, split_sentences
+from onegrain.rankings.data.labelled import LabelledWords, read_labelled, split_sentences
+from onegrain.rankings.data.memory import Memory, values_of
+from onegrain.rankings.elastic_net.problem import ProbeData
 from onegrain.rankings.lca.options import LcaOptions
-from onegrain.rankings.lca.problem import ProbeData
-from onegrain.rankings.memory import Memory, values_of
 from onegrain.records.activations import Activations
 from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking

@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Bool, Float32, Int32, Int64
 
 from onegrain.core.constant import FLOAT32_ROUNDING, constant_neurons, rounding_of
+from onegrain.core.moments import Spread
 from onegrain.core.progress import silent
-from onegrain.rankings.univariate.cells import Cells
-from onegrain.rankings.univariate.kernels import CELLS
-from onegrain.rankings.univariate.spread import Spread
-from onegrain.rankings.univariate.stripes import Histogram, Stripe
-from onegrain.rankings.univariate.words import CountedWords
+from onegrain.rankings.univariate.counting.cells import Cells
+from onegrain.rankings.univariate.counting.grouped_words import CountedWords
+from onegrain.rankings.univariate.counting.kernels import CELLS
+from onegrain.rankings.univariate.counting.stripes import Histogram, Stripe
 
 __all__ = ["Counts", "Needs", "count"]
 

@@ -13,10 +13,10 @@ import torch
 from onegrain.core.progress import Progress, silent
 from onegrain.engines import Engine, LocalEngine, Work
 from onegrain.errors import ParameterError
-from onegrain.rankings.blocks import BLOCK_ROWS
-from onegrain.rankings.crossmodel.moments import Moments, Product
-from onegrain.rankings.crossmodel.summing import Summing
-from onegrain.rankings.memory import open_device, say_size
+from onegrain.rankings.crossmodel.sums.moments import Moments, Product
+from onegrain.rankings.crossmodel.sums.summing import Summing
+from onegrain.rankings.data.blocks import BLOCK_ROWS
+from onegrain.rankings.data.memory import open_device, say_size
 from onegrain.rankings.request import Request
 from onegrain.records.activations import Activations
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from onegrain.rankings.lca.duality import Points
-from onegrain.rankings.lca.problem import ProbeData
-from onegrain.rankings.memory import Table
+from onegrain.rankings.data.memory import Table
+from onegrain.rankings.elastic_net.duality import Points
+from onegrain.rankings.elastic_net.problem import ProbeData
 
 __all__ = ["newton_direction"]
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32, Int64
 
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
-from onegrain.rankings.blocks import BLOCK_ROWS, read_blocks
+from onegrain.rankings.data.blocks import BLOCK_ROWS, read_blocks
 from onegrain.rankings.labels import keep_labels
 from onegrain.records.activations import Activations
 

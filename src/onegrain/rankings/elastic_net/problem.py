@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from onegrain.core.constant import Extremes, exponents_of, rounding_in
-from onegrain.rankings.memory import Memory, Table
+from onegrain.rankings.data.memory import Memory, Table
 
 __all__ = ["BLOCK", "Penalties", "ProbeData", "Words"]
 

@@ -13,9 +13,9 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 
 from onegrain.core.constant import Extremes, exponents_of, rounding_in
 from onegrain.errors import ParameterError
-from onegrain.rankings.lca.labelled import read_values
-from onegrain.rankings.lca.solver import working_bytes
-from onegrain.rankings.memory import Memory
+from onegrain.rankings.data.labelled import read_values
+from onegrain.rankings.data.memory import Memory
+from onegrain.rankings.elastic_net.solver import working_bytes
 from onegrain.records.activations import Activations
 
 __all__ = ["CountedWords", "read_activations", "read_pairs", "read_targets", "read_weights"]

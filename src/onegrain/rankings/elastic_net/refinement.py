@@ -22,12 +22,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from onegrain.rankings.lca.conjugate import newton_direction
-from onegrain.rankings.lca.duality import Certificate, Points, certify, look
-from onegrain.rankings.lca.problem import BLOCK, Penalties, ProbeData
-from onegrain.rankings.lca.quadratic import Quadratic, one_sided
-from onegrain.rankings.lca.stochastic import native_bfloat16
-from onegrain.rankings.memory import Table
+from onegrain.rankings.data.memory import Table
+from onegrain.rankings.elastic_net.conjugate import newton_direction
+from onegrain.rankings.elastic_net.duality import Certificate, Points, certify, look
+from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData
+from onegrain.rankings.elastic_net.quadratic import Quadratic, one_sided
+from onegrain.rankings.elastic_net.stochastic import native_bfloat16
 
 __all__ = ["Refined", "refine"]
 

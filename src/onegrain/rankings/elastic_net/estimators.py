@@ -19,18 +19,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from onegrain.core.constant import rounding_in
 from onegrain.errors import ParameterError
-from onegrain.rankings.lca.inputs import (
+from onegrain.rankings.data.labelled import LabelledWords
+from onegrain.rankings.data.memory import Memory, read_size
+from onegrain.rankings.elastic_net.inputs import (
     CountedWords,
     read_activations,
     read_pairs,
     read_targets,
     read_weights,
 )
-from onegrain.rankings.lca.labelled import LabelledWords
-from onegrain.rankings.lca.probe import ProbeSolver
-from onegrain.rankings.lca.problem import Penalties
-from onegrain.rankings.lca.solver import SolverOptions
-from onegrain.rankings.memory import Memory, read_size
+from onegrain.rankings.elastic_net.probe import ProbeSolver
+from onegrain.rankings.elastic_net.problem import Penalties
+from onegrain.rankings.elastic_net.solver import SolverOptions
 from onegrain.records.activations import Activations
 
 __all__ = ["ElasticNetProbe", "ElasticNetRegressor", "alpha_max"]
@@ -71,7 +71,7 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
         duality_gap_: the relative duality gap that was reached; NaN when both penalties are 0.
         converged_: whether the tolerance was reached.
         n_iter_: Newton steps taken; 1 also where none was needed.
-        probe_: the :class:`~onegrain.rankings.lca.probe.FittedProbe`.
+        probe_: the :class:`~onegrain.rankings.elastic_net.probe.FittedProbe`.
 
     >>> z = np.array([[0.0, 1.0], [1.0, 1.0], [0.1, 1.0], [0.9, 1.0]])
     >>> probe = ElasticNetProbe(lambda1=0.01).fit(z, ["a", "b", "a", "b"])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
-from onegrain.rankings.univariate.cells import Cells
-from onegrain.rankings.univariate.kernels import take_in, tally
+from onegrain.rankings.univariate.counting.cells import Cells
+from onegrain.rankings.univariate.counting.kernels import take_in, tally
 
 __all__ = ["Histogram", "Stripe"]
 

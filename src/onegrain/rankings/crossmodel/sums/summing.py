@@ -10,8 +10,8 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from onegrain.core.constant import ORDINARY, exponents_of, rounding_of
-from onegrain.rankings.blocks import Blocks
-from onegrain.rankings.crossmodel.moments import Moments, Product, Side, spans_of, within
+from onegrain.rankings.crossmodel.sums.moments import Moments, Product, Side, spans_of, within
+from onegrain.rankings.data.blocks import Blocks
 from onegrain.records.activations import Activations
 
 __all__ = ["Summing"]

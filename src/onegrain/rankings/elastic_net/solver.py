@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from onegrain.core.progress import Progress, silent
-from onegrain.rankings.lca.duality import certify, look
-from onegrain.rankings.lca.problem import BLOCK, Penalties, ProbeData
-from onegrain.rankings.lca.refinement import HESSIAN_BYTES, JOINT, Refined, refine
-from onegrain.rankings.lca.stochastic import Rounded, Schedule, approach
+from onegrain.rankings.elastic_net.duality import certify, look
+from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData
+from onegrain.rankings.elastic_net.refinement import HESSIAN_BYTES, JOINT, Refined, refine
+from onegrain.rankings.elastic_net.stochastic import Rounded, Schedule, approach
 
 __all__ = ["FAR", "Solution", "SolverOptions", "gather", "is_large", "solve", "working_bytes"]
 

@@ -13,8 +13,8 @@ from jaxtyping import Float64, Int64
 
 from onegrain.rankings.labels import MIN_COUNT, LabelOptions
 from onegrain.rankings.request import Method, Request
-from onegrain.rankings.univariate.counts import Counts, Needs, count
-from onegrain.rankings.univariate.words import CountedWords, labelled_words
+from onegrain.rankings.univariate.counting.counts import Counts, Needs, count
+from onegrain.rankings.univariate.counting.grouped_words import CountedWords, labelled_words
 from onegrain.records.ranking import Ranking
 
 __all__ = ["Counting", "Scores", "Sorted", "counting_method", "rank_counted", "strips"]

@@ -11,9 +11,9 @@ from jaxtyping import Bool
 
 from onegrain.core.constant import FLOAT32_ROUNDING, Extremes, rounding_of
 from onegrain.errors import LabelError, MismatchError, ParameterError
-from onegrain.rankings.blocks import BLOCK_ROWS
+from onegrain.rankings.data.blocks import BLOCK_ROWS
+from onegrain.rankings.data.memory import Memory, ScratchTable, values_of
 from onegrain.rankings.labels import keep_labels
-from onegrain.rankings.memory import Memory, ScratchTable, values_of
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 

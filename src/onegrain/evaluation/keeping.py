@@ -9,9 +9,9 @@ import pandas as pd
 
 from onegrain.core.bootstrap import bootstrap_ratios, quantile_interval
 from onegrain.core.progress import Progress
-from onegrain.rankings.evaluation.options import EvaluationOptions
-from onegrain.rankings.evaluation.probes import Probe
-from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.evaluation.options import EvaluationOptions
+from onegrain.evaluation.probes import Probe
+from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.records.ranking import Ranking
 
 __all__ = ["Run", "orders_kept", "points_of"]

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from onegrain.core.constant import exponents_of
-from onegrain.rankings.univariate.kernels import CELLS, FURTHEST, lay_scaled
-from onegrain.rankings.univariate.words import CountedWords
+from onegrain.rankings.univariate.counting.grouped_words import CountedWords
+from onegrain.rankings.univariate.counting.kernels import CELLS, FURTHEST, lay_scaled
 
 __all__ = ["Cells"]
 

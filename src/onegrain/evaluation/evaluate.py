@@ -10,15 +10,15 @@ import numpy as np
 
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
-from onegrain.rankings.evaluation.measuring import Run, orders_kept, points_of
-from onegrain.rankings.evaluation.options import ElasticNetOptions, EvaluationOptions
-from onegrain.rankings.evaluation.probes import Classifier, ElasticNet, Probe, describe
-from onegrain.rankings.evaluation.words import Given, ProbeWords, require_rankings, seen
+from onegrain.evaluation.keeping import Run, orders_kept, points_of
+from onegrain.evaluation.options import ElasticNetOptions, EvaluationOptions
+from onegrain.evaluation.probes import Classifier, ElasticNet, Probe, describe
+from onegrain.evaluation.words import Given, ProbeWords, require_rankings, seen
+from onegrain.rankings.data.labelled import LabelledWords
+from onegrain.rankings.data.memory import Memory, read_size
+from onegrain.rankings.elastic_net.solver import working_bytes
 from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.evaluation import accuracy
-from onegrain.rankings.lca.labelled import LabelledWords
-from onegrain.rankings.lca.solver import working_bytes
-from onegrain.rankings.memory import Memory, read_size
 from onegrain.records.activations import Activations
 from onegrain.records.evaluation import Evaluation
 from onegrain.records.leakage import measure_leakage

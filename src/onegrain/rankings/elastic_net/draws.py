@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.rankings.lca.duality import certify, look
-from onegrain.rankings.lca.problem import Penalties, ProbeData
-from onegrain.rankings.lca.refinement import Refined, refine
-from onegrain.rankings.lca.solver import Solution, SolverOptions, gather, is_large, working_bytes
-from onegrain.rankings.lca.stochastic import Descent, Rounded, pace
+from onegrain.rankings.elastic_net.duality import certify, look
+from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
+from onegrain.rankings.elastic_net.refinement import Refined, refine
+from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, gather, is_large, working_bytes
+from onegrain.rankings.elastic_net.stochastic import Descent, Rounded, pace
 
 __all__ = ["draws_bytes", "solve_draws"]
 

@@ -17,14 +17,14 @@ from onegrain.core.selection import (
     split_stability,
 )
 from onegrain.errors import ParameterError
-from onegrain.rankings.lca.draws import draws_bytes, solve_draws
-from onegrain.rankings.lca.labelled import LabelledWords
+from onegrain.evaluation.source_words import options_of, require_whole, training_words
+from onegrain.rankings.data.labelled import LabelledWords
+from onegrain.rankings.data.memory import Memory, read_size
+from onegrain.rankings.elastic_net.draws import draws_bytes, solve_draws
+from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
+from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, solve
+from onegrain.rankings.elastic_net.stochastic import Schedule
 from onegrain.rankings.lca.ordering import order_neurons
-from onegrain.rankings.lca.problem import Penalties, ProbeData
-from onegrain.rankings.lca.solver import Solution, SolverOptions, solve
-from onegrain.rankings.lca.stochastic import Schedule
-from onegrain.rankings.lca.training import options_of, require_whole, training_words
-from onegrain.rankings.memory import Memory, read_size
 from onegrain.records.activations import Activations
 from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking

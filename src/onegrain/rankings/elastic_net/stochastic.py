@@ -42,8 +42,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.rankings.lca.duality import loss_of
-from onegrain.rankings.lca.problem import BLOCK, Penalties, ProbeData, Words
+from onegrain.rankings.elastic_net.duality import loss_of
+from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData, Words
 
 __all__ = ["STRETCHES", "Descent", "Rounded", "Schedule", "approach", "native_bfloat16", "pace"]
 

@@ -36,8 +36,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.rankings.lca.problem import Penalties, Words
-from onegrain.rankings.memory import Table
+from onegrain.rankings.data.memory import Table
+from onegrain.rankings.elastic_net.problem import Penalties, Words
 
 __all__ = ["Certificate", "Points", "certify", "look", "loss_of"]
 

@@ -1,0 +1,8 @@
+"""What judges rankings: a probe on the neurons that they rank, and their stability over sentences."""
+
+from __future__ import annotations
+
+from onegrain.evaluation.evaluate import evaluate
+from onegrain.evaluation.stability import stability
+
+__all__ = ["evaluate", "stability"]

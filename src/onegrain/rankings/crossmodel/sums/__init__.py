@@ -1,0 +1,1 @@
+"""Sums of products of the neurons of several models, taken in one pass."""

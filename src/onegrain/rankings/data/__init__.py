@@ -1,0 +1,1 @@
+"""What ranking methods read: labelled words, blocks of activations, and memory."""

@@ -1,0 +1,1 @@
+"""The elastic-net probe and its solver."""

@@ -1,0 +1,1 @@
+"""One pass over the words that counts what several methods score neurons by."""
