@@ -23,7 +23,7 @@ import psutil
 import pytest
 
 from onegrain.engines import engine_named
-from onegrain.engines.ray_results import packed, unpacked
+from onegrain.engines.ray.results import packed, unpacked
 from onegrain.errors import CorpusError, EngineError, ParameterError
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'onegrain[ray]'")

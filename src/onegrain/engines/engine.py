@@ -37,7 +37,7 @@ def engine_named(name: str, *, address: str | None = None, workers: int | None =
 
     Args:
         name: ``local`` or ``ray``.
-        address: of a running Ray cluster; see :class:`~onegrain.engines.ray.RayEngine`.
+        address: of a running Ray cluster; see :class:`~onegrain.engines.ray.engine.RayEngine`.
         workers: processes that work, at most; see there.
 
     Raises:
@@ -45,7 +45,7 @@ def engine_named(name: str, *, address: str | None = None, workers: int | None =
         MissingExtraError: Ray is not installed.
     """
     from onegrain.engines.local import LocalEngine
-    from onegrain.engines.ray import RayEngine
+    from onegrain.engines.ray.engine import RayEngine
 
     if name == "local":
         if address is not None or workers is not None:

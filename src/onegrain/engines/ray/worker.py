@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from onegrain.engines.engine import Work
-from onegrain.engines.ray_results import packed
+from onegrain.engines.ray.results import packed
 from onegrain.errors import EngineError
 
 __all__ = ["MOST_DEATHS", "Tally", "Worker"]

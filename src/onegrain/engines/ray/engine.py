@@ -58,8 +58,8 @@ class RayEngine:
             EngineError: no such cluster, or a worker died again and again.
             ParameterError: an address of Ray Client, or of another cluster than this process is connected to.
         """
-        from onegrain.engines.ray_cluster import connected
-        from onegrain.engines.ray_results import unpacked
+        from onegrain.engines.ray.cluster import connected
+        from onegrain.engines.ray.results import unpacked
 
         if not items:
             return
@@ -75,8 +75,8 @@ class RayEngine:
         import ray
         from ray.data import ActorPoolStrategy, ExecutionResources
 
-        from onegrain.engines.ray_cluster import devices
-        from onegrain.engines.ray_worker import Tally, Worker
+        from onegrain.engines.ray.cluster import devices
+        from onegrain.engines.ray.worker import Tally, Worker
 
         places = devices()
         workers = min(self._workers or places.usual, places.most, len(items))

@@ -1,0 +1,1 @@
+"""Work in the actors of a Ray cluster."""
