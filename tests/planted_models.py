@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from onegrain.models import LSTMLanguageModel, LSTMLanguageModelConfig
-from onegrain.models.tokenization import train_tokenizer
+from onegrain.models.lstm.tokenization import train_tokenizer
 from onegrain.records.corpus import Corpus
 
 __all__ = ["KEY", "alternating_corpus", "planted_nlm"]

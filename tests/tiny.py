@@ -20,7 +20,7 @@ from onegrain.models import (
     LSTMTranslationModel,
     load_model,
 )
-from onegrain.models.tokenization import train_tokenizer
+from onegrain.models.lstm.tokenization import train_tokenizer
 from onegrain.records.corpus import Corpus
 
 __all__ = [

@@ -219,7 +219,7 @@ def look_for_steps(path: Path) -> Any:
 
 def trainings(folder: Path) -> list[Path]:
     """Write a folder with a finished training, and one with two whole checkpoints."""
-    from onegrain.models.training_folder import TrainingFolder
+    from onegrain.models.lstm.training_folder import TrainingFolder
 
     for name in ("finished", "begun"):
         training = TrainingFolder(folder / name, IDENTITY)
@@ -239,7 +239,7 @@ def trainings(folder: Path) -> list[Path]:
 
 def look_for_training(path: Path) -> Any:
     """Look whether a training has finished, and where it goes on."""
-    from onegrain.models.training_folder import TrainingFolder, is_trained
+    from onegrain.models.lstm.training_folder import TrainingFolder, is_trained
 
     is_trained(path)
     training = TrainingFolder(path, IDENTITY)

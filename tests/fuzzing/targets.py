@@ -16,7 +16,7 @@ from fuzzing.mutations import change_json, damage
 from fuzzing.saved import SENTENCES, TAGS
 from fuzzing.sealed import reseal
 from onegrain.corpora import read_word_list
-from onegrain.models.dictionaries import load_dictionary
+from onegrain.models.dictionaries.dictionary import load_dictionary
 from onegrain.studies.specification import read_study
 
 __all__ = ["TARGETS", "Target"]

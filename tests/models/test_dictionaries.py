@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from onegrain.errors import MismatchError, ModelError, ParameterError
-from onegrain.models.dictionaries import load_dictionary
+from onegrain.models.dictionaries.dictionary import load_dictionary
 from saelens import SIZE, WIDTH, config_v4, config_v6, random_weights, save_dictionary
 
 ARCHITECTURES = ["standard", "gated", "jumprelu", "topk", "linear"]

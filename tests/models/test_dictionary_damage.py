@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from onegrain.errors import ModelError
-from onegrain.models.dictionaries import load_dictionary
+from onegrain.models.dictionaries.dictionary import load_dictionary
 from onegrain.records.directions import Directions
 from onegrain.records.provenance import ModelIdentity, Provenance
 from saelens import config_v6, random_weights, save_dictionary

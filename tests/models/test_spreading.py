@@ -12,8 +12,8 @@ import torch
 
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models import load_model
+from onegrain.models.load_spec import Origin
 from onegrain.models.loading import hash_weights
-from onegrain.models.origin import Origin
 from tiny import plain_corpus
 
 MAPS = {

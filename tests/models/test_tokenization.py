@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from onegrain.models.tokenization import SPECIAL_TOKENS, train_tokenizer
+from onegrain.models.lstm.tokenization import SPECIAL_TOKENS, train_tokenizer
 from onegrain.records.corpus import Corpus
 from tiny import parallel_corpus, plain_corpus
 

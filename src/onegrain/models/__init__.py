@@ -6,9 +6,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.loading import load_model
-from onegrain.models.lstm_lm import LSTMLanguageModel, LSTMLanguageModelConfig
-from onegrain.models.lstm_nmt import LSTMTranslationConfig, LSTMTranslationModel
-from onegrain.models.training import TrainingOptions, is_trained, train_nlm, train_nmt
+from onegrain.models.lstm.language_model import LSTMLanguageModel, LSTMLanguageModelConfig
+from onegrain.models.lstm.training import TrainingOptions, is_trained, train_nlm, train_nmt
+from onegrain.models.lstm.translation_model import LSTMTranslationConfig, LSTMTranslationModel
 
 __all__ = [
     "LSTMLanguageModel",

@@ -17,12 +17,12 @@ from onegrain.core.progress import Progress, silent
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.batching import Encoded, pad_batch
 from onegrain.models.classes import Task
-from onegrain.models.dictionaries import Dictionary, load_dictionary
+from onegrain.models.dictionaries.dictionary import Dictionary, load_dictionary
 from onegrain.models.failures import as_model_error, few_of
 from onegrain.models.hooks import Edit, Recording, editing, module_widths, recording
 from onegrain.models.languages import require_language
 from onegrain.models.limits import is_causal, longest_row, vocabulary_size
-from onegrain.models.origin import Origin
+from onegrain.models.load_spec import Origin
 from onegrain.models.scoring import sentence_losses
 from onegrain.models.selecting import default_points, select_points
 from onegrain.models.sites import Side, SitePoint, find_points, module_point

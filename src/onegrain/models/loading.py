@@ -22,8 +22,8 @@ from onegrain.models.failures import as_model_error, few_of, reason
 from onegrain.models.hashing import hash_tensors
 from onegrain.models.hub import find_folder
 from onegrain.models.languages import set_languages
+from onegrain.models.load_spec import Origin
 from onegrain.models.loaded import LoadedModel
-from onegrain.models.origin import Origin
 from onegrain.models.quiet import quiet_accelerate, quiet_transformers
 from onegrain.models.weights import absent_parts, check_config, check_stored, leave_out, require_body
 from onegrain.records.provenance import ModelIdentity

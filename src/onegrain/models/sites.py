@@ -10,8 +10,8 @@ from torch import nn
 from onegrain.core.patterns import some_of
 from onegrain.errors import ModelError
 from onegrain.models.architectures import ARCHITECTURES, Side, Stack, count_heads, input_width
-from onegrain.models.dictionaries import Dictionary
-from onegrain.models.lstm_nmt import BidirectionalLayer
+from onegrain.models.dictionaries.dictionary import Dictionary
+from onegrain.models.lstm.translation_model import BidirectionalLayer
 
 __all__ = ["Side", "SitePoint", "find_points", "module_point"]
 

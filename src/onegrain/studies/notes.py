@@ -22,7 +22,7 @@ from onegrain.core.partial import sweep_leftovers
 from onegrain.core.sealing import read_sealed_json, write_sealed_json
 from onegrain.errors import OutputExistsError, RecordError
 from onegrain.models import is_trained
-from onegrain.models.training_folder import LAYOUT
+from onegrain.models.lstm.training_folder import LAYOUT
 from onegrain.studies.plan import Step
 
 __all__ = ["begin_step", "finish_step", "is_done", "sweep_study"]

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from onegrain import Perplexity, ablate, erasing, extract
 from onegrain.errors import MismatchError, ModelError, OutputExistsError, ParameterError
-from onegrain.models.dictionaries import load_dictionary
+from onegrain.models.dictionaries.dictionary import load_dictionary
 from onegrain.rankings import rank
 from onegrain.records.activations import Activations
 from onegrain.records.ranking import Ranking

@@ -14,9 +14,9 @@ from onegrain.activations.extraction.reader import Block, Reader
 from onegrain.core.patterns import some_of
 from onegrain.engines import Work
 from onegrain.errors import EngineError, ModelError, OnegrainError, ParameterError
+from onegrain.models.load_spec import Origin
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.loading import load_model
-from onegrain.models.origin import Origin
 from onegrain.models.padding import sites_need_equal_rows
 from onegrain.models.selecting import require_distinct
 from onegrain.models.sites import Side, SitePoint

@@ -19,8 +19,8 @@ from transformers import (
 )
 
 from onegrain.core.progress import Progress
-from onegrain.models.training_folder import Checkpoint, TrainingFolder
-from onegrain.models.training_options import TrainingOptions
+from onegrain.models.lstm.training_folder import Checkpoint, TrainingFolder
+from onegrain.models.lstm.training_options import TrainingOptions
 
 __all__ = ["losses_by_epoch", "run_epochs"]
 

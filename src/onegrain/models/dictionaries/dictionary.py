@@ -17,8 +17,8 @@ from torch import Tensor
 
 from onegrain.core.sealing import reason
 from onegrain.errors import MismatchError, ModelError, ParameterError
-from onegrain.models.dictionary_config import CONFIG, WEIGHTS, read_config, read_formula
-from onegrain.models.dictionary_formulas import (
+from onegrain.models.dictionaries.config import CONFIG, WEIGHTS, read_config, read_formula
+from onegrain.models.dictionaries.formulas import (
     ENCODER_TENSORS,
     SCALING,
     Formula,

@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 
 from onegrain.core.sealing import CHECKSUM, file_digest, reason, require_checksum
 from onegrain.errors import ModelError, RecordError
-from onegrain.models.dictionary_formulas import Activation, Architecture, Formula, Normalization
+from onegrain.models.dictionaries.formulas import Activation, Architecture, Formula, Normalization
 from onegrain.records.directions import CONFIG, WEIGHTS
 
 __all__ = ["CONFIG", "WEIGHTS", "read_config", "read_formula"]

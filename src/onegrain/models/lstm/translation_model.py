@@ -13,7 +13,7 @@ from transformers.utils import can_return_tuple
 
 from onegrain.errors import ParameterError
 from onegrain.models.losses import mean_loss
-from onegrain.models.recurrent import (
+from onegrain.models.lstm.recurrent import (
     RecurrentConfig,
     RecurrentModel,
     RecurrentState,

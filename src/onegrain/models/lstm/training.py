@@ -13,13 +13,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast, set_seed
 from onegrain.core.output import storage_errors
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
-from onegrain.models.lstm_lm import LSTMLanguageModel, LSTMLanguageModelConfig
-from onegrain.models.lstm_nmt import LSTMTranslationConfig, LSTMTranslationModel
+from onegrain.models.lstm.language_model import LSTMLanguageModel, LSTMLanguageModelConfig
+from onegrain.models.lstm.tokenization import train_tokenizer
+from onegrain.models.lstm.training_folder import TrainingFolder, is_trained
+from onegrain.models.lstm.training_loop import losses_by_epoch, run_epochs
+from onegrain.models.lstm.training_options import TrainingOptions
+from onegrain.models.lstm.translation_model import LSTMTranslationConfig, LSTMTranslationModel
 from onegrain.models.quiet import quiet_transformers
-from onegrain.models.tokenization import train_tokenizer
-from onegrain.models.training_folder import TrainingFolder, is_trained
-from onegrain.models.training_loop import losses_by_epoch, run_epochs
-from onegrain.models.training_options import TrainingOptions
 from onegrain.models.words import WordEncoder
 from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import CorpusIdentity, package_version

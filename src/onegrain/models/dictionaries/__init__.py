@@ -1,0 +1,1 @@
+"""Learned dictionaries: latents of the value of a site."""

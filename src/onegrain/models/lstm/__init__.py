@@ -1,0 +1,1 @@
+"""The two LSTM models of [Dalvi19], and their training."""
