@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from onegrain.errors import ParameterError
-from onegrain.interventions.edits import EDITS, Zero, find_edit
+from onegrain.interventions.edits.edit import EDITS, Zero, find_edit
 
 
 @pytest.mark.parametrize("shape", [(6,), (3, 6), (2, 3, 6), (2, 2, 3, 6)])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from onegrain.interventions.edits import EDITS, NeuronEdit
-from onegrain.interventions.erasing import erasing
-from onegrain.interventions.sweep import LINES, ablate, sweep_counts
+from onegrain.interventions.ablate import LINES, ablate, sweep_counts
+from onegrain.interventions.editing import erasing
+from onegrain.interventions.edits.edit import EDITS, NeuronEdit
 
 __all__ = ["EDITS", "LINES", "NeuronEdit", "ablate", "erasing", "sweep_counts"]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from onegrain.errors import ParameterError
-from onegrain.interventions.edits import find_edit
+from onegrain.interventions.edits.edit import find_edit
 from onegrain.models import LoadedModel
 from onegrain.records.space import NeuronSpace
 

@@ -12,8 +12,8 @@ import pandas as pd
 
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import MismatchError, ParameterError
-from onegrain.interventions.edits import find_edit
-from onegrain.interventions.erasing import erasing
+from onegrain.interventions.editing import erasing
+from onegrain.interventions.edits.edit import find_edit
 from onegrain.metrics import Measurement, Metric
 from onegrain.models import LoadedModel, load_model
 from onegrain.records.curve import Curve

@@ -1,0 +1,1 @@
+"""Edits: by what the values of the chosen neurons are replaced."""
