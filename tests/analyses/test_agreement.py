@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onegrain.analyses.agreement import agreement, overlap
+from onegrain.analyses.judging.agreement import agreement, overlap
 from onegrain.core.bootstrap import adjusted_p_values
 from onegrain.errors import MismatchError, ParameterError
 

@@ -13,8 +13,8 @@ import pytest
 
 import onegrain
 from onegrain.analyses import clusters, layers, localisation, overlap, sharing, universality, without_redundant
-from onegrain.analyses import correlations as correlating
-from onegrain.analyses.clusters import LINKAGES
+from onegrain.analyses.redundancy import correlations as correlating
+from onegrain.analyses.redundancy.clusters import LINKAGES
 from onegrain.errors import InputError, MismatchError, ParameterError, RecordError
 from onegrain.records.activations import Activations
 from onegrain.records.clusters import Clusters

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onegrain.analyses.contrast import contrast
-from onegrain.analyses.localisation import localisation
-from onegrain.analyses.sharing import sharing
+from onegrain.analyses.questions.contrast import contrast
+from onegrain.analyses.questions.localisation import localisation
+from onegrain.analyses.questions.sharing import sharing
 from onegrain.errors import MismatchError, ParameterError
 
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from onegrain.analyses.heat import heat
-from onegrain.analyses.words import Moments
+from onegrain.analyses.neurons.heat import heat
+from onegrain.analyses.neurons.words import Moments
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onegrain.analyses.importance import damage, half_lost, task_importance
+from onegrain.analyses.questions.importance import damage, half_lost, task_importance
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.records.curve import Curve
 from onegrain.records.provenance import ModelIdentity, Provenance

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
-from onegrain.analyses.layers import layers, layers_by_label
+from onegrain.analyses.questions.layers import layers, layers_by_label
 from onegrain.errors import ParameterError
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy
 
-from onegrain.analyses.localisation import (
+from onegrain.analyses.questions.localisation import (
     effective_number,
     gini,
     localisation,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom, false_discovery_control, hypergeom
 
-from onegrain.analyses.sharing import sharing
-from onegrain.analyses.topsets import top_sets
+from onegrain.analyses.questions.sharing import sharing
+from onegrain.analyses.questions.topsets import top_sets
 from onegrain.errors import ParameterError
 
 

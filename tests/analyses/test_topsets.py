@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
-from onegrain.analyses.topsets import chance_overlap, default_k, mass_prefix, restrict_labels, top_sets
+from onegrain.analyses.questions.topsets import (
+    chance_overlap,
+    default_k,
+    mass_prefix,
+    restrict_labels,
+    top_sets,
+)
 from onegrain.errors import LabelError, ParameterError
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from onegrain.analyses.wordclass import OPEN_CLASS, TAG_SETS, tag_set, word_classes
+from onegrain.analyses.questions.wordclass import OPEN_CLASS, TAG_SETS, tag_set, word_classes
 
 UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT")
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import onegrain.records.activations as store
-from onegrain.analyses.words import moments, top_words
+from onegrain.analyses.neurons.words import moments, top_words
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus

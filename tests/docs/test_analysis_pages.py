@@ -71,7 +71,8 @@ def test_the_page_of_cards(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_the_pages_say_of_numbers_is_so() -> None:
-    from onegrain.analyses import correlations, words
+    from onegrain.analyses.neurons import words
+    from onegrain.analyses.redundancy import correlations
     from onegrain.records.cards import SCHEMA_VERSION
 
     clusters, cards = ((DOCS / name).read_text() for name in ("clusters.md", "cards.md"))

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import vl_convert
 
-from onegrain.analyses.contrast import contrast
-from onegrain.analyses.layers import layers, layers_by_label
-from onegrain.analyses.localisation import localisation, mass_curves
-from onegrain.analyses.sharing import sharing
+from onegrain.analyses.questions.contrast import contrast
+from onegrain.analyses.questions.layers import layers, layers_by_label
+from onegrain.analyses.questions.localisation import localisation, mass_curves
+from onegrain.analyses.questions.sharing import sharing
 from onegrain.errors import ParameterError
 from onegrain.reports import charts
 from onegrain.reports.report import chart_png, chart_spec

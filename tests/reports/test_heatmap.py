@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from onegrain.analyses.heat import Heat, HeatSentence
+from onegrain.analyses.neurons.heat import Heat, HeatSentence
 from onegrain.errors import ParameterError
 from onegrain.reports.heatmap import HIGH, LOW, STRONGEST, colour, heatmap_html, heatmap_text
 

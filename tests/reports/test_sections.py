@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
-from onegrain.analyses.importance import task_importance
-from onegrain.analyses.sharing import sharing
+from onegrain.analyses.questions.importance import task_importance
+from onegrain.analyses.questions.sharing import sharing
 from onegrain.core.ordering import order_by_score
 from onegrain.errors import MismatchError
 from onegrain.records.ranking import Ranking

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onegrain.analyses.heat import Heat, HeatSentence
+from onegrain.analyses.neurons.heat import Heat, HeatSentence
 from onegrain.core.sealing import write_sealed_json
 from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError, RecordError
 from onegrain.records.curve import Curve

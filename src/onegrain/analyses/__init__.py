@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from onegrain.analyses.agreement import agreement, overlap, rank_agreement
-from onegrain.analyses.areas import Areas, ablation_areas, kept_areas
-from onegrain.analyses.cards import neuron_cards
-from onegrain.analyses.clusters import clusters
-from onegrain.analyses.comparison import Comparison, compare_rankings
-from onegrain.analyses.contrast import Contrast, contrast
-from onegrain.analyses.heat import Heat, heat
-from onegrain.analyses.importance import TaskImportance, damage, half_lost, task_importance
-from onegrain.analyses.layers import layers, layers_by_label
-from onegrain.analyses.localisation import localisation, mass_curves, open_against_closed
-from onegrain.analyses.redundancy import without_redundant
-from onegrain.analyses.sharing import Sharing, sharing
-from onegrain.analyses.topsets import chance_overlap, top_sets
-from onegrain.analyses.universality import universality
-from onegrain.analyses.voting import neuron_vote, vote_agreement
-from onegrain.analyses.words import NeuronWords, top_words
+from onegrain.analyses.judging.agreement import agreement, overlap, rank_agreement
+from onegrain.analyses.judging.areas import Areas, ablation_areas, kept_areas
+from onegrain.analyses.judging.comparison import Comparison, compare_rankings
+from onegrain.analyses.judging.voting import neuron_vote, vote_agreement
+from onegrain.analyses.neurons.cards import neuron_cards
+from onegrain.analyses.neurons.heat import Heat, heat
+from onegrain.analyses.neurons.universality import universality
+from onegrain.analyses.neurons.words import NeuronWords, top_words
+from onegrain.analyses.questions.contrast import Contrast, contrast
+from onegrain.analyses.questions.importance import TaskImportance, damage, half_lost, task_importance
+from onegrain.analyses.questions.layers import layers, layers_by_label
+from onegrain.analyses.questions.localisation import localisation, mass_curves, open_against_closed
+from onegrain.analyses.questions.sharing import Sharing, sharing
+from onegrain.analyses.questions.topsets import chance_overlap, top_sets
+from onegrain.analyses.redundancy.clusters import clusters
+from onegrain.analyses.redundancy.without_redundant import without_redundant
 
 __all__ = [
     "Areas",

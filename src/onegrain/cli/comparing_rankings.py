@@ -78,7 +78,7 @@ def compare_rankings(
     """Print one table, a row a ranking; write it, a figure and the records if ``out`` is given."""
     from onegrain.analyses import compare_rankings as analysis
     from onegrain.analyses import neuron_vote
-    from onegrain.analyses.agreement import judges_among
+    from onegrain.analyses.judging.agreement import judges_among
     from onegrain.cli.comparison_files import comparison_layout, holds_comparison
     from onegrain.core.output import require_free, require_writable_output
 

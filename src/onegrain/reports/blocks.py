@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from onegrain.analyses.heat import Heat
+from onegrain.analyses.neurons.heat import Heat
 from onegrain.errors import ParameterError
 
 __all__ = ["Block", "Chart", "HeatMap", "Section", "Table", "Text", "slug", "told_apart"]

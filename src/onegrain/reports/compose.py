@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from onegrain.analyses.comparison import compare_rankings
-from onegrain.analyses.contrast import contrast
-from onegrain.analyses.importance import task_importance, tasks
+from onegrain.analyses.judging.comparison import compare_rankings
+from onegrain.analyses.questions.contrast import contrast
+from onegrain.analyses.questions.importance import task_importance, tasks
 from onegrain.core.sealing import using
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations

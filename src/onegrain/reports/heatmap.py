@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from onegrain.analyses.heat import Heat
+from onegrain.analyses.neurons.heat import Heat
 from onegrain.core.text import visible
 from onegrain.errors import ParameterError
 from onegrain.reports.rendering import render

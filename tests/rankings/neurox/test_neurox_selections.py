@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import real_neurox
-from onegrain.analyses.topsets import top_sets
+from onegrain.analyses.questions.topsets import top_sets
 from onegrain.rankings import rank
 from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.neurox.ordering import order_as_neurox

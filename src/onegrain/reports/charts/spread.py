@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.sharing import Sharing
+from onegrain.analyses.questions.sharing import Sharing
 from onegrain.errors import ParameterError
 from onegrain.reports.charts.theme import CLASS_COLOURS, COLOURS, INK, SEQUENTIAL, WIDTH, finish
 

@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.contrast import Contrast
+from onegrain.analyses.questions.contrast import Contrast
 from onegrain.errors import ParameterError
 from onegrain.records.curve import Curve
 from onegrain.reports.charts.theme import COLOURS, GREY, INK, LINE_DASHES, WIDTH, finish

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.areas import ABLATION, Areas
-from onegrain.analyses.comparison import Comparison
+from onegrain.analyses.judging.areas import ABLATION, Areas
+from onegrain.analyses.judging.comparison import Comparison
 from onegrain.records.curve import Curve
 from onegrain.records.evaluation import Evaluation
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.heat import heat
-from onegrain.analyses.words import Moments, NeuronWords, top_words
+from onegrain.analyses.neurons.heat import heat
+from onegrain.analyses.neurons.words import Moments, NeuronWords, top_words
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.ranking import Ranking

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from onegrain.analyses.layers import layers, layers_by_label
-from onegrain.analyses.localisation import localisation, mass_curves, open_against_closed
-from onegrain.analyses.sharing import Sharing, sharing
-from onegrain.analyses.topsets import default_k
+from onegrain.analyses.questions.layers import layers, layers_by_label
+from onegrain.analyses.questions.localisation import localisation, mass_curves, open_against_closed
+from onegrain.analyses.questions.sharing import Sharing, sharing
+from onegrain.analyses.questions.topsets import default_k
 from onegrain.core.bootstrap import SIGNIFICANT
 from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug

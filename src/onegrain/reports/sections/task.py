@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.agreement import overlap
-from onegrain.analyses.contrast import Contrast, contrast
-from onegrain.analyses.importance import TaskImportance, task_importance, tasks
+from onegrain.analyses.judging.agreement import overlap
+from onegrain.analyses.questions.contrast import Contrast, contrast
+from onegrain.analyses.questions.importance import TaskImportance, task_importance, tasks
 from onegrain.records.curve import Curve
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace

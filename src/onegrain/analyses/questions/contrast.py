@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from onegrain.analyses.layers import corrected, layers
-from onegrain.analyses.localisation import localisation, open_against_closed
-from onegrain.analyses.sharing import sharing
-from onegrain.analyses.topsets import restrict_labels
+from onegrain.analyses.questions.layers import corrected, layers
+from onegrain.analyses.questions.localisation import localisation, open_against_closed
+from onegrain.analyses.questions.sharing import sharing
+from onegrain.analyses.questions.topsets import restrict_labels
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.records.ranking import Ranking
 

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.topsets import chance_overlap, top_sets
+from onegrain.analyses.questions.topsets import chance_overlap, top_sets
 from onegrain.core.bootstrap import adjusted_p_values
 from onegrain.errors import ParameterError
 from onegrain.records.ranking import Ranking

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.importance import TOLERANCE, damage, require_one_task
+from onegrain.analyses.questions.importance import TOLERANCE, damage, require_one_task
 from onegrain.core.bootstrap import quantile_interval
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.records.curve import Curve

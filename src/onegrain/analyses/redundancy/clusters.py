@@ -8,8 +8,8 @@ import numpy as np
 import psutil
 from scipy.cluster import hierarchy
 
-from onegrain.analyses.correlations import correlations, correlations_bytes
-from onegrain.analyses.words import require_neurons
+from onegrain.analyses.neurons.words import require_neurons
+from onegrain.analyses.redundancy.correlations import correlations, correlations_bytes
 from onegrain.core.progress import Progress, silent
 from onegrain.core.sizes import read_size, say_size
 from onegrain.errors import ParameterError
@@ -39,7 +39,7 @@ def clusters(
     from single neurons on while the linkage says that they are no further apart than the threshold [Dalvi,
     Sajjad, Durrani, Belinkov, *Analyzing Redundancy in Pretrained Transformer Models*, EMNLP 2020].
     A constant neuron has no correlation: it is a cluster of its own, and counted. Words without activation are
-    left out. Correlations come from one pass over the words, see :mod:`onegrain.analyses.correlations`.
+    left out. Correlations come from one pass over the words, see :mod:`onegrain.analyses.redundancy.correlations`.
 
     Args:
         activations: what the neurons did at every word.

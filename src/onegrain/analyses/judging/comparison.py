@@ -8,10 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from onegrain.analyses.agreement import agreement, judges_among, overlap, rank_agreement, require_comparable
-from onegrain.analyses.areas import ABLATION, Areas, ablation_areas, kept_areas
-from onegrain.analyses.topsets import default_k
-from onegrain.analyses.voting import BALLOTS, vote_agreement
+from onegrain.analyses.judging.agreement import (
+    agreement,
+    judges_among,
+    overlap,
+    rank_agreement,
+    require_comparable,
+)
+from onegrain.analyses.judging.areas import ABLATION, Areas, ablation_areas, kept_areas
+from onegrain.analyses.judging.voting import BALLOTS, vote_agreement
+from onegrain.analyses.questions.topsets import default_k
 from onegrain.errors import MismatchError
 from onegrain.records.curve import Curve
 from onegrain.records.evaluation import KINDS, Evaluation

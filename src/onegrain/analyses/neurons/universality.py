@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from onegrain.analyses.words import DIRECTIONS, NeuronWords, require_neurons, top_words
+from onegrain.analyses.neurons.words import DIRECTIONS, NeuronWords, require_neurons, top_words
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.ranking import Ranking
@@ -45,7 +45,7 @@ def universality(
         others: the other models of the ranking, in its order.
         k: how many of the first neurons to look at, where ``neurons`` are not given.
         neurons: flat indices.
-        n: top words in each direction; see :func:`~onegrain.analyses.words.top_words`.
+        n: top words in each direction; see :func:`~onegrain.analyses.neurons.words.top_words`.
         min_count: leave out rarer words.
 
     Returns:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.agreement import judges_among, require_comparable
-from onegrain.analyses.topsets import chance_overlap, default_k
+from onegrain.analyses.judging.agreement import judges_among, require_comparable
+from onegrain.analyses.questions.topsets import chance_overlap, default_k
 from onegrain.core.ordering import order_by_score
 from onegrain.errors import ParameterError
 from onegrain.records.provenance import Provenance

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.topsets import chance_overlap, default_k
+from onegrain.analyses.questions.topsets import chance_overlap, default_k
 from onegrain.core.bootstrap import adjusted_p_values
 from onegrain.core.selection import rank_correlations
 from onegrain.errors import ParameterError

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.analyses.words import Moments, moments, require_neurons
+from onegrain.analyses.neurons.words import Moments, moments, require_neurons
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 

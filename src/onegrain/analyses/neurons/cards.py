@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from onegrain.analyses.words import NeuronWords, require_neurons, top_words
+from onegrain.analyses.neurons.words import NeuronWords, require_neurons, top_words
 from onegrain.errors import MismatchError
 from onegrain.records.activations import Activations
 from onegrain.records.cards import CardRanking, NeuronCards

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom
 
-from onegrain.analyses.topsets import default_k, top_sets
+from onegrain.analyses.questions.topsets import default_k, top_sets
 from onegrain.core.bootstrap import adjusted_p_values
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace

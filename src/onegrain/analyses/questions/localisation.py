@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import entr
 
-from onegrain.analyses.topsets import mass_prefix, require_mass
-from onegrain.analyses.wordclass import word_classes
+from onegrain.analyses.questions.topsets import mass_prefix, require_mass
+from onegrain.analyses.questions.wordclass import word_classes
 from onegrain.errors import ParameterError
 from onegrain.records.ranking import Ranking
 

@@ -1,0 +1,1 @@
+"""How far rankings agree, and which of them to believe."""

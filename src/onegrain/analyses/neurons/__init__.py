@@ -1,0 +1,1 @@
+"""Single neurons: the words that move them, and their cards."""

@@ -1,0 +1,1 @@
+"""The four questions of [Dalvi19], and in which layers neurons lie."""

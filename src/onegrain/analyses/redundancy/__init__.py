@@ -1,0 +1,1 @@
+"""Neurons that are redundant beside others, and rankings without them."""
