@@ -284,8 +284,8 @@ def comparisons(folder: Path) -> list[Path]:
 
 def open_comparison(path: Path) -> Any:
     """Look whether a folder holds a comparison, and whether it may be replaced."""
-    from onegrain.cli.comparison_files import comparison_layout, holds_comparison
     from onegrain.core.output import require_free
+    from onegrain.reports.comparison_folder import comparison_layout, holds_comparison
 
     require_free(path, force=True, ours=comparison_layout())
     return holds_comparison(path, "x")

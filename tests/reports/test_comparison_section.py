@@ -14,7 +14,7 @@ from onegrain.records.curve import COLUMNS
 from onegrain.reports import Chart, Records, Report, Table, chart_spec, chart_svg, compose
 from onegrain.reports.charts import comparison
 from onegrain.reports.charts.theme import COLOURS
-from onegrain.reports.numbers import UNKNOWN
+from onegrain.reports.rendering.numbers import UNKNOWN
 from onegrain.reports.sections import area_rows, comparison_findings, comparison_section
 from planted import plant
 

@@ -7,7 +7,7 @@ import pytest
 
 from onegrain.analyses.neurons.heat import Heat, HeatSentence
 from onegrain.errors import ParameterError
-from onegrain.reports.heatmap import HIGH, LOW, STRONGEST, colour, heatmap_html, heatmap_text
+from onegrain.reports.rendering.heatmap import HIGH, LOW, STRONGEST, colour, heatmap_html, heatmap_text
 
 HEAT = Heat(
     4, "layers.0:4", 0.0, 1.0, (HeatSentence(9, ("the", "<i>", "dog", "?"), (-3.0, 0.2, 2.5, float("nan"))),)

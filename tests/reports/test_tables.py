@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from onegrain.errors import ParameterError
-from onegrain.reports.numbers import listed, number, percent
-from onegrain.reports.tables import table_html
+from onegrain.reports.rendering.numbers import listed, number, percent
+from onegrain.reports.rendering.tables import table_html
 
 
 class Cells(HTMLParser):

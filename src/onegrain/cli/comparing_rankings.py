@@ -79,8 +79,8 @@ def compare_rankings(
     from onegrain.analyses import compare_rankings as analysis
     from onegrain.analyses import neuron_vote
     from onegrain.analyses.judging.agreement import judges_among
-    from onegrain.cli.comparison_files import comparison_layout, holds_comparison
     from onegrain.core.output import require_free, require_writable_output
+    from onegrain.reports.comparison_folder import comparison_layout, holds_comparison
 
     request = ""
     if out is not None:
@@ -110,7 +110,7 @@ def compare_rankings(
         level=agreeing.level,
     )
     if out is not None:
-        from onegrain.cli.comparison_files import write_comparison
+        from onegrain.reports.comparison_folder import write_comparison
 
         write_comparison(out, found, evaluation, curves, vote, request=request, force=force)
     title = f"Rankings side by side; overlaps of the first {found.k} neurons"

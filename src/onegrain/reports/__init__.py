@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from onegrain.reports.blocks import Block, Chart, HeatMap, Section, Table, Text
 from onegrain.reports.compose import Records, compose, left_out
-from onegrain.reports.heatmap import heatmap_html, heatmap_text
-from onegrain.reports.report import Report, chart_png, chart_spec, chart_svg
-from onegrain.reports.tables import table_html
+from onegrain.reports.page import Report, chart_png, chart_spec, chart_svg
+from onegrain.reports.rendering.heatmap import heatmap_html, heatmap_text
+from onegrain.reports.rendering.tables import table_html
 
 __all__ = [
     "Block",

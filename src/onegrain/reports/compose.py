@@ -20,7 +20,7 @@ from onegrain.records.ranking import Ranking
 from onegrain.records.stability import Stability
 from onegrain.reports import sections as build
 from onegrain.reports.blocks import Section, Text, told_apart
-from onegrain.reports.report import Report
+from onegrain.reports.page import Report
 
 __all__ = ["Records", "compose", "left_out"]
 

@@ -9,7 +9,7 @@ import altair as alt
 from onegrain.errors import ParameterError
 from onegrain.records.stability import Stability
 from onegrain.reports.charts.theme import COLOURS, INK, WIDTH, finish
-from onegrain.reports.numbers import percent
+from onegrain.reports.rendering.numbers import percent
 
 __all__ = ["rank_intervals"]
 

@@ -3,19 +3,7 @@
 from __future__ import annotations
 
 from onegrain.reports.sections.comparison import area_rows, comparison_findings, comparison_section
-from onegrain.reports.sections.neurons import neurons_section
-from onegrain.reports.sections.overview import models_section, summary_section
-from onegrain.reports.sections.probe import probe_findings, probe_section
-from onegrain.reports.sections.spread import (
-    layers_findings,
-    layers_section,
-    localisation_findings,
-    localisation_section,
-    sharing_findings,
-    sharing_section,
-)
-from onegrain.reports.sections.stability import stability_findings, stability_section
-from onegrain.reports.sections.task import (
+from onegrain.reports.sections.importance import (
     contrast_findings,
     contrast_section,
     correlation_section,
@@ -23,6 +11,18 @@ from onegrain.reports.sections.task import (
     importance_findings,
     importance_section,
 )
+from onegrain.reports.sections.localisation import (
+    layers_findings,
+    layers_section,
+    localisation_findings,
+    localisation_section,
+    sharing_findings,
+    sharing_section,
+)
+from onegrain.reports.sections.neurons import neurons_section
+from onegrain.reports.sections.overview import models_section, summary_section
+from onegrain.reports.sections.probe import probe_findings, probe_section
+from onegrain.reports.sections.stability import stability_findings, stability_section
 
 __all__ = [
     "area_rows",

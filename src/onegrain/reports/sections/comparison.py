@@ -14,7 +14,7 @@ from onegrain.records.curve import Curve
 from onegrain.records.evaluation import Evaluation
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import comparison as comparison_chart
-from onegrain.reports.numbers import UNKNOWN, listed, number, percent
+from onegrain.reports.rendering.numbers import UNKNOWN, listed, number, percent
 
 __all__ = ["area_rows", "comparison_findings", "comparison_section"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from onegrain.core.bootstrap import SIGNIFICANT
 from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Block, Text
-from onegrain.reports.numbers import number
+from onegrain.reports.rendering.numbers import number
 
 __all__ = ["null_limits"]
 

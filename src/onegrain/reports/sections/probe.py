@@ -12,7 +12,7 @@ from onegrain.records.leakage import leakage_cautions
 from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import kept_curve, lambda_grid
-from onegrain.reports.numbers import number, percent
+from onegrain.reports.rendering.numbers import number, percent
 
 __all__ = ["probe_findings", "probe_section"]
 

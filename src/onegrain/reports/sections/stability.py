@@ -9,7 +9,7 @@ import pandas as pd
 from onegrain.records.stability import KINDS, Stability
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import rank_intervals
-from onegrain.reports.numbers import number, percent
+from onegrain.reports.rendering.numbers import number, percent
 
 __all__ = ["stability_findings", "stability_section"]
 

@@ -21,7 +21,7 @@ from onegrain.reports.charts import (
     sharing_bars,
     site_bars,
 )
-from onegrain.reports.numbers import number, percent
+from onegrain.reports.rendering.numbers import number, percent
 
 __all__ = [
     "layers_findings",

@@ -7,7 +7,7 @@ import math
 from onegrain.analyses.neurons.heat import Heat
 from onegrain.core.text import visible
 from onegrain.errors import ParameterError
-from onegrain.reports.rendering import render
+from onegrain.reports.rendering.templates import render
 
 __all__ = ["colour", "heatmap_html", "heatmap_text"]
 

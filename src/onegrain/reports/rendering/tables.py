@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from onegrain.errors import ParameterError
-from onegrain.reports.numbers import UNKNOWN, number
-from onegrain.reports.rendering import render
+from onegrain.reports.rendering.numbers import UNKNOWN, number
+from onegrain.reports.rendering.templates import render
 
 __all__ = ["table_html"]
 

@@ -21,9 +21,9 @@ from onegrain.core.text import visible
 from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError
 from onegrain.records.provenance import Provenance, package_version
 from onegrain.reports.blocks import Chart, HeatMap, Section, Table, Text
-from onegrain.reports.heatmap import heatmap_html
-from onegrain.reports.rendering import lines, render, shown, source
-from onegrain.reports.tables import table_html
+from onegrain.reports.rendering.heatmap import heatmap_html
+from onegrain.reports.rendering.tables import table_html
+from onegrain.reports.rendering.templates import lines, render, shown, source
 
 __all__ = ["Report", "chart_png", "chart_spec", "chart_svg"]
 

@@ -15,7 +15,7 @@ from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
 from onegrain.reports.charts import ablation, contrast_dots, contrast_sites, correlation_histogram
-from onegrain.reports.numbers import number, percent
+from onegrain.reports.rendering.numbers import number, percent
 from onegrain.reports.sections.nulls import null_limits
 
 __all__ = [

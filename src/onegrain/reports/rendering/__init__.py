@@ -1,0 +1,1 @@
+"""How blocks of a report become HTML, and text for the terminal."""
