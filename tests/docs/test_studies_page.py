@@ -9,7 +9,7 @@ import pytest
 
 from onegrain.studies import demo_study, entries, read_study
 from onegrain.studies.plan import STAGES, plan_study
-from onegrain.studies.specification import Study
+from onegrain.studies.study import Study
 
 PAGE = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| `?([a-z. ]+?)(?:\.NAME)?`? \| (.*) \|$", PAGE, re.MULTILINE))

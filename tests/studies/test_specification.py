@@ -11,7 +11,7 @@ from onegrain.errors import CorpusError, ParameterError
 from onegrain.studies import demo_study, read_study
 from onegrain.studies.entries import CorpusSource
 from onegrain.studies.plan import plan_study
-from onegrain.studies.sources import load_corpus
+from onegrain.studies.read_corpora import load_corpus
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,7 +19,7 @@ from onegrain.reports import Records, compose, left_out
 from onegrain.studies.naming import curve_names, record_names
 from onegrain.studies.plan import activations_path
 from onegrain.studies.scanning import FolderScan, Found, scan_folder
-from onegrain.studies.specification import Study
+from onegrain.studies.study import Study
 
 __all__ = ["gather", "write_folder_report", "write_study_report"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onegrain.studies.entries import LANGUAGES, ModelSource
-from onegrain.studies.specification import Study
+from onegrain.studies.study import Study
 
 __all__ = ["Step", "activations_path", "plan_study", "ranking_path"]
 

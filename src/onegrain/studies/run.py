@@ -20,9 +20,9 @@ from onegrain.records.identity import corpus_digest
 from onegrain.studies.gather import REPORT, write_study_report
 from onegrain.studies.notes import begin_step, finish_step, is_done, sweep_study
 from onegrain.studies.plan import STAGES, Step, plan_study
-from onegrain.studies.sources import data_folder
-from onegrain.studies.specification import read_study
+from onegrain.studies.read_corpora import data_folder
 from onegrain.studies.steps import Workshop, perform, training_options
+from onegrain.studies.study import read_study
 
 __all__ = ["StudyRun", "demo_study", "run_study", "walk_study"]
 
@@ -61,7 +61,7 @@ def run_study(
     record.
 
     Args:
-        study: the TOML file; see :class:`onegrain.studies.specification.Study`.
+        study: the TOML file; see :class:`onegrain.studies.study.Study`.
         out: folder of the records and of the report.
         workers: processes that work side by side on steps that do not wait for each other.
         progress: reports the progress of each step.

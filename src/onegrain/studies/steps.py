@@ -22,8 +22,8 @@ from onegrain.records.corpus import Corpus
 from onegrain.records.ranking import Ranking
 from onegrain.studies.entries import Comparison, MethodRanking, Probe
 from onegrain.studies.plan import Step, activations_path, ranking_path
-from onegrain.studies.sources import load_corpus
-from onegrain.studies.specification import Study
+from onegrain.studies.read_corpora import load_corpus
+from onegrain.studies.study import Study
 
 __all__ = ["Workshop", "perform", "training_options"]
 
