@@ -59,7 +59,7 @@ def test_an_error_that_nobody_foresaw_is_one_line(
     def fail(*_: object) -> None:
         raise failure
 
-    monkeypatch.setattr("onegrain.cli.show._model", fail)
+    monkeypatch.setattr("onegrain.cli.verbs.show._model", fail)
     before = threading.excepthook, sys.unraisablehook
     code, out, err = run("show", "x")
     assert (code, out, err.count("\n")) == (1, "", 1)

@@ -11,7 +11,7 @@ import pytest
 from cli.conftest import Run
 from onegrain.cli import console
 from onegrain.cli.console import _with_option
-from onegrain.cli.reading import corpus_from
+from onegrain.cli.options.corpus import corpus_from
 from onegrain.errors import CorpusError, ParameterError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from records import RECORDS
 
-from onegrain.cli.show import run
+from onegrain.cli.verbs.show import run
 from onegrain.core.sealing import using
 from onegrain.errors import LabelError, RecordError
 

@@ -104,7 +104,7 @@ def all_records(folder: Path) -> list[Path]:
 
 def show(path: Path) -> None:
     """Print a record as ``onegrain show`` does, for a reader and as JSON."""
-    from onegrain.cli.show import run
+    from onegrain.cli.verbs.show import run
 
     for as_json in (False, True):
         with redirect_stdout(io.StringIO()):

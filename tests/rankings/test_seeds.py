@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import onegrain as og
-from onegrain.cli.rank import _facts
+from onegrain.cli.verbs.rank import _facts
 from onegrain.rankings import METHODS, rank
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus, LabelLayer

@@ -8,7 +8,9 @@ import sys
 
 import typer
 
-from onegrain.cli import (
+from onegrain.cli.console import fail
+from onegrain.cli.ending import close_quietly, quiet_hooks, split_debug, unforeseen
+from onegrain.cli.verbs import (
     ablate,
     analyse,
     cards,
@@ -23,8 +25,6 @@ from onegrain.cli import (
     study,
     train,
 )
-from onegrain.cli.console import fail
-from onegrain.cli.ending import close_quietly, quiet_hooks, split_debug, unforeseen
 from onegrain.errors import AlreadyDoneError, OnegrainError
 
 __all__ = ["app", "main"]

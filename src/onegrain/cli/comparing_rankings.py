@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from onegrain.cli.console import emit_table, progress
-from onegrain.cli.pairs import split_pair
+from onegrain.cli.options.pairs import split_pair
 from onegrain.cli.repeating import already_made, request_hash
 from onegrain.errors import ParameterError
 

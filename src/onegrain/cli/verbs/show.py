@@ -36,7 +36,7 @@ def run(
     """Say what a file is, in the terminal."""
     path = Path(what)
     if path.suffix == ".json" and not verify:
-        from onegrain.cli.cards import show_cards
+        from onegrain.cli.verbs.cards import show_cards
 
         show_cards(path, rows, against, as_json)
         return

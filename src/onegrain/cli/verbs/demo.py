@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from onegrain.cli.console import Json, progress
-from onegrain.cli.study import emit_run
+from onegrain.cli.verbs.study import emit_run
 
 NAME = "demo"
 

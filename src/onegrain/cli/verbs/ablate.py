@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from onegrain.cli.console import Force, Json, emit, progress
-from onegrain.cli.measuring import counts_from, metric_from
-from onegrain.cli.modelling import (
+from onegrain.cli.options.corpus import Format, Limit, Lower
+from onegrain.cli.options.metric import counts_from, metric_from
+from onegrain.cli.options.model import (
     AllowPickle,
     Device,
     DeviceMap,
@@ -21,7 +22,6 @@ from onegrain.cli.modelling import (
     TrustRemoteCode,
     model_from,
 )
-from onegrain.cli.reading import Format, Limit, Lower
 from onegrain.cli.repeating import already_made, holds_request, request_hash, with_request
 
 NAME = "ablate"

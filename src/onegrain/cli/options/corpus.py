@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onegrain.cli.console import note
-from onegrain.cli.pairs import split_pair
+from onegrain.cli.options.pairs import split_pair
 
 if TYPE_CHECKING:
     from onegrain.records.corpus import Corpus

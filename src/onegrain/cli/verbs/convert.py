@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onegrain.cli.console import Force, Json, emit, progress
-from onegrain.cli.reading import Columns, Format, Labels, Limit, Lower, corpus_from
+from onegrain.cli.options.corpus import Columns, Format, Labels, Limit, Lower, corpus_from
 from onegrain.errors import ParameterError
 
 if TYPE_CHECKING:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from onegrain.cli.console import Force, Json, Sites, emit, emit_table, progress
-from onegrain.cli.modelling import (
+from onegrain.cli.options.corpus import Columns, Format, Labels, Limit, Lower, Target, corpus_from
+from onegrain.cli.options.engine import Address, EngineName, Workers
+from onegrain.cli.options.model import (
     AllowPickle,
     DeviceMap,
     ModelDtype,
@@ -19,11 +21,9 @@ from onegrain.cli.modelling import (
     TrustRemoteCode,
     model_from,
 )
-from onegrain.cli.pairs import parameters_from
-from onegrain.cli.reading import Columns, Format, Labels, Limit, Lower, Target, corpus_from
+from onegrain.cli.options.pairs import parameters_from
+from onegrain.cli.options.words import Aggregate, BatchSize, Long, Side
 from onegrain.cli.repeating import already_made, holds_request, identity_of, request_hash, with_request
-from onegrain.cli.running import Address, EngineName, Workers
-from onegrain.cli.wording import Aggregate, BatchSize, Long, Side
 from onegrain.rankings.registry import BUILT_IN
 
 if TYPE_CHECKING:

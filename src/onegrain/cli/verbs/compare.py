@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from onegrain.cli.console import Force, Json, Sites
-from onegrain.cli.modelling import AllowPickle, ModelDtype, SourceLanguage, TargetLanguage, TrustRemoteCode
-from onegrain.cli.reading import Limit, Lower
+from onegrain.cli.options.corpus import Limit, Lower
+from onegrain.cli.options.model import AllowPickle, ModelDtype, SourceLanguage, TargetLanguage, TrustRemoteCode
 
 NAME = "compare"
 
@@ -122,7 +122,7 @@ def run(
     two models are as wholes: tokenizers and widths may differ, the words may not.
     """
     if not _are_rankings(records):
-        from onegrain.cli.comparing_models import compare_models
+        from onegrain.cli.verbs.similarity import compare_models
 
         _require_options(context, (*OF_MODELS, *OF_BOTH), "two stores")
         _require_two(records)
@@ -140,9 +140,9 @@ def run(
         )
         return
     from onegrain.cli.comparing_rankings import Ablating, Agreeing, Probing, compare_rankings
-    from onegrain.cli.measuring import counts_from, metric_from
-    from onegrain.cli.modelling import model_from
-    from onegrain.cli.pairs import parameters_from
+    from onegrain.cli.options.metric import counts_from, metric_from
+    from onegrain.cli.options.model import model_from
+    from onegrain.cli.options.pairs import parameters_from
 
     _require_options(context, [name for name in context.params if name not in OF_MODELS], "rankings")
     _require_together(context, train, model, data, curves)

@@ -22,7 +22,7 @@ def metric_from(
     format: str | None = None,
 ) -> Metric:
     """Return the metric of a name on one or two files."""
-    from onegrain.cli.reading import corpus_from
+    from onegrain.cli.options.corpus import corpus_from
     from onegrain.errors import ParameterError
     from onegrain.metrics import BLEU, ChrF, Perplexity
 

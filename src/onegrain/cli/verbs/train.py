@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from onegrain.cli.console import Force, Json, emit, progress
-from onegrain.cli.reading import corpus_from
+from onegrain.cli.options.corpus import corpus_from
 
 app = typer.Typer(help="Train one of the paper's two models.", no_args_is_help=True)
 

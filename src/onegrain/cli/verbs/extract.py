@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from onegrain.cli.console import Force, Json, Sites, emit, progress
-from onegrain.cli.modelling import (
+from onegrain.cli.options.corpus import Columns, Format, Labels, Limit, Lower, Target, corpus_from
+from onegrain.cli.options.engine import Address, EngineName, Workers
+from onegrain.cli.options.model import (
     AllowPickle,
     Device,
     DeviceMap,
@@ -20,9 +22,7 @@ from onegrain.cli.modelling import (
     TrustRemoteCode,
     model_from,
 )
-from onegrain.cli.reading import Columns, Format, Labels, Limit, Lower, Target, corpus_from
-from onegrain.cli.running import Address, EngineName, Workers
-from onegrain.cli.wording import Aggregate, BatchSize, Long, Side
+from onegrain.cli.options.words import Aggregate, BatchSize, Long, Side
 
 NAME = "extract"
 
