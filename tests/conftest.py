@@ -12,7 +12,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from onegrain.models import LoadedModel
-    from zoo import Zoo
+    from support.zoo import Zoo
 
 # Workers share the cores; with a thread for each core in each of them, small products are far slower.
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -37,7 +37,7 @@ def data_root() -> Path:
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LoadedModel]:
     """The tiny models, built and loaded once for all tests: ``nlm``, ``nmt``, ``bert`` and ``gpt2``."""
-    from tiny import load_tiny_models
+    from support.tiny import load_tiny_models
 
     return load_tiny_models(tmp_path_factory.mktemp("models"))
 
@@ -45,7 +45,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LoadedModel]:
 @pytest.fixture(scope="session")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """A tiny model of every architecture, built and loaded when it is first asked for: ``zoo["llama"]``."""
-    from zoo import Zoo
+    from support.zoo import Zoo
 
     return Zoo(tmp_path_factory.mktemp("zoo"))
 

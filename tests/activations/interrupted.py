@@ -24,7 +24,7 @@ import onegrain.activations.store.open as store_module
 from onegrain.activations import extract
 from onegrain.activations.extraction import extract as extraction
 from onegrain.models import load_model
-from tiny import plain_corpus
+from support.tiny import plain_corpus
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link"}
 

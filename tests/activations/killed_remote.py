@@ -41,7 +41,7 @@ def runs(path: str) -> None:
     from onegrain.activations import extract
     from onegrain.activations.extraction import extract as extraction
     from onegrain.models import load_model
-    from tiny import plain_corpus
+    from support.tiny import plain_corpus
 
     model = load_model(path)
     store_module.MOST_ROWS = 20

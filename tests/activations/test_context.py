@@ -13,7 +13,7 @@ from onegrain.errors import MismatchError
 from onegrain.models import load_model
 from onegrain.models.scoring import _rows as scored_rows
 from onegrain.rankings.gradients.loss_batches import scored_sentences
-from tiny import parallel_corpus, plain_corpus, save_tiny
+from support.tiny import parallel_corpus, plain_corpus, save_tiny
 
 BEFORE = {
     **dict.fromkeys(("bert", "distilbert"), ("[CLS]",)),

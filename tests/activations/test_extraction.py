@@ -14,7 +14,7 @@ from onegrain.errors import CorpusError, MismatchError, ModelError, OutputExists
 from onegrain.models.loaded import LoadedModel
 from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import CorpusIdentity
-from tiny import HIDDEN, LAYERS, parallel_corpus, plain_corpus
+from support.tiny import HIDDEN, LAYERS, parallel_corpus, plain_corpus
 
 REDUCE = {
     "last": lambda own: own[-1],

@@ -19,8 +19,8 @@ from onegrain.rankings.gradients import attribution as gradients
 from onegrain.rankings.gradients.attribution import Attributions, StraightPath, integrated_gradients
 from onegrain.rankings.gradients.loss_batches import ScoredRow, scored_sentences
 from onegrain.records.corpus import Corpus
-from saelens import config_v6, random_weights, save_dictionary
-from tiny import parallel_corpus, plain_corpus, tiny_gpt2, tiny_nlm, tiny_nmt
+from support.saelens import config_v6, random_weights, save_dictionary
+from support.tiny import parallel_corpus, plain_corpus, tiny_gpt2, tiny_nlm, tiny_nmt
 
 FEW = parallel_corpus().select([2, 4, 6])
 LONG = Corpus.from_sentences([("the old dog sleeps near the warm fire " * 10).split(), ["rain", "!"], ["a"]])

@@ -17,7 +17,7 @@ from onegrain.models import load_model
 from onegrain.rankings import rank
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
-from tiny import parallel_corpus, plain_corpus, tiny_nlm
+from support.tiny import parallel_corpus, plain_corpus, tiny_nlm
 
 
 @pytest.fixture

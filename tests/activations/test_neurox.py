@@ -27,7 +27,7 @@ from onegrain.models import load_model
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.space import NeuronSpace
-from tiny import HIDDEN, LAYERS, SENTENCES, plain_corpus, tiny_bert
+from support.tiny import HIDDEN, LAYERS, SENTENCES, plain_corpus, tiny_bert
 
 h5py = pytest.importorskip("h5py", reason="NeuroX's HDF5 needs h5py")
 neurox_loader = pytest.importorskip("neurox.data.loader", reason="the real neurox is not installed")

@@ -10,7 +10,7 @@ import pytest
 import onegrain as og
 from onegrain.activations.extraction.planning import ExtractionPlan
 from onegrain.errors import StorageError
-from tiny import plain_corpus
+from support.tiny import plain_corpus
 
 Usage = namedtuple("Usage", "total used free")  # what shutil gives
 

@@ -22,8 +22,8 @@ from onegrain.cli import main
 from onegrain.engines import engine_named
 from onegrain.errors import EngineError, ModelError
 from onegrain.models import load_model
-from tiny import SENTENCES, parallel_corpus, plain_corpus
-from zoo import zoo_corpus
+from support.tiny import SENTENCES, parallel_corpus, plain_corpus
+from support.zoo import zoo_corpus
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'onegrain[ray]'")
 pytestmark = pytest.mark.usefixtures("two_cpus_of_ray")

@@ -35,11 +35,11 @@ from onegrain.errors import (
     RecordError,
     StorageError,
 )
-from tiny import SENTENCES, plain_corpus
+from support.tiny import SENTENCES, plain_corpus
 
 pytest.importorskip("s3fs", reason="stores on S3 need s3fs")
 pytest.importorskip("moto", reason="the tests of stores on S3 need moto's server")
-from s3_server import S3Server
+from support.s3_server import S3Server
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from onegrain.activations import extract, open_activations
 from onegrain.activations.extraction import extract as extraction
 from onegrain.errors import MismatchError, OutputExistsError, RecordError, StorageError
-from tiny import parallel_corpus, plain_corpus
+from support.tiny import parallel_corpus, plain_corpus
 
 
 def content(store: Path) -> dict[str, bytes]:

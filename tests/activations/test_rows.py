@@ -17,8 +17,8 @@ from onegrain.activations.extraction.windows import cut, shorten, specials
 from onegrain.analyses import top_words
 from onegrain.errors import CorpusError, ParameterError
 from onegrain.records.corpus import Corpus, LabelLayer
-from tiny import parallel_corpus, plain_corpus
-from zoo import LANGUAGE_MODELS, ZOO
+from support.tiny import parallel_corpus, plain_corpus
+from support.zoo import LANGUAGE_MODELS, ZOO
 
 ODD = [
     ["the", "the", "dog"],

@@ -9,7 +9,7 @@ import torch
 import onegrain as og
 from onegrain.records.corpus import Corpus
 from onegrain.records.running_text import Form
-from zoo import ZOO
+from support.zoo import ZOO
 
 WORDS = [["I", "do", "n't", "know", ",", "Anna", "'s", "dog", "."], ["th", "e", "old", "fire", "of", "the"]]
 FORMS = [

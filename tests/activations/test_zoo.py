@@ -8,7 +8,7 @@ import torch
 
 from onegrain.activations import extract
 from onegrain.records.corpus import Corpus
-from zoo import LAYERS, TRANSLATION_MODELS, ZOO, zoo_corpus
+from support.zoo import LAYERS, TRANSLATION_MODELS, ZOO, zoo_corpus
 
 SIDES = [(name, "source") for name in ZOO] + [(name, "target") for name in TRANSLATION_MODELS]
 REDUCE = {"last": lambda own: own[-1], "first": lambda own: own[0], "mean": lambda own: own.mean(dim=0)}

@@ -24,7 +24,7 @@ from onegrain.records.neuron_card import CardStatistics
 from onegrain.records.provenance import CorpusIdentity, ModelIdentity, Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
-from planted import plant
+from support.planted import plant
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from onegrain.errors import InputError, MismatchError, ParameterError, RecordErr
 from onegrain.records.activations import Activations
 from onegrain.records.clusters import Clusters
 from onegrain.records.ranking import Ranking
-from planted import plant
-from stores import changed, store
+from support.planted import plant
+from support.stores import changed, store
 
 
 def partition(found: Clusters) -> set[frozenset[int]]:

@@ -11,7 +11,7 @@ import pytest
 import onegrain as og
 from onegrain.analyses import ablation_areas, agreement, kept_areas, rank_agreement, vote_agreement
 from onegrain.errors import MismatchError, ParameterError
-from planted import plant
+from support.planted import plant
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from onegrain.formats import NeuronpediaRelease, export_neuronpedia
 from onegrain.records.activations import Activations
 from onegrain.records.cards import NeuronCards
 from onegrain.records.space import NeuronSpace
-from planted import plant
+from support.planted import plant
 
 # The tables into which Neuronpedia imports the files (CREATE TABLE of its database), column by column: the
 # type, and "!" where a value must be given, "?" where it may be NULL, nothing where a default is all there is.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from onegrain.cli import main
-from tiny import parallel_corpus, tiny_nlm, tiny_nmt
+from support.tiny import parallel_corpus, tiny_nlm, tiny_nmt
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -10,7 +10,7 @@ import pytest
 
 import onegrain
 from onegrain.records.cards import NeuronCards
-from tiny import tiny_nlm
+from support.tiny import tiny_nlm
 
 Run = Callable[..., tuple[int, str, str]]
 

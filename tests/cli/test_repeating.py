@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tiny import tiny_nlm
+from support.tiny import tiny_nlm
 
 Run = Callable[..., tuple[int, str, str]]
 SCORES = ("probeless", "iou", "std")

@@ -12,7 +12,7 @@ import pytest
 from onegrain.cli import main
 from onegrain.records.cards import NeuronCards
 from onegrain.records.ranking import Ranking
-from tiny import plain_corpus, tiny_nlm
+from support.tiny import plain_corpus, tiny_nlm
 
 DOCS = Path(__file__).parents[2] / "docs"
 

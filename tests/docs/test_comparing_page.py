@@ -10,7 +10,7 @@ from test_analysis_pages import DOCS, run_page
 
 import onegrain as og
 from onegrain.evaluation.options import EvaluationOptions
-from tiny import plain_corpus, tiny_nlm
+from support.tiny import plain_corpus, tiny_nlm
 
 
 def write_words(folder: Path, name: str, sentences: list[list[str]]) -> None:

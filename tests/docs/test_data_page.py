@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from onegrain.corpora import FORMATS
-from tiny import SENTENCES, tiny_gpt2
+from support.tiny import SENTENCES, tiny_gpt2
 
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 

@@ -11,7 +11,7 @@ import pytest
 import onegrain as og
 from onegrain.errors import ParameterError
 from onegrain.rankings import registry
-from planted import plant
+from support.planted import plant
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 import onegrain
-import real_neurox
 from onegrain.cli.reference import reference
-from tiny import SENTENCES, tiny_gpt2
+from support.tiny import SENTENCES, tiny_gpt2
 
 PAGE = Path(__file__).parents[2] / "docs" / "neurox.md"
 UNRELEASED = "In NeuroX's repository, not in 1.0.9"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tiny import plain_corpus, tiny_nlm
+from support.tiny import plain_corpus, tiny_nlm
 
 PAGE = Path(__file__).parents[2] / "docs" / "store.md"
 
@@ -19,7 +19,7 @@ def place(tmp_path, monkeypatch) -> Path:
     s3fs = pytest.importorskip("s3fs")
     pytest.importorskip("xarray")
     pytest.importorskip("moto")
-    from s3_server import S3Server
+    from support.s3_server import S3Server
 
     tiny_nlm(tmp_path / "model")
     lines = []

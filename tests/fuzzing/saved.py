@@ -59,7 +59,7 @@ def records(name: str) -> Callable[[Path], list[Path]]:
     """Return what writes records of one kind, small ones and such as the methods make."""
 
     def write(folder: Path) -> list[Path]:
-        from core.records import RECORDS
+        from support.records import RECORDS
 
         make, _ = RECORDS[name]
         make().save(folder / name)
@@ -78,14 +78,14 @@ def records(name: str) -> Callable[[Path], list[Path]]:
 
 def load_record(path: Path) -> Any:
     """Load a record by the kind that its name says."""
-    from core.records import RECORDS
+    from support.records import RECORDS
 
     return RECORDS[path.name][1](path)
 
 
 def all_records(folder: Path) -> list[Path]:
     """Write one record of each kind, with the details that the methods give it."""
-    from core.records import curve
+    from support.records import curve
 
     acts = activations()
     ranking = og.rank("lca", acts, label="pos", min_count=1, lambda1=0.001, lambda2=0.001)
@@ -295,7 +295,7 @@ def models(folder: Path) -> list[Path]:
     """Save tiny models: one file of weights, several files with an index, and trained ones."""
     from transformers import AutoModel
 
-    from tiny import tiny_bert, tiny_gpt2, tiny_nmt
+    from support.tiny import tiny_bert, tiny_gpt2, tiny_nmt
 
     tiny_bert(folder / "whole")
     AutoModel.from_pretrained(folder / "whole").save_pretrained(folder / "bert", max_shard_size="8KB")
@@ -313,7 +313,7 @@ def dictionaries(folder: Path) -> list[Path]:
     """Save dictionaries as two versions of SAELens do, and one of onegrain's own."""
     from onegrain.records.directions import Directions
     from onegrain.records.provenance import Provenance
-    from saelens import config_v4, config_v6, random_weights, save_dictionary
+    from support.saelens import config_v4, config_v6, random_weights, save_dictionary
 
     encoder = np.random.default_rng(1).normal(size=(3, 2))
     linear = Directions("layers.0", np.ones(3), encoder, encoder.T.copy(), Provenance(stage="rank"))

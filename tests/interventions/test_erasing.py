@@ -14,8 +14,8 @@ from onegrain.interventions import erasing
 from onegrain.metrics import Perplexity
 from onegrain.models import LoadedModel, load_model
 from onegrain.records.space import NeuronSpace
-from planted_models import KEY, alternating_corpus, planted_nlm
-from tiny import HIDDEN, parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
+from support.planted_models import KEY, alternating_corpus, planted_nlm
+from support.tiny import HIDDEN, parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 
 MAKERS = {"nlm": tiny_nlm, "gpt2": tiny_gpt2, "nmt": tiny_nmt, "bert": tiny_bert}
 UNITS = [2, 9, 13]

@@ -20,8 +20,8 @@ from onegrain.records.curve import Curve
 from onegrain.records.provenance import ModelIdentity, Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
-from planted_models import KEY, alternating_corpus, planted_nlm
-from tiny import parallel_corpus, plain_corpus, tiny_nlm, tiny_nmt
+from support.planted_models import KEY, alternating_corpus, planted_nlm
+from support.tiny import parallel_corpus, plain_corpus, tiny_nlm, tiny_nmt
 
 
 @pytest.fixture(scope="module")

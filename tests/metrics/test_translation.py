@@ -13,7 +13,7 @@ from onegrain.metrics import BLEU, ChrF
 from onegrain.metrics.translation import TranslationMetric
 from onegrain.models import LoadedModel, load_model
 from onegrain.records.corpus import Corpus
-from tiny import parallel_corpus, plain_corpus, tiny_nlm, tiny_nmt
+from support.tiny import parallel_corpus, plain_corpus, tiny_nlm, tiny_nmt
 
 REFERENCES = [
     "the cat sat on the mat .",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from killing import compare_killed
 from onegrain.models import TrainingOptions, train_nlm
 from onegrain.records.corpus import Corpus
-from tiny import plain_corpus
+from support.killing import compare_killed
+from support.tiny import plain_corpus
 
 OPTIONS = TrainingOptions(
     hidden_size=16,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from onegrain.records.space import NeuronSpace
-from zoo import HEADS, INNER, LANGUAGE_MODELS, LAYERS, TRANSLATION_MODELS, WIDTH, ZOO, zoo_corpus
+from support.zoo import HEADS, INNER, LANGUAGE_MODELS, LAYERS, TRANSLATION_MODELS, WIDTH, ZOO, zoo_corpus
 
 HEAD = {**dict.fromkeys(("qwen3", "gemma", "gemma2", "gemma3", "t5"), 12)}
 """Units of a head, where it is not its even share of the residual stream."""

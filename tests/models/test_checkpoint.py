@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from onegrain.errors import ModelError
 from onegrain.models import load_model
-from tiny import tiny_bert, tiny_nlm
+from support.tiny import tiny_bert, tiny_nlm
 
 MARK = "a-pickle-ran"
 

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.dictionaries.dictionary import load_dictionary
-from saelens import SIZE, WIDTH, config_v4, config_v6, random_weights, save_dictionary
+from support.saelens import SIZE, WIDTH, config_v4, config_v6, random_weights, save_dictionary
 
 ARCHITECTURES = ["standard", "gated", "jumprelu", "topk", "linear"]
 NORMALIZATIONS = ["none", "expected_average_only_in", "constant_norm_rescale", "layer_norm"]

@@ -15,7 +15,7 @@ from onegrain.errors import ModelError
 from onegrain.models.dictionaries.dictionary import load_dictionary
 from onegrain.records.directions import Directions
 from onegrain.records.provenance import ModelIdentity, Provenance
-from saelens import config_v6, random_weights, save_dictionary
+from support.saelens import config_v6, random_weights, save_dictionary
 
 FILES = ("cfg.json", "sae_weights.safetensors")
 

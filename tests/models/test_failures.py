@@ -13,7 +13,7 @@ from huggingface_hub import HfApi, constants
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models import load_model
 from onegrain.models.failures import as_model_error, few_of
-from tiny import tiny_gpt2
+from support.tiny import tiny_gpt2
 
 CONFIGS: list[Any] = [
     None, [], 3, "text", {}, {"model_type": "gpt2"}, {"model_type": 3}, {"dtype": "float99"}, {"id2label": [1]},

@@ -10,7 +10,7 @@ import torch
 from onegrain.errors import ModelError
 from onegrain.models.hooks import editing
 from onegrain.models.sites import SitePoint, module_point
-from tiny import parallel_corpus, plain_corpus
+from support.tiny import parallel_corpus, plain_corpus
 
 HEADS = [
     ("gpt2", "transformer.h.1.attn.c_proj.weight", "source"),

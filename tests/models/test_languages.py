@@ -12,8 +12,8 @@ from onegrain.activations import open_activations
 from onegrain.cli import main
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models import load_model
-from tiny import tiny_nmt
-from zoo import Zoo
+from support.tiny import tiny_nmt
+from support.zoo import Zoo
 
 
 @pytest.fixture

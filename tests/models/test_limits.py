@@ -29,8 +29,8 @@ from onegrain.errors import CorpusError, ModelError, ParameterError
 from onegrain.metrics import BLEU, Perplexity
 from onegrain.models import load_model
 from onegrain.records.corpus import Corpus
-from tiny import plain_corpus, save_tiny, tiny_gpt2
-from zoo import ENCODERS, LANGUAGE_MODELS, POSITIONS, TRANSLATION_MODELS, ZOO
+from support.tiny import plain_corpus, save_tiny, tiny_gpt2
+from support.zoo import ENCODERS, LANGUAGE_MODELS, POSITIONS, TRANSLATION_MODELS, ZOO
 
 LEARNED = (*ENCODERS, "gpt2", "bart", "mbart", "marian")
 """Models with a table of positions, which ends."""

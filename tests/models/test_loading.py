@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models import load_model
 from onegrain.models.loading import hash_weights
-from tiny import plain_corpus, tiny_nlm
+from support.tiny import plain_corpus, tiny_nlm
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 
 from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel, LSTMLanguageModel, LSTMLanguageModelConfig, load_model
-from tiny import plain_corpus, tiny_nlm
+from support.tiny import plain_corpus, tiny_nlm
 
 
 @pytest.fixture(scope="module")

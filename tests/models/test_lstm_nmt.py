@@ -11,7 +11,7 @@ from transformers import AutoModelForSeq2SeqLM
 
 from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel, LSTMTranslationConfig, LSTMTranslationModel, load_model
-from tiny import parallel_corpus, tiny_nmt
+from support.tiny import parallel_corpus, tiny_nmt
 
 Rows = list[list[int]]
 

@@ -26,8 +26,8 @@ from onegrain.models import load_model
 from onegrain.models.batching import by_length
 from onegrain.models.padding import losses_need_equal_rows, sites_need_equal_rows
 from onegrain.records.corpus import Corpus
-from tiny import SENTENCES, parallel_corpus, plain_corpus, save_tiny, tiny_bert, tiny_gpt2, tiny_nmt
-from zoo import Zoo
+from support.tiny import SENTENCES, parallel_corpus, plain_corpus, save_tiny, tiny_bert, tiny_gpt2, tiny_nmt
+from support.zoo import Zoo
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 MODELS = {

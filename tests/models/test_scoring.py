@@ -12,8 +12,8 @@ from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel, load_model
 from onegrain.models.scoring import subword_losses
 from onegrain.records.corpus import Corpus
-from tiny import parallel_corpus, plain_corpus, save_tiny, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
-from zoo import LANGUAGE_MODELS, TRANSLATION_MODELS, Zoo
+from support.tiny import parallel_corpus, plain_corpus, save_tiny, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
+from support.zoo import LANGUAGE_MODELS, TRANSLATION_MODELS, Zoo
 
 MAKERS = {"nlm": tiny_nlm, "gpt2": tiny_gpt2, "nmt": tiny_nmt, "bert": tiny_bert}
 

@@ -32,8 +32,8 @@ from onegrain.models import load_model
 from onegrain.models.hooks import recording
 from onegrain.models.sites import find_points, module_point
 from onegrain.records.space import NeuronSpace
-from tiny import plain_corpus
-from zoo import BASE, PAIR
+from support.tiny import plain_corpus
+from support.zoo import BASE, PAIR
 
 BLOCK = ["layers.{}", "layers.{}.attn", "layers.{}.heads.0", "layers.{}.heads.1", "layers.{}.mlp"]
 DIRECTIONS = ["encoder.layers.{}", "encoder.layers.{}.forward", "encoder.layers.{}.backward"]

@@ -14,7 +14,7 @@ from onegrain.errors import ModelError, ParameterError
 from onegrain.models import load_model
 from onegrain.models.load_spec import Origin
 from onegrain.models.loading import hash_weights
-from tiny import plain_corpus
+from support.tiny import plain_corpus
 
 MAPS = {
     "llama": {

@@ -7,7 +7,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from onegrain.models.lstm.tokenization import SPECIAL_TOKENS, train_tokenizer
 from onegrain.records.corpus import Corpus
-from tiny import parallel_corpus, plain_corpus
+from support.tiny import parallel_corpus, plain_corpus
 
 
 def trained(*, starts_with_bos: bool = True, vocab_size: int = 140) -> PreTrainedTokenizerFast:

@@ -16,7 +16,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from killed import kill_points
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import (
     AlreadyDoneError,
@@ -29,7 +28,8 @@ from onegrain.errors import (
 from onegrain.metrics import unigram_perplexity
 from onegrain.models import TrainingOptions, is_trained, load_model, train_nlm, train_nmt
 from onegrain.records.corpus import Corpus
-from tiny import parallel_corpus, plain_corpus
+from support.killed import kill_points
+from support.tiny import parallel_corpus, plain_corpus
 
 OPTIONS = TrainingOptions(
     hidden_size=16, layers=1, vocab_size=120, epochs=3, patience=3, batch_size=8, learning_rate=1e-2

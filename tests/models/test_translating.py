@@ -13,8 +13,8 @@ import torch
 from onegrain.metrics import BLEU
 from onegrain.models import load_model
 from onegrain.records.corpus import Corpus
-from tiny import parallel_corpus
-from zoo import TRANSLATION_MODELS, Zoo
+from support.tiny import parallel_corpus
+from support.zoo import TRANSLATION_MODELS, Zoo
 
 LONGEST = 5
 

@@ -24,7 +24,7 @@ from onegrain.errors import ModelError
 from onegrain.metrics import BLEU, Perplexity
 from onegrain.models import load_model
 from onegrain.records.corpus import Corpus
-from tiny import parallel_corpus, plain_corpus, save_tiny, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
+from support.tiny import parallel_corpus, plain_corpus, save_tiny, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 

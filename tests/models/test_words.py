@@ -22,8 +22,8 @@ from onegrain.models.batching import Encoded
 from onegrain.models.words import WordEncoder, decoder_inputs
 from onegrain.records.corpus import Corpus
 from onegrain.records.running_text import Form
-from tiny import parallel_corpus
-from zoo import TRANSLATION_MODELS, ZOO, zoo_corpus
+from support.tiny import parallel_corpus
+from support.zoo import TRANSLATION_MODELS, ZOO, zoo_corpus
 
 SPACED = ("roberta", "gpt2", "gpt_neox", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "bart")
 """Tokenizers to which the first word of a text is another than the same word behind a space."""

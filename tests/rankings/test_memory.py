@@ -17,7 +17,7 @@ from onegrain.rankings.data.memory import Memory, ScratchTable, read_size, say_s
 from onegrain.rankings.elastic_net import refinement, solver
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
 from onegrain.rankings.elastic_net.solver import SolverOptions, solve
-from planted import plant
+from support.planted import plant
 
 
 def spilling_memory() -> Memory:

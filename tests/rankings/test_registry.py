@@ -11,7 +11,7 @@ from onegrain.core.ordering import order_by_score
 from onegrain.errors import ParameterError
 from onegrain.rankings import METHODS, Method, Request, rank, registry
 from onegrain.records.ranking import Ranking
-from planted import plant
+from support.planted import plant
 
 ACTS = plant(20).activations
 

@@ -16,7 +16,7 @@ from onegrain.reports.charts import comparison
 from onegrain.reports.charts.theme import COLOURS
 from onegrain.reports.rendering.numbers import UNKNOWN
 from onegrain.reports.sections import area_rows, comparison_findings, comparison_section
-from planted import plant
+from support.planted import plant
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from killing import compare_killed
 from onegrain.studies import run_study
+from support.killing import compare_killed
 
 STUDY = """
 title = "Killed"

@@ -145,7 +145,7 @@ def test_an_evaluation_of_one_ranking_is_left_out_and_the_report_is_made(tmp_pat
 
 
 def test_a_record_without_the_details_of_its_section_is_named(tmp_path: Path) -> None:
-    from core.records import evaluation, stability
+    from support.records import evaluation, stability
 
     stability().save(tmp_path / "seldom.parquet")
     with pytest.raises(RecordError, match=r"m seldom cannot be shown.*'largest_gap'"):

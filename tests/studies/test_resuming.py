@@ -8,14 +8,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from killed_study import STUDY
 
-from killed import kill_points
 from onegrain.activations import open_activations
 from onegrain.core.progress import silent
 from onegrain.errors import ModelError, OutputExistsError, ParameterError
 from onegrain.studies.run import StudyRun, walk_study
-from zoo import Zoo
+from studies.killed_study import STUDY
+from support.killed import kill_points
+from support.zoo import Zoo
 
 RECORDS = [
     "models/nlm/model.safetensors",

@@ -12,7 +12,7 @@ from onegrain.errors import MismatchError, ParameterError
 from onegrain.rankings import rank
 from onegrain.records.activations import Activations
 from onegrain.records.space import NeuronSpace
-from stores import centred, changed, store
+from support.stores import centred, changed, store
 
 HALVES = {"layers.0": slice(0, 3), "layers.1": slice(3, 7)}
 

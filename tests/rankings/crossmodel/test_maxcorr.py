@@ -12,7 +12,7 @@ from onegrain.rankings import rank
 from onegrain.records.activations import Activations
 from onegrain.records.provenance import ModelIdentity
 from onegrain.records.space import NeuronSpace
-from planted import labelled_corpus
+from support.planted import labelled_corpus
 
 CORPUS = labelled_corpus(40)
 SPACE = NeuronSpace(("layers.0", "layers.1"), (3, 4))

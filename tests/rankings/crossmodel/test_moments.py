@@ -17,7 +17,7 @@ from onegrain.rankings.crossmodel.sums.moments import Moments, Product
 from onegrain.rankings.crossmodel.sums.summing import Summing
 from onegrain.rankings.data import blocks as module
 from onegrain.records.activations import Activations
-from planted import labelled_corpus
+from support.planted import labelled_corpus
 
 CORPUS = labelled_corpus(150)
 WORDS = CORPUS.n_words

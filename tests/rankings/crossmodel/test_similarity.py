@@ -13,7 +13,7 @@ from onegrain.errors import MismatchError, ParameterError, RecordError
 from onegrain.records.activations import Activations
 from onegrain.records.similarity import MEASURES, Similarity
 from onegrain.records.space import NeuronSpace
-from stores import centred, changed, store
+from support.stores import centred, changed, store
 
 WIDER = NeuronSpace(("embeddings", "layers.0", "layers.1"), (5, 6, 2))
 

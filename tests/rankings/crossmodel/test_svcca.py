@@ -18,8 +18,8 @@ from onegrain.models.dictionaries.dictionary import load_dictionary
 from onegrain.rankings import rank
 from onegrain.records.activations import Activations
 from onegrain.records.ranking import Ranking
-from stores import centred, changed, store
-from tiny import plain_corpus
+from support.stores import centred, changed, store
+from support.tiny import plain_corpus
 
 SITE = "layers.1"
 

@@ -17,7 +17,7 @@ import onegrain as og
 from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.evaluation import evaluate
 from onegrain.rankings.data import memory
-from planted import Planted, plant
+from support.planted import Planted, plant
 
 COUNTS = (1, 3, 8, 20, 32)
 QUICK: dict[str, Any] = {

@@ -14,7 +14,7 @@ from onegrain.rankings import rank
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import LabelLayer
 from onegrain.records.ranking import Ranking
-from planted import LABELS, plant
+from support.planted import LABELS, plant
 
 PLANTED = plant(160)
 ACTS = PLANTED.activations

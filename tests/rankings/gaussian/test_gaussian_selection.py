@@ -20,7 +20,7 @@ from onegrain.rankings.gaussian.options import GaussianOptions
 from onegrain.rankings.gaussian.selection import MARGIN, choose_next
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus, LabelLayer
-from planted import plant
+from support.planted import plant
 
 
 def naive_fit(

@@ -17,9 +17,9 @@ from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel, load_model
 from onegrain.rankings.gradients.attribution import StraightPath, integrated_gradients
 from onegrain.records.corpus import Corpus
-from planted import plant
-from planted_models import KEY, alternating_corpus, planted_nlm
-from tiny import SENTENCES, TRANSLATIONS, parallel_corpus, plain_corpus, tiny_nmt
+from support.planted import plant
+from support.planted_models import KEY, alternating_corpus, planted_nlm
+from support.tiny import SENTENCES, TRANSLATIONS, parallel_corpus, plain_corpus, tiny_nmt
 
 METHOD = "integrated-gradients"
 

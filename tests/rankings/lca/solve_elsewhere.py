@@ -10,8 +10,8 @@ import sys
 
 import torch
 
-import elsewhere  # noqa: F401
 import onegrain as og
+import support.elsewhere  # noqa: F401
 from onegrain.rankings.data import memory
 from onegrain.rankings.elastic_net import refinement, solver
 

@@ -19,7 +19,7 @@ from onegrain.rankings.data.labelled import read_values
 from onegrain.rankings.data.memory import Memory, ScratchTable
 from onegrain.rankings.elastic_net import inputs
 from onegrain.rankings.elastic_net.estimators import ElasticNetProbe, ElasticNetRegressor, alpha_max
-from planted import plant
+from support.planted import plant
 
 EXACT: dict[str, Any] = {"tolerance": 1e-9}
 

@@ -20,7 +20,7 @@ from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus, LabelLayer
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
-from planted import LABELS, Planted, labelled_corpus, plant
+from support.planted import LABELS, Planted, labelled_corpus, plant
 
 QUICK = {
     "lambda1": (0.0, 1e-3, 1e-2),

@@ -8,7 +8,7 @@ import pytest
 from onegrain.errors import ParameterError
 from onegrain.rankings.elastic_net.estimators import ElasticNetProbe
 from onegrain.rankings.elastic_net.probe import FittedProbe
-from planted import LABELS, plant
+from support.planted import LABELS, plant
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from onegrain.rankings.elastic_net.solver import SolverOptions
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.lca.search import count_of, grid_score, search
-from planted import plant
+from support.planted import plant
 
 OPTIONS = LcaOptions(lambda1=(0, 2e-2), lambda2=(0, 2e-2), max_free_steps=20)
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch.nn import functional
 
-import real_neurox
 from onegrain.core.ordering import shuffled_places
 from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.rankings import METHODS, rank
@@ -23,7 +22,7 @@ from onegrain.records import activations as core_activations
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.records.ranking import Ranking
-from planted import LABELS, plant
+from support.planted import LABELS, plant
 
 PLANTED = plant(160)
 ACTS = PLANTED.activations

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-import real_neurox
 from onegrain.rankings import rank
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import real_neurox
 from onegrain.analyses.questions.topsets import top_sets
 from onegrain.rankings import rank
 from onegrain.rankings.lca.ordering import order_neurons
@@ -13,7 +12,7 @@ from onegrain.rankings.neurox.ordering import order_as_neurox
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.ranking import Ranking
-from planted import plant
+from support.planted import plant
 
 ACTS = plant(160).activations
 

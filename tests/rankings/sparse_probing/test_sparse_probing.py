@@ -21,7 +21,7 @@ from onegrain.rankings.sparse.search import choose
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus, LabelLayer
 from onegrain.records.ranking import Ranking
-from planted import LABELS, plant
+from support.planted import LABELS, plant
 
 PLANTED = plant(160)
 ACTS = PLANTED.activations

@@ -15,7 +15,7 @@ from onegrain.rankings import rank
 from onegrain.rankings.sparse.options import SparseOptions
 from onegrain.records.corpus import LabelLayer
 from onegrain.records.ranking import Ranking
-from planted import LABELS, plant
+from support.planted import LABELS, plant
 
 ACTS = plant(160).activations
 HELD = plant(60, seed=1).activations

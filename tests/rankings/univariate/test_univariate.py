@@ -18,7 +18,7 @@ from onegrain.rankings.univariate.counting.grouped_words import labelled_words
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.records.ranking import Ranking
-from planted import LABELS, plant
+from support.planted import LABELS, plant
 
 PLANTED = plant(160)
 ACTS = PLANTED.activations

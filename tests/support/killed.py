@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support import TESTS
+
 __all__ = ["kill_points"]
 
 
 def kill_points(script: Path, folder: Path, step: str, *more: str) -> int:
     """Run a script that kills at every ``step``-th point; check that no result differs; return the points."""
-    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    paths = os.pathsep.join([str(TESTS), *sys.path])
     ended = subprocess.run(
         [sys.executable, str(script), str(folder), step, *more],
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},

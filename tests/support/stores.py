@@ -9,7 +9,7 @@ import numpy as np
 from onegrain.records.activations import Activations
 from onegrain.records.provenance import ModelIdentity
 from onegrain.records.space import NeuronSpace
-from planted import labelled_corpus
+from support.planted import labelled_corpus
 
 __all__ = ["SPACE", "centred", "changed", "store"]
 

@@ -19,7 +19,7 @@ from onegrain.records.ranking import Ranking
 from onegrain.records.similarity import Similarity
 from onegrain.records.space import NeuronSpace
 from onegrain.records.stability import KINDS, Stability, neuron_frame, summary_frame
-from planted import plant
+from support.planted import plant
 
 SPACE = NeuronSpace(("layers.0", "layers.1"), (3, 2))
 MODEL = ModelIdentity(id="models/m", architecture="Lstm", weight_hash="ab" * 32)

@@ -29,7 +29,7 @@ from transformers import (
 )
 from transformers.models.mbart.tokenization_mbart import FAIRSEQ_LANGUAGE_CODES
 
-from tiny import SENTENCES, TRANSLATIONS
+from support.tiny import SENTENCES, TRANSLATIONS
 
 __all__ = ["SCRIPTS", "TOKENIZERS", "marian_tokenizer"]
 

@@ -50,8 +50,8 @@ from transformers import (
 
 from onegrain.models import LoadedModel, load_model
 from onegrain.records.corpus import Corpus
-from tiny import SENTENCES, TRANSLATIONS, save_tiny
-from zoo_tokenizers import SCRIPTS, TOKENIZERS, marian_tokenizer
+from support.tiny import SENTENCES, TRANSLATIONS, save_tiny
+from support.zoo_tokenizers import SCRIPTS, TOKENIZERS, marian_tokenizer
 
 __all__ = [
     "BASE",
