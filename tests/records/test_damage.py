@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from records import PROVENANCE, RECORDS, SPACE, ranking
 
 from onegrain.core import sealing
 from onegrain.core.sealing import read_sealed_json, reading, write_sealed_json
@@ -24,6 +23,7 @@ from onegrain.records.curve import Curve
 from onegrain.records.parquet import read_header, write_table
 from onegrain.records.ranking import Ranking
 from onegrain.records.stability import Stability
+from records import PROVENANCE, RECORDS, SPACE, ranking
 
 
 def alike(a: Any, b: Any) -> bool:
