@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from support import ROOT
+
 if TYPE_CHECKING:
     from onegrain.models import LoadedModel
     from support.zoo import Zoo
@@ -28,7 +30,7 @@ settings.load_profile("onegrain")
 def data_root() -> Path:
     """The folder of the real corpora: ``ONEGRAIN_DATA``, else ``../shared/data`` beside the checkout."""
     named = os.environ.get("ONEGRAIN_DATA")
-    root = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    root = Path(named) if named else ROOT.parent / "shared" / "data"
     if not root.is_dir():
         pytest.skip(f"no real corpora at {root}; set ONEGRAIN_DATA to the folder that holds them")
     return root

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "validity.py"
+from support import ROOT
+
+SCRIPT = ROOT / "benchmarks" / "validity.py"
 
 
 @pytest.fixture(scope="module")

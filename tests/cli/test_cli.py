@@ -17,10 +17,10 @@ import pytest
 import onegrain as og
 from onegrain.activations import open_activations
 from onegrain.cli.reference import reference
+from support import ROOT
 from support.saelens import config_v6, random_weights, save_dictionary
 from support.tiny import tiny_gpt2, tiny_nlm
 
-ROOT = Path(__file__).parents[2]
 Run = Callable[..., tuple[int, str, str]]
 
 

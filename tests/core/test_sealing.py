@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from records import RECORDS
 
 from onegrain.cli.verbs.show import run
 from onegrain.core.sealing import using
 from onegrain.errors import LabelError, RecordError
+from support.records import RECORDS
 
 
 @pytest.mark.parametrize("name", ["clusters.parquet", "evaluation.parquet", "stability.parquet"])

@@ -12,9 +12,10 @@ import pytest
 from onegrain.cli import main
 from onegrain.records.cards import NeuronCards
 from onegrain.records.ranking import Ranking
+from support import ROOT
 from support.tiny import plain_corpus, tiny_nlm
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 
 
 @pytest.fixture

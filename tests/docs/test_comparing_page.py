@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_analysis_pages import DOCS, run_page
 
 import onegrain as og
+from docs.test_analysis_pages import DOCS, run_page
 from onegrain.evaluation.options import EvaluationOptions
 from support.tiny import plain_corpus, tiny_nlm
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from onegrain.corpora import FORMATS
+from support import ROOT
 from support.tiny import SENTENCES, tiny_gpt2
 
-PAGE = Path(__file__).parents[2] / "docs" / "data.md"
+PAGE = ROOT / "docs" / "data.md"
 
 
 def test_the_blocks_run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +10,10 @@ import pytest
 import onegrain as og
 from onegrain.errors import ParameterError
 from onegrain.rankings import registry
+from support import ROOT
 from support.planted import plant
 
-PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
+PAGE = ROOT / "docs" / "methods.md"
 
 
 def test_the_methods_of_the_page_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 import onegrain
 from onegrain.cli.reference import reference
+from support import ROOT
 from support.tiny import SENTENCES, tiny_gpt2
 
-PAGE = Path(__file__).parents[2] / "docs" / "neurox.md"
+PAGE = ROOT / "docs" / "neurox.md"
 UNRELEASED = "In NeuroX's repository, not in 1.0.9"
 NO_CODE = {
     ".t7", ".pt", ".acts", "random_weights", "decompose_layers", "torch.eig",  # of NeuroX and its kin

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support import ROOT
 from support.tiny import plain_corpus, tiny_nlm
 
-PAGE = Path(__file__).parents[2] / "docs" / "store.md"
+PAGE = ROOT / "docs" / "store.md"
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ import pytest
 from onegrain.studies import demo_study, entries, read_study
 from onegrain.studies.plan import STAGES, plan_study
 from onegrain.studies.study import Study
+from support import ROOT
 
-PAGE = (Path(__file__).parents[2] / "docs" / "studies.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| `?([a-z. ]+?)(?:\.NAME)?`? \| (.*) \|$", PAGE, re.MULTILINE))
 
 

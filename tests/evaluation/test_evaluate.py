@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from sklearn.preprocessing import StandardScaler
 
 import onegrain as og
 from onegrain.errors import LabelError, MismatchError, ParameterError
-from onegrain.evaluation import evaluate
 from onegrain.rankings.data import memory
 from support.planted import Planted, plant
 
@@ -235,7 +235,7 @@ def test_scratch_files_change_nothing(
             spilled.append(n_rows)
             return memory.ScratchTable((n_rows, n_columns), dtype, self.folder)
 
-    monkeypatch.setattr(evaluate, "Memory", OnDisk)
+    monkeypatch.setattr(import_module("onegrain.evaluation.evaluate"), "Memory", OnDisk)
     tight = og.evaluate(orders, train.activations, held, label="upos", memory="64GiB", **QUICK)
     assert {train.activations.n_words, held.n_words} <= set(spilled)
     assert tight.points.equals(found.points)

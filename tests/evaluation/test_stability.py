@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import pytest
 
 import onegrain as og
 from onegrain.errors import MismatchError, ParameterError, RecordError
-from onegrain.evaluation import stability
 from onegrain.evaluation.source_words import training_words
 from onegrain.evaluation.stability import DRAWN, _orders, _Refit
 from onegrain.rankings.data.labelled import LabelledWords
@@ -283,6 +283,6 @@ def test_the_order_of_equal_neurons_is_drawn_from_the_rankings_seed(monkeypatch:
         seeds.append((labels, seed))
         return _orders(weights, labels, most, seed)
 
-    monkeypatch.setattr(stability, "_orders", spied)
+    monkeypatch.setattr(import_module("onegrain.evaluation.stability"), "_orders", spied)
     og.stability(ranking, acts, resamples=2, k=(2,), seed=9)
     assert seeds == [(ranking.labels, 5)] * len(KINDS)

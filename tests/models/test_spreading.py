@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +13,7 @@ from onegrain.errors import ModelError, ParameterError
 from onegrain.models import load_model
 from onegrain.models.load_spec import Origin
 from onegrain.models.loading import hash_weights
+from support import ROOT
 from support.tiny import plain_corpus
 
 MAPS = {
@@ -147,7 +147,7 @@ def test_an_origin_loads_in_another_process(models, tmp_path):
         "print(loaded.identity.weight_hash, loaded.device)"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "origin")]
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2] / "src"), "PATH": ""}
+    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": ""}
     made = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert made.stdout.split() == [loaded.identity.weight_hash, "cpu"]
 

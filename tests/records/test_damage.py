@@ -23,7 +23,7 @@ from onegrain.records.curve import Curve
 from onegrain.records.parquet import read_header, write_table
 from onegrain.records.ranking import Ranking
 from onegrain.records.stability import Stability
-from records import PROVENANCE, RECORDS, SPACE, ranking
+from support.records import PROVENANCE, RECORDS, SPACE, ranking
 
 
 def alike(a: Any, b: Any) -> bool:

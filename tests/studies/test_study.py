@@ -12,8 +12,7 @@ from onegrain.studies import demo_study, read_study
 from onegrain.studies.entries import CorpusSource
 from onegrain.studies.plan import plan_study
 from onegrain.studies.read_corpora import load_corpus
-
-ROOT = Path(__file__).parents[2]
+from support import ROOT
 
 GOOD = """
 title = "t"

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from onegrain.core.progress import Progress, silent
-from onegrain.corpora import as_corpus
 from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
 from onegrain.rankings.data.memory import read_size
@@ -177,10 +176,9 @@ def _reader(corpus: Any) -> Callable[[Any], Any]:
     """Return a function from a store's place, or with a corpus from a model, to its activations."""
     if corpus is None:
         return _opened
-    from onegrain.activations import live_activations
+    from onegrain.activations.extraction.live import live_reader
 
-    words = as_corpus(corpus)
-    return lambda model: model if isinstance(model, Activations) else live_activations(model, words)
+    return live_reader(corpus)
 
 
 def _opened(place: Any) -> Any:

@@ -34,7 +34,7 @@ class Entry(BaseModel):
 
 
 class SandboxSource(Entry):
-    """A corpus of the sandbox language; see :func:`onegrain.corpora.sandbox_parts` for the arguments.
+    """A corpus of the sandbox language; see :func:`onegrain.synthetic.sandbox_parts` for the arguments.
 
     Attributes:
         take: ``valid``, ``test``, or the training part's number, from 0.

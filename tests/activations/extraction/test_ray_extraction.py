@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 import torch
-from test_resume import StopWorkError, content, stop_after
 
+from activations.store.test_resume import StopWorkError, content, stop_after
 from onegrain.activations import extract
 from onegrain.cli import main
 from onegrain.engines import engine_named

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_store import content, values
 
 import onegrain.activations.store.open as store_module
+from activations.store.test_store import content, values
 from onegrain.activations import open_activations, verify_activations
 from onegrain.activations.store.journal import JOURNAL, Mark, encode_journal, read_journal
 from onegrain.activations.store.open import seal

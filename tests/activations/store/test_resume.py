@@ -15,6 +15,7 @@ import pytest
 from onegrain.activations import extract, open_activations
 from onegrain.activations.extraction import extract as extraction
 from onegrain.errors import MismatchError, OutputExistsError, RecordError, StorageError
+from support import TESTS
 from support.tiny import parallel_corpus, plain_corpus
 
 
@@ -82,7 +83,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(models, tmp_path, way, n
         ],
         env={
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
             "OMP_NUM_THREADS": "1",
         },
         capture_output=True,

@@ -27,6 +27,7 @@ from onegrain.errors import LabelError, OutputExistsError, ParameterError, Recor
 from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import CorpusIdentity, Provenance
 from onegrain.records.space import NeuronSpace
+from support import TESTS
 
 SPACE = NeuronSpace(("layers.0", "layers.1"), (100, 60))
 
@@ -231,7 +232,7 @@ def test_a_value_that_is_not_finite_is_not_stored(tmp_path, value):
 HOLDER = """
 import sys
 from pathlib import Path
-from test_store import write
+from activations.store.test_store import write
 writer = write(Path(sys.argv[1]), shards=1)
 print("writing", flush=True)
 sys.stdin.read()
@@ -240,8 +241,7 @@ sys.stdin.read()
 
 def test_a_second_writer_is_refused_and_a_killed_one_is_not_waited_for(tmp_path):
     store = tmp_path / "s.zarr"
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-    path = os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-c", HOLDER, str(store)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, **pipes) as other:

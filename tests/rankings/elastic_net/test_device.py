@@ -14,12 +14,13 @@ import torch
 
 import onegrain as og
 from onegrain.errors import ParameterError
+from support import TESTS
 
 SCRIPT = Path(__file__).with_name("solve_elsewhere.py")
 
 
 def solved(device: str) -> dict[str, Any]:
-    given = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[2])}
+    given = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
     done = subprocess.run(
         [sys.executable, SCRIPT, device], capture_output=True, text=True, check=False, env=given
     )

@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from sklearn.naive_bayes import GaussianNB
-from test_univariate import cells_of, shrink, with_holes
 
 from onegrain.errors import ParameterError
 from onegrain.rankings import METHODS, rank, rank_together
@@ -19,6 +18,7 @@ from onegrain.rankings.univariate.counting.grouped_words import labelled_words
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus, LabelLayer
 from onegrain.records.ranking import Ranking
+from rankings.univariate.test_univariate import cells_of, shrink, with_holes
 from support.planted import LABELS, plant
 
 PLANTED = plant(160)

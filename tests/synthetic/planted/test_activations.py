@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import onegrain as og
 from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.rankings import registry
 from onegrain.synthetic.planted.neurons import INFORMATIVE, KINDS, NOISE
+from support import ROOT
 
 MANY = og.PlantedNeurons(
     exclusive=2, shared=(("a", "c"), ("b", "c", "d")), copied=("a", "b"), copies=3, weak=6, loud=3, constant=4
@@ -174,13 +174,13 @@ def test_refuses_impossible_neurons_kinds_and_rankings() -> None:
 
 def test_the_examples_of_the_document_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "METHODS", registry._Methods())
-    document = Path(__file__).parents[2] / "docs" / "planted.md"
+    document = ROOT / "docs" / "planted.md"
     failed, attempted = doctest.testfile(str(document), module_relative=False)
     assert (failed, attempted) == (0, 19)
 
 
 def test_the_document_names_every_scenario_and_the_bounds_of_their_sizes() -> None:
-    document = (Path(__file__).parents[2] / "docs" / "planted.md").read_text()
+    document = (ROOT / "docs" / "planted.md").read_text()
     benchmark = og.planted_benchmark("1")
     for scenario in benchmark.scenarios:
         assert f"`{scenario.name}`" in document

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import Any
 
@@ -19,7 +19,13 @@ from onegrain.models.loaded import LoadedModel
 from onegrain.models.sites import Side
 from onegrain.records.activations import Activations
 
-__all__ = ["LiveArray", "live_activations"]
+__all__ = ["LiveArray", "live_activations", "live_reader"]
+
+
+def live_reader(corpus: Any) -> Callable[[Any], Activations]:
+    """Return a function from a model, or a record, to its activations at the words of a corpus."""
+    words = as_corpus(corpus)
+    return lambda model: model if isinstance(model, Activations) else live_activations(model, words)
 
 
 def live_activations(

@@ -39,7 +39,8 @@ def clusters(
     from single neurons on while the linkage says that they are no further apart than the threshold [Dalvi,
     Sajjad, Durrani, Belinkov, *Analyzing Redundancy in Pretrained Transformer Models*, EMNLP 2020].
     A constant neuron has no correlation: it is a cluster of its own, and counted. Words without activation are
-    left out. Correlations come from one pass over the words, see :mod:`onegrain.analyses.redundancy.correlations`.
+    left out. Correlations come from one pass over the words, see
+    :mod:`onegrain.analyses.redundancy.correlations`.
 
     Args:
         activations: what the neurons did at every word.

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from test_resume import StopWorkError, content, stop_after
 
 import onegrain as og
+from activations.store.test_resume import StopWorkError, content, stop_after
 from onegrain.activations import extract, open_activations, verify_activations
 from onegrain.activations.store.places.lease import Lease
 from onegrain.activations.store.places.locate import LocalFolder, folder_at
@@ -35,6 +35,7 @@ from onegrain.errors import (
     RecordError,
     StorageError,
 )
+from support import TESTS
 from support.tiny import SENTENCES, plain_corpus
 
 pytest.importorskip("s3fs", reason="stores on S3 need s3fs")
@@ -224,7 +225,7 @@ KILLED = Path(__file__).with_name("killed_remote.py")
 
 
 def script(server: S3Server, *arguments: object) -> subprocess.Popen:
-    path = os.pathsep.join([str(KILLED.parent), str(KILLED.parents[1]), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
         [sys.executable, KILLED, *(str(argument) for argument in arguments)],
         env={**os.environ, **server.environment(), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
@@ -451,8 +452,8 @@ def test_force_replaces_and_what_no_run_could_finish_is_not_left(models, server,
 
     with pytest.raises(RefusedError):
         run(models, f"s3://{bucket}/c.zarr", progress=progress)
-    from test_store import content as odd
-    from test_store import values, write_store
+    from activations.store.test_store import content as odd
+    from activations.store.test_store import values, write_store
 
     with pytest.raises(ParameterError, match="rows for 93 words"):
         write_store(f"s3://{bucket}/b.zarr", odd(), [values()[:50]], force=False)
@@ -463,8 +464,8 @@ def test_force_replaces_and_what_no_run_could_finish_is_not_left(models, server,
 
 
 def test_a_store_may_be_all_of_a_bucket_which_stays(server, bucket):
-    from test_store import content as odd
-    from test_store import values, write_store
+    from activations.store.test_store import content as odd
+    from activations.store.test_store import values, write_store
 
     with pytest.raises(ParameterError):
         write_store(f"s3://{bucket}", odd(), [values()[:50]], force=False)
