@@ -27,6 +27,8 @@ __all__ = ["Outcome", "fuzz", "one_input", "work"]
 SECONDS = 60
 CHUNK = 2000
 MOST_SAID = 5
+TESTS = Path(__file__).resolve().parents[1]
+"""Where ``python -m fuzzing.run`` finds this package."""
 
 Outcome = dict[str, Any]
 
@@ -148,7 +150,7 @@ def _watched(arguments: list[str], place: Path) -> tuple[int, str]:
     """Run a process, and end it when it stays at one input: a reader in C code may not see the alarm."""
     with (place / "errors").open("w+") as errors:
         process = subprocess.Popen(
-            arguments, stdout=subprocess.DEVNULL, stderr=errors, env={**os.environ, **QUIET}
+            arguments, stdout=subprocess.DEVNULL, stderr=errors, cwd=TESTS, env={**os.environ, **QUIET}
         )
         while True:
             try:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from onegrain.corpora.identifiers import require_word
 from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
 from onegrain.records.corpus import Corpus
@@ -55,21 +56,15 @@ def _sentences(file: TextFile) -> Iterator[Rows]:
             sentence = []
         elif not line.startswith("#"):
             row = line.split("\t")
-            _require_word(row, len(sentence) + 1, file.path, number)
+            _check_row(row, len(sentence) + 1, file.path, number)
             sentence.append(row)
     if sentence:
         yield sentence
 
 
-def _require_word(row: list[str], expected: int, path: str | Path, number: int) -> None:
+def _check_row(row: list[str], expected: int, path: str | Path, number: int) -> None:
+    """Raise CorpusError unless the row has all columns, the next ID and a word."""
     if len(row) < len(COLUMNS_2009):
         message = f"expected {len(COLUMNS_2009)} tab-separated columns or more, found {len(row)}"
         raise CorpusError(message, path, number)
-    if row[0] != str(expected):
-        raise CorpusError(
-            f"expected word ID {expected}, found {row[0]!r}; IDs count from 1, a blank line ends a sentence",
-            path,
-            number,
-        )
-    if not row[1].strip():
-        raise CorpusError("the FORM column is empty; expected a word", path, number)
+    require_word(row, expected, path, number)

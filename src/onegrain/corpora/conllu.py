@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from onegrain.corpora.identifiers import require_word
 from onegrain.corpora.spacing import MultiwordToken, forms_of
 from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
@@ -122,16 +123,9 @@ def _is_word(row: list[str], expected: int, path: str | Path, number: int) -> bo
             path,
             number,
         )
-    if row[0] != str(expected):
-        if _SKIPPED_ID.fullmatch(row[0]):
-            return False
-        raise CorpusError(
-            f"expected word ID {expected}, found {row[0]!r}; IDs count from 1, a blank line ends a sentence",
-            path,
-            number,
-        )
-    if not row[1].strip():
-        raise CorpusError("the FORM column is empty; expected a word", path, number)
+    if row[0] != str(expected) and _SKIPPED_ID.fullmatch(row[0]):
+        return False
+    require_word(row, expected, path, number)
     if row[5] != NO_FEATURES:
         try:
             parse_feats(row[5])

@@ -18,16 +18,19 @@ from onegrain.records.ranking import Ranking
 
 __all__ = ["rank", "rank_together"]
 
+Place = Activations | str | os.PathLike[str]
+"""Activations, or where a store of them is."""
+
 
 def rank(
     name: str,
-    activations: Activations | str | os.PathLike[str],
+    activations: Place,
     *,
     corpus: Any = None,
     label: str | None = None,
-    dev: Activations | str | os.PathLike[str] | None = None,
-    test: Activations | str | os.PathLike[str] | None = None,
-    others: Sequence[Activations | str | os.PathLike[str]] = (),
+    dev: Place | None = None,
+    test: Place | None = None,
+    others: Sequence[Place] = (),
     seed: int = 0,
     memory: int | str | None = None,
     device: str | None = None,
@@ -70,18 +73,17 @@ def rank(
     >>> sorted(rank("random", acts, seed=1).order.tolist())
     [0, 1, 2]
     """
-    read = _reader(corpus)
     request = _request(
-        *(
-            read(activations),
-            label,
-            _opened(dev),
-            _opened(test),
-            [read(other) for other in others],
-            seed,
-            memory,
-        ),
-        *(device, engine),
+        activations,
+        corpus=corpus,
+        label=label,
+        dev=dev,
+        test=test,
+        others=others,
+        seed=seed,
+        memory=memory,
+        device=device,
+        engine=engine,
         progress=progress,
     )
     chosen = method(name)
@@ -91,13 +93,13 @@ def rank(
 
 def rank_together(
     names: Sequence[str],
-    activations: Activations | str | os.PathLike[str],
+    activations: Place,
     *,
     corpus: Any = None,
     label: str | None = None,
-    dev: Activations | str | os.PathLike[str] | None = None,
-    test: Activations | str | os.PathLike[str] | None = None,
-    others: Sequence[Activations | str | os.PathLike[str]] = (),
+    dev: Place | None = None,
+    test: Place | None = None,
+    others: Sequence[Place] = (),
     seed: int = 0,
     memory: int | str | None = None,
     device: str | None = None,
@@ -133,18 +135,17 @@ def rank_together(
     strange = sorted(set(given) - set(names))
     if strange:
         raise ParameterError(f"parameters of {', '.join(strange)}, which is not among {', '.join(names)}")
-    read = _reader(corpus)
     request = _request(
-        *(
-            read(activations),
-            label,
-            _opened(dev),
-            _opened(test),
-            [read(other) for other in others],
-            seed,
-            memory,
-        ),
-        *(device, engine),
+        activations,
+        corpus=corpus,
+        label=label,
+        dev=dev,
+        test=test,
+        others=others,
+        seed=seed,
+        memory=memory,
+        device=device,
+        engine=engine,
         progress=progress,
     )
     asked: dict[str, tuple[Method, Request]] = {}
@@ -191,22 +192,33 @@ def _opened(place: Any) -> Any:
 
 
 def _request(
-    activations: Activations,
+    activations: Place,
+    *,
+    corpus: Any,
     label: str | None,
-    dev: Activations | None,
-    test: Activations | None,
-    others: Sequence[Activations],
+    dev: Place | None,
+    test: Place | None,
+    others: Sequence[Place],
     seed: int,
     memory: int | str | None,
     device: str | None,
     engine: str | Engine | None,
-    *,
     progress: Progress,
 ) -> Request:
-    """What was asked for, but for the options."""
-    limit = None if memory is None else read_size(memory)
-    runner = engine_named(engine) if isinstance(engine, str) else engine
-    return Request(activations, label, dev, test, tuple(others), seed, limit, device, runner, progress=progress)
+    """Open the activations and return everything that was asked for, except the method's options."""
+    read = _reader(corpus)
+    return Request(
+        activations=read(activations),
+        label=label,
+        dev=_opened(dev),
+        test=_opened(test),
+        others=tuple(read(other) for other in others),
+        seed=seed,
+        memory=None if memory is None else read_size(memory),
+        device=device,
+        engine=engine_named(engine) if isinstance(engine, str) else engine,
+        progress=progress,
+    )
 
 
 def _require_taken(request: Request, parts: Sequence[Request]) -> None:
