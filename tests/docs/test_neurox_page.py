@@ -9,7 +9,7 @@ import pytest
 
 import onegrain
 from onegrain.cli.reference import reference
-from support import ROOT
+from support import ROOT, real_neurox
 from support.tiny import SENTENCES, tiny_gpt2
 
 PAGE = ROOT / "docs" / "neurox.md"

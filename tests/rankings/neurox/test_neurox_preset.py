@@ -22,6 +22,7 @@ from onegrain.records import activations as core_activations
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.records.ranking import Ranking
+from support import real_neurox
 from support.planted import LABELS, plant
 
 PLANTED = plant(160)

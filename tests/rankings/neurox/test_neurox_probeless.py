@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score
 from onegrain.rankings import rank
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
+from support import real_neurox
 
 LABELS = ("A", "B", "C", "D")
 NEURONS, WORDS = 25, 400

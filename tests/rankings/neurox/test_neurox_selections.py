@@ -12,6 +12,7 @@ from onegrain.rankings.neurox.ordering import order_as_neurox
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.ranking import Ranking
+from support import real_neurox
 from support.planted import plant
 
 ACTS = plant(160).activations

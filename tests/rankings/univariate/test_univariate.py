@@ -48,7 +48,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = "onegrain.rankings.univariate.counting.counts"
     monkeypatch.setattr(f"{counts}.TABLE_BYTES", 4 * 4 * 256 * 11)
     for name, value in (("counts.STRIPE", 5), ("stripes.WAITING_WORDS", 7), ("stripes.TILE", 2)):
-        monkeypatch.setattr(f"onegrain.rankings.univariate.{name}", value)
+        monkeypatch.setattr(f"onegrain.rankings.univariate.counting.{name}", value)
     monkeypatch.setattr("onegrain.rankings.univariate.counting.scoring.STRIP", 3)
     monkeypatch.setattr("onegrain.rankings.univariate.counting.scoring.SORTED_BYTES", 4 * 800 * 5)
 

@@ -30,7 +30,7 @@ from onegrain.synthetic.sandbox.lexicon.nouns import NOUNS
 from onegrain.synthetic.sandbox.lexicon.verbs import VERBS
 
 _HASHES = (
-    "from onegrain.corpora import sandbox\n"
+    "from onegrain import sandbox\n"
     "c = sandbox(150, seed=7, parallel='de')\n"
     "print(c.content_hash, c.target.content_hash, c.layers['feats'].codes.sum(), c.layers['xpos'].vocabulary)"
 )
