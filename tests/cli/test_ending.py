@@ -83,7 +83,7 @@ def test_a_line_names_the_verb_of_a_group_and_cuts_long_texts() -> None:
 PROGRAM = """
 import sys, threading
 from onegrain import cli
-from onegrain.cli import show
+from onegrain.cli.verbs import show
 {body}
 sys.argv = ["onegrain", "show", "x"]
 cli.main()
