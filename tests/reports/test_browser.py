@@ -52,7 +52,10 @@ def test_charts_draw_and_nothing_is_fetched(browser: Any, tmp_path: Path) -> Non
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("request", lambda request: requests.append(request.url))
     page.goto((tmp_path / "report.html").as_uri())
-    page.wait_for_function("document.querySelectorAll('.vega-embed canvas, .vega-embed svg').length >= 2")
+    assert page.locator(".chart svg").count() == 2
+    assert page.locator(".chart svg").last.bounding_box()["height"] > 100
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert complaints == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert page.title() == "A report"
