@@ -118,7 +118,7 @@ def test_heads_that_do_not_fit_are_refused(models):
     with pytest.raises(ModelError, match=r"c_proj' reads 16 values, which 3 heads cannot share evenly"):
         find_points(wrong, "gpt2")
     config.n_head = None
-    with pytest.raises(ModelError, match="names no number of attention heads"):
+    with pytest.raises(ModelError, match="does not state the number of attention heads"):
         find_points(wrong, "gpt2")
 
 

@@ -1,4 +1,4 @@
-"""Where each family of models keeps its parts: a small table, and the head counts of a configuration."""
+"""The module paths of each supported model family, and the head counts and widths of its layers."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from onegrain.errors import ModelError
 __all__ = ["ARCHITECTURES", "Architecture", "Side", "Stack", "count_heads", "input_width"]
 
 Side = Literal["source", "target"]
-"""Which words a site sees: the source's (encoders, language models) or the target's (decoders)."""
+"""The text that a site reads: source words (encoders, language models) or target words (decoders)."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """One stack of blocks; paths from the model without its head, and inside a block.
+    """A stack of blocks and the paths of its parts.
 
-    What enters block 0 is the embeddings, a block's output the residual stream after it.
+    The path ``blocks`` starts at the model without its head; the other paths start at a block. The input of
+    block 0 is the embeddings; the output of a block is the residual stream after it.
 
     Attributes:
         blocks: the list of blocks.
-        attention: the projection that makes the self-attention's output of its heads.
+        attention: the projection from the self-attention heads to the attention output.
         mlp: the projection that reads the MLP's neurons after the non-linearity.
-        cross: the projection that makes the cross-attention's output; None where there is none.
-        name: what the sites' names begin with.
-        side: whose words the stack reads.
+        cross: the projection from the cross-attention heads to their output; None without cross-attention.
+        name: the prefix of the names of the sites.
+        side: whether the stack reads source or target words.
     """
 
     blocks: str
@@ -39,7 +40,7 @@ class Stack:
 
 
 Architecture = tuple[Stack, ...]
-"""The stacks of a model, from the bottom up."""
+"""The stacks of a model, in the order in which they run."""
 
 BERT = (Stack("encoder.layer", "attention.output.dense", "output.dense"),)
 LLAMA = (Stack("layers", "self_attn.o_proj", "mlp.down_proj"),)
@@ -82,7 +83,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "t5": T5,
     "xlm-roberta": BERT,
 }
-"""By ``config.model_type``."""
+"""The supported architectures by ``config.model_type``."""
 
 HEAD_COUNTS = {
     "source": ("encoder_attention_heads", "num_attention_heads", "n_head", "n_heads", "num_heads"),
@@ -91,22 +92,28 @@ HEAD_COUNTS = {
 
 
 def count_heads(config: Any, side: Side) -> int:
-    """How many attention heads the blocks of a stack have, as the model's configuration says."""
+    """Return the number of attention heads in each block of a stack, from the model's configuration.
+
+    Raises:
+        ModelError: the configuration does not state a number of heads.
+    """
     for name in HEAD_COUNTS[side]:
         if getattr(config, name, None):
             return int(getattr(config, name))
     raise ModelError(
-        f"the configuration of {config.model_type} names no number of attention heads; it was looked for as "
+        f"the configuration of {config.model_type} does not state the number of attention heads; looked for "
         + ", ".join(HEAD_COUNTS[side])
     )
 
 
 def input_width(model: nn.Module, path: str) -> int:
-    """How many values a projection reads: a ``Linear``, or GPT-2's ``Conv1D``, which lies the other way."""
+    """Return the number of input values of a projection, a ``Linear`` or GPT-2's transposed ``Conv1D``.
+
+    Raises:
+        ModelError: the module has another type, whose input width is unknown.
+    """
     module = model.get_submodule(path)
     width = getattr(module, "in_features", getattr(module, "nx", None))
     if width is None:
-        raise ModelError(
-            f"module {path!r} is a {type(module).__name__}, of which it is not known how much it reads"
-        )
+        raise ModelError(f"cannot tell the input width of module {path!r}, which is a {type(module).__name__}")
     return int(width)

@@ -1,4 +1,4 @@
-"""The weight files of a model folder: which there are, what they hold, and whether they may be opened."""
+"""The weight files of a model folder: finding them, reading their headers, and refusing unsafe ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INDEX = ".index.json"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 LFS_MARK = b"version https://git-lfs.github.com/spec/"
 PICKLE_MARKS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-"""How a zip archive, as torch.save writes it, and a bare pickle begin."""
+"""The first bytes of a zip archive, which torch.save writes, and of a bare pickle."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class StoredTensor:
     """A tensor as the header of a safetensors file describes it.
 
     Attributes:
-        dtype: safetensors' name of it, e.g. ``F32``.
+        dtype: the precision as safetensors names it, e.g. ``F32``.
         shape: its shape.
         file: the file's name.
     """
@@ -43,7 +43,7 @@ def read_json(file: Path, what: str) -> dict[str, Any]:
 
     Args:
         file: the file.
-        what: what it is, for the error.
+        what: what the file contains, for the error message.
 
     Raises:
         ModelError: the file cannot be read, is a Git LFS pointer, or holds no JSON object.
@@ -64,12 +64,12 @@ def check_pointers(folder: Path) -> None:
 
 
 def check_weights(folder: Path, config: Any, *, allow_pickle: bool) -> list[Path]:
-    """Return the weight files that will be read, all of them safetensors unless pickles are allowed.
+    """Return the weight files to read; without ``allow_pickle`` all must be safetensors files.
 
     Raises:
-        ModelError: the folder has no weights, or has them in a form that may not be opened; an index names a
-            file that is not safetensors, is missing, or lies outside the folder; a file is not what its name
-            says.
+        ModelError: the folder has no weights, or only weights in a format that may not be opened; an index
+            names a file that is not safetensors, is missing, or lies outside the folder; the content of a file
+            does not match its suffix.
     """
     files = weight_files(folder, config, allow_pickle=allow_pickle)
     for file in files:
@@ -85,7 +85,11 @@ def check_weights(folder: Path, config: Any, *, allow_pickle: bool) -> list[Path
 
 
 def weight_files(folder: Path, config: Any, *, allow_pickle: bool) -> list[Path]:
-    """Return the weight files of a folder, in the order in which transformers looks for them."""
+    """Return the weight files that transformers would load from a folder.
+
+    Raises:
+        ModelError: the folder holds an adapter or a distributed checkpoint, or has no weights that may be read.
+    """
     if (folder / "adapter_config.json").exists():
         raise ModelError(
             f"{folder} holds an adapter (adapter_config.json), which would change the weights; merge it into "
@@ -111,7 +115,7 @@ def weight_files(folder: Path, config: Any, *, allow_pickle: bool) -> list[Path]
 
 
 def stored_tensors(files: list[Path]) -> dict[str, StoredTensor]:
-    """Return every tensor of the safetensors files by its name; nothing of pickles, whose headers are code."""
+    """Return the tensors of safetensors files by name; pickles are skipped, as reading them can run code."""
     tensors: dict[str, StoredTensor] = {}
     for file in files:
         if file.suffix != ".safetensors":
@@ -142,7 +146,7 @@ def _indexed(folder: Path, name: str, allow_pickle: bool) -> list[Path]:
 
 
 def _different(entries: Any) -> Iterator[Any]:
-    """Yield each entry once; those that are not text, as they come."""
+    """Yield each text entry once, and every entry that is not text (which may not be hashable)."""
     known: set[str] = set()
     for entry in entries:
         if not isinstance(entry, str):
@@ -153,7 +157,7 @@ def _different(entries: Any) -> Iterator[Any]:
 
 
 def _check_entry(folder: Path, entry: Any, where: Path, suffixes: tuple[str, ...]) -> None:
-    """Check that a file that another one names is of the right kind and lies in the folder."""
+    """Check that a file named in an index or configuration has an allowed suffix and lies in the folder."""
     if not isinstance(entry, str) or "\0" in entry:
         raise ModelError(f"{where} names {entry!r} in place of a file")
     if not entry.endswith(suffixes):

@@ -29,7 +29,7 @@ class Absent(nn.Module):
         self.lacking = tuple(lacking)
 
     def forward(self, *values: Any, **others: Any) -> Any:
-        """Return NaN for each row and time step, whatever is read."""
+        """Return NaN for each row and time step, for any input."""
         tensors = [v for v in (*values, *others.values()) if isinstance(v, Tensor) and v.is_floating_point()]
         if not tensors:
             raise ModelError(f"the checkpoint lacks {few_of(self.lacking)}")
@@ -37,10 +37,10 @@ class Absent(nn.Module):
 
 
 def check_config(config: Any, tensors: Mapping[str, StoredTensor], where: str) -> None:
-    """Check that a configuration asks for no more layers than its checkpoint can have, before any is made.
+    """Check that a configuration asks for a plausible number of layers, before the model is built.
 
     Raises:
-        ModelError: it is quantised, or has a number of layers that would take for ever.
+        ModelError: the weights are quantised, or a number of layers is below one or far too large.
     """
     content = config.to_dict()
     if method := content.get("quantization_config"):
@@ -82,7 +82,7 @@ def check_stored(skeleton: Any, tensors: Mapping[str, StoredTensor], where: str)
 
 
 def absent_parts(network: Any, missing: Iterable[str]) -> dict[str, list[str]]:
-    """Return the modules that lack weights, by path, each with the names of what it lacks.
+    """Return the modules that lack weights, by path, each with the names of its missing weights.
 
     A weight that lies in no module but the model itself, or in one of the model's blocks, belongs to the body.
 
@@ -104,7 +104,7 @@ def absent_parts(network: Any, missing: Iterable[str]) -> dict[str, list[str]]:
 
 
 def leave_out(network: Any, parts: Mapping[str, Iterable[str]]) -> None:
-    """Put an :class:`Absent` in the place of each part that lacks weights."""
+    """Replace each module that lacks weights with an :class:`Absent`."""
     for path, lacking in parts.items():
         parent, _, name = path.rpartition(".")
         setattr(network.get_submodule(parent), name, Absent(lacking))
@@ -112,7 +112,7 @@ def leave_out(network: Any, parts: Mapping[str, Iterable[str]]) -> None:
 
 @torch.no_grad()
 def require_body(network: Any, inputs: Mapping[str, Any], missing: Iterable[str]) -> None:
-    """Check by trying that what the model's body gives does not depend on the parts that were left out.
+    """Check with a forward pass that the output of the model's body does not depend on the parts left out.
 
     Raises:
         ModelError: names the weights that are missing.
@@ -140,7 +140,7 @@ def require_body(network: Any, inputs: Mapping[str, Any], missing: Iterable[str]
 
 
 def _numbers(content: Any) -> list[tuple[str, int]]:
-    """Return the whole numbers of a configuration and its parts, by name."""
+    """Return the names and values of all integers in a configuration, including nested ones."""
     if not isinstance(content, dict):
         return []
     inner = [pair for value in content.values() for pair in _numbers(value)]
@@ -148,13 +148,13 @@ def _numbers(content: Any) -> list[tuple[str, int]]:
 
 
 def _aliases(skeleton: Any, name: str) -> tuple[str, ...]:
-    """Return the names that a tensor may have in a checkpoint of the model with its head, or without."""
+    """Return the names that a tensor may have in checkpoints saved with and without the head."""
     prefix = f"{skeleton.base_model_prefix}."
     return (name, name.removeprefix(prefix), f"{prefix}{name}")
 
 
 def _numbered(network: Any, path: str) -> bool:
-    """Return whether a module lies in a list of modules of the body, as a block does."""
+    """Return whether a module lies inside a list of modules of the body, as the parts of a block do."""
     module: Any = network
     inside = False
     for step in path.split("."):

@@ -1,4 +1,4 @@
-"""Words to subwords: what each word of a sentence is inside running text, and what surrounds a sentence."""
+"""Encode the words of a sentence as subwords, as in running text, with special subwords around them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from onegrain.records.running_text import Form
 __all__ = ["WordEncoder", "decoder_inputs"]
 
 PROBES = ("a", "the", "1", "A", "我")
-"""Words on which a tokenizer is tried; those that it does not know say nothing."""
+"""Words used to find out how a tokenizer treats spaces and special subwords; unknown ones are ignored."""
 
 MOST_KNOWN = 500_000
-"""Word types that are kept encoded at once."""
+"""The number of encoded runs of words after which the cache is cleared."""
 
 
 class WordEncoder:
-    """Encodes sentences of words with a tokenizer that was made for text.
+    """An encoder of sentences that are divided into words, for tokenizers that expect text.
 
-    Every word gets the subwords that it has inside running text, behind a space, the first word of a sentence
-    too. Words that no space parts are encoded together, and a subword belongs to the word in which it begins;
-    see :func:`onegrain.models.runs.assign`. A word may have no subword: an empty one has none.
+    Every word, including the first of a sentence, gets the subwords that it has after a space in running text.
+    Words without a space between them are encoded together, and a subword belongs to the word in which it
+    begins; see :func:`onegrain.models.runs.assign`. A word may have no subwords, as an empty word does.
 
     Args:
-        tokenizer: fast or slow.
-        target: encode what a translation model's decoder writes, where the tokenizer tells that apart.
+        tokenizer: a fast or slow tokenizer of transformers.
+        target: encode target text, which some tokenizers of translation models encode differently.
     """
 
     def __init__(self, tokenizer: Any, *, target: bool = False) -> None:
@@ -42,11 +42,11 @@ class WordEncoder:
     def encode(
         self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
     ) -> list[Encoded]:
-        """Return the subwords of each sentence, special ones around them, with the word that each belongs to.
+        """Return the subwords of each sentence, including special ones, with the word that each belongs to.
 
         Args:
-            sentences: the words of each.
-            forms: how they stand in running text; without them a space follows each word.
+            sentences: the words of each sentence.
+            forms: the words as they appear in running text; without forms, a space follows each word.
         """
         if not sentences:
             return []
@@ -61,12 +61,12 @@ class WordEncoder:
 
     @property
     def frame(self) -> tuple[list[int], list[int]]:
-        """The special subwords that stand before and after a sentence, in the language that is set now."""
+        """The special subwords before and after a sentence, in the tokenizer's current language."""
         for word in PROBES:
-            (inner,), (whole,) = self._ids([word]), self._ids([word], special=True)
-            for at in range(len(whole) - len(inner) + 1):
-                if inner and whole[at : at + len(inner)] == inner:
-                    return whole[:at], whole[at + len(inner) :]
+            (inner,), (framed,) = self._ids([word]), self._ids([word], special=True)
+            for start in range(len(framed) - len(inner) + 1):
+                if inner and framed[start : start + len(inner)] == inner:
+                    return framed[:start], framed[start + len(inner) :]
         raise ModelError(
             f"the {type(self.tokenizer).__name__} does not keep the subwords of a word together when it puts "
             f"special ones around it; it was tried on {', '.join(PROBES)}"
@@ -74,7 +74,7 @@ class WordEncoder:
 
     @cached_property
     def spaced(self) -> bool:
-        """Whether a word is what it is in running text only if a space is put before it."""
+        """Whether a word needs a space before it to be encoded as in running text."""
         known = [word for word in PROBES if self._knows(word)]
         for space in ("", " "):
             if all(self._ids([space + w])[0] * 2 == self._ids([f"{space}{w} {w}"])[0] for w in known):
@@ -107,7 +107,7 @@ class WordEncoder:
         return " " + text if text and self.spaced else text
 
     def _together(self, run: tuple[str, ...], ids: list[int], spans: list[Span] | None) -> Run:
-        """Assign the subwords of words that no space parts."""
+        """Assign the subwords of a run of words, which have no spaces between them, to its words."""
         if spans is None:
             return self._apart(run)
         if not any(run):
@@ -116,17 +116,17 @@ class WordEncoder:
         return assign(run, ids, [(max(0, start - lead), max(0, stop - lead)) for start, stop in spans])
 
     def _apart(self, run: tuple[str, ...]) -> Run:
-        """Encode words each by itself, where it cannot be said which subword of their text lies in which."""
+        """Encode each word of a run separately, for runs whose subwords cannot be aligned with their words."""
         self._learn((text,) for text in run)
         each = [self._known[text,].ids for text in run]
         word_of = [word for word, ids in enumerate(each) for _ in ids]
         return Run([subword for ids in each for subword in ids], word_of)
 
     def _located(self, texts: list[str]) -> list[tuple[list[int], list[Span] | None]]:
-        """The subwords of texts, and where in them each lies; None where the tokenizer does not show that."""
+        """Return the subwords of each text with their character spans, or None if the spans are unknown."""
         if self.tokenizer.is_fast:
-            made = self._tokenized(texts, return_offsets_mapping=True)
-            return list(zip(made["input_ids"], made["offset_mapping"], strict=True))
+            encoding = self._tokenized(texts, return_offsets_mapping=True)
+            return list(zip(encoding["input_ids"], encoding["offset_mapping"], strict=True))
         unknown = self.tokenizer.unk_token
         encoded = self._ids(texts)
         pieces = [self.tokenizer.convert_ids_to_tokens(ids) for ids in encoded]
@@ -169,10 +169,13 @@ class WordEncoder:
 
 
 def decoder_inputs(network: Any, labels: Encoded) -> Encoded:
-    """What a decoder reads so that it writes the labels: shifted right as the model itself does.
+    """Return the decoder inputs for a target sentence: its labels, shifted right as the model shifts them.
 
-    A word is read one step after it was to be written; what closes the labels is not read. If nothing does, the
-    last word is read all the same.
+    The decoder reads each word one step after predicting it, and never reads the closing special subword. If
+    the labels have no closing subword, the last word is still read.
+
+    Raises:
+        ModelError: the configuration has no ``decoder_start_token_id``.
     """
     ids, word_of = labels.ids, labels.word_of
     if not word_of or word_of[-1] != -1:
