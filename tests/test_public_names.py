@@ -43,6 +43,7 @@ PUBLIC = [
     "extract",
     "import_neurox",
     "live_activations",
+    "load",
     "load_model",
     "mean_recovery",
     "neuron_cards",

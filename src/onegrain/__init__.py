@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from onegrain.evaluation import evaluate, stability
     from onegrain.formats import NeuronpediaRelease, export_neuronpedia, export_neurox, import_neurox
     from onegrain.interventions import ablate, erasing
+    from onegrain.library import load
     from onegrain.metrics import BLEU, Perplexity
     from onegrain.models import TrainingOptions, load_model, train_nlm, train_nmt
     from onegrain.rankings import Method, Request, rank, rank_together, register, similarity
@@ -96,6 +97,7 @@ _HOMES = {
     "extract": "onegrain.activations",
     "import_neurox": "onegrain.formats",
     "live_activations": "onegrain.activations",
+    "load": "onegrain.library",
     "load_model": "onegrain.models",
     "mean_recovery": "onegrain.synthetic",
     "neuron_cards": "onegrain.analyses",
@@ -160,6 +162,7 @@ __all__ = [
     "extract",
     "import_neurox",
     "live_activations",
+    "load",
     "load_model",
     "mean_recovery",
     "neuron_cards",

@@ -161,8 +161,8 @@ def test_a_saved_record_is_loaded_as_it_was(tmp_path: Path) -> None:
     found.save(tmp_path / "stability.parquet")
     loaded = og.Stability.load(tmp_path / "stability.parquet")
     assert loaded.neurons.to_dict("list") == found.neurons.to_dict("list")
-    np.testing.assert_equal(loaded.summary.to_dict("list"), found.summary.to_dict("list"))
-    assert loaded.summary.dtypes.tolist() == found.summary.dtypes.tolist()
+    np.testing.assert_equal(loaded.likeness.to_dict("list"), found.likeness.to_dict("list"))
+    assert loaded.likeness.dtypes.tolist() == found.likeness.dtypes.tolist()
     for name in ("method", "space", "correlations", "level", "details", "provenance", "ks", "labels"):
         assert getattr(loaded, name) == getattr(found, name), name
     assert found.ks == (2, 3, 6, 10, 20)

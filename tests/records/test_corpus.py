@@ -132,11 +132,11 @@ def test_a_word_is_text() -> None:
 def test_the_summary_says_what_was_read() -> None:
     sentences = [["the", "[red]dog", "barks"], ["rain"]]
     corpus = Corpus.from_sentences(sentences, {"n": [[0, 1, None], [1]]}, source="t.txt")
-    assert corpus.summary().splitlines() == [
+    assert corpus.describe().splitlines() == [
         "t.txt: 2 sentences, 4 words",
         "  n: 2 labels (0, 1); 1 words without",
         "  first sentence, 3 words: the [red]dog barks",
     ]
     many = Corpus.from_sentences([["w"] * 30], {"n": [list(range(30))]})
-    assert "30 labels (0, 1, 10, 11, 12, 13, 14, 15, ...)" in many.summary()
-    assert many.summary().endswith("30 words: " + "w " * 20 + "...")
+    assert "30 labels (0, 1, 10, 11, 12, 13, 14, 15, ...)" in many.describe()
+    assert many.describe().endswith("30 words: " + "w " * 20 + "...")

@@ -216,6 +216,8 @@ def _text(value: Any) -> str:
             return str(value)
         number = float(value)
         return f"{number:,.4g}" if abs(number) < 1e5 else f"{number:,.0f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
     return "" if value is None else str(value)
 
 

@@ -114,7 +114,7 @@ def stability(
         neurons=neuron_frame(
             ranking, {kind: one.columns(ks, level) for kind, one in found.items()}
         ),
-        summary=_summary(found, ranking.labels, ks, level),
+        likeness=_summary(found, ranking.labels, ks, level),
         correlations={kind: one.correlations() for kind, one in found.items()},
         level=level,
         provenance=Provenance(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from onegrain.core.describing import Described
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.batching import Encoded, pad_batch
@@ -36,8 +37,8 @@ from onegrain.records.space import NeuronSpace
 __all__ = ["LoadedModel", "Task"]
 
 
-@dataclass(frozen=True, eq=False)
-class LoadedModel:
+@dataclass(frozen=True, eq=False, repr=False)
+class LoadedModel(Described):
     """A model in evaluation mode, its tokenizer, and its sites.
 
     Attributes:
@@ -115,6 +116,17 @@ class LoadedModel:
     @cached_property
     def _widths(self) -> dict[str, int]:
         return self._measure(list(self.points.values()))
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts: architecture, task, the hash of the weights, and the number of named sites."""
+        return {
+            "record": "model",
+            "id": self.identity.id,
+            "architecture": self.identity.architecture,
+            "task": self.task,
+            "weights": self.identity.weight_hash,
+            "sites": len(self.points),
+        }
 
     def with_dictionary(self, site: str, dictionary: str | os.PathLike[str] | Dictionary) -> LoadedModel:
         """The same model with one more site, ``SITE.latents``: the latents of a learned dictionary.

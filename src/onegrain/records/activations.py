@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from onegrain.core.describing import Described
 from onegrain.errors import LabelError, MismatchError, ParameterError, RecordError
 from onegrain.records.corpus import Corpus, LabelLayer
 from onegrain.records.provenance import CorpusIdentity, Provenance
@@ -28,8 +29,8 @@ class _Reads(Protocol):
         """Fill ``out`` with the values of some rows and columns."""
 
 
-@dataclass(frozen=True, eq=False)
-class Activations:
+@dataclass(frozen=True, eq=False, repr=False)
+class Activations(Described):
     """An array of activations with its neurons, its words and their labels.
 
     Attributes:
@@ -234,6 +235,24 @@ class Activations:
     def _not_finite(self, block: np.ndarray, start: int, among: np.ndarray | None) -> np.ndarray:
         bad = ~np.isfinite(block)
         return bad if among is None else bad & among[start : start + len(block), None]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts: model, corpus, and how many words and neurons; no activation is read."""
+        model = self.provenance.model
+        return {
+            "record": "activations",
+            "model": model.id if model else None,
+            "corpus": self.corpus.source,
+            "sentences": self.corpus.n_sentences,
+            "words": self.n_words,
+            "without activation": int((~self.present).sum()),
+            "neurons": self.space.describe(),
+            "dtype": str(self.array.dtype),
+            "label layers": [
+                f"{layer.name} ({len(layer.vocabulary)})"
+                for layer in sorted(self.corpus.layers.values(), key=lambda layer: layer.name)
+            ],
+        }
 
     def describe(self) -> str:
         """Where these activations are from, in a few words."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from onegrain.core.describing import Described
 from onegrain.core.sealing import CHECKSUM, read_json, reading, require_checksum, write_sealed_json
 from onegrain.errors import MismatchError, ParameterError, RecordError
 from onegrain.records.activations import Activations
@@ -35,7 +36,7 @@ class CardRanking(BaseModel):
     provenance: Provenance
 
 
-class NeuronCards(BaseModel):
+class NeuronCards(Described, BaseModel):
     """Cards of some neurons of one model on one corpus.
 
     Attributes:
@@ -119,6 +120,24 @@ class NeuronCards(BaseModel):
                 row |= {f"rank:{name}": place and place.rank, f"score:{name}": place and place.score}
             rows.append(row)
         return pd.DataFrame(rows)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts: the model and corpus of the cards, and the rankings they cite."""
+        return {
+            "record": self.record,
+            "schema version": self.schema_version,
+            "model": self.model.id if self.model else None,
+            "weights": self.model.weight_hash if self.model else None,
+            "corpus": self.corpus.source,
+            "words": self.corpus.n_words,
+            "rankings": [
+                f"{name} ({ranking.method}{f', {ranking.layer}' if ranking.layer else ''})"
+                for name, ranking in self.rankings.items()
+            ],
+        }
+
+    def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
+        return self.to_pandas().head(rows), len(self)
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the record as one JSON file with its checksum; the same record gives the same bytes."""

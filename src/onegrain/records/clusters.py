@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int64
 
+from onegrain.core.describing import Described
 from onegrain.errors import ParameterError, RecordError
 from onegrain.records.fields import header_field, require_integers
 from onegrain.records.parquet import open_table, write_table
@@ -24,8 +25,8 @@ __all__ = ["Clusters"]
 COLUMNS = ["neuron", "site", "unit", "cluster", "size", "mean_correlation", "medoid"]
 
 
-@dataclass(frozen=True, eq=False)
-class Clusters:
+@dataclass(frozen=True, eq=False, repr=False)
+class Clusters(Described):
     """A partition of neurons into clusters whose members are correlated.
 
     Attributes:
@@ -116,7 +117,7 @@ class Clusters:
         )
         return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
-    def summary(self, representatives: Int64[np.ndarray, " clusters"] | None = None) -> pd.DataFrame:
+    def groups(self, representatives: Int64[np.ndarray, " clusters"] | None = None) -> pd.DataFrame:
         """One row a cluster of two or more, the largest first.
 
         Args:
@@ -143,6 +144,24 @@ class Clusters:
             rows.append(row)
         columns = ["cluster", "size", "representative", "mean_correlation", "members"]
         return pd.DataFrame(rows, columns=columns)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts: how many neurons were clustered, how, and into how many clusters."""
+        return {
+            "record": "clusters",
+            "neurons": self.space.describe(),
+            "clustered": len(self.neurons),
+            "clusters": len(self),
+            "linkage": self.linkage,
+            "threshold": self.threshold,
+            "signed": self.signed,
+            "constant": self.details.get("constant"),
+            "words": self.details.get("words"),
+        }
+
+    def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
+        table = self.groups()
+        return table.head(rows), len(table)
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the record as Parquet, with everything else in the file's metadata."""

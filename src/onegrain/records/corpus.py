@@ -7,13 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from onegrain.core.describing import Described
 from onegrain.errors import CorpusError, LabelError, ParameterError
 from onegrain.records.running_text import Form, RunningText
 from onegrain.records.sentences import label_texts, require_labels, require_sentences, words_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["UNLABELLED", "Corpus", "LabelLayer"]
 
@@ -75,8 +79,8 @@ class LabelLayer:
         return LabelLayer(self.name, renumber[codes], tuple(self.vocabulary[code] for code in kept))
 
 
-@dataclass(frozen=True, eq=False)
-class Corpus:
+@dataclass(frozen=True, eq=False, repr=False)
+class Corpus(Described):
     """Sentences of words with label layers; optionally the sentences that translate them.
 
     Attributes:
@@ -249,20 +253,37 @@ class Corpus:
             digest.update(b"\x1d" + np.packbits(self.running.spaces).tobytes())
         return digest.hexdigest()
 
-    def __repr__(self) -> str:
-        layers = ", ".join(sorted(self.layers)) or "none"
-        return f"Corpus({self.source}: {self.n_sentences} sentences, {self.n_words} words; layers: {layers})"
+    def summary(self) -> dict[str, Any]:
+        """Return the facts: source, sizes, label layers, and the first words."""
+        return {
+            "record": "corpus",
+            "source": self.source,
+            "sentences": self.n_sentences,
+            "words": self.n_words,
+            "label layers": [
+                f"{name} ({len(layer.vocabulary)})" for name, layer in sorted(self.layers.items())
+            ],
+            "target": None if self.target is None else f"{self.target.source} ({self.target.n_words} words)",
+            "first sentence": " ".join(self.sentence(0)[:_SHOWN_WORDS]) if self.n_sentences else None,
+        }
 
-    def summary(self) -> str:
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per word: ``sentence`` (from 0), ``word``, and a column ``label:NAME`` per layer."""
+        import pandas as pd
+
+        labels = {f"label:{name}": layer.labels() for name, layer in self.layers.items()}
+        return pd.DataFrame({"sentence": self.sentence_of_word, "word": list(self.words), **labels})
+
+    def describe(self) -> str:
         """Return what the corpus holds, in lines: counts, the labels of each layer, and the first sentence."""
-        return "\n".join(_summary(self))
+        return "\n".join(_description(self))
 
 
 _SHOWN_LABELS = 8
 _SHOWN_WORDS = 20
 
 
-def _summary(corpus: Corpus) -> Iterator[str]:
+def _description(corpus: Corpus) -> Iterator[str]:
     yield f"{corpus.source}: {corpus.n_sentences:,} sentences, {corpus.n_words:,} words"
     for name, layer in corpus.layers.items():
         labels = layer.vocabulary[:_SHOWN_LABELS]
@@ -275,4 +296,4 @@ def _summary(corpus: Corpus) -> Iterator[str]:
         more = " ..." if len(words) > _SHOWN_WORDS else ""
         yield f"  first sentence, {len(words):,} words: {' '.join(words[:_SHOWN_WORDS])}{more}"
     if corpus.target is not None:
-        yield from _summary(corpus.target)
+        yield from _description(corpus.target)

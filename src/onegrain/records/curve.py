@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onegrain.core.describing import Described
 from onegrain.errors import RecordError
 from onegrain.records.fields import header_field, require_integers, require_numbers
 from onegrain.records.parquet import join_draws, open_table, split_draws, write_table
@@ -20,8 +21,8 @@ __all__ = ["Curve"]
 COLUMNS = ["line", "erased", "value", "low", "high"]
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
+@dataclass(frozen=True, eq=False, repr=False)
+class Curve(Described):
     """A metric of a running model while more and more of its neurons are erased.
 
     Attributes:
@@ -86,6 +87,21 @@ class Curve:
     def to_pandas(self) -> pd.DataFrame:
         """The points, as a copy."""
         return self.points.copy()
+
+    def summary(self) -> dict[str, Any]:
+        """Return the curve's facts: what was measured, of how many neurons, and its value with none erased."""
+        intact = self.points.loc[self.points["erased"] == 0, "value"]
+        return {
+            "record": "curve",
+            "metric": self.metric,
+            "signature": self.signature,
+            "neurons": self.n_neurons,
+            "intact": None if intact.empty else float(intact.iloc[0]),
+            "lines": self.points["line"].unique().tolist(),
+        }
+
+    def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
+        return self.points.head(rows), len(self.points)
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the record as Parquet, with everything else in the file's metadata."""

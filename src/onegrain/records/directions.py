@@ -11,10 +11,18 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
+from onegrain.core.describing import Described
 from onegrain.core.output import Layout, whole_folder
-from onegrain.core.sealing import CHECKSUM, content_checksum, file_digest
+from onegrain.core.sealing import (
+    CHECKSUM,
+    content_checksum,
+    file_digest,
+    read_json,
+    reading,
+    require_checksum,
+)
 from onegrain.errors import RecordError
 from onegrain.records.provenance import Provenance
 
@@ -39,8 +47,8 @@ def _marks(folder: Path) -> bool:
 LAYOUT = Layout("directions", _marks, (CONFIG, WEIGHTS))
 
 
-@dataclass(frozen=True, eq=False)
-class Directions:
+@dataclass(frozen=True, eq=False, repr=False)
+class Directions(Described):
     """Linear directions of a site's value x, (..., width): z = (x - mean) encoder reads them.
 
     To take z_k to z_k' is to add (z_k' - z_k) times row k of the decoder to x. On disk it is a dictionary's
@@ -76,6 +84,37 @@ class Directions:
             digest.update(f"{name} torch.float32 {tensor.shape}".encode())
             digest.update(tensor.data)
         return hashlib.sha256(f"{digest.hexdigest()} {FORMULA}".encode()).hexdigest()
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts: the site, its width, and the number of directions."""
+        model = self.provenance.subject()
+        return {
+            "record": "directions",
+            "site": self.site,
+            "model": model.id if model else None,
+            "width": self.encoder.shape[0],
+            "directions": self.encoder.shape[1],
+        }
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Directions:
+        """Read the directions that :meth:`save` wrote, in the float32 precision of the file.
+
+        Raises:
+            RecordError: the folder is missing, damaged, or does not hold directions.
+        """
+        place = Path(folder)
+        config = read_json(place / CONFIG, "directions")
+        with reading(place, "directions"):
+            require_checksum(place / CONFIG, "directions", config, file_digest(place / WEIGHTS))
+            tensors = {name: tensor.astype(np.float64) for name, tensor in load_file(place / WEIGHTS).items()}
+            return cls(
+                site=config["metadata"]["site"],
+                mean=tensors["b_dec"],
+                encoder=tensors["W_enc"],
+                decoder=tensors["W_dec"],
+                provenance=Provenance.model_validate(config["metadata"]["provenance"]),
+            )
 
     def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write a dictionary of the architecture ``linear``, in float32: ``cfg.json`` and the weights.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onegrain.core.describing import Described
 from onegrain.errors import MismatchError, ParameterError, RecordError
 from onegrain.records.fields import header_field, require_integers, require_numbers, require_values
 from onegrain.records.leakage import leakage_cautions
@@ -29,8 +30,8 @@ KEPT = ("top", "bottom", "random")
 POINTS = ["kind", "ranking", "keep", "order", "neurons", "accuracy", "low", "high"]
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Described):
     """Accuracy of a probe with the top, bottom and random neurons of several rankings, on the same words.
 
     Attributes:
@@ -122,6 +123,23 @@ class Evaluation:
     def to_pandas(self) -> pd.DataFrame:
         """The points, as a copy."""
         return self.points.copy()
+
+    def summary(self) -> dict[str, Any]:
+        """Return the evaluation's facts: the rankings, the probe, and its accuracy with all neurons."""
+        facts = {
+            "record": "evaluation",
+            "label layer": self.layer,
+            "rankings": list(self.names),
+            "neurons": self.space.describe(),
+            "probe": self.details.get("probe", {}).get("probe"),
+            "tested words": self.details.get("test", {}).get("words"),
+            "accuracy": self.details.get("full", {}).get("accuracy"),
+            "majority": self.details.get("majority"),
+        }
+        return facts | ({"caution": " ".join(self.cautions)} if self.cautions else {})
+
+    def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
+        return self.points.head(rows), len(self.points)
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the record as Parquet, with everything else in the file's metadata."""

@@ -6,14 +6,16 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 
+from onegrain.core.describing import Described
 from onegrain.core.ordering import order_by_score
 from onegrain.errors import LabelError, ParameterError, RecordError
 from onegrain.records.fields import header_field, require_integers, texts
+from onegrain.records.leakage import leakage_cautions
 from onegrain.records.parquet import open_table, write_table
 from onegrain.records.provenance import Provenance
 from onegrain.records.space import NeuronSpace
@@ -21,8 +23,8 @@ from onegrain.records.space import NeuronSpace
 __all__ = ["Ranking"]
 
 
-@dataclass(frozen=True, eq=False)
-class Ranking:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ranking(Described):
     """All neurons of a space, best first, and how the order came about.
 
     Attributes:
@@ -89,11 +91,26 @@ class Ranking:
         order = order_by_score(scores, provenance.seed or 0)
         return cls(method, space, order, scores, ranked, provenance, **more)
 
-    def top(self, k: int) -> list[str]:
+    def __len__(self) -> int:
+        return self.space.size
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        """Return the neuron at a place of the order (0 is the best) as ``site:unit``, or a list for a slice."""
+        if isinstance(place, slice):
+            return [self.space.name(int(index)) for index in self.order[place]]
+        return self.space.name(int(self.order[place]))
+
+    def top(self, k: int = 10) -> list[str]:
         """Return the first k neurons of the order, as ``site:unit``."""
         return [self.space.name(int(index)) for index in self.order[:k]]
 
-    def bottom(self, k: int) -> list[str]:
+    def bottom(self, k: int = 10) -> list[str]:
         """Return the last k neurons of the order, the very last first, as ``site:unit``.
 
         Where fewer neurons are ranked than there are, these are unranked ones.
@@ -157,6 +174,25 @@ class Ranking:
                 for at, label in enumerate(self.labels):
                     columns[f"{prefix}:{label}"] = table[at][self.order]
         return pd.DataFrame(columns)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts: method, labels, neurons, the first five, and cautions, if any."""
+        facts = {
+            "record": "ranking",
+            "method": self.method,
+            "label layer": self.layer,
+            "labels": list(self.labels),
+            "neurons": self.space.describe(),
+            "ranked": self.n_ranked,
+        }
+        evaluation = self.details.get("evaluation")
+        cautions = leakage_cautions(evaluation.get("leakage")) if isinstance(evaluation, Mapping) else []
+        return facts | {"top": self.top(5)} | ({"caution": " ".join(cautions)} if cautions else {})
+
+    def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
+        first = self.order[:rows]
+        table = {"rank": range(1, len(first) + 1), "neuron": self[:rows], "score": self.scores[first]}
+        return pd.DataFrame(table), self.space.size
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the record as Parquet, with everything else in the file's metadata."""

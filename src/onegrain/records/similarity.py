@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from onegrain.core.describing import Described
 from onegrain.errors import RecordError
 from onegrain.records.fields import header_field, require_numbers
 from onegrain.records.parquet import open_table, write_table
@@ -22,8 +23,8 @@ MEASURES = ("cka", "pwcca", "svcca")
 PAIR = ["site_a", "site_b"]
 
 
-@dataclass(frozen=True, eq=False)
-class Similarity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Similarity(Described):
     """Every site of one model beside every site of another.
 
     Attributes:
@@ -69,6 +70,18 @@ class Similarity:
     def to_pandas(self) -> pd.DataFrame:
         """The table."""
         return self.table.copy()
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts: the two models, the measures, and the number of words."""
+        return {
+            "record": "similarity",
+            "models": [self.details.get("a"), self.details.get("b")],
+            "measures": list(self.measures),
+            "words": self.details.get("words"),
+        }
+
+    def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
+        return self.table.head(rows), len(self.table)
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the record as Parquet, with everything else in the file's metadata."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onegrain.core.describing import Described
 from onegrain.errors import ParameterError, RecordError
 from onegrain.records.fields import header_field, require_integers, require_numbers, require_values
 from onegrain.records.parquet import open_table, write_table
@@ -27,8 +28,8 @@ NEURONS = ["draws", "rank", "neuron", "site", "unit", "median", "low", "high", "
 SUMMARY = ["draws", "label", "k", "jaccard", "phi", "low", "high", "size"]
 
 
-@dataclass(frozen=True, eq=False)
-class Stability:
+@dataclass(frozen=True, eq=False, repr=False)
+class Stability(Described):
     """A ranking made again from other draws of its sentences, and how alike the rankings are.
 
     A neuron without weight in a draw is in no top set, and the neurons without weight share their middle rank.
@@ -42,7 +43,7 @@ class Stability:
             the middle ``level`` of them lie: a spread over draws of one corpus, not a confidence interval),
             ``with_weight`` (share of the draws in which it has a weight), and for every k ``top:k`` (share of
             the draws in which it is among the first k).
-        summary: one row a kind, label and k: ``draws``, ``label`` (None: the order of all neurons), ``k``,
+        likeness: one row a kind, label and k: ``draws``, ``label`` (None: the order of all neurons), ``k``,
             ``jaccard`` (mean overlap of two top sets), ``phi``, ``low`` and ``high`` (stability corrected for
             chance, and what more draws of the same sentences would make of it; see core/selection.py),
             ``size`` (neurons in a top set on average: less than k where fewer have a weight). For
@@ -59,7 +60,7 @@ class Stability:
     method: str
     space: NeuronSpace
     neurons: pd.DataFrame
-    summary: pd.DataFrame
+    likeness: pd.DataFrame
     correlations: Mapping[str, Mapping[str, float]]
     level: float
     provenance: Provenance
@@ -68,19 +69,19 @@ class Stability:
     def __post_init__(self) -> None:
         if list(self.neurons.columns[: len(NEURONS)]) != NEURONS:
             raise RecordError(f"stability has the columns {NEURONS}, got {list(self.neurons.columns)}")
-        if list(self.summary.columns) != SUMMARY:
-            raise RecordError(f"a summary has the columns {SUMMARY}, got {list(self.summary.columns)}")
+        if list(self.likeness.columns) != SUMMARY:
+            raise RecordError(f"a summary has the columns {SUMMARY}, got {list(self.likeness.columns)}")
         if len(self.neurons) != len(KINDS) * self.space.size:
             raise RecordError(f"{len(self.neurons)} rows for {self.space.size} neurons and {len(KINDS)} kinds")
         if not all(isinstance(row, Mapping) for row in self.correlations.values()):
             raise RecordError("the correlations are not those of kinds of draws")
         require_values("draws", self.neurons["draws"], KINDS)
-        require_values("draws of the summary", self.summary["draws"], KINDS)
+        require_values("draws of the summary", self.likeness["draws"], KINDS)
         require_integers("neuron", self.neurons["neuron"], 0, self.space.size - 1)
         require_integers("rank", self.neurons["rank"], 1, self.space.size)
-        require_integers("k", self.summary["k"], 1, self.space.size)
+        require_integers("k", self.likeness["k"], 1, self.space.size)
         require_numbers("stability", self.neurons, "unit", *self.neurons.columns[5:])
-        require_numbers("a summary", self.summary, *SUMMARY[3:])
+        require_numbers("a summary", self.likeness, *SUMMARY[3:])
 
     @property
     def ks(self) -> tuple[int, ...]:
@@ -89,8 +90,8 @@ class Stability:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels whose own orders the summary tells of."""
-        return tuple(dict.fromkeys(label for label in self.summary["label"] if label is not None))
+        """The labels whose own orders ``likeness`` describes."""
+        return tuple(dict.fromkeys(label for label in self.likeness["label"] if label is not None))
 
     def of(self, kind: str) -> pd.DataFrame:
         """One row a neuron for one kind of draws, by rising rank in the ranking."""
@@ -101,9 +102,35 @@ class Stability:
         """One row a k for one kind: of all neurons' order, or of one label's own."""
         if label is not None and label not in self.labels:
             raise ParameterError(f"no label {label!r}; the labels are: {', '.join(self.labels)}")
-        same = self.summary["label"].isna() if label is None else self.summary["label"] == label
-        rows = self.summary[same & (self.summary["draws"] == _require_kind(kind))]
+        same = self.likeness["label"].isna() if label is None else self.likeness["label"] == label
+        rows = self.likeness[same & (self.likeness["draws"] == _require_kind(kind))]
         return rows.drop(columns=["draws", "label"]).reset_index(drop=True)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts: what was drawn how often, and the largest duality gap of the probes."""
+        facts: dict[str, Any] = {
+            "record": "stability",
+            "method": self.method,
+            "labels": list(self.labels),
+            "neurons": self.space.describe(),
+            "level": self.level,
+        }
+        for name in ("probes", "redrawn", "not_converged"):
+            counts = self.details.get(name, {})
+            facts[name.replace("_", " ")] = [f"{count} {kind}" for kind, count in counts.items()]
+        facts["largest gap"] = [
+            f"{'none' if gap is None else format(gap, '.1e')} {kind}"
+            for kind, gap in self.details.get("largest_gap", {}).items()
+        ]
+        return facts
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return ``neurons``, one row per neuron and kind of draws, as a copy."""
+        return self.neurons.copy()
+
+    def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
+        of_all = self.likeness[self.likeness["label"].isna()].drop(columns="label")
+        return of_all.head(rows), len(of_all)
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the record as Parquet, with everything else in the file's metadata."""
@@ -111,7 +138,7 @@ class Stability:
             "record": "stability",
             "method": self.method,
             "space": self.space.to_json(),
-            "summary": self.summary.astype(object).where(self.summary.notna(), None).to_numpy().tolist(),
+            "summary": self.likeness.astype(object).where(self.likeness.notna(), None).to_numpy().tolist(),
             "correlations": {kind: dict(found) for kind, found in self.correlations.items()},
             "level": self.level,
             "details": dict(self.details),
@@ -131,7 +158,7 @@ class Stability:
                 method=header_field(header, "method", str),
                 space=NeuronSpace.from_json(header_field(header, "space", dict)),
                 neurons=frame,
-                summary=summary_frame(header_field(header, "summary", list)),
+                likeness=summary_frame(header_field(header, "summary", list)),
                 correlations=header_field(header, "correlations", dict),
                 level=header_field(header, "level", float),
                 provenance=Provenance.model_validate(header_field(header, "provenance", dict)),

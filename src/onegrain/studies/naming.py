@@ -27,15 +27,16 @@ def record_names(root: Path, found: Sequence[Found]) -> dict[Key, Any]:
 def curve_names(root: Path, found: Sequence[Found]) -> dict[Key, Any]:
     """Return (model, ordering) -> curve, as :func:`record_names`.
 
-    A file's name is ``METRIC--ORDERING``. The first curve of an ordering is called as the ordering, and those
-    of further metrics as ordering and metric.
+    A file is named after its ordering, behind the curve's metric where a study wrote it. The first
+    curve of an ordering is called as the ordering, and those of further metrics as ordering and metric.
     """
     curves: dict[Key, Any] = {}
     for each, place in zip(found, _places(root, found), strict=True):
-        parts = _stem(each).split("--")
-        key = each.model, _with(parts[-1], place)
-        if key in curves:
-            key = each.model, _with(" ".join(reversed(parts)), place)
+        metric = each.record.metric
+        ranking = _stem(each).removeprefix(f"{metric}--")
+        key = each.model, _with(ranking, place)
+        if key in curves and ranking != _stem(each):
+            key = each.model, _with(f"{ranking} {metric}", place)
         while key in curves:
             key = each.model, f"{key[1]} ({each.path.relative_to(root)})"
         curves[key] = each.record

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from onegrain.errors import RecordError
-from onegrain.records.curve import Curve
-from onegrain.records.evaluation import Evaluation
-from onegrain.records.parquet import read_header
+from onegrain.library import is_model, kind_of, load
 from onegrain.records.provenance import Provenance
-from onegrain.records.ranking import Ranking
-from onegrain.records.stability import Stability
 
 __all__ = ["FolderScan", "Found", "scan_folder"]
 
-LOADERS: dict[str, Callable[[Path], Any]] = {
-    "ranking": Ranking.load,
-    "curve": Curve.load,
-    "stability": Stability.load,
-    "evaluation": Evaluation.load,
-}
-MODEL_FILES = ("config.json", "cfg.json", "training.json")
+SHOWN = ("ranking", "curve", "stability", "evaluation")
+"""The kinds of records that a report has sections for."""
 OWN_OUTPUT = (".html", ".png")
 """Endings of files that reports themselves consist of."""
-HEAD_BYTES = 4096
-RECORD = re.compile(rb'"record":\s*"([a-z ]{1,40})"')
 MOST_NAMED = 10
 
 
@@ -85,7 +73,7 @@ def scan_folder(root: Path) -> FolderScan:
                 _add_table(root, path, scan)
             elif path.suffix == ".json" and folder == root / "measures":
                 scan.measures.append(path)
-            elif path.suffix == ".json" and (kind := _json_kind(path)):
+            elif path.suffix == ".json" and (kind := kind_of(path)):
                 scan.left_out.append(f"{path.relative_to(root)}: a report has no section for {kind}")
             elif path.suffix not in OWN_OUTPUT:
                 others.append(str(path.relative_to(root)))
@@ -102,33 +90,19 @@ def _walk(root: Path, scan: FolderScan) -> Iterator[tuple[Path, list[str]]]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         stores = [name for name in folders if name.endswith(".zarr")]
         scan.stores += [folder / name for name in stores]
-        folders[:] = [name for name in folders if name not in stores and not _is_model(folder / name)]
+        folders[:] = [name for name in folders if name not in stores and not is_model(folder / name)]
         yield folder, sorted(name for name in files if not name.startswith("."))
-
-
-def _is_model(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in MODEL_FILES)
 
 
 def _add_table(root: Path, path: Path, scan: FolderScan) -> None:
     shown = path.relative_to(root)
     try:
-        kind = str(read_header(path).get("record"))
-        if kind not in LOADERS:
+        kind = kind_of(path)
+        if kind not in SHOWN:
             scan.left_out.append(f"{shown}: a report has no section for {kind}; onegrain show prints it")
             return
-        record = LOADERS[kind](path)
+        record = load(path)
     except RecordError as error:
         scan.left_out.append(f"{shown}: {str(error).replace(str(path), path.name)}")
         return
     scan.records.append(Found(path, record, scan.model_of(record.provenance)))
-
-
-def _json_kind(path: Path) -> str:
-    """Return the kind of record that a JSON file says it is; empty where it says none."""
-    try:
-        with path.open("rb") as file:
-            match = RECORD.search(file.read(HEAD_BYTES))
-    except OSError:
-        return ""
-    return match[1].decode() if match else ""

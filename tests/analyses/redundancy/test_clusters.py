@@ -205,7 +205,7 @@ def test_too_few_neurons_that_change(changing: int) -> None:
     np.testing.assert_array_equal(found.numbers, np.arange(7))
     np.testing.assert_array_equal(found.medoids, np.arange(7))
     assert found.details["constant"] == 7 - changing
-    assert found.summary().empty
+    assert found.groups().empty
 
 
 def test_the_record_is_read_as_it_was_written(mixed: Activations, tmp_path: Path) -> None:

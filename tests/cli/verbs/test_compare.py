@@ -66,7 +66,7 @@ def test_the_whole_road(run: Run, place: Path, house: Path, tmp_path: Path) -> N
     pd.testing.assert_frame_equal(pd.read_csv(out / "table.csv"), same, check_dtype=False)
     code, told, err = run("show", out / "evaluation.parquet", "--json")
     assert code == 0, err
-    assert json.loads(told)["rankings"] == "f-statistic, probeless, std, neuron-vote"
+    assert json.loads(told)["rankings"] == ["f-statistic", "probeless", "std", "neuron-vote"]
     curve = ("--curve", f"std={out / 'curves' / 'f-statistic.parquet'}")
     code, _, err = run("compare", *files(place), *curve)
     assert (code, "another order than that of ranking 'std'" in err) == (1, True)

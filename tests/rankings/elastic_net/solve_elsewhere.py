@@ -38,7 +38,7 @@ def solve(device: str) -> dict[str, object]:
         "objectives": [one.details["solution"]["objective"] for one in (small, large, *apart, far)],
         "tops": [one.top(3) for one in (small, large, *apart, far)],
         "accuracies": [one.details["evaluation"]["full"]["accuracy"] for one in (small, large)],
-        "jaccard": draws.summary["jaccard"].tolist()[:3],
+        "jaccard": draws.likeness["jaccard"].tolist()[:3],
         "gap": probe.duality_gap_,
         "predicted": probe.predict(X.to(device)).tolist()[:20],
     }

@@ -67,7 +67,7 @@ def corpus_from(
 
 def echo_corpus(corpus: Corpus, read_as: str) -> None:
     """Write to standard error what was read, as what: counts, the labels of each layer, the first sentence."""
-    note(f"read as {read_as}: {corpus.summary()}")
+    note(f"read as {read_as}: {corpus.describe()}")
 
 
 def _label_files(pairs: list[str]) -> dict[str, str]:

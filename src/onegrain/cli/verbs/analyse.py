@@ -145,7 +145,7 @@ def clusters(
         memory=memory,
         progress=progress(),
     )
-    table = found.summary(found.representatives(ranked))
+    table = found.groups(found.representatives(ranked))
     if out is not None and ranked is not None:
         without_redundant(ranked, found).save(out, force=force)
     if record is not None:
@@ -232,5 +232,5 @@ def stability(
         progress=progress(),
     )
     found.save(out, force=force)
-    of_all = found.summary[found.summary["label"].isna()].drop(columns="label")
+    of_all = found.likeness[found.likeness["label"].isna()].drop(columns="label")
     emit_table(of_all, "Likeness of top sets between draws of sentences", as_json)

@@ -81,19 +81,7 @@ def show_cards(path: Path, rows: int, against: str | None, as_json: bool) -> Non
     cards = NeuronCards.load(path)
     if against is not None:
         _require_of(cards, against)
-    facts: dict[str, object] = {
-        "record": cards.record,
-        "schema version": cards.schema_version,
-        "model": cards.model.id if cards.model else None,
-        "weights": cards.model.weight_hash if cards.model else None,
-        "corpus": cards.corpus.source,
-        "words": cards.corpus.n_words,
-        "rankings": ", ".join(
-            f"{name} ({one.method}{f', {one.layer}' if one.layer else ''})"
-            for name, one in cards.rankings.items()
-        ),
-        **({} if against is None else {"belong to": against}),
-    }
+    facts = cards.summary() | ({} if against is None else {"belong to": against})
     if as_json:
         emit(facts | {"cards": [card.model_dump(mode="json") for card in cards.cards]}, as_json)
         return

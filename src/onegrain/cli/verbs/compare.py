@@ -177,12 +177,12 @@ def run(
 def _are_rankings(records: list[str]) -> bool:
     """Whether the arguments are rankings; an error for a mixture, and for records that are neither."""
     from onegrain.errors import ParameterError
-    from onegrain.records.parquet import read_header
+    from onegrain.library import ACTIVATIONS, kind_of
 
     kinds = {}
     for record in records:
-        is_file = "://" not in record and Path(record).suffix == ".parquet"
-        kinds[record] = str(read_header(record).get("record")) if is_file else "store"
+        kind = kind_of(record)
+        kinds[record] = "store" if kind in (ACTIVATIONS, "") else kind
     wrong = [f"{record} ({kind})" for record, kind in kinds.items() if kind not in ("ranking", "store")]
     if wrong:
         raise ParameterError(f"compare takes rankings, or the stores of two models, not {', '.join(wrong)}")
