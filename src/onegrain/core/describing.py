@@ -35,14 +35,21 @@ class Described:
         """Return the first rows of the record's table and the number of all its rows; None without a table."""
         return None
 
+    def _known_facts(self) -> dict[str, Any]:
+        """Return the summary, or a sentence in its place if details are missing: printing never fails."""
+        try:
+            return self.summary()
+        except (KeyError, TypeError, AttributeError, ValueError):
+            return {"summary": "not available, because details are missing or of another form"}
+
     def __repr__(self) -> str:
-        facts = {name: value for name, value in self.summary().items() if name != "record"}
+        facts = {name: value for name, value in self._known_facts().items() if name != "record"}
         lines = [f"  {visible(name)}: {fact_text(value, REPR_LENGTH)}" for name, value in facts.items()]
         return "\n".join([type(self).__name__, *lines])
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the facts, then the first rows of the table."""
-        page = html_table([list(item) for item in self.summary().items()])
+        page = html_table([list(item) for item in self._known_facts().items()])
         preview = self._first_rows(HTML_ROWS)
         if preview is None:
             return page

@@ -155,8 +155,8 @@ class Clusters(Described):
             "linkage": self.linkage,
             "threshold": self.threshold,
             "signed": self.signed,
-            "constant": self.details.get("constant"),
-            "words": self.details.get("words"),
+            "constant": self.details["constant"],
+            "words": self.details["words"],
         }
 
     def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:

@@ -131,10 +131,10 @@ class Evaluation(Described):
             "label layer": self.layer,
             "rankings": list(self.names),
             "neurons": self.space.describe(),
-            "probe": self.details.get("probe", {}).get("probe"),
-            "tested words": self.details.get("test", {}).get("words"),
-            "accuracy": self.details.get("full", {}).get("accuracy"),
-            "majority": self.details.get("majority"),
+            "probe": self.details["probe"]["probe"],
+            "tested words": self.details["test"]["words"],
+            "accuracy": self.details["full"]["accuracy"],
+            "majority": self.details["majority"],
         }
         return facts | ({"caution": " ".join(self.cautions)} if self.cautions else {})
 

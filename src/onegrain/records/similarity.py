@@ -75,9 +75,9 @@ class Similarity(Described):
         """Return the facts: the two models, the measures, and the number of words."""
         return {
             "record": "similarity",
-            "models": [self.details.get("a"), self.details.get("b")],
+            "models": [self.details["a"], self.details["b"]],
             "measures": list(self.measures),
-            "words": self.details.get("words"),
+            "words": self.details["words"],
         }
 
     def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:

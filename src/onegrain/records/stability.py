@@ -107,7 +107,7 @@ class Stability(Described):
         return rows.drop(columns=["draws", "label"]).reset_index(drop=True)
 
     def summary(self) -> dict[str, Any]:
-        """Return the facts: what was drawn how often, and the largest duality gap of the probes."""
+        """Return the facts: what was drawn how often, and the largest duality gap."""
         facts: dict[str, Any] = {
             "record": "stability",
             "method": self.method,
@@ -116,11 +116,11 @@ class Stability(Described):
             "level": self.level,
         }
         for name in ("probes", "redrawn", "not_converged"):
-            counts = self.details.get(name, {})
+            counts = self.details[name]
             facts[name.replace("_", " ")] = [f"{count} {kind}" for kind, count in counts.items()]
         facts["largest gap"] = [
             f"{'none' if gap is None else format(gap, '.1e')} {kind}"
-            for kind, gap in self.details.get("largest_gap", {}).items()
+            for kind, gap in self.details["largest_gap"].items()
         ]
         return facts
 
