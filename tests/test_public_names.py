@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import onegrain
 
 PUBLIC = [
-    "BLEU",
     "Activations",
+    "BLEU",
     "Clusters",
     "Corpus",
     "Curve",
@@ -79,6 +82,14 @@ def test_every_public_name_loads_and_is_the_one_of_its_home() -> None:
         value = getattr(onegrain, name)
         assert value.__module__.startswith("onegrain."), name
         assert name in dir(onegrain)
+
+
+def test_type_checkers_see_the_public_names() -> None:
+    """A stub file passes on only what it imports as itself."""
+    stub = ast.parse(Path(onegrain.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    aliases = [alias for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assert sorted(alias.name for alias in aliases) == PUBLIC
+    assert [alias.name for alias in aliases if alias.asname != alias.name] == []
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

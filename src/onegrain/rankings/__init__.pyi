@@ -1,0 +1,9 @@
+from .crossmodel.similarity import similarity as similarity
+from .registry import METHODS as METHODS
+from .registry import method as method
+from .registry import register as register
+from .request import Method as Method
+from .request import NoOptions as NoOptions
+from .request import Request as Request
+from .run import rank as rank
+from .run import rank_together as rank_together
