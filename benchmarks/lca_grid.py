@@ -26,7 +26,7 @@ from onegrain.rankings.data.labelled import read_labelled, read_matching
 from onegrain.rankings.elastic_net.probe import ProbeSolver
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
 from onegrain.rankings.elastic_net.solver import SolverOptions, solve
-from onegrain.rankings.elastic_net.stochastic import Descent, Rounded, Schedule, native_bfloat16
+from onegrain.rankings.elastic_net.stochastic import Descent, Schedule, ShuffledWords, native_bfloat16
 
 GRID = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
 PAIRS = [(a, b) for a in GRID for b in GRID]
@@ -132,7 +132,7 @@ def timed(work):
 def epoch_rate(train):
     """Floating-point operations a second of an epoch of the stochastic phase, by its two products."""
     data = ProbeData(train.values, train.codes, len(train.labels))
-    descent = Descent(Rounded(data, 0), Penalties.of(*PAIRS))
+    descent = Descent(ShuffledWords(data, 0), Penalties.of(*PAIRS))
     descent.grow(data.n_words)
     seconds = min(timed(lambda: descent.run(1)) for _ in range(2))
     return 4.0 * data.n_words * data.n_neurons * len(PAIRS) * data.n_labels / seconds

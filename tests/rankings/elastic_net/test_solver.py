@@ -9,10 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onegrain.rankings.elastic_net import refinement
-from onegrain.rankings.elastic_net.duality import Certificate, certify, look
+from onegrain.rankings.elastic_net.duality import Certificate, certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
 from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, solve
-from onegrain.rankings.elastic_net.stochastic import STRETCHES, Descent, Rounded, Schedule, approach
+from onegrain.rankings.elastic_net.stochastic import (
+    STRETCHES,
+    Descent,
+    Schedule,
+    ShuffledWords,
+    stochastic_phase,
+)
 
 EXACT = SolverOptions(tolerance=1e-10, max_steps=300, max_free_steps=300)
 GRID = Penalties(np.array([0.0, 1e-3, 2e-2]), np.array([1e-2, 2e-2, 0.0]))
@@ -31,7 +37,7 @@ def problem(seed: int = 0, words: int = 100, neurons: int = 6, labels: int = 3) 
 def certificates(data: ProbeData, weights: np.ndarray, biases: np.ndarray) -> list[Certificate]:
     """Of GRID's problems at weights (neurons, G, labels)."""
     scaled = data.to_scaled(weights)
-    return certify(data, GRID, scaled, look(data, scaled, torch.from_numpy(biases)))
+    return certify(data, GRID, scaled, evaluate_probes(data, scaled, torch.from_numpy(biases)))
 
 
 def objective(data: ProbeData, weights: np.ndarray, biases: np.ndarray, l1: float, l2: float) -> float:
@@ -245,7 +251,7 @@ def test_a_label_with_more_weights_than_a_hessian_may_have_takes_its_steepest_on
 def test_the_stochastic_phase_comes_near_the_minimum_of_every_problem() -> None:
     data = many()
     best = solve(data, GRID, EXACT)
-    weights, biases = approach(Rounded(data, 0), GRID, Schedule())
+    weights, biases = stochastic_phase(ShuffledWords(data, 0), GRID, Schedule())
     reached = [one.objective for one in certificates(data, data.from_scaled(weights), biases.double().numpy())]
     assert np.array(reached) == pytest.approx(best.objective, rel=0.15)
     assert (weights[:, 2] == 0.0).sum() > 10, "a strong lambda1 leaves exact zeros already here"
@@ -257,14 +263,14 @@ def test_a_stretch_lowers_the_objectives_of_weak_penalties_and_leaves_the_others
     monkeypatch.setattr("onegrain.rankings.elastic_net.stochastic.STRETCH_EVERY", 1)
     data = many()
     penalties = Penalties.of((0.0, 0.0), (0.0, 1e-5), (2e-2, 1e-2))
-    words = Rounded(data, 0)
+    words = ShuffledWords(data, 0)
     descent = Descent(words, penalties)
     descent.grow(words.n_words)
     descent.run(2)
 
     def objectives() -> np.ndarray:
         weights, biases = descent.result()
-        found = certify(words, penalties, weights, look(words, weights, biases))
+        found = certify(words, penalties, weights, evaluate_probes(words, weights, biases))
         return np.array([one.objective for one in found])
 
     before, last, first = objectives(), descent.last.numpy().copy(), descent.result()[0].clone()
@@ -279,8 +285,10 @@ def test_a_stretch_lowers_the_objectives_of_weak_penalties_and_leaves_the_others
 
 
 def test_the_stochastic_phase_gives_the_same_bytes_for_the_same_seed() -> None:
-    first, again = (approach(Rounded(many(), 3), GRID, Schedule())[0].numpy().tobytes() for _ in range(2))
-    other = approach(Rounded(many(), 4), GRID, Schedule())[0].numpy().tobytes()
+    first, again = (
+        stochastic_phase(ShuffledWords(many(), 3), GRID, Schedule())[0].numpy().tobytes() for _ in range(2)
+    )
+    other = stochastic_phase(ShuffledWords(many(), 4), GRID, Schedule())[0].numpy().tobytes()
     assert first == again != other
 
 
@@ -330,12 +338,14 @@ def test_a_start_that_diverged_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -
     options = SolverOptions(tolerance=1e-6)
     expected = solve(data, Penalties.of((0.0, 1e-3)), options)
 
-    def diverged(words: Rounded, penalties: Penalties, schedule: Schedule) -> tuple[torch.Tensor, torch.Tensor]:
-        weights, biases = approach(words, penalties, schedule)
+    def diverged(
+        words: ShuffledWords, penalties: Penalties, schedule: Schedule
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        weights, biases = stochastic_phase(words, penalties, schedule)
         biases[:, -1] -= 1e6
         return 1e3 * weights, biases
 
-    monkeypatch.setattr(solver, "approach", diverged)
+    monkeypatch.setattr(solver, "stochastic_phase", diverged)
     found = solve(data, Penalties.of((0.0, 1e-3)), options)
     assert found.converged.all()
     assert found.objective == pytest.approx(expected.objective, rel=1e-5)

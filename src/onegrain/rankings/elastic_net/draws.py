@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.rankings.elastic_net.duality import certify, look
+from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
 from onegrain.rankings.elastic_net.refinement import Refined, refine
 from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, gather, is_large, working_bytes
-from onegrain.rankings.elastic_net.stochastic import Descent, Rounded, pace
+from onegrain.rankings.elastic_net.stochastic import Descent, ShuffledWords, pace
 
 __all__ = ["draws_bytes", "solve_draws"]
 
@@ -70,7 +70,7 @@ def solve_draws(
         weights, biases = begin[0][:, None].expand(-1, len(some), -1), begin[1].expand(len(some), -1)
         if is_large(data):
             weights, biases = _descend(together, penalties, (weights, biases), options)
-        certificates = certify(together, penalties, weights, look(together, weights, biases))
+        certificates = certify(together, penalties, weights, evaluate_probes(together, weights, biases))
         limit = options.max_steps if any(pair) else options.max_free_steps
         for at, certificate in enumerate(certificates):
             probe = Refined(weights[:, at], biases[at], certificate, 0)
@@ -98,7 +98,7 @@ def _descend(
     data: ProbeData, penalties: Penalties, start: tuple[Tensor, Tensor], options: SolverOptions
 ) -> tuple[Tensor, Tensor]:
     """Weights (neurons, G, labels) and biases (G, labels) after rounds of epochs, each draw until it stalls."""
-    words = Rounded(data, options.schedule.seed)
+    words = ShuffledWords(data, options.schedule.seed)
     descent = Descent(words, penalties, start)
     descent.grow(words.n_words)
     weights, biases = (part.clone() for part in start)
@@ -107,7 +107,7 @@ def _descend(
         descent.run(ROUND * pace(words))
         now = descent.result()
         weights[:, there], biases[there] = (part.to(data.dtype) for part in now)
-        certificates = certify(descent.words, descent.penalties, now[0], look(descent.words, *now))
+        certificates = certify(descent.words, descent.penalties, now[0], evaluate_probes(descent.words, *now))
         gaps = np.array([one.measure() for one in certificates])
         objectives = np.array([one.objective for one in certificates])
         stalled = (gaps > STALLED * best[0]) & (objectives > (1.0 - FALL) * best[1])

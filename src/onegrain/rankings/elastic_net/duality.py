@@ -39,7 +39,7 @@ from torch import Tensor
 from onegrain.rankings.data.memory import Table
 from onegrain.rankings.elastic_net.problem import Penalties, Words
 
-__all__ = ["Certificate", "Points", "certify", "look", "loss_of"]
+__all__ = ["Certificate", "Points", "certify", "evaluate_probes", "loss_of"]
 
 SCALES = torch.linspace(1.0, 0.5, 26, dtype=torch.float64)
 TINY = 1e-300
@@ -87,7 +87,7 @@ class Certificate:
         return self.gradient if self.gap != self.gap else self.gap
 
 
-def look(words: Words, weights: Tensor, biases: Tensor) -> Points:
+def evaluate_probes(words: Words, weights: Tensor, biases: Tensor) -> Points:
     """One pass over the words for G probes: weights (neurons, G, labels), biases (G, labels)."""
     grid, labels = biases.shape
     flat = weights.reshape(len(weights), -1)

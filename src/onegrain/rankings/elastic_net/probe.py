@@ -12,7 +12,7 @@ from onegrain.core.constant import exponents_of
 from onegrain.core.progress import Progress, silent
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.data.memory import Memory, ScratchTable
-from onegrain.rankings.elastic_net.duality import look
+from onegrain.rankings.elastic_net.duality import evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
 from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, is_large, solve
 
@@ -142,7 +142,7 @@ class ProbeSolver:
         data = self._data
         weights = data.to_scaled(np.ascontiguousarray(probe.weights.T))
         biases = probe.biases + probe.weights @ ((data.mean - probe.shift) / probe.scale)
-        points = look(data, weights[:, None], data.tensor(biases, data.dtype)[None])
+        points = evaluate_probes(data, weights[:, None], data.tensor(biases, data.dtype)[None])
         unit = data.unit.cpu().numpy()[:, None]
         slopes = np.abs(points.gradient[:, 0].cpu().numpy())
         return np.ascontiguousarray(np.divide(slopes, unit, out=np.zeros_like(slopes), where=unit > 0.0).T)

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from onegrain.rankings.data.memory import Table
 from onegrain.rankings.elastic_net.conjugate import newton_direction
-from onegrain.rankings.elastic_net.duality import Certificate, Points, certify, look
+from onegrain.rankings.elastic_net.duality import Certificate, Points, certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData
 from onegrain.rankings.elastic_net.quadratic import Quadratic, one_sided
 from onegrain.rankings.elastic_net.stochastic import native_bfloat16
@@ -109,7 +109,7 @@ class _State:
 
     def _go(self, weights: Tensor, biases: Tensor) -> Certificate:
         self.weights, self.biases = weights, biases - biases.mean()
-        self.points = look(self.data, weights[:, None], biases[None])
+        self.points = evaluate_probes(self.data, weights[:, None], biases[None])
         (found,) = certify(self.data, self.penalties, weights[:, None], self.points)
         return found
 

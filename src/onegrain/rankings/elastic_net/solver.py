@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from onegrain.core.progress import Progress, silent
-from onegrain.rankings.elastic_net.duality import certify, look
+from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData
 from onegrain.rankings.elastic_net.refinement import HESSIAN_BYTES, JOINT, Refined, refine
-from onegrain.rankings.elastic_net.stochastic import Rounded, Schedule, approach
+from onegrain.rankings.elastic_net.stochastic import Schedule, ShuffledWords, stochastic_phase
 
 __all__ = ["FAR", "Solution", "SolverOptions", "gather", "is_large", "solve", "working_bytes"]
 
@@ -107,11 +107,11 @@ def solve(
     shape = data.n_words, data.n_neurons, data.n_labels
     data.memory.reserve(working_bytes(shape, len(penalties)), f"a grid of {len(penalties)} probes")
     with progress("solve probes", len(penalties), "probes") as advance:
-        words = Rounded(data, options.schedule.seed) if start is None and is_large(data) else None
+        words = ShuffledWords(data, options.schedule.seed) if start is None and is_large(data) else None
         weights, biases = _first(data, words, penalties, options, start)
         rough = words is not None and len(penalties) > 1
         seen = words if words is not None and rough and options.max_steps == 0 else data
-        certificates = certify(seen, penalties, weights, look(seen, weights, biases))
+        certificates = certify(seen, penalties, weights, evaluate_probes(seen, weights, biases))
         nothing = float(torch.special.entr(data.label_shares).sum())
         found = []
         for at, (certificate, pair) in enumerate(zip(certificates, penalties.pairs, strict=True)):
@@ -120,7 +120,7 @@ def solve(
             if certificate.measure() > options.tolerance and limit > 0:
                 begin = weights[:, at], biases[at]
                 if words is not None and rough and certificate.measure() > FAR:
-                    near = approach(words, Penalties.of(pair), _longer(options))
+                    near = stochastic_phase(words, Penalties.of(pair), _longer(options))
                     begin = near[0][:, 0], near[1][0]
                 probe = refine(data, pair, begin, tolerance=options.tolerance, max_steps=limit)
                 if not probe.certificate.objective <= nothing:
@@ -157,7 +157,11 @@ def working_bytes(shape: tuple[int, int, int], grid: int) -> int:
 
 
 def _first(
-    data: ProbeData, words: Rounded | None, penalties: Penalties, options: SolverOptions, start: Solution | None
+    data: ProbeData,
+    words: ShuffledWords | None,
+    penalties: Penalties,
+    options: SolverOptions,
+    start: Solution | None,
 ) -> tuple[Tensor, Tensor]:
     """Weights (neurons, G, labels) of the scaled neurons, and biases (G, labels), to begin with."""
     if start is not None:
@@ -165,7 +169,7 @@ def _first(
         return weights, data.tensor(start.biases, data.dtype)
     if words is not None:
         alone = len(penalties) == 1 and options.max_steps > 0
-        weights, biases = approach(words, penalties, _longer(options) if alone else options.schedule)
+        weights, biases = stochastic_phase(words, penalties, _longer(options) if alone else options.schedule)
         return weights.to(data.dtype), biases.to(data.dtype)
     weights, biases = _nothing(data)
     return weights[:, None].repeat(1, len(penalties), 1), biases.repeat(len(penalties), 1)

@@ -45,7 +45,7 @@ from torch import Tensor
 from onegrain.rankings.elastic_net.duality import loss_of
 from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData, Words
 
-__all__ = ["STRETCHES", "Descent", "Rounded", "Schedule", "approach", "native_bfloat16", "pace"]
+__all__ = ["STRETCHES", "Descent", "Schedule", "ShuffledWords", "native_bfloat16", "pace", "stochastic_phase"]
 
 BATCHES = ((16384, 768, 0.3), (0, 256, 0.25))
 GATHERED = 256
@@ -84,7 +84,7 @@ def native_bfloat16(device: torch.device) -> bool:
     )
 
 
-def approach(words: Rounded, penalties: Penalties, schedule: Schedule) -> tuple[Tensor, Tensor]:
+def stochastic_phase(words: ShuffledWords, penalties: Penalties, schedule: Schedule) -> tuple[Tensor, Tensor]:
     """Weights (neurons, G, labels) of the scaled neurons, and biases (G, labels), near the minimum; float32."""
     epochs = pace(words)
     strongest = float(max(penalties.l1.max(), penalties.l2.max()))
@@ -102,7 +102,7 @@ def approach(words: Rounded, penalties: Penalties, schedule: Schedule) -> tuple[
     return weights[:, into], biases[into]
 
 
-def pace(words: Rounded) -> int:
+def pace(words: ShuffledWords) -> int:
     """Epochs at a time: one, and with few words so many that there are steps enough."""
     return max(1, EPOCH_WORDS // words.n_words)
 
@@ -132,7 +132,7 @@ def _settle(descent: Descent, found: tuple[Tensor, Tensor], schedule: Schedule) 
         weights[:, there], biases[there] = descent.result()
 
 
-class Rounded(Words):
+class ShuffledWords(Words):
     """The words in random order, their scaled neurons in bfloat16 where the processor multiplies it natively.
 
     Args:
@@ -169,7 +169,7 @@ class Rounded(Words):
         """(rows, neurons), see :class:`Words`."""
         return self._table[rows]
 
-    def of_problems(self, kept: np.ndarray) -> Rounded:
+    def of_problems(self, kept: np.ndarray) -> ShuffledWords:
         """The same words for some of the problems, by index, that they may have weights of their own for."""
         if self.omega is None or self.omega.dim() == 1:
             return self
@@ -202,7 +202,7 @@ class Descent:
     """
 
     def __init__(
-        self, words: Rounded, penalties: Penalties, start: tuple[Tensor, Tensor] | None = None
+        self, words: ShuffledWords, penalties: Penalties, start: tuple[Tensor, Tensor] | None = None
     ) -> None:
         self.words = words
         self.penalties = penalties
