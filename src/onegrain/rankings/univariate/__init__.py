@@ -1,4 +1,4 @@
-"""Rankings of one model's neurons, each neuron looked at by itself; most share one pass over the words."""
+"""Rankings that score each neuron of one model on its own; most of them share one pass over the words."""
 
 from onegrain.core.moments import Spread
 from onegrain.rankings.univariate.counting.counts import Counts

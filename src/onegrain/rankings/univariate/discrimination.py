@@ -1,6 +1,6 @@
-"""Average precision and AUROC: does a neuron's value alone put a label's words before all others?
+"""Rankings by average precision and AUROC: does a neuron's value alone put a label's words before all others?
 
-Each is written twice: from histograms, where values in one cell are tied, and from sorted values (``exact``).
+Both scores are computed from histograms, where values in one cell are tied, or from sorted values (``exact``).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class DiscriminationOptions:
     """Parameters of average precision and AUROC.
 
     Attributes:
-        exact: sort the values instead of counting them in 256 cells: several times slower, and in memory that
-            grows with the words of a few neurons.
+        exact: sort the values instead of counting them in 256 cells; several times slower, with memory that
+            grows with the number of words.
         min_count: a label with fewer words is left out.
     """
 
@@ -42,12 +42,12 @@ class DiscriminationOptions:
 
 
 def average_precision(counts: Counts, options: DiscriminationOptions) -> Scores:
-    """Average precision of the neuron's value as a score for one label against the rest; the better sign's.
+    """Score neurons by the average precision of their value for one label against the rest.
 
     AP = sum_n (R_n - R_(n-1)) P_n over thresholds n, as in scikit-learn's ``average_precision_score``; values
-    in one cell (cells.py) are tied. ``details["sign"]`` (labels, neurons) says which sign won: 1 where high
-    values mean the label, -1 where low ones do. Chance has the share pi_l of the label's words, so the overall
-    score is the best label's (AP - pi_l) / (1 - pi_l).
+    in one cell (cells.py) are tied. The better sign counts; ``details["sign"]`` (labels, neurons) is 1 where
+    high values mean the label, -1 where low values do. The AP of chance is the share pi_l of the label's words,
+    so the overall score is the best label's (AP - pi_l) / (1 - pi_l).
     """
 
     seen = counts.seen
@@ -59,11 +59,12 @@ def average_precision(counts: Counts, options: DiscriminationOptions) -> Scores:
 
 
 def auroc(counts: Counts, options: DiscriminationOptions) -> Scores:
-    """Area under the ROC curve of the neuron's value for one label against the rest; the better sign's.
+    """Score neurons by the area under the ROC curve of their value for one label against the rest.
 
-    How often a word of the label has a higher value than another word, ties (values in one cell, cells.py)
-    counting one half: Mann and Whitney's U / (n_l n_rest). 0.5 is chance and the least that the better sign can
-    have; ``details["sign"]`` (labels, neurons) says which one it is. The overall score is the best label's.
+    It is the share of pairs in which a word of the label has a higher value than another word, with ties
+    (values in one cell, cells.py) counting one half: Mann and Whitney's U / (n_l n_rest). The better sign
+    counts, so 0.5 is both chance and the minimum; ``details["sign"]`` (labels, neurons) is 1 where high values
+    mean the label, -1 where low values do. The overall score is the best label's.
     """
 
     seen = counts.seen
@@ -75,7 +76,7 @@ def auroc(counts: Counts, options: DiscriminationOptions) -> Scores:
 
 
 def exact_precision(values: Sorted, options: DiscriminationOptions) -> Scores:
-    """:func:`average_precision` of one neuron from all its values."""
+    """Compute :func:`average_precision` of one neuron from all its values."""
     high, low = (
         _precision_in_order(codes, last, values.words)
         for codes, last in (
@@ -87,23 +88,23 @@ def exact_precision(values: Sorted, options: DiscriminationOptions) -> Scores:
 
 
 def exact_area(values: Sorted, options: DiscriminationOptions) -> Scores:
-    """:func:`auroc` of one neuron from all its values: Mann and Whitney's U by middle ranks."""
+    """Compute :func:`auroc` of one neuron from all its values: Mann and Whitney's U by middle ranks."""
     ranks = (values.first + values.last) / 2.0 + 1.0
-    own = np.bincount(values.codes, weights=ranks, minlength=len(values.words))
+    rank_sums = np.bincount(values.codes, weights=ranks, minlength=len(values.words))
     words = values.words.astype(np.float64)
-    above = own - words * (words + 1.0) / 2.0
+    above = rank_sums - words * (words + 1.0) / 2.0
     return _best_area((above / (words * (words.sum() - words)))[:, None])
 
 
 def _precision_in_order(
     codes: np.ndarray, last: np.ndarray, words: np.ndarray
 ) -> Float64[np.ndarray, " labels"]:
-    """Average precision of each label for words in order, best first.
+    """Return the average precision of each label for words in order, best first.
 
     Args:
-        codes: int64 (words,), their labels.
-        last: int64 (words,), the place of the last word that is tied with each.
-        words: int64 (labels,), words of each label.
+        codes: int64 (words,), the label of each word.
+        last: int64 (words,), the position of the last word tied with each word.
+        words: int64 (labels,), number of words of each label.
     """
     by_label = np.argsort(codes, kind="stable")
     label, end = codes[by_label], last[by_label]
@@ -114,68 +115,68 @@ def _precision_in_order(
 
 @compiled
 def _precisions(table: Table, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
-    """Average precision, float64 (labels, neurons), where the last cells come first, and where the first do."""
+    """Return the average precision (labels, neurons) with the highest cells first, and with the lowest."""
     neurons, labels, _ = table.shape
     high, low = np.empty((labels, neurons)), np.empty((labels, neurons))
     for n in range(neurons):
         above, below = _shares(seen[n, ::-1]), _shares(seen[n])
         for label in range(labels):
-            own = table[n, label]
-            high[label, n], low[label, n] = _precision(own[::-1], above), _precision(own, below)
+            label_words = table[n, label]
+            high[label, n], low[label, n] = _precision(label_words[::-1], above), _precision(label_words, below)
     return high, low
 
 
 @compiled
 def _shares(seen: Int64[np.ndarray, " cells"]) -> Float64[np.ndarray, " cells"]:
-    """What one word is of all seen up to each cell; 0 where there are none."""
-    found, reached = np.zeros(len(seen)), 0
+    """Return one over the number of words up to each cell; 0 where there are none."""
+    shares, reached = np.zeros(len(seen)), 0
     for cell in range(len(seen)):
         reached += seen[cell]
-        found[cell] = 1.0 / reached if reached > 0 else 0.0
-    return found
+        shares[cell] = 1.0 / reached if reached > 0 else 0.0
+    return shares
 
 
 @compiled
-def _precision(own: Int32[np.ndarray, " cells"], share: Float64[np.ndarray, " cells"]) -> float:
-    """The mean over a label's words of the precision there: of the words seen, how many are the label's."""
-    reached, found = 0, 0.0
-    for cell in range(len(own)):
-        reached += own[cell]
-        found += np.float64(own[cell]) * np.float64(reached) * share[cell]
-    return found / reached
+def _precision(label_words: Int32[np.ndarray, " cells"], share: Float64[np.ndarray, " cells"]) -> float:
+    """Return the mean precision at a label's words: the label's share of the words up to there."""
+    reached, total = 0, 0.0
+    for cell in range(len(label_words)):
+        reached += label_words[cell]
+        total += np.float64(label_words[cell]) * np.float64(reached) * share[cell]
+    return total / reached
 
 
 @compiled
 def _areas(table: Table, seen: Seen) -> Float64[np.ndarray, "labels neurons"]:
-    """The area under the ROC curve where high values mean the label."""
+    """Return the area under the ROC curve where high values mean the label."""
     neurons, labels, cells = table.shape
-    found = np.empty((labels, neurons))
+    areas = np.empty((labels, neurons))
     for n in range(neurons):
         for label in range(labels):
-            own = table[n, label]
-            words, below, halves = 0, 0, 0  # halves of pairs: whole numbers, so that nothing is rounded
+            label_words = table[n, label]
+            words, below, halves = 0, 0, 0  # halves of pairs are integers, so nothing is rounded
             for cell in range(cells):
-                rest = seen[n, cell] - own[cell]
-                halves += own[cell] * (2 * below + rest)
+                rest = seen[n, cell] - label_words[cell]
+                halves += label_words[cell] * (2 * below + rest)
                 below += rest
-                words += own[cell]
-            found[label, n] = halves / (2.0 * words * below)
-    return found
+                words += label_words[cell]
+            areas[label, n] = halves / (2.0 * words * below)
+    return areas
 
 
 def _best_precision(high: np.ndarray, low: np.ndarray, words: np.ndarray) -> Scores:
     share = (words / words.sum())[:, None]
-    found, sign = _better(high, low)
-    return Scores(((found - share) / (1.0 - share)).max(axis=0), found, {"sign": sign})
+    precision, sign = _better(high, low)
+    return Scores(((precision - share) / (1.0 - share)).max(axis=0), precision, {"sign": sign})
 
 
 def _best_area(high: np.ndarray) -> Scores:
-    found, sign = _better(high, 1.0 - high)
-    return Scores(found.max(axis=0), found, {"sign": sign})
+    area, sign = _better(high, 1.0 - high)
+    return Scores(area.max(axis=0), area, {"sign": sign})
 
 
 def _better(high: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The larger of both, and 1 or -1 for which it is; 1 where they are equal."""
+    """Return the larger of both, and its sign: -1 where ``low`` is larger, else 1."""
     return np.maximum(high, low), np.where(low > high, -1, 1).astype(np.int8)
 
 

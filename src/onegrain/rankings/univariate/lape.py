@@ -1,4 +1,4 @@
-"""LAPE: is a neuron active at the words of few labels only? [Tang24]"""
+"""Ranking by LAPE: is a neuron active at the words of a few labels only? [Tang24]"""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ __all__ = ["METHOD", "lape"]
 
 
 def lape(counts: Counts, options: LabelOptions) -> Scores:
-    """log L - H, with H the entropy (nats) over labels of the activation probability, normalised [Tang24].
+    """Score neurons by log L - H, with H the entropy (nats) of activation probabilities over labels [Tang24].
 
-    p_l is the share of the label's words at which the neuron is above 0, p'_l = p_l / sum p, and
-    H = -sum p'_l log p'_l. The score is 0 for a neuron that is active at all labels alike, and log L for one
-    that is active at one only; a label's own score is p'_l times that. A neuron that is never active has none
-    (NaN). [Tang24] lists low entropies; the order is the same. *Above 0* says most behind a rectifying
-    non-linearity; in the residual stream it is an arbitrary threshold.
+    p_l is the share of the label's words at which the neuron is above 0, p'_l = p_l / sum p, and H = -sum p'_l
+    log p'_l. The score is 0 for a neuron that is equally active at all labels, and log L for a neuron that is
+    active at one label only; the score of one label is p'_l times that. A neuron that is never active scores
+    NaN. [Tang24] lists neurons of low entropy; the order is the same. *Above 0* is most meaningful after a
+    rectifying non-linearity; in the residual stream it is an arbitrary threshold.
 
     [Tang24]: Tang, Luo, Huang et al. *Language-Specific Neurons: The Key to Multilingual Capabilities in Large
     Language Models.* ACL 2024.
     """
-    assert counts.positive is not None, "the method asks for it"
+    assert counts.positive is not None, "the method asked for no counts of positive values"
     probability = counts.positive / counts.words[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = probability / probability.sum(axis=0)
-    found = np.maximum(np.log(len(shares)) - entr(shares).sum(axis=0), 0.0)
-    return Scores(found, shares * found)
+    scores = np.maximum(np.log(len(shares)) - entr(shares).sum(axis=0), 0.0)
+    return Scores(scores, shares * scores)
 
 
 METHOD = counting_method(

@@ -1,4 +1,4 @@
-"""Rankings by what a neuron does in general: its mean, and how far it moves from it."""
+"""Rankings by a neuron's mean activation and by its standard deviation, without labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MeanOptions:
     """Parameters of the ranking by the mean.
 
     Attributes:
-        absolute: rank by the size of the mean, whatever its sign.
+        absolute: rank by the absolute value of the mean.
     """
 
     absolute: bool = False
@@ -35,35 +35,37 @@ class MeanOptions:
 def mean(request: Request) -> Ranking:
     """Rank by the mean activation over the words that have one; with ``absolute``, by its absolute value.
 
-    One pass, in float64. ``details``: ``words``, ``left_out``, and how many neurons are ``constant``.
+    One pass over the words, in float64. ``details`` holds the number of ``words``, the words ``left_out`` and
+    the number of ``constant`` neurons.
 
     Raises:
         ParameterError: no word has an activation, or one is not finite.
     """
-    found, details, _ = _spread(request)
-    scores = np.abs(found.mean) if request.options.absolute else found.mean
+    spread, details, _ = _spread(request)
+    scores = np.abs(spread.mean) if request.options.absolute else spread.mean
     return _ranking("mean", request, scores, details)
 
 
 def std(request: Request) -> Ranking:
     """Rank by the standard deviation (population) over the words that have an activation.
 
-    One pass, in float64, merged centred. A constant neuron scores exactly 0 and so comes last; ``details`` says
-    how many are ``constant``.
+    One pass over the words, in float64; blocks are merged by their centred sums. A constant neuron scores
+    exactly 0 and so comes last; ``details`` holds the number of ``constant`` neurons.
 
     Raises:
         ParameterError: no word has an activation, or one is not finite.
     """
-    found, details, constant = _spread(request)
-    scores = np.where(constant, 0.0, np.sqrt(found.squares / found.words))
+    spread, details, constant = _spread(request)
+    scores = np.where(constant, 0.0, np.sqrt(spread.squares / spread.words))
     return _ranking("std", request, scores, details)
 
 
 def _spread(request: Request) -> tuple[Spread, dict[str, Any], np.ndarray]:
+    """Return the spread of every neuron, the record's details, and a mask of the constant neurons."""
     words = words_with_activation(request.activations, request.progress)
     counts = next(count(words))
-    (found,) = counts.spreads
-    return found, {**words.details(), "constant": int(counts.constant.sum())}, counts.constant
+    (spread,) = counts.spreads
+    return spread, {**words.details(), "constant": int(counts.constant.sum())}, counts.constant
 
 
 def _ranking(method: str, request: Request, scores: np.ndarray, details: dict[str, Any]) -> Ranking:

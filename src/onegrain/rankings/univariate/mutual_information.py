@@ -1,4 +1,4 @@
-"""Mutual information between a label and the value of one neuron, cut into bins."""
+"""Ranking by the mutual information between the label and the value of a neuron, cut into bins."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MutualInformationOptions:
     """Parameters of the ranking by mutual information.
 
     Attributes:
-        bins: into how many bins of equal frequency a neuron's values are cut.
+        bins: number of bins of equal frequency into which a neuron's values are cut.
         min_count: a label with fewer words is left out.
     """
 
@@ -31,20 +31,20 @@ class MutualInformationOptions:
 
     def __post_init__(self) -> None:
         require_min_count(self.min_count)
-        whole = isinstance(self.bins, int) and not isinstance(self.bins, bool)
-        if not whole or not 2 <= self.bins <= CELLS:
+        is_integer = isinstance(self.bins, int) and not isinstance(self.bins, bool)
+        if not is_integer or not 2 <= self.bins <= CELLS:
             raise ParameterError(f"bins must be a whole number from 2 to {CELLS}, got {self.bins!r}")
 
 
 def mutual_information(counts: Counts, options: MutualInformationOptions) -> Scores:
-    """The mutual information (nats) between the label of a word and the bin of a neuron's value.
+    """Score neurons by the mutual information (nats) between the label of a word and the bin of the value.
 
-    The plug-in estimate: sum_lb p(l, b) log(p(l, b) / (p(l) p(b))) with p the shares of the words. It is too
-    high by about (L - 1) (bins - 1) / (2 N) nats for L labels and N words [Miller 1955]. A label's own score is
-    the mutual information with whether a word has that one label.
+    The plug-in estimate: sum_lb p(l, b) log(p(l, b) / (p(l) p(b))) with p the shares of the words. It is biased
+    upwards by about (L - 1) (bins - 1) / (2 N) nats for L labels and N words [Miller 1955]. The score of one
+    label is the mutual information with whether a word has that label.
 
-    Bins are made of neighbouring cells (cells.py), to hold equally many words as nearly as whole cells allow: a
-    new one begins behind each cell in which the share of words reaches k / bins.
+    A bin is a run of neighbouring cells (cells.py). Bins hold equal numbers of words as nearly as undivided
+    cells allow: a new bin begins after each cell in which the cumulative share of words reaches k / bins.
     """
 
     seen = counts.seen
@@ -62,44 +62,49 @@ def _information(
     with_label: Int64[np.ndarray, " labels"],
     bins: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mutual information (nats) of every neuron with the label, and with each label against the rest.
+    """Return each neuron's mutual information (nats) with the label, and with each label against the rest.
 
     float64 (neurons,) and (labels, neurons).
     """
     neurons, labels, _ = table.shape
-    everything, alone, total = np.zeros(neurons), np.zeros((labels, neurons)), with_label.sum()
+    overall, by_label, total = np.zeros(neurons), np.zeros((labels, neurons)), with_label.sum()
     for n in range(neurons):
         words, in_bin = _binned(table[n], seen[n], bins)
         for label in range(labels):
-            own = rest = 0.0
-            for at in range(bins):
-                own += _term(words[label, at], with_label[label], in_bin[at], total)
-                rest += _term(in_bin[at] - words[label, at], total - with_label[label], in_bin[at], total)
-            everything[n] += own
-            alone[label, n] = max(own + rest, 0.0)
-        everything[n] = max(everything[n], 0.0)
-    return everything, alone
+            of_label = of_others = 0.0
+            for bin_index in range(bins):
+                of_label += _term(words[label, bin_index], with_label[label], in_bin[bin_index], total)
+                of_others += _term(
+                    in_bin[bin_index] - words[label, bin_index],
+                    total - with_label[label],
+                    in_bin[bin_index],
+                    total,
+                )
+            overall[n] += of_label
+            by_label[label, n] = max(of_label + of_others, 0.0)
+        overall[n] = max(overall[n], 0.0)
+    return overall, by_label
 
 
 @compiled
 def _binned(
     table: Int32[np.ndarray, "labels cells"], seen: Int64[np.ndarray, " cells"], bins: int
 ) -> tuple[Int64[np.ndarray, "labels bins"], Int64[np.ndarray, " bins"]]:
-    """The words of each label in each bin, and of all."""
+    """Return the number of words in each bin: of each label, and of all labels."""
     words, in_bin = np.zeros((len(table), bins), dtype=np.int64), np.zeros(bins, dtype=np.int64)
     before, total = 0, seen.sum()
     for cell in range(len(seen)):
-        at = min(before * bins // total, bins - 1)
+        bin_index = min(before * bins // total, bins - 1)
         before += seen[cell]
-        in_bin[at] += seen[cell]
+        in_bin[bin_index] += seen[cell]
         for label in range(len(table)):
-            words[label, at] += table[label, cell]
+            words[label, bin_index] += table[label, cell]
     return words, in_bin
 
 
 @compiled
 def _term(words: int, with_label: int, in_bin: int, total: int) -> float:
-    """p(l, b) log(p(l, b) / (p(l) p(b))) from counts; 0 where no word is."""
+    """Return p(l, b) log(p(l, b) / (p(l) p(b))) from counts of words; 0 where there are no words."""
     if words == 0:
         return 0.0
     share = words / total

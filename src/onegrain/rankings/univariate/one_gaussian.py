@@ -1,4 +1,4 @@
-"""One-dimensional Gaussians: what one neuron alone predicts of the label [Bau19]."""
+"""Ranking by one-dimensional Gaussians: how well one neuron alone predicts the label [Bau19]."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from onegrain.rankings.univariate.counting.scoring import Scores, counting_metho
 __all__ = ["METHOD", "one_gaussian"]
 
 LEAST_VARIANCE = 1e-6
-"""Of a label, as a share of the neuron's variance."""
+"""Least variance of a neuron under one label, as a share of its variance over all words."""
 
 
 def one_gaussian(counts: Counts, options: LabelOptions) -> Scores:
-    """F1 of each label where the label is predicted from one neuron; the mean over labels overall (macro F1).
+    """Score neurons by the F1 of labels predicted from one neuron; the overall score is the mean (macro F1).
 
-    A Gaussian for each label [Bau19]: a word with value x gets the label that maximises log pi_l +
-    log N(x; mu_l, sigma_l^2), with pi_l the share of the label's words, mu_l and sigma_l^2 the mean and
-    variance of the neuron over them (a variance counts as at least 1e-6 of the neuron's). All words of a cell
-    (cells.py) get the label of the value in its middle. It is measured on the words that it was fitted to: two
-    numbers a label and neuron leave little to overfit.
+    Each label has a Gaussian [Bau19]: a word with value x gets the label that maximises log pi_l + log N(x;
+    mu_l, sigma_l^2), with pi_l the share of the label's words, mu_l and sigma_l^2 the mean and variance of the
+    neuron over them (a variance is at least 1e-6 of the neuron's). All words of a cell (cells.py) get the label
+    predicted for the value in its middle. F1 is measured on the words that the Gaussians were fitted to: two
+    numbers per label and neuron leave little to overfit.
     """
     assert counts.cells is not None, "the method asked for no histogram"
-    everything = counts.everything()
-    floor = LEAST_VARIANCE * everything.squares / everything.words
+    all_words = counts.everything()
+    floor = LEAST_VARIANCE * all_words.squares / all_words.words
     mean = np.stack([spread.mean for spread in counts.spreads])
     variance = np.stack([np.maximum(spread.squares / spread.words, floor) for spread in counts.spreads])
     variance[:, counts.constant] = 1.0
@@ -36,8 +36,8 @@ def one_gaussian(counts: Counts, options: LabelOptions) -> Scores:
 
     def score(table: np.ndarray, part: slice) -> Scores:
         shape = height[:, part].T, mean[:, part].T, 0.5 / variance[:, part].T
-        found = _f1(table, seen[part], counts.words, values[part], *shape)
-        return Scores(found.mean(axis=0), found)
+        f1 = _f1(table, seen[part], counts.words, values[part], *shape)
+        return Scores(f1.mean(axis=0), f1)
 
     return strips(counts, score)
 
@@ -52,39 +52,39 @@ def _f1(
     mean: Float64[np.ndarray, "neurons labels"],
     steepness: Float64[np.ndarray, "neurons labels"],
 ) -> Float64[np.ndarray, "labels neurons"]:
-    """F1 of each label where words of a cell get the label with the largest height - steepness (x - mean)^2."""
+    """Return each label's F1, where a cell gets the label of the largest height - steepness (x - mean)^2."""
     neurons, labels, cells = table.shape
-    found = np.empty((labels, neurons))
-    best, told = np.empty(cells), np.empty(cells, dtype=np.int64)
+    f1 = np.empty((labels, neurons))
+    best, predicted = np.empty(cells), np.empty(cells, dtype=np.int64)
     for n in range(neurons):
         for label in range(labels):
-            _tell(best, told, values[n], label, height[n, label], mean[n, label], steepness[n, label])
+            _predict(best, predicted, values[n], label, height[n, label], mean[n, label], steepness[n, label])
         right, either = np.zeros(labels, dtype=np.int64), words.copy()
         for cell in range(cells):
-            right[told[cell]] += table[n, told[cell], cell]
-            either[told[cell]] += seen[n, cell]
+            right[predicted[cell]] += table[n, predicted[cell], cell]
+            either[predicted[cell]] += seen[n, cell]
         for label in range(labels):
-            found[label, n] = 2.0 * right[label] / either[label]
-    return found
+            f1[label, n] = 2.0 * right[label] / either[label]
+    return f1
 
 
 @compiled
-def _tell(
+def _predict(
     best: np.ndarray,
-    told: np.ndarray,
+    predicted: np.ndarray,
     values: np.ndarray,
     label: int,
     height: float,
     mean: float,
     steepness: float,
 ) -> None:
-    """Tell a label where it is better than those before it."""
+    """Update the predictions in place: the cells where a label is better than those before it."""
     for cell in range(len(values)):
-        away = values[cell] - mean
-        here = height - steepness * away * away
-        better = label == 0 or here > best[cell]
-        told[cell] = label if better else told[cell]
-        best[cell] = here if better else best[cell]
+        deviation = values[cell] - mean
+        density = height - steepness * deviation * deviation
+        better = label == 0 or density > best[cell]
+        predicted[cell] = label if better else predicted[cell]
+        best[cell] = density if better else best[cell]
 
 
 METHOD = counting_method(

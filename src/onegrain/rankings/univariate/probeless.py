@@ -1,4 +1,4 @@
-"""Probeless: how far apart the labels' means of a neuron are [Antverg22]."""
+"""Probeless: rank a neuron by the distances between its means under the labels [Antverg22]."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class ProbelessOptions:
     """Parameters of Probeless.
 
     Attributes:
-        standardize: measure means in standard deviations of the neuron. Off as in [Antverg22], where a neuron
-            whose values are large has large differences.
+        standardize: measure means in standard deviations of the neuron. Off by default, as in [Antverg22], so a
+            neuron with large values has large differences.
         min_count: a label with fewer words is left out.
     """
 
@@ -34,18 +34,19 @@ class ProbelessOptions:
 
 
 def probeless(counts: Counts, options: ProbelessOptions) -> Scores:
-    """sum over pairs of labels of \\|mu_a - mu_b\\|; a label's own score is the sum over all other labels.
+    """Score neurons by \\|mu_a - mu_b\\| summed over pairs of labels.
 
-    mu_l is the neuron's mean over the words of label l, so a rare label counts as much as a frequent one;
-    which is why labels of fewer than ``min_count`` words are left out.
+    mu_l is the neuron's mean over the words of label l. The score of one label is its sum over all other
+    labels. A rare label counts as much as a frequent one, so labels with fewer than ``min_count`` words are
+    left out.
     """
     means = np.stack([spread.mean for spread in counts.spreads])
     if options.standardize:
-        everything = counts.everything()
+        all_words = counts.everything()
         with np.errstate(divide="ignore", invalid="ignore"):
-            means = (means - everything.mean) / np.sqrt(everything.squares / everything.words)
-    apart = np.stack([np.abs(means - own).sum(axis=0) for own in means])
-    return Scores(apart.sum(axis=0) / 2.0, apart)
+            means = (means - all_words.mean) / np.sqrt(all_words.squares / all_words.words)
+    distances = np.stack([np.abs(means - label_mean).sum(axis=0) for label_mean in means])
+    return Scores(distances.sum(axis=0) / 2.0, distances)
 
 
 METHOD = counting_method(

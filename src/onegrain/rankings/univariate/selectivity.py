@@ -1,4 +1,4 @@
-"""Selectivity: how much higher a neuron is at a label's words, as a share of its range [Fan23]."""
+"""Ranking by selectivity: how much higher a neuron is at a label's words, as a share of its range [Fan23]."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ __all__ = ["METHOD", "selectivity"]
 
 
 def selectivity(counts: Counts, options: LabelOptions) -> Scores:
-    """\\|mu_plus - mu_minus\\| / (max - min), for a label's words against all others; the best label's overall.
+    """Score neurons by \\|mu_plus - mu_minus\\| / (max - min), a label's words against all others.
 
-    ``details["sign"]`` (labels, neurons) is 1 where the neuron is higher at the label's words, -1 where it is
-    lower. The range is over all words, so one outlier makes a neuron look less selective.
+    The overall score is the best label's. ``details["sign"]`` (labels, neurons) is 1 where the neuron is higher
+    at the label's words, -1 where it is lower. The range is over all words, so a single outlier makes a neuron
+    look less selective.
     """
-    apart = np.stack([own.mean - rest.mean for own, rest in counts.against_the_rest()])
+    difference = np.stack([label_words.mean - rest.mean for label_words, rest in counts.against_the_rest()])
     least, greatest = counts.extremes.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.abs(apart) / (greatest - least)
-    return Scores(found.max(axis=0), found, {"sign": np.where(apart < 0, -1, 1).astype(np.int8)})
+        share_of_range = np.abs(difference) / (greatest - least)
+    return Scores(
+        share_of_range.max(axis=0), share_of_range, {"sign": np.where(difference < 0, -1, 1).astype(np.int8)}
+    )
 
 
 METHOD = counting_method(

@@ -1,9 +1,9 @@
-"""Cells: 256 intervals of a neuron's values, the same for every label, so that a histogram tells them apart.
+"""Cells: 256 intervals of a neuron's values, the same for every label, for histograms.
 
-A neuron's values are measured from its middle m in units of s, z = (x - m) / s, and squeezed into (-1, 1) by
-z / (1 + |z|). Equal steps there are cells: fine where most values lie, and still apart far out. The map rises,
-so cells keep the order of values; values in one cell count as equal. m and s come from a sample of the words,
-which decides how finely values are told apart and nothing else.
+A neuron's values are measured from its middle m in units of s, z = (x - m) / s, and squeezed into (-1, 1) by z
+/ (1 + |z|). Cells are equal steps of the squeezed value: narrow where most values lie, and wider further out.
+The map is monotonic, so cells keep the order of values; values in one cell count as equal. m and s come from a
+sample of the words, which decides only how finely values are resolved.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from onegrain.core.constant import exponents_of
-from onegrain.rankings.univariate.counting.grouped_words import CountedWords
-from onegrain.rankings.univariate.counting.kernels import CELLS, FURTHEST, lay_scaled
+from onegrain.rankings.univariate.counting.grouped_words import GroupedWords
+from onegrain.rankings.univariate.counting.kernels import CELLS, FURTHEST, assign_scaled_cells
 
 __all__ = ["Cells"]
 
 RUNS, RUN_WORDS, EVERY = 4, 2048, 4
-"""The sample: every fourth word of so many runs of words, spread evenly."""
+"""The sample: every fourth word of four runs of 2048 words, spread evenly over the words."""
 OUTER = (0.05, 0.95)
+"""Quantiles of the sample from which the unit is computed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +32,11 @@ class Cells:
 
     Attributes:
         middle: float32 (neurons,), m: the median of the sample.
-        unit: float32 (neurons,), s: twice the standard deviation of a normal neuron with the sample's 5 % and
-            95 % quantiles; of the sample itself where those are equal; else the size of the middle, or 1.
-        exponent: int64 (neurons,), the powers of two by which values are multiplied first; m and s are of what
-            comes out. 0 but for neurons whose values are very large or very small.
+        unit: float32 (neurons,), s: twice the standard deviation of a normal distribution with the sample's 5 %
+            and 95 % quantiles; where those are equal, twice that of the sample; where that is 0 too, the
+            absolute value of the middle, or 1.
+        exponent: int64 (neurons,), the powers of two by which values are multiplied first; m and s apply to the
+            products. 0 except for neurons with very large or very small values.
     """
 
     middle: Float32[np.ndarray, " neurons"]
@@ -43,17 +45,18 @@ class Cells:
 
     @property
     def factors(self) -> list[Float32[np.ndarray, " neurons"]]:
-        """What values are multiplied by first, one array, or none where all are left as they are."""
+        """Factors by which values are multiplied first: a list of one array, empty if no value is scaled."""
         return [np.ldexp(np.float32(1.0), self.exponent)] if self.exponent.any() else []
 
     @classmethod
-    def of(cls, words: CountedWords, neurons: slice, *, ahead: bool = True) -> Cells:
-        """The cells of a range of neurons, from a sample of the words that count.
+    def of(cls, words: GroupedWords, neurons: slice, *, ahead: bool = True) -> Cells:
+        """Return the cells of a range of neurons, from a sample of the words that count.
 
-        ``ahead``: read words while others are computed with. Where values are not finite, cells mean nothing.
+        Where values are not finite, the cells are meaningless. With ``ahead``, a block is read while the one
+        before is processed.
         """
-        read = words.blocks("scales", neurons, _sample(words.among), checked=False, ahead=ahead)
-        values = np.concatenate([block.T.copy() for _, block in read], axis=1)
+        blocks = words.blocks("scales", neurons, _sample(words.among), checked=False, ahead=ahead)
+        values = np.concatenate([block.T.copy() for _, block in blocks], axis=1)
         values.sort(axis=1)
         exponent = exponents_of(np.abs(values[:, [0, -1]]).max(axis=1))
         if exponent.any():
@@ -71,7 +74,7 @@ class Cells:
 
     @classmethod
     def joined(cls, parts: Sequence[Cells]) -> Cells:
-        """The cells of all neurons, from those of neighbouring ranges."""
+        """Return the cells of all neurons, joined from those of neighbouring ranges."""
         return cls(
             *(
                 np.concatenate([getattr(part, name) for part in parts])
@@ -80,16 +83,16 @@ class Cells:
         )
 
     def of_values(self, block: Float32[np.ndarray, "words neurons"]) -> UInt8[np.ndarray, "words neurons"]:
-        """The cell of each value."""
-        found = np.empty(block.shape, dtype=np.uint8)
+        """Return the cell of each value."""
+        block_cells = np.empty(block.shape, dtype=np.uint8)
         factors = self.factors or [np.ones(len(self.unit), np.float32)]
         scale = np.stack([self.middle, self.unit, *factors])
-        for row, cells in zip(block, found, strict=True):
-            lay_scaled(row, scale, cells)
-        return found
+        for row, row_cells in zip(block, block_cells, strict=True):
+            assign_scaled_cells(row, scale, row_cells)
+        return block_cells
 
     def values(self) -> Float64[np.ndarray, "neurons cells"]:
-        """The value in the middle of each cell."""
+        """Return the value in the middle of each cell."""
         squeezed = (np.arange(CELLS) + 0.5 - CELLS / 2) / (CELLS / 2 - 0.5)
         squeezed = np.clip(squeezed, -1.0 + 1e-3, 1.0 - 1e-3)
         scaled = self.middle[:, None] + self.unit[:, None] * (squeezed / (1.0 - np.abs(squeezed)))
@@ -97,7 +100,7 @@ class Cells:
 
 
 def _sample(among: Bool[np.ndarray, " words"]) -> Bool[np.ndarray, " words"]:
-    """Which of the words that count are in the sample: all of them where there are few."""
+    """Return a mask of the words in the sample: all words that count if they are few."""
     runs = -(-len(among) // RUN_WORDS)
     if runs <= RUNS:
         return among

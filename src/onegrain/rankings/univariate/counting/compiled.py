@@ -1,4 +1,4 @@
-"""Loops over values that are compiled for this machine's processor."""
+"""A decorator that compiles loops over values for this machine's processor."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function of arrays and numbers with Numba, when it is first called.
+    """Compile a function of arrays and numbers with Numba when it is first called.
 
-    It runs without Python's lock, so threads work side by side. Operations are taken in the order that the
-    source says, without fast-math, and a division by zero gives what numpy's does.
+    The compiled function releases Python's global lock, so threads run in parallel. Operations keep the order
+    of the source, without fast-math, and a division by zero gives what NumPy gives.
 
-    The machine code is kept beside the source or, where nothing can be written there, in the user's cache;
-    where neither can be, every process compiles anew. It is made again when the file of the function changes:
-    compiled functions that call one another, and the constants that they name, belong in one file.
+    The machine code is cached beside the source or, if that folder cannot be written, in the user's cache
+    folder; if neither can be written, every process compiles anew. Numba checks only the file of the function
+    for changes, so compiled functions that call one another, and the constants that they use, belong in one
+    file.
     """
     compile = partial(numba.njit, nogil=True, error_model="numpy")
     try:
         return cast(Function, compile(function, cache=True))
-    except RuntimeError:  # there is no folder for the cache
+    except RuntimeError:  # no folder for the cache can be written
         return cast(Function, compile(function))

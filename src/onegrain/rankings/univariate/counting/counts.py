@@ -1,4 +1,4 @@
-"""One pass over the words: what every univariate ranking asks of a neuron's values under each label."""
+"""One pass over the words, which counts all that univariate rankings need of each neuron under each label."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from onegrain.core.constant import FLOAT32_ROUNDING, constant_neurons, rounding_
 from onegrain.core.moments import Spread
 from onegrain.core.progress import silent
 from onegrain.rankings.univariate.counting.cells import Cells
-from onegrain.rankings.univariate.counting.grouped_words import CountedWords
+from onegrain.rankings.univariate.counting.grouped_words import GroupedWords
 from onegrain.rankings.univariate.counting.kernels import CELLS
 from onegrain.rankings.univariate.counting.stripes import Histogram, Stripe
 
 __all__ = ["Counts", "Needs", "count"]
 
 Needs = Literal["histogram", "positive", "range"]
-"""What is counted beside means, deviations and extremes where a method asks for it; ``range`` adds nothing."""
+"""What a method may need besides means and deviations. ``range`` is the extremes, which are always counted."""
 
 TABLE_BYTES = 2**29
-"""Of the histograms that are held at once; more neurons are taken in turns, each a pass over the words."""
+"""Most bytes of histograms held at once; further neurons are counted in turns, each a pass over the words."""
 STRIPE = 512
-"""Neurons that a thread takes at once, at most."""
+"""Most neurons that a thread counts at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """What is known of some neurons under each label.
+    """The counts of a range of neurons under each label.
 
     Attributes:
-        neurons: which, by flat index.
-        words: int64 (labels,), words of each label.
-        spreads: mean and squared deviations of the neurons, a label each.
-        positive: int64 (labels, neurons), how many of them the neuron is above 0 at; None where not asked for.
+        neurons: range of flat indices.
+        words: int64 (labels,), number of words of each label.
+        spreads: mean and squared deviations of the neurons under each label.
+        positive: int64 (labels, neurons), number of words at which the neuron is above 0; None if not needed.
         extremes: float32 (2, neurons), the least and greatest value over all words.
-        cells: what the histogram's intervals are; None where it was not asked for.
-        histogram: int32 (neurons, labels, cells); None where it was not asked for.
-        rounding: of the values, relative (constant.py of core).
+        cells: the intervals of the histogram; None if not needed.
+        histogram: int32 (neurons, labels, cells), number of words in each cell; None if not needed.
+        rounding: relative rounding of the values (see core/constant.py).
     """
 
     neurons: slice
@@ -59,68 +59,73 @@ class Counts:
 
     @property
     def constant(self) -> Bool[np.ndarray, " neurons"]:
-        """bool (neurons,): the neurons that do not change by more than rounding."""
+        """bool (neurons,): True for neurons that do not change by more than rounding."""
         return constant_neurons(self.extremes[0], self.extremes[1], self.rounding)
 
     @cached_property
     def seen(self) -> Int64[np.ndarray, "neurons cells"]:
-        """int64 (neurons, cells): the words in each cell, of whatever label; with a histogram only."""
+        """int64 (neurons, cells): number of words in each cell, over all labels; needs a histogram."""
         assert self.histogram is not None, "the method asked for no histogram"
         return self.histogram.sum(axis=1, dtype=np.int64)
 
     def everything(self) -> Spread:
-        """The spread over the words of all labels."""
+        """Return the spread over the words of all labels."""
         return list(accumulate(self.spreads, Spread.merged))[-1]
 
     def against_the_rest(self) -> list[tuple[Spread, Spread]]:
-        """For each label its words, and all others merged: those of the labels before it and behind it.
+        """Return for each label the spread of its words and of all other words.
 
-        Nothing is subtracted, so that a neuron without deviation has none.
+        The other words are merged from the labels before and behind it, never subtracted from the total, so a
+        neuron that is constant on them has squares of exactly 0.
         """
         nothing = Spread.none(self.neurons.stop - self.neurons.start)
         before = list(accumulate(self.spreads[:-1], Spread.merged, initial=nothing))
         behind = list(accumulate(self.spreads[:0:-1], Spread.merged, initial=nothing))[::-1]
-        return [(own, one.merged(two)) for own, one, two in zip(self.spreads, before, behind, strict=True)]
+        return [
+            (spread, lower.merged(upper))
+            for spread, lower, upper in zip(self.spreads, before, behind, strict=True)
+        ]
 
 
-def count(words: CountedWords, needs: Collection[Needs] = ()) -> Iterator[Counts]:
-    """The counts of all neurons, in one pass; in turns where their histograms take more than 512 MiB.
+def count(words: GroupedWords, needs: Collection[Needs] = ()) -> Iterator[Counts]:
+    """Yield the counts of all neurons from one pass, or in turns if their histograms take more than 512 MiB.
 
-    Memory grows with labels x neurons, never with the words. What is counted does not depend on what else is.
+    Memory grows with labels x neurons, never with the words. A count does not depend on what else is counted.
 
     Raises:
         ParameterError: an activation is not finite.
     """
     size = words.activations.n_neurons
     step = max(1, TABLE_BYTES // (4 * words.n_groups * CELLS)) if "histogram" in needs else size
-    step = -(-size // -(-size // step))  # turns of one size
+    step = -(-size // -(-size // step))  # turns of equal size
     for start in range(0, size, step):
         yield _Turn(words, slice(start, min(start + step, size)), needs).counts()
 
 
 class _Turn:
-    """One pass for some neurons.
+    """One pass over the words for a range of neurons.
 
-    Where neurons are read without the others, a stripe of them goes through all words before the next, so that
-    what is read and counted of it stays in the caches, and threads take stripes side by side. Elsewhere, as of
-    a model that runs or a store behind a network, all neurons are one stripe.
+    If a range of neurons can be read without the others, each stripe of neurons goes through all words before
+    the next stripe, so its values and counts stay in the caches, and threads count stripes in parallel.
+    Otherwise (a running model, or a store behind a network) all neurons are one stripe.
     """
 
-    def __init__(self, words: CountedWords, neurons: slice, needs: Collection[Needs]) -> None:
+    def __init__(self, words: GroupedWords, neurons: slice, needs: Collection[Needs]) -> None:
         size = neurons.stop - neurons.start
         self._words, self._neurons, self._needs = words, neurons, needs
         self._table = np.zeros((size, words.n_groups, CELLS), dtype=np.int32) if "histogram" in needs else None
-        self._lock, self._bad = Lock(), words.activations.n_words
-        self._given_up = Event()
+        self._lock, self._first_bad = Lock(), words.activations.n_words
+        self._stopped = Event()
 
     def counts(self) -> Counts:
+        """Return the counts of the neurons; ParameterError if an activation is not finite."""
         step = self._words.activations.column_step
         if step is None:
             stripes = [self._stripe(self._words, self._neurons, ahead=True)]
         else:
-            stripes = self._side_by_side(_stripes(self._neurons, step, torch.get_num_threads()))
-        if self._bad < self._words.activations.n_words:
-            self._words.require_finite(self._bad)
+            stripes = self._in_parallel(_stripes(self._neurons, step, torch.get_num_threads()))
+        if self._first_bad < self._words.activations.n_words:
+            self._words.require_finite(self._first_bad)
         mean, squares, positive, extremes = (
             np.concatenate([getattr(stripe, name) for stripe in stripes], axis=1)
             for name in ("mean", "squares", "positive", "extremes")
@@ -137,45 +142,46 @@ class _Turn:
             rounding_of(self._words.activations.array),
         )
 
-    def _side_by_side(self, stripes: Sequence[slice]) -> list[Stripe]:
+    def _in_parallel(self, stripes: Sequence[slice]) -> list[Stripe]:
+        """Count stripes in threads; after an error the other threads stop."""
         words, threads = replace(self._words, progress=silent), torch.get_num_threads()
         size = self._neurons.stop - self._neurons.start
         with (
             self._words.progress("counts", size, "neurons") as advance,
             ThreadPoolExecutor(threads, thread_name_prefix="onegrain-counts") as pool,
         ):
-            coming = [pool.submit(self._stripe, words, stripe, ahead=False) for stripe in stripes]
+            futures = [pool.submit(self._stripe, words, stripe, ahead=False) for stripe in stripes]
             try:
-                for stripe, one in zip(stripes, coming, strict=True):
-                    one.result()
+                for stripe, future in zip(stripes, futures, strict=True):
+                    future.result()
                     advance(stripe.stop - stripe.start)
             except BaseException:
-                self._given_up.set()
+                self._stopped.set()
                 pool.shutdown(cancel_futures=True)
                 raise
-        return [one.result() for one in coming]
+        return [future.result() for future in futures]
 
-    def _stripe(self, words: CountedWords, neurons: slice, *, ahead: bool) -> Stripe:
-        """What is counted of a range of neurons, up to the first block in which some value is not finite."""
-        here = slice(neurons.start - self._neurons.start, neurons.stop - self._neurons.start)
+    def _stripe(self, words: GroupedWords, neurons: slice, *, ahead: bool) -> Stripe:
+        """Count a range of neurons, up to the first block in which a value is not finite."""
+        columns = slice(neurons.start - self._neurons.start, neurons.stop - self._neurons.start)
         histogram = None
         if self._table is not None:
-            histogram = Histogram(Cells.of(words, neurons, ahead=ahead), self._table[here])
-        stripe = Stripe(here.stop - here.start, words.n_groups, self._needs, histogram)
+            histogram = Histogram(Cells.of(words, neurons, ahead=ahead), self._table[columns])
+        stripe = Stripe(columns.stop - columns.start, words.n_groups, self._needs, histogram)
         for rows, block in words.blocks("counts", neurons, checked=False, ahead=ahead):
-            if rows[0] > self._bad or self._given_up.is_set():
+            if rows[0] > self._first_bad or self._stopped.is_set():
                 break
-            if not stripe.take_in(block, words.codes[rows]):
+            if not stripe.accumulate(block, words.codes[rows]):
                 with self._lock:
-                    self._bad = min(self._bad, int(rows[0]))
+                    self._first_bad = min(self._first_bad, int(rows[0]))
         stripe.finish()
         return stripe
 
 
 def _stripes(neurons: slice, step: int, threads: int) -> list[slice]:
-    """Ranges of neurons that are read without others, as many for every thread."""
+    """Return ranges of neurons that can be read without the others, equally many for every thread."""
     first, last = neurons.start // step, -(-neurons.stop // step)
     n = -(-(neurons.stop - neurons.start) // STRIPE)
     n = min(last - first, -(-n // threads) * threads)
-    edges = [(first + (last - first) * at // n) * step for at in range(n + 1)]
+    edges = [(first + (last - first) * index // n) * step for index in range(n + 1)]
     return [slice(max(start, neurons.start), min(stop, neurons.stop)) for start, stop in pairwise(edges)]

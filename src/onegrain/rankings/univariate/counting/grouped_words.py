@@ -1,4 +1,4 @@
-"""The words that a univariate ranking counts, and one pass over them in blocks."""
+"""The words that a univariate ranking counts, read in blocks."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from onegrain.rankings.data.blocks import BLOCK_ROWS, read_blocks
 from onegrain.rankings.labels import keep_labels
 from onegrain.records.activations import Activations
 
-__all__ = ["CountedWords", "labelled_words", "words_with_activation"]
+__all__ = ["GroupedWords", "labelled_words", "words_with_activation"]
 
 
 @dataclass(frozen=True, eq=False)
-class CountedWords:
-    """Words that count, each with the number of its group.
+class GroupedWords:
+    """The words that count, each with the number of its group.
 
     Attributes:
-        activations: where they are read.
-        among: bool (words of the corpus,), which count.
-        codes: int64 (words of the corpus,), positions in ``labels``; looked at where ``among`` holds.
-        labels: the groups by name; empty where all words are one group.
-        left_out: how many words do not count, by reason.
-        labels_left_out: how many words each label has that was left out.
-        progress: told of words.
+        activations: the activations that are read.
+        among: bool (words of the corpus,), True for the words that count.
+        codes: int64 (words of the corpus,), positions in ``labels``; used only where ``among`` is True.
+        labels: names of the groups; empty if all words are one group.
+        left_out: number of words that do not count, by reason.
+        labels_left_out: number of words of each label that was left out.
+        progress: receives the number of words done.
     """
 
     activations: Activations
@@ -44,15 +44,15 @@ class CountedWords:
 
     @property
     def n_groups(self) -> int:
-        """How many groups there are."""
+        """Number of groups."""
         return max(1, len(self.labels))
 
     def counts(self) -> Int64[np.ndarray, " labels"]:
-        """How many words each label has."""
+        """Return the number of words of each label."""
         return np.bincount(self.codes[self.among], minlength=len(self.labels))
 
     def details(self) -> dict[str, object]:
-        """What a ranking's record says of its words."""
+        """Return what the record of a ranking reports about its words."""
         facts: dict[str, object] = {"words": len(self), "left_out": dict(self.left_out)}
         if self.labels:
             facts["labels_left_out"] = dict(self.labels_left_out)
@@ -68,25 +68,25 @@ class CountedWords:
         checked: bool = True,
         ahead: bool = True,
     ) -> Iterator[tuple[Int64[np.ndarray, " rows"], Float32[np.ndarray, "rows neurons"]]]:
-        """One pass: which words (their rows), and what a range of neurons (by default all) did at them.
+        """Yield the words that count block by block: their numbers in the corpus, and their values.
 
-        A block is good until the next is asked for.
+        The values of a block are overwritten by the next block.
 
         Args:
-            what: the pass, for progress.
-            neurons: a range of flat indices.
-            among: only these of the words that count.
-            checked: look for values that are not finite; else whoever asks does.
-            ahead: read a block while the one before is computed with.
+            what: name of the pass, for progress.
+            neurons: a range of flat indices; all neurons by default.
+            among: bool (words of the corpus,), a part of the words that count; all of them by default.
+            checked: check that all values are finite; otherwise the caller has to.
+            ahead: read a block while the one before is processed.
 
         Raises:
             ParameterError: an activation is not finite.
         """
-        own, n_words = self.activations, self.activations.n_words
-        span = neurons or slice(0, own.n_neurons)
-        chosen = self.among if among is None else self.among & among
-        with self.progress(what, int(chosen.sum()), "words") as advance:
-            for rows, read in read_blocks([own], [span], (0, n_words), chosen, ahead=ahead):
+        activations, n_words = self.activations, self.activations.n_words
+        span = neurons or slice(0, activations.n_neurons)
+        selected = self.among if among is None else self.among & among
+        with self.progress(what, int(selected.sum()), "words") as advance:
+            for rows, read in read_blocks([activations], [span], (0, n_words), selected, ahead=ahead):
                 assert read[0] is not None, "the ranked model is always read"
                 values = read[0].numpy()
                 if checked and not np.isfinite(values).all():
@@ -95,16 +95,16 @@ class CountedWords:
                 advance(len(rows))
 
     def require_finite(self, first: int) -> None:
-        """Raise ParameterError for the first activation that is not finite in the block from a word on."""
-        given = self.activations.values(first, first + BLOCK_ROWS)
-        self.activations.require_finite(given, first, self.among)
+        """Raise ParameterError for the first activation that is not finite in the block beginning at a word."""
+        values = self.activations.values(first, first + BLOCK_ROWS)
+        self.activations.require_finite(values, first, self.among)
 
 
-def words_with_activation(activations: Activations, progress: Progress = silent) -> CountedWords:
-    """Every word that has an activation, all in one group.
+def words_with_activation(activations: Activations, progress: Progress = silent) -> GroupedWords:
+    """Return every word that has an activation, all in one group.
 
     Raises:
-        ParameterError: there is none.
+        ParameterError: no word has an activation.
     """
     among = activations.present
     if not among.any():
@@ -113,16 +113,16 @@ def words_with_activation(activations: Activations, progress: Progress = silent)
         )
     left_out = {"no_activation": int((~among).sum())}
     codes = np.zeros(activations.n_words, dtype=np.int64)
-    return CountedWords(activations, among, codes, (), left_out, progress=progress)
+    return GroupedWords(activations, among, codes, (), left_out, progress=progress)
 
 
 def labelled_words(
     activations: Activations, layer: str, progress: Progress = silent, *, min_count: int = 1
-) -> CountedWords:
-    """Return the words that have an activation and a label of a layer that at least ``min_count`` words have.
+) -> GroupedWords:
+    """Return the words that have an activation and a label with at least ``min_count`` words.
 
     Raises:
-        LabelError: no such layer, or fewer than two labels are left.
+        LabelError: the layer does not exist, or fewer than two labels are left.
     """
     layer_codes, present = activations.layer(layer).codes, activations.present
     kept = keep_labels(activations, layer, present, min_count)
@@ -135,6 +135,6 @@ def labelled_words(
         "rare_label": sum(kept.left_out.values()),
         "no_activation": int((~present).sum()),
     }
-    return CountedWords(
+    return GroupedWords(
         activations, present & (codes >= 0), codes, kept.names, left_out, kept.left_out, progress
     )

@@ -1,7 +1,7 @@
-"""What is done with every value of a pass over the words; compiled.
+"""Compiled loops over every value of a pass over the words.
 
-A row is what some neurons did at one word. It stays in the first cache while everything is counted of it, so
-memory is read once whatever is asked for.
+A row holds the values of some neurons at one word. It stays in the first-level cache while everything is
+counted, so memory is read once, however much is counted.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 
 from onegrain.rankings.univariate.counting.compiled import compiled
 
-__all__ = ["CELLS", "FURTHEST", "lay", "lay_scaled", "take_in", "tally"]
+__all__ = ["CELLS", "FURTHEST", "accumulate_block", "assign_cells", "assign_scaled_cells", "count_waiting"]
 
 CELLS = 256
-"""A cell is a uint8."""
+"""Number of cells; the number of a cell is a uint8."""
 FURTHEST = np.float32(1e38)
-"""Values beyond are taken for this one; no middle and no unit is larger, so that s + |x - m| is finite."""
+"""Larger values are clipped to this one; no middle and no unit is larger, so s + |x - m| is finite."""
 HALF, STEPS = np.float32(CELLS / 2), np.float32(CELLS / 2 - 0.5)
 
 Row = Float32[np.ndarray, " neurons"]
@@ -24,41 +24,41 @@ Sums = Float64[np.ndarray, " neurons"]
 
 
 @compiled
-def take_in(
+def accumulate_block(
     block: Float32[np.ndarray, "words neurons"],
     codes: Int64[np.ndarray, " words"],
     known: tuple[Int64[np.ndarray, " labels"], np.ndarray, np.ndarray],
-    here: Float64[np.ndarray, "3 labels neurons"],
+    scratch: Float64[np.ndarray, "3 labels neurons"],
     extremes: Float32[np.ndarray, "2 neurons"],
     positive: Int64[np.ndarray, "_ neurons"],
     histogram: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
 ) -> bool:
-    """Take in a block of words; False where a value is not finite.
+    """Add a block of words to the running counts, in place; return False if a value is not finite.
 
-    Deviations of each label's words from its first one in the block are summed, and their squares.
+    Each label's deviations from its first word in the block are summed, and so are their squares.
 
     Args:
         block: the values.
-        codes: labels of the words.
-        known: words so far, int64 (labels,), their mean and their squared deviations from it, both float64
-            (labels, neurons); those of the block are merged into them.
-        here: room to work in.
+        codes: the label of each word.
+        known: the words so far, int64 (labels,), their mean and the sum of squared deviations from it, both
+            float64 (labels, neurons); the block is merged into them.
+        scratch: working memory.
         extremes: (2, neurons), least and greatest value so far.
-        positive: (labels, neurons), how often a neuron is above 0; without rows where it is not asked for.
-        histogram: middle and unit of the cells, float32 (2, neurons), with a third row of factors where neurons
-            are multiplied first; and as :func:`tally` takes them the cells that wait, how many do, and the
-            table; all without rows where it is not asked for.
+        positive: (labels, neurons), number of words at which a neuron is above 0; without rows if not needed.
+        histogram: middle and unit of the cells, float32 (2, neurons), with a third row of factors if values are
+            multiplied first; then the waiting cells, their number and the table, as :func:`count_waiting` takes
+            them. All without rows if no histogram is needed.
     """
     words, mean, squares = known
     scale, waiting, held, table = histogram
     counts = np.zeros(len(words), dtype=np.int64)
     for word in range(len(block)):
         row, label = block[word], codes[word]
-        near, sums, apart = here[0, label], here[1, label], here[2, label]
+        origin, sums, squared = scratch[0, label], scratch[1, label], scratch[2, label]
         if counts[label] == 0:
-            _begin(row, near, sums, apart)
+            _begin(row, origin, sums, squared)
         counts[label] += 1
-        _add(row, near, sums, apart)
+        _add(row, origin, sums, squared)
         _widen(row, extremes[0], extremes[1])
         if len(positive):
             _count_above(row, positive[label])
@@ -70,31 +70,31 @@ def take_in(
                 stop = min(start + waiting.shape[3], len(row))
                 cells = waiting[tile, label, held[label]]
                 if len(scale) > 2:
-                    lay_scaled(row[start:stop], scale[:, start:stop], cells)
+                    assign_scaled_cells(row[start:stop], scale[:, start:stop], cells)
                 else:
-                    lay(row[start:stop], scale[0, start:stop], scale[1, start:stop], cells)
+                    assign_cells(row[start:stop], scale[0, start:stop], scale[1, start:stop], cells)
             held[label] += 1
     finite = True
     for label in range(len(counts)):
         if counts[label] > 0:
-            near, sums, apart = here[0, label], here[1, label], here[2, label]
-            finite &= _merge(words[label], mean[label], squares[label], counts[label], near, sums, apart)
+            origin, sums, squared = scratch[0, label], scratch[1, label], scratch[2, label]
+            finite &= _merge(words[label], mean[label], squares[label], counts[label], origin, sums, squared)
             words[label] += counts[label]
     return finite
 
 
 @compiled
-def tally(
+def count_waiting(
     waiting: UInt8[np.ndarray, "tiles labels room tile"],
     held: Int64[np.ndarray, " labels"],
     table: Int32[np.ndarray, "neurons labels cells"],
 ) -> None:
-    """Count the cells that wait.
+    """Add all waiting cells to the table.
 
     Args:
-        waiting: cells of words of each label, for a tile of neurons after another.
-        held: how many words of each label wait; none do then.
-        table: the counts; more are added.
+        waiting: the cells of each label's words, one tile of neurons after another.
+        held: number of waiting words of each label; set to 0.
+        table: the counts, added to in place.
     """
     for label in range(len(held)):
         if held[label] > 0:
@@ -108,34 +108,34 @@ def _count(
     held: Int64[np.ndarray, " labels"],
     table: Int32[np.ndarray, "neurons labels cells"],
 ) -> None:
-    """Count what waits of one label, a tile after another in a small table, which the caches hold."""
-    own = np.zeros((waiting.shape[3], CELLS), dtype=np.int32)
+    """Add one label's waiting cells to the table, by way of a small table per tile that fits in the caches."""
+    small = np.zeros((waiting.shape[3], CELLS), dtype=np.int32)
     for tile in range(len(waiting)):
-        some = table[tile * len(own) : (tile + 1) * len(own), label]
+        tile_table = table[tile * len(small) : (tile + 1) * len(small), label]
         for word in range(held[label]):
             cells = waiting[tile, label, word]
-            for n in range(len(some)):
-                own[n, cells[n]] += 1
-        for n in range(len(some)):
-            counts, more = some[n], own[n]
+            for n in range(len(tile_table)):
+                small[n, cells[n]] += 1
+        for n in range(len(tile_table)):
+            counts, tile_counts = tile_table[n], small[n]
             for cell in range(CELLS):
-                counts[cell] += more[cell]
-                more[cell] = 0
+                counts[cell] += tile_counts[cell]
+                tile_counts[cell] = 0
     held[label] = 0
 
 
 @compiled
-def _begin(row: Row, near: Sums, sums: Sums, apart: Sums) -> None:
+def _begin(row: Row, origin: Sums, sums: Sums, squared: Sums) -> None:
     for n in range(len(row)):
-        near[n], sums[n], apart[n] = row[n], 0.0, 0.0
+        origin[n], sums[n], squared[n] = row[n], 0.0, 0.0
 
 
 @compiled
-def _add(row: Row, near: Sums, sums: Sums, apart: Sums) -> None:
+def _add(row: Row, origin: Sums, sums: Sums, squared: Sums) -> None:
     for n in range(len(row)):
-        deviation = np.float64(row[n]) - near[n]
+        deviation = np.float64(row[n]) - origin[n]
         sums[n] += deviation
-        apart[n] += deviation * deviation
+        squared[n] += deviation * deviation
 
 
 @compiled
@@ -153,38 +153,42 @@ def _count_above(row: Row, positive: Int64[np.ndarray, " neurons"]) -> None:
 
 
 @compiled
-def lay(row: Row, middle: Row, unit: Row, cells: UInt8[np.ndarray, " neurons"]) -> None:
-    """Put the cell of each value x into ``cells``: with d = x - m, the squeezed z is d / (s + |d|)."""
+def assign_cells(row: Row, middle: Row, unit: Row, cells: UInt8[np.ndarray, " neurons"]) -> None:
+    """Write the cell of each value x to ``cells``: with d = x - m, the squeezed z is d / (s + |d|)."""
     for n in range(len(row)):
         value = row[n] if row[n] < FURTHEST else FURTHEST
         value = value if value > -FURTHEST else -FURTHEST
-        away = value - middle[n]
-        cells[n] = np.uint8(np.int32(away / (unit[n] + abs(away)) * STEPS + HALF))
+        deviation = value - middle[n]
+        cells[n] = np.uint8(np.int32(deviation / (unit[n] + abs(deviation)) * STEPS + HALF))
 
 
 @compiled
-def lay_scaled(row: Row, scale: Float32[np.ndarray, "3 neurons"], cells: UInt8[np.ndarray, " neurons"]) -> None:
-    """Put the cell of each value, times the neuron's factor, into ``cells``; see :func:`lay`."""
+def assign_scaled_cells(
+    row: Row, scale: Float32[np.ndarray, "3 neurons"], cells: UInt8[np.ndarray, " neurons"]
+) -> None:
+    """Write the cell of each value times the neuron's factor to ``cells``; see :func:`assign_cells`."""
     middle, unit, factor = scale[0], scale[1], scale[2]
     for n in range(len(row)):
         value = row[n] * factor[n]
         value = value if value < FURTHEST else FURTHEST
         value = value if value > -FURTHEST else -FURTHEST
-        away = value - middle[n]
-        cells[n] = np.uint8(np.int32(away / (unit[n] + abs(away)) * STEPS + HALF))
+        deviation = value - middle[n]
+        cells[n] = np.uint8(np.int32(deviation / (unit[n] + abs(deviation)) * STEPS + HALF))
 
 
 @compiled
-def _merge(words: int, mean: Sums, squares: Sums, counted: int, near: Sums, sums: Sums, apart: Sums) -> bool:
-    """Merge what deviations from ``near`` say of some words into what is known of others.
+def _merge(
+    words: int, mean: Sums, squares: Sums, new_words: int, origin: Sums, sums: Sums, squared: Sums
+) -> bool:
+    """Merge the deviations of some words from ``origin`` into the mean and squares of others, in place.
 
-    As ``Spread.of`` and ``Spread.merged`` do, which say why and name the source; in place.
+    Return False if a value is not finite. ``Spread.of`` and ``Spread.merged`` do the same, and name the source.
     """
     finite = True
-    share = counted / (words + counted)
+    share = new_words / (words + new_words)
     for n in range(len(mean)):
-        away = near[n] + sums[n] / counted - mean[n]
-        squares[n] += apart[n] - sums[n] * (sums[n] / counted) + away * away * (words * share)
-        mean[n] += away * share
+        difference = origin[n] + sums[n] / new_words - mean[n]
+        squares[n] += squared[n] - sums[n] * (sums[n] / new_words) + difference * difference * (words * share)
+        mean[n] += difference * share
         finite &= np.isfinite(sums[n])
     return finite

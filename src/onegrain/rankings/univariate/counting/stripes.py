@@ -1,4 +1,4 @@
-"""A stripe of neurons: what is counted of them at one block of words after another."""
+"""A stripe of neurons, and the running counts of their values, block by block."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from onegrain.rankings.univariate.counting.cells import Cells
-from onegrain.rankings.univariate.counting.kernels import take_in, tally
+from onegrain.rankings.univariate.counting.kernels import accumulate_block, count_waiting
 
 __all__ = ["Histogram", "Stripe"]
 
 TILE = 128
-"""Neurons whose cells are counted together: under one label their histograms are 128 KiB."""
+"""Number of neurons whose cells are counted together; their histograms of one label take 128 KiB."""
 WAITING_WORDS, WAITING_BYTES = 2048, 2**25
-"""Of each label, whose cells (uint8) wait to be counted together: so many, or what so many bytes hold."""
+"""Most words per label whose cells (uint8) wait to be counted together, and most bytes that they take."""
 
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """How often the neurons of a stripe are in each cell.
+    """The histogram of a stripe: the number of words with a value in each cell.
 
     Attributes:
-        cells: of the neurons.
-        table: int32 (neurons, labels, cells), zeros; the counts, once the stripe is finished.
+        cells: the cells of the neurons.
+        table: int32 (neurons, labels, cells); zeros at first, the counts once the stripe is finished.
     """
 
     cells: Cells
@@ -33,20 +33,21 @@ class Histogram:
 
 
 class Stripe:
-    """A range of neurons, and what is known of them.
+    """A range of neurons with their running counts.
 
     Args:
-        size: how many neurons.
-        n_labels: how many labels there are.
-        needs: what is counted beside means and deviations.
-        histogram: None where it is not asked for.
+        size: number of neurons.
+        n_labels: number of labels.
+        needs: what to count besides means and deviations.
+        histogram: the cells and the table to fill, or None if no histogram is needed.
 
     Attributes:
         extremes: float32 (2, neurons), the least and greatest value so far.
-        positive: int64 (labels, neurons), how often a neuron is above 0; without rows where not asked for.
+        positive: int64 (labels, neurons), number of words at which a neuron is above 0; without rows if not
+            needed.
         mean: float64 (labels, neurons), over the words so far.
-        squares: likewise, sums of squared deviations from it.
-        cells: of the histogram; None without one.
+        squares: float64 (labels, neurons), sums of squared deviations from the mean.
+        cells: the cells of the histogram, or None without one.
     """
 
     def __init__(self, size: int, n_labels: int, needs: Collection[str], histogram: Histogram | None) -> None:
@@ -56,34 +57,41 @@ class Stripe:
         self.mean, self.squares = np.zeros((2, n_labels, size))
         self.cells = None if histogram is None else histogram.cells
         self._words = np.zeros(n_labels, dtype=np.int64)
-        self._room = np.empty((3, n_labels, size))
+        self._scratch = np.empty((3, n_labels, size))
         self._histogram = _histogram(size, n_labels, histogram)
 
-    def take_in(self, block: Float32[np.ndarray, "words neurons"], codes: Int64[np.ndarray, " words"]) -> bool:
-        """Take in a block and its labels; False where a value is not finite."""
-        return take_in(
+    def accumulate(
+        self, block: Float32[np.ndarray, "words neurons"], codes: Int64[np.ndarray, " words"]
+    ) -> bool:
+        """Add a block and the labels of its words; return False if a value is not finite."""
+        return accumulate_block(
             block,
             codes,
             (self._words, self.mean, self.squares),
-            self._room,
+            self._scratch,
             self.extremes,
             self.positive,
             self._histogram,
         )
 
     def finish(self) -> None:
-        """Nothing more will come."""
-        tally(*self._histogram[1:])
+        """Count the cells that still wait."""
+        count_waiting(*self._histogram[1:])
 
 
 def _histogram(
-    size: int, n_labels: int, asked: Histogram | None
+    size: int, n_labels: int, histogram: Histogram | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """What ``take_in`` needs of it."""
+    """Return the arrays of a histogram as ``accumulate_block`` takes them."""
     held = np.zeros(n_labels, dtype=np.int64)
-    if asked is None:
+    if histogram is None:
         scale, waiting = np.empty((0, size), np.float32), np.empty((0, n_labels, 0, TILE), np.uint8)
         return scale, waiting, held, np.empty((0, n_labels, 0), np.int32)
     room = max(1, min(WAITING_WORDS, WAITING_BYTES // (n_labels * size)))
     waiting = np.empty((-(-size // TILE), n_labels, room, TILE), np.uint8)
-    return np.stack([asked.cells.middle, asked.cells.unit, *asked.cells.factors]), waiting, held, asked.table
+    return (
+        np.stack([histogram.cells.middle, histogram.cells.unit, *histogram.cells.factors]),
+        waiting,
+        held,
+        histogram.table,
+    )
