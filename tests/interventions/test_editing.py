@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from onegrain.errors import MismatchError, ParameterError
+from onegrain.errors import InputError, MismatchError, ParameterError
 from onegrain.interventions import erasing
 from onegrain.metrics import Perplexity
 from onegrain.models import LoadedModel, load_model
+from onegrain.records.provenance import Provenance
+from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 from support.planted_models import KEY, alternating_corpus, planted_nlm
 from support.tiny import HIDDEN, parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
@@ -240,3 +242,59 @@ def test_an_unknown_edit_is_refused(models: dict[str, LoadedModel]) -> None:
         erasing(loaded, loaded.space(), [0], edit="sponge"),
     ):
         pytest.fail("the block ran")
+
+
+def ranking_of(loaded: LoadedModel, seed: int = 0) -> Ranking:
+    space = loaded.space("layers.*")
+    scores = np.random.default_rng(seed).permutation(space.size).astype(float)
+    return Ranking.by_scores("random", space, scores, Provenance(stage="rank", model=loaded.identity))
+
+
+@torch.no_grad()
+def test_neurons_are_erased_by_name_and_by_ranking(models: dict[str, LoadedModel]) -> None:
+    loaded = models["gpt2"]
+    ranking = ranking_of(loaded)
+    top = ranking.order[:5]
+    with erasing(loaded, ranking.space, top):
+        expected = outputs(loaded, loaded.model)
+    assert not torch.equal(expected, outputs(loaded, loaded.model))
+    for arguments in (
+        (ranking, 5),
+        (ranking, ranking.top(5)),
+        (ranking.space, ranking.top(5)),
+        (ranking.space, [*ranking.top(3), *top[3:].tolist()]),
+        (ranking.space, np.isin(np.arange(ranking.space.size), top)),
+        (ranking.top(5),),
+    ):
+        with erasing(loaded, *arguments):
+            assert torch.equal(outputs(loaded, loaded.model), expected)
+    name = "layers.1.mlp:7"
+    with erasing(loaded, loaded.space("layers.1.mlp"), [7]):
+        expected = outputs(loaded, loaded.model)
+    with erasing(loaded, name):
+        assert torch.equal(outputs(loaded, loaded.model), expected)
+
+
+def test_neurons_that_cannot_be_resolved_are_refused(models: dict[str, LoadedModel]) -> None:
+    loaded = models["nlm"]
+    ranking = ranking_of(loaded)
+    refusals = [
+        (
+            InputError,
+            "no neuron 'layers.9:0': no site 'layers.9'; the sites are: layers.0",
+            (ranking, "layers.9:0"),
+        ),
+        (InputError, "layers.9", ("layers.9:0",)),
+        (InputError, "write SITE:UNIT", ("layers.0",)),
+        (ParameterError, "a mask of 3 for", (ranking, np.ones(3, dtype=bool))),
+        (ParameterError, "names such as 'layers.0:0' or whole numbers", (ranking.space, [0.5])),
+        (ParameterError, "k must be from 1", (ranking, 10_000)),
+        (ParameterError, "say which neurons", (ranking,)),
+        (ParameterError, "say which neurons", (ranking.space, 3)),
+        (ParameterError, "flat indices need a space", ("layers.0:0", [1])),
+        (ParameterError, "named SITE:UNIT", ([3],)),
+        (MismatchError, "of different models", (ranking_of(models["gpt2"]), 3)),
+    ]
+    for kind, message, arguments in refusals:
+        with pytest.raises(kind, match=message), erasing(loaded, *arguments):
+            pytest.fail("the block ran")

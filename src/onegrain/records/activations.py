@@ -14,7 +14,7 @@ from onegrain.core.describing import Described
 from onegrain.errors import LabelError, MismatchError, ParameterError, RecordError
 from onegrain.records.corpus import Corpus, LabelLayer
 from onegrain.records.provenance import CorpusIdentity, Provenance
-from onegrain.records.space import NeuronSpace
+from onegrain.records.space import Neurons, NeuronSpace
 
 __all__ = ["Activations"]
 
@@ -139,7 +139,10 @@ class Activations(Described):
         return np.asarray(self.values(), dtype=dtype)
 
     def neuron(self, neuron: str | int) -> Float32[np.ndarray, " words"]:
-        """What one neuron, ``site:unit`` or a flat index, did at every word; nothing else is read."""
+        """Return the activations of one neuron, ``site:unit`` or a flat index, at every word.
+
+        Nothing else is read.
+        """
         return self.take(neurons=[neuron])[:, 0]
 
     def words_of(self, layer: str, label: str) -> Int64[np.ndarray, " words"]:
@@ -152,20 +155,23 @@ class Activations(Described):
     def take(
         self,
         words: Sequence[int] | np.ndarray | None = None,
-        neurons: Sequence[str | int] | np.ndarray | None = None,
+        neurons: Neurons | None = None,
     ) -> Float32[np.ndarray, "words neurons"]:
-        """Activations of some words at some neurons, in the given order; what lies elsewhere is not read.
+        """Return the activations of some words at some neurons, in the order in which both are named.
+
+        Nothing else is read.
 
         Args:
             words: rows, or a bool mask of them; all by default.
-            neurons: names ``site:unit`` or flat indices of this view; all by default.
+            neurons: names ``site:unit``, flat indices of this view, or a bool mask; all by default.
 
         Raises:
-            ParameterError: a word or neuron that there is not.
+            ParameterError: a word or an index of a neuron is out of range.
+            ModelError: a named neuron is not in the space.
         """
         rows, row_order = _increasing(words, self.n_words, "words")
-        named = None if neurons is None else [self.space.parse(n) if isinstance(n, str) else n for n in neurons]
-        columns, column_order = _increasing(named, self.n_neurons, "neurons")
+        indices = None if neurons is None else self.space.indices(neurons)
+        columns, column_order = _increasing(indices, self.n_neurons, "neurons")
         if self.columns is not None:
             columns = self.columns[columns]
         if isinstance(self.array, np.ndarray):
@@ -174,7 +180,7 @@ class Activations(Described):
             block = np.asarray(self.array.take(slice(None), columns))
         else:
             block = np.asarray(
-                self.array.take(rows, slice(None) if named is None and self.columns is None else columns)
+                self.array.take(rows, slice(None) if indices is None and self.columns is None else columns)
             )
         return np.ascontiguousarray(block[row_order][:, column_order], dtype=np.float32)
 

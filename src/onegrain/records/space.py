@@ -1,19 +1,23 @@
-"""Where a flat neuron index meets its (site, unit) pair: the only place that knows."""
+"""The neurons of some sites: flat indices, (site, unit) pairs and names, each turned into the others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 
 from onegrain.core.patterns import match_sites, some_of
 from onegrain.errors import MismatchError, ModelError, ParameterError, RecordError
 
-__all__ = ["NeuronSpace"]
+__all__ = ["NeuronSpace", "Neurons"]
 
 MOST_NEURONS = 2**40
+
+Neurons: TypeAlias = str | Sequence[str | int] | np.ndarray
+"""A name ``site:unit``, or a sequence of names and flat indices, or a bool mask of all neurons."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class NeuronSpace:
     >>> space = NeuronSpace(("layers.0", "layers.1"), (4, 4))
     >>> space.name(5), space.index("layers.1", 1), space.parse("layers.1:1")
     ('layers.1:1', 5, 5)
+    >>> space.indices(["layers.1:1", 0]).tolist()
+    [5, 0]
     """
 
     sites: tuple[str, ...]
@@ -53,58 +59,104 @@ class NeuronSpace:
         return np.concatenate([[0], np.cumsum(self.widths)]).astype(np.int64)
 
     def slice(self, site: str) -> slice:
-        """The flat indices of one site, as a slice."""
-        at = self._site_number(site)
-        return slice(int(self._starts[at]), int(self._starts[at + 1]))
+        """Return the flat indices of one site, as a slice."""
+        number = self._site_number(site)
+        return slice(int(self._starts[number]), int(self._starts[number + 1]))
 
     def index(self, site: str, unit: int) -> int:
-        """The flat index of a (site, unit) pair."""
-        where = self.slice(site)
-        if not 0 <= unit < where.stop - where.start:
-            raise ModelError(f"site {site!r} has units 0..{where.stop - where.start - 1}, not {unit}")
-        return where.start + unit
+        """Return the flat index of a (site, unit) pair.
+
+        Raises:
+            ModelError: the space has no such site, or the site has no such unit.
+        """
+        span = self.slice(site)
+        if not 0 <= unit < span.stop - span.start:
+            raise ModelError(f"site {site!r} has units 0..{span.stop - span.start - 1}, not {unit}")
+        return span.start + unit
 
     def locate(self, index: int) -> tuple[str, int]:
-        """The (site, unit) pair of a flat index."""
-        if not 0 <= index < self.size:
-            raise ParameterError(f"neuron {index} is outside 0..{self.size - 1}")
-        at = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return self.sites[at], int(index - self._starts[at])
+        """Return the (site, unit) pair of a flat index."""
+        self._require_inside(index)
+        number = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self.sites[number], int(index - self._starts[number])
 
     def name(self, index: int) -> str:
-        """A neuron as it prints: ``site:unit``."""
+        """Return the name ``site:unit`` of a flat index."""
         site, unit = self.locate(index)
         return f"{site}:{unit}"
 
     def parse(self, name: str) -> int:
-        """The flat index of a neuron written ``site:unit``."""
+        """Return the flat index of a neuron written ``site:unit``.
+
+        Raises:
+            ParameterError: the name is not of this form.
+            ModelError: the space has no such neuron; the message lists the sites.
+        """
         site, colon, unit = name.rpartition(":")
-        if not colon or not unit.isdigit():
+        if not colon or not unit.isdecimal():
             raise ParameterError(f"{name!r} is not a neuron; write SITE:UNIT, e.g. {self.name(0)}")
-        return self.index(site, int(unit))
+        try:
+            return self.index(site, int(unit))
+        except ModelError as error:
+            raise ModelError(f"no neuron {name!r}: {error}") from None
+
+    def indices(self, neurons: Neurons) -> np.ndarray:
+        """Return neurons as flat indices (int64), in the order in which they are named.
+
+        Every function that takes neurons reads them here.
+
+        Args:
+            neurons: one name ``site:unit``, or a sequence of names and flat indices, or a bool mask of all
+                neurons of the space. An empty sequence is allowed.
+
+        Raises:
+            ParameterError: an index outside the space, a mask of another size, or a value that is neither a
+                name nor a whole number.
+            ModelError: a name of a neuron that is not in the space; the message lists the sites.
+        """
+        if isinstance(neurons, str):
+            return np.array([self.parse(neurons)], dtype=np.int64)
+        named = not isinstance(neurons, np.ndarray) or neurons.dtype.kind in "UO"
+        numbers = [self.parse(n) if isinstance(n, str) else n for n in neurons] if named else neurons
+        array = np.asarray(numbers)
+        if array.dtype == bool:
+            if array.shape != (self.size,):
+                raise ParameterError(f"a mask of {array.size} for {self.size} neurons")
+            return np.flatnonzero(array)
+        if array.size and (array.ndim != 1 or array.dtype.kind not in "iu"):
+            raise ParameterError(
+                f"neurons must be names such as {self.name(0)!r} or whole numbers, got {numbers!r:.60}"
+            )
+        if array.size:
+            self._require_inside(int(array.min()) if array.min() < 0 else int(array.max()))
+        return array.astype(np.int64).reshape(-1)
+
+    def _require_inside(self, index: int) -> None:
+        if not 0 <= index < self.size:
+            raise ParameterError(f"neuron {index} is outside 0..{self.size - 1}")
 
     def columns(self) -> tuple[list[str], np.ndarray]:
-        """Site name and unit (int64) of every neuron, in flat order."""
+        """Return the site name and the unit (int64) of every neuron, in flat order."""
         names = [site for site, width in zip(self.sites, self.widths, strict=True) for _ in range(width)]
         units = np.concatenate([np.arange(width, dtype=np.int64) for width in self.widths])
         return names, units
 
     def restrict(self, patterns: str | Iterable[str] | None) -> tuple[NeuronSpace, np.ndarray]:
-        """The sub-space of the sites that match, and the flat indices (int64) that it keeps."""
-        kept = match_sites(self.sites, patterns)
+        """Return the space of the sites that match, and the flat indices (int64) of its neurons in this one."""
+        matching = match_sites(self.sites, patterns)
         width = dict(zip(self.sites, self.widths, strict=True))
-        keep = [np.arange(s.start, s.stop, dtype=np.int64) for s in map(self.slice, kept)]
-        return NeuronSpace(tuple(kept), tuple(width[site] for site in kept)), np.concatenate(keep)
+        spans = [np.arange(span.start, span.stop, dtype=np.int64) for span in map(self.slice, matching)]
+        return NeuronSpace(tuple(matching), tuple(width[site] for site in matching)), np.concatenate(spans)
 
-    def by_site(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """Group flat indices by site: the units (int64, ascending) of every site that has any."""
-        flat = np.sort(np.asarray(indices, dtype=np.int64))
+    def by_site(self, neurons: Neurons) -> dict[str, np.ndarray]:
+        """Group neurons by site: the units (int64, ascending) of every site that has any of them."""
+        flat = np.sort(self.indices(neurons))
         groups: dict[str, np.ndarray] = {}
         for site in self.sites:
-            where = self.slice(site)
-            inside = flat[(flat >= where.start) & (flat < where.stop)]
+            span = self.slice(site)
+            inside = flat[(flat >= span.start) & (flat < span.stop)]
             if inside.size:
-                groups[site] = inside - where.start
+                groups[site] = inside - span.start
         return groups
 
     def require_same(self, other: NeuronSpace, what: str) -> None:
@@ -113,17 +165,17 @@ class NeuronSpace:
             raise MismatchError(f"{what}: expected neurons of {self.describe()}, got {other.describe()}")
 
     def describe(self) -> str:
-        """One line: every site with its width."""
+        """Return every site with its width, in one line."""
         pairs = zip(self.sites, self.widths, strict=True)
         return ", ".join(f"{site} ({width})" for site, width in pairs)
 
     def to_json(self) -> dict[str, list]:
-        """The space as plain lists."""
+        """Return the space as plain lists."""
         return {"sites": list(self.sites), "widths": list(self.widths)}
 
     @classmethod
     def from_json(cls, value: dict[str, list]) -> NeuronSpace:
-        """The inverse of :meth:`to_json`.
+        """Return the space that :meth:`to_json` wrote.
 
         Raises:
             RecordError: the value is not that of a space.

@@ -270,9 +270,9 @@ def test_latents_of_another_dictionary_are_refused(acts: Activations) -> None:
 def test_what_cannot_be_written_down_is_refused(acts: Activations, rankings: dict[str, Ranking]) -> None:
     for neurons, message in (
         ([], "neurons must be one or more of 0..31"),
-        ([32], "neurons must be one or more of 0..31"),
+        ([32], "neuron 32 is outside 0..31"),
         (["layers.0"], "write SITE:UNIT"),
-        (["layers.2:0"], "no site 'layers.2'"),
+        (["layers.2:0"], "no neuron 'layers.2:0': no site 'layers.2'; the sites are: layers.0, layers.1"),
     ):
         with pytest.raises(InputError, match=message):
             neuron_cards(acts, neurons)

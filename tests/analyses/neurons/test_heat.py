@@ -7,7 +7,7 @@ import pytest
 
 from onegrain.analyses.neurons.heat import heat
 from onegrain.analyses.neurons.words import Moments
-from onegrain.errors import ParameterError
+from onegrain.errors import ModelError, ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 
@@ -45,3 +45,11 @@ def test_refusals(small: Activations) -> None:
         heat(small, [0], [3])
     with pytest.raises(ParameterError, match="2 were asked"):
         heat(small, [0, 1], [0], scale=Moments(np.array([1.0]), np.array([3.0])))
+
+
+def test_neurons_are_named_or_numbered(small: Activations) -> None:
+    named, numbered = (heat(small, neurons, [0]) for neurons in (["layers.0:1", "layers.0:0"], [1, 0]))
+    assert [neuron.name for neuron in named] == ["layers.0:1", "layers.0:0"]
+    np.testing.assert_equal([neuron.to_json() for neuron in named], [neuron.to_json() for neuron in numbered])
+    with pytest.raises(ModelError, match=r"no neuron 'layers.0:2': site 'layers.0' has units 0..1"):
+        heat(small, ["layers.0:2"], [0])

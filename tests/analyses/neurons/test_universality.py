@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from onegrain.analyses import universality
-from onegrain.errors import MismatchError, ParameterError
+from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.rankings import rank
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
@@ -63,6 +63,12 @@ def test_neurons_come_in_the_order_that_is_asked_for():
     one = found[found["neuron"] == "layers.0:1"].reset_index(drop=True)
     alone = universality(ranked(), OWN, [SAME, FLIPPED], neurons=[1])
     assert one.to_dict("records") == alone.to_dict("records")
+    named = universality(ranked(), OWN, [SAME, FLIPPED], neurons="layers.0:1")
+    assert named.to_dict("records") == alone.to_dict("records")
+    with pytest.raises(
+        ModelError, match=r"no neuron 'layers.7:0': no site 'layers.7'; the sites are: layers.0"
+    ):
+        universality(ranked(), OWN, [SAME, FLIPPED], neurons=["layers.7:0"])
 
 
 def test_a_neuron_without_a_partner_has_no_row():

@@ -8,7 +8,7 @@ import pytest
 
 import onegrain.records.activations as store
 from onegrain.analyses.neurons.words import moments, top_words
-from onegrain.errors import ParameterError
+from onegrain.errors import ModelError, ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 
@@ -111,3 +111,15 @@ def test_refusals(planted: Activations) -> None:
     array[3, 2] = np.nan
     with pytest.raises(ParameterError, match=r"layers\.0:2 at word 3"):
         top_words(Activations.from_array(array, planted.corpus), [0])
+
+
+def test_neurons_are_named_or_numbered(planted: Activations) -> None:
+    named, numbered = (top_words(planted, neurons, 3) for neurons in (["layers.0:2", 1], [2, 1]))
+    assert [neuron.name for neuron in named] == ["layers.0:2", "layers.0:1"]
+    assert [neuron.to_json() for neuron in named] == [neuron.to_json() for neuron in numbered]
+    assert top_words(planted, "layers.0:2", 3)[0].to_json() == numbered[0].to_json()
+    np.testing.assert_array_equal(moments(planted, ["layers.0:1"]).mean, moments(planted, [1]).mean)
+    with pytest.raises(
+        ModelError, match=r"no neuron 'layers.1:0': no site 'layers.1'; the sites are: layers.0"
+    ):
+        moments(planted, "layers.1:0")

@@ -233,7 +233,7 @@ def test_what_cannot_be_clustered_is_refused(mixed: Activations) -> None:
         ({"threshold": float("nan")}, "got nan"),
         ({"threshold": 2.1, "signed": True}, "a distance 1 - r, from 0 to 2"),
         ({"neurons": []}, "neurons must be one or more of 0..29"),
-        ({"neurons": [30]}, "neurons must be one or more of 0..29"),
+        ({"neurons": [30]}, "neuron 30 is outside 0..29"),
         ({"neurons": ["layers.7:0"]}, "no site 'layers.7'"),
         (
             {"memory": "1MB"},

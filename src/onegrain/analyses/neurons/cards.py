@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -21,13 +21,14 @@ from onegrain.records.neuron_card import (
 )
 from onegrain.records.provenance import CorpusIdentity, Provenance
 from onegrain.records.ranking import Ranking
+from onegrain.records.space import Neurons
 
 __all__ = ["neuron_cards"]
 
 
 def neuron_cards(
     activations: Activations,
-    neurons: Sequence[str | int],
+    neurons: Neurons,
     *,
     rankings: Mapping[str, Ranking] | None = None,
     n: int = 10,
@@ -55,8 +56,7 @@ def neuron_cards(
     [1, 2]
     """
     space = activations.space
-    asked = dict.fromkeys(space.parse(one) if isinstance(one, str) else int(one) for one in neurons)
-    chosen = require_neurons(activations, list(asked)).tolist()
+    chosen = list(dict.fromkeys(require_neurons(activations, neurons).tolist()))
     given = dict(rankings or {})
     for name, ranking in given.items():
         _require_of(ranking, name, activations)

@@ -11,6 +11,7 @@ import numpy as np
 from onegrain.analyses.neurons.words import Moments, moments, require_neurons
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
+from onegrain.records.space import Neurons
 
 __all__ = ["Heat", "HeatSentence", "heat"]
 
@@ -62,7 +63,7 @@ class Heat:
 
 def heat(
     activations: Activations,
-    neurons: Sequence[int],
+    neurons: Neurons,
     sentences: Sequence[int],
     *,
     scale: Moments | None = None,
@@ -71,7 +72,7 @@ def heat(
 
     Args:
         activations: what the neurons did at every word.
-        neurons: flat indices.
+        neurons: names ``site:unit`` or flat indices.
         sentences: numbers of sentences in the corpus, from 0.
         scale: mean and std of these neurons where they are known already; default one pass over the
             activations.
@@ -84,7 +85,7 @@ def heat(
     for number in sentences:
         if not 0 <= number < corpus.n_sentences:
             raise ParameterError(f"sentences are numbered 0..{corpus.n_sentences - 1}, not {number}")
-    known = moments(activations, neurons) if scale is None else scale
+    known = moments(activations, chosen) if scale is None else scale
     if known.mean.shape != chosen.shape or known.std.shape != chosen.shape:
         raise ParameterError(f"the scale is of {known.mean.size} neurons, but {chosen.size} were asked for")
     wide = np.where(known.std > 0, known.std, np.nan)

@@ -10,7 +10,7 @@ from onegrain.analyses.neurons.words import DIRECTIONS, NeuronWords, require_neu
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.ranking import Ranking
-from onegrain.records.space import NeuronSpace
+from onegrain.records.space import Neurons, NeuronSpace
 
 __all__ = ["universality"]
 
@@ -33,7 +33,7 @@ def universality(
     others: Sequence[Activations],
     *,
     k: int = 10,
-    neurons: Sequence[int] | None = None,
+    neurons: Neurons | None = None,
     n: int = 10,
     min_count: int = 1,
 ) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def universality(
         activations: what was ranked.
         others: the other models of the ranking, in its order.
         k: how many of the first neurons to look at, where ``neurons`` are not given.
-        neurons: flat indices.
+        neurons: names ``site:unit`` or flat indices.
         n: top words in each direction; see :func:`~onegrain.analyses.neurons.words.top_words`.
         min_count: leave out rarer words.
 
@@ -62,8 +62,8 @@ def universality(
     if not partners:
         raise ParameterError(f"a ranking by {ranking.method} names no partners; make one by maxcorr or mincorr")
     _require_same(ranking, activations, others)
-    chosen = ranking.order[: ranking.require_k(k)].tolist() if neurons is None else list(neurons)
-    require_neurons(activations, chosen)
+    first = ranking.order[: ranking.require_k(k)] if neurons is None else neurons
+    chosen = require_neurons(activations, first).tolist()
     own = _words(activations, chosen, n, min_count)
     rows = []
     for other, found in zip(others, partners, strict=True):

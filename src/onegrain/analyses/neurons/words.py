@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
+from onegrain.records.space import Neurons
 
 __all__ = ["Moments", "NeuronWords", "moments", "require_neurons", "top_words"]
 
@@ -81,16 +82,15 @@ class NeuronWords:
         return list(dict.fromkeys(int(number) for number in turns))[:n]
 
 
-def require_neurons(activations: Activations, neurons: Sequence[int]) -> np.ndarray:
-    """The neurons as int64 flat indices; ParameterError for none or one outside the space."""
-    chosen = np.asarray(neurons, dtype=np.int64).reshape(-1)
-    size = activations.n_neurons
-    if not chosen.size or chosen.min() < 0 or chosen.max() >= size:
-        raise ParameterError(f"neurons must be one or more of 0..{size - 1}, got {chosen.tolist()[:10]}")
-    return chosen
+def require_neurons(activations: Activations, neurons: Neurons) -> np.ndarray:
+    """Return one or more neurons as int64 flat indices; see :meth:`NeuronSpace.indices`."""
+    indices = activations.space.indices(neurons)
+    if not indices.size:
+        raise ParameterError(f"neurons must be one or more of 0..{activations.n_neurons - 1}, got none")
+    return indices
 
 
-def moments(activations: Activations, neurons: Sequence[int]) -> Moments:
+def moments(activations: Activations, neurons: Neurons) -> Moments:
     """Mean and standard deviation of some neurons in one pass (float64, blocks merged centred).
 
     Words that have no activation are left out.
@@ -106,7 +106,7 @@ def moments(activations: Activations, neurons: Sequence[int]) -> Moments:
 
 
 def top_words(
-    activations: Activations, neurons: Sequence[int], n: int = 10, *, min_count: int = 1
+    activations: Activations, neurons: Neurons, n: int = 10, *, min_count: int = 1
 ) -> list[NeuronWords]:
     """The word types and the single occurrences that move each neuron most, up and down.
 
@@ -115,7 +115,7 @@ def top_words(
 
     Args:
         activations: what the neurons did at every word.
-        neurons: flat indices.
+        neurons: names ``site:unit`` or flat indices.
         n: how many types and how many occurrences in each direction.
         min_count: leave out word types that occur less often (single occurrences are not affected).
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import psutil
 from scipy.cluster import hierarchy
@@ -16,6 +14,7 @@ from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.clusters import Clusters
 from onegrain.records.provenance import Provenance
+from onegrain.records.space import Neurons
 
 __all__ = ["LINKAGES", "clusters"]
 
@@ -29,7 +28,7 @@ def clusters(
     linkage: str = "average",
     threshold: float = 0.3,
     signed: bool = False,
-    neurons: Sequence[str | int] | None = None,
+    neurons: Neurons | None = None,
     memory: int | str | None = None,
     progress: Progress = silent,
 ) -> Clusters:
@@ -69,7 +68,8 @@ def clusters(
     ... )
     True
     """
-    chosen = _neurons(activations, neurons)
+    everything = np.arange(activations.n_neurons)
+    chosen = everything if neurons is None else np.unique(require_neurons(activations, neurons))
     _require_options(linkage, threshold, signed)
     _require_room(memory, correlations_bytes(len(chosen), int(chosen[-1] - chosen[0]) + 1), len(chosen))
     found = correlations(activations, chosen, progress=progress)
@@ -105,16 +105,6 @@ def clusters(
             "left_out": {"no_activation": activations.n_words - found.words},
             "constant": int((~found.changing).sum()),
         },
-    )
-
-
-def _neurons(activations: Activations, given: Sequence[str | int] | None) -> np.ndarray:
-    """int64, ascending."""
-    if given is None:
-        return np.arange(activations.n_neurons)
-    parse = activations.space.parse
-    return np.unique(
-        require_neurons(activations, [parse(one) if isinstance(one, str) else one for one in given])
     )
 
 

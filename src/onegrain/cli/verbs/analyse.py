@@ -92,7 +92,7 @@ def words(
     from onegrain.analyses import top_words
 
     activations = open_activations(store)
-    found = top_words(activations, [activations.space.parse(name) for name in neurons], n, min_count=min_count)
+    found = top_words(activations, neurons, n, min_count=min_count)
     frames = [one.words.assign(neuron=one.name) for one in found]
     emit_table(pd.concat(frames, ignore_index=True), "Mean deviation in standard deviations", as_json)
 
@@ -181,8 +181,7 @@ def universality(
     own = stores[0].restrict(ranked.space.sites)
     spaces = ranked.details.get("spaces", [])
     sides = [other.restrict(space["sites"]) for other, space in zip(stores[1:], spaces, strict=False)]
-    chosen = [own.space.parse(name) for name in neurons] if neurons else None
-    found = analysis(ranked, own, sides or stores[1:], k=k, neurons=chosen, n=n, min_count=min_count)
+    found = analysis(ranked, own, sides or stores[1:], k=k, neurons=neurons or None, n=n, min_count=min_count)
     if not as_json:
         found["model"] = found["model"].str.rsplit("/").str[-1]
         for column in ("words", "partner_words", "shared"):
