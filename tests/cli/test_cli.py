@@ -53,7 +53,9 @@ def test_the_road_by_hand(run: Run, house: Path, tmp_path: Path) -> None:
         "--steps", 3, "--random-orders", 2, "--limit", 8, "--json",
     )  # fmt: skip
     assert code == 0, err
-    assert set(json.loads(out)) == {"curve", "metric", "intact", "top erased", "bottom erased", "random erased"}
+    assert set(json.loads(out)) == {
+        "curve", "metric", "intact", "top erased", "bottom erased", "random erased", "points",
+    }  # fmt: skip
     for record, word in (
         (store, "activations"),
         (ranking, "ranking"),
@@ -392,16 +394,16 @@ def test_models_are_compared_and_shared_directions_erased(run: Run, house: Path,
         assert code == 0, err
     stores, record = (tmp_path / "gpt2.zarr", tmp_path / "nlm.zarr"), tmp_path / "alike.parquet"
     code, out, err = run(
-        "compare", *stores, "--measure", "cka", "--measure", "svcca", "--out", record, "--json"
+        "similarity", *stores, "--measure", "cka", "--measure", "svcca", "--out", record, "--json"
     )
     assert code == 0, err
     rows = json.loads(out)["rows"]
     assert [(row["site_a"], row["site_b"]) for row in rows][1] == ("layers.0", "layers.1")
     assert set(rows[0]) == {"site_a", "site_b", "cka", "svcca"}
-    code, out, err = run("compare", *stores, "--sites", "layers.1", "--no-by-site")
+    code, out, err = run("similarity", *stores, "--sites", "layers.1", "--no-by-site")
     assert code == 0, err
     assert "pwcca" in out
-    code, _, err = run("compare", *stores, "--out", record)
+    code, _, err = run("similarity", *stores, "--out", record)
     assert (code, "exists already" in err) == (1, True)
     code, out, err = run("show", record, "--json")
     assert (code, json.loads(out)["rows"]) == (0, rows), err

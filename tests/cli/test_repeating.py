@@ -114,10 +114,10 @@ def test_a_repeated_similarity_is_kept(run: Run, house: Path, store: Path, tmp_p
     tiny_nlm(tmp_path / "other", seed=1)
     second, out = tmp_path / "second.zarr", tmp_path / "s.parquet"
     assert run("extract", tmp_path / "other", house / "words.txt", "--out", second)[0] == 0
-    assert run("compare", store, second, "--measure", "cka", "--out", out)[0] == 0
-    code, _, err = run("compare", store, second, "--measure", "cka", "--out", out)
+    assert run("similarity", store, second, "--measure", "cka", "--out", out)[0] == 0
+    code, _, err = run("similarity", store, second, "--measure", "cka", "--out", out)
     assert (code, "the same command has made it" in err) == (0, True)
-    assert run("compare", store, second, "--measure", "svcca", "--out", out)[0] == 1
+    assert run("similarity", store, second, "--measure", "svcca", "--out", out)[0] == 1
 
 
 def test_a_repeated_comparison_of_rankings_is_kept(run: Run, store: Path, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import typer
 
 from onegrain.cli.console import fail
 from onegrain.cli.ending import close_quietly, quiet_hooks, split_debug, unforeseen
+from onegrain.cli.grouped_help import GroupedCommand, VerbGroup
+from onegrain.cli.method_help import RankCommand
 from onegrain.cli.verbs import (
     ablate,
     analyse,
@@ -22,6 +24,7 @@ from onegrain.cli.verbs import (
     rank,
     report,
     show,
+    similarity,
     study,
     train,
 )
@@ -31,7 +34,7 @@ __all__ = ["app", "main"]
 
 INTERRUPTED = 130
 
-app = typer.Typer(
+app = VerbGroup(
     name="onegrain",
     help="Find, rank, erase and show the individual neurons of language and translation models.",
     no_args_is_help=True,
@@ -39,15 +42,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for verb in (demo, study, extract, convert, rank, compare, ablate, show, cards, neuronpedia, report):
-    app.command(verb.NAME)(verb.run)
+for verb in (
+    demo,
+    study,
+    extract,
+    convert,
+    rank,
+    compare,
+    similarity,
+    ablate,
+    show,
+    cards,
+    neuronpedia,
+    report,
+):
+    app.command(verb.NAME, cls=RankCommand if verb is rank else GroupedCommand)(verb.run)
 app.add_typer(train.app, name="train")
 app.add_typer(analyse.app, name="analyse")
 
 
 @app.callback()
 def options(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+    version: bool = typer.Option(False, "--version", "-V", help="Print the version and stop."),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
 ) -> None:
     """Find, rank, erase and show the individual neurons of language and translation models."""
@@ -56,7 +72,7 @@ def options(
 def main() -> None:
     """Run the command line: errors are one line and exit code 1, wrong usage is exit code 2."""
     arguments, debug = split_debug(sys.argv[1:], typer.main.get_command(app))
-    if arguments == ["--version"]:
+    if arguments in (["--version"], ["-V"]):
         from onegrain.records.provenance import package_version
 
         typer.echo(package_version())
@@ -72,7 +88,7 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as stop:
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise
-        fail("interrupted; nothing finished is lost, and the same command goes on from there", INTERRUPTED)
+        fail("interrupted; nothing finished is lost, and the same command resumes from there", INTERRUPTED)
     except BrokenPipeError:  # whoever read the output has seen enough
         close_quietly()
         sys.exit(1)

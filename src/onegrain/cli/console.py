@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -21,23 +21,12 @@ if TYPE_CHECKING:
 
     from onegrain.core.progress import Progress
 
-__all__ = ["Force", "Json", "Sites", "emit", "emit_table", "fail", "note", "progress", "show_table"]
+__all__ = ["emit", "emit_table", "fail", "note", "progress", "show_table"]
 
 LINE_SECONDS = 10.0
 AT_ONCE_SECONDS = 0.01
 
 _NOTES: list[str] = []
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace the output if it is there already.")]
-Sites = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--sites",
-        help="Glob pattern of site names (* stays between two dots, ** crosses them), or a module path; may be "
-        "repeated.",
-    ),
-]
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
@@ -66,13 +55,18 @@ def _with_option(message: str, arguments: Sequence[str]) -> str:
     """Return a message that begins with the option whose value it is about, if it names the value only."""
     split = [part for text in arguments for part in (text.split("=", 1) if text.startswith("--") else [text])]
     for option, value in pairwise(split):
-        if not option.startswith("--") or value.startswith("--") or option in message:
+        if not _is_option(option) or value.startswith("--") or option in message:
             continue
         value = value.rpartition("=")[2]
         about = f"{value!r}" in message or message.startswith((f"{value}:", f"{value} "))
         if len(value) > 1 and about:
             return f"{option} {value}: {message.removeprefix(f'{value}: ')}"
     return message
+
+
+def _is_option(argument: str) -> bool:
+    """Return True for a long option, and for a short one such as ``-o``."""
+    return argument.startswith("--") or (len(argument) == 2 and argument[0] == "-" and argument[1].isalpha())
 
 
 def progress() -> Progress:
@@ -99,7 +93,7 @@ def _bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], N
 
         def advance(done: int) -> None:
             bars.advance(task, done)
-            bars.update(task, rate=f"{pace.add(done):,.1f}/s")
+            bars.update(task, rate=_speed(pace.add(done)))
 
         yield advance
 
@@ -111,7 +105,7 @@ def _lines(description: str, total: int, unit: str) -> Iterator[Callable[[int], 
     finished, pace = 0, _Pace()
 
     def line(rate: float) -> None:
-        speed = f", {rate:,.1f}/s, {(total - finished) / rate:,.0f} s left" if rate > 0 else ""
+        speed = f", {_speed(rate)}, {(total - finished) / rate:,.0f} s left" if rate > 0 else ""
         counted = f"{finished:,} of {total:,} {unit}{speed}"
         sys.stderr.write(f"{visible(description)}: {counted}\n")
         sys.stderr.flush()
@@ -126,6 +120,13 @@ def _lines(description: str, total: int, unit: str) -> Iterator[Callable[[int], 
 
     yield advance
     line(pace.add(0))
+
+
+def _speed(rate: float) -> str:
+    """Return units per second, or seconds per unit for slow units."""
+    if rate <= 0:
+        return ""
+    return f"{rate:,.1f}/s" if rate >= 1 else f"{1 / rate:,.1f} s each"
 
 
 class _Pace:

@@ -103,10 +103,9 @@ def test_misuse_is_one_clear_line(run: Run, place: Path, house: Path, tmp_path: 
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / "std.parquet").write_bytes((place / "std.parquet").read_bytes())
     cases = [
-        ((first, train), "give rankings or stores, not both"),
-        ((train, test, train), "two stores are compared with each other, got 3"),
-        ((train, test, "--k", 5, "--vote"), "--k, --vote: not for comparing two stores"),
-        ((*rankings, "--measure", "cka"), "--measure: not for comparing rankings"),
+        ((first, train), "compare two stores with onegrain similarity"),
+        ((train, test, train), "compare takes rankings, not"),
+        ((train, test, "--k", 5, "--vote"), "compare two stores with onegrain similarity"),
         ((*rankings, "--test", test, "--probe", "elastic-net"), "--test, --probe: give --train too"),
         ((*rankings, "--steps", 3), "--steps: give --model too"),
         ((*rankings, "--seed", 3), "--seed: give --train or --model too"),
@@ -122,6 +121,12 @@ def test_misuse_is_one_clear_line(run: Run, place: Path, house: Path, tmp_path: 
     for arguments, why in cases:
         code, _, err = run("compare", *arguments)
         assert (code, why in err) == (1, True), (arguments, err)
+    for arguments in (
+        ("similarity", train, test, train),
+        ("similarity", train, test, "--k", 5),
+        ("compare", *rankings, "--measure", "cka"),
+    ):
+        assert run(*arguments)[0] == 2, arguments
     code, told, err = run("compare", *rankings, tmp_path / "again" / "std.parquet", "--json")
     assert code == 0, err
     assert json.loads(told)["rows"][3]["ranking"] == "again/std"

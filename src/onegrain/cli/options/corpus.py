@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onegrain.cli.console import note
+from onegrain.cli.options.headings import CORPUS
 from onegrain.cli.options.pairs import split_pair
 
 if TYPE_CHECKING:
@@ -17,25 +18,38 @@ __all__ = ["Columns", "Format", "Labels", "Limit", "Lower", "Target", "corpus_fr
 
 Labels = Annotated[
     list[str] | None,
-    typer.Option("--labels", help="Label file parallel to a word file, LAYER=FILE; may be repeated."),
+    typer.Option(
+        "--labels",
+        help="Label file parallel to a word file, LAYER=FILE; may be repeated.",
+        rich_help_panel=CORPUS,
+    ),
 ]
 Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="conllu, conllup, conll2009, columns, csv, tsv, jsonl, lines or plain; guessed by default.",
+        help="Format of the corpus: conllu, conllup, conll2009, columns, csv, tsv, jsonl, lines or plain; "
+        "guessed by default.",
+        rich_help_panel=CORPUS,
     ),
 ]
 Columns = Annotated[
     str | None,
     typer.Option(
         "--columns",
-        help="Names of the columns of a column file or table, comma-separated: one is word, _ drops one.",
+        help="Names of the columns of a column file or table, comma-separated; one is named word, and "
+        "_ drops a column.",
+        rich_help_panel=CORPUS,
     ),
 ]
-Target = Annotated[Path | None, typer.Option("--target", help="The parallel side, one sentence a line.")]
-Lower = Annotated[bool, typer.Option("--lower", help="Lower-case the words.")]
-Limit = Annotated[int | None, typer.Option("--limit", help="Read at most so many sentences.")]
+Target = Annotated[
+    Path | None,
+    typer.Option("--target", help="File of the parallel side, one sentence per line.", rich_help_panel=CORPUS),
+]
+Lower = Annotated[bool, typer.Option("--lower", help="Lower-case the words.", rich_help_panel=CORPUS)]
+Limit = Annotated[
+    int | None, typer.Option("--limit", help="Largest number of sentences to read.", rich_help_panel=CORPUS)
+]
 
 
 def corpus_from(

@@ -1,4 +1,4 @@
-"""The options by which a verb is told where its work runs."""
+"""The options that say on which engine a verb runs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,29 @@ from typing import Annotated
 
 import typer
 
+from onegrain.cli.options.headings import ENGINE
+
 __all__ = ["Address", "EngineName", "Workers"]
 
-EngineName = Annotated[str, typer.Option("--engine", help="local: this process; ray: a Ray cluster.")]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine", help="Engine: local (this process) or ray (a Ray cluster).", rich_help_panel=ENGINE
+    ),
+]
 Address = Annotated[
     str | None,
-    typer.Option("--address", help="Of a running Ray cluster: HOST:PORT, auto; or local, a new one here."),
+    typer.Option(
+        "--address",
+        help="Address of a running Ray cluster, HOST:PORT or auto; local starts a new one.",
+        rich_help_panel=ENGINE,
+    ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", help="Of Ray, at most; by default one for each GPU, else for each node."),
+    typer.Option(
+        "--workers",
+        help="Largest number of Ray workers; by default one for each GPU, else one for each node.",
+        rich_help_panel=ENGINE,
+    ),
 ]

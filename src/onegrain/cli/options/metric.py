@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from onegrain.cli.options.headings import ABLATION
 
 if TYPE_CHECKING:
     from onegrain.metrics import Metric
 
-__all__ = ["counts_from", "metric_from"]
+__all__ = ["Counts", "MaxErased", "MetricName", "Steps", "counts_from", "metric_from"]
+
+MetricName = Annotated[
+    str, typer.Option("--metric", "-m", help="Metric: perplexity, bleu or chrf.", rich_help_panel=ABLATION)
+]
+Steps = Annotated[
+    int,
+    typer.Option(
+        "--steps", help="Number of ablation points, besides the intact model.", rich_help_panel=ABLATION
+    ),
+]
+MaxErased = Annotated[
+    int | None,
+    typer.Option(
+        "--max-erased",
+        help="Largest number of erased neurons; all neurons by default.",
+        rich_help_panel=ABLATION,
+    ),
+]
+Counts = Annotated[
+    str | None,
+    typer.Option("--counts", help="Numbers of neurons, comma-separated, in place of the default numbers."),
+]
 
 
 def metric_from(

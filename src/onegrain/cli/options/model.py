@@ -1,4 +1,4 @@
-"""The options by which a verb is told how to load a model."""
+"""The options that say how a model is loaded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from onegrain.cli.options.headings import MODEL
 from onegrain.cli.options.pairs import split_pair
 
 if TYPE_CHECKING:
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AllowPickle",
-    "Device",
     "DeviceMap",
     "Dictionaries",
+    "ModelDevice",
     "ModelDtype",
     "OffloadFolder",
     "SourceLanguage",
@@ -26,40 +27,63 @@ __all__ = [
     "model_from",
 ]
 
-Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, ...; CUDA where there is one.")]
+ModelDevice = Annotated[
+    str | None,
+    typer.Option(
+        "--model-device",
+        help="Device that the model runs on; CUDA if it is available.",
+        rich_help_panel=MODEL,
+    ),
+]
 DeviceMap = Annotated[
     str | None,
     typer.Option(
         "--device-map",
-        help="Spread the model over devices: auto, balanced, ..., or JSON from module to device, cpu or disk.",
+        help="Placement of the model on several devices: auto, balanced, ..., or a JSON object from module to "
+        "device, cpu or disk.",
+        rich_help_panel=MODEL,
     ),
 ]
 OffloadFolder = Annotated[
-    Path | None, typer.Option("--offload-folder", help="Where weights lie that --device-map puts on disk.")
+    Path | None,
+    typer.Option(
+        "--offload-folder", help="Folder for the weights that --device-map puts on disk.", rich_help_panel=MODEL
+    ),
 ]
 ModelDtype = Annotated[
     str,
-    typer.Option("--model-dtype", help="Precision of the model: float32, float16 or bfloat16."),
+    typer.Option(
+        "--model-dtype", help="Precision of the model: float32, float16 or bfloat16.", rich_help_panel=MODEL
+    ),
 ]
 Dictionaries = Annotated[
     list[str] | None,
     typer.Option(
         "--dictionary",
-        help="A dictionary at a site, SITE=FOLDER as SAELens or svcca saves it; its site is SITE.latents.",
+        help="Dictionary at a site, SITE=FOLDER, as SAELens or svcca saves it; its latents are "
+        "the site SITE.latents.",
+        rich_help_panel=MODEL,
     ),
 ]
 TrustRemoteCode = Annotated[
-    bool, typer.Option("--trust-remote-code", help="Run code that the model's repository brings.")
+    bool,
+    typer.Option("--trust-remote-code", help="Run the code in the model's repository.", rich_help_panel=MODEL),
 ]
-AllowPickle = Annotated[bool, typer.Option("--allow-pickle", help="Load weights that are not safetensors.")]
+AllowPickle = Annotated[
+    bool, typer.Option("--allow-pickle", help="Load weights stored as pickles.", rich_help_panel=MODEL)
+]
 
 SourceLanguage = Annotated[
     str | None,
-    typer.Option("--source-language", help="Language that the model reads, as its tokenizer calls it."),
+    typer.Option(
+        "--source-language", help="Language of the input, as the tokenizer names it.", rich_help_panel=MODEL
+    ),
 ]
 TargetLanguage = Annotated[
     str | None,
-    typer.Option("--target-language", help="Language that the model writes, as its tokenizer calls it."),
+    typer.Option(
+        "--target-language", help="Language of the output, as the tokenizer names it.", rich_help_panel=MODEL
+    ),
 ]
 
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from onegrain.cli.console import Force, Json, emit, progress
+from onegrain.cli.console import emit, progress, show_table
+from onegrain.cli.options.computing import Device, Seed
 from onegrain.cli.options.corpus import Format, Limit, Lower
-from onegrain.cli.options.metric import counts_from, metric_from
+from onegrain.cli.options.metric import Counts, MaxErased, MetricName, Steps, counts_from, metric_from
 from onegrain.cli.options.model import (
     AllowPickle,
-    Device,
     DeviceMap,
     Dictionaries,
     ModelDtype,
@@ -22,35 +22,37 @@ from onegrain.cli.options.model import (
     TrustRemoteCode,
     model_from,
 )
+from onegrain.cli.options.neurons import LabelName, RandomOrders
+from onegrain.cli.options.output import Force, Json, out_option
+from onegrain.cli.options.words import BatchSize
 from onegrain.cli.repeating import already_made, holds_request, request_hash, with_request
+from onegrain.cli.verdict import verdict
 
 NAME = "ablate"
 
 
 def run(
-    model: Annotated[str, typer.Argument(help="A model folder or hub id.")],
-    ranking: Annotated[Path, typer.Argument(help="The ranking whose neurons are erased.")],
-    data: Annotated[list[Path], typer.Argument(help="Text for perplexity; source and target for bleu.")],
-    metric: Annotated[str, typer.Option(help="perplexity, bleu or chrf.")],
-    out: Annotated[Path, typer.Option(help="The curve to write, *.parquet.")],
-    steps: Annotated[int, typer.Option(help="How many counts of erased neurons, after none.")] = 20,
-    counts: Annotated[
-        str | None, typer.Option(help="The counts, comma-separated, in place of --steps.")
-    ] = None,
-    max_erased: Annotated[int | None, typer.Option(help="The largest count; all neurons by default.")] = None,
-    label: Annotated[str | None, typer.Option(help="Erase by this label's own order.")] = None,
-    random_orders: Annotated[int, typer.Option(help="Random orders in the band.")] = 5,
-    edit: Annotated[str, typer.Option(help="What erased neurons are replaced by: zero.")] = "zero",
+    model: Annotated[str, typer.Argument(help="Model folder or hub id.")],
+    ranking: Annotated[Path, typer.Argument(help="Ranking whose neurons are erased.")],
+    data: Annotated[
+        list[Path], typer.Argument(help="Text for perplexity; source and target for bleu and chrf.")
+    ],
+    metric: MetricName,
+    out: Annotated[Path, out_option("Curve to write, *.parquet.")],
+    steps: Steps = 20,
+    counts: Counts = None,
+    max_erased: MaxErased = None,
+    label: LabelName = None,
+    random_orders: RandomOrders = 5,
+    edit: Annotated[str, typer.Option(help="Value that replaces erased neurons: zero.")] = "zero",
     beams: Annotated[int, typer.Option(help="Beam width of translation; 1 is greedy.")] = 1,
-    tokenize: Annotated[str, typer.Option(help="sacrebleu's tokenizer; none for tokenised text.")] = "none",
-    seed: Annotated[int, typer.Option(help="Of the random orders.")] = 0,
+    tokenize: Annotated[str, typer.Option(help="Tokenizer of sacrebleu; none for tokenised text.")] = "none",
+    seed: Seed = 0,
     no_bos: Annotated[
         bool,
-        typer.Option(
-            "--no-bos", help="Measure a language model without the start token that is put before sentences."
-        ),
+        typer.Option("--no-bos", help="Measure a language model without a start token before sentences."),
     ] = False,
-    batch_size: Annotated[int, typer.Option(help="Sentences at once.")] = 64,
+    batch_size: BatchSize = 64,
     format: Format = None,
     lower: Lower = False,
     limit: Limit = None,
@@ -118,4 +120,9 @@ def run(
     facts: dict[str, object] = {"curve": str(out), "metric": curve.metric, "intact": curve.intact}
     for line in dict.fromkeys(curve.points["line"]):
         facts[f"{line} erased"] = {int(r.erased): float(r.value) for r in curve.line(line).itertuples()}
-    emit(facts, as_json)
+    if as_json:
+        emit({**facts, "points": curve.points.to_dict("records")}, True)
+        return
+    emit({name: facts[name] for name in ("curve", "metric", "intact")}, False)
+    show_table(curve.points, "Metric after erasing neurons; low and high bound its interval")
+    typer.echo(verdict(curve))

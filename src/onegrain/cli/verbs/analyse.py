@@ -7,19 +7,26 @@ from typing import Annotated
 
 import typer
 
-from onegrain.cli.console import Force, Json, Sites, emit_table, progress
+from onegrain.cli.console import emit_table, progress
+from onegrain.cli.grouped_help import VerbGroup
+from onegrain.cli.options.computing import Device, Memory, Seed
+from onegrain.cli.options.neurons import MinCount, Neurons, Sites, WordCount
+from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.errors import ParameterError
 
-app = typer.Typer(help="Ask the paper's questions of rankings, curves and stores.", no_args_is_help=True)
+app = VerbGroup(help="Ask the paper's questions of rankings, curves and stores.", no_args_is_help=True)
 
-RankingFile = Annotated[Path, typer.Argument(help="A ranking with labels.")]
+RankingFile = Annotated[Path, typer.Argument(help="Ranking with labels.")]
 Rankings = Annotated[list[Path], typer.Argument(help="Two or more rankings.")]
-Top = Annotated[int | None, typer.Option(help="Neurons of a top set; by default 10 or 1 %, the larger.")]
+Top = Annotated[
+    int | None,
+    typer.Option("--top", "-k", help="Number of neurons in a top set; by default 10 or 1 %, the larger."),
+]
 
 
 @app.command("localisation")
 def localisation(ranking: RankingFile, as_json: Json = False) -> None:
-    """Localised or distributed? How many neurons hold each label's weight."""
+    """Count the neurons that hold each label's weight (localised or distributed?)."""
     from onegrain.analyses import localisation as analysis
     from onegrain.records.ranking import Ranking
 
@@ -28,7 +35,7 @@ def localisation(ranking: RankingFile, as_json: Json = False) -> None:
 
 @app.command("sharing")
 def sharing(ranking: RankingFile, k: Top = None, as_json: Json = False) -> None:
-    """Exclusive or shared? For how many labels a neuron stands in the top set, and how the sets overlap."""
+    """Measure how the top sets of labels overlap (exclusive or shared?)."""
     from onegrain.analyses import sharing as analysis
     from onegrain.records.ranking import Ranking
 
@@ -38,7 +45,7 @@ def sharing(ranking: RankingFile, k: Top = None, as_json: Json = False) -> None:
 
 @app.command("layers")
 def layers(ranking: RankingFile, top: Top = None, as_json: Json = False) -> None:
-    """In which layers the top neurons lie."""
+    """Count the top neurons in each layer."""
     from onegrain.analyses import layers as analysis
     from onegrain.records.ranking import Ranking
 
@@ -47,7 +54,7 @@ def layers(ranking: RankingFile, top: Top = None, as_json: Json = False) -> None
 
 @app.command("contrast")
 def contrast(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
-    """NMT or NLM? The same numbers on several models, on the same labels."""
+    """Compare several models on the same labels (NMT or NLM?)."""
     from onegrain.analyses import contrast as analysis
     from onegrain.records.ranking import Ranking
 
@@ -57,7 +64,7 @@ def contrast(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
 
 @app.command("overlap")
 def overlap(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
-    """How far rankings of the same neurons agree on the top k, against chance."""
+    """Measure how far rankings of the same neurons agree on the top k, against chance."""
     from onegrain.analyses import overlap as analysis
     from onegrain.records.ranking import Ranking
 
@@ -69,7 +76,7 @@ def overlap(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
 def importance(
     curves: Annotated[list[Path], typer.Argument(help="Curves of one model and metric.")], as_json: Json = False
 ) -> None:
-    """Do they matter to the task? What erasing each ordering costs the model."""
+    """Measure what erasing each ordering costs the model (do the neurons matter to the task?)."""
     from onegrain.analyses import task_importance
     from onegrain.records.curve import Curve
 
@@ -79,13 +86,13 @@ def importance(
 
 @app.command("words")
 def words(
-    store: Annotated[str, typer.Argument(help="The activations, a folder or a URL.")],
+    store: Annotated[str, typer.Argument(help="Store, a folder or a URL.")],
     neurons: Annotated[list[str], typer.Argument(help="Neurons, SITE:UNIT.")],
-    n: Annotated[int, typer.Option(help="Words in each direction.")] = 10,
-    min_count: Annotated[int, typer.Option(help="Leave out rarer words.")] = 1,
+    n: WordCount = 10,
+    min_count: MinCount = 1,
     as_json: Json = False,
 ) -> None:
-    """The words that move a neuron most, in both directions."""
+    """List the words with the largest deviations of a neuron, in both directions."""
     import pandas as pd
 
     from onegrain.activations import open_activations
@@ -99,30 +106,24 @@ def words(
 
 @app.command("clusters")
 def clusters(
-    store: Annotated[str, typer.Argument(help="The activations, a folder or a URL.")],
+    store: Annotated[str, typer.Argument(help="Store, a folder or a URL.")],
     linkage: Annotated[
         str, typer.Option(help="Distance of two clusters over their pairs: average, complete or single.")
     ] = "average",
     threshold: Annotated[float, typer.Option(help="Largest distance 1 - abs(r) of joined clusters.")] = 0.3,
     signed: Annotated[bool, typer.Option("--signed", help="Distance 1 - r: opposite neurons are far.")] = False,
     sites: Sites = None,
-    neurons: Annotated[
-        list[str] | None, typer.Option("--neuron", help="Only this neuron, SITE:UNIT, and others so named.")
-    ] = None,
-    memory: Annotated[
-        str | None, typer.Option(help="What the process may hold, such as 4GiB; by default what is free.")
-    ] = None,
+    neurons: Neurons = None,
+    memory: Memory = None,
     ranking: Annotated[
-        Path | None, typer.Option(help="A ranking whose best neuron is to stand for each cluster.")
+        Path | None, typer.Option(help="Ranking whose best neuron represents each cluster.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="That ranking without redundant neurons, to write, *.parquet.")
-    ] = None,
-    record: Annotated[Path | None, typer.Option(help="The clusters, to write, *.parquet.")] = None,
+    out: Annotated[Path | None, out_option("Ranking without redundant neurons to write, *.parquet.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Clusters to write, *.parquet.")] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Which neurons say the same? Clusters of correlated neurons, and a ranking of one neuron of each."""
+    """Find clusters of correlated neurons, and keep one neuron of each in a ranking."""
     from onegrain.activations import open_activations
     from onegrain.analyses import clusters as analysis
     from onegrain.analyses import without_redundant
@@ -158,20 +159,18 @@ def clusters(
 
 @app.command("universality")
 def universality(
-    ranking: Annotated[Path, typer.Argument(help="A ranking by maxcorr or mincorr.")],
-    store: Annotated[str, typer.Argument(help="The activations that were ranked.")],
+    ranking: Annotated[Path, typer.Argument(help="Ranking by maxcorr or mincorr.")],
+    store: Annotated[str, typer.Argument(help="Store that was ranked.")],
     others: Annotated[
-        list[str], typer.Option(help="The other models' stores, in the ranking's order; may be repeated.")
+        list[str], typer.Option(help="Store of another model, in the order of the ranking; may be repeated.")
     ],
-    k: Annotated[int, typer.Option(help="How many of the first neurons.")] = 10,
-    neurons: Annotated[
-        list[str] | None, typer.Option("--neuron", help="A neuron, SITE:UNIT, instead; may be repeated.")
-    ] = None,
-    n: Annotated[int, typer.Option(help="Words in each direction.")] = 10,
-    min_count: Annotated[int, typer.Option(help="Leave out rarer words.")] = 1,
+    k: Annotated[int, typer.Option(help="Number of the first neurons.")] = 10,
+    neurons: Neurons = None,
+    n: WordCount = 10,
+    min_count: MinCount = 1,
     as_json: Json = False,
 ) -> None:
-    """Why are neurons universal? Their top words beside those of their best partners in other models."""
+    """List the top words of neurons beside those of their best partners in other models."""
     from onegrain.activations import open_activations
     from onegrain.analyses import universality as analysis
     from onegrain.records.ranking import Ranking
@@ -191,25 +190,25 @@ def universality(
 
 @app.command("stability")
 def stability(
-    ranking: Annotated[Path, typer.Argument(help="A ranking by lca.")],
-    store: Annotated[str, typer.Argument(help="The activations that it was made from.")],
-    out: Annotated[Path, typer.Option(help="The record to write, *.parquet.")],
-    resamples: Annotated[int, typer.Option(help="Draws, splits and seeds; four probes for each.")] = 20,
+    ranking: Annotated[Path, typer.Argument(help="Ranking by lca.")],
+    store: Annotated[str, typer.Argument(help="Store that the ranking was made from.")],
+    out: Annotated[Path, out_option("Record to write, *.parquet.")],
+    resamples: Annotated[
+        int, typer.Option(help="Number of draws, splits and seeds; each takes four probes.")
+    ] = 20,
     k: Annotated[
-        list[int] | None, typer.Option(help="Neurons of a top set; may be repeated. By default some sizes.")
+        list[int] | None,
+        typer.Option(help="Number of neurons in a top set; may be repeated. By default several sizes."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    seed: Seed = 0,
     level: Annotated[float, typer.Option(help="Share of the draws inside low and high.")] = 0.95,
     tolerance: Annotated[float, typer.Option(help="Relative duality gap of the probes.")] = 1e-2,
-    memory: Annotated[
-        str | None,
-        typer.Option(help="What the process may hold, such as 4GiB; the rest goes to scratch files."),
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="Where to compute, such as cuda.")] = None,
+    memory: Memory = None,
+    device: Device = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Would other sentences give the same order? The probe again on draws and halves of them, and by seeds."""
+    """Train the probe again on draws and halves of the sentences: would they give the same order?"""
     from onegrain.activations import open_activations
     from onegrain.core.output import require_free
     from onegrain.evaluation import stability as analysis

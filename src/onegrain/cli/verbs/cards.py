@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onegrain.cli.console import Force, Json, emit
+from onegrain.cli.console import emit
+from onegrain.cli.options.neurons import LabelName, MinCount, WordCount
+from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.core.text import visible
 
 if TYPE_CHECKING:
@@ -20,24 +22,26 @@ CONTEXTS = 3
 
 
 def run(
-    store: Annotated[str, typer.Argument(help="The activations, a folder or a URL.")],
-    out: Annotated[Path, typer.Option(help="The cards to write, *.json.")],
+    store: Annotated[str, typer.Argument(help="Store, a folder or a URL.")],
+    out: Annotated[Path, out_option("Cards to write, *.json.")],
     neurons: Annotated[
-        list[str] | None, typer.Option("--neurons", help="A neuron, SITE:UNIT; may be repeated.")
+        list[str] | None,
+        typer.Option("--neurons", "--neuron", help="Neuron to include, SITE:UNIT; may be repeated."),
     ] = None,
     ranking: Annotated[
         list[str] | None,
-        typer.Option(help="A ranking to tell of, FILE or NAME=FILE; may be repeated."),
+        typer.Option(help="Ranking to show, FILE or NAME=FILE; may be repeated."),
     ] = None,
     top: Annotated[
-        int | None, typer.Option(help="The first so many neurons of the first ranking, beside --neurons.")
+        int | None, typer.Option(help="Number of the first neurons of the first ranking, besides --neurons.")
     ] = None,
-    n: Annotated[int, typer.Option(help="Words, and contexts, in each direction.")] = 10,
-    min_count: Annotated[int, typer.Option(help="Leave out rarer words.")] = 1,
+    label: LabelName = None,
+    n: WordCount = 10,
+    min_count: MinCount = 1,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Write cards of neurons in one JSON file: statistics, places in rankings, and what moves them."""
+    """Write cards of neurons in one JSON file: statistics, ranks, and the words that move them."""
     from onegrain.activations import open_activations
     from onegrain.analyses import neuron_cards
     from onegrain.core.output import require_free
@@ -49,9 +53,12 @@ def run(
         raise ParameterError("name neurons: --neurons SITE:UNIT, or --ranking FILE --top K")
     if top is not None and not rankings:
         raise ParameterError("--top takes the first neurons of a ranking; name it with --ranking")
+    if label is not None and top is None:
+        raise ParameterError("--label orders the neurons of --top; give --top, or leave out --label")
     chosen = list(neurons or [])
     if top is not None:
         first = next(iter(rankings.values()))
+        first = first if label is None else first.label(label)
         chosen += first.top(first.require_k(top))
     cards = neuron_cards(open_activations(store), chosen, rankings=rankings, n=n, min_count=min_count)
     cards.save(out, force=force)

@@ -8,14 +8,24 @@ from typing import Annotated, Any
 
 import typer
 
-from onegrain.cli.console import Force, Json, Sites
+from onegrain.cli.options.computing import Device, Memory, Seed
 from onegrain.cli.options.corpus import Limit, Lower
-from onegrain.cli.options.model import AllowPickle, ModelDtype, SourceLanguage, TargetLanguage, TrustRemoteCode
+from onegrain.cli.options.headings import ABLATION, PROBES
+from onegrain.cli.options.metric import Counts, MaxErased, MetricName, Steps
+from onegrain.cli.options.model import (
+    AllowPickle,
+    ModelDevice,
+    ModelDtype,
+    SourceLanguage,
+    TargetLanguage,
+    TrustRemoteCode,
+)
+from onegrain.cli.options.neurons import K, LabelLayer, RandomOrders
+from onegrain.cli.options.output import Force, Json, out_option
+from onegrain.cli.options.words import BatchSize
 
 NAME = "compare"
 
-OF_MODELS = ("measure", "sites", "by_site", "variance")
-OF_BOTH = ("records", "memory", "device", "out", "force", "as_json")
 OF_TRAIN = (
     *("test", "dev", "label", "probe", "parameters", "counts", "standardize", "max_words", "memory", "device"),
     "scale",
@@ -30,121 +40,116 @@ NAMES = {"parameters": "set", "curves": "curve"}
 
 def run(
     context: typer.Context,
-    records: Annotated[
+    rankings: Annotated[
         list[str],
-        typer.Argument(
-            help="Two or more rankings (*.parquet) of the same neurons; or the stores of two models on the "
-            "same words, each a folder or a URL."
-        ),
+        typer.Argument(help="Two or more rankings (*.parquet) of the same neurons."),
     ],
-    train: Annotated[str | None, typer.Option(help="Store that probes learn from.")] = None,
-    test: Annotated[
-        str | None, typer.Option(help="Store that they are tested on; by default some of --train's sentences.")
+    train: Annotated[
+        str | None, typer.Option(help="Store that probes are trained on.", rich_help_panel=PROBES)
     ] = None,
-    dev: Annotated[str | None, typer.Option(help="Store to choose the penalties of elastic-net on.")] = None,
-    label: Annotated[str | None, typer.Option(help="The label layer; by default that of the rankings.")] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(
+            help="Store that probes are tested on; by default some sentences of --train.",
+            rich_help_panel=PROBES,
+        ),
+    ] = None,
+    dev: Annotated[
+        str | None,
+        typer.Option(help="Store on which the penalties of elastic-net are chosen.", rich_help_panel=PROBES),
+    ] = None,
+    label: LabelLayer = None,
     probe: Annotated[
-        str, typer.Option(help="elastic-net, or MODULE:CLASS of a classifier as scikit-learn has them.")
+        str,
+        typer.Option(
+            help="Probe: elastic-net, or MODULE:CLASS of a scikit-learn classifier.", rich_help_panel=PROBES
+        ),
     ] = "elastic-net",
     parameters: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A parameter of the probe, NAME=VALUE (JSON); may be repeated."),
+        typer.Option(
+            "--set", help="Parameter of the probe, NAME=VALUE (JSON); may be repeated.", rich_help_panel=PROBES
+        ),
     ] = None,
-    counts: Annotated[
-        str | None,
-        typer.Option(help="How many neurons are kept, comma-separated; by default shares of 1 % up."),
-    ] = None,
+    counts: Counts = None,
     standardize: Annotated[
-        bool, typer.Option("--standardize", help="Scale neurons first; a masked one is then held at its mean.")
+        bool,
+        typer.Option(
+            "--standardize",
+            help="Standardize neurons first; a masked neuron then keeps its mean.",
+            rich_help_panel=PROBES,
+        ),
     ] = False,
-    max_words: Annotated[int | None, typer.Option(help="Learn from at most so many words.")] = None,
+    max_words: Annotated[
+        int | None, typer.Option(help="Largest number of words to train on.", rich_help_panel=PROBES)
+    ] = None,
     curves: Annotated[
         list[str] | None,
-        typer.Option("--curve", help="A ranking's ablation curve, RANKING=FILE; may be repeated."),
+        typer.Option(
+            "--curve",
+            help="Ablation curve of a ranking, RANKING=FILE; may be repeated.",
+            rich_help_panel=ABLATION,
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Erase neurons in this model, for rankings without a --curve.")
+        str | None,
+        typer.Option(
+            help="Model to erase neurons in, for rankings without a --curve.", rich_help_panel=ABLATION
+        ),
     ] = None,
-    metric: Annotated[str, typer.Option(help="Of --model: perplexity, bleu or chrf.")] = "perplexity",
+    metric: MetricName = "perplexity",
     data: Annotated[
-        list[Path] | None, typer.Option(help="Text for the metric, as ablate takes it; twice for two files.")
+        list[Path] | None,
+        typer.Option(
+            help="Text for the metric, as ablate takes it; twice for two files.", rich_help_panel=ABLATION
+        ),
     ] = None,
-    steps: Annotated[int, typer.Option(help="Of --model: how many counts of erased neurons.")] = 20,
-    max_erased: Annotated[int | None, typer.Option(help="Of --model: the largest count.")] = None,
+    steps: Steps = 20,
+    max_erased: MaxErased = None,
     lower: Lower = False,
     limit: Limit = None,
-    batch_size: Annotated[int, typer.Option(help="Of --model: sentences at once.")] = 64,
-    model_device: Annotated[str | None, typer.Option(help="Where --model runs.")] = None,
+    batch_size: BatchSize = 64,
+    model_device: ModelDevice = None,
     model_dtype: ModelDtype = "float32",
     trust_remote_code: TrustRemoteCode = False,
     allow_pickle: AllowPickle = False,
     source_language: SourceLanguage = None,
     target_language: TargetLanguage = None,
-    random_orders: Annotated[int, typer.Option(help="Random orders beside the rankings.")] = 5,
-    k: Annotated[
-        int | None, typer.Option(help="Neurons of a top set; by default 10 or 1 %, the larger.")
-    ] = None,
+    random_orders: RandomOrders = 5,
+    k: K = None,
     ballots: Annotated[
-        int, typer.Option(help="To how many neurons a ranking gives points in NeuronVote.")
+        int, typer.Option(help="Number of neurons that a ranking gives points to in NeuronVote.")
     ] = 100,
     vote: Annotated[
-        bool, typer.Option("--vote", help="Add what the rankings elect as one more ranking.")
+        bool, typer.Option("--vote", help="Add the vote of the rankings as one more ranking.")
     ] = False,
     scale: Annotated[
-        str, typer.Option(help="Of the areas of masking and retraining: log or linear in the neurons kept.")
+        str,
+        typer.Option(
+            help="Scale of the areas of masking and retraining: log or linear in the neurons kept.",
+            rich_help_panel=PROBES,
+        ),
     ] = "log",
-    level: Annotated[float, typer.Option(help="Of the intervals of areas.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Of whatever is random.")] = 0,
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(help="Of stores: cka, pwcca or svcca; may be repeated. All by default."),
-    ] = None,
-    sites: Sites = None,
-    by_site: Annotated[
-        bool,
-        typer.Option(help="Of stores: a row for each pair of sites; else all sites of a model side by side."),
-    ] = True,
-    variance: Annotated[
-        float, typer.Option(help="Of stores: what svcca keeps of each side's variance.")
-    ] = 0.99,
-    memory: Annotated[str | None, typer.Option(help="What the process may hold, such as 4GiB.")] = None,
-    device: Annotated[str | None, typer.Option(help="Where to compute, such as cuda.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The folder to write; of stores the record, *.parquet.")
-    ] = None,
+    level: Annotated[float, typer.Option(help="Level of the intervals of areas.")] = 0.95,
+    seed: Seed = 0,
+    memory: Memory = None,
+    device: Device = None,
+    out: Annotated[Path | None, out_option("Folder to write.")] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Which ranking to believe? Rankings of the same neurons side by side, all measured the same way.
+    """Compare rankings of the same neurons, all measured in the same way.
 
-    Masking and retraining with --train, erasing in the running model with --curve or --model, each as the area
-    under its curve with an interval; and how far the rankings agree. Given two stores, how alike the sites of
-    two models are as wholes: tokenizers and widths may differ, the words may not.
+    The measurements are masking and retraining (--train) and erasing in the running model (--curve or --model),
+    each the area under its curve with an interval, and how far the rankings agree. To compare two stores, use
+    ``onegrain similarity``.
     """
-    if not _are_rankings(records):
-        from onegrain.cli.verbs.similarity import compare_models
-
-        _require_options(context, (*OF_MODELS, *OF_BOTH), "two stores")
-        _require_two(records)
-        compare_models(
-            records,
-            measure=measure,
-            sites=sites,
-            by_site=by_site,
-            variance=variance,
-            memory=memory,
-            device=device,
-            out=out,
-            force=force,
-            as_json=as_json,
-        )
-        return
+    _require_rankings(rankings)
     from onegrain.cli.comparing_rankings import Ablating, Agreeing, Probing, compare_rankings
     from onegrain.cli.options.metric import counts_from, metric_from
     from onegrain.cli.options.model import model_from
     from onegrain.cli.options.pairs import parameters_from
 
-    _require_options(context, [name for name in context.params if name not in OF_MODELS], "rankings")
     _require_together(context, train, model, data, curves)
     kept: dict[str, Any] = {"standardize": standardize, "random_orders": random_orders, "max_words": max_words}
     if counts is not None:
@@ -171,25 +176,20 @@ def run(
         curves or [], loaded, measured, {**erasing, "random_orders": random_orders, "seed": seed}
     )
     agreeing = Agreeing(k, ballots, scale, level, vote)
-    compare_rankings(records, probing, ablating, agreeing, out=out, force=force, as_json=as_json)
+    compare_rankings(rankings, probing, ablating, agreeing, out=out, force=force, as_json=as_json)
 
 
-def _are_rankings(records: list[str]) -> bool:
-    """Whether the arguments are rankings; an error for a mixture, and for records that are neither."""
+def _require_rankings(paths: list[str]) -> None:
+    """Raise ParameterError for a path that is not a ranking."""
     from onegrain.errors import ParameterError
     from onegrain.library import ACTIVATIONS, kind_of
 
-    kinds = {}
-    for record in records:
-        kind = kind_of(record)
-        kinds[record] = "store" if kind in (ACTIVATIONS, "") else kind
-    wrong = [f"{record} ({kind})" for record, kind in kinds.items() if kind not in ("ranking", "store")]
-    if wrong:
-        raise ParameterError(f"compare takes rankings, or the stores of two models, not {', '.join(wrong)}")
-    if len(set(kinds.values())) > 1:
-        listed = ", ".join(f"{record} ({kind})" for record, kind in kinds.items())
-        raise ParameterError(f"give rankings or stores, not both: {listed}")
-    return "ranking" in kinds.values()
+    for path in paths:
+        kind = kind_of(path)
+        if kind != "ranking":
+            is_store = kind in (ACTIVATIONS, "")
+            hint = "; compare two stores with onegrain similarity" if is_store else ""
+            raise ParameterError(f"compare takes rankings, not {path} ({'store' if is_store else kind}){hint}")
 
 
 def _given(context: typer.Context, names: Iterable[str]) -> list[str]:
@@ -200,22 +200,6 @@ def _given(context: typer.Context, names: Iterable[str]) -> list[str]:
         if source is not None and source.name == "COMMANDLINE":
             told.append(f"--{NAMES.get(name, name).replace('_', '-')}")
     return told
-
-
-def _require_options(context: typer.Context, known: Iterable[str], what: str) -> None:
-    """Raise ParameterError for an option that is not about what is compared."""
-    from onegrain.errors import ParameterError
-
-    other = _given(context, [name for name in context.params if name not in set(known)])
-    if other:
-        raise ParameterError(f"{', '.join(other)}: not for comparing {what}; leave it out")
-
-
-def _require_two(stores: list[str]) -> None:
-    from onegrain.errors import ParameterError
-
-    if len(stores) != 2:
-        raise ParameterError(f"two stores are compared with each other, got {len(stores)}")
 
 
 def _require_together(

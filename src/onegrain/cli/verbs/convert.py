@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onegrain.cli.console import Force, Json, emit, progress
+from onegrain.cli.console import emit, progress
 from onegrain.cli.options.corpus import Columns, Format, Labels, Limit, Lower, corpus_from
+from onegrain.cli.options.output import Force, Json
 from onegrain.errors import ParameterError
 
 if TYPE_CHECKING:

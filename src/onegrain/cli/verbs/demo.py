@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from onegrain.cli.console import Json, progress
+from onegrain.cli.console import progress
+from onegrain.cli.options.output import Json, out_option
 from onegrain.cli.verbs.study import emit_run
 
 NAME = "demo"
 
 
 def run(
-    out: Annotated[Path, typer.Option(help="Folder of the records and the report.")] = Path("demo-out"),
-    workers: Annotated[int, typer.Option(help="Processes that work side by side.")] = 2,
+    out: Annotated[Path, out_option("Folder of the records and the report.")] = Path("demo-out"),
+    workers: Annotated[int, typer.Option(help="Number of parallel processes.")] = 2,
     as_json: Json = False,
 ) -> None:
     """The whole road on the sandbox language, in minutes, offline: train, extract, rank, erase, report."""

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from onegrain.cli.console import Force, Json, Sites, emit, progress
+from onegrain.cli.console import emit, progress
+from onegrain.cli.options.computing import Device
 from onegrain.cli.options.corpus import Columns, Format, Labels, Limit, Lower, Target, corpus_from
 from onegrain.cli.options.engine import Address, EngineName, Workers
 from onegrain.cli.options.model import (
     AllowPickle,
-    Device,
     DeviceMap,
     Dictionaries,
     ModelDtype,
@@ -22,22 +22,26 @@ from onegrain.cli.options.model import (
     TrustRemoteCode,
     model_from,
 )
+from onegrain.cli.options.neurons import Sites
+from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.cli.options.words import Aggregate, BatchSize, Long, Side
 
 NAME = "extract"
 
 
 def run(
-    model: Annotated[str, typer.Argument(help="A model folder or hub id.")],
-    corpus: Annotated[Path, typer.Argument(help="The corpus file.")],
-    out: Annotated[str, typer.Option(help="The store to write, *.zarr: a folder or a URL such as s3://...")],
+    model: Annotated[str, typer.Argument(help="Model folder or hub id.")],
+    corpus: Annotated[Path, typer.Argument(help="Corpus file.")],
+    out: Annotated[str, out_option("Store to write, *.zarr, a folder or a URL such as s3://...")],
     sites: Sites = None,
     aggregate: Aggregate = "last",
-    dtype: Annotated[str, typer.Option(help="float32, or float16 for half the space.")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help="Precision of the store: float32, or float16 for half the space.")
+    ] = "float32",
     side: Side = None,
     long: Long = "error",
     special_tokens: Annotated[
-        bool, typer.Option("--special-tokens", help="Rows of their own for the tokens around a sentence.")
+        bool, typer.Option("--special-tokens", help="Store the tokens around a sentence as rows, too.")
     ] = False,
     bos: Annotated[
         bool | None,
@@ -69,9 +73,9 @@ def run(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Read every word of a corpus with a model and store what its neurons did.
+    """Read a corpus with a model and store the activations of its neurons at every word.
 
-    A run that was cut off goes on when it is started again.
+    An interrupted run resumes when it is started again.
     """
     from onegrain.activations.store.places.locate import folder_at
     from onegrain.activations.store.writer import require_writable

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from onegrain.cli.console import Force, Json, emit
+from onegrain.cli.console import emit
+from onegrain.cli.options.output import Force, Json, out_option
 
 NAME = "neuronpedia"
 
@@ -15,16 +16,16 @@ NAME = "neuronpedia"
 def run(
     cards: Annotated[Path, typer.Argument(help="Neuron cards, *.json.")],
     store: Annotated[str, typer.Argument(help="The activations that they were made from, a folder or a URL.")],
-    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    out: Annotated[Path, out_option("Folder to write.")],
     model_id: Annotated[str, typer.Option(help="The model's id at Neuronpedia, such as gpt2-small.")],
     source_set: Annotated[str, typer.Option(help="Id of the source set, without the layer.")],
     release: Annotated[str, typer.Option(help="Id of the release.")],
     title: Annotated[str, typer.Option(help="One line about the release.")],
-    creator: Annotated[str, typer.Option(help="The name that is shown as the creator's.")],
+    creator: Annotated[str, typer.Option(help="Name of the creator to show.")],
     creator_id: Annotated[str, typer.Option(help="Id of the account at Neuronpedia that the data belong to.")],
-    description: Annotated[str, typer.Option(help="Of the source set.")] = "",
-    url: Annotated[str | None, typer.Option(help="Of a paper or a page.")] = None,
-    visibility: Annotated[str, typer.Option(help="PUBLIC, UNLISTED or PRIVATE.")] = "PUBLIC",
+    description: Annotated[str, typer.Option(help="Description of the source set.")] = "",
+    url: Annotated[str | None, typer.Option(help="URL of a paper or a page.")] = None,
+    visibility: Annotated[str, typer.Option(help="Visibility: PUBLIC, UNLISTED or PRIVATE.")] = "PUBLIC",
     force: Force = False,
     as_json: Json = False,
 ) -> None:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from onegrain.cli.console import Force, Json, Sites, emit, emit_table, progress
+from onegrain.cli.console import emit, emit_table, progress
+from onegrain.cli.options.computing import Device, Memory, Seed
 from onegrain.cli.options.corpus import Columns, Format, Labels, Limit, Lower, Target, corpus_from
 from onegrain.cli.options.engine import Address, EngineName, Workers
 from onegrain.cli.options.model import (
     AllowPickle,
     DeviceMap,
+    ModelDevice,
     ModelDtype,
     OffloadFolder,
     SourceLanguage,
@@ -21,6 +23,8 @@ from onegrain.cli.options.model import (
     TrustRemoteCode,
     model_from,
 )
+from onegrain.cli.options.neurons import LabelLayer, Sites
+from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.cli.options.pairs import parameters_from
 from onegrain.cli.options.words import Aggregate, BatchSize, Long, Side
 from onegrain.cli.repeating import already_made, holds_request, identity_of, request_hash, with_request
@@ -43,34 +47,27 @@ def run(
     ],
     store: Annotated[
         str,
-        typer.Argument(
-            help="The activations to rank the neurons of, a folder or a URL; with --corpus, a model."
-        ),
+        typer.Argument(help="Store to rank the neurons of, a folder or a URL; with --corpus, a model."),
     ],
-    out: Annotated[
-        Path, typer.Option(help="The ranking to write, *.parquet; of several methods the folder for them.")
-    ],
-    label: Annotated[str | None, typer.Option(help="The label layer, for a method that needs one.")] = None,
-    dev: Annotated[str | None, typer.Option(help="Held-out store for the method's choices.")] = None,
+    out: Annotated[Path, out_option("Ranking to write, *.parquet; a folder for several methods.")],
+    label: LabelLayer = None,
+    dev: Annotated[
+        str | None, typer.Option(help="Held-out store on which the method makes its choices.")
+    ] = None,
     test: Annotated[str | None, typer.Option(help="Held-out store for the evaluation.")] = None,
     others: Annotated[
         list[str] | None,
         typer.Option(help="Store of another model on the same words; with --corpus, a model. May be repeated."),
     ] = None,
     sites: Sites = None,
-    seed: Annotated[int, typer.Option(help="Of whatever is random.")] = 0,
-    memory: Annotated[
-        str | None,
-        typer.Option(help="What the process may hold, such as 4GiB, for a method that keeps to it."),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="Where a method computes that has the choice, such as cuda.")
-    ] = None,
+    seed: Seed = 0,
+    memory: Memory = None,
+    device: Device = None,
     parameters: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            help="A parameter of the method, NAME=VALUE (JSON), of one of several METHOD.NAME=VALUE; may be "
+            help="Parameter of the method, NAME=VALUE (JSON), or METHOD.NAME=VALUE for several methods; may be "
             "repeated.",
         ),
     ] = None,
@@ -79,7 +76,9 @@ def run(
     workers: Workers = None,
     corpus: Annotated[
         Path | None,
-        typer.Option(help="Read the models STORE and --others on this file and store nothing."),
+        typer.Option(
+            help="Corpus file on which the models STORE and --others are read, without storing anything."
+        ),
     ] = None,
     labels: Labels = None,
     format: Format = None,
@@ -91,9 +90,7 @@ def run(
     side: Side = None,
     long: Long = "error",
     batch_size: BatchSize = 64,
-    model_device: Annotated[
-        str | None, typer.Option(help="Where the models of --corpus run; CUDA where there is one.")
-    ] = None,
+    model_device: ModelDevice = None,
     device_map: DeviceMap = None,
     offload_folder: OffloadFolder = None,
     model_dtype: ModelDtype = "float32",
@@ -104,9 +101,10 @@ def run(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Order all neurons of a store by one method, or by several.
+    """Rank all neurons of a store by one method or by several.
 
-    With --corpus they are the neurons of a model, which is read while it is ranked: once a pass of the method.
+    With --corpus, the neurons are those of a model, which reads the corpus once per pass of the method.
+    ``onegrain rank METHOD --help`` lists the parameters of a method with their defaults.
     """
     given = parameters_from(parameters)
     text: dict[str, Any] = {

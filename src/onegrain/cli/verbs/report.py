@@ -8,19 +8,20 @@ from typing import Annotated
 
 import typer
 
-from onegrain.cli.console import Force, Json, emit
+from onegrain.cli.console import emit
+from onegrain.cli.options.output import Force, Json, out_option
 
 NAME = "report"
 
 
 def run(
-    folder: Annotated[Path, typer.Argument(help="The folder that holds rankings, curves and stores.")],
-    out: Annotated[Path | None, typer.Option(help="The page to write; DIR/report.html by default.")] = None,
-    title: Annotated[str | None, typer.Option(help="The page's title.")] = None,
+    folder: Annotated[Path, typer.Argument(help="Folder of rankings, curves and stores.")],
+    out: Annotated[Path | None, out_option("Page to write; FOLDER/report.html by default.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """One self-contained HTML page, with its charts as PNG beside it, from whichever records a folder holds."""
+    """Write one self-contained HTML page, and its charts as PNG, from the records in a folder."""
     from onegrain.core.text import visible
     from onegrain.studies import write_folder_report
 

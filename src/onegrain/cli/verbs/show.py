@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from onegrain.cli.console import Json, emit, progress, show_table
+from onegrain.cli.console import emit, progress, show_table
+from onegrain.cli.options.output import Json
 from onegrain.errors import ParameterError
 
 if TYPE_CHECKING:

@@ -1,29 +1,44 @@
-"""``onegrain compare STORE STORE``: how alike two models are as wholes."""
+"""``onegrain similarity``."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from onegrain.cli.console import emit_table, progress
+from onegrain.cli.options.computing import Device, Memory
+from onegrain.cli.options.neurons import Sites
+from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.cli.repeating import already_made, holds_request, identity_of, request_hash, with_request
 
-__all__ = ["compare_models"]
+NAME = "similarity"
+
+Store = Annotated[str, typer.Argument(help="Store of one of two models on the same words, a folder or a URL.")]
 
 
-def compare_models(
-    stores: list[str],
-    *,
-    measure: list[str] | None,
-    sites: list[str] | None,
-    by_site: bool,
-    variance: float,
-    memory: str | None,
-    device: str | None,
-    out: Path | None,
-    force: bool,
-    as_json: bool,
+def run(
+    store_a: Store,
+    store_b: Store,
+    measure: Annotated[
+        list[str] | None, typer.Option(help="Measure: cka, pwcca or svcca; may be repeated. All by default.")
+    ] = None,
+    sites: Sites = None,
+    by_site: Annotated[
+        bool, typer.Option(help="One row for each pair of sites, or one row for all sites side by side.")
+    ] = True,
+    variance: Annotated[float, typer.Option(help="Share of each side's variance that svcca keeps.")] = 0.99,
+    memory: Memory = None,
+    device: Device = None,
+    out: Annotated[Path | None, out_option("Record to write, *.parquet.")] = None,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
-    """Print, and write if ``out`` is given, the similarity of every two sites."""
+    """Measure how alike the sites of two models are: linear CKA, SVCCA and PWCCA.
+
+    The models may have different tokenizers and widths; the stores must hold the same words.
+    """
     from onegrain.activations import open_activations
     from onegrain.core.output import require_free, require_writable_output
     from onegrain.rankings import similarity
@@ -31,17 +46,18 @@ def compare_models(
 
     if out is not None:
         require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))
-    first, second = (open_activations(store).restrict(sites) for store in stores)
+    places = (store_a, store_b)
+    first, second = (open_activations(place).restrict(sites) for place in places)
     request = request_hash(
-        "compare",
-        stores=[identity_of(*pair) for pair in zip((first, second), stores, strict=True)],
+        "similarity",
+        stores=[identity_of(*pair) for pair in zip((first, second), places, strict=True)],
         options=[measure, by_site, variance, device],
     )
     if out is not None:
         if not force and holds_request(out, request):
             raise already_made(out)
         require_free(out, force=force)
-    found = similarity(
+    record = similarity(
         first,
         second,
         measures=measure or MEASURES,
@@ -52,5 +68,5 @@ def compare_models(
         progress=progress(),
     )
     if out is not None:
-        with_request(found, request).save(out, force=force)
-    emit_table(found.table, f"Similarity of sites, {found.details['words']:,} words", as_json)
+        with_request(record, request).save(out, force=force)
+    emit_table(record.table, f"Similarity of sites, {record.details['words']:,} words", as_json)

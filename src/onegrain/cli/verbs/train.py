@@ -7,25 +7,36 @@ from typing import Annotated, Any
 
 import typer
 
-from onegrain.cli.console import Force, Json, emit, progress
+from onegrain.cli.console import emit, progress
+from onegrain.cli.grouped_help import VerbGroup
 from onegrain.cli.options.corpus import corpus_from
+from onegrain.cli.options.output import Force, Json, out_option
 
-app = typer.Typer(help="Train one of the paper's two models.", no_args_is_help=True)
+app = VerbGroup(help="Train one of the paper's two models.", no_args_is_help=True)
 
-Out = Annotated[Path, typer.Option(help="The model folder to write.")]
-Hidden = Annotated[int, typer.Option("--hidden-size", help="Units of each layer.")]
-Layers = Annotated[int, typer.Option(help="LSTM layers (of encoder and decoder each).")]
-Vocabulary = Annotated[int, typer.Option("--vocab-size", help="Subwords.")]
-Epochs = Annotated[int, typer.Option(help="Passes over the training part, at most.")]
-Patience = Annotated[int, typer.Option(help="Passes without a better validation loss before it stops.")]
-Batch = Annotated[int, typer.Option("--batch-size", help="Sentences a step.")]
-Rate = Annotated[float, typer.Option("--learning-rate", help="Of Adam, at its height.")]
+Out = Annotated[Path, out_option("Model folder to write.")]
+Hidden = Annotated[int, typer.Option("--hidden-size", help="Number of units in each layer.")]
+Layers = Annotated[int, typer.Option(help="Number of LSTM layers (in encoder and decoder each).")]
+Vocabulary = Annotated[int, typer.Option("--vocab-size", help="Number of subwords.")]
+Epochs = Annotated[int, typer.Option(help="Largest number of passes over the training text.")]
+Patience = Annotated[
+    int, typer.Option(help="Number of passes without a better validation loss before training stops.")
+]
+Batch = Annotated[int, typer.Option("--batch-size", "-b", help="Largest number of sentences in a batch.")]
+Rate = Annotated[float, typer.Option("--learning-rate", help="Peak learning rate of Adam.")]
 Dropout = Annotated[float, typer.Option(help="Dropout probability.")]
-Smoothing = Annotated[float, typer.Option("--label-smoothing", help="Share spread over the vocabulary.")]
-Initial = Annotated[float | None, typer.Option("--initializer-range", help="Deviation of initial weights.")]
-Longest = Annotated[int, typer.Option("--max-length", help="Leave out sentences of more subwords.")]
-Precision = Annotated[str, typer.Option(help="float32, or bfloat16 for the matrix products.")]
-Seed = Annotated[int, typer.Option(help="Of weights, order and dropout.")]
+Smoothing = Annotated[float, typer.Option("--label-smoothing", help="Probability spread over the vocabulary.")]
+Initial = Annotated[
+    float | None, typer.Option("--initializer-range", help="Standard deviation of the initial weights.")
+]
+Longest = Annotated[
+    int,
+    typer.Option(
+        "--max-length", help="Largest number of subwords of a sentence; longer sentences are left out."
+    ),
+]
+Precision = Annotated[str, typer.Option(help="Precision: float32, or bfloat16 for the matrix products.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
 
 
 @app.command("nlm")
@@ -49,7 +60,7 @@ def nlm(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Train an LSTM language model; started again after a cut, it goes on from its last full epoch."""
+    """Train an LSTM language model; an interrupted run resumes from its last full epoch."""
     options = {name: value for name, value in locals().items() if name in OPTIONS}
     from onegrain.models import TrainingOptions, train_nlm
 
@@ -81,7 +92,7 @@ def nmt(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Train an attentional LSTM translation model; started again after a cut, it goes on."""
+    """Train an attentional LSTM translation model; an interrupted run resumes from its last full epoch."""
     options = {name: value for name, value in locals().items() if name in OPTIONS}
     from onegrain.models import TrainingOptions, train_nmt
 

@@ -1,0 +1,111 @@
+"""The help of the verbs: headings, short forms, one text for each option, and parameters of methods."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from typing import Any
+
+import pandas as pd
+import pytest
+import typer.main
+
+from onegrain.cli import app
+from onegrain.cli.console import _speed
+from onegrain.cli.verdict import verdict
+from onegrain.rankings.registry import METHODS
+
+Run = Callable[..., tuple[int, str, str]]
+
+OF_ITS_VERB = {"--out", "--label", "--k", "--sites", "--corpus", "--dtype", "--title", "--ranking"}
+"""Options that name another thing in each verb."""
+
+
+def commands(command: Any) -> Iterator[Any]:
+    if not hasattr(command, "commands"):
+        yield command
+        return
+    for verb in command.commands.values():
+        yield from commands(verb)
+
+
+def test_an_option_has_the_same_help_in_every_verb() -> None:
+    helps: dict[str, set[str]] = defaultdict(set)
+    for command in commands(typer.main.get_command(app)):
+        for parameter in command.params:
+            if parameter.param_type_name == "option":
+                helps[parameter.opts[0]].add(parameter.help or "")
+    differing = {
+        option: texts for option, texts in helps.items() if len(texts) > 1 and option not in OF_ITS_VERB
+    }
+    assert differing == {}
+
+
+def test_a_short_form_stands_for_one_option() -> None:
+    meanings: dict[str, set[str]] = defaultdict(set)
+    for command in commands(typer.main.get_command(app)):
+        for parameter in command.params:
+            for short in (text for text in parameter.opts if len(text) == 2):
+                meanings[short].add(parameter.opts[0])
+    assert meanings["-o"] == {"--out"}
+    assert {short for short, options in meanings.items() if len(options) > 1} <= {"-k"}
+
+
+def test_no_verb_has_forty_options() -> None:
+    for command in commands(typer.main.get_command(app)):
+        assert sum(parameter.param_type_name == "option" for parameter in command.params) < 40, command.name
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_options_are_listed_under_headings(run: Run, option: str) -> None:
+    code, out, _ = run("extract", option)
+    assert code == 0
+    for heading in ("Arguments:", "Options:", "Words:", "Engine:", "Model:", "Corpus:", "Output:"):
+        assert f"\n{heading}\n" in out
+    assert out.index("\nOutput:") < out.index("--json")
+
+
+def test_the_help_of_rank_lists_the_parameters_of_its_method(run: Run) -> None:
+    code, out, _ = run("rank", "lca", "--help")
+    assert code == 0
+    section = out.partition("Parameters of lca")[2]
+    for field in fields(METHODS["lca"].options):
+        assert field.name in section
+    assert "Parameters of" not in run("rank", "--help")[1]
+
+
+def test_mistyped_verbs_and_options_get_a_suggestion(run: Run) -> None:
+    code, _, err = run("rnak")
+    assert (code, "Did you mean 'rank'" in err) == (2, True)
+    code, _, err = run("rank", "std", "a.zarr", "--ot", "r.parquet")
+    assert (code, "--out" in err) == (2, True)
+
+
+def test_slow_work_shows_seconds_per_unit() -> None:
+    assert (_speed(26.14), _speed(0.04), _speed(0.0)) == ("26.1/s", "25.0 s each", "")
+
+
+class FakeCurve:
+    higher_is_better = False
+
+    def __init__(self, top: tuple[float, float, float], random: tuple[float, float, float]) -> None:
+        rows = [
+            ("top", 0, 1.0, 1.0, 1.0),
+            ("random", 0, 1.0, 1.0, 1.0),
+            ("top", 4, *top),
+            ("random", 4, *random),
+        ]
+        self.points = pd.DataFrame(rows, columns=["line", "erased", "value", "low", "high"])
+
+    def line(self, name: str) -> pd.DataFrame:
+        return self.points[self.points["line"] == name].reset_index(drop=True)
+
+
+def test_the_verdict_follows_the_intervals() -> None:
+    costly: Any = FakeCurve((9.0, 8.0, 10.0), (2.0, 1.5, 2.5))
+    assert "Erasing 4 neurons: the top neurons cost more" in verdict(costly)
+    cheap: Any = FakeCurve((2.0, 1.5, 2.5), (9.0, 8.0, 10.0))
+    assert "cost less" in verdict(cheap)
+    level: Any = FakeCurve((2.0, 1.5, 2.5), (2.2, 1.6, 2.7))
+    assert "cannot be told apart" in verdict(level)
