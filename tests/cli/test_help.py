@@ -18,7 +18,10 @@ from onegrain.rankings.registry import METHODS
 
 Run = Callable[..., tuple[int, str, str]]
 
-OF_ITS_VERB = {"--out", "--label", "--k", "--sites", "--corpus", "--dtype", "--title", "--ranking"}
+OF_ITS_VERB = {
+    *("--out", "--label", "--k", "--top", "--sites", "--corpus", "--dtype", "--title", "--ranking"),
+    *("--workers", "--test", "--others", "--set"),
+}
 """Options that name another thing in each verb."""
 
 

@@ -34,7 +34,7 @@ def localisation(ranking: RankingFile, as_json: Json = False) -> None:
 
 
 @app.command("sharing")
-def sharing(ranking: RankingFile, k: Top = None, as_json: Json = False) -> None:
+def sharing(ranking: RankingFile, k: K = None, as_json: Json = False) -> None:
     """Measure how the top sets of labels overlap (exclusive or shared?)."""
     from onegrain.analyses import sharing as analysis
     from onegrain.records.ranking import Ranking
@@ -53,7 +53,7 @@ def layers(ranking: RankingFile, top: Top = None, as_json: Json = False) -> None
 
 
 @app.command("contrast")
-def contrast(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
+def contrast(rankings: Rankings, k: K = None, as_json: Json = False) -> None:
     """Compare several models on the same labels (NMT or NLM?)."""
     from onegrain.analyses import contrast as analysis
     from onegrain.records.ranking import Ranking
@@ -63,7 +63,7 @@ def contrast(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
 
 
 @app.command("overlap")
-def overlap(rankings: Rankings, k: Top = None, as_json: Json = False) -> None:
+def overlap(rankings: Rankings, k: K = None, as_json: Json = False) -> None:
     """Measure how far rankings of the same neurons agree on the top k, against chance."""
     from onegrain.analyses import overlap as analysis
     from onegrain.records.ranking import Ranking
@@ -201,7 +201,7 @@ def stability(
         typer.Option(help="Number of neurons in a top set; may be repeated. By default several sizes."),
     ] = None,
     seed: Seed = 0,
-    level: Annotated[float, typer.Option(help="Share of the draws inside low and high.")] = 0.95,
+    level: Annotated[float, typer.Option(help="Level of the intervals, such as 0.95.")] = 0.95,
     tolerance: Annotated[float, typer.Option(help="Relative duality gap of the probes.")] = 1e-2,
     memory: Memory = None,
     device: Device = None,

@@ -56,7 +56,7 @@ def run(
     ] = None,
     dev: Annotated[
         str | None,
-        typer.Option(help="Store on which the penalties of elastic-net are chosen.", rich_help_panel=PROBES),
+        typer.Option(help="Held-out store on which penalties and the like are chosen.", rich_help_panel=PROBES),
     ] = None,
     label: LabelLayer = None,
     probe: Annotated[
@@ -130,7 +130,7 @@ def run(
             rich_help_panel=PROBES,
         ),
     ] = "log",
-    level: Annotated[float, typer.Option(help="Level of the intervals of areas.")] = 0.95,
+    level: Annotated[float, typer.Option(help="Level of the intervals, such as 0.95.")] = 0.95,
     seed: Seed = 0,
     memory: Memory = None,
     device: Device = None,

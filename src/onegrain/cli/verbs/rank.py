@@ -52,7 +52,7 @@ def run(
     out: Annotated[Path, out_option("Ranking to write, *.parquet; a folder for several methods.")],
     label: LabelLayer = None,
     dev: Annotated[
-        str | None, typer.Option(help="Held-out store on which the method makes its choices.")
+        str | None, typer.Option(help="Held-out store on which penalties and the like are chosen.")
     ] = None,
     test: Annotated[str | None, typer.Option(help="Held-out store for the evaluation.")] = None,
     others: Annotated[

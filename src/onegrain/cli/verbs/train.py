@@ -72,7 +72,7 @@ def nlm(
 @app.command("nmt")
 def nmt(
     source: Annotated[Path, typer.Option(help="Training sentences, one a line.")],
-    target: Annotated[Path, typer.Option(help="Their translations, one a line.")],
+    target: Annotated[Path, typer.Option(help="File of the parallel side, one sentence per line.")],
     valid_source: Annotated[Path, typer.Option("--valid-source", help="Validation sentences.")],
     valid_target: Annotated[Path, typer.Option("--valid-target", help="Their translations.")],
     out: Out,
