@@ -10,7 +10,7 @@ import typer
 from onegrain.cli.console import emit_table, progress
 from onegrain.cli.grouped_help import VerbGroup
 from onegrain.cli.options.computing import Device, Memory, Seed
-from onegrain.cli.options.neurons import MinCount, Neurons, Sites, WordCount
+from onegrain.cli.options.neurons import K, MinCount, Neurons, Sites, WordCount
 from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.errors import ParameterError
 
