@@ -280,7 +280,7 @@ def test_ctrl_c_leaves_a_store_that_goes_on(house: Path, tmp_path: Path) -> None
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "the same command goes on" in err.splitlines()[-1]
+    assert "the same command resumes" in err.splitlines()[-1]
     command[command.index("--batch-size") + 1] = "256"
     assert subprocess.run(command, check=False, capture_output=True).returncode == 0
     from onegrain.activations import open_activations

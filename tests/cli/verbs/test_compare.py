@@ -121,12 +121,13 @@ def test_misuse_is_one_clear_line(run: Run, place: Path, house: Path, tmp_path: 
     for arguments, why in cases:
         code, _, err = run("compare", *arguments)
         assert (code, why in err) == (1, True), (arguments, err)
-    for arguments in (
-        ("similarity", train, test, train),
-        ("similarity", train, test, "--k", 5),
-        ("compare", *rankings, "--measure", "cka"),
+    for arguments, why in (
+        (("similarity", train, test, train), f"Got unexpected extra argument(s) ({train})"),
+        (("similarity", train, test, "--k", 5, "--vote"), "No such option: --k"),
+        (("compare", *rankings, "--measure", "cka"), "No such option: --measure"),
     ):
-        assert run(*arguments)[0] == 2, arguments
+        code, _, err = run(*arguments)
+        assert (code, why in err) == (2, True), (arguments, err)
     code, told, err = run("compare", *rankings, tmp_path / "again" / "std.parquet", "--json")
     assert code == 0, err
     assert json.loads(told)["rows"][3]["ranking"] == "again/std"
