@@ -9,9 +9,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import typer.main
 
-from onegrain.cli import app
+from onegrain.cli import command_tree
 from onegrain.cli.console import _speed
 from onegrain.cli.verdict import verdict
 from onegrain.rankings.registry import METHODS
@@ -35,7 +34,7 @@ def commands(command: Any) -> Iterator[Any]:
 
 def test_an_option_has_the_same_help_in_every_verb() -> None:
     helps: dict[str, set[str]] = defaultdict(set)
-    for command in commands(typer.main.get_command(app)):
+    for command in commands(command_tree()):
         for parameter in command.params:
             if parameter.param_type_name == "option":
                 helps[parameter.opts[0]].add(parameter.help or "")
@@ -47,7 +46,7 @@ def test_an_option_has_the_same_help_in_every_verb() -> None:
 
 def test_a_short_form_stands_for_one_option() -> None:
     meanings: dict[str, set[str]] = defaultdict(set)
-    for command in commands(typer.main.get_command(app)):
+    for command in commands(command_tree()):
         for parameter in command.params:
             for short in (text for text in parameter.opts if len(text) == 2):
                 meanings[short].add(parameter.opts[0])
@@ -56,7 +55,7 @@ def test_a_short_form_stands_for_one_option() -> None:
 
 
 def test_no_verb_has_forty_options() -> None:
-    for command in commands(typer.main.get_command(app)):
+    for command in commands(command_tree()):
         assert sum(parameter.param_type_name == "option" for parameter in command.params) < 40, command.name
 
 
@@ -82,7 +81,27 @@ def test_mistyped_verbs_and_options_get_a_suggestion(run: Run) -> None:
     code, _, err = run("rnak")
     assert (code, "Did you mean 'rank'" in err) == (2, True)
     code, _, err = run("rank", "std", "a.zarr", "--ot", "r.parquet")
-    assert (code, "--out" in err) == (2, True)
+    assert (code, "No such option: --ot. Did you mean '--out'?" in err) == (2, True)
+    code, _, err = run("--vresion")
+    assert (code, "Did you mean '--version'?" in err) == (2, True)
+
+
+def test_the_command_alone_prints_its_help(run: Run) -> None:
+    code, out, err = run()
+    assert (code, err) == (0, "")
+    assert out == run("--help")[1]
+    assert "similarity" in out
+
+
+def test_shells_complete_verbs_and_options(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_ONEGRAIN_COMPLETE", "source_bash")
+    code, script, _ = run()
+    assert (code, "-F _onegrain_completion onegrain" in script) == (0, True)
+    monkeypatch.setenv("_ONEGRAIN_COMPLETE", "complete_bash")
+    for typed, completions in (("onegrain sim", ["similarity"]), ("onegrain rank --ot", ["--others"])):
+        monkeypatch.setenv("COMP_WORDS", typed)
+        monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
+        assert run()[1].split() == completions
 
 
 def test_slow_work_shows_seconds_per_unit() -> None:

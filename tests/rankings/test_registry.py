@@ -89,7 +89,9 @@ def test_a_method_of_another_package_is_found_by_its_entry_point(monkeypatch: py
     broken = [Plugin("gone", ImportError("no module named gone")), Plugin("odd", "not a method")]
     plugins = [Plugin("loudest", LOUDEST), *broken]
     monkeypatch.setattr(registry, "METHODS", registry._Methods())
-    monkeypatch.setattr(registry, "entry_points", lambda group: plugins if group == "onegrain.methods" else [])
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points", lambda group: plugins if group == "onegrain.methods" else []
+    )
     ranking = rank("loudest", ACTS)
     assert ranking.order[0] == np.abs(ACTS.values()).max(axis=0).argmax()
     assert list(registry.METHODS)[-3:] == ["gone", "loudest", "odd"]

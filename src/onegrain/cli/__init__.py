@@ -1,10 +1,12 @@
-"""The command ``onegrain``: one file a verb, each thin over the Python API of the same name."""
+"""The command ``onegrain``: one file for each verb, each a thin layer over the Python function of the verb."""
 
 from __future__ import annotations
 
 import io
 import os
 import sys
+from functools import cache
+from typing import Any
 
 import typer
 
@@ -30,7 +32,7 @@ from onegrain.cli.verbs import (
 )
 from onegrain.errors import AlreadyDoneError, OnegrainError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "command_tree", "main"]
 
 INTERRUPTED = 130
 
@@ -38,7 +40,6 @@ app = VerbGroup(
     name="onegrain",
     help="Find, rank, erase and show the individual neurons of language and translation models.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -69,14 +70,21 @@ def options(
     """Find, rank, erase and show the individual neurons of language and translation models."""
 
 
+@cache
+def command_tree() -> Any:
+    """Return the command with all its verbs, built once in a process."""
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """Run the command line: errors are one line and exit code 1, wrong usage is exit code 2."""
-    arguments, debug = split_debug(sys.argv[1:], typer.main.get_command(app))
+    arguments, debug = split_debug(sys.argv[1:], command_tree())
     if arguments in (["--version"], ["-V"]):
         from onegrain.records.provenance import package_version
 
         typer.echo(package_version())
         return
+    arguments = arguments or ["--help"]
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     for stream in (sys.stdout, sys.stderr):
@@ -100,7 +108,7 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> None:
     try:
-        app(args=arguments, prog_name="onegrain")
+        command_tree()(args=arguments, prog_name="onegrain")
     except AlreadyDoneError as done:
         sys.stderr.write(f"onegrain: {done}\n")
     finally:

@@ -1,19 +1,42 @@
-"""Verbs whose help lists their options under headings."""
+"""Verbs whose help lists their options under headings, and that suggest the option a user may have meant."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 __all__ = ["GroupedCommand", "VerbGroup"]
 
 DEFAULT_HEADING = "Options"
 
 
-class GroupedCommand(TyperCommand):
+class _Suggesting:
+    """A mixin for commands that answer a mistyped option with the most similar one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; see the class of Typer that follows this one."""
+        try:
+            parsed: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        except Exception as error:  # Typer does not export the class of this error
+            _suggest(error)
+            raise
+        return parsed
+
+
+def _suggest(error: Any) -> None:
+    """Replace the list of similar options in an error by a question about the most similar one."""
+    possibilities = getattr(error, "possibilities", None)
+    if possibilities:
+        (closest,) = get_close_matches(error.option_name, possibilities, n=1) or possibilities[:1]
+        error.message = f"{error.message}. Did you mean {closest!r}?"
+        error.possibilities = None
+
+
+class GroupedCommand(_Suggesting, TyperCommand):
     """A command whose options are listed under the headings that they were declared with."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -33,10 +56,15 @@ class GroupedCommand(TyperCommand):
                     formatter.write_dl(rows)
 
 
+class _SuggestingGroup(_Suggesting, TyperGroup):
+    """A group of commands that suggests options."""
+
+
 class VerbGroup(typer.Typer):
     """A Typer application that groups the options of its verbs and answers to ``-h``."""
 
     def __init__(self, **options: Any) -> None:
+        options.setdefault("cls", _SuggestingGroup)
         super().__init__(context_settings={"help_option_names": ["-h", "--help"]}, **options)
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:

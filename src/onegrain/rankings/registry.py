@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from onegrain.errors import ParameterError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from onegrain.rankings.request import Method
 
 __all__ = ["BUILT_IN", "GROUP", "METHODS", "method", "register"]
@@ -69,6 +70,8 @@ class _Methods(Mapping[str, "Method"]):
 
     def _entry_points(self) -> dict[str, EntryPoint]:
         if self._plugins is None:
+            from importlib.metadata import entry_points
+
             found = sorted(entry_points(group=GROUP), key=lambda one: (one.name, one.value))
             self._plugins = {one.name: one for one in reversed(found) if one.name not in BUILT_IN}
         return self._plugins

@@ -62,7 +62,7 @@ def run(
         chosen += first.top(first.require_k(top))
     cards = neuron_cards(open_activations(store), chosen, rankings=rankings, n=n, min_count=min_count)
     cards.save(out, force=force)
-    emit({"cards": str(out), "neurons": ", ".join(card.name for card in cards.cards)}, as_json)
+    emit({"cards": str(out), "neurons": [card.name for card in cards.cards]}, as_json)
 
 
 def _rankings(given: list[str]) -> dict[str, Ranking]:

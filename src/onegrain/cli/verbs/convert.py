@@ -60,7 +60,7 @@ def run(
         store = open_activations(source)
         export_neurox(store, out, sites=sites, force=force, progress=progress())
         chosen = store.restrict(sites)
-        emit({"file": out, "words": chosen.n_words, "sites": ", ".join(chosen.space.sites)}, as_json)
+        emit({"file": out, "words": chosen.n_words, "sites": list(chosen.space.sites)}, as_json)
         return
     if corpus is None and options:
         raise ParameterError(

@@ -50,4 +50,4 @@ def run(
     )
     made = NeuronCards.load(cards)
     folders = export_neuronpedia(made, open_activations(store), out, names, force=force)
-    emit({"neurons": len(made), "sources": ", ".join(str(folder) for folder in folders)}, as_json)
+    emit({"neurons": len(made), "sources": [str(folder) for folder in folders]}, as_json)

@@ -227,7 +227,7 @@ def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
         "ranking": str(path),
         "neurons": ranking.space.size,
         "ranked": ranking.n_ranked,
-        "top": ", ".join(ranking.top(5)),
+        "top": ranking.top(5),
     }
     left_out = labels_left_out(ranking.details)
     if left_out:
