@@ -23,8 +23,8 @@ def reference() -> str:
         "Errors are one line on standard error and exit code 1; wrong usage is exit code 2; Ctrl-C is 130, and",
         "the same command resumes. `--debug` before or after a verb shows the traceback.",
         "",
-        "`onegrain --install-completion` lets bash, zsh, fish or PowerShell complete verbs and options with the",
-        "Tab key, from the next shell on; `onegrain --show-completion` prints the script that it installs.",
+        "`onegrain --install-completion` lets bash, zsh, fish or PowerShell complete verbs and options with",
+        "the Tab key, from the next shell on; `onegrain --show-completion` prints the script that it installs.",
         "",
     ]
     for name, command in _commands("onegrain", command_tree()):
