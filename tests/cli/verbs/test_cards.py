@@ -43,7 +43,7 @@ def test_cards_are_those_of_the_api_and_are_shown(
     assert code == 0, err
     loaded = {"std": onegrain.Ranking.load(std), "by kind": onegrain.Ranking.load(kind)}
     chosen = list(dict.fromkeys(["layers.1:3", "layers.0:0", *loaded["std"].top(2)]))
-    assert json.loads(printed) == {"cards": str(out), "neurons": ", ".join(chosen)}
+    assert json.loads(printed) == {"cards": str(out), "neurons": chosen}
     cards = NeuronCards.load(out)
     assert cards == onegrain.neuron_cards(
         onegrain.open_activations(store), chosen, rankings=loaded, n=3, min_count=2
