@@ -101,7 +101,7 @@ def test_neuronpedias_files_are_written(run: Run, store: Path, tmp_path: Path) -
     code, printed, err = run("neuronpedia", cards, store, "--out", out, *names, "--json")
     assert code == 0, err
     sources = [out / "tiny" / f"{layer}-mine" for layer in (0, 1)]
-    assert json.loads(printed) == {"neurons": 2, "sources": ", ".join(map(str, sources))}
+    assert json.loads(printed) == {"neurons": 2, "sources": list(map(str, sources))}
     for source in sources:
         (row,) = (source / "source.jsonl").read_text().splitlines()
         assert json.loads(row)["visibility"] == "PUBLIC"
