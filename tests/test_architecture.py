@@ -1,10 +1,16 @@
-"""The import rules of docs/architecture.md, read from the source, lazy imports too."""
+"""The import rules of docs/architecture.md, and that no modules import each other in a circle.
+
+Both are read from the source, so imports inside functions and those for type checkers count too.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,90 +18,136 @@ import pytest
 from support import ROOT
 
 PACKAGE = ROOT / "src" / "onegrain"
-
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 EVERYWHERE = {"core", "errors"}
-MAY_IMPORT = {
-    "core": set(),
-    "errors": set(),
-    "records": set(),
-    "corpora": {"records"},
-    "engines": {"records"},
-    "models": {"records"},
-    "synthetic": {"records"},
-    "activations": {"records", "models", "corpora", "engines"},
-    "metrics": {"records", "models"},
-    "rankings": {"records", "activations", "engines"},
-    "evaluation": {"records", "activations", "rankings"},
-    "interventions": {"records", "models", "activations", "metrics", "engines"},
-    "analyses": {"records", "activations"},
-    "formats": {"records", "corpora", "activations"},
-    "library": {"records", "activations"},
-    "reports": {"records", "analyses", "library"},
-    "studies": {
-        "records",
-        "activations",
-        "analyses",
-        "corpora",
-        "engines",
-        "evaluation",
-        "formats",
-        "interventions",
-        "library",
-        "metrics",
-        "models",
-        "rankings",
-        "reports",
-        "synthetic",
-    },
-    "explorer": {"records", "reports", "library", "analyses", "activations", "interventions"},
-}
-BESIDES = {"rankings/gradients": {"models"}}
-"""What single folders inside a part may import besides."""
-UNRULED = {"cli", ""}
+FRONT_DOOR = "__init__"
 
 
-def part_of(module: str) -> str:
-    pieces = module.split(".")
-    return pieces[1] if len(pieces) > 1 else ""
+def import_rules(page: str) -> dict[str, set[str]]:
+    """Read the table of folders: what each folder may import, besides ``core``, ``errors`` and itself."""
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in row] for row in rows]
+    header = next(row for row in rows if row[0] == "folder" and "may import" in row)
+    table = [row for row in rows[rows.index(header) + 1 :] if re.fullmatch(r"`[a-z_/]+(/|\.py)`", row[0])]
+    column = header.index("may import")
+    cells = {re.sub(r"[`/]*$|\.py`$|^`", "", row[0]): row[column] for row in table if len(row) == len(header)}
+    names = {folder: set(re.findall(r"`([a-z_]+)`", cell)) for folder, cell in cells.items()}
+    parts = {folder.split("/")[0] for folder in cells}
+    return {folder: parts if cells[folder] == "everything" else names[folder] for folder in cells}
 
 
-def imports(path: Path) -> set[str]:
-    """Every module that a file imports, wherever in the file it does so."""
-    found = set()
+RULES = import_rules(PAGE)
+
+
+def sources(root: Path) -> list[Path]:
+    """Every file whose imports count, the stubs of files that load their names lazily included."""
+    return sorted([*root.rglob("*.py"), *root.rglob("*.pyi")])
+
+
+def module_name(path: Path, root: Path) -> str:
+    parts = ("onegrain", *path.relative_to(root).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path, root: Path) -> set[tuple[str, str]]:
+    """Every (module, name) that a file imports, anywhere in the file; the name is empty for whole modules."""
+    imported = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            imported |= {(alias.name, "") for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import; write the whole name"
-            found.add(node.module or "")
-            if node.module == "onegrain":
-                found |= {f"onegrain.{alias.name}" for alias in node.names}
-    return found
+            relative = path.suffix == ".pyi"
+            assert node.level == relative, f"{path}: relative import; write the whole name"
+            module = f"{module_name(path, root)}.{node.module}" if relative else str(node.module)
+            imported |= {(module, alias.name) for alias in node.names}
+    return imported
 
 
-def violations(root: Path) -> list[str]:
-    found = []
-    for path in sorted(root.rglob("*.py")):
-        own = path.relative_to(root).parts[0].removesuffix(".py")
-        own = "" if own == "__init__" else own
-        if own in UNRULED:
+def part_of(module: str, name: str) -> str:
+    """The folder or file directly below the package that an import reads; empty for the package itself."""
+    return f"{module}.{name}".split(".")[1] if module.split(".")[0] == "onegrain" else ""
+
+
+def violations(root: Path, rules: dict[str, set[str]]) -> list[str]:
+    forbidden = []
+    for path in sources(root):
+        parts = path.relative_to(root).with_suffix("").parts
+        if parts == (FRONT_DOOR,):
             continue
-        folder = path.parent.relative_to(root).as_posix()
-        allowed = MAY_IMPORT[own] | EVERYWHERE | {own} | BESIDES.get(folder, set())
-        for module in sorted(imports(path)):
-            if module.split(".")[0] == "onegrain" and part_of(module) not in allowed:
-                found.append(f"{path.relative_to(root)} imports {module}")
-    return found
+        above = {"/".join(parts[: depth + 1]) for depth in range(len(parts))}
+        allowed = EVERYWHERE | {parts[0]} | {part for folder in above for part in rules.get(folder, set())}
+        for module, name in sorted(imports(path, root)):
+            if module.split(".")[0] == "onegrain" and part_of(module, name) not in allowed:
+                forbidden.append(f"{path.relative_to(root)} imports {module}")
+    return forbidden
+
+
+def import_graph(root: Path) -> dict[str, set[str]]:
+    """The modules that each module of the package imports; a package stands for its ``__init__`` file."""
+    modules = {module_name(path, root) for path in sources(root)}
+    graph: dict[str, set[str]] = {module: set() for module in modules}
+    for path in sources(root):
+        importer = module_name(path, root)
+        for module, name in imports(path, root):
+            imported = f"{module}.{name}" if f"{module}.{name}" in modules else module
+            if imported in modules and imported != importer:
+                graph[importer].add(imported)
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """Circles that share no import, each as a chain of modules."""
+    graph = {module: set(imported) for module, imported in graph.items()}
+    chains = []
+    while True:
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            chain = error.args[1][::-1]
+            chains.append(" -> ".join(chain))
+            for importer, imported in pairwise(chain):
+                graph[importer].remove(imported)
+        else:
+            return chains
+
+
+def test_the_page_has_a_row_for_every_folder() -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    files = {path.stem for path in PACKAGE.glob("*.py")} - {FRONT_DOOR}
+    assert {folder for folder in RULES if "/" not in folder} == folders | files
+    for folder, allowed in RULES.items():
+        assert (PACKAGE / folder).is_dir() or (PACKAGE / f"{folder}.py").is_file()
+        assert allowed <= folders | files, folder
 
 
 def test_every_part_keeps_to_its_imports() -> None:
-    assert violations(PACKAGE) == []
+    assert violations(PACKAGE, RULES) == []
 
 
 def test_a_forbidden_import_is_seen_even_inside_a_function(tmp_path: Path) -> None:
-    (tmp_path / "rankings").mkdir()
-    (tmp_path / "rankings" / "bad.py").write_text("def f():\n    from onegrain.models import load_model\n")
-    assert violations(tmp_path) == ["rankings/bad.py imports onegrain.models"]
+    (tmp_path / "rankings" / "gradients").mkdir(parents=True)
+    text = "def f():\n    from onegrain.models import load_model\n    from onegrain import core, studies\n"
+    (tmp_path / "rankings" / "bad.py").write_text(text)
+    (tmp_path / "rankings" / "gradients" / "bad.py").write_text(text)
+    assert violations(tmp_path, {"rankings": {"records"}, "rankings/gradients": {"models"}}) == [
+        "rankings/bad.py imports onegrain",
+        "rankings/bad.py imports onegrain.models",
+        "rankings/gradients/bad.py imports onegrain",
+    ]
+
+
+def test_a_circle_is_named_even_for_type_checkers_and_through_a_stub(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "__init__.py").write_text("")
+    (tmp_path / "records" / "__init__.pyi").write_text("from .ranking import Ranking as Ranking\n")
+    (tmp_path / "records" / "ranking.py").write_text("from onegrain.first import a\n")
+    (tmp_path / "first.py").write_text("def f():\n    from onegrain import second\n")
+    (tmp_path / "second.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from onegrain.records import Ranking\n"
+    )
+    (circle,) = circles(import_graph(tmp_path))
+    names = ["onegrain.records", "onegrain.records.ranking", "onegrain.first", "onegrain.second"]
+    assert " -> ".join(names * 2).count(circle) == 1
 
 
 def foreign_names(path: Path) -> list[str]:
@@ -111,7 +163,7 @@ def foreign_names(path: Path) -> list[str]:
         node
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)
-        and any(isinstance(one, ast.Name) and one.id == "compiled" for one in node.decorator_list)
+        and any(isinstance(mark, ast.Name) and mark.id == "compiled" for mark in node.decorator_list)
     )
     return [
         f"{path.name}: {function.name} names {node.id}"
@@ -136,7 +188,7 @@ def test_a_foreign_name_in_a_compiled_function_is_seen(tmp_path: Path) -> None:
 
 def test_core_knows_no_torch() -> None:
     for path in (PACKAGE / "core").rglob("*.py"):
-        assert not {"torch", "transformers"} & {module.split(".")[0] for module in imports(path)}, path
+        assert not {"torch", "transformers"} & {module.split(".")[0] for module, _ in imports(path, PACKAGE)}
 
 
 @pytest.mark.parametrize("command", ["import onegrain", "import onegrain.cli", "import onegrain.corpora"])

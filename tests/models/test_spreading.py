@@ -12,7 +12,7 @@ import torch
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models import load_model
 from onegrain.models.load_spec import Origin
-from onegrain.models.loading import hash_weights
+from onegrain.models.loading import hash_weights, load_origin
 from support import ROOT
 from support.tiny import plain_corpus
 
@@ -132,7 +132,7 @@ def test_an_origin_loads_the_same_model(zoo, monkeypatch, tmp_path):
     assert loaded.identity.id == "gpt2"
     origin = pickle.loads(pickle.dumps(loaded.origin))
     monkeypatch.chdir(tmp_path)  # a relative path means another folder from here
-    again = origin.load()
+    again = load_origin(origin)
     assert again.identity == loaded.identity
     assert again.origin == origin
     assert {weight.dtype for weight in again.model.parameters()} == {torch.bfloat16}
@@ -142,8 +142,8 @@ def test_an_origin_loads_in_another_process(models, tmp_path):
     loaded = models["nlm"]
     (tmp_path / "origin").write_bytes(pickle.dumps(loaded.origin))
     script = (
-        "import pickle, sys; from pathlib import Path\n"
-        "loaded = pickle.loads(Path(sys.argv[1]).read_bytes()).load()\n"
+        "import pickle, sys; from pathlib import Path; from onegrain.models.loading import load_origin\n"
+        "loaded = load_origin(pickle.loads(Path(sys.argv[1]).read_bytes()))\n"
         "print(loaded.identity.weight_hash, loaded.device)"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "origin")]
@@ -163,7 +163,7 @@ def test_an_origin_keeps_every_option(zoo, tmp_path):
         offload_folder=str(tmp_path),
         allow_pickle=True,
     )
-    assert loaded.origin.load().identity == loaded.identity
+    assert load_origin(loaded.origin).identity == loaded.identity
 
 
 TOLERANCE = {"bfloat16": 0.06, "float16": 0.005}

@@ -1,22 +1,16 @@
-"""What bounds a row of subwords: positions, embeddings, and whether a subword sees what follows it."""
+"""What bounds a row of subwords: positions and embeddings."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from onegrain.errors import CorpusError
 from onegrain.models.sites import Side
-from onegrain.records.corpus import Corpus
 
-if TYPE_CHECKING:
-    from onegrain.models.loaded import LoadedModel
-
-__all__ = ["is_causal", "longest_row", "require_fitting", "vocabulary_size"]
+__all__ = ["longest_row", "vocabulary_size"]
 
 UNBOUNDED = 10**6
 """Tokenizers without a limit name an astronomical one."""
@@ -43,12 +37,6 @@ PARTS: dict[Side, tuple[str, ...]] = {
 
 TABLE = re.compile(r"wpe|embed_positions|positions?_embed|pos(ition)?(al)?_?(emb|embed|embedding|embeddings)")
 NO_TEXT = ("vision", "visual", "image", "audio", "speech")
-LENGTHS = (2, 3, 8, 24)
-"""Rows that are tried."""
-
-CLOSE = 2e-5
-CLOSE_IN_OTHER_SHAPES = 1e-3
-"""How far values may lie apart, relative to the largest, in float32."""
 
 
 def longest_row(network: Any, tokenizer: Any, side: Side = "source") -> int | None:
@@ -86,82 +74,6 @@ def vocabulary_size(network: Any, side: Side = "source") -> int | None:
             continue
         return int(weight.shape[0])
     return None
-
-
-def require_fitting(
-    loaded: LoadedModel, corpus: Corpus, rows: Sequence[Sequence[int]], side: Side = "source"
-) -> None:
-    """Check that the model reads every row of a corpus.
-
-    Raises:
-        CorpusError: names the first sentence that is too long, its subwords and the limit.
-    """
-    longest = loaded.longest_on(side)
-    for number, row in enumerate(rows):
-        if longest is not None and len(row) > longest:
-            words = len(corpus.sentence(number))
-            raise CorpusError(
-                f"sentence {number} (counted from 0) has {words} words, {len(row)} subwords, but "
-                f"{loaded.identity.id} reads at most {longest} subwords; split the sentence or leave it out",
-                corpus.source,
-            )
-
-
-@torch.no_grad()
-def is_causal(loaded: LoadedModel, side: Side = "source") -> bool:
-    """Return whether a subword's values are the same whatever follows it, found by trying.
-
-    Rows of several lengths are read with other subwords behind several places, and cut there.
-    """
-    if side == "source" and loaded.task == "translation":
-        return False
-    first, second = _subwords(loaded, side)
-    longest = loaded.longest_on(side) or LENGTHS[-1]
-    for length in sorted({min(length, longest) for length in LENGTHS}):
-        row = [(first, second)[at % 3 == 1] for at in range(length)]
-        places = sorted({1, 2, length // 2, length - 1} & set(range(1, length)))
-        others = [row[:place] + [second if id == first else first for id in row[place:]] for place in places]
-        if not places:
-            continue
-        values = _values(loaded, [row, *others], side)
-        for number, place in enumerate(places):
-            cut = _values(loaded, [row[:place]], side)
-            if not _alike(values[0, :place], values[1 + number, :place], CLOSE, 1):
-                return False
-            if not _alike(values[0, :place], cut[0], CLOSE_IN_OTHER_SHAPES, 8):
-                return False
-    return True
-
-
-def _subwords(loaded: LoadedModel, side: Side) -> tuple[int, int]:
-    """Return two subwords, neither of them special if there are enough others."""
-    size = vocabulary_size(loaded.model, side) or len(loaded.tokenizer)
-    special = set(loaded.tokenizer.all_special_ids)
-    usual = [subword for subword in range(min(size, 1000)) if subword not in special]
-    first, second = (usual if len(usual) > 1 else [0, size - 1])[:2]
-    return first, second
-
-
-def _values(loaded: LoadedModel, rows: list[list[int]], side: Side) -> Tensor:
-    """Return what the model computes below its output layer (rows, time, width)."""
-    values: list[Any] = []
-    body = loaded.model.base_model
-    hook = body.register_forward_hook(lambda module, inputs, output: values.append(output))
-    try:
-        if side == "target":
-            loaded.forward([rows[0][:1]] * len(rows), rows)
-        else:
-            loaded.forward(rows)
-    finally:
-        hook.remove()
-    output = values[-1]
-    first: Tensor = output if isinstance(output, Tensor) else output[0]
-    return first
-
-
-def _alike(one: Tensor, other: Tensor, close: float, roundings: int) -> bool:
-    bound = max(close, roundings * torch.finfo(one.dtype).eps) * float(one.abs().max())
-    return torch.allclose(one.float(), other.float(), rtol=0.0, atol=bound, equal_nan=True)
 
 
 def _stated(network: Any, config: Any, side: Side) -> Iterator[int]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from onegrain.errors import ParameterError
-
-if TYPE_CHECKING:
-    from onegrain.models.loaded import LoadedModel
 
 __all__ = ["DTYPES", "Origin"]
 
@@ -65,9 +62,3 @@ class Origin:
     def with_dictionary(self, site: str, folder: str) -> Origin:
         """The origin of the same model with a learned dictionary at a site."""
         return replace(self, dictionaries=(*self.dictionaries, (site, folder)))
-
-    def load(self) -> LoadedModel:
-        """The model, loaded anew, with the same identity."""
-        from onegrain.models.loading import load_origin
-
-        return load_origin(self)

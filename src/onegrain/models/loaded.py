@@ -1,75 +1,34 @@
-"""A model with its tokenizer and its sites: what the other stages work with."""
+"""A model with its tokenizer and its sites, and what it can be asked: what the other stages work with."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from onegrain.core.describing import Described
 from onegrain.core.progress import Progress, silent
-from onegrain.errors import MismatchError, ModelError, ParameterError
-from onegrain.models.batching import Encoded, pad_batch
+from onegrain.errors import ModelError, ParameterError
+from onegrain.models.causality import is_causal
 from onegrain.models.classes import Task
-from onegrain.models.dictionaries.dictionary import Dictionary, load_dictionary
-from onegrain.models.failures import as_model_error, few_of
-from onegrain.models.hooks import Edit, Recording, editing, module_widths, recording
-from onegrain.models.languages import require_language
-from onegrain.models.limits import is_causal, longest_row, vocabulary_size
-from onegrain.models.load_spec import Origin
+from onegrain.models.failures import few_of
+from onegrain.models.running import RunningModel
 from onegrain.models.scoring import sentence_losses
-from onegrain.models.selecting import default_points, select_points
-from onegrain.models.sites import Side, SitePoint, find_points, module_point
 from onegrain.models.translating import generation_settings, translate
-from onegrain.models.words import WordEncoder, decoder_inputs
 from onegrain.records.corpus import Corpus
-from onegrain.records.provenance import ModelIdentity
-from onegrain.records.running_text import Form
-from onegrain.records.space import NeuronSpace
 
 __all__ = ["LoadedModel", "Task"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LoadedModel(Described):
-    """A model in evaluation mode, its tokenizer, and its sites.
+class LoadedModel(Described, RunningModel):
+    """A model in evaluation mode, its tokenizer, and its sites, which scores and translates sentences.
 
-    Attributes:
-        model: the ``PreTrainedModel``.
-        tokenizer: its tokenizer.
-        identity: where it came from, and the hash of its weights.
-        task: what the model can be measured on.
-        origin: how another process loads the same model.
-        lacking: weights that the checkpoint lacks, whose parts were left out: no site or metric may need them.
-        dictionaries: learned dictionaries by the site whose value they read; see :meth:`with_dictionary`.
-        start_token: whether a language model reads sentences behind its start token where the tokenizer has one
-            and does not put it: when words are read, when losses are taken, and when neurons are erased.
+    Its attributes are those of :class:`~onegrain.models.running.RunningModel`.
     """
-
-    model: Any
-    tokenizer: Any
-    identity: ModelIdentity
-    task: Task
-    origin: Origin
-    lacking: tuple[str, ...] = ()
-    dictionaries: Mapping[str, Dictionary] = field(default_factory=dict)
-    start_token: bool = True
-
-    @property
-    def device(self) -> torch.device:
-        """The device that inputs go to: that of the embeddings, where the model is spread over several."""
-        if not hasattr(self.model, "hf_device_map"):
-            return self.model.device
-        embeddings = self.model.get_input_embeddings()
-        place = getattr(getattr(embeddings, "_hf_hook", None), "execution_device", None)
-        return embeddings.weight.device if place is None else torch.device(place)
 
     @cached_property
     def causal(self) -> bool:
@@ -80,42 +39,9 @@ class LoadedModel(Described):
         return is_causal(self)
 
     @cached_property
-    def longest(self) -> int | None:
-        """How many subwords a row of the source may have; see :meth:`longest_on`."""
-        return longest_row(self.model, self.tokenizer)
-
-    @cached_property
-    def _longest_target(self) -> int | None:
-        return longest_row(self.model, self.tokenizer, "target")
-
-    def longest_on(self, side: Side) -> int | None:
-        """How many subwords a row of a side may have; see :func:`onegrain.models.limits.longest_row`."""
-        return self.longest if side == "source" else self._longest_target
-
-    @cached_property
     def decoder_causal(self) -> bool:
         """Whether a translation model's decoder sees only what stands left of a subword, found by trying."""
         return is_causal(self, "target")
-
-    @cached_property
-    def _vocabularies(self) -> dict[Side, int | None]:
-        return {side: vocabulary_size(self.model, side) for side in ("source", "target")}
-
-    @cached_property
-    def points(self) -> dict[str, SitePoint]:
-        """The named sites, from the bottom up."""
-        named = {point.name: point for point in find_points(self.model, self.model.config.model_type)}
-        latents = [
-            replace(
-                named.get(site) or module_point(self.model, site), name=f"{site}.latents", dictionary=dictionary
-            )
-            for site, dictionary in self.dictionaries.items()
-        ]
-        return named | {point.name: point for point in latents}
-
-    @cached_property
-    def _widths(self) -> dict[str, int]:
-        return self._measure(list(self.points.values()))
 
     def summary(self) -> dict[str, Any]:
         """Return the facts: architecture, task, the hash of the weights, and the number of named sites."""
@@ -127,178 +53,6 @@ class LoadedModel(Described):
             "weights": self.identity.weight_hash,
             "sites": len(self.points),
         }
-
-    def with_dictionary(self, site: str, dictionary: str | os.PathLike[str] | Dictionary) -> LoadedModel:
-        """The same model with one more site, ``SITE.latents``: the latents of a learned dictionary.
-
-        Args:
-            site: the site whose value the dictionary reads, or a module path.
-            dictionary: the folder in which SAELens saved it, or the dictionary.
-
-        Raises:
-            ModelError: there is no such site, or no dictionary in the folder, or the site has one already.
-            MismatchError: the site has another width than the dictionary reads.
-        """
-        known = dictionary if isinstance(dictionary, Dictionary) else load_dictionary(dictionary)
-        if site in self.dictionaries:
-            raise ModelError(f"site {site!r} has a dictionary already, {self.dictionaries[site].folder}")
-        (width,) = self.space([site]).widths
-        if width != known.width_in:
-            raise MismatchError(f"{known.folder} reads {known.width_in} units, but site {site!r} has {width}")
-        origin = self.origin.with_dictionary(site, str(known.folder.resolve()))
-        return replace(self, origin=origin, dictionaries={**self.dictionaries, site: known})
-
-    def without_start_token(self) -> LoadedModel:
-        """The same model, which reads and scores sentences without the start token that its tokenizer lacks."""
-        return replace(self, start_token=False)
-
-    def space(self, sites: str | Iterable[str] | None = None) -> NeuronSpace:
-        """The neurons of the sites that match the glob patterns; see :meth:`select`."""
-        points = self.select(sites)
-        unknown = [point for point in points if point.name not in self.points]
-        widths = {**self._widths, **self._measure(unknown)}
-        return NeuronSpace(tuple(p.name for p in points), tuple(widths[p.name] for p in points))
-
-    def select(self, sites: str | Iterable[str] | None = None, *, side: Side | None = None) -> list[SitePoint]:
-        """The sites that match the glob patterns, of one side if it is given; a module path is a site too.
-
-        A ``*`` stays between two dots and ``**`` crosses them. By default a transformer's residual stream,
-        or all sites of an LSTM, of the source words or of ``side``. Heads, directions and latents, which are
-        parts of another site or made from one, are left out unless a pattern names them.
-        """
-        if sites is not None:
-            chosen = select_points(self.model, self.points, sites)
-            return [point for point in chosen if side is None or point.side == side]
-        if not self.points:
-            raise ModelError(
-                f"{self.identity.architecture} is not in the table of architectures; "
-                "name the sites as module paths"
-            )
-        return default_points(self.points.values(), side or "source")
-
-    @torch.no_grad()
-    def module_widths(self) -> dict[str, int]:
-        """The modules that can be sites, by path, with their widths; for models without named sites."""
-        row = self.encode([["a", "a", "a"]])[0].ids or [self.pad_id]
-        target = [row] if self.task == "translation" else None
-        return module_widths(self.model, lambda: self.forward([row], target), len(row))
-
-    def require_space(self, space: NeuronSpace) -> list[SitePoint]:
-        """The points of a space's sites; MismatchError where the model lacks one or has another width."""
-        try:
-            own = self.space(list(space.sites))
-            own.require_same(space, f"the neurons are not those of {self.identity.id}")
-        except ModelError as error:
-            raise MismatchError(f"{self.identity.id} does not have these neurons: {error}") from error
-        return self.select(list(space.sites))
-
-    def encode(
-        self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
-    ) -> list[Encoded]:
-        """The subwords of each sentence of words, with the word that each belongs to.
-
-        Words are encoded as they are inside running text; see :class:`onegrain.models.words.WordEncoder`.
-        """
-        require_language(self.tokenizer, "source")
-        with as_model_error(f"the tokenizer of {self.identity.id} cannot encode the words"):
-            return self._known(self._source.encode(sentences, forms), sentences, "source")
-
-    def encode_labels(
-        self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
-    ) -> list[Encoded]:
-        """The subwords that a translation model is to write, in its target language.
-
-        Raises:
-            ModelError: the tokenizer does not know which language the model writes.
-        """
-        require_language(self.tokenizer, "target")
-        with as_model_error(f"the tokenizer of {self.identity.id} cannot encode the words"):
-            return self._known(self._target.encode(sentences, forms), sentences, "target")
-
-    def _known(self, rows: list[Encoded], sentences: Sequence[Sequence[str]], side: Side) -> list[Encoded]:
-        """Return the rows if the model has an embedding for every subword; else raise ModelError."""
-        size = self._vocabularies[side]
-        for row, words in zip(rows, sentences, strict=True):
-            if size is None or not row.ids or (min(row.ids) >= 0 and max(row.ids) < size):
-                continue
-            place = next(at for at, subword in enumerate(row.ids) if not 0 <= subword < size)
-            word, subword = row.word_of[place], row.ids[place]
-            what = f"word {words[word]!r}" if word >= 0 else "a sentence"
-            raise ModelError(
-                f"the tokenizer of {self.identity.id} gives {what} the subword {subword} "
-                f"({self.tokenizer.convert_ids_to_tokens(subword)!r}), but the model has embeddings for "
-                f"{size}; use the tokenizer that it was trained with"
-            )
-        return rows
-
-    def encode_target(
-        self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
-    ) -> list[Encoded]:
-        """What a translation model's decoder reads under teacher forcing, so that it writes the sentences.
-
-        The start token and then the subwords of :meth:`encode_labels` but the last special one, as the model
-        itself shifts them; a word's place is where the decoder reads it.
-
-        Raises:
-            ModelError: no decoder_start_token_id, or the tokenizer does not know which language is written.
-        """
-        return [decoder_inputs(self.model, labels) for labels in self.encode_labels(sentences, forms)]
-
-    @property
-    def frame(self) -> tuple[list[int], list[int]]:
-        """The special subwords that the tokenizer puts before and after a (source) sentence."""
-        return self._source.frame
-
-    @property
-    def bos_id(self) -> int | None:
-        """The start token that a sentence lacks: None where the tokenizer has none, or puts it there itself.
-
-        None for translation models too, which read what their tokenizer puts and nothing more, for a start
-        token that the model has no embedding for, and where :meth:`without_start_token` says so.
-        """
-        start, size = self.tokenizer.bos_token_id, self._vocabularies["source"]
-        if start is None or not self.start_token or self.task == "translation":
-            return None
-        if (size is not None and not 0 <= start < size) or start in self._source.frame[0]:
-            return None
-        return int(start)
-
-    @cached_property
-    def _source(self) -> WordEncoder:
-        return WordEncoder(self.tokenizer)
-
-    @cached_property
-    def _target(self) -> WordEncoder:
-        return WordEncoder(self.tokenizer, target=True)
-
-    def forward(self, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]] | None = None) -> Any:
-        """One forward pass over padded rows of ids; ``target`` is what an encoder-decoder's decoder reads."""
-        inputs = self.batch(source)
-        if target is not None:
-            inputs["decoder_input_ids"] = pad_batch(target, self.pad_id, self.device)[0]
-        return self.model(**inputs)
-
-    def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        """Model inputs for rows of ids."""
-        ids, mask = pad_batch(rows, self.pad_id, self.device)
-        return {"input_ids": ids, "attention_mask": mask}
-
-    @property
-    def pad_id(self) -> int:
-        """The id that fills short rows; the mask hides it, so any will do that has an embedding."""
-        size = min((size for size in self._vocabularies.values() if size is not None), default=None)
-        for pad in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
-            if isinstance(pad, int) and pad >= 0 and (size is None or pad < size):
-                return pad
-        return 0
-
-    def recording(self, points: Sequence[SitePoint]) -> AbstractContextManager[Recording]:
-        """Record what passes the points; see :func:`onegrain.models.hooks.recording`."""
-        return recording(self.model, points)
-
-    def editing(self, edits: Mapping[SitePoint, Edit]) -> AbstractContextManager[None]:
-        """Replace what passes the points; see :func:`onegrain.models.hooks.editing`."""
-        return editing(self.model, edits)
 
     def sentence_losses(
         self, corpus: Corpus, *, batch_size: int = 64, progress: Progress = silent
@@ -358,21 +112,3 @@ class LoadedModel(Described):
     def generation_settings(self, beams: int = 1) -> dict[str, Any]:
         """What translations are searched by, whatever the model's folder says about generation."""
         return generation_settings(self, beams)
-
-    @torch.no_grad()
-    def _measure(self, points: Sequence[SitePoint]) -> dict[str, int]:
-        """The width of each point, from a forward pass over one word."""
-        if not points:
-            return {}
-        row = self.encode([["a"]])[0].ids or [self.pad_id]
-        with self.recording(points) as record:
-            self.forward([row], [row] if self.task == "translation" else None)
-            for point in points:
-                if point.name not in record:
-                    raise ModelError(f"nothing passed site {point.name!r} in a forward pass")
-                if self.lacking and bool(record[point.name].isnan().any()):
-                    raise ModelError(
-                        f"site {point.name!r} needs weights that the checkpoint of {self.identity.id} lacks: "
-                        + few_of(self.lacking)
-                    )
-            return {point.name: int(record[point.name].shape[-1]) for point in points}

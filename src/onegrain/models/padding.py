@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -12,10 +12,8 @@ from torch import Tensor
 
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models.hooks import recorded_value
+from onegrain.models.running import RunningModel
 from onegrain.models.sites import Side, SitePoint
-
-if TYPE_CHECKING:
-    from onegrain.models.loaded import LoadedModel
 
 __all__ = ["losses_need_equal_rows", "sites_need_equal_rows"]
 
@@ -51,7 +49,7 @@ _Run = Callable[[Sequence[_Row]], dict[str, Tensor]]
 
 
 def sites_need_equal_rows(
-    loaded: LoadedModel, points: Sequence[SitePoint], side: Side, *, single: bool = False
+    loaded: RunningModel, points: Sequence[SitePoint], side: Side, *, single: bool = False
 ) -> bool:
     """Return whether the sites' values are right only if all rows of a batch have one length.
 
@@ -85,7 +83,7 @@ def sites_need_equal_rows(
     return _cached(loaded, (side, single, *points), run, rows, check)
 
 
-def losses_need_equal_rows(loaded: LoadedModel) -> bool:
+def losses_need_equal_rows(loaded: RunningModel) -> bool:
     """Return whether what a model predicts is right only if all rows of a batch have one length.
 
     Raises:
@@ -102,7 +100,7 @@ def losses_need_equal_rows(loaded: LoadedModel) -> bool:
 
 @torch.inference_mode()
 def _cached(
-    loaded: LoadedModel, key: Any, run: _Run, rows: list[_Row], check: Callable[[Mapping[str, Tensor]], None]
+    loaded: RunningModel, key: Any, run: _Run, rows: list[_Row], check: Callable[[Mapping[str, Tensor]], None]
 ) -> bool:
     known = _tried.setdefault(loaded.model, {})
     if key not in known:
@@ -111,7 +109,7 @@ def _cached(
 
 
 def _need_equal_rows(
-    loaded: LoadedModel, run: _Run, rows: list[_Row], check: Callable[[Mapping[str, Tensor]], None]
+    loaded: RunningModel, run: _Run, rows: list[_Row], check: Callable[[Mapping[str, Tensor]], None]
 ) -> bool:
     alone = [run([row]) for row in rows]
     check(alone[0])
@@ -150,7 +148,7 @@ def _close(first: Tensor, second: Tensor) -> bool:
     return bool(((first - second).abs() <= tolerance * largest)[both].all())
 
 
-def _require_different(loaded: LoadedModel, points: Sequence[SitePoint], values: Mapping[str, Tensor]) -> None:
+def _require_different(loaded: RunningModel, points: Sequence[SitePoint], values: Mapping[str, Tensor]) -> None:
     """Refuse a module path whose values are those of another site: its neurons would be counted twice."""
     for number, second in enumerate(points):
         for first in points[:number]:
@@ -163,7 +161,7 @@ def _require_different(loaded: LoadedModel, points: Sequence[SitePoint], values:
                 )
 
 
-def _forward(loaded: LoadedModel, rows: Sequence[_Row], side: Side) -> Any:
+def _forward(loaded: RunningModel, rows: Sequence[_Row], side: Side) -> Any:
     sources = [row.source for row in rows]
     if side == "target":
         return loaded.forward(sources, [row.target or [] for row in rows])
@@ -172,7 +170,7 @@ def _forward(loaded: LoadedModel, rows: Sequence[_Row], side: Side) -> Any:
     return loaded.forward(sources)
 
 
-def _rows(loaded: LoadedModel, *, target: bool) -> list[_Row]:
+def _rows(loaded: RunningModel, *, target: bool) -> list[_Row]:
     """Rows of several lengths that the model can read."""
     sentences = [[WORDS[word % len(WORDS)] for word in range(size)] for size in SIZES]
     sources = _fitting(loaded, [row.ids for row in loaded.encode(sentences)], "source")
@@ -183,7 +181,7 @@ def _rows(loaded: LoadedModel, *, target: bool) -> list[_Row]:
     return [_Row(source, shown) for source, shown in zip(sources, shifted, strict=True)]
 
 
-def _fitting(loaded: LoadedModel, rows: Sequence[list[int]], side: Side) -> list[list[int]]:
+def _fitting(loaded: RunningModel, rows: Sequence[list[int]], side: Side) -> list[list[int]]:
     """The rows, cut where the model reads no more, each shorter than the one before."""
     longest = loaded.longest_on(side) or len(rows[0])
     return [(row or [loaded.pad_id])[: max(1, longest // 2**number)] for number, row in enumerate(rows)]

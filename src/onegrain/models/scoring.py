@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,20 +11,17 @@ from torch import Tensor
 from onegrain.core.progress import Progress
 from onegrain.errors import ParameterError
 from onegrain.models.batching import by_length, pad_batch
-from onegrain.models.limits import require_fitting
 from onegrain.models.losses import IGNORED, exact_losses
 from onegrain.models.padding import losses_need_equal_rows
+from onegrain.models.running import RunningModel
 from onegrain.records.corpus import Corpus
-
-if TYPE_CHECKING:
-    from onegrain.models.loaded import LoadedModel
 
 __all__ = ["IGNORED", "sentence_losses", "subword_losses"]
 
 
 @torch.no_grad()
 def sentence_losses(
-    loaded: LoadedModel, corpus: Corpus, batch_size: int, progress: Progress
+    loaded: RunningModel, corpus: Corpus, batch_size: int, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
     """Negative log-likelihood (nats, float64) and number of predicted tokens (int64) of every sentence.
 
@@ -51,7 +47,7 @@ def sentence_losses(
 
 
 def subword_losses(
-    loaded: LoadedModel, rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]
+    loaded: RunningModel, rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]
 ) -> tuple[Tensor, Tensor]:
     """Negative log-likelihood (nats; batch, time) of each predicted subword, 0 elsewhere, and which those are.
 
@@ -73,7 +69,7 @@ def subword_losses(
     return exact_losses(logits, wanted), wanted != IGNORED
 
 
-def _rows(loaded: LoadedModel, corpus: Corpus) -> tuple[list[list[int]], list[list[int]]]:
+def _rows(loaded: RunningModel, corpus: Corpus) -> tuple[list[list[int]], list[list[int]]]:
     """What is read and what is predicted, as :func:`subword_losses` takes them."""
     rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()), corpus.forms())]
     if loaded.task == "translation":
@@ -81,10 +77,10 @@ def _rows(loaded: LoadedModel, corpus: Corpus) -> tuple[list[list[int]], list[li
             raise ParameterError(f"{corpus.source} has no parallel side; read it with read_parallel")
         encoded = loaded.encode_labels(list(corpus.target.sentences()), corpus.target.forms())
         labels = [row.ids for row in encoded]
-        require_fitting(loaded, corpus, rows)
-        require_fitting(loaded, corpus.target, labels, "target")
+        loaded.require_fitting(corpus, rows)
+        loaded.require_fitting(corpus.target, labels, "target")
         return rows, labels
     start = [] if loaded.bos_id is None else [loaded.bos_id]
     rows = [start + row for row in rows]
-    require_fitting(loaded, corpus, rows)
+    loaded.require_fitting(corpus, rows)
     return rows, rows

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from transformers import GenerationConfig
 
 from onegrain.core.progress import Progress
 from onegrain.models.batching import by_length
-from onegrain.models.limits import require_fitting
 from onegrain.models.padding import losses_need_equal_rows
+from onegrain.models.running import RunningModel
 from onegrain.records.corpus import Corpus
-
-if TYPE_CHECKING:
-    from onegrain.models.loaded import LoadedModel
 
 __all__ = ["generation_settings", "translate"]
 
 
 @torch.no_grad()
 def translate(
-    loaded: LoadedModel,
+    loaded: RunningModel,
     corpus: Corpus,
     beams: int,
     max_new_tokens: int,
@@ -41,7 +38,7 @@ def translate(
     """
     rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()), corpus.forms())]
     lengths, start = [len(row) for row in rows], _start(loaded)
-    require_fitting(loaded, corpus, rows)
+    loaded.require_fitting(corpus, rows)
     longest, stated = loaded.longest_on("target"), generation_settings(loaded, beams)
     most = max_new_tokens if longest is None else min(max_new_tokens, longest - len(start))
     translations = [""] * len(rows)
@@ -66,7 +63,7 @@ def translate(
     return translations
 
 
-def generation_settings(loaded: LoadedModel, beams: int) -> dict[str, Any]:
+def generation_settings(loaded: RunningModel, beams: int) -> dict[str, Any]:
     """Return the settings of a plain greedy or beam search, with the token ids that the folder names.
 
     Length penalties, bans of repeated words, sampling and all else that a folder may ask for are left out. A
@@ -98,7 +95,7 @@ def _generating_by(network: Any, settings: GenerationConfig) -> Iterator[None]:
         network.generation_config = before
 
 
-def _start(loaded: LoadedModel) -> list[int]:
+def _start(loaded: RunningModel) -> list[int]:
     """The special subwords that the decoder reads before the first word: its start, and a language if any.
 
     What ``generate`` returns starts with them.

@@ -16,7 +16,7 @@ from onegrain.engines import Work
 from onegrain.errors import EngineError, ModelError, OnegrainError, ParameterError
 from onegrain.models.load_spec import Origin
 from onegrain.models.loaded import LoadedModel
-from onegrain.models.loading import load_model
+from onegrain.models.loading import load_model, load_origin
 from onegrain.models.padding import sites_need_equal_rows
 from onegrain.models.selecting import require_distinct
 from onegrain.models.sites import Side, SitePoint
@@ -127,7 +127,7 @@ class RemoteReader:
         """
         torch.set_num_threads(self.threads)
         try:
-            loaded = self.origin.load()
+            loaded = load_origin(self.origin)
         except OnegrainError as error:
             raise EngineError(
                 f"a worker cannot load the model: {error}; put it where every worker finds it by the same "

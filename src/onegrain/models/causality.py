@@ -1,0 +1,78 @@
+"""Trying whether a subword sees what follows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from onegrain.models.limits import vocabulary_size
+from onegrain.models.running import RunningModel
+from onegrain.models.sites import Side
+
+__all__ = ["is_causal"]
+
+LENGTHS = (2, 3, 8, 24)
+"""Rows that are tried."""
+
+CLOSE = 2e-5
+CLOSE_IN_OTHER_SHAPES = 1e-3
+"""How far values may lie apart, relative to the largest, in float32."""
+
+
+@torch.no_grad()
+def is_causal(loaded: RunningModel, side: Side = "source") -> bool:
+    """Return whether a subword's values are the same whatever follows it, found by trying.
+
+    Rows of several lengths are read with other subwords behind several places, and cut there.
+    """
+    if side == "source" and loaded.task == "translation":
+        return False
+    first, second = _subwords(loaded, side)
+    longest = loaded.longest_on(side) or LENGTHS[-1]
+    for length in sorted({min(length, longest) for length in LENGTHS}):
+        row = [(first, second)[at % 3 == 1] for at in range(length)]
+        places = sorted({1, 2, length // 2, length - 1} & set(range(1, length)))
+        others = [row[:place] + [second if id == first else first for id in row[place:]] for place in places]
+        if not places:
+            continue
+        values = _values(loaded, [row, *others], side)
+        for number, place in enumerate(places):
+            cut = _values(loaded, [row[:place]], side)
+            if not _alike(values[0, :place], values[1 + number, :place], CLOSE, 1):
+                return False
+            if not _alike(values[0, :place], cut[0], CLOSE_IN_OTHER_SHAPES, 8):
+                return False
+    return True
+
+
+def _subwords(loaded: RunningModel, side: Side) -> tuple[int, int]:
+    """Return two subwords, neither of them special if there are enough others."""
+    size = vocabulary_size(loaded.model, side) or len(loaded.tokenizer)
+    special = set(loaded.tokenizer.all_special_ids)
+    usual = [subword for subword in range(min(size, 1000)) if subword not in special]
+    first, second = (usual if len(usual) > 1 else [0, size - 1])[:2]
+    return first, second
+
+
+def _values(loaded: RunningModel, rows: list[list[int]], side: Side) -> Tensor:
+    """Return what the model computes below its output layer (rows, time, width)."""
+    values: list[Any] = []
+    body = loaded.model.base_model
+    hook = body.register_forward_hook(lambda module, inputs, output: values.append(output))
+    try:
+        if side == "target":
+            loaded.forward([rows[0][:1]] * len(rows), rows)
+        else:
+            loaded.forward(rows)
+    finally:
+        hook.remove()
+    output = values[-1]
+    first: Tensor = output if isinstance(output, Tensor) else output[0]
+    return first
+
+
+def _alike(one: Tensor, other: Tensor, close: float, roundings: int) -> bool:
+    bound = max(close, roundings * torch.finfo(one.dtype).eps) * float(one.abs().max())
+    return torch.allclose(one.float(), other.float(), rtol=0.0, atol=bound, equal_nan=True)
