@@ -10,6 +10,7 @@ import onegrain
 PUBLIC = [
     "Activations",
     "BLEU",
+    "ChrF",
     "Clusters",
     "Corpus",
     "Curve",

@@ -27,6 +27,7 @@ from .interventions import ablate as ablate
 from .interventions import erasing as erasing
 from .library import load as load
 from .metrics import BLEU as BLEU
+from .metrics import ChrF as ChrF
 from .metrics import Perplexity as Perplexity
 from .models import TrainingOptions as TrainingOptions
 from .models import load_model as load_model

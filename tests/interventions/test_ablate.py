@@ -13,7 +13,7 @@ import torch
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.interventions import ablate, erasing, sweep_counts
-from onegrain.metrics import BLEU, MeasurableModel, Measurement, Metric, Perplexity
+from onegrain.metrics import BLEU, Measurement, Metric, Perplexity
 from onegrain.models import LoadedModel, load_model
 from onegrain.records.corpus import Corpus
 from onegrain.records.curve import Curve
@@ -82,9 +82,7 @@ class Counting(Metric):
     def parameters(self) -> dict[str, Any]:
         return self.inner.parameters
 
-    def measure(
-        self, model: MeasurableModel, *, batch_size: int = 64, progress: Progress = silent
-    ) -> Measurement:
+    def measure(self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = silent) -> Measurement:
         self.asked += 1
         if self.asked >= self.stop_at:
             raise KeyboardInterrupt

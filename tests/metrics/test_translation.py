@@ -71,10 +71,10 @@ def test_the_summed_statistics_give_sacrebleus_score(
     metric: Any = kind(pairs(references))
     found = metric.score(translations)
     sacre = sacrebleu.BLEU(tokenize="none", force=True) if kind is BLEU else sacrebleu.CHRF()
-    assert metric._score_of(found.statistics.sum(0)) == pytest.approx(found.value, abs=1e-9)
+    assert metric._score(found.statistics.sum(0)) == pytest.approx(found.value, abs=1e-9)
     draw = [0, 0, len(lines) - 1]
     drawn = sacre.corpus_score([translations[i] for i in draw], [[references[i] for i in draw]]).score
-    assert metric._score_of(found.statistics[draw].sum(0)) == pytest.approx(drawn, abs=1e-9)
+    assert metric._score(found.statistics[draw].sum(0)) == pytest.approx(drawn, abs=1e-9)
     assert found.statistics.shape == (len(lines), len(found.columns))
 
 

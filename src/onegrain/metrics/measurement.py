@@ -1,86 +1,24 @@
-"""What a metric is, what it needs of a model, and what it hands back."""
+"""The base class of metrics, the measurement that a metric returns, and the bootstrap over sentences."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
+from onegrain.models import LoadedModel
 from onegrain.records.corpus import Corpus
-from onegrain.records.running_text import Form
 
-__all__ = ["LEVEL", "RESAMPLES", "MeasurableModel", "Measurement", "Metric", "Subwords", "resampled_scores"]
+__all__ = ["LEVEL", "RESAMPLES", "Measurement", "Metric", "resampled_scores"]
 
 RESAMPLES = 1000
 LEVEL = 0.95
 DRAWS_AT_ONCE = 100
-
-
-class Subwords(Protocol):
-    """The subwords of one sentence."""
-
-    @property
-    def ids(self) -> list[int]:
-        """Subword ids, special subwords included."""
-        ...
-
-
-class MeasurableModel(Protocol):
-    """What a metric asks of a model; ``onegrain.models.LoadedModel`` is one."""
-
-    @property
-    def tokenizer(self) -> Any:
-        """The model's tokenizer."""
-        ...
-
-    @property
-    def task(self) -> str:
-        """``language model``, ``translation`` or ``encoder``."""
-        ...
-
-    @property
-    def bos_id(self) -> int | None:
-        """The start token that is put before each sentence; None where none is put."""
-        ...
-
-    def encode(
-        self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
-    ) -> Sequence[Subwords]:
-        """The subwords of each sentence of words."""
-        ...
-
-    def encode_labels(
-        self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
-    ) -> Sequence[Subwords]:
-        """The subwords that a translation model is to write."""
-        ...
-
-    def sentence_losses(
-        self, corpus: Corpus, *, batch_size: int = 64, progress: Progress = silent
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Negative log-likelihood (nats) and predicted tokens of every sentence."""
-        ...
-
-    def translate(
-        self,
-        corpus: Corpus,
-        *,
-        beams: int = 1,
-        max_new_tokens: int = 128,
-        batch_size: int = 64,
-        progress: Progress = silent,
-    ) -> list[str]:
-        """The translation of every sentence."""
-        ...
-
-    def generation_settings(self, beams: int = 1) -> dict[str, Any]:
-        """What translations are searched by: JSON-able."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,16 +26,16 @@ class Measurement:
     """A metric's value on a corpus, with its uncertainty.
 
     Attributes:
-        value: of the whole corpus, in the metric's unit; NaN where the model's output is not finite.
+        value: the value on the corpus, in the metric's unit; NaN if the model's output is not finite.
         low: lower bound of the 95 % percentile bootstrap interval over sentences.
-        high: its upper bound.
-        signature: what another person needs to compute the value again.
-        n_sentences: sentences that were measured.
-        statistics: float64 (sentences, statistics); the value is a function of their sum over sentences, so
-            that any bootstrap can be computed again without the model.
-        columns: what each statistic counts.
-        draws: float64 (resamples,), the value in each draw of the bootstrap. The draws are the same for every
-            measurement of a metric on a corpus, so those of two measurements are paired.
+        high: upper bound of that interval.
+        signature: the definition and the settings with which another person computes the same value.
+        n_sentences: number of sentences.
+        statistics: float64 (sentences, statistics). The value is a function of their sum over sentences, so
+            a bootstrap does not need the model again.
+        columns: the name of each statistic.
+        draws: float64 (resamples,), the value in each draw of the bootstrap. All measurements of a metric on
+            the same corpus use the same draws, so the draws of two measurements are paired.
     """
 
     value: float
@@ -111,38 +49,45 @@ class Measurement:
 
 
 class Metric(ABC):
-    """How good a running model is on the corpus that the metric holds."""
+    """A score of a running model on the corpus that the metric holds.
+
+    A subclass takes the corpus first and its options as keywords, and is listed in
+    :mod:`onegrain.metrics.registry`.
+
+    Attributes:
+        needs_target: True if the metric compares with translations, so that its corpus needs a parallel side.
+    """
+
+    needs_target: ClassVar[bool] = False
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """The metric's name, e.g. ``perplexity``."""
+        """The metric's name in the registry, e.g. ``perplexity``."""
 
     @property
     @abstractmethod
     def higher_is_better(self) -> bool:
-        """Whether a larger value means a better model."""
+        """True if higher values are better."""
 
     @property
     @abstractmethod
     def corpus(self) -> Corpus:
-        """What the model is measured on."""
+        """The corpus that the model is measured on."""
 
     @property
     @abstractmethod
     def parameters(self) -> dict[str, Any]:
-        """JSON-able: everything besides model and corpus that the value depends on."""
+        """Everything besides model and corpus that the value depends on; JSON-able."""
 
     @abstractmethod
-    def measure(
-        self, model: MeasurableModel, *, batch_size: int = 64, progress: Progress = silent
-    ) -> Measurement:
-        """Measure the model as it now is, edits included.
+    def measure(self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = silent) -> Measurement:
+        """Measure the model in its present state, including any edits of its neurons.
 
         Args:
             model: the model.
-            batch_size: sentences at once; the value does not depend on it but for rounding.
-            progress: listens to how many sentences are done.
+            batch_size: sentences per batch; it changes the value only by rounding.
+            progress: receives the number of sentences measured.
         """
 
 
@@ -153,17 +98,17 @@ def resampled_scores(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> np.ndarray:
-    """A score that is a function of summed statistics, in each draw of the bootstrap over sentences.
+    """Compute a score in each draw of the bootstrap over sentences.
 
-    For a score that is a ratio of two sums, ``onegrain.core.bootstrap.bootstrap_ratios`` gives the like in one
-    product. Sentences are drawn with replacement [Koehn, *Statistical Significance Tests for Machine
-    Translation Evaluation*, EMNLP 2004].
+    Sentences are drawn with replacement [Koehn, *Statistical Significance Tests for Machine Translation
+    Evaluation*, EMNLP 2004]. For a score that is a ratio of two sums, the function
+    ``onegrain.core.bootstrap.bootstrap_ratios`` does the same in one matrix product.
 
     Args:
         statistics: float64 (sentences, statistics).
-        score: takes the sum over sentences, (statistics,).
-        resamples: how many draws.
-        seed: of the draws; they depend on it and on the number of sentences alone.
+        score: computes the score from the statistics summed over sentences, float64 (statistics,).
+        resamples: number of draws.
+        seed: random seed; the draws depend only on it and on the number of sentences.
 
     Returns:
         float64 (resamples,).

@@ -1,4 +1,4 @@
-"""Perplexity: how many subwords the model is as good as choosing among, at each subword."""
+"""Perplexity of a model, and of subword frequencies as a baseline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from onegrain.core.bootstrap import bootstrap_ratios, quantile_interval
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
-from onegrain.metrics.measurement import LEVEL, RESAMPLES, MeasurableModel, Measurement, Metric
+from onegrain.metrics.measurement import LEVEL, RESAMPLES, Measurement, Metric
+from onegrain.models import LoadedModel
 from onegrain.records.corpus import Corpus
 
 __all__ = ["Perplexity", "unigram_perplexity"]
@@ -18,15 +19,15 @@ DEFINITION = "perplexity|exp(mean negative log-likelihood per predicted subword,
 
 
 class Perplexity(Metric):
-    """exp(mean negative log-likelihood per predicted subword, in nats).
+    """Perplexity, exp(mean negative log-likelihood per predicted subword, in nats).
 
     The mean is over all predicted subwords of the corpus, not over sentences. A language model predicts
-    every subword after the start, a translation model the target's subwords given the source; both predict
-    the sentence's end where their tokenizer marks it. Perplexities of models with different vocabularies
-    cannot be compared.
+    every subword after the first, or after the start token if it reads one; a translation model predicts the
+    target's subwords given the source. Both predict the end of the sentence if their tokenizer marks it.
+    Perplexities of models with different vocabularies cannot be compared.
 
     Args:
-        corpus: sentences; for a translation model with their translations.
+        corpus: sentences; a translation model needs their translations as well.
 
     Raises:
         ParameterError: the corpus has no sentence.
@@ -49,40 +50,36 @@ class Perplexity(Metric):
 
     @property
     def corpus(self) -> Corpus:
-        """What the model is measured on."""
+        """The corpus that the model is measured on."""
         return self._corpus
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """None: model and corpus determine perplexity."""
+        """Empty: perplexity depends on the model and the corpus only."""
         return {}
 
-    def measure(
-        self, model: MeasurableModel, *, batch_size: int = 64, progress: Progress = silent
-    ) -> Measurement:
-        """Measure the model; statistics ``nll`` (nats) and ``subwords`` of each sentence.
+    def measure(self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = silent) -> Measurement:
+        """Measure the model. The statistics are ``nll`` (nats) and ``subwords`` of each sentence.
 
         Raises:
-            ParameterError: the model predicts no subword of this corpus, or predicts none at all (an encoder).
+            ParameterError: the model is an encoder, or it predicts no subword of this corpus.
         """
         nll, subwords = model.sentence_losses(self._corpus, batch_size=batch_size, progress=progress)
         return _measurement(nll, subwords, self._corpus, DEFINITION)
 
 
-def unigram_perplexity(
-    model: MeasurableModel, train: Corpus, corpus: Corpus, *, add: float = 1.0
-) -> Measurement:
-    """Perplexity of subword frequencies alone: what a model that learned no context would reach.
+def unigram_perplexity(model: LoadedModel, train: Corpus, corpus: Corpus, *, add: float = 1.0) -> Measurement:
+    """Return the perplexity of subword frequencies, the baseline of a model that ignores context.
 
-    p(subword) = (count in train + add) / (subwords in train + add * vocabulary), Laplace's rule for
-    ``add`` = 1. It predicts the same subwords as :class:`Perplexity` does with the same model, so the two can
-    be compared.
+    p(subword) = (count in train + add) / (subwords in train + add * vocabulary), which is Laplace's rule for
+    ``add`` = 1. The subwords predicted are those that :class:`Perplexity` predicts with the same model, so the
+    two values can be compared.
 
     Args:
-        model: gives the subwords; its weights are not used.
-        train: where subwords are counted; for a translation model the target side is.
-        corpus: what is predicted.
-        add: count that every subword of the vocabulary has beforehand.
+        model: the model whose tokenizer divides words; its weights are not used.
+        train: corpus in which subwords are counted; for a translation model on its target side.
+        corpus: corpus that is predicted.
+        add: count added to every subword of the vocabulary.
 
     Raises:
         ParameterError: ``add`` is not above zero, or nothing is predicted.
@@ -103,14 +100,14 @@ def unigram_perplexity(
     return _measurement(nll, subwords, corpus, signature)
 
 
-def _predicted(model: MeasurableModel, corpus: Corpus) -> list[np.ndarray]:
-    """The subwords (int64) of each sentence that the model is asked to predict."""
+def _predicted(model: LoadedModel, corpus: Corpus) -> list[np.ndarray]:
+    """Return the subwords (int64) of each sentence that the model is asked to predict."""
     if model.task == "translation":
         if corpus.target is None:
             raise ParameterError(f"{corpus.source} has no parallel side; read it with read_parallel")
         encoded = model.encode_labels(list(corpus.target.sentences()), corpus.target.forms())
         return [np.array(row.ids, dtype=np.int64) for row in encoded]
-    first = 1 if model.bos_id is None else 0  # without a start token before it, the first subword is only read
+    first = 1 if model.bos_id is None else 0  # without a start token the first subword is read only
     encoded = model.encode(list(corpus.sentences()), corpus.forms())
     return [np.array(row.ids[first:], dtype=np.int64) for row in encoded]
 

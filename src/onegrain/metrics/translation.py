@@ -1,31 +1,32 @@
-"""BLEU and chrF of a model's translations, by sacrebleu."""
+"""The base class of the metrics of translations, which are scored by sacrebleu."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from sacrebleu import metrics as sacrebleu
 
 from onegrain.core.bootstrap import quantile_interval
 from onegrain.core.progress import Progress, silent
 from onegrain.errors import ParameterError
-from onegrain.metrics.measurement import LEVEL, MeasurableModel, Measurement, Metric, resampled_scores
+from onegrain.metrics.measurement import LEVEL, Measurement, Metric, resampled_scores
+from onegrain.models import LoadedModel
 from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import CorpusIdentity
 
-__all__ = ["BLEU", "ChrF"]
-
-TOKENIZERS = ("none", "13a", "intl", "char")
-ORDERS = range(1, 5)
-CHARACTER_ORDERS = range(1, 7)
-BETA = 2
+__all__ = ["TranslationMetric"]
 
 
 class TranslationMetric(Metric):
-    """A score of the model's translations against the parallel side's sentences, words joined by spaces."""
+    """A score of the model's translations against the corpus's parallel side, with words joined by spaces.
+
+    A subclass gives sacrebleu's scorer and the names of its statistics. Sacrebleu keeps the statistics of each
+    sentence apart and computes a score from their sum; both steps are methods of its metrics with a leading
+    underscore, and are called in :meth:`_measurement` and :meth:`_score` only.
+    """
+
+    needs_target: ClassVar[bool] = True
 
     def __init__(self, corpus: Corpus, beams: int, lowercase: bool, max_new_tokens: int, **others: Any) -> None:
         if corpus.target is None:
@@ -50,12 +51,12 @@ class TranslationMetric(Metric):
 
     @property
     def corpus(self) -> Corpus:
-        """What the model translates."""
+        """The corpus that the model translates."""
         return self._corpus
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """How translations are made, and what they are compared with."""
+        """The settings of the translation and of the comparison, and the identity of the references."""
         return {
             "beams": self._beams,
             "lowercase": self._lowercase,
@@ -64,9 +65,7 @@ class TranslationMetric(Metric):
             **self._others,
         }
 
-    def measure(
-        self, model: MeasurableModel, *, batch_size: int = 64, progress: Progress = silent
-    ) -> Measurement:
+    def measure(self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = silent) -> Measurement:
         """Translate the corpus and score the translations.
 
         Raises:
@@ -79,162 +78,38 @@ class TranslationMetric(Metric):
             batch_size=batch_size,
             progress=progress,
         )
-        searched = model.generation_settings(self._beams)
-        named = [f"{name}:{_compact(value)}" for name, value in searched.items() if name != "num_beams"]
-        return self._scored(translations, named)
+        settings = model.generation_settings(self._beams)
+        fields = [f"{name}:{_compact(value)}" for name, value in settings.items() if name != "num_beams"]
+        return self._measurement(translations, fields)
 
     def score(self, translations: list[str]) -> Measurement:
-        """Score translations that were made already, one a sentence of the corpus."""
-        return self._scored(translations, [])
+        """Score existing translations, one per sentence of the corpus."""
+        return self._measurement(translations, [])
 
-    def _scored(self, translations: list[str], searched: list[str]) -> Measurement:
+    def _measurement(self, translations: list[str], search_fields: list[str]) -> Measurement:
         if len(translations) != len(self._references):
             raise ParameterError(f"{len(translations)} translations for {len(self._references)} references")
-        value, signature = self._corpus_score(translations, self._references)
-        statistics, columns = self._statistics(translations, self._references)
-        draws = resampled_scores(statistics, self._score_of)
+        scorer = self._scorer()
+        rows = scorer._extract_corpus_statistics(translations, [self._references])
+        statistics = np.array(rows, dtype=np.float64)
+        value = self._score(statistics.sum(0))
+        draws = resampled_scores(statistics, self._score)
         low, high = (float(bound[0]) for bound in quantile_interval(draws[:, None], LEVEL))
-        signed = "|".join([signature, *searched, f"beams:{self._beams}"])
-        return Measurement(value, low, high, signed, len(translations), statistics, columns, draws)
+        signature = "|".join([str(scorer.get_signature()), *search_fields, f"beams:{self._beams}"])
+        return Measurement(value, low, high, signature, len(translations), statistics, self._columns(), draws)
+
+    def _score(self, sums: np.ndarray) -> float:
+        """Return the score of statistics summed over sentences, as sacrebleu computes it."""
+        return float(self._scorer()._compute_score_from_stats(sums.astype(np.int64).tolist()).score)
 
     @abstractmethod
-    def _corpus_score(self, translations: list[str], references: list[str]) -> tuple[float, str]:
-        """Sacrebleu's score of the corpus, and its signature."""
+    def _scorer(self) -> Any:
+        """Return sacrebleu's metric with the options chosen."""
 
     @abstractmethod
-    def _statistics(self, translations: list[str], references: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-        """float64 (sentences, statistics) whose sum determines the score, and their names."""
-
-    @abstractmethod
-    def _score_of(self, sums: np.ndarray) -> float:
-        """The score from statistics summed over sentences."""
-
-
-class BLEU(TranslationMetric):
-    """Corpus BLEU (0 to 100) with sacrebleu's signature, which gets the number of beams appended.
-
-    Args:
-        corpus: source sentences with their translations.
-        beams: of the beam search; 1 is greedy.
-        tokenize: sacrebleu's tokenizer: ``none`` takes the corpus's own words (the default: the words of a
-            corpus are tokens already), or ``13a``, ``intl``, ``char``. Scores of different tokenizers
-            cannot be compared.
-        lowercase: compare in lower case.
-        max_new_tokens: where a translation that does not end is cut, at the latest.
-    """
-
-    def __init__(
-        self,
-        corpus: Corpus,
-        *,
-        beams: int = 1,
-        tokenize: str = "none",
-        lowercase: bool = False,
-        max_new_tokens: int = 128,
-    ) -> None:
-        super().__init__(corpus, beams, lowercase, max_new_tokens, tokenize=tokenize)
-        if tokenize not in TOKENIZERS:
-            raise ParameterError(f"tokenize must be one of {', '.join(TOKENIZERS)}, got {tokenize!r}")
-        self._tokenize = tokenize
-
-    @property
-    def name(self) -> str:
-        """``bleu``."""
-        return "bleu"
-
-    def _sacrebleu(self, **options: Any) -> Any:
-        # force: words that are tokens already are no mistake when no tokenizer is asked for
-        return sacrebleu.BLEU(
-            lowercase=self._lowercase, tokenize=self._tokenize, force=self._tokenize == "none", **options
-        )
-
-    def _corpus_score(self, translations: list[str], references: list[str]) -> tuple[float, str]:
-        metric = self._sacrebleu()
-        score = float(metric.corpus_score(translations, [references]).score)
-        return score, str(metric.get_signature())
-
-    def _statistics(self, translations: list[str], references: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-        metric = self._sacrebleu(effective_order=True)
-        rows = []
-        for translation, reference in zip(translations, references, strict=True):
-            one = metric.sentence_score(translation, [reference])
-            rows.append([one.sys_len, one.ref_len, *one.counts, *one.totals])
-        correct = tuple(f"correct {n}-grams" for n in ORDERS)
-        total = tuple(f"{n}-grams" for n in ORDERS)
-        return np.array(rows, dtype=np.float64), ("words", "reference words", *correct, *total)
-
-    def _score_of(self, sums: np.ndarray) -> float:
-        made, wanted, *counts = sums.astype(np.int64).tolist()
-        half = len(counts) // 2
-        return float(
-            sacrebleu.BLEU.compute_bleu(counts[:half], counts[half:], made, wanted, smooth_method="exp").score
-        )
-
-
-class ChrF(TranslationMetric):
-    """Corpus chrF2 (0 to 100; characters 1- to 6-grams, no words) with sacrebleu's signature and the beams.
-
-    Args:
-        corpus: source sentences with their translations.
-        beams: of the beam search; 1 is greedy.
-        lowercase: compare in lower case.
-        max_new_tokens: where a translation that does not end is cut, at the latest.
-    """
-
-    def __init__(
-        self, corpus: Corpus, *, beams: int = 1, lowercase: bool = False, max_new_tokens: int = 128
-    ) -> None:
-        super().__init__(corpus, beams, lowercase, max_new_tokens)
-
-    @property
-    def name(self) -> str:
-        """``chrf``."""
-        return "chrf"
-
-    def _corpus_score(self, translations: list[str], references: list[str]) -> tuple[float, str]:
-        metric = sacrebleu.CHRF(lowercase=self._lowercase)
-        score = float(metric.corpus_score(translations, [references]).score)
-        return score, str(metric.get_signature())
-
-    def _statistics(self, translations: list[str], references: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-        rows = [
-            self._matches(translation, reference)
-            for translation, reference in zip(translations, references, strict=True)
-        ]
-        kinds = ("{}-grams", "reference {}-grams", "matching {}-grams")
-        columns = tuple(kind.format(n) for n in CHARACTER_ORDERS for kind in kinds)
-        return np.array(rows, dtype=np.float64), columns
-
-    def _matches(self, translation: str, reference: str) -> list[int]:
-        """For each order: n-grams of the translation, of the reference, and in both.
-
-        As in sacrebleu, the translation's n-grams of an order that the reference has none of do not count.
-        """
-        made, wanted = ("".join(text.split()) for text in (translation, reference))
-        if self._lowercase:
-            made, wanted = made.lower(), wanted.lower()
-        row: list[int] = []
-        for n in CHARACTER_ORDERS:
-            ours, theirs = _ngrams(made, n), _ngrams(wanted, n)
-            row += [ours.total() if theirs else 0, theirs.total(), (ours & theirs).total()]
-        return row
-
-    def _score_of(self, sums: np.ndarray) -> float:
-        """[Popović, *chrF*, WMT 2015]: F of precision and recall, each the mean over the orders that occur."""
-        ours, theirs, both = sums.reshape(-1, 3).T
-        there = (ours > 0) & (theirs > 0)
-        if not there.any():
-            return 0.0
-        precision = float((both[there] / ours[there]).mean())
-        recall = float((both[there] / theirs[there]).mean())
-        if precision + recall == 0:
-            return 0.0
-        return 100 * (1 + BETA**2) * precision * recall / (BETA**2 * precision + recall)
+    def _columns(self) -> tuple[str, ...]:
+        """Return the name of each of sacrebleu's statistics of a sentence, all of them counts."""
 
 
 def _compact(value: Any) -> str:
     return str(value).replace(" ", "").lower()
-
-
-def _ngrams(text: str, n: int) -> Counter[str]:
-    return Counter(text[start : start + n] for start in range(len(text) - n + 1))

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from onegrain.errors import ParameterError
 from onegrain.evaluation.options import ElasticNetOptions, EvaluationOptions
+from onegrain.metrics.registry import require_metric_parameters
 from onegrain.rankings.registry import method
 
 __all__ = [
@@ -253,7 +255,7 @@ class Ablation(Entry):
     Attributes:
         models: the models to erase in.
         rankings: names of probes, cross-model and other rankings that those models have.
-        metric: ``perplexity`` or ``bleu``.
+        metric: a name of :data:`onegrain.metrics.METRICS`: ``perplexity``, ``bleu`` or ``chrf``.
         corpus: what is measured on.
         parameters: further parameters of :func:`onegrain.interventions.ablate`.
         metric_parameters: further parameters of the metric, e.g. ``beams``.
@@ -261,10 +263,18 @@ class Ablation(Entry):
 
     models: tuple[str, ...]
     rankings: tuple[str, ...]
-    metric: Literal["perplexity", "bleu"]
+    metric: str
     corpus: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     metric_parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _metric_exists(self) -> Ablation:
+        try:
+            require_metric_parameters(self.metric, self.metric_parameters)
+        except ParameterError as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 def _given(*names: str | None) -> tuple[str, ...]:

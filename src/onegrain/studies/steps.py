@@ -14,7 +14,7 @@ from onegrain.core.sealing import write_sealed_json
 from onegrain.errors import ParameterError
 from onegrain.evaluation import evaluate, stability
 from onegrain.interventions import ablate
-from onegrain.metrics import BLEU, Metric, Perplexity, unigram_perplexity
+from onegrain.metrics import BLEU, Perplexity, create_metric, unigram_perplexity
 from onegrain.models import LoadedModel, TrainingOptions, load_model, train_nlm, train_nmt
 from onegrain.rankings import rank
 from onegrain.records.activations import Activations
@@ -193,12 +193,11 @@ def _stability(shop: Workshop, step: Step, progress: Progress) -> None:
 def _ablate(shop: Workshop, step: Step, progress: Progress) -> None:
     ablation = shop.study.ablations[step.entry["ablation"]]
     corpus = shop.corpus(ablation.corpus)
-    kinds: dict[str, Callable[..., Metric]] = {"perplexity": Perplexity, "bleu": BLEU}
     model = step.entry["model"]
     curve = ablate(
         shop.model(model),
         Ranking.load(shop.out / ranking_path(step.entry["ranking"], model)),
-        kinds[ablation.metric](corpus, **ablation.metric_parameters),
+        create_metric(ablation.metric, corpus, **ablation.metric_parameters),
         seed=shop.study.seed,
         progress=progress,
         **ablation.parameters,

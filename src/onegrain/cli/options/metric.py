@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -47,22 +47,27 @@ def metric_from(
     limit: int | None,
     format: str | None = None,
 ) -> Metric:
-    """Return the metric of a name on one or two files."""
+    """Return the metric with this name on one file, or on two parallel files.
+
+    Raises:
+        ParameterError: the metric does not exist, needs another number of files, or does not take an option
+            that was changed from its default.
+    """
     from onegrain.cli.options.corpus import corpus_from
     from onegrain.errors import ParameterError
-    from onegrain.metrics import BLEU, ChrF, Perplexity
+    from onegrain.metrics import create_metric, find_metric
 
-    if name not in ("perplexity", "bleu", "chrf"):
-        raise ParameterError(f"no metric {name!r}; the metrics are: perplexity, bleu, chrf")
-    if len(data) == 2:
-        corpus = corpus_from(data[0], target=data[1], limit=limit, format=format, lower=lower)
-    elif len(data) == 1 and name == "perplexity":
-        corpus = corpus_from(data[0], limit=limit, format=format, lower=lower)
-    else:
-        raise ParameterError(f"{name} takes {'one or two files' if name == 'perplexity' else 'two files'}")
-    if name == "perplexity":
-        return Perplexity(corpus)
-    return BLEU(corpus, beams=beams, tokenize=tokenize) if name == "bleu" else ChrF(corpus, beams=beams)
+    needs_target = find_metric(name).needs_target
+    if len(data) not in ((2,) if needs_target else (1, 2)):
+        raise ParameterError(f"{name} takes {'two files' if needs_target else 'one or two files'}")
+    target = data[1] if len(data) == 2 else None
+    corpus = corpus_from(data[0], target=target, limit=limit, format=format, lower=lower)
+    changed: dict[str, Any] = {}
+    if beams != 1:
+        changed["beams"] = beams
+    if tokenize != "none":
+        changed["tokenize"] = tokenize
+    return create_metric(name, corpus, **changed)
 
 
 def counts_from(text: str | None) -> list[int] | None:

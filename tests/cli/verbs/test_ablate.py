@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sacrebleu
+
+from cli.conftest import Run
+from onegrain.corpora import read_parallel
+from onegrain.interventions import erasing
+from onegrain.metrics import METRICS
+from onegrain.models import load_model
+from onegrain.records.curve import Curve
+from onegrain.records.ranking import Ranking
+
+
+def test_chrf_from_the_command_line_is_sacrebleus(run: Run, house: Path, tmp_path: Path) -> None:
+    store, order, out = tmp_path / "encoder.zarr", tmp_path / "random.parquet", tmp_path / "chrf.parquet"
+    assert run("extract", house / "nmt", house / "words.txt", "--out", store)[0] == 0
+    assert run("rank", "random", store, "--out", order)[0] == 0
+    code, printed, err = run(
+        "ablate", house / "nmt", order, house / "words.txt", house / "target.txt", "--metric", "chrf",
+        "--beams", 2, "--counts", "0,48", "--random-orders", 1, "--limit", 4, "--out", out, "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    assert json.loads(printed)["metric"] == "chrf"
+    curve, ranking = Curve.load(out), Ranking.load(order)
+    assert curve.higher_is_better
+    assert curve.signature.startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:")
+    assert curve.signature.endswith("|beams:2")
+    model = load_model(house / "nmt", device="cpu")
+    corpus = read_parallel(house / "words.txt", house / "target.txt").head(4)
+    assert corpus.target is not None
+    references = [" ".join(sentence) for sentence in corpus.target.sentences()]
+    top = curve.line("top").set_index("erased")
+    for erased in (0, 48):
+        with erasing(model, ranking.space, ranking.order[:erased]):
+            translations = model.translate(corpus, beams=2)
+        expected = sacrebleu.CHRF().corpus_score(translations, [references]).score
+        assert top.loc[erased, "value"] == pytest.approx(expected)
+        assert top.loc[erased, "low"] <= expected <= top.loc[erased, "high"]
+    assert curve.draws is not None
+    bounds = np.quantile(curve.draws_of("top"), [0.025, 0.975], axis=1)
+    np.testing.assert_allclose(bounds, top[["low", "high"]].to_numpy().T)
+
+
+def test_an_option_that_the_metric_lacks_is_refused(run: Run, house: Path, tmp_path: Path) -> None:
+    store, order = tmp_path / "words.zarr", tmp_path / "random.parquet"
+    assert run("extract", house / "nlm", house / "words.txt", "--out", store)[0] == 0
+    assert run("rank", "random", store, "--out", order)[0] == 0
+    ablate = ("ablate", house / "nlm", order, house / "words.txt")
+    for arguments, message in (
+        ((*ablate, "--metric", "perplexity", "--beams", 4), "perplexity has no parameter beams"),
+        ((*ablate, house / "target.txt", "--metric", "chrf", "--tokenize", "13a"), "no parameter tokenize"),
+        ((*ablate, "--metric", "chrf"), "chrf takes two files"),
+        ((*ablate, "--metric", "ter"), "the metrics are: perplexity, bleu, chrf"),
+    ):
+        code, _, err = run(*arguments, "--out", tmp_path / "curve.parquet")
+        assert code == 1
+        assert message in err
+
+
+@pytest.mark.parametrize("verb", ["ablate", "compare"])
+def test_the_help_names_every_metric(run: Run, verb: str) -> None:
+    code, printed, _ = run(verb, "--help")
+    assert code == 0
+    assert all(name in printed for name in METRICS)
