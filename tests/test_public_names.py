@@ -55,6 +55,7 @@ PUBLIC = [
     "open_activations",
     "planted",
     "planted_benchmark",
+    "plot",
     "rank",
     "rank_together",
     "read_corpus",

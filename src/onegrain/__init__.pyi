@@ -53,6 +53,7 @@ from .records.ranking import Ranking as Ranking
 from .records.similarity import Similarity as Similarity
 from .records.space import NeuronSpace as NeuronSpace
 from .records.stability import Stability as Stability
+from .reports.charts.plot import plot as plot
 from .studies import run_study as run_study
 from .synthetic import Planted as Planted
 from .synthetic import PlantedBenchmark as PlantedBenchmark
