@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from onegrain.records.provenance import Provenance
-from onegrain.reports import Chart, Report, Section, Text
+from onegrain.reports import Chart, Fold, Report, Section, Table, Text
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -59,3 +59,37 @@ def test_charts_draw_and_nothing_is_fetched(browser: Any, tmp_path: Path) -> Non
     assert complaints == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert page.title() == "A report"
+
+
+def test_tables_sort_and_links_open_folds(browser: Any, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"neuron": ["b:1", "a:2", "c:3"], "value": [2.0, None, -10.0]})
+    table = Table(frame, "Neurons.", links={"neuron": ["card", None, None]})
+    report = Report("T", [Section("S", [table, Fold("b:1", [Text.of("The card.")], "card")])])
+    report.write(tmp_path / "report.html", images=None)
+    page = browser.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    names = page.locator("tbody th")
+    value = page.get_by_role("button", name="value")
+    value.click()
+    assert names.all_text_contents() == ["c:3", "b:1", "a:2"]
+    value.click()
+    assert names.all_text_contents() == ["b:1", "c:3", "a:2"]
+    page.get_by_role("button", name="neuron").click()
+    assert names.all_text_contents() == ["a:2", "b:1", "c:3"]
+    assert page.locator("th[aria-sort]").all_text_contents() == ["neuron"]
+    assert not page.get_by_text("The card.").is_visible()
+    page.get_by_role("link", name="b:1").click()
+    page.get_by_text("The card.").wait_for(timeout=5000)
+
+
+def test_nothing_is_cut_on_a_phone(browser: Any, tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {f"column number {number}": ["a longer text", "encoder.layers.1:46"] for number in range(12)}
+    )
+    report = Report("T", [Section("S", [Table(frame, "Wide."), chart(1)])])
+    report.write(tmp_path / "report.html", images=None)
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto((tmp_path / "report.html").as_uri())
+    wider = "[...document.querySelectorAll('main *')].filter(part => part.scrollWidth > part.clientWidth + 1)"
+    assert page.evaluate(f"{wider}.filter(part => getComputedStyle(part).overflowX !== 'visible').length") == 0
+    assert page.evaluate("document.documentElement.scrollWidth") == 390

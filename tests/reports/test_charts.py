@@ -14,7 +14,7 @@ from onegrain.analyses.questions.localisation import localisation, mass_curves
 from onegrain.analyses.questions.sharing import sharing
 from onegrain.errors import ParameterError
 from onegrain.reports import charts
-from onegrain.reports.page import chart_png, chart_spec
+from onegrain.reports.rendering.pictures import chart_png, chart_spec
 
 
 def every_chart(rankings, probes, curves) -> dict:

@@ -15,7 +15,8 @@ from onegrain.reports import Chart, Records, Report, Table, chart_spec, chart_sv
 from onegrain.reports.charts import comparison
 from onegrain.reports.charts.theme import COLOURS
 from onegrain.reports.rendering.numbers import UNKNOWN
-from onegrain.reports.sections import area_rows, comparison_findings, comparison_section
+from onegrain.reports.sections import area_rows, comparison_section
+from support.blocks import tables_in
 from support.planted import plant
 
 
@@ -72,7 +73,7 @@ def test_more_rankings_than_colours_are_told_apart_by_dashes(rankings, evaluatio
 
 
 def test_the_findings_say_which_area_is_largest_and_what_may_be_equal(rankings, evaluation) -> None:
-    found = comparison_findings(og.compare_rankings(rankings, evaluation))
+    found = comparison_section(og.compare_rankings(rankings, evaluation)).findings
     assert len(found) == 2
     for kind, text in zip(("Masking", "Retraining"), found, strict=True):
         assert text.startswith(f"{kind}: best has the largest area, 0.")
@@ -80,16 +81,16 @@ def test_the_findings_say_which_area_is_largest_and_what_may_be_equal(rankings, 
     other = {name: rankings[name] for name in ("best", "std")}
     given = {"counts": (2, 8), "lambda2": 1e-3, "resamples": 30, "random_orders": 1}
     words = [plant(60, seed=seed).activations for seed in (1, 2)]
-    for text in comparison_findings(
+    for text in comparison_section(
         og.compare_rankings(other, og.evaluate(other, *words, label="upos", **given))
-    ):
+    ).findings:
         assert text.endswith("it is above every other.")
 
 
 def test_the_section_stands_on_a_page(rankings, evaluation) -> None:
     found = og.compare_rankings(rankings, evaluation)
     section = comparison_section(found, evaluation)
-    tables = [block for block in section.blocks if isinstance(block, Table)]
+    tables = tables_in(section.blocks)
     assert [len(table.frame) for table in tables] == [4, 12, 6, 3]
     assert any(isinstance(block, Chart) for block in section.blocks)
     page = Report("T", [section], [evaluation.provenance]).html()
@@ -105,12 +106,12 @@ def test_the_section_warns_of_what_weakens_it(rankings, evaluation) -> None:
     details = {**evaluation.details, "probe": probe, "seen": {"best": "was made from them"}}
     weak = evaluation.__class__(**{**vars(evaluation), "details": details})
     section = comparison_section(og.compare_rankings(rankings, weak), weak)
-    told = " ".join(section.blocks[0].paragraphs)
+    told = " ".join(section.findings)
     assert "Beware: best was made from them." in told
     assert f"Beware: 2 of {probe['fits']} probes were not solved to the tolerance" in told
     assert "0.25" in told
     clean = comparison_section(og.compare_rankings(rankings, evaluation), evaluation)
-    assert "Beware" not in " ".join(clean.blocks[0].paragraphs)
+    assert "Beware" not in " ".join(clean.findings)
 
 
 def records(rankings: dict[str, og.Ranking], evaluation: og.Evaluation, **more) -> Records:
@@ -123,8 +124,8 @@ def test_a_report_shows_an_evaluation_beside_its_rankings(rankings, evaluation) 
     section = next(one for one in page.sections if one.anchor == "rankings-methods-of-nlm")
     assert section.title == "Rankings side by side: methods of nlm"
     assert [chart.name for chart in page.charts()].count("comparison-methods-of-nlm") == 1
-    summary = page.html().split('id="summary"')[1].split("</section>")[0]
-    assert "methods of nlm: Masking: best has the largest area" in summary
+    shown = page.html().split('id="rankings-methods-of-nlm"')[1].split("</section>")[0]
+    assert "Masking: best has the largest area" in shown
     assert evaluation.provenance in page.provenance
 
 

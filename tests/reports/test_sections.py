@@ -7,43 +7,40 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
-from onegrain.analyses.questions.importance import task_importance
 from onegrain.analyses.questions.sharing import sharing
 from onegrain.core.ordering import order_by_score
 from onegrain.errors import MismatchError
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
-from onegrain.reports import Chart, HeatMap, Records, Table, Text, compose
+from onegrain.reports import HeatMap, Records, Text, compose
 from onegrain.reports.sections import (
     contrast_section,
     correlation_section,
-    importance_findings,
     importance_section,
-    layers_findings,
     layers_section,
-    localisation_findings,
+    localisation_section,
     neurons_section,
-    probe_findings,
     probe_section,
-    sharing_findings,
+    sharing_section,
 )
 from onegrain.reports.sections.nulls import null_limits
+from support.blocks import tables_in
 
 
 def test_probe_sentences_carry_the_numbers(probes) -> None:
-    text = probe_findings(probes)[0]
+    text = probe_section(probes).findings[0]
     assert text.startswith("nlm: the probe labels 93.0 % of the words rightly, above the 25.0 %")
     assert "first 8 neurons (20.0 %) comes within 1 point" in text
 
 
 def test_probe_section_shows_the_chosen_pair_and_f1(probes) -> None:
-    tables = [block.frame for block in probe_section(probes).blocks if isinstance(block, Table)]
+    tables = [table.frame for table in tables_in(probe_section(probes).blocks)]
     assert tables[0]["lambda1"].tolist() == [1e-4, 1e-4]
     assert tables[1].to_dict("list") == {"label": ["DET"], "nlm": [0.8], "nmt": [0.8]}
 
 
 def test_chance_is_a_jaccard_beside_a_jaccard_and_a_count_beside_a_count(probes) -> None:
-    text = sharing_findings({"m": probes["nlm"]}, 5)[0]
+    text = sharing_section({"m": probes["nlm"]}, 5).findings[0]
     pair = sharing(probes["nlm"], 5).pairs.sort_values("jaccard", ascending=False, kind="stable").iloc[0]
     shared, expected, jaccard, random = (
         float(part)
@@ -64,7 +61,7 @@ def test_the_best_of_many_sites_is_corrected_over_them(probes) -> None:
     scores[[0, 1, 20]] = [3.0, 2.0, 1.0]
     space = NeuronSpace(tuple(f"layers.{number}" for number in range(20)), (20,) * 20)
     ranking = Ranking.by_scores("maxcorr", space, scores, probes["nlm"].provenance)
-    (text,) = layers_findings({"m": ranking}, 3)
+    (text,) = layers_section({"m": ranking}, 3).findings
     p = hypergeom.sf(1, 400, 20, 3)
     assert p < 0.05 < 20 * p
     assert f"(q = {20 * p:.2g}, corrected over 20 sites; no more than a random choice could give)" in text
@@ -83,9 +80,9 @@ def test_a_null_says_what_q_is_over_and_how_small_it_can_be(probes) -> None:
 def test_a_probe_without_evaluation_has_a_row_and_no_chart(probes) -> None:
     bare = replace(probes["nlm"], details={"evaluation": None})
     section = probe_section({"bare": bare})
-    assert probe_findings({"bare": bare}) == []
-    assert not any(isinstance(block, Chart) for block in section.blocks)
-    assert sum(isinstance(block, Table) for block in section.blocks) == 1
+    assert section.findings == ()
+    assert section.charts() == []
+    assert len(tables_in(section.blocks)) == 1
 
 
 @pytest.mark.parametrize(
@@ -98,7 +95,7 @@ def test_a_probe_without_evaluation_has_a_row_and_no_chart(probes) -> None:
 )
 def test_the_verdict_follows_the_numbers(make_curve, hurt: float, verdict: str) -> None:
     for metric in ("perplexity", "BLEU"):
-        text = importance_findings("m", task_importance({"lca": make_curve("m", metric, hurt)}))[0]
+        text = importance_section({("m", "lca"): make_curve("m", metric, hurt)}).findings[0]
         assert verdict.replace("perplexity", metric) in text
         assert ("more than every random order" in text) == (hurt == 3.0)
         assert ("no more than the mean random order" in text) == (hurt < 1)
@@ -108,21 +105,21 @@ def test_open_class_verdict_and_labels_without_weight(probes) -> None:
     ranking = probes["nlm"]
     scores = np.zeros((5, 40))
     nothing = replace(ranking, label_scores=scores)
-    assert "no label has any weight" in localisation_findings({"x": nothing})[0]
-    assert "no label has any weight" in sharing_findings({"x": nothing})[0]
+    assert "no label has any weight" in localisation_section({"x": nothing}).findings[0]
+    assert "no label has any weight" in sharing_section({"x": nothing}).findings[0]
     scores = scores.copy()
     scores[1] = 1.0
     scores[2, 0] = 1.0
-    text = localisation_findings({"x": replace(ranking, label_scores=scores)})[0]
+    text = localisation_section({"x": replace(ranking, label_scores=scores)}).findings[0]
     assert "Open-class labels (mean 1) are not more distributed than closed-class ones (mean 40)" in text
 
 
 def test_neurons_section_shows_the_planted_words(activations, probes) -> None:
     section = neurons_section(activations, probes["nlm"], 1)
     texts = [block for block in section.blocks if isinstance(block, Text)]
-    assert texts[1].heading == "layers.0:4, number 1"
-    assert texts[1].paragraphs[0].startswith("Up: 1984 (+")
-    assert texts[1].paragraphs[1].startswith("Down: the (-")
+    assert texts[1].heading == "layers.0:4, number 1 – high values mean more DET"
+    assert texts[2].paragraphs[0].startswith("Down: the (-")
+    assert texts[2].paragraphs[1].startswith("Up: 1984 (+")
     heat = next(block for block in section.blocks if isinstance(block, HeatMap)).heat
     assert heat.neuron == 20
     deviations = {w: v for s in heat.sentences for w, v in zip(s.words, s.deviations, strict=True)}
@@ -139,14 +136,14 @@ def test_one_site_is_said_and_not_drawn(probes) -> None:
 
     single = replace(probes["nlm"], space=NeuronSpace(("only",), (40,)))
     section = layers_section({"m": single})
-    assert not any(isinstance(block, Chart) for block in section.blocks)
+    assert section.charts() == []
     assert "all neurons lie in one site, only" in section.blocks[-1].paragraphs[0]
 
 
 def test_contrast_and_correlation(probes, rankings) -> None:
     section = contrast_section(probes)
-    assert section.blocks[0].paragraphs[0].startswith("On 5 common labels, ")
-    table = section.blocks[1].frame.set_index("measure")
+    assert section.findings[0].startswith("On 5 common labels, ")
+    table = section.blocks[0].frame.set_index("measure")
     assert table.loc["probe accuracy"].tolist() == ["93.0%", "93.0%"]
     own = {model: r for (model, method), r in rankings.items() if method == "maxcorr"}
     assert correlation_section(own).blocks[1].frame["constant"].tolist() == [1, 1]
@@ -167,14 +164,24 @@ def test_universal_neurons_are_shown_with_their_partners(rankings, tmp_path) -> 
             "correlation": (-ranking.scores).tolist(),
         },
     }
-    shown = correlation_section({"nlm": replace(ranking, details=details), "nmt": own["nmt"]}).blocks[2].frame
+    shown = (
+        correlation_section({"nlm": replace(ranking, details=details), "nmt": own["nmt"]})
+        .blocks[2]
+        .blocks[0]
+        .frame
+    )
     first = int(ranking.order[0])
     assert shown["neuron"].tolist() == ranking.top(5)
     assert shown.loc[0, "partner"] == ranking.space.name((first + 1) % 40)
     assert shown.loc[0, "of"] == "sister"
     assert shown.loc[0, "correlation"] == -ranking.scores[first]
     null = {"excess": [0.5] * 40, "q": [0.01] * 40}
-    shown = correlation_section({"nlm": replace(ranking, details=details | {"null": null})}).blocks[2].frame
+    shown = (
+        correlation_section({"nlm": replace(ranking, details=details | {"null": null})})
+        .blocks[2]
+        .blocks[0]
+        .frame
+    )
     assert shown["q"].tolist() == [0.01] * 5
     for known in (details, details | {"null": null}):
         whole = compose("T", Records({("nlm", "maxcorr"): replace(ranking, details=known)}))
@@ -184,16 +191,15 @@ def test_universal_neurons_are_shown_with_their_partners(rankings, tmp_path) -> 
 
 def test_contrast_says_when_the_probes_were_regularised_differently(probes) -> None:
     said = "regularised differently"
-    assert said not in contrast_section(probes).blocks[0].paragraphs[0]
+    assert said not in contrast_section(probes).findings[0]
     other = replace(probes["nmt"], details={**probes["nmt"].details, "lambda1": 1e-2})
-    assert said in contrast_section({**probes, "nmt": other}).blocks[0].paragraphs[0]
+    assert said in contrast_section({**probes, "nmt": other}).findings[0]
 
 
 def test_importance_compares_orderings_of_one_model_only(curves, rankings) -> None:
     section = importance_section(curves, rankings)
-    charts = [block.name for block in section.blocks if isinstance(block, Chart)]
-    assert charts == ["ablation-nlm", "ablation-nmt"]
-    assert len(section.blocks[0].paragraphs) == 3
+    assert [chart.name for chart in section.charts()] == ["ablation-nlm", "ablation-nmt"]
+    assert len(section.findings) == 3
 
 
 def test_tasks_of_one_model_are_told_apart(make_curve) -> None:
@@ -207,10 +213,11 @@ def test_tasks_of_one_model_are_told_apart(make_curve) -> None:
     }
     report = compose("T", Records(curves=curves))
     assert [chart.name for chart in report.charts()] == [
-        *("ablation-nmt-perplexity-1", "ablation-nmt-bleu", "ablation-nmt-perplexity-2", "ablation-nlm")
+        "answer-importance",
+        *("ablation-nmt-perplexity-1", "ablation-nmt-bleu", "ablation-nmt-perplexity-2", "ablation-nlm"),
     ]
-    (summary,) = (section for section in report.sections if section.anchor == "summary")
-    assert len(summary.blocks[0].paragraphs) == 5
+    (section,) = report.sections
+    assert len(section.findings) == 5
 
 
 def test_only_rankings_of_the_same_neurons_overlap(curves, rankings) -> None:
@@ -218,14 +225,14 @@ def test_only_rankings_of_the_same_neurons_overlap(curves, rankings) -> None:
     scores = np.arange(24.0)
     elsewhere = replace(rankings[("nlm", "maxcorr")], space=space, order=order_by_score(scores), scores=scores)
     given = {**rankings, ("nlm", "one"): replace(elsewhere, n_ranked=24)}
-    captions = [b.caption for b in importance_section(curves, given).blocks if isinstance(b, Table)]
+    captions = [table.caption for table in tables_in(importance_section(curves, given).blocks)]
     assert [text.split(":")[0] for text in captions if "overlap of the orderings" in text] == ["nlm", "nmt"]
     assert compose("T", Records(given, curves))
 
 
 def test_compose_takes_whatever_there_is(curves, rankings) -> None:
     only_curves = compose("T", Records(curves=curves))
-    assert [section.anchor for section in only_curves.sections] == ["summary", "importance"]
+    assert [section.anchor for section in only_curves.sections] == ["importance"]
     one = compose("T", Records({("nlm", "maxcorr"): rankings[("nlm", "maxcorr")]}))
     assert [section.anchor for section in one.sections] == ["correlation-maxcorr", "layers"]
 
@@ -234,7 +241,8 @@ def test_what_flatters_an_accuracy_stands_behind_it(probes) -> None:
     ranking = probes["nlm"]
     leakage = {"known_types": 0.8, "known_sentences": 0.25, "chosen_on_tested": True}
     evaluation = ranking.details["evaluation"] | {"leakage": leakage}
-    (text,) = probe_findings({"nlm": replace(ranking, details=ranking.details | {"evaluation": evaluation})})
+    probe = replace(ranking, details=ranking.details | {"evaluation": evaluation})
+    (text,) = probe_section({"nlm": probe}).findings
     assert (
         "comes within 1 point of it. Beware: 25 % of the tested sentences are also training sentences" in text
     )

@@ -7,9 +7,10 @@ import pytest
 import onegrain as og
 from onegrain.errors import ParameterError
 from onegrain.records.stability import KINDS
-from onegrain.reports import Records, Table, compose
+from onegrain.reports import Records, compose
 from onegrain.reports.charts import rank_intervals
-from onegrain.reports.sections import stability_findings, stability_section
+from onegrain.reports.sections import stability_section
+from support.blocks import tables_in
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def record() -> og.Stability:
 
 
 def test_the_finding_is_of_the_size_nearest_to_ten(record: og.Stability) -> None:
-    (finding,) = stability_findings({"nlm upos": record})
+    (finding,) = stability_section({"nlm upos": record}).findings
     halves = record.at("halves").set_index("k").loc[8]
     assert finding.startswith("nlm upos: two halves")
     assert "first 8 neurons" in finding
@@ -31,7 +32,7 @@ def test_the_finding_is_of_the_size_nearest_to_ten(record: og.Stability) -> None
 
 def test_the_section_has_a_chart_and_two_tables(record: og.Stability) -> None:
     section = stability_section({"nlm upos": record})
-    tables = [block for block in section.blocks if isinstance(block, Table)]
+    tables = tables_in(section.blocks)
     assert [len(table.frame) for table in tables] == [9, 4]
     assert tables[0].frame["phi"].tolist()[3:6] == record.at("halves")["phi"].tolist()
     assert tables[1].frame["label"].tolist() == list(record.labels)

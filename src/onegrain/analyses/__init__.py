@@ -11,7 +11,8 @@ from onegrain.analyses.neurons.heat import Heat, heat
 from onegrain.analyses.neurons.universality import universality
 from onegrain.analyses.neurons.words import NeuronWords, top_words
 from onegrain.analyses.questions.contrast import Contrast, contrast
-from onegrain.analyses.questions.importance import TaskImportance, damage, half_lost, task_importance
+from onegrain.analyses.questions.damage import damage
+from onegrain.analyses.questions.importance import TaskImportance, half_lost, task_importance
 from onegrain.analyses.questions.layers import layers, layers_by_label
 from onegrain.analyses.questions.localisation import localisation, mass_curves, open_against_closed
 from onegrain.analyses.questions.sharing import Sharing, sharing

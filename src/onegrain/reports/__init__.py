@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from onegrain.reports.blocks import Block, Chart, HeatMap, Section, Table, Text
+from onegrain.reports.blocks import Answer, Block, Chart, Fold, HeatMap, Section, Table, Text
 from onegrain.reports.compose import Records, compose, left_out
-from onegrain.reports.page import Report, chart_png, chart_spec, chart_svg
+from onegrain.reports.page import Report
 from onegrain.reports.rendering.heatmap import heatmap_html, heatmap_text
+from onegrain.reports.rendering.pictures import chart_png, chart_spec, chart_svg
 from onegrain.reports.rendering.tables import table_html
 
 __all__ = [
+    "Answer",
     "Block",
     "Chart",
+    "Fold",
     "HeatMap",
     "Records",
     "Report",

@@ -1,9 +1,9 @@
-"""What a report is made of: sections of text, tables, charts and text heat maps."""
+"""The parts of a report: text, tables, charts and heat maps in sections, and the answers on top."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,11 +12,23 @@ import pandas as pd
 from onegrain.analyses.neurons.heat import Heat
 from onegrain.errors import ParameterError
 
-__all__ = ["Block", "Chart", "HeatMap", "Section", "Table", "Text", "slug", "told_apart"]
+__all__ = [
+    "Answer",
+    "Block",
+    "Chart",
+    "Fold",
+    "HeatMap",
+    "Section",
+    "Table",
+    "Text",
+    "charts_in",
+    "slug",
+    "with_unique_names",
+]
 
 
 def slug(text: str) -> str:
-    """A name for anchors and files: lower case letters, digits and dashes.
+    """Return a name for anchors and files, made of lower-case letters, digits and dashes.
 
     >>> slug("Lambda grid: nlm/en-1")
     'lambda-grid-nlm-en-1'
@@ -26,19 +38,21 @@ def slug(text: str) -> str:
 
 @dataclass(frozen=True)
 class Text:
-    """Paragraphs of plain text; shown as written, never read as HTML.
+    """Paragraphs of plain text, shown as written and never read as HTML.
 
     Attributes:
-        paragraphs: one string a paragraph.
+        paragraphs: one string per paragraph.
         heading: a small heading above them, or empty.
+        anchor: the id of the heading in the page, if something links to it.
     """
 
     paragraphs: tuple[str, ...]
     heading: str = ""
+    anchor: str = ""
 
     @classmethod
     def of(cls, *paragraphs: str, heading: str = "") -> Text:
-        """A text of the paragraphs given."""
+        """Return a text of these paragraphs."""
         return cls(tuple(paragraphs), heading)
 
 
@@ -50,13 +64,15 @@ class Table:
         frame: the rows; the first column names them.
         caption: what the table shows, with units.
         formats: column -> format specification (``.1%``, ``,d``, ...); others by their type.
-        headings: column -> heading, where the column's name will not do.
+        headings: column -> heading, for columns whose name is not a good heading.
+        links: column -> for each row the anchor in the page that its cell leads to, or None.
     """
 
     frame: pd.DataFrame
     caption: str
     formats: Mapping[str, str] = field(default_factory=dict)
     headings: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +80,9 @@ class Chart:
     """A chart with a caption.
 
     Attributes:
-        chart: an altair chart, whole (with its configuration).
-        name: unique in the report; letters, digits and dashes; names the picture's file.
-        caption: what to see in it.
+        chart: a complete altair chart, with its configuration.
+        name: unique in the report; lower-case letters, digits and dashes; also the name of the picture's file.
+        caption: what the reader should see in it.
     """
 
     chart: Any
@@ -89,7 +105,43 @@ class HeatMap:
     caption: str = ""
 
 
-Block = Text | Table | Chart | HeatMap
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Blocks that the page shows when the reader opens them.
+
+    Attributes:
+        title: the line that is always visible.
+        blocks: what the fold holds.
+        anchor: the id of the fold in the page, if something links to it.
+    """
+
+    title: str
+    blocks: Sequence[Block]
+    anchor: str = ""
+
+
+Block = Text | Table | Chart | HeatMap | Fold
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The answer to one of the four questions, as the first screen shows it.
+
+    Attributes:
+        verdict: one sentence.
+        value: the number that is set large; empty if the records give none.
+        unit: what the number counts.
+        interval: the interval of the number, with its level; empty if it has none.
+        chart: a small chart without explanation, or None.
+        cautions: what weakens the verdict, one sentence each.
+    """
+
+    verdict: str
+    value: str = ""
+    unit: str = ""
+    interval: str = ""
+    chart: Chart | None = None
+    cautions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,39 +150,67 @@ class Section:
 
     Attributes:
         title: the heading.
-        blocks: what it shows, in order.
-        anchor: its id in the page; default made from the title.
+        blocks: what the section shows after its findings, in order.
+        anchor: its id in the page; by default made from the title.
+        findings: what the section's analyses say, one sentence or short paragraph each.
+        answer: the section's part of the first screen, if it answers one of the four questions.
     """
 
     title: str
     blocks: Sequence[Block]
     anchor: str = ""
+    findings: tuple[str, ...] = ()
+    answer: Answer | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "anchor", slug(self.anchor or self.title))
 
+    def charts(self) -> list[Chart]:
+        """Return the charts of the section's blocks, in order, without the small chart of its answer."""
+        return list(charts_in(self.blocks))
 
-def told_apart(sections: Sequence[Section]) -> list[Section]:
-    """Return sections whose anchors and names of charts are unique: a repeated one gets a number from 2 on.
 
-    Names that differ only in characters that an anchor cannot have would be the same one.
+def charts_in(blocks: Sequence[Block]) -> Iterator[Chart]:
+    """Yield the charts among blocks, those inside folds too."""
+    for block in blocks:
+        if isinstance(block, Chart):
+            yield block
+        elif isinstance(block, Fold):
+            yield from charts_in(block.blocks)
+
+
+def with_unique_names(sections: Sequence[Section]) -> list[Section]:
+    """Return the sections with unique anchors and chart names; a repeated name gets a number, from 2 on.
+
+    Two titles that differ only in characters that an anchor cannot have would otherwise share one anchor.
     """
-    anchors, charts = {"main", "provenance"}, set[str]()
+    anchors, charts = {"main", "answers", "contents", "provenance"}, set[str]()
+
+    def renamed(block: Block) -> Block:
+        if isinstance(block, Chart):
+            return replace(block, name=_free(block.name, charts))
+        if isinstance(block, Fold):
+            return replace(block, blocks=[renamed(inner) for inner in block.blocks])
+        return block
+
+    def answered(answer: Answer | None) -> Answer | None:
+        if answer is None or answer.chart is None:
+            return answer
+        return replace(answer, chart=replace(answer.chart, name=_free(answer.chart.name, charts)))
+
     return [
         replace(
             section,
             anchor=_free(section.anchor, anchors),
-            blocks=[
-                replace(block, name=_free(block.name, charts)) if isinstance(block, Chart) else block
-                for block in section.blocks
-            ],
+            blocks=[renamed(block) for block in section.blocks],
+            answer=answered(section.answer),
         )
         for section in sections
     ]
 
 
 def _free(name: str, taken: set[str]) -> str:
-    """Return a name, or the first of name-2, name-3, ... that is not taken, and take it."""
+    """Return a name, or the first of name-2, name-3, ... that is not taken, and mark it as taken."""
     free, number = name, 2
     while free in taken:
         free, number = f"{name}-{number}", number + 1

@@ -4,114 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import singledispatch
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-import altair as alt
-import vl_convert
 from markupsafe import Markup
 
 from onegrain.core.output import require_free, whole_file
-from onegrain.core.recognition import marked_png
-from onegrain.core.text import visible
 from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError
 from onegrain.records.provenance import Provenance, package_version
-from onegrain.reports.blocks import Chart, HeatMap, Section, Table, Text
-from onegrain.reports.rendering.heatmap import heatmap_html
-from onegrain.reports.rendering.svg import inline_svg
-from onegrain.reports.rendering.tables import table_html
-from onegrain.reports.rendering.templates import lines, render, shown, source
+from onegrain.reports.blocks import Block, Chart, Fold, Section, Table
+from onegrain.reports.rendering.html import answer_html, section_html, source_hash, with_colour_rules
+from onegrain.reports.rendering.pictures import chart_png
+from onegrain.reports.rendering.templates import lines, render, source
 
-__all__ = ["Report", "chart_png", "chart_spec", "chart_svg"]
-
-IMAGE_SCALE = 2.0
-NO_URL: list[str] = []
-BACKGROUND = re.compile(r' style="background:#([0-9a-f]{6})"')
-
-
-def chart_spec(chart: Any) -> dict[str, Any]:
-    """Return the Vega-Lite specification of an altair chart, its data inside, however many rows they have.
-
-    Control characters in its texts are escaped: SVG has none, and the renderer would end the process.
-    """
-    with alt.data_transformers.enable("default", max_rows=None):
-        return _visible(chart.to_dict())
-
-
-def _visible(part: Any) -> Any:
-    """Return a part of a specification with the control characters of every text in it escaped."""
-    if isinstance(part, str):
-        return visible(part)
-    if isinstance(part, list):
-        return [_visible(item) for item in part]
-    if isinstance(part, dict):
-        return {_visible(key): _visible(item) for key, item in part.items()}
-    return part
-
-
-def chart_png(chart: Any) -> bytes:
-    """A PNG of an altair chart at twice its size, drawn without a network and marked as of onegrain."""
-    drawn = vl_convert.vegalite_to_png(chart_spec(chart), scale=IMAGE_SCALE, allowed_base_urls=NO_URL)
-    return marked_png(drawn)
-
-
-def chart_svg(chart: Any) -> str:
-    """An SVG of an altair chart, drawn without a network."""
-    return vl_convert.vegalite_to_svg(chart_spec(chart), allowed_base_urls=NO_URL)
-
-
-@singledispatch
-def _html(block: object) -> str:
-    raise ParameterError(f"a section holds Text, Table, Chart and HeatMap blocks, not {type(block).__name__}")
-
-
-@_html.register
-def _(block: Text) -> str:
-    heading = Markup("<h3>{}</h3>\n").format(shown(block.heading)) if block.heading else ""
-    return heading + Markup("\n").join(Markup("<p>{}</p>").format(shown(text)) for text in block.paragraphs)
-
-
-@_html.register
-def _(block: Table) -> str:
-    return table_html(block.frame, block.caption, formats=block.formats, headings=block.headings)
-
-
-@_html.register
-def _(block: HeatMap) -> str:
-    return heatmap_html(block.heat, block.caption)
-
-
-@_html.register
-def _(block: Chart) -> str:
-    spec = chart_spec(block.chart)
-    drawing = vl_convert.vegalite_to_svg(spec, allowed_base_urls=NO_URL)
-    svg = inline_svg(drawing, block.name, spec.get("description", block.name))
-    caption = Markup("<figcaption>{}</figcaption>").format(shown(block.caption)) if block.caption else ""
-    figure = Markup('<figure><div class="chart" data-chart="{}">').format(block.name)
-    return figure + Markup(svg) + Markup("</div>") + caption + Markup("</figure>")
-
-
-def _with_colour_rules(html: str, style: str) -> tuple[str, str]:
-    """Return a block and a style sheet, colours moved from the block's style attributes to rules of the sheet.
-
-    The page's security policy allows its style sheet by hash and no style attribute.
-    """
-    for colour in sorted(set(BACKGROUND.findall(html))):
-        rule = f'[data-colour="{colour}"]{{background:#{colour}}}\n'
-        style += rule if rule not in style else ""
-    return BACKGROUND.sub(r' data-colour="\1"', html), style
-
-
-def _source_hash(text: str) -> str:
-    """Return the source of a Content-Security-Policy that allows exactly one inline text."""
-    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+__all__ = ["Report"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,39 +39,41 @@ class Report:
     def __post_init__(self) -> None:
         anchors = [section.anchor for section in self.sections]
         for what, names in (
-            ("section anchor", [*anchors, "main", "provenance"]),
-            ("chart", self._chart_names()),
+            ("section anchor", [*anchors, "main", "answers", "contents", "provenance"]),
+            ("chart", [chart.name for chart in self.charts()]),
         ):
-            twice = sorted(name for name, count in Counter(names).items() if count > 1)
-            if twice:
-                raise ParameterError(f"{what} {', '.join(twice)} is used twice; every one needs its own name")
-
-    def _chart_names(self) -> list[str]:
-        return [chart.name for chart in self.charts()]
+            repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+            if repeated:
+                raise ParameterError(
+                    f"{what} {', '.join(repeated)} is used twice; every one needs its own name"
+                )
 
     def charts(self) -> list[Chart]:
-        """Every chart, in order."""
-        return [block for section in self.sections for block in section.blocks if isinstance(block, Chart)]
+        """Return every chart, in the order of the page: those of the answers first."""
+        answers = [section.answer.chart for section in self.sections if section.answer is not None]
+        return [chart for chart in answers if chart is not None] + [
+            chart for section in self.sections for chart in section.charts()
+        ]
 
     def html(self) -> str:
-        """The whole page as one string; it loads nothing from anywhere."""
-        style = source("style.css")
-        sections = []
-        for section in self.sections:
-            blocks = []
-            for block in section.blocks:
-                html = _html(block)
-                if isinstance(block, HeatMap):
-                    html, style = _with_colour_rules(html, style)
-                blocks.append(Markup(html))
-            sections.append({"title": section.title, "anchor": section.anchor, "blocks": blocks})
+        """Return the page as one string; it loads nothing."""
+        answers = [
+            answer_html(section, section.answer) for section in self.sections if section.answer is not None
+        ]
+        sections = [section_html(section) for section in self.sections]
+        content, style = with_colour_rules("\n".join(sections), source("style.css"))
+        script = source("page.js") if any(_is_active(section.blocks) for section in self.sections) else ""
         return render(
             "page.html.j2",
             title=self.title,
             version=package_version(),
             style=Markup(style),
-            style_source=Markup(_source_hash(style)),
-            sections=sections,
+            style_source=Markup(source_hash(style)),
+            script=Markup(script),
+            script_source=Markup(source_hash(script)) if script else "",
+            contents=self.sections,
+            answers=Markup("\n".join(answers)),
+            sections=Markup(content),
             provenance=[{"title": _name(record), "text": lines(_text(record))} for record in self.provenance],
         )
 
@@ -176,21 +86,20 @@ class Report:
     ) -> list[Path]:
         """Write the page, then a PNG of every chart.
 
-        A run that was cut off can be repeated: files that are there with the same bytes stay as they are.
+        A run that was cut off can be repeated: files that already have the right bytes stay as they are.
 
         Args:
             path: the HTML file.
             force: replace files of an earlier report; what onegrain did not write is never replaced.
-            images: folder of the pictures, beside the page unless absolute; None for no pictures.
+            images: folder of the pictures, relative to the page's folder unless absolute; None for no pictures.
 
         Returns:
             Every file of the report, the page first.
 
         Raises:
-            OutputExistsError: a file is there that is not of this report, and ``force`` was not given; then
-                nothing is written.
-            AlreadyDoneError: the same report is there, whole, and ``force`` was not given.
-            StorageError: the disk refused.
+            OutputExistsError: a file of another report exists and ``force`` was not given; nothing is written.
+            AlreadyDoneError: the same report exists and is complete, and ``force`` was not given.
+            StorageError: the disk refused to write.
         """
         page = Path(path)
         folder = None if images is None else page.parent / images
@@ -217,15 +126,24 @@ class Report:
         return [page, *pictures]
 
 
+def _is_active(blocks: Sequence[Block]) -> bool:
+    """Return True if blocks have something for the page's script to do: rows to sort, or a fold to open."""
+    return any(
+        (isinstance(block, Table) and len(block.frame) > 1)
+        or (isinstance(block, Fold) and (block.anchor != "" or _is_active(block.blocks)))
+        for block in blocks
+    )
+
+
 def _holds(path: Path, data: bytes) -> bool:
     return path.is_file() and path.read_bytes() == data
 
 
 def _name(record: Provenance) -> str:
+    """Return a short title for a record: what made it, of which model, on which corpus."""
     parts = [record.stage]
-    parts += [
-        str(record.parameters[key]) for key in ("method", "metric", "label") if record.parameters.get(key)
-    ]
+    known = (record.parameters.get(key) for key in ("method", "metric", "label"))
+    parts += [str(value.get("name") if isinstance(value, Mapping) else value) for value in known if value]
     owner = next((inner.model for inner in _walk(record) if inner.model is not None), None)
     corpus = next((inner.corpus for inner in _walk(record) if inner.corpus is not None), None)
     parts += [] if owner is None else [owner.id]
@@ -234,7 +152,8 @@ def _name(record: Provenance) -> str:
 
 
 def _walk(record: Provenance) -> list[Provenance]:
-    return [record, *(found for inner in record.inputs for found in _walk(inner))]
+    """Return a provenance and all that it was made from, outermost first."""
+    return [record, *(deeper for inner in record.inputs for deeper in _walk(inner))]
 
 
 def _text(record: Provenance) -> str:

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onegrain.analyses.questions.importance import damage, half_lost, task_importance
+from onegrain.analyses.questions.damage import damage
+from onegrain.analyses.questions.importance import half_lost, task_importance
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.records.curve import Curve
 from onegrain.records.provenance import ModelIdentity, Provenance
@@ -43,10 +44,10 @@ def test_areas_against_hand_computed_trapezoids() -> None:
     )
     areas = found.summary.set_index("line")["area"]
     assert found.until == 0.5
-    assert areas["top"] == pytest.approx(0.75)
-    assert areas["bottom"] == pytest.approx(0.125)
-    assert areas["random"] == pytest.approx(0.25)
-    assert found.gaps.iloc[0][["top_minus_bottom", "top_minus_random"]].tolist() == pytest.approx([0.625, 0.5])
+    assert areas["top"] == pytest.approx(15.0)
+    assert areas["bottom"] == pytest.approx(2.5)
+    assert areas["random"] == pytest.approx(5.0)
+    assert found.gaps.iloc[0][["top_minus_bottom", "top_minus_random"]].tolist() == pytest.approx([12.5, 10.0])
 
 
 def test_a_planted_ordering_beats_a_useless_one() -> None:
@@ -74,7 +75,7 @@ def test_shares_are_read_only_where_something_was_measured() -> None:
 def test_lines_of_different_length_are_compared_on_the_common_part() -> None:
     found = task_importance({"a": curve(top=[10.0, 5, 5, 5]), "b": curve(top=[10.0, 5])})
     assert found.until == 0.25
-    assert found.summary["area"].tolist() == pytest.approx([0.5, 0.5])
+    assert found.summary["area"].tolist() == pytest.approx([2.5, 2.5])
 
 
 def test_refusals() -> None:

@@ -18,16 +18,30 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.questions.importance import TOLERANCE, damage, require_one_task
+from onegrain.analyses.questions.damage import TOLERANCE, damage, require_one_task
 from onegrain.core.bootstrap import quantile_interval
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.records.curve import Curve
 from onegrain.records.evaluation import KEPT, Evaluation
 
-__all__ = ["ABLATION", "SCALES", "Areas", "ablation_areas", "kept_areas", "trapezoid_weights"]
+__all__ = [
+    "ABLATION",
+    "LEVEL",
+    "SCALES",
+    "Areas",
+    "ablation_areas",
+    "area_under",
+    "bounded",
+    "kept_areas",
+    "less",
+    "line_damage",
+    "trapezoid_weights",
+]
 
 SCALES = ("log", "linear")
 ABLATION = "ablation"
+LEVEL = 0.95
+"""Level of an interval unless another is asked for."""
 LINES = KEPT
 AREAS = ["kind", "ranking", "line", "area", "low", "high"]
 GAPS = ["kind", "ranking", "against", "gap", "low", "high"]
@@ -93,7 +107,7 @@ def trapezoid_weights(places: np.ndarray) -> np.ndarray:
     return sides / (places[-1] - places[0])
 
 
-def kept_areas(evaluation: Evaluation, *, scale: str = "log", level: float = 0.95) -> Areas:
+def kept_areas(evaluation: Evaluation, *, scale: str = "log", level: float = LEVEL) -> Areas:
     """Area under each line of an evaluation: mean accuracy over the numbers of neurons kept.
 
     Args:
@@ -117,7 +131,7 @@ def kept_areas(evaluation: Evaluation, *, scale: str = "log", level: float = 0.9
     return _areas(found, evaluation.kinds, evaluation.names, level)
 
 
-def ablation_areas(curves: Mapping[str, Curve], *, scale: str = "linear", level: float = 0.95) -> Areas:
+def ablation_areas(curves: Mapping[str, Curve], *, scale: str = "linear", level: float = LEVEL) -> Areas:
     """Area under each line of ablation curves: mean damage over the share of the neurons erased.
 
     Damage is the change for the worse, see :func:`onegrain.analyses.damage`, against the intact model in the
@@ -142,7 +156,7 @@ def ablation_areas(curves: Mapping[str, Curve], *, scale: str = "linear", level:
         for line in LINES:
             key = (ABLATION, None if line == "random" else name, line)
             if key not in lines and len(curve.line(line)):
-                lines[key] = _damages(curve, line)
+                lines[key] = line_damage(curve, line)
     if any(len(places) < 2 for places, _ in lines.values()):
         raise ParameterError("a curve has one point alone; erase in at least one step")
     until = min(places[-1] for places, _ in lines.values())
@@ -151,8 +165,7 @@ def ablation_areas(curves: Mapping[str, Curve], *, scale: str = "linear", level:
         raise ParameterError("on the log scale an area needs two numbers of neurons above none")
     found = {}
     for key, (places, values) in lines.items():
-        within, clipped = _clipped(places, values, begin, until)
-        found[key] = trapezoid_weights(_places(within, scale)) @ clipped
+        found[key] = area_under(places, values, begin, until, scale)
     return _areas(found, (ABLATION,), tuple(curves), level)
 
 
@@ -165,8 +178,16 @@ def _places(neurons: np.ndarray, scale: str) -> np.ndarray:
     return np.log(numbers) if scale == "log" else numbers
 
 
-def _damages(curve: Curve, line: str) -> tuple[np.ndarray, np.ndarray]:
-    """Shares erased (points,), and the damage there: (points, 1 + resamples), that of the corpus first."""
+def line_damage(curve: Curve, line: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the shares erased and the damage at each, starting at (0, 0).
+
+    Returns:
+        float64 (points,) and (points, 1 + resamples): the damage in the corpus, then in each draw of the
+        sentences; no draws for a curve that was made without.
+
+    Raises:
+        ParameterError: a value has no damage; see :func:`damage`.
+    """
     rows = curve.line(line)
     draws = curve.draws_of(line)
     measured = damage(curve, rows["value"].to_numpy())
@@ -187,6 +208,30 @@ def _intact_draws(curve: Curve) -> np.ndarray:
     return curve.draws[np.flatnonzero(curve.points["erased"] == 0)[0]]
 
 
+def area_under(
+    places: np.ndarray, values: np.ndarray, begin: float, until: float, scale: str = "linear"
+) -> np.ndarray:
+    """Return the mean of a curve from ``begin`` to ``until``: the area under it, divided by the length.
+
+    This is the only definition of an area under an ablation curve. The curve is straight between its points.
+
+    Args:
+        places: float64 (points,), rising; they reach from ``begin`` or less to ``until`` or more.
+        values: float64 (points, columns), one curve per column.
+        begin: where the mean starts.
+        until: where it ends.
+        scale: of the places, ``linear`` or ``log``.
+
+    Returns:
+        float64 (columns,).
+
+    >>> area_under(np.array([0.0, 1.0]), np.array([[0.0], [4.0]]), 0.0, 0.5).tolist()
+    [1.0]
+    """
+    within, clipped = _clipped(places, values, begin, until)
+    return trapezoid_weights(_places(within, scale)) @ clipped
+
+
 def _clipped(
     places: np.ndarray, values: np.ndarray, begin: float, until: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -203,18 +248,18 @@ def _areas(
 ) -> Areas:
     """The tables, from (1 + resamples,) values of every area, that of the corpus first."""
     random = {kind: found.get((kind, None, "random")) for kind in kinds}
-    areas = [(*line, *_bounded(values, level)) for line, values in found.items()]
+    areas = [(*line, *bounded(values, level)) for line, values in found.items()]
     gaps, differences = [], []
     for kind in kinds:
         tops = {name: found[kind, name, "top"] for name in names if (kind, name, "top") in found}
         for name, top in tops.items():
             for against, other in (("bottom", found.get((kind, name, "bottom"))), ("random", random[kind])):
                 if other is not None:
-                    gaps.append((kind, name, against, *_bounded(_less(top, other), level)))
+                    gaps.append((kind, name, against, *bounded(less(top, other), level)))
         listed = list(tops)
         for at, first in enumerate(listed):
             for second in listed[at + 1 :]:
-                row = _bounded(_less(tops[first], tops[second]), level)
+                row = bounded(less(tops[first], tops[second]), level)
                 differences.append((kind, first, second, *row))
     return Areas(
         pd.DataFrame(areas, columns=AREAS),
@@ -224,12 +269,21 @@ def _areas(
     )
 
 
-def _less(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Difference in the corpus and in every draw; of areas without draws in the corpus alone."""
+def less(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the difference of two areas in the corpus and every draw; without draws, in the corpus only."""
     return first - second if len(first) == len(second) else (first - second[:1])[:1]
 
 
-def _bounded(values: np.ndarray, level: float) -> tuple[float, float, float]:
+def bounded(values: np.ndarray, level: float) -> tuple[float, float, float]:
+    """Return an area and its interval.
+
+    Args:
+        values: float64 (1 + resamples,): the area in the corpus, then in every draw.
+        level: of the interval, between 0 and 1.
+
+    Returns:
+        The area, lower and upper bound; the bounds are NaN without draws.
+    """
     if len(values) == 1:
         return float(values[0]), float("nan"), float("nan")
     low, high = quantile_interval(values[1:, None], level)

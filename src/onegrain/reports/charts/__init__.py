@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onegrain.reports.charts.answers import small_ablation, small_contrast, small_effective, small_sharing
 from onegrain.reports.charts.comparison import comparison
 from onegrain.reports.charts.probe import kept_curve, lambda_grid
 from onegrain.reports.charts.spread import (
@@ -9,6 +10,7 @@ from onegrain.reports.charts.spread import (
     jaccard_matrix,
     labels_by_site,
     mass_lines,
+    rankings_by_site,
     sharing_bars,
     site_bars,
 )
@@ -30,6 +32,11 @@ __all__ = [
     "lambda_grid",
     "mass_lines",
     "rank_intervals",
+    "rankings_by_site",
     "sharing_bars",
     "site_bars",
+    "small_ablation",
+    "small_contrast",
+    "small_effective",
+    "small_sharing",
 ]

@@ -13,29 +13,36 @@ from onegrain.errors import ParameterError
 from onegrain.reports.charts.theme import CLASS_COLOURS, COLOURS, INK, SEQUENTIAL, WIDTH, finish
 
 __all__ = [
+    "chance_and_observed",
+    "class_colour",
     "effective_bars",
     "jaccard_matrix",
     "labels_by_site",
     "mass_lines",
+    "rankings_by_site",
     "sharing_bars",
     "site_bars",
+    "with_class",
 ]
 
 UNKNOWN = "unknown"
+LABELLED_SITES = 10
+"""Up to this many sites, the cells of a heat map hold their share as text."""
 
 
-def _class_colour(frame: pd.DataFrame) -> Any:
-    """Colour by word class; one plain colour where no class is known."""
-    there = [kind for kind in CLASS_COLOURS if (frame["word_class"] == kind).any()]
-    if not there:
+def class_colour(frame: pd.DataFrame) -> Any:
+    """Return the colour of word classes, or one plain colour if no class is known."""
+    classes = [kind for kind in CLASS_COLOURS if (frame["word_class"] == kind).any()]
+    if not classes:
         return alt.value(COLOURS[0])
     if (frame["word_class"] == UNKNOWN).any():
-        there.append(UNKNOWN)
-    colours = [CLASS_COLOURS.get(kind, "#BBBBBB") for kind in there]
-    return alt.Color("word_class:N", title="Word class", scale=alt.Scale(domain=there, range=colours))
+        classes.append(UNKNOWN)
+    colours = [CLASS_COLOURS.get(kind, "#BBBBBB") for kind in classes]
+    return alt.Color("word_class:N", title="Word class", scale=alt.Scale(domain=classes, range=colours))
 
 
-def _with_class(frame: pd.DataFrame) -> pd.DataFrame:
+def with_class(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of labels with a word class each, ``unknown`` where there was none."""
     if not len(frame):
         raise ParameterError("no label has any weight, so there is nothing to draw")
     return frame.assign(word_class=frame["word_class"].fillna(UNKNOWN).astype(str))
@@ -43,7 +50,7 @@ def _with_class(frame: pd.DataFrame) -> pd.DataFrame:
 
 def mass_lines(curves: pd.DataFrame) -> Any:
     """Share of weight mass held by the k largest neurons, one line a label, from :func:`mass_curves`."""
-    frame = _with_class(curves)
+    frame = with_class(curves)
     lines = (
         alt.Chart(frame)
         .mark_line(strokeWidth=1.6, opacity=0.75)
@@ -51,7 +58,7 @@ def mass_lines(curves: pd.DataFrame) -> Any:
             x=alt.X("neurons:Q", scale=alt.Scale(type="log", nice=False), title="Largest neurons (log scale)"),
             y=alt.Y("share:Q", axis=alt.Axis(format=".0%"), title="Share of the label's weight mass"),
             detail="label:N",
-            color=_class_colour(frame),
+            color=class_colour(frame),
             tooltip=["label:N", "neurons:Q", alt.Tooltip("share:Q", format=".1%")],
         )
     )
@@ -62,13 +69,13 @@ def mass_lines(curves: pd.DataFrame) -> Any:
 
 def effective_bars(table: pd.DataFrame) -> Any:
     """Effective number of neurons of every label, largest first, from :func:`localisation`."""
-    frame = _with_class(table[table["effective"].notna()])
+    frame = with_class(table[table["effective"].notna()])
     order = frame.sort_values("effective", ascending=False)["label"].tolist()
     y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelOverlap=False))
     base = alt.Chart(frame).encode(y=y)
     bars = base.mark_bar().encode(
         x=alt.X("effective:Q", title="Effective number of neurons, exp(entropy)"),
-        color=_class_colour(frame),
+        color=class_colour(frame),
         tooltip=["label:N", "word_class:N", alt.Tooltip("effective:Q", format=",.1f")],
     )
     text = base.mark_text(align="left", dx=4, fontSize=10, color="#444444").encode(
@@ -83,18 +90,17 @@ def effective_bars(table: pd.DataFrame) -> Any:
 
 
 def jaccard_matrix(result: Sharing) -> Any:
-    """Heat map of the Jaccard index of every two labels' top sets; the diagonal is left out."""
+    """Heat map of the Jaccard index of every two labels' top sets, each pair once."""
     if len(result.pairs) == 0:
         raise ParameterError("an overlap matrix needs at least two labels")
-    flipped = result.pairs.rename(columns={"first": "second", "second": "first"})
-    frame = pd.concat([result.pairs, flipped], ignore_index=True)
+    frame = result.pairs
     labels = list(result.jaccard.columns)
     step = 28 if len(labels) <= 20 else 15
     high = max(float(np.nanmax(frame["jaccard"])), 0.05)
     scale = alt.Scale(scheme=SEQUENTIAL, domain=[0, high])
     encoded = alt.Chart(frame).encode(
-        x=alt.X("first:N", sort=labels, title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=False)),
-        y=alt.Y("second:N", sort=labels, title=None, axis=alt.Axis(labelOverlap=False)),
+        x=alt.X("first:N", sort=labels[:-1], title=None, axis=alt.Axis(labelAngle=-60, labelOverlap=False)),
+        y=alt.Y("second:N", sort=labels[1:], title=None, axis=alt.Axis(labelOverlap=False)),
     )
     cells = encoded.mark_rect(stroke="white").encode(
         color=alt.Color("jaccard:Q", scale=scale, title="Jaccard"),
@@ -117,8 +123,15 @@ def jaccard_matrix(result: Sharing) -> Any:
     )
 
 
-def sharing_bars(result: Sharing) -> Any:
-    """How many neurons stand in the top sets of 1, 2, 3, ... labels, beside the number expected by chance."""
+def chance_and_observed(result: Sharing) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return how many neurons serve each number of labels, observed and by chance, and the colour of each kind.
+
+    Returns:
+        Rows of ``labels_n``, ``kind``, ``value``; and kind -> colour.
+
+    Raises:
+        ParameterError: no neuron stands in any top set.
+    """
     table = result.distribution[result.distribution["labels_n"] > 0]
     seen = table[(table["neurons"] > 0) | (table["expected"] >= 0.5)]
     if not len(seen):
@@ -129,13 +142,19 @@ def sharing_bars(result: Sharing) -> Any:
         frame.assign(kind="by chance", value=frame["expected"]),
     ]
     both = pd.concat(parts, ignore_index=True)[["labels_n", "kind", "value"]]
-    kinds = alt.Scale(domain=["observed", "by chance"], range=[COLOURS[0], "#BBBBBB"])
+    return both, {"observed": COLOURS[0], "by chance": "#BBBBBB"}
+
+
+def sharing_bars(result: Sharing) -> Any:
+    """How many neurons stand in the top sets of 1, 2, 3, ... labels, beside the number expected by chance."""
+    both, colours = chance_and_observed(result)
+    kinds = alt.Scale(domain=list(colours), range=list(colours.values()))
     chart = (
         alt.Chart(both)
         .mark_bar()
         .encode(
             x=alt.X("labels_n:O", title="Labels in whose top set a neuron stands", axis=alt.Axis(labelAngle=0)),
-            xOffset=alt.XOffset("kind:N", sort=["observed", "by chance"]),
+            xOffset=alt.XOffset("kind:N", sort=list(colours)),
             y=alt.Y("value:Q", title="Neurons"),
             color=alt.Color("kind:N", scale=kinds, title=None),
             tooltip=["labels_n:O", "kind:N", alt.Tooltip("value:Q", format=",.1f")],
@@ -143,6 +162,53 @@ def sharing_bars(result: Sharing) -> Any:
         .properties(width=WIDTH, height=240)
     )
     return finish(chart, "Labels per neuron", "by chance: every label's set drawn at random, independently")
+
+
+def rankings_by_site(table: pd.DataFrame) -> Any:
+    """Heat map: share of each ranking's top neurons in every site, one panel for rankings of the same sites.
+
+    Args:
+        table: the rows of :func:`onegrain.analyses.layers` for several rankings, with a column ``ranking``.
+    """
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, rows in table.groupby("ranking", sort=False):
+        groups.setdefault(tuple(rows["site"]), []).append(str(name))
+    high = max(float(table["share"].max()), 0.05)
+    panels = []
+    for sites, names in groups.items():
+        rows = table[table["ranking"].isin(names)]
+        base = alt.Chart(rows).encode(
+            x=alt.X("site:N", sort=list(sites), title=None, axis=alt.Axis(labelAngle=-40, labelOverlap=False)),
+            y=alt.Y("ranking:N", sort=names, title=None, axis=alt.Axis(labelOverlap=False, labelLimit=260)),
+        )
+        cells = base.mark_rect(stroke="white").encode(
+            color=alt.Color(
+                "share:Q",
+                scale=alt.Scale(scheme=SEQUENTIAL, domain=[0, high]),
+                title="Share",
+                legend=alt.Legend(format=".0%"),
+            ),
+            tooltip=[
+                "ranking:N",
+                "site:N",
+                "count:Q",
+                alt.Tooltip("share:Q", format=".1%"),
+                alt.Tooltip("width_share:Q", format=".1%", title="by chance"),
+                alt.Tooltip("q:Q", format=".2g"),
+            ],
+        )
+        panel = cells
+        if len(sites) <= LABELLED_SITES:
+            light = f"datum.share <= {0.6 * high!r}"
+            panel += base.mark_text(fontSize=10).encode(
+                text=alt.Text("share:Q", format=".0%"),
+                color=alt.condition(light, alt.value(INK), alt.value("#FFFFFF")),
+            )
+        step = alt.Step(56 if len(sites) <= LABELLED_SITES else max(8, WIDTH // len(sites)))
+        panels.append(panel.properties(width=step, height=alt.Step(24)))
+    chart = alt.vconcat(*panels, spacing=18).resolve_scale(x="independent", y="independent")
+    subtitle = "share of the top neurons of each ranking that lies in each site"
+    return finish(chart, "Where the top neurons of every ranking lie", subtitle)
 
 
 def site_bars(table: pd.DataFrame, top: int) -> Any:

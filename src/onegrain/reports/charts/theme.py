@@ -6,13 +6,24 @@ from typing import Any
 
 import altair as alt
 
-__all__ = ["CLASS_COLOURS", "COLOURS", "GREY", "INK", "LINE_DASHES", "SEQUENTIAL", "WIDTH", "finish", "title"]
+__all__ = [
+    "CLASS_COLOURS",
+    "COLOURS",
+    "GREY",
+    "INK",
+    "LINE_DASHES",
+    "SEQUENTIAL",
+    "WIDTH",
+    "compact",
+    "finish",
+    "title",
+]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#8A8A8A"
 INK = "#222222"
 SEQUENTIAL = "blues"
-WIDTH = 620
+WIDTH = 440
 CLASS_COLOURS = {"open": "#0072B2", "closed": "#D55E00", "other": "#8A8A8A"}
 LINE_DASHES = {"top": [1, 0], "bottom": [6, 3], "random": [2, 3]}
 
@@ -51,11 +62,22 @@ _CONFIG: dict[str, Any] = {
 
 
 def title(text: str, subtitle: str = "") -> alt.TitleParams:
-    """A chart title with an optional line of explanation under it."""
+    """Return a chart title with an optional line of explanation under it."""
     return alt.TitleParams(text=text, subtitle=[subtitle]) if subtitle else alt.TitleParams(text=text)
 
 
 def finish(chart: Any, text: str, subtitle: str = "") -> Any:
-    """A top-level chart with its title, a description for screen readers, and the look."""
+    """Return a complete chart: with its title, a description for screen readers, and the common look."""
     description = f"{text}. {subtitle}" if subtitle else text
     return chart.properties(title=title(text, subtitle), description=description).configure(**_CONFIG)
+
+
+def compact(chart: Any, description: str) -> Any:
+    """Return a small chart for the first screen of a report: a description for screen readers and no title."""
+    config = {
+        **_CONFIG,
+        "padding": 2,
+        "axis": {**_CONFIG["axis"], "labelLimit": 90, "titlePadding": 4},
+        "legend": {**_CONFIG["legend"], "orient": "bottom", "offset": 4, "symbolSize": 60},
+    }
+    return chart.properties(description=description).configure(**config)

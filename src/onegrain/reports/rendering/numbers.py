@@ -6,7 +6,7 @@ import math
 import numbers
 from typing import Any
 
-__all__ = ["UNKNOWN", "listed", "number", "percent"]
+__all__ = ["UNKNOWN", "bracketed", "listed", "number", "percent"]
 
 UNKNOWN = "–"
 
@@ -16,7 +16,7 @@ def _missing(value: Any) -> bool:
 
 
 def number(value: Any, form: str | None = None) -> str:
-    """A value as text: by the format specification ``form``, else by its type; a dash for None, NaN.
+    """Return a value as text, by the format ``form`` or else by its type; a dash for None and NaN.
 
     >>> number(12345), number(0.012345), number(None), number(0.5, ".0%")
     ('12,345', '0.0123', '–', '50%')
@@ -40,7 +40,7 @@ def number(value: Any, form: str | None = None) -> str:
 
 
 def percent(value: Any, digits: int = 1) -> str:
-    """A share as a percentage; a dash for None and NaN.
+    """Return a share as a percentage; a dash for None and NaN.
 
     >>> percent(0.1234), percent(float("nan"))
     ('12.3 %', '–')
@@ -48,8 +48,17 @@ def percent(value: Any, digits: int = 1) -> str:
     return UNKNOWN if _missing(value) else f"{100 * float(value):.{digits}f} %"
 
 
+def bracketed(low: float, high: float, form: str | None = None) -> str:
+    """Return the bounds of an interval in brackets.
+
+    >>> bracketed(1.0, 2.5), bracketed(-0.5, 0.25, "+.2f")
+    ('[1, 2.5]', '[-0.50, +0.25]')
+    """
+    return f"[{number(low, form)}, {number(high, form)}]"
+
+
 def listed(words: list[str]) -> str:
-    """Words joined by commas and *and*.
+    """Return words joined by commas and *and*.
 
     >>> listed(["a", "b", "c"])
     'a, b and c'

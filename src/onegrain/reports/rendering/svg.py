@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-__all__ = ["inline_svg"]
+__all__ = ["drawn_width", "inline_svg"]
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 ELEMENTS = frozenset(
@@ -59,8 +59,6 @@ ATTRIBUTES = frozenset(
         "opacity",
         "display",
         "visibility",
-        "pointer-events",
-        "font-family",
         "font-size",
         "font-weight",
         "font-style",
@@ -73,11 +71,18 @@ ATTRIBUTES = frozenset(
         "stop-opacity",
         "gradientUnits",
         "id",
-        "role",
         "aria-hidden",
     ]
 )
+DEFAULTS = {("stroke-width", "1"), ("opacity", "1"), ("x1", "0"), ("y1", "0"), ("x2", "0"), ("y2", "0")}
+"""Attributes that say what a drawing would do without them, except for gradients."""
+LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
 REFERENCE = re.compile(r"url\(\s*['\"]?#([^'\")\s]+)['\"]?\s*\)")
+
+
+def drawn_width(svg: str) -> float:
+    """Return the width of an SVG document in pixels."""
+    return float(ElementTree.fromstring(svg).attrib["width"])
 
 
 def inline_svg(svg: str, name: str, description: str) -> str:
@@ -102,13 +107,14 @@ def inline_svg(svg: str, name: str, description: str) -> str:
 
 
 def _clean(element: ElementTree.Element, ids: dict[str, str]) -> ElementTree.Element:
-    """Return a copy of an element that holds only what a page may show."""
+    """Return a copy of an element that holds only what a page may show, without what it would show anyway."""
     kept = ElementTree.Element(element.tag.removeprefix(NAMESPACE))
+    is_gradient = kept.tag.endswith("Gradient")
     for key, value in element.attrib.items():
         if key == "id":
             kept.set(key, ids[value])
-        elif key in ATTRIBUTES and "url(" not in value:
-            kept.set(key, value)
+        elif key in ATTRIBUTES and "url(" not in value and ((key, value) not in DEFAULTS or is_gradient):
+            kept.set(key, LONG_NUMBER.sub(_rounded, value))
         elif key in ATTRIBUTES and (reference := REFERENCE.fullmatch(value)) and reference[1] in ids:
             kept.set(key, f"url(#{ids[reference[1]]})")
     kept.text = element.text
@@ -116,10 +122,19 @@ def _clean(element: ElementTree.Element, ids: dict[str, str]) -> ElementTree.Ele
         ElementTree.SubElement(kept, "title").text = label
     for child in element:
         if child.tag.removeprefix(NAMESPACE) in ELEMENTS and not _is_empty(child):
-            kept.append(_clean(child, ids))
+            cleaned = _clean(child, ids)
+            if cleaned.tag == "g" and not cleaned.attrib and cleaned.find("title") is None:
+                kept.extend(cleaned)
+            elif cleaned.tag != "g" or len(cleaned):
+                kept.append(cleaned)
     return kept
 
 
+def _rounded(number: re.Match[str]) -> str:
+    """Return a coordinate to a hundredth of a pixel."""
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+
+
 def _is_empty(element: ElementTree.Element) -> bool:
-    """Return whether an element is a path that draws nothing."""
+    """Return True if an element is a path that draws nothing."""
     return element.tag == f"{NAMESPACE}path" and element.get("d") in ("", "M0,0h0v0h0Z")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,7 @@ from onegrain.reports.rendering.templates import render
 
 __all__ = ["table_html"]
 
-NUMBER_TEXT = re.compile(r"[-+−]?[\d.,]+([-–][\d.,]+)? ?%?( \[.*\])?")
+NUMBER_TEXT = re.compile(r"[-+−]?[\d.,]+(e[-+]?\d+)?([-–][\d.,]+)? ?%?( \[.*\])?")
 
 
 def table_html(
@@ -23,36 +23,46 @@ def table_html(
     *,
     formats: Mapping[str, str] | None = None,
     headings: Mapping[str, str] | None = None,
+    links: Mapping[str, Sequence[str | None]] | None = None,
 ) -> str:
-    """An HTML table; the first column heads the rows, None and NaN become a dash.
+    """Return an HTML table whose first column heads the rows; None and NaN become a dash.
 
     Args:
         frame: the rows.
         caption: what the table shows.
         formats: column -> format specification; other numbers are shown with three significant digits.
         headings: column -> heading; default the column's name with spaces for underscores.
+        links: column -> for each row the anchor in the same page that its cell leads to, or None.
 
     Raises:
-        ParameterError: a format or heading for a column that the table does not have.
+        ParameterError: a format, heading or link for a column that the table does not have.
     """
-    for option in (formats or {}, headings or {}):
+    options: tuple[Mapping[str, Any], ...] = (formats or {}, headings or {}, links or {})
+    for option in options:
         unknown = [name for name in option if name not in frame.columns]
         if unknown:
             raise ParameterError(
                 f"no column {', '.join(unknown)}; the columns are: {', '.join(map(str, frame.columns))}"
             )
-    forms, names = formats or {}, headings or {}
+    forms, names, anchors = formats or {}, headings or {}, links or {}
     columns = [
         {"heading": names.get(name, str(name).replace("_", " ")), "numeric": _numeric(frame[name])}
         for name in frame.columns
     ]
-    cells = [[number(value, forms.get(name)) for value in frame[name].tolist()] for name in frame.columns]
+    nowhere: list[str | None] = [None] * len(frame)
+    cells = [
+        [
+            {"text": number(value, forms.get(name)), "anchor": anchor}
+            for value, anchor in zip(frame[name].tolist(), anchors.get(name, nowhere), strict=True)
+        ]
+        for name in frame.columns
+    ]
     rows = list(zip(*cells, strict=True))
     return render("table.html.j2", caption=caption, columns=columns, rows=rows)
 
 
 def _numeric(column: Any) -> bool:
-    """Whether every value that is there is a number, or text that shows one."""
+    """Return True if every known value is a number, or text that shows one."""
     values = [value for value in column.tolist() if value is not None and value != UNKNOWN]
     return bool(values) and all(_is_number(value) for value in values)
 

@@ -1,50 +1,33 @@
-"""Sections of a report, built from records: each question with its sentences, tables and charts."""
+"""Sections of a report, built from records: each question with its answer, findings, tables and charts."""
 
 from __future__ import annotations
 
-from onegrain.reports.sections.comparison import area_rows, comparison_findings, comparison_section
-from onegrain.reports.sections.importance import (
-    contrast_findings,
-    contrast_section,
-    correlation_section,
-    curves_by_task,
-    importance_findings,
-    importance_section,
-)
-from onegrain.reports.sections.localisation import (
-    layers_findings,
-    layers_section,
-    localisation_findings,
-    localisation_section,
-    sharing_findings,
-    sharing_section,
-)
-from onegrain.reports.sections.neurons import neurons_section
-from onegrain.reports.sections.overview import models_section, summary_section
-from onegrain.reports.sections.probe import probe_findings, probe_section
-from onegrain.reports.sections.stability import stability_findings, stability_section
+from onegrain.reports.sections.comparison import area_rows, comparison_section
+from onegrain.reports.sections.contrast import contrast_section
+from onegrain.reports.sections.correlation import correlation_section
+from onegrain.reports.sections.importance import importance_section
+from onegrain.reports.sections.layers import layers_section
+from onegrain.reports.sections.localisation import localisation_section
+from onegrain.reports.sections.neurons import card_anchors, neurons_section
+from onegrain.reports.sections.overview import models_section
+from onegrain.reports.sections.probe import probe_cautions, probe_section
+from onegrain.reports.sections.sharing import sharing_section
+from onegrain.reports.sections.stability import stability_caution, stability_section
 
 __all__ = [
     "area_rows",
-    "comparison_findings",
+    "card_anchors",
     "comparison_section",
-    "contrast_findings",
     "contrast_section",
     "correlation_section",
-    "curves_by_task",
-    "importance_findings",
     "importance_section",
-    "layers_findings",
     "layers_section",
-    "localisation_findings",
     "localisation_section",
     "models_section",
     "neurons_section",
-    "probe_findings",
+    "probe_cautions",
     "probe_section",
-    "sharing_findings",
     "sharing_section",
-    "stability_findings",
+    "stability_caution",
     "stability_section",
-    "summary_section",
 ]

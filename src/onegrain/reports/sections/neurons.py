@@ -1,6 +1,8 @@
-"""Section on single neurons: the words that move them, and their values as coloured text."""
+"""Section on single neurons: one card for each, with the words that move it and its values as coloured text."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,9 +12,9 @@ from onegrain.analyses.neurons.words import Moments, NeuronWords, top_words
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.ranking import Ranking
-from onegrain.reports.blocks import Block, HeatMap, Section, Table, Text
+from onegrain.reports.blocks import Block, Fold, HeatMap, Section, Table, Text
 
-__all__ = ["neurons_section"]
+__all__ = ["card_anchors", "neurons_section"]
 
 SENTENCES = 4
 IN_TABLE = 8
@@ -20,45 +22,72 @@ OF_LABEL = 5
 CONTEXTS = 3
 
 
-def neurons_section(activations: Activations, ranking: Ranking, k: int = 5, *, min_count: int = 3) -> Section:
-    """The first k neurons of a ranking, and the first neuron of every label: what moves them.
+def neurons_section(
+    activations: Activations,
+    ranking: Ranking,
+    k: int = 5,
+    *,
+    min_count: int = 3,
+    prefix: str = "neuron",
+    explain: bool = True,
+) -> Section:
+    """Return a section with a card for each of a ranking's first k neurons, and for the first of every label.
 
     Args:
         activations: of the ranking's model; any corpus.
         ranking: of the same neurons.
-        k: neurons to show.
+        k: how many first neurons get a card; the very first is open.
         min_count: leave out word types that occur less often than this.
+        prefix: of the anchors of the cards, unique in the page.
+        explain: begin with a paragraph on what the words and numbers are.
 
     Raises:
         MismatchError: the ranking is of other neurons.
         ParameterError: k is outside 1..neurons, or the ranking ranks none.
     """
     activations.space.require_same(ranking.space, "the ranking does not belong to these activations")
-    first = [int(index) for index in ranking.order[: min(ranking.require_k(k), ranking.n_ranked)]]
-    if not first:
-        raise ParameterError(f"this {ranking.method} ranking ranks no neuron, so there is none to show")
+    first = _first(ranking, k)
     by_label = _first_of_labels(ranking)
     every = list(dict.fromkeys([*first, *by_label.values()]))
-    found = dict(zip(every, top_words(activations, every, IN_TABLE, min_count=min_count), strict=True))
-    blocks: list[Block] = [
-        Text.of(
+    words = dict(zip(every, top_words(activations, every, IN_TABLE, min_count=min_count), strict=True))
+    anchors = card_anchors(ranking, k, prefix)
+    blocks: list[Block] = []
+    if explain:
+        text = (
             f"The words of {activations.corpus.source} that move a neuron most, in both directions. Numbers "
-            "are standard "
-            "deviations from the neuron's mean, averaged over a word's occurrences; words seen fewer than "
-            f"{min_count} "
-            "times are left out."
+            "are standard deviations from the neuron's mean, averaged over a word's occurrences; words seen "
+            f"fewer than {min_count} times are left out."
         )
-    ]
+        blocks.append(Text.of(text))
     if by_label:
-        rows = [_label_row(label, index, found[index], ranking) for label, index in by_label.items()]
-        caption = "The first neuron of every label."
-        blocks.append(Table(pd.DataFrame(rows), caption, {"weight": "+.3f"} if "weight" in rows[0] else {}))
-    for index in first:
-        blocks += _neuron(activations, found[index], int(ranking.positions()[index]) + 1)
+        blocks.append(_label_table(by_label, words, ranking, anchors))
+    positions = ranking.positions()
+    for index in every:
+        card = _card(activations, words[index])
+        title = f"{words[index].name}, number {int(positions[index]) + 1}{_meaning(ranking, index)}"
+        anchor = anchors[words[index].name]
+        if index == first[0]:
+            blocks += [Text((), title, anchor), *card]
+        else:
+            blocks.append(Fold(title, card, anchor))
     return Section("Single neurons", blocks, "neurons")
 
 
+def card_anchors(ranking: Ranking, k: int, prefix: str) -> dict[str, str]:
+    """Return the neurons that :func:`neurons_section` gives a card: name -> anchor in the page."""
+    every = dict.fromkeys([*_first(ranking, k), *_first_of_labels(ranking).values()])
+    return {ranking.space.name(index): f"{prefix}-{index}" for index in every}
+
+
+def _first(ranking: Ranking, k: int) -> list[int]:
+    first = [int(index) for index in ranking.order[: min(ranking.require_k(k), ranking.n_ranked)]]
+    if not first:
+        raise ParameterError(f"this {ranking.method} ranking ranks no neuron, so there is none to show")
+    return first
+
+
 def _first_of_labels(ranking: Ranking) -> dict[str, int]:
+    """Return the first neuron of every label that has any weight."""
     if ranking.label_scores is None:
         return {}
     best = {}
@@ -68,31 +97,67 @@ def _first_of_labels(ranking: Ranking) -> dict[str, int]:
     return best
 
 
-def _listing(words: NeuronWords, direction: str, n: int = IN_TABLE) -> str:
-    part = words.words[words.words["direction"] == direction].head(n)
-    return ", ".join(f"{row.word} ({row.deviation:+.1f})" for row in part.itertuples())
+def _meaning(ranking: Ranking, index: int) -> str:
+    """Return what a high value of a neuron means for the label to which it matters most, if weights say so."""
+    if ranking.weights is None or not np.isfinite(ranking.weights[:, index]).all():
+        return ""
+    weights = ranking.weights[:, index]
+    strongest = int(np.argmax(np.abs(weights)))
+    if weights[strongest] == 0:
+        return ""
+    return f" – high values mean {'more' if weights[strongest] > 0 else 'less'} {ranking.labels[strongest]}"
 
 
-def _label_row(label: str, index: int, words: NeuronWords, ranking: Ranking) -> dict[str, object]:
-    row: dict[str, object] = {"label": label, "neuron": words.name}
-    if ranking.weights is not None:
-        row["weight"] = float(ranking.weights[ranking.labels.index(label), index])
-    return row | {"high": _listing(words, "high", OF_LABEL), "low": _listing(words, "low", OF_LABEL)}
+def _listing(words: NeuronWords, direction: str, n: int = IN_TABLE, sign: float = 1.0) -> str:
+    rows = words.words[words.words["direction"] == direction].head(n)
+    return ", ".join(f"{row.word} ({sign * row.deviation:+.1f})" for row in rows.itertuples())
 
 
-def _neuron(activations: Activations, words: NeuronWords, place: int) -> list[Block]:
-    heading = f"{words.name}, number {place}"
+def _label_table(
+    by_label: Mapping[str, int], words: Mapping[int, NeuronWords], ranking: Ranking, anchors: Mapping[str, str]
+) -> Table:
+    """Return one row per label: its first neuron, and the words at which it speaks against and for the label.
+
+    With weights, the signs are turned so that high means more of the label. Without, they are the neuron's own.
+    """
+    rows = []
+    for label, index in by_label.items():
+        row: dict[str, object] = {"label": label, "neuron": words[index].name}
+        sign = 1.0
+        if ranking.weights is not None:
+            weight = float(ranking.weights[ranking.labels.index(label), index])
+            row["weight"] = weight
+            sign = -1.0 if weight < 0 else 1.0
+        low, high = ("low", "high") if sign > 0 else ("high", "low")
+        row |= {
+            "low": _listing(words[index], low, OF_LABEL, sign),
+            "high": _listing(words[index], high, OF_LABEL, sign),
+        }
+        rows.append(row)
+    weighted = ranking.weights is not None
+    caption = "The first neuron of every label." + (
+        " High means more of the label: the signs of neurons with a negative weight are turned."
+        if weighted
+        else ""
+    )
+    links = {"neuron": [anchors.get(str(row["neuron"])) for row in rows]}
+    headings = {"low": "low: less of the label", "high": "high: more of the label"} if weighted else {}
+    return Table(pd.DataFrame(rows), caption, {"weight": "+.3f"} if weighted else {}, headings, links)
+
+
+def _card(activations: Activations, words: NeuronWords) -> list[Block]:
     if words.std == 0:
-        return [Text.of("This neuron is constant on this corpus; no word moves it.", heading=heading)]
-    high, low = _listing(words, "high"), _listing(words, "low")
+        return [Text.of("This neuron is constant on this corpus; no word moves it.")]
+    low, high = _listing(words, "low"), _listing(words, "high")
     scale = Moments(np.array([words.mean]), np.array([words.std]))
-    shown = heat(activations, [words.neuron], words.sentences(SENTENCES), scale=scale)[0]
-    texts = [f"{name}: {text}." for name, text in (("Up", high), ("Down", low)) if text]
+    heat_map = heat(activations, [words.neuron], words.sentences(SENTENCES), scale=scale)[0]
+    texts = [f"{name}: {text}." for name, text in (("Down", low), ("Up", high)) if text]
     caption = "in sentences where it is furthest from its mean (the number is the sentence's, from 0)"
-    return [Text(tuple(texts), heading=heading), _contexts(words), HeatMap(shown, caption)]
+    occurrences = Fold("Strongest single occurrences", [_contexts(words)])
+    return [Text(tuple(texts)), HeatMap(heat_map, caption), occurrences]
 
 
 def _contexts(words: NeuronWords) -> Table:
-    part = words.occurrences.groupby("direction", sort=False).head(CONTEXTS)
-    frame = part[["deviation", "left", "word", "right", "sentence", "position"]].reset_index(drop=True)
-    return Table(frame, "Strongest single occurrences, in context.", {"deviation": "+.2f"})
+    rows = words.occurrences.groupby("direction", sort=False).head(CONTEXTS)
+    frame = rows[["deviation", "left", "word", "right", "sentence", "position"]].reset_index(drop=True)
+    return Table(frame, f"{words.name} in context.", {"deviation": "+.2f"})

@@ -1,35 +1,44 @@
-"""Sections at the head of a report: the findings in sentences, and the models with their training metrics."""
+"""Section at the head of a report: the models with their training metrics."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from onegrain.reports.blocks import Section, Table, Text
+from onegrain.reports.blocks import Block, Fold, Section, Table
 
-__all__ = ["models_section", "summary_section"]
-
-
-def summary_section(findings: Sequence[str], introduction: str = "") -> Section:
-    """The findings as sentences, one a paragraph.
-
-    Args:
-        findings: what the ``*_findings`` functions returned, in the order to read.
-        introduction: a paragraph before them, or empty.
-    """
-    return Section("Summary", [Text(tuple(text for text in (introduction, *findings) if text))], "summary")
+__all__ = ["models_section"]
 
 
 def models_section(
     models: Mapping[str, Mapping[str, Any]], formats: Mapping[str, str] | None = None
 ) -> Section:
-    """A table of the models: one row each, whatever facts and training metrics are given.
+    """Return a table of the models, with one row each and a column for every fact and training metric.
 
     Args:
         models: model -> its facts (kind, neurons, perplexity, BLEU, ...), by column name.
         formats: column -> format specification.
     """
     frame = pd.DataFrame([{"model": name, **facts} for name, facts in models.items()])
-    return Section("The models", [Table(frame, "Models and their metrics.", formats or {})], "models")
+    signatures = [column for column in frame.columns if "signature" in str(column).lower()]
+    metrics = frame[_low_before_high([column for column in frame.columns if column not in signatures])]
+    known = {column: form for column, form in (formats or {}).items() if column in metrics}
+    blocks: list[Block] = [Table(metrics, "Models and their metrics.", known)]
+    if signatures:
+        written = frame[["model", *signatures]].dropna(subset=signatures, how="all")
+        blocks.append(Fold("How the metrics are computed", [Table(written, "Signatures of the metrics.")]))
+    return Section("The models", blocks, "models")
+
+
+def _low_before_high(columns: Sequence[str]) -> list[str]:
+    """Return the columns in order, but each lower bound of an interval before its upper bound."""
+    ordered = list(columns)
+    for low in columns:
+        high = re.sub(r"\blow$", "high", str(low))
+        if high != low and high in ordered and ordered.index(high) < ordered.index(low):
+            ordered.remove(low)
+            ordered.insert(ordered.index(high), low)
+    return ordered

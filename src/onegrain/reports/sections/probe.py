@@ -10,28 +10,28 @@ import pandas as pd
 from onegrain.records.choice import describe_choice
 from onegrain.records.leakage import leakage_cautions
 from onegrain.records.ranking import Ranking
-from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
+from onegrain.reports.blocks import Block, Chart, Fold, Section, Table, Text, slug
 from onegrain.reports.charts import kept_curve, lambda_grid
 from onegrain.reports.rendering.numbers import number, percent
 
-__all__ = ["probe_findings", "probe_section"]
+__all__ = ["probe_cautions", "probe_section"]
 
 
 def _part(ranking: Ranking, name: str) -> Mapping[str, Any]:
-    """A mapping from an LCA ranking's evaluation, empty where it is not there."""
-    found = (ranking.details.get("evaluation") or {}).get(name)
-    return found if isinstance(found, Mapping) else {}
+    """Return a part of an LCA ranking's evaluation; empty if the record does not have it."""
+    part = (ranking.details.get("evaluation") or {}).get(name)
+    return part if isinstance(part, Mapping) else {}
 
 
 def _chosen(ranking: Ranking) -> dict[str, float] | None:
-    """The lambda1 and lambda2 that were chosen, or None where the details do not say."""
+    """Return the lambda1 and lambda2 that were chosen, or None if the details do not say."""
     known = ranking.details
     pair = ("lambda1", "lambda2")
     return {name: known[name] for name in pair} if all(name in known for name in pair) else None
 
 
 def _f1(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
-    """One row a label, one column a ranking: F1 on held-out words, as far as the details know it."""
+    """Return one row per label and one column per ranking: F1 on held-out words, as far as it is known."""
     columns = {}
     for name, ranking in rankings.items():
         labels = _part(ranking, "full").get("labels") or {}
@@ -77,9 +77,26 @@ HEADINGS = {
 SHARES = ("accuracy", "macro_f1", "majority", "selectivity")
 
 
-def probe_findings(rankings: Mapping[str, Ranking]) -> list[str]:
-    """One sentence a probe: accuracy against the majority label, the minimal set, and what flatters it."""
-    found = []
+def probe_cautions(ranking: Ranking) -> list[str]:
+    """Return in short what weakens every statement about a probe's neurons; the section says it at length."""
+    evaluation = ranking.details.get("evaluation") or {}
+    accuracy, majority = _part(ranking, "full").get("accuracy"), evaluation.get("majority")
+    leakage = evaluation.get("leakage") or {}
+    cautions = []
+    if accuracy is not None and majority is not None and accuracy <= majority:
+        cautions.append("The probe is no better than the commonest label.")
+    if leakage.get("known_sentences"):
+        cautions.append(f"{percent(leakage['known_sentences'], 0)} of the tested sentences were trained on.")
+    if leakage.get("chosen_on_tested"):
+        cautions.append(f"The {leakage.get('what', 'penalties')} were chosen on the tested words.")
+    if describe_choice(ranking.details.get("choice")):
+        cautions.append("The choice of penalties is not certified.")
+    return cautions
+
+
+def _findings(rankings: Mapping[str, Ranking]) -> list[str]:
+    """Return for each probe its accuracy against the majority label, its minimal set, and what flatters it."""
+    sentences = []
     for name, ranking in rankings.items():
         full, minimal = _part(ranking, "full"), _part(ranking, "minimal_set")
         if "accuracy" in full:
@@ -97,19 +114,18 @@ def probe_findings(rankings: Mapping[str, Ranking]) -> list[str]:
             delta = f"{100 * minimal.get('delta', 0.01):g}"
             text += (
                 f"; a new probe on the first {number(minimal['neurons'])} neurons ({share}) comes within "
-                f"{delta} "
-                f"{'point' if delta == '1' else 'points'} of it"
+                f"{delta} {'point' if delta == '1' else 'points'} of it"
             )
         cautions = leakage_cautions((ranking.details.get("evaluation") or {}).get("leakage"))
         uncertified = describe_choice(ranking.details.get("choice"))
         if uncertified:
             cautions = [*cautions, f"{uncertified[0].upper()}{uncertified[1:]}."]
-        found.append(" ".join([f"{text}.", *cautions]))
-    return found
+        sentences.append(" ".join([f"{text}.", *cautions]))
+    return sentences
 
 
 def probe_section(rankings: Mapping[str, Ranking]) -> Section:
-    """What the probes reach: a table, the lambda grids, and accuracy with some neurons kept.
+    """Return the section on what the probes reach: a table, the penalty grids, accuracy with some neurons kept.
 
     Args:
         rankings: name -> supervised ranking; charts appear where the details hold their data.
@@ -123,14 +139,14 @@ def probe_section(rankings: Mapping[str, Ranking]) -> Section:
         "Probes on held-out words. Minimal set: fewest top neurons whose new probe is within delta of "
         "the full one."
     )
-    blocks: list[Block] = [Text(tuple(probe_findings(rankings))), Table(frame, caption, formats, headings)]
+    blocks: list[Block] = [Table(frame, caption, formats, headings)]
     scores = _f1(rankings)
     if len(scores):
         forms = dict.fromkeys(scores.columns[1:], ".3f")
-        blocks.append(Table(scores, "F1 of every label on held-out words.", forms))
+        blocks.append(Fold("F1 of every label", [Table(scores, "F1 of every label on held-out words.", forms)]))
     for name, ranking in rankings.items():
         blocks += _charts(name, ranking)
-    return Section("What the probes find", blocks, "probes")
+    return Section("What the probes find", blocks, "probes", tuple(_findings(rankings)))
 
 
 def _charts(name: str, ranking: Ranking) -> list[Block]:

@@ -7,53 +7,61 @@ from collections.abc import Mapping
 import pandas as pd
 
 from onegrain.records.stability import KINDS, Stability
-from onegrain.reports.blocks import Block, Chart, Section, Table, Text, slug
+from onegrain.reports.blocks import Block, Chart, Fold, Section, Table, Text, slug
 from onegrain.reports.charts import rank_intervals
 from onegrain.reports.rendering.numbers import number, percent
 
-__all__ = ["stability_findings", "stability_section"]
+__all__ = ["stability_caution", "stability_section"]
 
 FORMATS = {"jaccard": ".2f", "phi": ".2f", "size": ",.1f"}
 HEADINGS = {"phi": "Φ", "size": "mean size"}
 
 
 def _chosen_k(stability: Stability) -> int:
-    """The size of top set that a sentence tells of: 10, else the nearest."""
+    """Return the size of top set that sentences are about: 10, or the nearest that was measured."""
     return min(stability.ks, key=lambda k: (abs(k - 10), k))
 
 
-def stability_findings(records: Mapping[str, Stability]) -> list[str]:
-    """One sentence a record: how far two halves of the sentences agree on the first neurons."""
-    found = []
+def stability_caution(stability: Stability) -> str:
+    """Return in one short sentence how far the first neurons depend on the sentences."""
+    k = _chosen_k(stability)
+    phi = float(stability.at("halves").set_index("k").loc[k, "phi"])
+    return f"Halves of the sentences agree on the first {k} neurons with Φ = {number(phi, '.2f')} (1: fully)."
+
+
+def _findings(records: Mapping[str, Stability]) -> list[str]:
+    """Return for each record how far two halves of the sentences agree on the first neurons."""
+    sentences = []
     for name, stability in records.items():
         k = _chosen_k(stability)
         row = stability.at("halves").set_index("k").loc[k]
         sure = stability.of("bootstrap")
         kept = int((sure[f"top:{k}"] >= stability.level).sum())
-        found.append(
+        sentences.append(
             f"{name}: two halves of the sentences have {percent(row['jaccard'], 0)} (Jaccard) of "
             f"their first {k} neurons in common (Φ = {number(row['phi'], '.2f')}, corrected for chance); "
             f"{kept} neurons are among the first {k} in {percent(stability.level, 0)} of the bootstrap's draws "
             "or more."
         )
-    return found
+    return sentences
 
 
 def stability_section(records: Mapping[str, Stability]) -> Section:
-    """Whether other sentences would give the same order: top sets compared, and the first neurons' places.
+    """Return the section on whether other sentences would give the same order.
 
     Args:
         records: name -> stability.
     """
-    blocks: list[Block] = [Text(tuple(stability_findings(records)))]
+    blocks: list[Block] = []
     for name, stability in records.items():
-        blocks += [Text((), heading=name), *_tables(stability)]
-        blocks.append(Chart(rank_intervals(stability), slug(f"rank-intervals-{name}")))
-    return Section("Would other sentences give the same order?", blocks, "stability")
+        chart = Chart(rank_intervals(stability), slug(f"rank-intervals-{name}"))
+        blocks += [Text((), heading=name), chart, Fold(f"{name}: top sets compared", _tables(stability))]
+    title = "Would other sentences give the same order?"
+    return Section(title, blocks, "stability", tuple(_findings(records)))
 
 
 def _certified(stability: Stability) -> str:
-    """How far the probes are from their optima at the most, as a sentence; empty without penalties."""
+    """Return the largest distance of a probe from its optimum as a sentence; empty without penalties."""
     gaps = [gap for gap in stability.details["largest_gap"].values() if gap is not None]
     return f" The probes' relative duality gaps are at most {number(max(gaps), '.1e')}." if gaps else ""
 
@@ -70,8 +78,8 @@ def _tables(stability: Stability) -> list[Block]:
         table = rows.drop(columns=["low", "high"]).assign(**{interval: between})
         parts.append(table.assign(draws=kind)[["draws", "k", "jaccard", "phi", interval, "size"]])
     likeness = "; ".join(
-        f"{kind} {number(found['spearman'], '.2f')} (Spearman), {number(found['kendall'], '.2f')} (Kendall)"
-        for kind, found in stability.correlations.items()
+        f"{kind} {number(pair['spearman'], '.2f')} (Spearman), {number(pair['kendall'], '.2f')} (Kendall)"
+        for kind, pair in stability.correlations.items()
     )
     caption = (
         "Top sets of k neurons with a weight, compared between every two draws of sentences (bootstrap), "
@@ -80,20 +88,20 @@ def _tables(stability: Stability) -> list[Block]:
         "same sentences would give, not what another corpus would. Mean rank "
         f"correlation: {likeness}.{_certified(stability)}"
     )
-    whole = Table(pd.concat(parts, ignore_index=True), caption, FORMATS, HEADINGS)
+    overall = Table(pd.concat(parts, ignore_index=True), caption, FORMATS, HEADINGS)
     k = _chosen_k(stability)
     rows = []
     for label in stability.labels:
-        found = {kind: stability.at(kind, label).set_index("k").loc[k] for kind in KINDS}
+        by_kind = {kind: stability.at(kind, label).set_index("k").loc[k] for kind in KINDS}
         rows.append(
             {
                 "label": label,
-                "size": found["halves"]["size"],
-                **{kind: found[kind]["phi"] for kind in KINDS},
+                "size": by_kind["halves"]["size"],
+                **{kind: by_kind[kind]["phi"] for kind in KINDS},
             }
         )
     if not rows:
-        return [whole]
+        return [overall]
     formats = {"size": ",.1f"} | dict.fromkeys(KINDS, ".2f")
     headings = {kind: f"{kind} Φ" for kind in KINDS} | {"size": "mean size in halves"}
-    return [whole, Table(pd.DataFrame(rows), f"Φ of each label's own first {k}.", formats, headings)]
+    return [overall, Table(pd.DataFrame(rows), f"Φ of each label's own first {k}.", formats, headings)]
