@@ -1,4 +1,4 @@
-"""How long work tells how far it is, without knowing who listens."""
+"""How long work reports its progress: to a function that the caller gives, by default to a bar in notebooks."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-__all__ = ["Progress", "silent"]
+from onegrain.core.notebook import bar, shows_bars
+
+__all__ = ["Progress", "automatic", "silent"]
 
 
 class Progress(Protocol):
-    """Opens one task of ``total`` units and yields the function that advances it."""
+    """A context manager that opens one task of ``total`` units and yields the function that advances it."""
 
     def __call__(
         self, description: str, total: int, unit: str
     ) -> AbstractContextManager[Callable[[int], None]]:
-        """Open a task; the yielded function takes how many units were just done."""
+        """Open a task; the yielded function takes the number of units that were just done."""
         ...
 
 
 @contextmanager
 def silent(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """The default: nobody listens."""
+    """Report nothing."""
     yield lambda done: None
+
+
+def automatic(description: str, total: int, unit: str) -> AbstractContextManager[Callable[[int], None]]:
+    """Show a bar in a notebook, and report nothing elsewhere: the default of every function that takes long."""
+    return (bar if shows_bars() else silent)(description, total, unit)

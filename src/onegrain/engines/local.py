@@ -12,7 +12,7 @@ from multiprocessing import get_context, parent_process
 from types import TracebackType
 from typing import Any
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic, silent
 from onegrain.engines.engine import Work
 from onegrain.errors import ParameterError
 
@@ -61,7 +61,7 @@ class LocalEngine:
                 process.terminate()
         self._pool.shutdown(wait=error is None, cancel_futures=True)
 
-    def run(self, jobs: Sequence[Job], *, description: str = "work", progress: Progress = silent) -> None:
+    def run(self, jobs: Sequence[Job], *, description: str = "work", progress: Progress = automatic) -> None:
         """Do every job.
 
         One worker does them in order, and each shows its own progress; with more, progress counts finished

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.evaluation.keeping import Run, orders_kept, points_of
 from onegrain.evaluation.options import ElasticNetOptions, EvaluationOptions
@@ -41,7 +41,7 @@ def evaluate(
     seed: int = 0,
     memory: int | str | None = None,
     device: str | None = None,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     **parameters: Any,
 ) -> Evaluation:
     """Mask and retrain a probe with the top, bottom and random neurons of every ranking.

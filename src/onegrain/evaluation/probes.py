@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.evaluation.options import ElasticNetOptions
 from onegrain.evaluation.words import ProbeWords
@@ -58,7 +58,7 @@ class ElasticNet(Probe):
         *,
         standardize: bool,
         memory: Memory,
-        progress: Progress = silent,
+        progress: Progress = automatic,
     ) -> None:
         self._words, self._options, self._progress = words, options, progress
         steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)

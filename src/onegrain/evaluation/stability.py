@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from onegrain.core.ordering import order_by_score
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.core.selection import (
     mean_jaccard,
     rank_correlations,
@@ -49,7 +49,7 @@ def stability(
     tolerance: float = 1e-2,
     memory: int | str | None = None,
     device: str | None = None,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Stability:
     """Fit a ranking's probe again to draws of its training sentences, and with other seeds; compare the orders.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.interventions.editing import erasing
 from onegrain.interventions.edits.edit import find_edit
@@ -38,7 +38,7 @@ def ablate(
     edit: str = "zero",
     seed: int = 0,
     batch_size: int = 64,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Curve:
     """Erase k neurons in the running model and measure it, for rising k and three kinds of order.
 

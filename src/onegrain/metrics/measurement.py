@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel
 from onegrain.records.corpus import Corpus
@@ -81,7 +81,9 @@ class Metric(ABC):
         """Everything besides model and corpus that the value depends on; JSON-able."""
 
     @abstractmethod
-    def measure(self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = silent) -> Measurement:
+    def measure(
+        self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = automatic
+    ) -> Measurement:
         """Measure the model in its present state, including any edits of its neurons.
 
         Args:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from onegrain.core.bootstrap import bootstrap_ratios, quantile_interval
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.metrics.measurement import LEVEL, RESAMPLES, Measurement, Metric
 from onegrain.models import LoadedModel
@@ -58,7 +58,9 @@ class Perplexity(Metric):
         """Empty: perplexity depends on the model and the corpus only."""
         return {}
 
-    def measure(self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = silent) -> Measurement:
+    def measure(
+        self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = automatic
+    ) -> Measurement:
         """Measure the model. The statistics are ``nll`` (nats) and ``subwords`` of each sentence.
 
         Raises:

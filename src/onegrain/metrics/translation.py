@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from onegrain.core.bootstrap import quantile_interval
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.metrics.measurement import LEVEL, Measurement, Metric, resampled_scores
 from onegrain.models import LoadedModel
@@ -65,7 +65,9 @@ class TranslationMetric(Metric):
             **self._others,
         }
 
-    def measure(self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = silent) -> Measurement:
+    def measure(
+        self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = automatic
+    ) -> Measurement:
         """Translate the corpus and score the translations.
 
         Raises:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from onegrain.core.describing import Described
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models.causality import is_causal
 from onegrain.models.classes import Task
@@ -55,7 +55,7 @@ class LoadedModel(Described, RunningModel):
         }
 
     def sentence_losses(
-        self, corpus: Corpus, *, batch_size: int = 64, progress: Progress = silent
+        self, corpus: Corpus, *, batch_size: int = 64, progress: Progress = automatic
     ) -> tuple[np.ndarray, np.ndarray]:
         """Negative log-likelihood (nats) and predicted tokens of every sentence, float64 and int64."""
         self.require_loss()
@@ -96,7 +96,7 @@ class LoadedModel(Described, RunningModel):
         beams: int = 1,
         max_new_tokens: int = 128,
         batch_size: int = 64,
-        progress: Progress = silent,
+        progress: Progress = automatic,
     ) -> list[str]:
         """The translation of every sentence, words joined by spaces as the tokenizer decodes them.
 

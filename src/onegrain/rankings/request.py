@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.engines import Engine
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
@@ -49,7 +49,7 @@ class Request:
     device: str | None = None
     engine: Engine | None = None
     options: Any = NoOptions()
-    progress: Progress = silent
+    progress: Progress = automatic
 
     def provenance(self, method: str) -> Provenance:
         """The provenance of the ranking that answers this request."""

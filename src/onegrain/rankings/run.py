@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
 from onegrain.rankings.data.memory import read_size
@@ -35,7 +35,7 @@ def rank(
     memory: int | str | None = None,
     device: str | None = None,
     engine: str | Engine | None = None,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     **parameters: Any,
 ) -> Ranking:
     """Rank all neurons by one method.
@@ -104,7 +104,7 @@ def rank_together(
     memory: int | str | None = None,
     device: str | None = None,
     engine: str | Engine | None = None,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     made: Mapping[str, Ranking] | None = None,
     finished: Callable[[str, Ranking], None] | None = None,

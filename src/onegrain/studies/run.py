@@ -13,7 +13,7 @@ from pathlib import Path
 
 from onegrain.core.durable import make_folder
 from onegrain.core.output import require_writable_output, storage_errors
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.engines import Job, LocalEngine
 from onegrain.errors import AlreadyDoneError
 from onegrain.records.identity import corpus_digest
@@ -52,7 +52,7 @@ def run_study(
     out: str | os.PathLike[str],
     *,
     workers: int = 1,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Path:
     """Run a study file, or resume one that was cut off.
 
@@ -105,7 +105,7 @@ def walk_study(
     return StudyRun(write_study_report(specification, folder), made, len(steps) - made)
 
 
-def _do(shop: Workshop, step: Step, fingerprint: str, progress: Progress = silent) -> None:
+def _do(shop: Workshop, step: Step, fingerprint: str, progress: Progress = automatic) -> None:
     """Do one step, and note that it is done."""
     with suppress(AlreadyDoneError):  # killed between the end of the step and its note
         perform(shop, step, progress)

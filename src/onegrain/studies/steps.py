@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from onegrain.activations import extract, open_activations
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.core.sealing import write_sealed_json
 from onegrain.errors import ParameterError
 from onegrain.evaluation import evaluate, stability
@@ -69,7 +69,7 @@ class Workshop:
         }
 
 
-def perform(shop: Workshop, step: Step, progress: Progress = silent) -> None:
+def perform(shop: Workshop, step: Step, progress: Progress = automatic) -> None:
     """Do one step. What is there already of its output is replaced, or gone on with where that is possible."""
     actions: dict[str, Callable[[Workshop, Step, Progress], None]] = {
         "train": _train,

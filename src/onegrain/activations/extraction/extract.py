@@ -15,7 +15,7 @@ from onegrain.activations.extraction.remote_reader import RemoteReader, extract_
 from onegrain.activations.store.open import Grid, open_activations
 from onegrain.activations.store.places.locate import folder_at
 from onegrain.activations.store.writer import Content, StoreWriter, require_dtype, require_writable
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.corpora import as_corpus
 from onegrain.engines import Engine, LocalEngine, Work, engine_named
 from onegrain.errors import InputError
@@ -44,7 +44,7 @@ def extract(
     batch_size: int = 64,
     engine: str | Engine = "local",
     force: bool = False,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     announce: Announce | None = None,
 ) -> Activations:
     """Read every word of a corpus with a model and store what its neurons did.

@@ -6,7 +6,7 @@ import os
 
 from onegrain.activations.store.array import Chunk, StoredArray
 from onegrain.activations.store.open import AGAIN, open_activations
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import RecordError
 
 __all__ = ["verify_activations"]
@@ -14,7 +14,7 @@ __all__ = ["verify_activations"]
 SHOWN = 5
 
 
-def verify_activations(path: str | os.PathLike[str], *, progress: Progress = silent) -> int:
+def verify_activations(path: str | os.PathLike[str], *, progress: Progress = automatic) -> int:
     """Check a store against its checksums: words, labels and manifest, then every chunk of the array.
 
     Args:

@@ -8,7 +8,7 @@ from scipy.cluster import hierarchy
 
 from onegrain.analyses.neurons.words import require_neurons
 from onegrain.analyses.redundancy.correlations import correlations, correlations_bytes
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.core.sizes import read_size, say_size
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
@@ -30,7 +30,7 @@ def clusters(
     signed: bool = False,
     neurons: Neurons | None = None,
     memory: int | str | None = None,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Clusters:
     """Group neurons that are correlated, and choose one of each group.
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64
 from scipy.linalg.blas import dsyr, dsyrk
 
 from onegrain.core.constant import Extremes, rounding_of
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 
@@ -46,7 +46,9 @@ def correlations_bytes(chosen: int, span: int) -> int:
     return 12 * chosen**2 + BLOCK_ROWS * (4 * span + 12 * chosen)
 
 
-def correlations(activations: Activations, neurons: np.ndarray, *, progress: Progress = silent) -> Correlations:
+def correlations(
+    activations: Activations, neurons: np.ndarray, *, progress: Progress = automatic
+) -> Correlations:
     """Correlate every two of some neurons over the words that have an activation.
 
     Blocks are centred at their own means before they are multiplied, and merge in float64 [Chan, Golub, LeVeque

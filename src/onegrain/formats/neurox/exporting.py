@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from onegrain.core.output import require_writable_output, whole_file
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError
 from onegrain.formats.neurox.contents import Origin
 from onegrain.formats.neurox.formats import WRITABLE, format_of
@@ -27,7 +27,7 @@ def export_neurox(
     *,
     sites: str | Iterable[str] | None = None,
     force: bool = False,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Path:
     """Write activations as a file of NeuroX: a layer a site, in their order.
 

@@ -15,7 +15,7 @@ from jaxtyping import Float32
 from onegrain.activations.store.open import open_activations
 from onegrain.activations.store.places.locate import folder_at
 from onegrain.activations.store.writer import Content, require_dtype, require_writable, write_store
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.corpora import as_corpus
 from onegrain.errors import CorpusError, MismatchError, ParameterError, RecordError
 from onegrain.formats.neurox.contents import Contents
@@ -38,7 +38,7 @@ def import_neurox(
     sites: Sequence[str] | None = None,
     dtype: str = "float32",
     force: bool = False,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Activations:
     """Read a file of NeuroX into a store: a site a layer, a row a word.
 

@@ -11,7 +11,7 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, set_seed
 
 from onegrain.core.output import storage_errors
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.models.lstm.language_model import LSTMLanguageModel, LSTMLanguageModelConfig
 from onegrain.models.lstm.tokenization import train_tokenizer
@@ -34,7 +34,7 @@ def train_nlm(
     *,
     options: TrainingOptions | None = None,
     force: bool = False,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Path:
     """Train an LSTM language model on sentences, and save it with its tokenizer.
 
@@ -64,7 +64,7 @@ def train_nmt(
     *,
     options: TrainingOptions | None = None,
     force: bool = False,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Path:
     """Train an attentional LSTM translation model on a parallel corpus, and save it with its tokenizer.
 

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.sums.moments import Moments, Product
@@ -42,7 +42,7 @@ def similarity(
     memory: int | str | None = None,
     device: str | None = None,
     engine: str | Engine | None = None,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Similarity:
     """Compare every site of one model with every site of another, over the words that both have.
 

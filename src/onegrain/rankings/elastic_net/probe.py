@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from onegrain.core.constant import exponents_of
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.data.memory import Memory, ScratchTable
 from onegrain.rankings.elastic_net.duality import evaluate_probes
@@ -116,7 +116,7 @@ class ProbeSolver:
         *,
         limit: int | None = None,
         start: Solution | None = None,
-        progress: Progress = silent,
+        progress: Progress = automatic,
     ) -> tuple[list[FittedProbe], Solution]:
         """One probe a penalty; ``limit`` lowers the limits on Newton steps."""
         options = replace(self.options, tolerance=tolerance)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData
 from onegrain.rankings.elastic_net.refinement import HESSIAN_BYTES, JOINT, Refined, refine
@@ -94,7 +94,7 @@ def solve(
     options: SolverOptions = SolverOptions(),
     *,
     start: Solution | None = None,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Solution:
     """Minimise J for every penalty; ``start`` gives G probes to go on from.
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from onegrain.activations.extraction.live import LiveArray
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models.differentiation import GivenValues, differentiable
 from onegrain.models.hooks import recorded_value
@@ -102,7 +102,7 @@ class Attributions:
 
 
 def integrated_gradients(
-    activations: Activations, path: StraightPath, *, progress: Progress = silent
+    activations: Activations, path: StraightPath, *, progress: Progress = automatic
 ) -> Attributions:
     """Integrated gradients [Sundararajan, Taly and Yan 2017] of the task loss, at one site after another.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeSolver, predict
 from onegrain.rankings.elastic_net.problem import Penalties
@@ -61,7 +61,9 @@ def grid_score(accuracies: tuple[float, float, float, float], alpha: float, beta
     return round(alpha * (top - bottom) - beta * (free - full), 12)
 
 
-def search(solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progress: Progress = silent) -> Search:
+def search(
+    solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, progress: Progress = automatic
+) -> Search:
     """Solve the grid, score every pair on held-out words, solve those that could win, and take the best.
 
     The probe without regularisation, for A_z, is solved also where (0, 0) is not in the grid, but then it is

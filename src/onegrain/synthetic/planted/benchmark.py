@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus, LabelLayer
@@ -101,7 +101,7 @@ class PlantedBenchmark:
         *,
         seeds: int | Sequence[int] = 10,
         scenarios: Sequence[str] | None = None,
-        progress: Progress = silent,
+        progress: Progress = automatic,
     ) -> pd.DataFrame:
         """How well rankings recover what is planted, scenario by scenario and seed by seed.
 

@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import torch
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.engines import Engine, LocalEngine, Work
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.sums.moments import Moments, Product
@@ -99,7 +99,7 @@ class Passes:
         engine: Engine | None = None,
         device: str | None = None,
         memory: int | None = None,
-        progress: Progress = silent,
+        progress: Progress = automatic,
     ) -> None:
         self.models = tuple(models)
         self.among = among

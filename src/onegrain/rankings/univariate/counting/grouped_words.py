@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.rankings.data.blocks import BLOCK_ROWS, read_blocks
 from onegrain.rankings.labels import keep_labels
@@ -37,7 +37,7 @@ class GroupedWords:
     labels: tuple[str, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)
     labels_left_out: dict[str, int] = field(default_factory=dict)
-    progress: Progress = silent
+    progress: Progress = automatic
 
     def __len__(self) -> int:
         return int(self.among.sum())
@@ -100,7 +100,7 @@ class GroupedWords:
         self.activations.require_finite(values, first, self.among)
 
 
-def words_with_activation(activations: Activations, progress: Progress = silent) -> GroupedWords:
+def words_with_activation(activations: Activations, progress: Progress = automatic) -> GroupedWords:
     """Return every word that has an activation, all in one group.
 
     Raises:
@@ -117,7 +117,7 @@ def words_with_activation(activations: Activations, progress: Progress = silent)
 
 
 def labelled_words(
-    activations: Activations, layer: str, progress: Progress = silent, *, min_count: int = 1
+    activations: Activations, layer: str, progress: Progress = automatic, *, min_count: int = 1
 ) -> GroupedWords:
     """Return the words that have an activation and a label with at least ``min_count`` words.
 
