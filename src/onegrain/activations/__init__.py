@@ -1,7 +1,7 @@
-"""Activations: read every word of a corpus with a model, and keep the neurons' values in a store.
+"""Extract the activations of every word of a corpus from a model, and store and read them.
 
-The names are listed in ``__init__.pyi`` and imported when they are first used: opening a store needs neither
-torch nor transformers, which :func:`extract` and :func:`live_activations` load.
+The names are listed in ``__init__.pyi`` and imported when they are first used. Opening a store needs neither
+torch nor transformers, which :func:`extract` and :func:`live_activations` import.
 """
 
 import lazy_loader

@@ -1,4 +1,7 @@
-"""Activations as the arrays of other libraries. Numpy arrays are what ``values`` and ``take`` give."""
+"""Convert activations to the arrays of other libraries.
+
+For numpy arrays, use ``Activations.values`` and ``Activations.take``.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,17 @@ __all__ = ["to_torch", "to_xarray"]
 
 
 def to_torch(activations: Activations, start: int = 0, stop: int | None = None) -> torch.Tensor:
-    """The words ``start:stop`` (all by default) as a float32 tensor (words, neurons) on the CPU."""
+    """Return the words ``start:stop`` (all by default) as a float32 tensor (words, neurons) on the CPU."""
     import torch
 
     return torch.from_numpy(activations.values(start, stop))
 
 
 def to_xarray(activations: Activations) -> xarray.DataArray:
-    """A float32 ``DataArray`` with dimensions ``word`` and ``neuron``; values are read as it is sliced.
+    """Return a float32 ``DataArray`` with dimensions ``word`` and ``neuron`` that reads values when sliced.
 
-    Coordinates of ``word``: ``text``, ``sentence``, and each label layer (empty where a word has no label);
-    of ``neuron``: ``neuron`` (``site:unit``), ``site`` and ``unit``.
+    The coordinates of ``word`` are ``text``, ``sentence`` and each label layer (an empty string for a word
+    without a label). Those of ``neuron`` are ``neuron`` (``site:unit``), ``site`` and ``unit``.
 
     Raises:
         MissingExtraError: xarray is not installed.
@@ -36,7 +39,7 @@ def to_xarray(activations: Activations) -> xarray.DataArray:
         import xarray
         from xarray.core import indexing
     except ImportError as error:
-        raise MissingExtraError("a view in xarray needs it: pip install 'onegrain[xarray]'") from error
+        raise MissingExtraError("to_xarray needs xarray: pip install 'onegrain[xarray]'") from error
     corpus = activations.corpus
     sites, units = activations.space.columns()
     coordinates: dict[str, Any] = {
@@ -50,7 +53,7 @@ def to_xarray(activations: Activations) -> xarray.DataArray:
         coordinates[name] = ("word", np.array([*layer.vocabulary, ""], dtype=object)[layer.codes])
 
     class Values(xarray.backends.BackendArray):
-        """Reads the words and neurons that xarray asks for."""
+        """A lazy array that reads the words and neurons that xarray asks for."""
 
         shape = (activations.n_words, activations.n_neurons)
         dtype = np.dtype(np.float32)
@@ -60,11 +63,13 @@ def to_xarray(activations: Activations) -> xarray.DataArray:
 
     def _outer(key: tuple[Any, ...]) -> np.ndarray:
         picked = [
-            np.arange(size)[np.atleast_1d(one) if not isinstance(one, slice) else one]
-            for one, size in zip(key, Values.shape, strict=True)
+            np.arange(size)[np.atleast_1d(index) if not isinstance(index, slice) else index]
+            for index, size in zip(key, Values.shape, strict=True)
         ]
         block = activations.take(picked[0], picked[1])
-        scalar = tuple(0 if np.ndim(one) == 0 and not isinstance(one, slice) else slice(None) for one in key)
+        scalar = tuple(
+            0 if np.ndim(index) == 0 and not isinstance(index, slice) else slice(None) for index in key
+        )
         return block[scalar]
 
     variable = xarray.Variable(("word", "neuron"), indexing.LazilyIndexedArray(Values()))
@@ -74,5 +79,5 @@ def to_xarray(activations: Activations) -> xarray.DataArray:
 
 
 def _unicode(word: str) -> str:
-    """The word with what is no character of Unicode, half a surrogate pair, written as an escape."""
+    """Return the word with each lone surrogate, which is not a Unicode character, written as an escape."""
     return word.encode("utf-8", "backslashreplace").decode("utf-8")

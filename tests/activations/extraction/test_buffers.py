@@ -65,5 +65,5 @@ def test_a_site_that_is_passed_twice_is_refused(models, known):
     with editing(model, taken.edits()), torch.inference_mode():
         model(input_ids=ids)
         model(input_ids=ids)
-    with pytest.raises(ModelError, match=r"layers\.0. was passed more than once"):
+    with pytest.raises(ModelError, match=r"layers\.0. runs more than once"):
         taken.finish(into)

@@ -33,7 +33,7 @@ def test_neurons_words_and_bytes_are_said_before_the_first_word(models, tmp_path
 def test_a_disk_without_room_is_refused_before_anything_is_written(models, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 10**12, 1000))
     path = tmp_path / "deep" / "a.zarr"
-    with pytest.raises(StorageError, match=r"would take 1 MiB \(32 neurons .* choose fewer sites"):
+    with pytest.raises(StorageError, match=r"needs 1 MiB \(32 neurons .* choose fewer sites"):
         og.extract(models["bert"], plain_corpus(), path)
     assert not path.exists()
 

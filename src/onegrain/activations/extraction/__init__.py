@@ -1,1 +1,1 @@
-"""From a model to the activations of every word of a corpus."""
+"""Run a model over a corpus and read the activations of every word."""

@@ -1,4 +1,4 @@
-"""Which subwords of a row speak for each word, and how their values become the word's value."""
+"""Choose the subwords that represent each word, and combine their values into the word's value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onegrain.errors import ParameterError
 __all__ = ["Aggregate", "Alignment", "align", "join", "require_aggregate"]
 
 Aggregate = Literal["last", "first", "mean"]
-"""A word's value: that of its last or first subword, or the mean over its subwords."""
+"""How a word's value follows from its subwords: the last one's, the first one's, or their mean."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Alignment:
     """The subwords that are read for the words of one row.
 
     Attributes:
-        positions: int64 (subwords,), time steps of the row, word after word.
-        counts: int64 (words,), how many of them belong to each word; 0 where a word has no subword.
+        positions: int64 (subwords,), the time steps to read, grouped by word.
+        counts: int64 (words,), the number of positions of each word; 0 for a word without a subword.
     """
 
     positions: np.ndarray
@@ -44,13 +44,14 @@ def align(
     aggregate: Aggregate,
     shares: Mapping[int, tuple[int, int]] | None = None,
 ) -> Alignment:
-    """Choose the subwords of each word.
+    """Choose the subwords to read for each word.
 
     Args:
-        word_of: for every subword of the row its word, or -1 for a special subword.
-        n_words: words of the sentence.
+        word_of: the word of every subword of the row, or -1 for a special token.
+        n_words: number of words in the sentence.
         aggregate: which subwords of a word are read.
-        shares: words that have no subword but share some of another word's last ones: that word, and how many.
+        shares: maps a word without subwords to ``(owner, count)``: it shares the last ``count`` subwords of the
+            word ``owner``.
 
     >>> align([-1, 0, 0, 1, -1], 2, "last").positions
     array([2, 3])
@@ -58,26 +59,31 @@ def align(
     array([1, 1, 2])
     """
     words = np.asarray(word_of, dtype=np.int64)
-    every = np.flatnonzero(words >= 0)
-    owners = words[every]
+    positions = np.flatnonzero(words >= 0)
+    owners = words[positions]
     for word, (owner, last) in (shares or {}).items():
         shared = np.flatnonzero(words == owner)[-last:]
-        every, owners = np.append(every, shared), np.append(owners, np.full(len(shared), word))
+        positions, owners = np.append(positions, shared), np.append(owners, np.full(len(shared), word))
     order = np.argsort(owners, kind="stable")
-    every = every[order]
+    positions = positions[order]
     counts = np.bincount(owners[order], minlength=n_words).astype(np.int64)
     if aggregate == "mean":
-        return Alignment(every, counts)
-    there = counts > 0
-    ends = np.cumsum(counts)[there]
-    chosen = ends - 1 if aggregate == "last" else ends - counts[there]
-    return Alignment(every[chosen], there.astype(np.int64))
+        return Alignment(positions, counts)
+    has_subwords = counts > 0
+    ends = np.cumsum(counts)[has_subwords]
+    chosen = ends - 1 if aggregate == "last" else ends - counts[has_subwords]
+    return Alignment(positions[chosen], has_subwords.astype(np.int64))
 
 
 def join(
     values: Float32[np.ndarray, "subwords width"], counts: np.ndarray
 ) -> Float32[np.ndarray, "words width"]:
-    """The mean of each word's values; ``counts`` (words,) of them belong to each word, at least one."""
+    """Return the mean of each word's values, which lie grouped by word.
+
+    Args:
+        values: float32 (subwords, width).
+        counts: int64 (words,), the number of rows of each word, at least one.
+    """
     if len(values) == len(counts):
         return values
     sums = np.add.reduceat(values, np.cumsum(counts) - counts, axis=0)

@@ -1,4 +1,4 @@
-"""Taking the values of words at the moment they pass a site, while they lie in the caches of the cores."""
+"""Copy the values of words as the forward pass reaches each site, while they are still in the CPU caches."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from onegrain.records.space import NeuronSpace
 __all__ = ["Taking"]
 
 Refuse = Callable[[Tensor, SitePoint, np.ndarray], ModelError]
-"""The error over values (words, width) of a site that are not all finite, and of which words they are."""
+"""Returns the error for values (words, width) of a site that are not all finite, given their word indices."""
 
 
 class Taking:
-    """Puts the values that sites hold in one forward pass where they belong.
+    """A collector that copies the values of the sites in one forward pass into an array of words by neurons.
 
     Args:
         points: the sites.
         space: their neurons, in the same order.
-        rows: what the model is given.
-        into: float32 (words, neurons), for the values; None where that is known at the end only.
-        base: the word of its first row.
-        refuse: makes the error over a value that is not finite.
+        rows: the rows of subwords in this forward pass.
+        into: float32 (words, neurons), receives the values; None if it is only given to :meth:`finish`.
+        base: index of the word that the first row of ``into`` holds.
+        refuse: returns the error for a value that is not finite.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Taking:
         self._words = np.concatenate([row.words for row in rows])
         self._places = torch.from_numpy(self._words - base)
         self._times = torch.from_numpy(
-            np.concatenate([at * longest + r.positions for at, r in enumerate(rows)])
+            np.concatenate([index * longest + row.positions for index, row in enumerate(rows)])
         )
         self._counts = np.concatenate([row.counts for row in rows])
         self._passed: set[str] = set()
@@ -61,14 +61,17 @@ class Taking:
         self._record = Recording()
 
     def edits(self) -> dict[SitePoint, Edit]:
-        """What looks at each site, and changes nothing."""
+        """Return hooks that record each site's value without changing it."""
         return {point: partial(self._look, point) for point in self._points}
 
     def finish(self, into: Float32[np.ndarray, "words neurons"]) -> None:
-        """Put what could not be put there as it passed: steps of a decoder, and what lies on another device.
+        """Copy the values that could not be copied during the pass: decoder steps, and values on other devices.
+
+        Args:
+            into: float32 (words, neurons), receives the values.
 
         Raises:
-            ModelError: a site that was not passed once, or holds no vector for each subword; a value that is
+            ModelError: a site did not run exactly once or does not give one vector per subword, or a value is
                 not finite.
         """
         for point in self._points:
@@ -83,14 +86,14 @@ class Taking:
             return value
         self._passed.add(point.name)
         rows = self._chosen(value)
-        if self._into is None or value.device.type != "cpu":  # to wait for a device here would hold it up
+        if self._into is None or value.device.type != "cpu":  # copying now would stall the device
             self._waiting[point.name] = rows
         else:
             self._put(point, rows, self._into)
         return value
 
     def _chosen(self, value: Tensor) -> Tensor:
-        """The rows (subwords, width) of the subwords that are read."""
+        """Return the values (subwords, width) of the subwords that are read."""
         return value.detach().flatten(0, 1).index_select(0, self._times.to(value.device))
 
     def _put(self, point: SitePoint, rows: Tensor, into: np.ndarray) -> None:
@@ -106,7 +109,6 @@ class Taking:
     def _recorded(self, point: SitePoint) -> Tensor:
         if point.name in self._passed:
             raise ModelError(
-                f"site {point.name!r} was passed more than once in one forward pass; name a module that is "
-                "passed once"
+                f"site {point.name!r} runs more than once in one forward pass; choose a module that runs once"
             )
         return recorded_value(self._record, point, self._shape)

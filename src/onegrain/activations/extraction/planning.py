@@ -1,4 +1,4 @@
-"""What an extraction will write, said before it begins, and whether the disk has room for it."""
+"""Work out how much an extraction will write, and check that the disk has room for it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["Announce", "ExtractionPlan", "require_room"]
 
 @dataclass(frozen=True)
 class ExtractionPlan:
-    """How much an extraction reads and writes.
+    """The amount of data that an extraction reads and writes.
 
     Attributes:
-        neurons: distinct neurons of all sites.
-        sites: how many sites that are.
-        words: rows of the store.
-        size: bytes of the values; words, labels and checksums come on top.
+        neurons: number of distinct neurons at all sites.
+        sites: number of sites.
+        words: number of words, the rows of the store.
+        size: size of the values in bytes, without words, labels and checksums.
     """
 
     neurons: int
@@ -45,13 +45,13 @@ class ExtractionPlan:
 
 
 Announce = Callable[[ExtractionPlan], None]
-"""Takes the plan before anything is read."""
+"""A function that receives the plan before the extraction starts."""
 
 
 def require_room(place: Path | str, plan: ExtractionPlan) -> None:
-    """Raise StorageError if the disk has less room than a store needs.
+    """Raise StorageError if the disk has less free space than a store needs.
 
-    Files that are at the store's place count as room. Nothing is known of the room at a URL.
+    Files that already lie in the store's folder count as free space. For a URL nothing is checked.
     """
     if not isinstance(place, Path):
         return
@@ -59,10 +59,10 @@ def require_room(place: Path | str, plan: ExtractionPlan) -> None:
     try:
         free = shutil.disk_usage(parent).free
         present = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
-    except OSError:  # whoever writes finds out
+    except OSError:  # the writer will report the problem
         return
     if free + present < plan.size:
         raise StorageError(
-            f"{place} would take {say_size(plan.size)} ({plan}), but its disk has {say_size(free)} free; "
+            f"{place} needs {say_size(plan.size)} ({plan}), but its disk has {say_size(free)} free; "
             "choose fewer sites (--sites), --dtype float16, fewer sentences (--limit) or another disk"
         )

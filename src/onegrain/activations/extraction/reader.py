@@ -1,4 +1,4 @@
-"""Running a model over the rows of a corpus and taking the values of its words."""
+"""Run a model over the rows of a corpus and collect the values of its words."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["Block", "Reader"]
 
 @dataclass(frozen=True)
 class Block:
-    """What was read of some words in a row.
+    """The activations of consecutive words.
 
     Attributes:
-        values: float32 (words, neurons); NaN where a word has no activation. They lie in a buffer of the
-            reader, and are good until it gets that back; see :meth:`Reader.release`.
-        missing: bool (words,), which those are.
+        values: float32 (words, neurons), a view of one of the reader's buffers that is valid until the block is
+            passed to :meth:`Reader.release`; NaN for words without an activation.
+        missing: bool (words,), True for words without an activation.
     """
 
     values: Float32[np.ndarray, "words neurons"]
@@ -38,15 +38,15 @@ class Block:
 
 
 class Reader:
-    """Reads the words of a corpus at some sites, a stretch of words at a time.
+    """A reader of a model's activations that returns one range of words at a time.
 
     Args:
         loaded: the model.
-        points: its sites that are read, all of one side.
+        points: the sites to read, all of one side.
         space: the neurons of those sites, in the same order.
-        rows: what the model is given.
-        batch_size: rows in one forward pass, at most.
-        equal_rows: rows of one length alone are read together, as the values depend on padding.
+        rows: the corpus as rows of subwords.
+        batch_size: largest number of rows in one forward pass.
+        equal_rows: batch only rows of equal length, because the values depend on padding.
     """
 
     def __init__(
@@ -70,15 +70,19 @@ class Reader:
 
     @torch.inference_mode()
     def read(self, words: tuple[int, int], advance: Callable[[int], None]) -> Block:
-        """The values of the words ``start:stop``; ``advance`` is told how many more of them are read.
+        """Return the activations of the words ``start:stop``.
 
-        The sentences that hold them are run whole, longest first; nothing outside them enters, so the result
-        does not depend on what was read before. Give every block back when it is no longer needed: a reader
-        that has two blocks out waits for one of them.
+        The model runs on every sentence that holds one of the words, longest first, and on no other sentence,
+        so the result does not depend on earlier reads. Pass every block to :meth:`release` when it is no longer
+        needed: while two blocks are in use, the next read waits.
+
+        Args:
+            words: ``(start, stop)``.
+            advance: called with the number of words that each batch adds.
 
         Raises:
-            ModelError: a site that cannot be read word by word, or a value that is not finite.
-            CorpusError: a sentence longer than the model reads.
+            ModelError: a site does not give one vector per subword, or a value is not finite.
+            CorpusError: a sentence is longer than the model reads.
         """
         start, stop = words
         corpus = self.rows.words
@@ -88,7 +92,7 @@ class Reader:
         n_words = int(corpus.offsets[last + 1]) - base
         buffer: np.ndarray | None = None
         read = np.zeros(n_words, dtype=bool)
-        told = 0
+        reported = 0
         trimmed = _without_logits(self.loaded) if self._named_only() else nullcontext()
         try:
             with trimmed:
@@ -96,22 +100,22 @@ class Reader:
                 alike = [row.size for row in rows] if self.equal_rows else None
                 for batch in by_length(lengths, self.batch_size, alike=alike):
                     self.rows.check()
-                    chosen = [rows[at] for at in batch]
+                    chosen = [rows[index] for index in batch]
                     taking = Taking(self.points, self.space, chosen, buffer, base, self._not_finite)
                     with self.loaded.editing(taking.edits()):
                         self._run(chosen)
-                    # not before it is needed: meanwhile the words before these are written
+                    # taken as late as possible: the previous block may still be being written
                     buffer = self._buffers.take(n_words) if buffer is None else buffer
                     taking.finish(buffer)
                     read[np.concatenate([row.words for row in chosen]) - base] = True
-                    now = int(read[start - base : stop - base].sum())
-                    advance(now - told)
-                    told = now
+                    n_read = int(read[start - base : stop - base].sum())
+                    advance(n_read - reported)
+                    reported = n_read
         except BaseException:
             if buffer is not None:
                 self._buffers.give(buffer)
             raise
-        advance(stop - start - told)
+        advance(stop - start - reported)
         self.rows.forget(last)
         buffer = self._buffers.take(n_words) if buffer is None else buffer
         values = buffer[:n_words]
@@ -122,7 +126,7 @@ class Reader:
         return block
 
     def release(self, block: Block) -> None:
-        """Take the memory of a block back, from any thread; that of a block read elsewhere is not of here."""
+        """Reuse the memory of a block; safe to call from any thread. Blocks of other readers are ignored."""
         if (buffer := self._lent.pop(id(block), None)) is not None:
             self._buffers.give(buffer)
 
@@ -142,7 +146,7 @@ class Reader:
         return ModelError(
             f"{self.loaded.identity.id} gives {float(taken[row, column])} at {point.name}:{column} for word "
             f"{word} ({corpus.words[word]!r}, sentence {corpus.sentence_of_word[word]}); load the model in "
-            "float32, or leave out that site"
+            "float32, or leave that site out"
         )
 
     def _named_only(self) -> bool:
@@ -151,7 +155,10 @@ class Reader:
 
 @contextmanager
 def _without_logits(loaded: LoadedModel) -> Iterator[None]:
-    """Let the output projection, the dearest part, see one subword alone: no named site lies above it."""
+    """Apply the output projection to the last subword only, to save time.
+
+    It is the most expensive part of the model, and no named site lies above it.
+    """
     head = loaded.model.get_output_embeddings()
     if head is None:
         yield
