@@ -334,7 +334,7 @@ def test_words_are_read_as_the_options_say(run: Run, house: Path, tmp_path: Path
     assert json.loads(out)["words"] == facts["window"]["words"] + 4
     code, _, err = run(*options, "--out", tmp_path / "b.zarr", "--long", "window", "--bos")
     assert code == 1
-    assert "has no start token, or puts it itself; leave bos out" in err
+    assert "has no start token, or adds it itself; leave bos out" in err
 
 
 def test_a_model_is_loaded_as_the_options_say(run: Run, house: Path, tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ def test_special_tokens_have_rows_if_they_are_wanted(zoo, tmp_path, name):
 
 def test_no_special_tokens_no_rows_of_theirs(zoo, tmp_path):
     assert zoo["gpt2"].frame == ([], [])
-    with pytest.raises(ParameterError, match="puts no special token around a sentence"):
+    with pytest.raises(ParameterError, match="adds no special tokens around a sentence"):
         extract(zoo["gpt2"], plain_corpus(), tmp_path / "a.zarr", special_tokens=True, bos=False)
 
 
@@ -250,7 +250,7 @@ def test_no_special_tokens_no_rows_of_theirs(zoo, tmp_path):
 def test_the_start_token_is_put_where_it_is_wanted(zoo, tmp_path, name):
     loaded, corpus = zoo[name], plain_corpus().head(4)
     if loaded.bos_id is None:
-        with pytest.raises(ParameterError, match="has no start token, or puts it itself"):
+        with pytest.raises(ParameterError, match="has no start token, or adds it itself"):
             extract(loaded, corpus, tmp_path / "a.zarr", bos=True)
         return
     usual = extract(loaded, corpus, tmp_path / "a.zarr", sites="layers.1", bos=False)
@@ -277,7 +277,7 @@ def test_impossible_wordings_are_refused(models, tmp_path):
     with pytest.raises(ParameterError, match="long must be one of error, truncate, window, got 'cut'"):
         extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr", long="cut")
     target = plain_corpus().with_target(plain_corpus())
-    with pytest.raises(ParameterError, match="decoder's row begins with its start token"):
+    with pytest.raises(ParameterError, match="decoder's row always begins with its start token"):
         extract(models["nmt"], target, tmp_path / "a.zarr", side="target", bos=True)
     assert not (tmp_path / "a.zarr").exists()
 

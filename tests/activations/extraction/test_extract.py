@@ -196,7 +196,9 @@ def test_float16_rounds_float32(models, tmp_path):
 
 def test_float16_overflow_is_refused_and_leaves_nothing(models, tmp_path):
     with models["nlm"].editing({models["nlm"].points["layers.1"]: lambda value: value * 1e6}):
-        with pytest.raises(ParameterError, match=r"site 'layers\.1' reaches .*more than float16 holds .65504"):
+        with pytest.raises(
+            ParameterError, match=r"site 'layers\.1' reaches .*more than float16 can hold .65504"
+        ):
             extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr", dtype="float16")
         assert not (tmp_path / "a.zarr").exists()
         store = extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr")

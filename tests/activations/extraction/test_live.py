@@ -168,7 +168,7 @@ def test_a_model_that_is_another_where_it_is_unpickled_is_refused(tmp_path):
     live = live_activations(folder, plain_corpus())
     data = pickle.dumps(live)
     tiny_nlm(folder, seed=6)
-    with pytest.raises(EngineError, match="are not those of the model"):
+    with pytest.raises(EngineError, match="differ from those of your model"):
         pickle.loads(data).values()
     (Path(folder) / "config.json").unlink()
     with pytest.raises(EngineError, match="a worker cannot load the model"):

@@ -157,7 +157,9 @@ def test_workers_that_find_another_model_are_told(models: Any, tmp_path: Path) -
     loaded, out = load_model(tmp_path / "nlm", name="same", device="cpu"), tmp_path / "a.zarr"
     shutil.rmtree(tmp_path / "nlm")
     shutil.copytree(models["gpt2"].identity.id, tmp_path / "nlm")
-    with pytest.raises(EngineError, match=r"the weights that a worker finds at .* are not those of the model"):
+    with pytest.raises(
+        EngineError, match=r"the weights that a worker finds at .* differ from those of your model"
+    ):
         extract(loaded, plain_corpus(), out, engine="ray")
 
 

@@ -423,7 +423,7 @@ def test_impossible_options_of_an_import_are_refused(tmp_path):
         ({"sites": "layers.*"}, "sites must name each"),
         ({"sites": ["a", "b", "a"]}, "named twice"),
         ({"dtype": "float64"}, "dtype must be one of"),
-        ({"dtype": "float16"}, "more than float16 holds"),
+        ({"dtype": "float16"}, "more than float16 can hold"),
     ):
         with pytest.raises(ParameterError, match=message):
             import_neurox(path, out, **options)

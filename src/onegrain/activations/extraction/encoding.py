@@ -1,4 +1,4 @@
-"""What a model is given to read the words of a corpus: one row of subwords a sentence, or a window of it."""
+"""Encode a corpus as rows of subwords: one row per sentence, or several windows of a long sentence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from onegrain.records.running_text import Form, RunningText
 __all__ = ["Long", "Row", "Rows", "Wording", "read_side", "too_long", "with_special_tokens"]
 
 Long = Literal["error", "truncate", "window"]
-"""What is done with a sentence that is longer than the model reads."""
+"""How a sentence that is too long for the model is handled."""
 
 ENCODED_AT_ONCE = 1000
 KEPT_CHUNKS = 64
@@ -30,16 +30,16 @@ KEPT_CHUNKS = 64
 
 @dataclass(frozen=True)
 class Wording:
-    """How words become subwords, and subwords the values of words.
+    """Options for splitting words into subwords and for combining subwords into word values.
 
     Attributes:
         aggregate: a word's value is that of its ``last`` or ``first`` subword, or their ``mean``.
-        long: a sentence longer than the model reads is an ``error``; or the words that do not fit are left
-            without an activation (``truncate``); or it is read in overlapping windows, each word where it has
-            most context (``window``).
-        special_tokens: give the special tokens around each sentence rows of their own.
-        bos: whether the start token is put before each sentence where the tokenizer does not; None for what
-            the model is scored with. :class:`Rows` decides that.
+        long: how a sentence that is too long for the model is handled: ``error`` raises an error, ``truncate``
+            leaves the words that do not fit without an activation, and ``window`` reads overlapping windows,
+            each word where it has the most context.
+        special_tokens: store the special tokens around each sentence as extra words.
+        bos: whether to put the start token before each sentence if the tokenizer does not. None means: as when
+            the model is scored, which :class:`Rows` decides.
     """
 
     aggregate: Aggregate = "last"
@@ -55,14 +55,14 @@ class Wording:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of subwords, and the words that are read from it.
+    """One row of subwords and the words that are read from it.
 
     Attributes:
-        ids: int64 (time,), what the read side of the model is given.
-        positions: int64 (subwords,), the time steps that are read, word after word.
-        counts: int64 (words,), how many of them belong to each word, at least one.
-        words: int64 (words,), those words' rows in the store.
-        source: int64 (source time,), what the encoder reads while the decoder reads ``ids``; None elsewhere.
+        ids: int64 (time,), the input of the side of the model that is read.
+        positions: int64 (subwords,), the time steps to read, grouped by word.
+        counts: int64 (words,), the number of positions of each word, at least one.
+        words: int64 (words,), the indices of those words in the store.
+        source: int64 (source time,), the encoder's input if ``ids`` is the decoder's; otherwise None.
     """
 
     ids: np.ndarray
@@ -73,20 +73,20 @@ class Row:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Time steps of what is read, and of what the encoder reads beside it."""
+        """The number of time steps of ``ids`` and of ``source`` (0 if None)."""
         return len(self.ids), 0 if self.source is None else len(self.source)
 
 
 def read_side(corpus: Corpus, side: Side) -> Corpus:
-    """The corpus whose words become the rows of a store: the target's for a decoder.
+    """Return the corpus whose words become the rows of a store: the parallel side for a decoder.
 
     Raises:
-        ParameterError: there is no parallel side.
-        CorpusError: there are no words.
+        ParameterError: the corpus has no parallel side.
+        CorpusError: the corpus has no words.
     """
     if side == "target" and corpus.target is None:
         raise ParameterError(
-            f"{corpus.source} has no parallel side, which decoder sites read; read it with read_parallel"
+            f"{corpus.source} has no parallel side, which decoder sites need; read it with read_parallel"
         )
     read = corpus.target if side == "target" and corpus.target is not None else corpus
     if not read.n_words:
@@ -95,16 +95,16 @@ def read_side(corpus: Corpus, side: Side) -> Corpus:
 
 
 class Rows:
-    """The rows of a corpus, encoded as they are asked for; :meth:`scan` looks ahead at all of them.
+    """The rows of a corpus, encoded on demand; :meth:`scan` encodes all of them ahead in a thread.
 
     Args:
         loaded: the model.
-        corpus: what it reads; a decoder reads the parallel side.
-        side: which side is read.
-        wording: how.
+        corpus: the corpus to read; a decoder reads its parallel side.
+        side: the side of the model whose sites are read.
+        wording: how words are split into subwords.
 
     Raises:
-        ParameterError: ``bos`` where the tokenizer has no start token.
+        ParameterError: ``bos`` is set but the tokenizer has no start token, or the side is ``target``.
     """
 
     def __init__(self, loaded: LoadedModel, corpus: Corpus, side: Side, wording: Wording) -> None:
@@ -122,41 +122,45 @@ class Rows:
         self._stopped = Event()
 
     def sentence(self, number: int) -> list[Row]:
-        """The rows of one sentence: one, several windows, or none where no word of it is read."""
-        chunk, at = divmod(number, ENCODED_AT_ONCE)
+        """Return the rows of one sentence: usually one, several for windows, none if no word is read."""
+        chunk, index = divmod(number, ENCODED_AT_ONCE)
         with self._lock:
             if chunk not in self._chunks:
                 self._chunks[chunk] = self._encode(chunk)
-            return self._chunks[chunk][at]
+            return self._chunks[chunk][index]
 
     def forget(self, sentence: int) -> None:
-        """Drop what is kept of the sentences before one."""
+        """Free the encoded rows of all sentences before this one."""
         with self._lock:
             for chunk in [chunk for chunk in self._chunks if (chunk + 1) * ENCODED_AT_ONCE <= sentence]:
                 del self._chunks[chunk]
 
     def scan(self) -> None:
-        """Begin to look at every sentence, in a thread of its own, so that reading can begin at once."""
+        """Start to encode every sentence in a separate thread, so that reading can start at once."""
         pool = ThreadPoolExecutor(1, thread_name_prefix="onegrain-rows")
         self._ahead = pool.submit(self._scan)
         pool.shutdown(wait=False)
 
     def check(self) -> None:
-        """Raise what the scan has found so far that cannot be read."""
+        """Raise the error with which the scan has ended, if it has ended with one."""
         if self._ahead is not None and self._ahead.done():
             self._ahead.result()
 
     def stop(self) -> None:
-        """Let the scan end, if it still looks ahead."""
+        """Ask the scan to end early."""
         self._stopped.set()
 
     def missing(self) -> np.ndarray:
-        """int64: the words, by their row in the store, that are read nowhere; waits for the scan."""
-        assert self._ahead is not None, "nothing was scanned"
+        """Wait for the scan and return the indices (int64) of the words without an activation.
+
+        Raises:
+            CorpusError: a sentence is longer than the model reads, and ``long`` is ``error``.
+        """
+        assert self._ahead is not None, "scan() must run first"
         return self._ahead.result()
 
     def _scan(self) -> np.ndarray:
-        there = np.zeros(self.words.n_words, dtype=bool)
+        is_read = np.zeros(self.words.n_words, dtype=bool)
         for chunk in range(-(-self.read.n_sentences // ENCODED_AT_ONCE)):
             if self._stopped.is_set():
                 break
@@ -165,40 +169,42 @@ class Rows:
                 if len(self._chunks) < KEPT_CHUNKS:
                     self._chunks[chunk] = rows
             for row in (row for sentence in rows for row in sentence):
-                there[row.words] = True
-        return np.flatnonzero(~there)
+                is_read[row.words] = True
+        return np.flatnonzero(~is_read)
 
     def _encode(self, chunk: int) -> list[list[Row]]:
         start = chunk * ENCODED_AT_ONCE
         stop = min(start + ENCODED_AT_ONCE, self.read.n_sentences)
-        found = _encoded(self.loaded, self.read, start, stop, self.side)
+        sentences = _encoded(self.loaded, self.read, start, stop, self.side)
         sources = self._sources(start, stop) if self.side == "target" else [None] * (stop - start)
         return [
-            self._rows(start + at, encoded, source)
-            for at, (encoded, source) in enumerate(zip(found, sources, strict=True))
+            self._rows(number, encoded, source)
+            for number, encoded, source in zip(range(start, stop), sentences, sources, strict=True)
         ]
 
     def _rows(self, number: int, encoded: Encoded, source: np.ndarray | None) -> list[Row]:
         base, end = (int(edge) for edge in self.words.offsets[number : number + 2])
         before = len(self._special[0])
         shares = {word + before: (owner + before, last) for word, (owner, last) in encoded.shares.items()}
-        made = []
+        rows = []
         for window in self.windows(number, encoded):
             alignment = align(window.word_of, end - base, self.wording.aggregate, shares)
             words = np.flatnonzero(alignment.counts)
             if words.size:
-                made.append(Row(window.ids, alignment.positions, alignment.counts[words], base + words, source))
-        return made
+                rows.append(Row(window.ids, alignment.positions, alignment.counts[words], base + words, source))
+        return rows
 
     def windows(self, number: int, encoded: Encoded) -> list[Window]:
-        """The stretches in which a sentence is read: one, several, or none; words count from its first.
+        """Return the windows in which a sentence is read: one, several, or none.
+
+        Words are numbered from the first word of the sentence.
 
         Args:
-            number: of the sentence.
-            encoded: its subwords on the side that is read, without the start token that ``bos`` puts.
+            number: index of the sentence.
+            encoded: its subwords on the side that is read, without the start token that ``bos`` adds.
 
         Raises:
-            CorpusError: it is longer than the model reads, and ``long`` is ``error``.
+            CorpusError: the sentence is longer than the model reads, and ``long`` is ``error``.
         """
         ids = np.array([*self._bos, *encoded.ids], dtype=np.int64)
         word_of = np.array([-1] * len(self._bos) + encoded.word_of, dtype=np.int64)
@@ -215,7 +221,7 @@ class Rows:
         return cut(ids, numbered, longest, around, causal=causal)
 
     def _number_special(self, word_of: np.ndarray, n_words: int) -> np.ndarray:
-        """Words numbered behind the special tokens, which become the first and the last words."""
+        """Number the special tokens as the first and last words, and shift the other words accordingly."""
         before, after = (len(names) for names in self._special)
         numbered = np.where(word_of >= 0, word_of + before, -1)
         numbered[:before] = np.arange(before)
@@ -223,31 +229,39 @@ class Rows:
         return numbered
 
     def _special_tokens(self) -> tuple[list[str], list[str]]:
-        """The special tokens before and after a sentence's words, as the tokenizer writes them."""
+        """Return the special tokens before and after a sentence's words, as the tokenizer writes them."""
         sample = _encoded(self.loaded, Corpus.from_sentences([["a"]]), 0, 1, self.side)[0]
         names = self.loaded.tokenizer.convert_ids_to_tokens([*self._bos, *sample.ids])
         before, after = specials(np.array([-1] * len(self._bos) + sample.word_of))
         return names[:before], names[len(names) - after :]
 
     def _sources(self, start: int, stop: int) -> list[np.ndarray]:
-        """What the encoder reads beside each target; one that is too long is cut where that was asked for."""
-        made = []
-        for at, encoded in enumerate(_encoded(self.loaded, self.corpus, start, stop, "source")):
+        """Return the encoder's input for each target sentence, truncated if it is too long and that is allowed.
+
+        Raises:
+            CorpusError: a source sentence is too long, and ``long`` is not ``truncate``.
+        """
+        sources = []
+        for number, encoded in enumerate(_encoded(self.loaded, self.corpus, start, stop, "source"), start):
             ids, longest = np.array(encoded.ids, dtype=np.int64), self.loaded.longest
             if longest is not None and len(ids) > longest:
                 if self.wording.long != "truncate":
-                    raise too_long(self.loaded, self.corpus, start + at, len(ids), beside=True)
+                    raise too_long(self.loaded, self.corpus, number, len(ids), beside=True)
                 word_of = np.array(encoded.word_of, dtype=np.int64)
                 short = shorten(ids, word_of, longest, specials(word_of))
                 ids = short[0].ids if short else ids[:longest]
-            made.append(ids)
-        return made
+            sources.append(ids)
+        return sources
 
 
 def with_special_tokens(corpus: Corpus, before: Sequence[str], after: Sequence[str]) -> Corpus:
-    """The corpus with special tokens as words around each sentence; they have no label."""
+    """Return the corpus with special tokens as unlabelled words around each sentence.
+
+    Raises:
+        ParameterError: there are no special tokens.
+    """
     if not before and not after:
-        raise ParameterError("the tokenizer puts no special token around a sentence; leave special_tokens out")
+        raise ParameterError("the tokenizer adds no special tokens around a sentence; leave special_tokens out")
     words: list[str] = []
     rows: list[int] = []
     forms: list[Form] = []
@@ -256,20 +270,20 @@ def with_special_tokens(corpus: Corpus, before: Sequence[str], after: Sequence[s
         words += [*before, *corpus.sentence(number), *after]
         for spelled in corpus.forms(number, number + 1) or []:
             forms += [*map(Form, before), *spelled, *map(Form, after)]
-        own = range(int(corpus.offsets[number]), int(corpus.offsets[number + 1]))
-        rows += [UNLABELLED] * len(before) + list(own) + [UNLABELLED] * len(after)
+        originals = range(int(corpus.offsets[number]), int(corpus.offsets[number + 1]))
+        rows += [UNLABELLED] * len(before) + list(originals) + [UNLABELLED] * len(after)
         offsets.append(len(words))
-    at = np.array(rows, dtype=np.int64)
-    layers = {
-        name: LabelLayer(name, np.where(at < 0, UNLABELLED, layer.codes[at]).astype(np.int32), layer.vocabulary)
-        for name, layer in corpus.layers.items()
-    }
+    row_of = np.array(rows, dtype=np.int64)
+    layers = {}
+    for name, layer in corpus.layers.items():
+        codes = np.where(row_of < 0, UNLABELLED, layer.codes[row_of]).astype(np.int32)
+        layers[name] = LabelLayer(name, codes, layer.vocabulary)
     running = RunningText.of(forms) if forms else None
     return Corpus(tuple(words), np.array(offsets, dtype=np.int64), layers, corpus.source, running=running)
 
 
 def _puts_start(loaded: LoadedModel, side: Side, wording: Wording) -> bool:
-    """Whether the start token is put: as it was asked for, else where the model is scored with it."""
+    """Return whether to add the start token: as ``bos`` says or, by default, if the model is scored with it."""
     if wording.bos is not None:
         return wording.bos
     return side == "source" and loaded.task == "language model" and loaded.bos_id is not None
@@ -279,10 +293,10 @@ def _start_token(loaded: LoadedModel, side: Side, wording: Wording) -> list[int]
     if not wording.bos:
         return []
     if side == "target":
-        raise ParameterError("a decoder's row begins with its start token as it is; leave bos out")
+        raise ParameterError("a decoder's row always begins with its start token; leave bos out")
     if loaded.bos_id is None:
         raise ParameterError(
-            f"the tokenizer of {loaded.identity.id} has no start token, or puts it itself; leave bos out"
+            f"the tokenizer of {loaded.identity.id} has no start token, or adds it itself; leave bos out"
         )
     return [loaded.bos_id]
 
@@ -302,7 +316,16 @@ def too_long(
     side: Side = "source",
     beside: bool = False,
 ) -> CorpusError:
-    """The error over a sentence that the model cannot read; ``beside`` where no windows can be read of it."""
+    """Return the error for a sentence that is longer than the model reads.
+
+    Args:
+        loaded: the model.
+        corpus: the corpus of the sentence.
+        number: index of the sentence.
+        length: number of its subwords.
+        side: the side of the model that reads it.
+        beside: True for the source of a translation that is read, for which windows are impossible.
+    """
     remedy = "use long=truncate" if beside else "use long=window or long=truncate"
     return CorpusError(
         f"sentence {number} (counted from 0) has {len(corpus.sentence(number))} words, {length} subwords, "

@@ -1,4 +1,4 @@
-"""From a model and a corpus to a store of activations."""
+"""Extract activations: run a model over a corpus and write the values to a store."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from onegrain.records.activations import Activations
 __all__ = ["extract", "groups_of"]
 
 READ_BYTES = 256 * 2**20
-"""Values (float32) that are read together: sentences of like length among them share a forward pass."""
+"""Bytes of float32 values that are read as one group; its sentences are batched by length."""
 
 
 def extract(
@@ -47,54 +47,55 @@ def extract(
     progress: Progress = automatic,
     announce: Announce | None = None,
 ) -> Activations:
-    """Read every word of a corpus with a model and store what its neurons did.
+    """Run a model over every word of a corpus and store the activations of its neurons.
 
     Encoders and language models read the corpus. A decoder (sites of side ``target``) reads the corpus's
-    parallel side under teacher forcing: the start token and then the reference translation, while the encoder
-    reads the source; a word's value is the decoder's state where the word is its input, and the store's words
-    are those of the parallel side.
+    parallel side with teacher forcing: its input is the start token and then the reference translation, while
+    the encoder reads the source. A word's value is the decoder's state at the step where the word is the input,
+    and the words of the store are those of the parallel side.
 
-    A word to which the tokenizer gives no subword, or that a long sentence leaves out, has no activation: its
-    row is NaN, and ``Activations.missing`` and the store say so.
+    A word without a subword, or one that a truncated sentence leaves out, has no activation: its row is NaN and
+    ``Activations.missing`` marks it.
 
-    A run that was cut off, whatever by, goes on when it is started again with the same arguments, and its store
-    has the bytes of one that ran through. Another ``batch_size`` or ``engine`` may be given then; another batch
-    size rounds differently.
+    To resume an interrupted run, call the function again with the same arguments; the finished store is byte
+    for byte the same as one from an uninterrupted run. ``batch_size`` and ``engine`` may differ, but another
+    batch size rounds differently.
 
     Args:
         model: a folder, a hub id, or a loaded model.
-        corpus: the words, with the label layers that the store is to carry: a corpus, or what
+        corpus: the words and their label layers, all of which are stored: a corpus, or anything that
             :func:`~onegrain.read_corpus` takes (a path, lists of words, a data frame, a data set).
-        out: the store, a folder or a URL that fsspec reaches, by custom named ``*.zarr``.
+        out: the store to write: a folder or a URL that fsspec supports, usually named ``*.zarr``.
         sites: glob patterns of site names, or module paths; by default a transformer's residual stream,
-            ``layers.*``, or all sites of an LSTM, of one side. A ``*`` stays between two dots and ``**``
-            crosses them; heads, directions and latents are read if a pattern names them.
+            ``layers.*``, or all sites of an LSTM, of one side. ``*`` does not match a dot, ``**`` does. Heads,
+            directions and latents are read only if a pattern names them.
         aggregate: a word's value is that of its ``last`` or ``first`` subword, or their ``mean``.
-        dtype: ``float32``, or ``float16`` for half the space.
-        side: ``source`` or ``target``; by default that of the sites, which must then agree.
-        long: what is done with a sentence longer than the model reads: ``error``, ``truncate`` or ``window``;
+        dtype: ``float32``, or ``float16`` for half the size.
+        side: ``source`` or ``target``; by default the side of the sites, which must then agree.
+        long: how a sentence that is too long for the model is handled: ``error``, ``truncate`` or ``window``;
             see :class:`~onegrain.activations.extraction.encoding.Wording`.
-        special_tokens: give the special tokens around each sentence rows of their own, as words without labels.
-        bos: whether the start token is put before each sentence where the tokenizer does not; by default it is
-            for a language model whose tokenizer has one, as when the model is scored.
-        batch_size: rows in one forward pass at most; the values do not depend on it, but for rounding.
-        engine: ``local``, ``ray``, or an engine with options of its own.
+        special_tokens: store the special tokens around each sentence as extra words without labels.
+        bos: whether to put the start token before each sentence if the tokenizer does not; by default True for
+            a language model whose tokenizer has a start token, as when the model is scored.
+        batch_size: largest number of rows in one forward pass; it affects the values only by rounding.
+        engine: ``local``, ``ray``, or an engine object.
         force: replace a finished store, or start an unfinished one over.
-        progress: told how many words are done.
-        announce: called with how many neurons and words will be read and how many bytes written, before the
-            first is.
+        progress: reports the number of finished words.
+        announce: called once before the extraction starts, with the number of neurons and words to read and the
+            number of bytes to write.
 
     Returns:
-        The finished store, opened: float array (words, neurons), rows in the order of the corpus's words.
+        The finished store, opened: (words, neurons), with rows in the order of the words.
 
     Raises:
-        ModelError: no such site, or a value that is not finite.
-        CorpusError: no words, or a sentence longer than the model reads.
-        ParameterError: an impossible option, sites of both sides, or a value that float16 cannot hold.
-        OutputExistsError: the store is finished already and ``force`` is not set, or another writer is at it.
-        MismatchError: the unfinished store that is there was begun with other arguments.
-        StorageError: the disk has too little room, is read-only or gone, or the URL cannot be reached.
-        EngineError: no such cluster, or its workers cannot load the model or die; the store can go on.
+        ModelError: no site has that name, or a value is not finite.
+        CorpusError: the corpus has no words, or a sentence is longer than the model reads.
+        ParameterError: an option is invalid, the sites are of both sides, or float16 cannot hold a value.
+        OutputExistsError: the store is already finished and ``force`` is not set, or another writer uses it.
+        MismatchError: the unfinished store was begun with other arguments.
+        StorageError: the disk has too little space, is read-only or missing, or the URL cannot be reached.
+        EngineError: the cluster does not exist, or its workers die or cannot load the model; the run can be
+            resumed.
         MissingExtraError: the engine or the URL needs a package that is not installed.
     """
     words = as_corpus(corpus)
@@ -118,19 +119,19 @@ def extract(
 def _fill(
     writer: StoreWriter, reader: Reader, start: Callable[[], Work], engine: Engine, progress: Progress
 ) -> None:
-    """Write what is missing; what no repetition of the command could finish is not left behind.
+    """Write the missing shards, each while the next words are read.
 
-    Shards are written while the next words are read.
+    If the input is at fault, so that running the command again could not succeed, the store is removed.
     """
     try:
         with progress("extract", writer.content.corpus.n_words, "words") as advance:
             advance(writer.rows_done)
             groups = _groups(writer)
             reader.rows.scan()
-            told = _Beyond(advance, writer.rows_done - groups[0][0] if groups else 0)
+            report = _NewProgress(advance, writer.rows_done - groups[0][0] if groups else 0)
             with (
                 ThreadPoolExecutor(1, thread_name_prefix="onegrain-writer") as pool,
-                closing(engine.stream(start, groups, told)) as blocks,
+                closing(engine.stream(start, groups, report)) as blocks,
             ):
                 writing: Future[None] | None = None
                 for group, block in zip(groups, blocks, strict=True):
@@ -150,39 +151,39 @@ def _fill(
 
 
 def groups_of(n_words: int, n_neurons: int) -> list[tuple[int, int]]:
-    """The words ``start:stop`` that are read together: whole shards of the store, whoever reads them."""
+    """Return the words ``start:stop`` of each group that is read together; a group consists of full shards."""
     rows = Grid.of(n_words, n_neurons).rows
     step = rows * max(1, READ_BYTES // (4 * rows * n_neurons))
     return [(start, min(start + step, n_words)) for start in range(0, n_words, step)]
 
 
 def _groups(writer: StoreWriter) -> list[tuple[int, int]]:
-    """The groups from the first that is not written.
+    """Return the groups from the first unfinished one on.
 
-    They begin at the same words however far an earlier run came, so that its values are these to the bit.
+    A resumed run uses the same groups as the first run, so that the values are equal to the bit.
     """
     groups = groups_of(writer.content.corpus.n_words, writer.content.space.size)
     return [(start, stop) for start, stop in groups if stop > writer.rows_done]
 
 
 def _write(writer: StoreWriter, first: int, block: Block, reader: Reader) -> None:
-    """Write the shards of a group, whose first word is ``first``, that are not there yet, and let it go."""
-    there = writer.rows_done - first
+    """Write the missing shards of a group that starts at the word ``first``, then release its block."""
+    done = writer.rows_done - first
     try:
-        writer.write(block.values[there:], block.missing[there:])
+        writer.write(block.values[done:], block.missing[done:])
     finally:
         reader.release(block)
 
 
-class _Beyond:
-    """Tells of the words that are done, but for the first, which were told of before."""
+class _NewProgress:
+    """A progress callback that leaves out the words that an earlier run has already finished."""
 
     def __init__(self, advance: Callable[[int], None], skipped: int) -> None:
         self._advance = advance
         self._skipped = skipped
 
     def __call__(self, done: int) -> None:
-        beyond = max(0, done - self._skipped)
-        self._skipped -= done - beyond
-        if beyond:
-            self._advance(beyond)
+        new = max(0, done - self._skipped)
+        self._skipped -= done - new
+        if new:
+            self._advance(new)

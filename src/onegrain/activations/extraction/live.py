@@ -1,4 +1,4 @@
-"""Activations that a running model gives when they are asked for: nothing is stored."""
+"""Compute activations on demand by running the model, without a store."""
 
 from __future__ import annotations
 
@@ -40,34 +40,36 @@ def live_activations(
     bos: bool | None = None,
     batch_size: int = 64,
 ) -> Activations:
-    """What a model's neurons do at every word of a corpus, read from the model whenever it is asked for.
+    """Return the activations of every word of a corpus as a record that runs the model whenever it is read.
 
-    The record is that of :func:`~onegrain.extract` with ``dtype="float32"``: the same words, neurons and
-    provenance, and the same values to the bit, as words are read in the same groups. The group that was read
-    last (256 MiB, or one shard of a store if that is more) is kept, so a pass in order over the words runs the
-    model once. Each further pass runs it again: a ranking that takes several, as for bootstrap intervals or
-    more neurons than a memory budget holds at once, runs the model as often, and is faster on a store.
+    The record equals that of :func:`~onegrain.extract` with ``dtype="float32"``: it has the same words, neurons
+    and provenance, and the same values to the bit, because words are read in the same groups. It keeps the
+    group that was read last (256 MiB, or one shard if that is larger), so one pass over the words in order runs
+    the model once. Every further pass runs the model again. A ranking that needs several passes, such as one
+    with bootstrap intervals or with more neurons than its memory budget holds at once, is therefore faster on a
+    store.
 
-    The record can be pickled. Where it is unpickled the model is loaded anew, from the same place, when it is
-    first read from.
+    The record can be pickled. The unpickled record loads the model again, from the same place, when it is first
+    read.
 
     Args:
         model: a folder, a hub id, or a loaded model.
-        corpus: the words, with their label layers: a corpus, or what :func:`~onegrain.read_corpus` takes.
-        sites: see :func:`~onegrain.extract`; here all sites of the record are read in each pass.
+        corpus: the words and their label layers: a corpus, or anything that :func:`~onegrain.read_corpus`
+            takes.
+        sites: see :func:`~onegrain.extract`; each pass reads all sites of the record.
         aggregate: a word's value is that of its ``last`` or ``first`` subword, or their ``mean``.
-        side: ``source`` or ``target``; by default that of the sites, which must then agree.
-        long: what is done with a sentence longer than the model reads: ``error``, ``truncate`` or ``window``.
-        special_tokens: give the special tokens around each sentence rows of their own, as words without labels.
-        bos: whether the start token is put before each sentence where the tokenizer does not; by default it is
-            for a language model whose tokenizer has one, as when the model is scored.
-        batch_size: rows in one forward pass at most; the values do not depend on it, but for rounding.
+        side: ``source`` or ``target``; by default the side of the sites, which must then agree.
+        long: how a sentence that is too long for the model is handled: ``error``, ``truncate`` or ``window``.
+        special_tokens: include the special tokens around each sentence as extra words without labels.
+        bos: whether to put the start token before each sentence if the tokenizer does not; by default True for
+            a language model whose tokenizer has a start token, as when the model is scored.
+        batch_size: largest number of rows in one forward pass; it affects the values only by rounding.
 
     Raises:
-        ModelError: no such model or site; while it is read, a value that is not finite.
-        CorpusError: no words, or a sentence longer than the model reads.
-        ParameterError: an impossible option, or sites of both sides.
-        EngineError: while it is read in another process: the model is not found there, or its weights differ.
+        ModelError: the model or a site does not exist; or, during reading, a value is not finite.
+        CorpusError: the corpus has no words, or a sentence is longer than the model reads.
+        ParameterError: an option is invalid, or the sites are of both sides.
+        EngineError: during reading in another process: the model is missing there, or its weights differ.
     """
     wording = Wording(aggregate, long, special_tokens, bos)  # type: ignore[arg-type]
     reader = open_reader(
@@ -83,12 +85,12 @@ def live_activations(
 
 
 class LiveArray:
-    """Activations (words, neurons), float32; a slice runs the model over the groups of words that it touches.
+    """A float32 array (words, neurons) that runs the model over the groups of words that a slice touches.
 
     Args:
-        reader: reads the words here; or what another process needs to open such a reader.
-        groups: the words ``start:stop`` that are read together, one group after another.
-        neurons: how many columns.
+        reader: the reader, or a description from which another process can open it.
+        groups: the words ``start:stop`` of each group that is read together, in order.
+        neurons: number of columns.
     """
 
     ndim = 2
@@ -107,7 +109,7 @@ class LiveArray:
 
     @property
     def reader(self) -> Reader:
-        """What reads the words here; the model is loaded if it is not yet."""
+        """The reader of this process; the first access may load the model."""
         with self._lock:
             return self._opened()
 
@@ -117,18 +119,18 @@ class LiveArray:
         return self._reader
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        """Rows and columns by slices or numbers, as numpy does; always a copy."""
+        """Index rows and columns by slices or numbers as in numpy; always return a copy."""
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))
-        numbers = [np.arange(size)[one] for one, size in zip((rows, columns), self.shape, strict=True)]
-        block = self.take(*(np.atleast_1d(one) for one in numbers))
-        return block[tuple(slice(None) if np.ndim(one) else 0 for one in numbers)]
+        numbers = [np.arange(size)[index] for index, size in zip((rows, columns), self.shape, strict=True)]
+        block = self.take(*(np.atleast_1d(indices) for indices in numbers))
+        return block[tuple(slice(None) if np.ndim(indices) else 0 for indices in numbers)]
 
     def take(self, rows: Any, columns: Any) -> Float32[np.ndarray, "rows columns"]:
-        """(rows, columns) for any slices, or int64 indices; the groups without any of the rows are not read."""
+        """Return the values at any slices or int64 indices; only the groups that hold a row are read."""
         words, neurons = np.arange(self.shape[0])[rows], np.arange(self.shape[1])[columns]
-        made = np.empty((len(words), len(neurons)), dtype=np.float32)
-        self._fill(made, words, neurons)
-        return made
+        values = np.empty((len(words), len(neurons)), dtype=np.float32)
+        self._fill(values, words, neurons)
+        return values
 
     def read_into(self, out: np.ndarray, rows: slice, columns: slice) -> None:
         """Fill ``out`` (rows, columns) with the values of two slices."""
@@ -138,18 +140,18 @@ class LiveArray:
         group_of = np.searchsorted(self._starts, words, side="right") - 1
         with self._lock:
             for group in np.unique(group_of).tolist():
-                here = np.flatnonzero(group_of == group)
-                inside = _run(words[here] - self._starts[group])
-                out[_run(here)] = self._values(group)[inside][:, _run(neurons)]
+                positions = np.flatnonzero(group_of == group)
+                inside = _run(words[positions] - self._starts[group])
+                out[_run(positions)] = self._values(group)[inside][:, _run(neurons)]
 
     def _values(self, group: int) -> Float32[np.ndarray, "words neurons"]:
-        """What the model gives at the words of a group; good until another is asked for."""
+        """Return the values of a group, which stay valid until another group is read."""
         if self._kept is None or self._kept[0] != group:
             reader = self._opened()
             if self._kept is not None:
                 reader.release(self._kept[1])
                 self._kept = None
-            self._kept = group, reader.read(self._groups[group], _nobody)
+            self._kept = group, reader.read(self._groups[group], _ignore)
         return self._kept[1].values
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -163,12 +165,12 @@ class LiveArray:
         return f"LiveArray({self.shape} {self.dtype})"
 
 
-def _nobody(done: int) -> None:
-    """Told of words that are read; whoever ranks tells of those that are ranked."""
+def _ignore(done: int) -> None:
+    """Report nothing: the caller reports its own progress."""
 
 
 def _run(numbers: np.ndarray) -> slice | np.ndarray:
-    """Neighbouring numbers as a slice, which copies nothing; others as they are."""
+    """Return consecutive numbers as a slice, which avoids a copy, and other numbers unchanged."""
     if numbers.size and (np.diff(numbers) == 1).all():
         return slice(int(numbers[0]), int(numbers[-1]) + 1)
     return numbers

@@ -1,4 +1,4 @@
-"""A reader of the words of a corpus: opened here from a model and options, or again in another process."""
+"""Open a reader from a model and options, and describe it so that another process can open the same reader."""
 
 from __future__ import annotations
 
@@ -35,12 +35,14 @@ def open_reader(
     wording: Wording,
     batch_size: int,
 ) -> Reader:
-    """A reader of a model's sites on the words of a corpus; see :func:`onegrain.extract`.
+    """Return a reader of a model's sites on the words of a corpus.
+
+    The arguments are those of :func:`onegrain.extract`.
 
     Raises:
-        ModelError: no such model or site.
-        CorpusError: no words.
-        ParameterError: an impossible option, or sites of both sides.
+        ModelError: the model or a site does not exist, or a site cannot be read word by word.
+        CorpusError: the corpus has no words, or a sentence is longer than the model reads.
+        ParameterError: an option is invalid, or the sites are of both sides.
     """
     if batch_size < 1:
         raise ParameterError(f"batch_size must be at least 1, got {batch_size}")
@@ -52,13 +54,13 @@ def open_reader(
         equal = sites_need_equal_rows(loaded, points, rows.side, single=batch_size == 1)
     except ModelError:
         rows.scan()
-        rows.missing()  # raises over a sentence that the model cannot read, which is named first
+        rows.missing()  # an error about a sentence that is too long comes first
         raise
     return Reader(loaded, points, space, rows, batch_size, equal_rows=equal)
 
 
 def extract_provenance(reader: Reader, dtype: str) -> Provenance:
-    """What activations that a reader reads, kept as a dtype, are made from."""
+    """Return the provenance of the activations that a reader reads, stored with a dtype."""
     rows = reader.rows
     parameters: dict[str, Any] = {**asdict(rows.wording), "dtype": dtype}
     if dictionaries := {p.name: p.dictionary.identity for p in reader.points if p.dictionary}:
@@ -80,17 +82,19 @@ def extract_provenance(reader: Reader, dtype: str) -> Provenance:
 
 @dataclass(frozen=True)
 class RemoteReader:
-    """What a process elsewhere needs to read as the reader here does; called there, it gives the work.
+    """A picklable description of a reader, from which a worker process opens the same reader.
+
+    Calling it in the worker returns the work function that an engine runs.
 
     Attributes:
-        origin: how the model is loaded.
-        weight_hash: what its weights must be.
-        corpus: the words, and the parallel side where a decoder reads it.
+        origin: how to load the model.
+        weight_hash: the hash that the loaded weights must have.
+        corpus: the corpus, with its parallel side if a decoder is read.
         sites: names of the sites.
-        wording: how words are read.
-        batch_size: rows in one forward pass.
-        equal_rows: whether only rows of one length are read together.
-        threads: of a forward pass; sums round by it.
+        wording: how words are split into subwords.
+        batch_size: largest number of rows in one forward pass.
+        equal_rows: batch only rows of equal length.
+        threads: number of threads of a forward pass, which affects rounding.
     """
 
     origin: Origin
@@ -104,9 +108,9 @@ class RemoteReader:
 
     @classmethod
     def of(cls, reader: Reader) -> RemoteReader:
-        """What another process needs to read as this reader does."""
+        """Return the description of a reader."""
         loaded = reader.loaded
-        # a worker that has one GPU sees no other, whichever number it has
+        # a worker sees only the GPU that it is assigned, so its number there differs
         indexed = (loaded.origin.device or "").startswith("cuda:")
         return cls(
             replace(loaded.origin, device="cuda") if indexed else loaded.origin,
@@ -120,10 +124,10 @@ class RemoteReader:
         )
 
     def open(self) -> Reader:
-        """Load the model for reading.
+        """Load the model and return the reader.
 
         Raises:
-            EngineError: it cannot be loaded here, or its weights are others.
+            EngineError: the model cannot be loaded in this process, or its weights differ.
         """
         torch.set_num_threads(self.threads)
         try:
@@ -135,8 +139,8 @@ class RemoteReader:
             ) from error
         if loaded.identity.weight_hash != self.weight_hash:
             raise EngineError(
-                f"the weights that a worker finds at {self.origin.path} are not those of the model that was "
-                "given; save the model, put it where every worker finds it by the same path, and give that"
+                f"the weights that a worker finds at {self.origin.path} differ from those of your model; save "
+                "the model where every worker finds it by the same path, and pass that path"
             )
         points = loaded.select(list(self.sites))
         rows = Rows(loaded, self.corpus, points[0].side, self.wording)
@@ -144,12 +148,12 @@ class RemoteReader:
         return Reader(loaded, points, space, rows, self.batch_size, equal_rows=self.equal_rows)
 
     def __call__(self) -> Work:
-        """Load the model and read with it."""
+        """Load the model and return the function that reads a group of words."""
         reader = self.open()
         read: list[Block] = []
 
         def work(words: tuple[int, int], advance: Callable[[int], None]) -> Block:
-            while read:  # what was read before is sent by now
+            while read:  # the previous block has been sent by now
                 reader.release(read.pop())
             read.append(reader.read(words, advance))
             return read[0]
@@ -158,20 +162,25 @@ class RemoteReader:
 
 
 def _points(loaded: LoadedModel, sites: str | Iterable[str] | None, side: Side | None) -> list[SitePoint]:
-    """The sites to read, all of one side."""
+    """Return the sites to read.
+
+    Raises:
+        ModelError: no site matches a pattern.
+        ParameterError: the side is unknown, no site is of that side, or the sites are of both sides.
+    """
     if side not in (None, "source", "target"):
         raise ParameterError(f"side must be source or target, got {side!r}")
     chosen = loaded.select(sites, side=side)
     require_distinct(chosen)
     if not chosen:
         raise ParameterError(
-            f"{loaded.identity.id} has no such site that reads the {side} words; the sites are: "
+            f"{loaded.identity.id} has no matching site on the {side} side; its sites are: "
             + some_of([f"{point.name} ({point.side})" for point in loaded.points.values()])
         )
     if len({point.side for point in chosen}) > 1:
         of = {side: some_of([p.name for p in chosen if p.side == side]) for side in ("source", "target")}
         raise ParameterError(
-            f"the sites {of['source']} read the source words, but {of['target']} the target words; one store "
-            "holds one side: extract two stores, with side='source' and side='target'"
+            f"the sites {of['source']} read the source words, but the sites {of['target']} the target words; a "
+            "store holds one side only: extract two stores, with side='source' and side='target'"
         )
     return chosen

@@ -1,4 +1,4 @@
-"""Whether a store may be written at a place: only where nothing is, or what onegrain itself wrote."""
+"""Check that a store may be written at a place, which must be empty or hold a store of onegrain."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ __all__ = ["require_claimable", "require_writable"]
 
 
 def require_writable(folder: Folder, *, force: bool) -> None:
-    """Check before any work that a store can be written at a place, by this writer and no other.
+    """Check, before any work, that a store can be written at a place and no other writer uses it.
 
     Raises:
-        OutputExistsError: something else is there, even with ``force``; or another writer is at work on it.
+        OutputExistsError: the place holds something other than a store, even with ``force``; or another writer
+            uses it.
         ParameterError: the place is the root of a file system.
-        RecordError: a store of another format, or a damaged one, is there, and ``force`` is not set.
+        RecordError: the place holds a damaged store or one of another format, and ``force`` is not set.
         StorageError: the place cannot be reached or written to.
     """
     folder.require_usable()
@@ -28,12 +29,13 @@ def require_writable(folder: Folder, *, force: bool) -> None:
 
 
 def require_claimable(folder: Folder, content: Content, *, force: bool) -> None:
-    """Check that a place is free, holds an unfinished store, or, with ``force``, any store.
+    """Check that a place is empty, holds an unfinished store or, with ``force``, any store.
 
     Raises:
-        AlreadyDoneError: a finished store of the same content is there, without ``force``.
-        OutputExistsError: another finished store is there without ``force``, or something that is not a store.
-        RecordError: a store of another format, or a damaged one, is there, and ``force`` is not set.
+        AlreadyDoneError: the place holds a finished store of the same content, and ``force`` is not set.
+        OutputExistsError: the place holds another finished store and ``force`` is not set, or something other
+            than a store.
+        RecordError: the place holds a damaged store or one of another format, and ``force`` is not set.
     """
     if not _is_finished(folder, force=force) or force:
         return
@@ -41,13 +43,13 @@ def require_claimable(folder: Folder, content: Content, *, force: bool) -> None:
         open_activations(folder.place)
         raise AlreadyDoneError(
             f"{folder} exists already: the same command has made it, and nothing is left to do; use --force "
-            "(force=True) to make it anew"
+            "(force=True) to make it again"
         )
     raise OutputExistsError(f"{folder} exists already; use --force (force=True) to replace it")
 
 
 def _is_finished(folder: Folder, *, force: bool) -> bool:
-    """Whether a finished store is there; an unfinished one, or nothing at all, is not."""
+    """Return True if the place holds a finished store, and False if it is empty or holds an unfinished one."""
     if folder.first_file(besides=(LEASE,)) is None:
         return False
     journal = folder.read(JOURNAL)
@@ -62,7 +64,7 @@ def _is_finished(folder: Folder, *, force: bool) -> bool:
 
 
 def _has_manifest(folder: Folder, *, force: bool) -> bool:
-    """Whether there is a manifest of ours; a damaged one, or of another format, counts with ``force`` only."""
+    """Return True if the place has a store's manifest; with ``force``, even a damaged one or another format."""
     try:
         return read_manifest(folder) is not None
     except RecordError:
@@ -72,7 +74,7 @@ def _has_manifest(folder: Folder, *, force: bool) -> bool:
 
 
 def _holds(folder: Folder, content: Content) -> bool:
-    """Whether a finished store holds just what a content says, but for the activations."""
+    """Return True if a finished store agrees with a content in everything but the activations."""
     manifest = read_manifest(folder) or {}
     wanted = json.loads(json.dumps(content.manifest()))
     if any(manifest.get(key) != value for key, value in wanted.items()):

@@ -1,4 +1,4 @@
-"""What a store is to hold, and the files that say so: everything but the activations themselves."""
+"""Describe the content of a store, and encode all of its files other than the activations."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ DTYPES = ("float32", "float16")
 
 @dataclass(frozen=True)
 class Content:
-    """What a store is to hold, besides the activations themselves.
+    """The content of a store, without the activations themselves.
 
     Attributes:
-        corpus: the words that are the rows, with their label layers.
-        space: the neurons that are the columns.
-        provenance: what the activations are made from.
+        corpus: the words (the rows) and their label layers.
+        space: the neurons (the columns).
+        provenance: the model, corpus and options from which the activations come.
         dtype: ``float32`` or ``float16``.
     """
 
@@ -43,16 +43,16 @@ class Content:
 
     @property
     def grid(self) -> Grid:
-        """How the array is cut."""
+        """The sizes of the array's shards and chunks."""
         return Grid.of(self.corpus.n_words, self.space.size)
 
     @property
     def n_shards(self) -> int:
-        """How many shards the array has."""
+        """The number of shards of the array."""
         return self.grid.n_shards(self.corpus.n_words)
 
     def manifest(self) -> dict[str, Any]:
-        """What the manifest says of the content."""
+        """Return the fields of the manifest that describe the content."""
         layers = sorted(self.corpus.layers.values(), key=lambda layer: layer.name)
         return {
             "record": "activations",
@@ -64,7 +64,7 @@ class Content:
         }
 
     def identity(self) -> dict[str, Any]:
-        """What a run that goes on must share with the run that began."""
+        """Return the fields that must be equal for a run to resume an unfinished store."""
         digest = hashlib.sha256()
         for name, layer in sorted(self.corpus.layers.items()):
             digest.update(json.dumps([name, layer.vocabulary]).encode())
@@ -95,9 +95,9 @@ class Content:
             yield from encode_array(f"labels/{number}", corpus.layers[name].codes.astype(np.int32)).items()
 
     def _array(self) -> dict[str, bytes]:
-        """The file that says how the activations are stored.
+        """Return the file that describes the array of activations, by its name.
 
-        NaN fills what is not written, so that a shard that is lost cannot pass for zeros.
+        The fill value is NaN, so that a lost shard cannot be mistaken for zeros.
         """
         grid = self.grid
         buffers: dict[str, Buffer] = {}
@@ -121,14 +121,14 @@ def require_dtype(dtype: str) -> None:
 
 
 def _encode_text(name: str, ends: str, words: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of strings: the bytes of all of them, and where each ends."""
+    """Yield the files that encode strings: their concatenated bytes, and the offset at which each ends."""
     encoded = [word.encode("utf-8", "surrogatepass") for word in words]
     yield from encode_array(name, np.frombuffer(b"".join(encoded), dtype=np.uint8)).items()
     yield from encode_array(ends, np.cumsum([len(word) for word in encoded], dtype=np.int64)).items()
 
 
 def encode_array(name: str, values: np.ndarray) -> dict[str, bytes]:
-    """Return the files of a small array by their names."""
+    """Return the files of a small Zarr array as a dict of bytes by name."""
     buffers: dict[str, Buffer] = {}
     array = zarr.create_array(
         MemoryStore(buffers),

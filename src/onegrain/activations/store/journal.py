@@ -1,4 +1,7 @@
-"""The journal of an unfinished store: what it is to hold, and the size and checksum of every shard written."""
+"""Encode and read the journal of an unfinished store.
+
+A journal records the store's content and the size and checksum of every finished shard.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,16 @@ __all__ = ["JOURNAL", "Mark", "Tally", "encode_journal", "is_journal", "read_jou
 JOURNAL = "journal.json"
 FIELDS = ("content", "shards")
 SIGNS = (b'"content"', b'"grid"', b'"labels"', b'"neurons"', b'"shards"')
-"""What the bytes of a journal hold, also where some of them are damaged."""
+"""Field names by which a journal is recognised even if it is damaged."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a written file is known by.
+    """The size and checksum of a written file.
 
     Attributes:
-        size: its bytes.
-        checksum: CRC-32C of them all.
+        size: number of bytes.
+        checksum: CRC-32C of all bytes.
     """
 
     size: int
@@ -35,47 +38,52 @@ class Mark:
 
 
 class Tally:
-    """Counts and sums the bytes of a file that is written or read piece by piece."""
+    """A running size and checksum of a file that is written or read piece by piece."""
 
     def __init__(self) -> None:
         self.mark = Mark(0, 0)
 
     def add(self, piece: bytes | memoryview) -> None:
-        """Count one more piece."""
+        """Add a piece to the size and the checksum."""
         view = memoryview(piece).toreadonly()
         checksum = google_crc32c.extend(self.mark.checksum, np.frombuffer(view, dtype=np.uint8))
         self.mark = Mark(self.mark.size + len(view), int(checksum))
 
     def passing(self, pieces: Iterable[memoryview]) -> Iterator[memoryview]:
-        """Yield pieces as they are, and count each."""
+        """Add each piece, then yield it unchanged."""
         for piece in pieces:
             self.add(piece)
             yield piece
 
 
 def encode_journal(content: Mapping[str, Any], shards: Sequence[Mark]) -> bytes:
-    """Return the bytes of a journal, sealed by a checksum."""
+    """Return the bytes of a journal, which end with a checksum of its fields.
+
+    Args:
+        content: the identity of the store's content.
+        shards: the marks of the finished shards, in order.
+    """
     fields = {"content": content, "shards": [[mark.size, mark.checksum] for mark in shards]}
     return (json.dumps({**fields, "checksum": _checksum(fields)}, sort_keys=True) + "\n").encode()
 
 
 def read_journal(data: bytes, where: str) -> tuple[dict[str, Any], list[Mark]]:
-    """Return the content and the marks of the written shards.
+    """Return the identity of the content and the marks of the finished shards.
 
     Args:
         data: the journal's bytes.
         where: the path of the journal, for messages.
 
     Raises:
-        RecordError: it is damaged.
-        MismatchError: version 0.1.0 wrote it, which noted no checksums.
+        RecordError: the journal is damaged.
+        MismatchError: version 0.1.0, which recorded no checksums, wrote the journal.
     """
     damaged = f"{where} is damaged; use --force (force=True) to start over"
     try:
         journal = json.loads(data.decode("utf-8"))
         if isinstance(journal, dict) and set(journal) == set(FIELDS) and type(journal["shards"]) is int:
             raise MismatchError(
-                f"{where} is of an extraction that an earlier version of onegrain began; use --force "
+                f"{where} belongs to an extraction that an earlier version of onegrain began; use --force "
                 "(force=True) to start over"
             )
         fields = {name: journal[name] for name in FIELDS}
@@ -90,7 +98,7 @@ def read_journal(data: bytes, where: str) -> tuple[dict[str, Any], list[Mark]]:
 
 
 def is_journal(data: bytes) -> bool:
-    """Return True if bytes are those of a journal, even a damaged one."""
+    """Return True if the bytes are those of a journal, even of a damaged one."""
     return sum(sign in data for sign in SIGNS) >= len(SIGNS) - 1
 
 

@@ -1,8 +1,8 @@
-"""The bytes of a shard, as Zarr's ``sharding_indexed`` codec lays them out.
+"""Encode and decode shards in the layout of Zarr's ``sharding_indexed`` codec.
 
-Zarr reads what is written here, and writes what is read here. It copies every value several times, into memory
-that is new each time; here a value is copied once more than the system does, through a buffer of a few chunks.
-Beside a small model, and in a pass over many words, the difference is felt.
+Zarr can read and write the same bytes, but it copies every value several times into newly allocated memory.
+This module copies each value only once, through a reused buffer of a few chunks, which is noticeably faster
+with a small model or in a pass over many words.
 """
 
 from __future__ import annotations
@@ -31,11 +31,14 @@ NO_CHUNK = np.uint64(2**64 - 1)
 
 
 class ShardEncoder:
-    """Encodes shards of one array: chunks row after row, each with its CRC-32C, then the index with its own.
+    """An encoder for the shards of one array.
+
+    A shard consists of its chunks in row-major order, each followed by its CRC-32C, and then the index with its
+    own CRC-32C.
 
     Args:
-        grid: how the array is cut.
-        dtype: of the stored values; little-endian.
+        grid: the sizes of shards and chunks.
+        dtype: dtype of the stored values, which are little-endian.
     """
 
     def __init__(self, grid: Grid, dtype: str) -> None:
@@ -45,64 +48,68 @@ class ShardEncoder:
         self._chunk_bytes = grid.chunk_rows * grid.chunk_columns * self._dtype.itemsize
         index = self._shape[0] * self._shape[1] * INDEX_BYTES
         size = PIECE_BYTES + max(self._chunk_bytes, index) + CHECKSUM_BYTES
-        self._buffer = np.frombuffer(mmap.mmap(-1, size), dtype=np.uint8)  # begins with a page of memory
+        self._buffer = np.frombuffer(mmap.mmap(-1, size), dtype=np.uint8)  # starts at a page of memory
 
     def encode(self, block: np.ndarray) -> Iterator[memoryview]:
-        """The bytes of a shard that holds a block (words, neurons), in pieces of whole pages but for the last.
+        """Yield the bytes of the shard that holds a block (words, neurons).
 
-        Each piece begins with a page of memory, and is valid until the next is asked for. Chunks without any
-        word are left out; what a chunk lacks is NaN.
+        Every piece starts at a page of memory, and all pieces but the last fill full pages. A piece is valid
+        until the next one is requested. Chunks without words are left out; incomplete chunks are padded with
+        NaN.
         """
         index = np.full((*self._shape, 2), NO_CHUNK, dtype="<u8")
         length = self._chunk_bytes + CHECKSUM_BYTES
-        given = at = 0
+        yielded = filled = 0
         for row, column in np.ndindex(*self._shape):
             rows = block[row * self._grid.chunk_rows : (row + 1) * self._grid.chunk_rows]
             if not len(rows):
                 continue
             left = column * self._grid.chunk_columns
-            self._put_chunk(at, rows[:, left : left + self._grid.chunk_columns])
-            index[row, column] = given + at, length
-            at += length
-            if at >= PIECE_BYTES:
-                whole = at // PAGE * PAGE
-                yield self._buffer[:whole].data
-                self._buffer[: at - whole] = self._buffer[whole:at]
-                given, at = given + whole, at - whole
-        at = self._put(at, np.frombuffer(index.tobytes(), dtype=np.uint8))
-        yield self._buffer[:at].data
+            self._put_chunk(filled, rows[:, left : left + self._grid.chunk_columns])
+            index[row, column] = yielded + filled, length
+            filled += length
+            if filled >= PIECE_BYTES:
+                pages = filled // PAGE * PAGE
+                yield self._buffer[:pages].data
+                self._buffer[: filled - pages] = self._buffer[pages:filled]
+                yielded, filled = yielded + pages, filled - pages
+        filled = self._put(filled, np.frombuffer(index.tobytes(), dtype=np.uint8))
+        yield self._buffer[:filled].data
 
-    def _put_chunk(self, at: int, values: np.ndarray) -> None:
-        raw = self._buffer[at : at + self._chunk_bytes]
+    def _put_chunk(self, offset: int, values: np.ndarray) -> None:
+        raw = self._buffer[offset : offset + self._chunk_bytes]
         shape = self._grid.chunk_rows, self._grid.chunk_columns
         chunk = np.ndarray(shape, dtype=self._dtype, buffer=raw.data)
         if values.shape != shape:
             chunk.fill(np.nan)
         chunk[: values.shape[0], : values.shape[1]] = values
-        self._sign(at, self._chunk_bytes)
+        self._sign(offset, self._chunk_bytes)
 
-    def _put(self, at: int, data: np.ndarray) -> int:
-        self._buffer[at : at + len(data)] = data
-        self._sign(at, len(data))
-        return at + len(data) + CHECKSUM_BYTES
+    def _put(self, offset: int, data: np.ndarray) -> int:
+        """Write bytes and their checksum into the buffer, and return the offset behind them."""
+        self._buffer[offset : offset + len(data)] = data
+        self._sign(offset, len(data))
+        return offset + len(data) + CHECKSUM_BYTES
 
-    def _sign(self, at: int, length: int) -> None:
-        """Put the checksum of some bytes behind them."""
-        checksum = google_crc32c.value(self._buffer[at : at + length])
-        behind = self._buffer[at + length : at + length + CHECKSUM_BYTES]
-        behind[:] = np.frombuffer(int(checksum).to_bytes(CHECKSUM_BYTES, "little"), dtype=np.uint8)
+    def _sign(self, offset: int, length: int) -> None:
+        """Write the checksum of some bytes of the buffer right after them."""
+        end = offset + length
+        checksum = google_crc32c.value(self._buffer[offset:end])
+        self._buffer[end : end + CHECKSUM_BYTES] = np.frombuffer(
+            int(checksum).to_bytes(CHECKSUM_BYTES, "little"), dtype=np.uint8
+        )
 
 
 class ShardDecoder:
-    """Reads ranges of one array from shards on a disk of this machine, chunk by chunk.
+    """A decoder that reads ranges of one array, chunk by chunk, from shards on a local disk.
 
-    What it raises tells no user what to do: whoever asked for the values looks for the damage then.
+    Its errors are not meant for users: the caller catches them and locates the damage.
 
     Args:
-        folder: of the shards; each lies in a folder with its number.
-        shard: words and neurons of a shard.
-        chunk: words and neurons of a chunk.
-        dtype: of the stored values.
+        folder: folder of the array; each shard lies in a subfolder named by its number.
+        shard: numbers of words and neurons in a shard.
+        chunk: numbers of words and neurons in a chunk.
+        dtype: dtype of the stored values.
     """
 
     def __init__(self, folder: Path, shard: tuple[int, int], chunk: tuple[int, int], dtype: np.dtype) -> None:
@@ -112,17 +119,17 @@ class ShardDecoder:
         self._dtype = dtype.newbyteorder("<")
 
     def read_into(self, out: np.ndarray, rows: slice, columns: slice) -> None:
-        """Fill ``out`` (rows, columns) with the values of two ranges that the array has.
+        """Fill ``out`` (rows, columns) with the values at two ranges, which must lie within the array.
 
         Raises:
             OSError: a shard cannot be read.
-            ValueError: a shard is not as it was written.
+            ValueError: a shard is damaged.
         """
         length = self._chunk[0] * self._chunk[1] * self._dtype.itemsize + CHECKSUM_BYTES
         buffer = np.empty(length, dtype=np.uint8)
-        for number, inside, here in _pieces(rows, self._shard[0]):
+        for number, out_rows, shard_rows in _pieces(rows, self._shard[0]):
             with (self._folder / str(number) / "0").open("rb", buffering=0) as file:
-                self._read_shard(file, out[inside], here, columns, buffer)
+                self._read_shard(file, out[out_rows], shard_rows, columns, buffer)
 
     def _read_shard(
         self, file: FileIO, out: np.ndarray, rows: slice, columns: slice, buffer: np.ndarray
@@ -140,14 +147,19 @@ class ShardDecoder:
                 out[down, across] = values.reshape(self._chunk)[tall, wide]
 
     def _index(self, file: FileIO) -> np.ndarray:
-        """uint64 (rows of chunks, columns of chunks, 2): where each chunk begins, and how long it is."""
+        """Return the index, uint64 (rows of chunks, columns of chunks, 2): offset and length of each chunk."""
         shape = self._shard[0] // self._chunk[0], self._shard[1] // self._chunk[1]
-        found = np.empty(shape[0] * shape[1] * INDEX_BYTES + CHECKSUM_BYTES, dtype=np.uint8)
-        return _read_signed(file, found, file.seek(0, os.SEEK_END) - len(found)).view("<u8").reshape(*shape, 2)
+        buffer = np.empty(shape[0] * shape[1] * INDEX_BYTES + CHECKSUM_BYTES, dtype=np.uint8)
+        offset = file.seek(0, os.SEEK_END) - len(buffer)
+        return _read_signed(file, buffer, offset).view("<u8").reshape(*shape, 2)
 
 
 def _pieces(asked: slice, size: int) -> Iterator[tuple[int, slice, slice]]:
-    """The pieces of some size that a range touches: their number, which part of the range, and of the piece."""
+    """Yield the pieces of length ``size`` that a range touches.
+
+    Each is given by its number, the part of the range that it covers, and the part of the piece that is
+    touched.
+    """
     for number in range(asked.start // size, -(-asked.stop // size)):
         first = number * size
         start, stop = max(asked.start, first), min(asked.stop, first + size)
@@ -155,15 +167,15 @@ def _pieces(asked: slice, size: int) -> Iterator[tuple[int, slice, slice]]:
 
 
 def _read_signed(file: FileIO, into: np.ndarray, offset: int) -> np.ndarray:
-    """Fill a buffer with bytes and the checksum behind them; gives the bytes."""
+    """Fill a buffer from the file, check the checksum at its end, and return the bytes before that."""
     file.seek(offset)
-    at = 0
-    while at < len(into):
-        count = file.readinto(into[at:].data)
+    filled = 0
+    while filled < len(into):
+        count = file.readinto(into[filled:].data)
         if not count:
             raise ValueError("a shard ends too early")
-        at += count
-    signed, sign = into[:-CHECKSUM_BYTES], into[-CHECKSUM_BYTES:]
-    if int(google_crc32c.value(signed)) != int.from_bytes(sign.tobytes(), "little"):
-        raise ValueError("a checksum is another")
+        filled += count
+    signed, checksum = into[:-CHECKSUM_BYTES], into[-CHECKSUM_BYTES:]
+    if int(google_crc32c.value(signed)) != int.from_bytes(checksum.tobytes(), "little"):
+        raise ValueError("a checksum differs")
     return signed

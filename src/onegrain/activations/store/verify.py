@@ -1,4 +1,4 @@
-"""Reading a whole store to see that every byte is as it was written."""
+"""Check every byte of a store against its checksums."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ def verify_activations(path: str | os.PathLike[str], *, progress: Progress = aut
 
     Args:
         path: a folder or a URL.
-        progress: told how many words are checked.
+        progress: reports the number of checked words.
 
     Returns:
-        How many chunks there are, all of them as they were written.
+        The number of chunks, all of which are undamaged.
 
     Raises:
-        RecordError: something is damaged; it names the files, and the words and neurons that they hold.
+        RecordError: the store is damaged; the message names the damaged files and the words and neurons they
+            hold.
     """
     activations = open_activations(path)
     array = activations.array

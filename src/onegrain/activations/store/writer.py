@@ -1,4 +1,4 @@
-"""Writing a store shard by shard, so that a run that was cut off resumes where it was."""
+"""Write a store shard by shard, so that an interrupted run can resume."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from onegrain.errors import MismatchError, ParameterError
 __all__ = ["DTYPES", "Content", "StoreWriter", "require_dtype", "require_writable", "write_store"]
 
 THREADS = min(4, os.cpu_count() or 1)
-"""Shards that are encoded and written at once."""
+"""Number of shards that are encoded and written in parallel."""
 
 
 def write_store(
@@ -33,12 +33,20 @@ def write_store(
     *,
     force: bool,
 ) -> None:
-    """Write a whole store from blocks of rows, of any sizes, in order; an unfinished one is begun anew.
+    """Write a complete store from blocks of rows; an unfinished store at that place is started over.
+
+    Args:
+        out: a folder or a URL.
+        content: the content of the store.
+        blocks: the rows in order, in blocks of any size.
+        force: replace a finished store.
 
     Raises:
-        ParameterError: the rows are not as many as the corpus's words, or a value is not finite or too large.
-        AlreadyDoneError: a finished store of the same content is there, without ``force``.
-        OutputExistsError: another finished store is there without ``force``, or something that is not a store.
+        ParameterError: the number of rows differs from the number of words, or a value is not finite or too
+            large.
+        AlreadyDoneError: a finished store of the same content exists, and ``force`` is not set.
+        OutputExistsError: another finished store exists and ``force`` is not set, or the place holds something
+            other than a store.
     """
     folder = folder_at(out)
     require_writable(folder, force=force)
@@ -55,18 +63,19 @@ def write_store(
 
 
 class StoreWriter:
-    """Writes one store, as its only writer; opened on an unfinished one with the same content, it goes on.
+    """A store writer that holds the place exclusively and resumes an unfinished store of the same content.
 
     Args:
-        folder: where.
-        content: what the store is to hold.
-        force: start over, whatever is there.
+        folder: the place of the store.
+        content: the content of the store.
+        force: replace the store that exists, finished or not.
 
     Raises:
-        MismatchError: the unfinished store that is there was begun with other content.
-        AlreadyDoneError: a finished store of the same content is there, without ``force``.
-        OutputExistsError: another finished store is there without ``force``, or something that is not a store.
-        StorageError: the disk is full, read-only or gone.
+        MismatchError: the unfinished store was begun with other content.
+        AlreadyDoneError: a finished store of the same content exists, and ``force`` is not set.
+        OutputExistsError: another finished store exists and ``force`` is not set, the place holds something
+            other than a store, or another writer uses it.
+        StorageError: the disk is full, read-only or missing.
     """
 
     def __init__(self, folder: Folder, content: Content, *, force: bool) -> None:
@@ -75,7 +84,7 @@ class StoreWriter:
         self._identity = content.identity()
         self._digests: dict[str, str] = {}
         self._marks: list[Mark] = []
-        self._own = local()
+        self._thread_local = local()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="onegrain-shards")
         self._release: Release = folder.hold()
         try:
@@ -89,16 +98,16 @@ class StoreWriter:
 
     @property
     def done(self) -> int:
-        """How many shards are written."""
+        """The number of finished shards."""
         return len(self._marks)
 
     @property
     def rows_done(self) -> int:
-        """How many words are written."""
+        """The number of words in the finished shards."""
         return min(self.done * self.content.grid.rows, self.content.corpus.n_words)
 
     def span(self, shard: int) -> tuple[int, int]:
-        """The words ``start:stop`` of a shard."""
+        """Return ``(start, stop)``, the words of a shard."""
         rows = self.content.grid.rows
         return shard * rows, min((shard + 1) * rows, self.content.corpus.n_words)
 
@@ -107,15 +116,15 @@ class StoreWriter:
         block: Float32[np.ndarray, "words neurons"],
         missing: Bool[np.ndarray, " words"] | None = None,
     ) -> None:
-        """Write the next shards, whole and side by side, and note them in the journal.
+        """Write the next shards in parallel and record them in the journal.
 
         Args:
-            block: one row a word of the shards, from the first that is not written.
-            missing: the words without an activation; their rows are NaN.
+            block: float32 (words, neurons), the rows of complete shards, from the first unfinished shard on.
+            missing: bool (words,), True for words without an activation, whose rows are NaN.
 
         Raises:
-            ParameterError: a value that is not finite, or that float16 cannot hold.
-            StorageError: the disk is full, read-only or gone; the shards before the first that failed are kept.
+            ParameterError: a value is not finite, or float16 cannot hold it.
+            StorageError: the disk is full, read-only or missing; the shards before the first failed one remain.
         """
         first, _ = self.span(self.done)
         writing = []
@@ -134,15 +143,15 @@ class StoreWriter:
             future.result()
 
     def _write_shard(self, shard: int, block: np.ndarray, missing: np.ndarray | None) -> Mark:
-        if not hasattr(self._own, "encoder"):
-            self._own.encoder = ShardEncoder(self.content.grid, self.content.dtype)
+        if not hasattr(self._thread_local, "encoder"):
+            self._thread_local.encoder = ShardEncoder(self.content.grid, self.content.dtype)
         stored = self._converted(block, missing, self.span(shard)[0])
         tally = Tally()
-        self.folder.write(f"{SHARDS}{shard}/0", tally.passing(self._own.encoder.encode(stored)))
+        self.folder.write(f"{SHARDS}{shard}/0", tally.passing(self._thread_local.encoder.encode(stored)))
         return tally.mark
 
     def finish(self, missing: np.ndarray | None = None) -> None:
-        """Write which words (int64) have no activation, then the manifest, and drop the journal."""
+        """Write the indices (int64) of the words without an activation and the manifest; remove the journal."""
         rows = np.empty(0, dtype=np.int64) if missing is None else missing
         for name, data in encode_array("missing", rows).items():
             self._write_small(name, data)
@@ -160,30 +169,31 @@ class StoreWriter:
         self._release(drop=True)
 
     def close(self) -> None:
-        """Release the lock; an unfinished store stays as it is, and the next run resumes from there."""
+        """Release the place; an unfinished store stays as it is, and the next run resumes from there."""
         self._threads.shutdown()
         self._release()
 
     def _resume(self, *, force: bool) -> None:
-        """Keep the shards that an earlier run wrote whole, and remove the other files of a store.
+        """Keep the complete shards of an earlier run, and remove all other files of the store.
 
-        The journal is there before anything is removed and until the store is finished, so a run that is cut
-        off at any moment leaves what the next one recognises. Files that are not a store's are left alone.
+        The journal is written before any file is removed and stays until the store is finished, so that the
+        next run can recognise the store at any point. Files that do not belong to a store are left alone.
         """
         journal = None if force else self.folder.read(JOURNAL)
         self._note(self._intact(journal) if journal is not None else [])
         self._remove_all_but(JOURNAL, *(f"{SHARDS}{shard}/0" for shard in range(self.done)))
 
     def _intact(self, journal: bytes) -> list[Mark]:
-        """The marks of the shards that are whole, up to the first that is not."""
+        """Return the marks of the shards before the first that is missing, cut short or changed."""
         begun, marks = read_journal(journal, f"{self.folder}/{JOURNAL}")
         wanted = json.loads(json.dumps(self._identity))
-        other = sorted(key for key in wanted.keys() | begun.keys() if wanted.get(key) != begun.get(key))
-        if other:
-            other = [key for key in other if key != "grid"] or other
+        differing = sorted(key for key in wanted.keys() | begun.keys() if wanted.get(key) != begun.get(key))
+        if differing:
+            differing = [key for key in differing if key != "grid"] or differing
             raise MismatchError(
                 f"{self.folder} holds an unfinished extraction that was begun with other "
-                f"{' and '.join(other)}; repeat its command to go on, or use --force (force=True) to start over"
+                f"{' and '.join(differing)}; repeat its command to resume it, or use --force (force=True) to "
+                "start over"
             )
         kept = marks[: self.content.n_shards]
         for shard, mark in enumerate(kept):
@@ -192,33 +202,34 @@ class StoreWriter:
         return kept
 
     def _remove_all_but(self, *kept: str) -> None:
-        """Remove the files of a store, except some; files of other names are not ours to remove."""
+        """Remove the files of the store except those in ``kept``; leave files that are not a store's."""
         for name in self.folder.names():
             if is_store_file(name) and name not in (*kept, LEASE):
                 self.folder.remove(name)
 
     def _write_small(self, name: str, data: bytes) -> None:
-        """Write a file beside the shards, and note its checksum for the manifest."""
+        """Write a file other than a shard, and keep its checksum for the manifest."""
         self.folder.write(name, data)
         self._digests[name] = digest_of(data)
 
     def _note(self, marks: list[Mark]) -> None:
-        """Write the journal, once all that it speaks of is on the disk."""
+        """Write the journal after syncing the shards it records."""
         self.folder.sync()
         self.folder.write(JOURNAL, encode_journal(self._identity, marks))
         self.folder.sync()
         self._marks = marks
 
     def _converted(self, block: np.ndarray, missing: np.ndarray | None, first: int) -> np.ndarray:
-        there = block if missing is None or not missing.any() else block[~missing]
+        """Return the block in the store's dtype, or raise ParameterError if that cannot hold a value."""
+        present = block if missing is None or not missing.any() else block[~missing]
         with np.errstate(over="ignore", invalid="ignore"):
-            finite = bool(np.isfinite(there.sum(dtype=np.float32)) or np.isfinite(there).all())
+            finite = bool(np.isfinite(present.sum(dtype=np.float32)) or np.isfinite(present).all())
             stored = block.astype(self.content.dtype, copy=False)
             fits = self.content.dtype == "float32" or not np.isinf(stored).any()
         if not finite:
             self._refuse_not_finite(block, missing, first)
         if not fits:
-            self._refuse_too_large(there)
+            self._refuse_too_large(present)
         return stored
 
     def _refuse_not_finite(self, block: np.ndarray, missing: np.ndarray | None, first: int) -> None:
@@ -228,7 +239,7 @@ class StoreWriter:
         row, column = np.argwhere(bad)[0].tolist()
         raise ParameterError(
             f"the activation of {self.content.space.name(column)} at word {first + row} is not "
-            "finite; a store holds finite values only"
+            "finite; a store holds only finite values"
         )
 
     def _refuse_too_large(self, block: np.ndarray) -> None:
@@ -236,24 +247,24 @@ class StoreWriter:
         column = int(largest.argmax())
         raise ParameterError(
             f"site {space.locate(column)[0]!r} reaches {float(largest[column]):.6g} (neuron "
-            f"{space.name(column)}), more than {self.content.dtype} holds "
+            f"{space.name(column)}), more than {self.content.dtype} can hold "
             f"({float(np.finfo(self.content.dtype).max):g}); use dtype float32"
         )
 
 
 def _write_blocks(writer: StoreWriter, blocks: Iterable[np.ndarray]) -> None:
-    """Gather the rows of each shard, and write it when they are all there."""
+    """Collect the rows of each shard, and write the shard when it is complete."""
     words, n_shards = writer.content.corpus.n_words, writer.content.n_shards
     start, stop = writer.span(0)
     shard, filled = np.empty((stop - start, writer.content.space.size), dtype=np.float32), 0
     for block in blocks:
-        at = 0
-        while at < len(block):
+        position = 0
+        while position < len(block):
             if writer.done == n_shards:
                 raise ParameterError(f"there are more rows than the {words} words")
-            taken = block[at : at + stop - start - filled]
-            shard[filled : filled + len(taken)] = taken
-            at, filled = at + len(taken), filled + len(taken)
+            rows = block[position : position + stop - start - filled]
+            shard[filled : filled + len(rows)] = rows
+            position, filled = position + len(rows), filled + len(rows)
             if filled == stop - start:
                 writer.write(shard[:filled])
                 start, stop = writer.span(min(writer.done, n_shards - 1))

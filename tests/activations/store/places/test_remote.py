@@ -399,7 +399,7 @@ def test_who_is_taken_over_while_asleep_writes_no_more(server, bucket, url, monk
     put_lease(server, url)
     monkeypatch.setattr("onegrain.activations.store.places.lease.LAPSED_SECONDS", 0.0)
     for change in (lambda: folder.write("a", b"2"), lambda: folder.remove("a")):
-        with pytest.raises(StorageError, match=r"another writer took s3://.* over while this one"):
+        with pytest.raises(StorageError, match=r"another writer took over s3://.* because this one"):
             change()
     release()
     assert sorted(server.content(bucket)) == ["a.zarr/a", "a.zarr/writer.json"]
@@ -433,7 +433,7 @@ def test_damage_is_named_and_a_service_that_fails_is_not_damage(models, server, 
     ):
         opened.values(10, 30)
     server.refuse = lambda method, path: 403
-    with pytest.raises(StorageError, match="check the credentials and their rights"):
+    with pytest.raises(StorageError, match="check the credentials and their permissions"):
         opened.values(40, 50)
 
 
@@ -494,14 +494,14 @@ def refusal(models, url: str) -> str:
 
 
 def test_a_bucket_that_is_not_there_is_said_before_any_work(models, settings):
-    assert "make the bucket or folder first" in refusal(models, "s3://no-such-bucket/a.zarr")
+    assert "create the bucket or folder first" in refusal(models, "s3://no-such-bucket/a.zarr")
     with pytest.raises((RecordError, StorageError), match="does not exist"):
         open_activations("s3://no-such-bucket/a.zarr")
 
 
 def test_missing_rights_are_said_before_any_work(models, server, url):
     server.refuse = lambda method, path: 403
-    assert "check the credentials and their rights" in refusal(models, url)
+    assert "check the credentials and their permissions" in refusal(models, url)
     server.refuse = lambda method, path: 403 if method == "PUT" else None
     assert "AWS_ACCESS_KEY_ID" in refusal(models, url)
     with pytest.raises(RecordError, match="does not exist"):
@@ -514,7 +514,7 @@ def test_no_credentials_at_all_are_said(models, url, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     s3fs.S3FileSystem.clear_instance_cache()
-    assert "check the credentials and their rights" in refusal(models, url)
+    assert "check the credentials and their permissions" in refusal(models, url)
 
 
 def test_a_service_that_is_not_there_is_said_before_any_work(models, url, monkeypatch):
@@ -537,7 +537,9 @@ def test_a_service_that_refuses_in_the_middle_leaves_a_store_that_goes_on(models
         return 403 if puts > 2 else None
 
     server.refuse = refuse
-    with pytest.raises(StorageError, match=rf"cannot use {url}: .*; check the credentials and their rights"):
+    with pytest.raises(
+        StorageError, match=rf"cannot use {url}: .*; check the credentials and their permissions"
+    ):
         run(models, url)
     server.refuse = lambda method, path: None
     assert not lease_threads()
@@ -565,7 +567,7 @@ def test_a_bucket_that_is_deleted_in_the_middle(models, server, bucket, url, sma
             server.lose_bucket(bucket)
 
     server.after = after
-    with pytest.raises(StorageError, match="make the bucket or folder first, or choose another output"):
+    with pytest.raises(StorageError, match="create the bucket or folder first, or choose another output"):
         run(models, url)
 
 
@@ -574,7 +576,7 @@ def test_a_protocol_whose_package_is_missing_names_it():
         folder_at("gs://b/a.zarr")
     with pytest.raises(ParameterError, match=r"cannot use nonsense://b/a.zarr: Protocol not known"):
         folder_at("nonsense://b/a.zarr")
-    with pytest.raises(ParameterError, match="names no place for a store"):
+    with pytest.raises(ParameterError, match="does not name a store"):
         folder_at("memory://")
 
 

@@ -1,4 +1,4 @@
-"""Writing large files past the page cache, where the file system has such a way."""
+"""Write large files without the page cache, if the file system supports direct I/O."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ DIRECT = getattr(os, "O_DIRECT", 0)
 
 
 def write_file(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
-    """Write a new file out of pieces, each of whole pages but for the last where they are large.
+    """Write a new file from consecutive pieces; in a large file, all pieces but the last must fill full pages.
 
-    What is large, and begins with a page of memory, goes to the disk without a copy in the page cache: the copy
-    costs the cores more than all else that is done with a shard, and a store is more than the cache can hold.
-    On a file system that cannot do that, and for the part of a page at the end, the usual way is taken.
+    Large pieces that start at a page of memory are written by direct I/O, without a copy in the page cache.
+    That copy would take more CPU time than all other work on a shard, and a store does not fit into the cache
+    anyway. If the file system does not support direct I/O, and for the incomplete page at the end, the file is
+    written in the usual way.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     descriptor = -1
     try:
@@ -37,12 +41,12 @@ def write_file(path: Path, pieces: Iterable[bytes | memoryview]) -> None:
 
 
 def _write_piece(descriptor: int, piece: memoryview) -> None:
-    whole = len(piece) // PAGE * PAGE if _begins_page(piece) else 0
-    _write(descriptor, piece[:whole])
-    if whole < len(piece):
+    direct_bytes = len(piece) // PAGE * PAGE if _begins_page(piece) else 0
+    _write(descriptor, piece[:direct_bytes])
+    if direct_bytes < len(piece):
         flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
         fcntl.fcntl(descriptor, fcntl.F_SETFL, flags & ~DIRECT)
-        _write(descriptor, piece[whole:])
+        _write(descriptor, piece[direct_bytes:])
 
 
 def _open(path: Path, *, direct: bool) -> int:
@@ -62,5 +66,5 @@ def _write(descriptor: int, view: memoryview) -> None:
 
 
 def _begins_page(view: memoryview) -> bool:
-    """Whether memory begins with a page; only writable memory can tell, and only such is ever ours."""
+    """Return True if the memory is writable and starts at a page; the address of other memory is unknown."""
     return len(view) > 0 and not view.readonly and ctypes.addressof(ctypes.c_char.from_buffer(view)) % PAGE == 0

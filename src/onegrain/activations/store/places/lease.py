@@ -1,8 +1,8 @@
-"""One writer at a time where the system keeps no locks: a lease, which its holder renews.
+"""Admit one writer at a time to a place without file locks, by a lease that its holder renews.
 
-A lease is a file that is made only where none is. It says who holds it and when that was last true. It lapses
-when its process is gone, where that ran on this machine, or when it was not renewed for LAPSED_SECONDS; the
-clocks of machines that write to one place must agree better than that.
+A lease is a file that is only created if it does not exist. It records its holder and the time of the last
+renewal. It lapses when its process has ended, if that ran on this machine, or LAPSED_SECONDS after the last
+renewal. The clocks of all machines that write to one place must differ by less than that.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ LAPSED_SECONDS = 120.0
 SETTLED_SECONDS = 1.0
 
 _released: set[str] = set()
-"""Owners of leases that this process has let go of, though a service may have refused to remove them."""
+"""Owners of leases that this process has released, even if the service failed to remove their files."""
 
 
 class Lease:
-    """The right to write at a place, held from when it is made until it is released.
+    """The exclusive right to write at a place, from the construction of the object until :meth:`release`.
 
     Args:
-        objects: the place.
-        name: of the lease's file.
+        objects: the files of the place.
+        name: name of the lease's file.
 
     Raises:
-        OutputExistsError: another writer holds it.
-        StorageError: the service refuses it.
+        OutputExistsError: another writer holds the lease.
+        StorageError: the service refuses a request or cannot be reached.
     """
 
     def __init__(self, objects: Objects, name: str) -> None:
@@ -60,25 +60,26 @@ class Lease:
         self._thread.start()
 
     def require_held(self) -> None:
-        """Raise StorageError if another writer took the place over while this one could not renew its lease."""
+        """Raise StorageError if another writer took the lease while this one could not renew it."""
         if not self._lost and time.time() - self._renewed > LAPSED_SECONDS / 2:
             self.renew()
         if self._lost:
             raise StorageError(
-                f"another writer took {self._objects.url} over while this one could not renew its lease, as "
-                "happens when a machine sleeps or its network is away; run the same command when it is done"
+                f"another writer took over {self._objects.url} because this one could not renew its lease, "
+                "which happens if a machine sleeps or loses its network; run the same command again when the "
+                "other writer has finished"
             )
 
     def renew(self) -> None:
-        """Say that this writer lives, unless another one took its place."""
-        with suppress(OnegrainError):  # the store's own writes will tell
+        """Record that this writer is still running, unless another one took the lease."""
+        with suppress(OnegrainError):  # the next write to the store reports the problem
             if _read(self._objects.read(self._name)).get("owner") != self._ours["owner"]:
                 self._lost = True
                 return
             self._put()
 
     def release(self) -> None:
-        """Let others write; what the service refuses to remove lapses."""
+        """Remove the lease so that another writer can take it; if that fails, the lease lapses by itself."""
         self._stop()
         self._thread.join()
         _released.add(str(self._ours["owner"]))
@@ -93,11 +94,11 @@ class Lease:
                 self._refuse(held)
             self._objects.remove(self._name)
         self._put(create=True)
-        if held is not None:  # another may have seen it lapsed too, and remove this one in its place
+        if held is not None:  # another writer may have seen the lapsed lease too, and remove this new one
             time.sleep(SETTLED_SECONDS)
-        now = self._objects.read(self._name)
-        if _read(now).get("owner") != self._ours["owner"]:
-            self._refuse(now)
+        current = self._objects.read(self._name)
+        if _read(current).get("owner") != self._ours["owner"]:
+            self._refuse(current)
 
     def _put(self, *, create: bool = False) -> None:
         now = time.time()
@@ -111,12 +112,12 @@ class Lease:
             who += f" (process {held['process']} on {held['host']})"
         raise OutputExistsError(
             f"{who} is at work on {self._objects.url}, or died less than {LAPSED_SECONDS:.0f} seconds ago; "
-            "wait until it is done, or choose another output"
+            "wait until it has finished, or choose another output"
         )
 
 
 def _keep(reference: weakref.ref[Lease], stop: threading.Event) -> None:
-    """Renew a lease until it is released, lost, or nobody's any more."""
+    """Renew a lease regularly until it is released, lost or garbage-collected."""
     while not stop.wait(RENEWED_SECONDS):
         lease = reference()
         if lease is None:
@@ -137,16 +138,16 @@ def _this_process() -> dict[str, Any]:
 
 
 def _machine() -> str:
-    """What tells machines, and containers, of the same name apart."""
-    known = []
+    """Return an identifier that differs between machines and containers of the same host name."""
+    identifiers = []
     with suppress(OSError):
-        known.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-        known.append(os.readlink("/proc/self/ns/pid"))
-    return " ".join(known) or f"{uuid.getnode():x}"
+        identifiers.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        identifiers.append(os.readlink("/proc/self/ns/pid"))
+    return " ".join(identifiers) or f"{uuid.getnode():x}"
 
 
 def _read(lease: bytes | None) -> dict[str, Any]:
-    """What a lease says; nothing where it is none."""
+    """Return the fields of a lease, or an empty dict if the bytes are not a lease."""
     try:
         held = json.loads(lease or b"")
     except ValueError:
@@ -155,22 +156,22 @@ def _read(lease: bytes | None) -> dict[str, Any]:
 
 
 def _lapsed(lease: bytes) -> bool:
-    """Whether its writer is gone: its process, where it ran on this machine, or the time it had to renew it."""
+    """Return True if a lease is released, its process on this machine has ended, or its time has run out."""
     held = _read(lease)
     try:
         if held["owner"] in _released:
             return True
-        here = held["host"] == socket.gethostname() and held["machine"] == _machine()
-        if here and not _running(int(held["process"]), float(held["began"])):
+        is_local = held["host"] == socket.gethostname() and held["machine"] == _machine()
+        if is_local and not _running(int(held["process"]), float(held["began"])):
             return True
         return time.time() - float(held["renewed"]) > LAPSED_SECONDS
     except (ValueError, KeyError, TypeError):
         return True
 
 
-def _running(process: int, began: float) -> bool:
+def _running(process_id: int, began: float) -> bool:
     try:
-        found = psutil.Process(process)
-        return abs(found.create_time() - began) < 1.0 and found.status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(process_id)
+        return abs(process.create_time() - began) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

@@ -1,7 +1,7 @@
-"""Where a store lies: a folder of this machine, or any place that fsspec reaches by a URL.
+"""Find the place of a store by its path or URL.
 
-Files are written whole or not at all, and a place has one writer at a time. On this machine that is a lock that
-the system drops when the writer's process ends, also when it is killed; elsewhere it is a lease, see
+A file is written completely or not at all, and a place has one writer at a time. A local folder is locked, and
+the system releases the lock when the writer's process ends, even if it is killed. Other places use a lease; see
 :mod:`onegrain.activations.store.places.lease`.
 """
 
@@ -22,12 +22,12 @@ EXTRAS = {"s3fs": "onegrain[s3]"}
 
 
 def folder_at(place: str | os.PathLike[str]) -> Folder:
-    """The folder at a path, or at a URL such as ``s3://bucket/ewt.zarr``.
+    """Return the folder at a path, or at a URL such as ``s3://bucket/ewt.zarr``.
 
     Raises:
         MissingExtraError: the URL's protocol needs a package that is not installed.
-        ParameterError: fsspec knows no such protocol, or the URL names no place in it.
-        StorageError: the settings of the protocol are not usable.
+        ParameterError: fsspec does not know the protocol, or the URL contains no path.
+        StorageError: the settings of the protocol are invalid.
     """
     name = os.fspath(place)
     if not URL.match(name):
@@ -43,19 +43,19 @@ def folder_at(place: str | os.PathLike[str]) -> Folder:
         raise MissingExtraError(_lacking(name, error)) from error
     except ValueError as error:
         raise ParameterError(f"cannot use {name}: {error}") from error
-    except Exception as error:  # whatever a file system of fsspec raises over its settings
+    except Exception as error:  # file systems of fsspec raise errors of many kinds for invalid settings
         raise StorageError(
             f"cannot use {name}: {type(error).__name__}: {error}; check the settings of its protocol"
         ) from error
     if isinstance(files, LocalFileSystem):
         return LocalFolder(Path(root))
     if not root.strip("/"):
-        raise ParameterError(f"{name} names no place for a store; expected a URL like s3://bucket/ewt.zarr")
+        raise ParameterError(f"{name} does not name a store; expected a URL like s3://bucket/ewt.zarr")
     return RemoteFolder(name.rstrip("/"), files, root.rstrip("/"))
 
 
 def _lacking(url: str, error: ImportError) -> str:
-    """What to install: fsspec's error has that of the import itself behind it."""
+    """Return the message that names the package to install, which the cause of fsspec's error reveals."""
     cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
     if not cause.name:
         return f"{url} needs a package that is not installed: {error}"

@@ -1,4 +1,4 @@
-"""The files at a URL, as fsspec reaches them."""
+"""Read and write the files at a URL through fsspec."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from onegrain.errors import OnegrainError, StorageError
 __all__ = ["Objects"]
 
 BUCKETS = {"abfs", "abfss", "adl", "az", "gcs", "gs", "oci", "oss", "r2", "s3", "s3a", "tos"}
-"""Protocols whose folders are but the beginnings of names; only the first, the bucket, must be made."""
+"""Protocols whose folders are only prefixes of names; only the bucket, the first folder, must exist."""
 
 RIGHTS = (
-    "check the credentials and their rights, which fsspec takes from the protocol's own settings (for S3: "
+    "check the credentials and their permissions, which fsspec takes from the protocol's settings (for S3: "
     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE)"
 )
-NETWORK = "check the network and the address of the service (for S3: AWS_ENDPOINT_URL), and run it again"
+NETWORK = (
+    "check the network and the address of the service (for S3: AWS_ENDPOINT_URL), and run the command again"
+)
 
 
 class Objects:
-    """Files by their names below a URL; what a service raises, whose kinds differ, becomes one StorageError.
+    """The files below a URL, addressed by name; every error of the service becomes a StorageError.
 
     Args:
-        url: as the user gave it.
-        files: the file system of fsspec; credentials and addresses are its own settings.
-        root: the path within it.
+        url: the URL as the user wrote it, for messages.
+        files: the fsspec file system, with its settings for credentials and addresses.
+        root: the path of the URL within the file system.
     """
 
     def __init__(self, url: str, files: Any, root: str) -> None:
@@ -40,34 +42,35 @@ class Objects:
         self._bucket = bool(BUCKETS.intersection([protocol] if isinstance(protocol, str) else protocol))
 
     def exists(self) -> bool:
-        """Whether any file is there."""
+        """Return True if there is any file."""
         with self._errors():
             self._files.invalidate_cache()
             return bool(self._files.exists(self._root))
 
     def read(self, name: str) -> bytes | None:
-        """A file's bytes, or None where there is none."""
+        """Return the bytes of a file, or None if it does not exist."""
         return self.read_all([name])[name]
 
     def read_all(self, names: Sequence[str]) -> dict[str, bytes | None]:
-        """The bytes of some files, several at a time where the service can."""
-        found: dict[str, bytes | None] = {}
+        """Return the bytes of several files (None for a missing one), read in parallel where possible."""
+        contents: dict[str, bytes | None] = {}
         with self._errors():
             self._files.invalidate_cache()
             paths = [self._path(name) for name in names]
-            nothing = [None] * len(paths)
-            contents = self._files.cat_ranges(paths, nothing, nothing, on_error="return")
-            for name, content in zip(names, contents, strict=True):
-                if isinstance(content, BaseException) and not isinstance(content, FileNotFoundError):
-                    raise content
-                found[name] = None if isinstance(content, BaseException) else bytes(content)
-        return found
+            no_limits = [None] * len(paths)
+            results = self._files.cat_ranges(paths, no_limits, no_limits, on_error="return")
+            for name, result in zip(names, results, strict=True):
+                if isinstance(result, BaseException) and not isinstance(result, FileNotFoundError):
+                    raise result
+                contents[name] = None if isinstance(result, BaseException) else bytes(result)
+        return contents
 
     def write(self, name: str, data: bytes, *, create: bool = False) -> None:
-        """Put a file, which object stores show whole or not at all; with ``create``, only where none is.
+        """Write a file; with ``create``, only if it does not exist.
 
-        Where the service cannot do that, or another was there first, the file is not this one afterwards, or
-        not for long: read it.
+        Object stores show the file completely or not at all. If the file exists, or if the service has no
+        conditional writes and another writer overwrites the file, ``create`` raises no error: read the file to
+        learn whose it is.
         """
         path = self._path(name)
         with self._errors():
@@ -80,21 +83,21 @@ class Objects:
                 self._put(path, data, create=create)
 
     def names(self) -> list[str]:
-        """The names of all files, sorted."""
+        """Return the names of all files, sorted."""
         with self._errors():
             self._files.invalidate_cache()
             try:
-                found = self._files.find(self._root)
+                paths = self._files.find(self._root)
             except FileNotFoundError:
                 if self._bucket:
                     raise
-                found = []
+                paths = []
         start = self._root.strip("/") + "/"
-        below = (path.lstrip("/") for path in found)
+        below = (path.lstrip("/") for path in paths)
         return sorted(path.removeprefix(start) for path in below if path.startswith(start) and path != start)
 
     def size(self, name: str) -> int | None:
-        """The bytes of a file; None where there is none."""
+        """Return the size of a file in bytes, or None if it does not exist."""
         with self._errors():
             try:
                 return int(self._files.size(self._path(name)))
@@ -102,7 +105,7 @@ class Objects:
                 return None
 
     def remove(self, name: str) -> None:
-        """Remove a file, and where there are real folders those that it leaves empty."""
+        """Remove a file and, on file systems with real folders, the folders that become empty."""
         path = self._path(name)
         with self._errors():
             self._files.rm_file(path)
@@ -115,7 +118,7 @@ class Objects:
                     self._files.rmdir(path)
 
     def array_store(self, name: str) -> FsspecStore:
-        """The read-only Zarr store whose root is a name; it reads by the same connections."""
+        """Return a read-only Zarr store rooted at a name, which uses the same connections."""
         from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
 
         wrapped = AsyncFileSystemWrapper(self._files, asynchronous=True)
@@ -147,20 +150,20 @@ class Objects:
         except OnegrainError:
             raise
         except Exception as error:
-            raise StorageError(f"cannot use {self.url}: {_told(error)}; {_remedy(error)}") from error
+            raise StorageError(f"cannot use {self.url}: {_message(error)}; {_remedy(error)}") from error
 
 
-def _told(error: Exception) -> str:
-    """What an error says, in one line."""
-    said = " ".join(str(error).split())
-    return said if isinstance(error, OSError) and said else f"{type(error).__name__}: {said}"
+def _message(error: Exception) -> str:
+    """Return the message of an error in one line, with the type unless it is an OSError."""
+    message = " ".join(str(error).split())
+    return message if isinstance(error, OSError) and message else f"{type(error).__name__}: {message}"
 
 
 def _remedy(error: Exception) -> str:
-    """What to try; the errors of a service's own library are known by their names only."""
+    """Return what the user should try; errors of a service's library are recognised by name."""
     names = " ".join(kind.__name__ for kind in type(error).__mro__)
     if isinstance(error, FileNotFoundError):
-        return "make the bucket or folder first, or choose another output"
+        return "create the bucket or folder first, or choose another output"
     if isinstance(error, PermissionError) or "Credential" in names or "Forbidden" in names:
         return RIGHTS
     if isinstance(error, ConnectionError | TimeoutError) or "Connect" in names or "Timeout" in names:

@@ -1,4 +1,4 @@
-"""A store at a URL: an object store, a server, memory."""
+"""Keep a store at a URL: in an object store, on a server or in memory."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["RemoteFolder"]
 
 
 class RemoteFolder(Folder):
-    """A place that a file system of fsspec reaches.
+    """A folder that is reached through an fsspec file system.
 
     Args:
-        url: as the user gave it, without a slash at its end.
-        files: the file system; credentials and addresses are fsspec's own settings.
-        root: the path within it.
+        url: the URL without a trailing slash.
+        files: the fsspec file system, with its settings for credentials and addresses.
+        root: the path of the URL within the file system.
     """
 
     def __init__(self, url: str, files: Any, root: str) -> None:
@@ -35,39 +35,39 @@ class RemoteFolder(Folder):
         return self._url
 
     def require_usable(self) -> None:
-        """Take the lease and give it back, so that a wrong address or a missing right is told now."""
+        """Take and release the lease, so that a wrong address or a missing permission is reported now."""
         self.hold()()
 
     def exists(self) -> bool:
-        """Whether any object is there."""
+        """Return True if there is any object."""
         return self._objects.exists()
 
     def read(self, name: str) -> bytes | None:
-        """An object's bytes, or None where there is none."""
+        """Return the bytes of an object, or None if it does not exist."""
         return self._objects.read(name)
 
     def read_all(self, names: Sequence[str]) -> dict[str, bytes | None]:
-        """The bytes of some objects, asked for together."""
+        """Return the bytes of several objects (None for a missing one), requested together."""
         return self._objects.read_all(names)
 
     def write(self, name: str, data: bytes | Iterator[memoryview]) -> None:
-        """Put an object; object stores show it whole or not at all."""
+        """Write an object; object stores show it completely or not at all."""
         self._require_held()
         self._objects.write(name, data if isinstance(data, bytes) else _joined(data))
 
     def sync(self) -> None:
-        """Do nothing: an object that a service has taken is safe with it."""
+        """Do nothing, because the service has saved every object whose write it confirmed."""
 
     def holds(self, name: str, mark: Mark) -> bool:
-        """Compare the size; the service itself checks what it keeps."""
+        """Return True if an object has the right size; the service checks its own data."""
         return self._objects.size(name) == mark.size
 
     def first_file(self, besides: Sequence[str] = ()) -> str | None:
-        """The first of all names."""
+        """Return the first name, in sorted order, that is not in ``besides``, or None."""
         return next((name for name in self._objects.names() if name not in besides), None)
 
     def names(self) -> list[str]:
-        """The names of all objects, sorted."""
+        """Return the names of all objects, sorted."""
         return self._objects.names()
 
     def remove(self, name: str) -> None:
@@ -76,7 +76,7 @@ class RemoteFolder(Folder):
         self._objects.remove(name)
 
     def array_store(self, name: str) -> FsspecStore:
-        """The read-only Zarr store whose root is the array of that name."""
+        """Return a read-only Zarr store whose root is the array of that name."""
         return self._objects.array_store(name)
 
     def hold(self) -> Release:
@@ -84,7 +84,7 @@ class RemoteFolder(Folder):
         lease = self._lease = Lease(self._objects, LEASE)
 
         def release(*, drop: bool = False) -> None:
-            """Nothing is left to drop: folders without files are gone, or were but the names of objects."""
+            """Release the lease; ``drop`` has no effect, as no empty folders remain here."""
             if self._lease is lease:
                 self._lease = None
                 lease.release()
@@ -97,8 +97,8 @@ class RemoteFolder(Folder):
 
 
 def _joined(pieces: Iterator[memoryview]) -> bytes:
-    """The bytes of pieces that are each good until the next is asked for."""
-    whole = bytearray()
+    """Return the concatenation of pieces, each of which is valid only until the next one is requested."""
+    data = bytearray()
     for piece in pieces:
-        whole += piece
-    return bytes(whole)
+        data += piece
+    return bytes(data)
