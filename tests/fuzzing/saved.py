@@ -112,7 +112,7 @@ def show(path: Path) -> None:
 
 
 def _content(small: bool = False) -> Any:
-    from onegrain.activations.store.open import Grid
+    from onegrain.activations.store.layout import Grid
     from onegrain.activations.store.writer import Content
 
     class Small(Content):

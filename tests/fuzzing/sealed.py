@@ -80,7 +80,8 @@ def _json(path: Path, rng: random.Random) -> bool:
 def _store(folder: Path, path: Path, rng: random.Random) -> bool:
     """Change the manifest or the journal of a store, or another file and what the manifest says of it."""
     from onegrain.activations.store import journal
-    from onegrain.activations.store.open import MANIFEST, digest_of, seal
+    from onegrain.activations.store.layout import MANIFEST
+    from onegrain.activations.store.manifest import digest_of, seal
 
     name = path.relative_to(folder).as_posix()
     if name == journal.JOURNAL:

@@ -121,7 +121,7 @@ def compare_rankings(
 
 def _request(paths: list[str], probing: Probing, ablating: Ablating, agreeing: Agreeing) -> str:
     """Return the hash of everything that a comparison depends on."""
-    from onegrain.activations.store.open import read_manifest
+    from onegrain.activations.store.manifest import read_manifest
     from onegrain.activations.store.places.locate import folder_at
     from onegrain.records.identity import corpus_digest
 

@@ -37,7 +37,7 @@ def request_hash(verb: str, **facts: Any) -> str:
 
 def identity_of(activations: Activations, place: str | None) -> dict[str, Any]:
     """Return what activations are: their provenance, words and labels; of a store also its files' checksums."""
-    from onegrain.activations.store.open import read_manifest
+    from onegrain.activations.store.manifest import read_manifest
     from onegrain.activations.store.places.locate import folder_at
     from onegrain.records.identity import corpus_digest
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from onegrain.activations import open_activations
-from onegrain.activations.store.array import MANIFEST
+from onegrain.activations.store.layout import MANIFEST
 from onegrain.activations.store.places.locate import folder_at
 from onegrain.activations.store.writer import require_writable
 from onegrain.core.durable import make_folder

@@ -305,7 +305,7 @@ def test_long_targets_are_read_beside_their_source(zoo, tmp_path, long):
 
 def test_the_scan_finds_a_late_long_sentence_early(zoo, tmp_path, monkeypatch):
     """The last of many sentences is too long: the run ends before half of the words are read."""
-    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 64)
+    monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 64)
     monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
     corpus = Corpus.from_sentences([["a", "dog"]] * 4000 + [["dog"] * 80])
     told: list[int] = []

@@ -163,7 +163,7 @@ def test_batch_size_does_not_change_the_values(models, tmp_path, name, side):
 
 def test_the_words_of_a_shard_do_not_depend_on_its_borders(models, tmp_path, monkeypatch):
     whole = extract(models["nlm"], plain_corpus(), tmp_path / "whole.zarr")
-    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 7)
+    monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 7)
     cut = extract(models["nlm"], plain_corpus(), tmp_path / "cut.zarr")
     assert len(list((tmp_path / "cut.zarr/activations/c").iterdir())) == 12
     np.testing.assert_allclose(cut.values(), whole.values(), rtol=1e-4, atol=1e-6)

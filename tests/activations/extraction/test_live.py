@@ -23,7 +23,7 @@ from support.tiny import parallel_corpus, plain_corpus, tiny_nlm
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups of 20 words, for the store and for the live array."""
-    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 20)
+    monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 20)
     monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
 
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("two_cpus_of_ray")
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four shards, each read by itself; only this process knows, the workers read what they are told."""
-    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 20)
+    monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 20)
     monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-import onegrain.activations.store.open as store_module
+import onegrain.activations.store.layout as layout
 from onegrain.activations import extract
 from onegrain.activations.extraction import extract as extraction
 from onegrain.models import load_model
@@ -95,7 +95,7 @@ def killed_at_moments(work: Callable[[], object], count: int, longest: float) ->
 
 def main() -> None:
     model, folder, way, number = load_model(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-    store_module.MOST_ROWS = 20
+    layout.MOST_ROWS = 20
     extraction.READ_BYTES = 2 * 20 * 48 * 4
     whole, out = folder / "whole.zarr", folder / "killed.zarr"
     assert in_child(lambda: extract(model, plain_corpus(), whole)) == 0

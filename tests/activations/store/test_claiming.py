@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import onegrain.activations.store.open as store_module
+import onegrain.activations.store.layout as layout
 from activations.store.test_store import content, values
 from onegrain.activations import open_activations, verify_activations
 from onegrain.activations.store.journal import JOURNAL, Mark, encode_journal, read_journal
-from onegrain.activations.store.open import seal
+from onegrain.activations.store.manifest import seal
 from onegrain.activations.store.places.locate import folder_at
 from onegrain.activations.store.writer import StoreWriter, require_writable, write_store
 from onegrain.errors import (
@@ -28,7 +28,7 @@ from onegrain.errors import (
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch):
-    monkeypatch.setattr(store_module, "MOST_ROWS", 20)
+    monkeypatch.setattr(layout, "MOST_ROWS", 20)
 
 
 def files(folder: Path) -> dict[str, bytes]:

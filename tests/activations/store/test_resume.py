@@ -47,7 +47,7 @@ def stop_after(advances: int):
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 20)
+    monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 20)
     monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
 
 

@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onegrain.activations.interop import to_torch, to_xarray
-from onegrain.activations.store.open import Grid, open_activations
+from onegrain.activations.store.layout import Grid
+from onegrain.activations.store.open import open_activations
 from onegrain.activations.store.places.locate import folder_at
 from onegrain.activations.store.verify import verify_activations
 from onegrain.activations.store.writer import Content, StoreWriter, require_writable, write_store
@@ -68,9 +69,9 @@ def write(
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 16)
-    monkeypatch.setattr("onegrain.activations.store.open.CHUNK_ROWS", 8)
-    monkeypatch.setattr("onegrain.activations.store.open.CHUNK_COLUMNS", 64)
+    monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 16)
+    monkeypatch.setattr("onegrain.activations.store.layout.CHUNK_ROWS", 8)
+    monkeypatch.setattr("onegrain.activations.store.layout.CHUNK_COLUMNS", 64)
 
 
 @pytest.mark.usefixtures("small_shards")
@@ -206,7 +207,7 @@ def test_sentences_that_are_not_those_that_were_written_are_refused(tmp_path):
     write(tmp_path / "a.zarr")
     other = zarr.open_array(tmp_path / "a.zarr/sentences", mode="r+")
     other[1] = 2
-    with pytest.raises(RecordError, match="is damaged at sentences/c/0: its checksum is another"):
+    with pytest.raises(RecordError, match="is damaged at sentences/c/0: its checksum differs"):
         open_activations(tmp_path / "a.zarr")
 
 

@@ -12,7 +12,8 @@ from onegrain.activations.extraction.encoding import Wording
 from onegrain.activations.extraction.planning import Announce, ExtractionPlan, require_room
 from onegrain.activations.extraction.reader import Block, Reader
 from onegrain.activations.extraction.remote_reader import RemoteReader, extract_provenance, open_reader
-from onegrain.activations.store.open import Grid, open_activations
+from onegrain.activations.store.layout import Grid
+from onegrain.activations.store.open import open_activations
 from onegrain.activations.store.places.locate import folder_at
 from onegrain.activations.store.writer import Content, StoreWriter, require_dtype, require_writable
 from onegrain.core.progress import Progress, automatic

@@ -1,4 +1,4 @@
-"""The (words, neurons) array of a store, read from where it lies as it is sliced."""
+"""The (words, neurons) array of a store, whose chunks are read when it is sliced."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ from typing import Any, NoReturn
 import numpy as np
 from zarr.core.buffer import default_buffer_prototype
 
-from onegrain.activations.store.layout import MANIFEST
+from onegrain.activations.store.layout import MANIFEST, SHARDS, shard_file
+from onegrain.activations.store.manifest import REMEDY
 from onegrain.activations.store.places.folder import Folder
 from onegrain.activations.store.shards import ShardDecoder
 from onegrain.errors import RecordError, StorageError
 from onegrain.records.space import NeuronSpace
 
-__all__ = ["MANIFEST", "SHARDS", "Chunk", "StoredArray"]
-
-SHARDS = "activations/c/"
+__all__ = ["Chunk", "StoredArray"]
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """One checksummed piece of the array: the words and neurons that it holds, and the file that holds it."""
+    """A checksummed piece of the array.
+
+    Attributes:
+        rows: its words.
+        columns: its neurons.
+        file: name of the shard file that holds it.
+    """
 
     rows: slice
     columns: slice
@@ -32,16 +37,16 @@ class Chunk:
 
 
 class StoredArray:
-    """The activations of a store; a slice reads the chunks that it touches, and refuses damaged ones.
+    """A read-only array of activations that reads the chunks a slice touches and refuses damaged ones.
 
-    A store holds finite values, but for the rows of words that have none, which are NaN. A NaN elsewhere, with
-    which Zarr fills what is not there, is a chunk that was lost.
+    A store holds finite values, except in the rows of words without an activation, which are NaN. Zarr fills
+    lost chunks with NaN, so that a NaN in any other row reveals a lost chunk.
 
     Args:
         array: the Zarr array (words, neurons).
-        folder: the store.
-        space: its neurons.
-        missing: bool (words,): the words that have no activation.
+        folder: the place of the store.
+        space: the neurons of the store.
+        missing: bool (words,), True for words without an activation.
     """
 
     ndim = 2
@@ -65,21 +70,21 @@ class StoredArray:
 
     @property
     def column_step(self) -> int | None:
-        """The neurons of a chunk, where chunks are read one by one; None where they lie elsewhere."""
+        """The number of neurons in a chunk of a local store; None if the store lies at a URL."""
         return None if self._decoder is None else int(self._array.chunks[1])
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        """Rows and columns by slices or numbers, as numpy does."""
+        """Return the values at a NumPy index of rows, or of rows and columns, of slices or integers."""
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))
-        return self._checked(self._array.__getitem__, rows, columns)
+        return self._read_checked(self._array.__getitem__, rows, columns)
 
     def take(self, rows: Any, columns: Any) -> np.ndarray:
-        """(rows, columns) for any slices, or increasing int64 indices; only the chunks they touch are read."""
-        return self._checked(self._array.oindex.__getitem__, rows, columns)
+        """Return (rows, columns) for slices or increasing int64 indices; only the touched chunks are read."""
+        return self._read_checked(self._array.oindex.__getitem__, rows, columns)
 
     def read_into(self, out: np.ndarray, rows: slice, columns: slice) -> None:
-        """Fill ``out`` (rows, columns), of a dtype that holds the values, with those of two ranges."""
-        self._checked(partial(self._read, out), rows, columns)
+        """Fill ``out`` (rows, columns), whose dtype must be able to hold the values, from two ranges."""
+        self._read_checked(partial(self._read, out), rows, columns)
 
     def _read(self, out: np.ndarray, key: tuple[slice, slice]) -> np.ndarray:
         if self._decoder is None:
@@ -90,25 +95,25 @@ class StoredArray:
         return out
 
     def shards(self) -> Iterator[slice]:
-        """The words of every shard."""
+        """Yield the words of each shard."""
         step = self._array.shards[0]
         for first in range(0, self.shape[0], step):
             yield slice(first, min(first + step, self.shape[0]))
 
     def chunks(self) -> Iterator[Chunk]:
-        """Every chunk, shard after shard."""
-        step, across = self._array.chunks
+        """Yield every chunk, shard by shard."""
+        tall, wide = self._array.chunks
         for number, shard in enumerate(self.shards()):
-            file = f"{SHARDS}{number}/0"
-            for start in range(shard.start, shard.stop, step):
-                rows = slice(start, min(start + step, shard.stop))
-                for left in range(0, self.shape[1], across):
-                    yield Chunk(rows, slice(left, min(left + across, self.shape[1])), file)
+            for top in range(shard.start, shard.stop, tall):
+                rows = slice(top, min(top + tall, shard.stop))
+                for left in range(0, self.shape[1], wide):
+                    columns = slice(left, min(left + wide, self.shape[1]))
+                    yield Chunk(rows, columns, shard_file(number))
 
     def damage(self, rows: slice = slice(None), columns: slice = slice(None)) -> list[Chunk]:
-        """The damaged chunks among those that hold some words and neurons, each read by itself."""
+        """Return the damaged chunks that touch the given words and neurons; each chunk is read separately."""
         (top, bottom, _), (left, right, _) = (
-            asked.indices(size) for asked, size in zip((rows, columns), self.shape, strict=True)
+            wanted.indices(size) for wanted, size in zip((rows, columns), self.shape, strict=True)
         )
         return [
             chunk
@@ -117,11 +122,11 @@ class StoredArray:
             and chunk.rows.stop > top
             and chunk.columns.start < right
             and chunk.columns.stop > left
-            and not self._whole(chunk)
+            and not self._is_intact(chunk)
         ]
 
     def describe(self, chunk: Chunk) -> str:
-        """A chunk in words: its file, and which words and neurons it holds."""
+        """Return a description of a chunk for messages: its file, its words and its neurons."""
         last = chunk.columns.stop - 1
         return (
             f"{chunk.file}: words {chunk.rows.start} to {chunk.rows.stop - 1}, neurons "
@@ -134,19 +139,20 @@ class StoredArray:
     def __repr__(self) -> str:
         return f"StoredArray({self._folder}: {self.shape} {self.dtype})"
 
-    def _checked(self, read: Callable[[tuple[Any, Any]], Any], rows: Any, columns: Any) -> np.ndarray:
+    def _read_checked(self, read: Callable[[tuple[Any, Any]], Any], rows: Any, columns: Any) -> np.ndarray:
+        """Return what ``read`` reads at an index, or raise the error that locates the damage."""
         try:
             block = np.asarray(read((rows, columns)))
         except IndexError:
             raise
-        except Exception as error:  # a damaged file may fail in any way in which a decoder can
+        except Exception as error:  # a decoder can fail with any error on a damaged file
             self._refuse(rows, columns, error)
-        if not self._filled(block, rows):
+        if not self._is_filled(block, rows):
             self._refuse(rows, columns, None)
         return block
 
-    def _filled(self, block: np.ndarray, rows: Any) -> bool:
-        """Whether there are no NaN but in the rows of missing words."""
+    def _is_filled(self, block: np.ndarray, rows: Any) -> bool:
+        """Return True if every NaN of a block lies in the row of a missing word."""
         with np.errstate(over="ignore", invalid="ignore"):
             if not np.isnan(block.sum(dtype=np.float32)):
                 return True
@@ -156,33 +162,33 @@ class StoredArray:
             return not (empty & ~self._missing[rows]).any()
         return not empty.any() or bool(self._missing[rows])
 
-    def _whole(self, chunk: Chunk) -> bool:
+    def _is_intact(self, chunk: Chunk) -> bool:
         try:
             block = np.asarray(self._array[chunk.rows, chunk.columns])
-        except Exception:  # see _checked
+        except Exception:  # see _read_checked
             return False
-        return self._filled(block, chunk.rows)
+        return self._is_filled(block, chunk.rows)
 
     def _refuse(self, rows: Any, columns: Any, error: Exception | None) -> NoReturn:
-        spans = [_span(asked, size) for asked, size in zip((rows, columns), self.shape, strict=True)]
-        self._folder.read(MANIFEST)  # where the disk or the service fails, that is what is told
-        found = self.damage(*spans)
-        if not found and error is not None:
+        spans = [_span(wanted, size) for wanted, size in zip((rows, columns), self.shape, strict=True)]
+        self._folder.read(MANIFEST)  # a failing disk or service is reported as such, not as damage
+        damaged = self.damage(*spans)
+        if not damaged and error is not None:
             raise StorageError(
-                f"{self._folder} could not be read ({type(error).__name__}: {error}), and then it could; run "
-                "the same command again"
+                f"{self._folder} could not be read ({type(error).__name__}: {error}), but a second attempt "
+                "succeeded; run the same command again"
             ) from error
         raise RecordError(
-            f"{self._folder} is damaged at {self.describe(found[0])}"
-            + (f", and {len(found) - 1} chunks more" if len(found) > 1 else "")
-            + "; copy it again, or extract it again with force"
+            f"{self._folder} is damaged at {self.describe(damaged[0])}"
+            + (f", and {len(damaged) - 1} chunks more" if len(damaged) > 1 else "")
+            + f"; {REMEDY}"
         ) from error
 
 
-def _span(asked: Any, size: int) -> slice:
-    """The slice that holds whatever is asked for."""
-    if isinstance(asked, slice):
-        return slice(*asked.indices(size)[:2]) if (asked.step or 1) > 0 else slice(0, size)
-    numbers = np.atleast_1d(np.asarray(asked))
+def _span(index: Any, size: int) -> slice:
+    """Return the smallest slice that covers an index into a dimension, or all of it for a negative step."""
+    if isinstance(index, slice):
+        return slice(*index.indices(size)[:2]) if (index.step or 1) > 0 else slice(0, size)
+    numbers = np.atleast_1d(np.asarray(index))
     numbers = np.flatnonzero(numbers) if numbers.dtype == bool else numbers % size
     return slice(int(numbers.min()), int(numbers.max()) + 1) if numbers.size else slice(0, 0)

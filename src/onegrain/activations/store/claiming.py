@@ -7,7 +7,8 @@ import json
 from onegrain.activations.store.content import Content
 from onegrain.activations.store.journal import JOURNAL, is_journal
 from onegrain.activations.store.layout import is_leftover, is_store_of_names
-from onegrain.activations.store.open import digest_of, open_activations, read_manifest
+from onegrain.activations.store.manifest import digest_of, read_manifest
+from onegrain.activations.store.open import open_activations
 from onegrain.activations.store.places.folder import LEASE, Folder
 from onegrain.errors import AlreadyDoneError, OutputExistsError, RecordError
 

@@ -14,7 +14,8 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore
 
-from onegrain.activations.store.open import FORMAT, Grid
+from onegrain.activations.store.layout import Grid
+from onegrain.activations.store.manifest import FORMAT
 from onegrain.errors import ParameterError
 from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import Provenance

@@ -12,15 +12,12 @@ import os
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import google_crc32c
 import numpy as np
 
+from onegrain.activations.store.layout import Grid
 from onegrain.activations.store.places.direct_io import PAGE
-
-if TYPE_CHECKING:
-    from onegrain.activations.store.open import Grid
 
 __all__ = ["ShardDecoder", "ShardEncoder"]
 

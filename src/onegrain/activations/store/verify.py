@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from onegrain.activations.store.array import Chunk, StoredArray
-from onegrain.activations.store.open import AGAIN, open_activations
+from onegrain.activations.store.manifest import REMEDY
+from onegrain.activations.store.open import open_activations
 from onegrain.core.progress import Progress, automatic
 from onegrain.errors import RecordError
 
@@ -42,5 +43,5 @@ def verify_activations(path: str | os.PathLike[str], *, progress: Progress = aut
     if damaged:
         named = "; ".join(array.describe(chunk) for chunk in damaged[:SHOWN])
         more = f"; and {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
-        raise RecordError(f"{path} is damaged in {len(damaged)} chunks: {named}{more}; {AGAIN}")
+        raise RecordError(f"{path} is damaged in {len(damaged)} chunks: {named}{more}; {REMEDY}")
     return sum(1 for _ in array.chunks())

@@ -14,9 +14,10 @@ from jaxtyping import Bool, Float32
 from onegrain.activations.store.claiming import require_claimable, require_writable
 from onegrain.activations.store.content import DTYPES, Content, encode_array, require_dtype
 from onegrain.activations.store.journal import JOURNAL, Mark, Tally, encode_journal, read_journal
-from onegrain.activations.store.layout import is_store_file
-from onegrain.activations.store.open import MANIFEST, SHARDS, digest_of, seal
-from onegrain.activations.store.places.locate import LEASE, Folder, Release, folder_at
+from onegrain.activations.store.layout import MANIFEST, is_store_file, shard_file
+from onegrain.activations.store.manifest import digest_of, seal
+from onegrain.activations.store.places.folder import LEASE, Folder, Release
+from onegrain.activations.store.places.locate import folder_at
 from onegrain.activations.store.shards import ShardEncoder
 from onegrain.errors import MismatchError, ParameterError
 
@@ -147,7 +148,7 @@ class StoreWriter:
             self._thread_local.encoder = ShardEncoder(self.content.grid, self.content.dtype)
         stored = self._converted(block, missing, self.span(shard)[0])
         tally = Tally()
-        self.folder.write(f"{SHARDS}{shard}/0", tally.passing(self._thread_local.encoder.encode(stored)))
+        self.folder.write(shard_file(shard), tally.passing(self._thread_local.encoder.encode(stored)))
         return tally.mark
 
     def finish(self, missing: np.ndarray | None = None) -> None:
@@ -181,7 +182,7 @@ class StoreWriter:
         """
         journal = None if force else self.folder.read(JOURNAL)
         self._note(self._intact(journal) if journal is not None else [])
-        self._remove_all_but(JOURNAL, *(f"{SHARDS}{shard}/0" for shard in range(self.done)))
+        self._remove_all_but(JOURNAL, *(shard_file(shard) for shard in range(self.done)))
 
     def _intact(self, journal: bytes) -> list[Mark]:
         """Return the marks of the shards before the first that is missing, cut short or changed."""
@@ -197,7 +198,7 @@ class StoreWriter:
             )
         kept = marks[: self.content.n_shards]
         for shard, mark in enumerate(kept):
-            if not self.folder.holds(f"{SHARDS}{shard}/0", mark):
+            if not self.folder.holds(shard_file(shard), mark):
                 return kept[:shard]
         return kept
 

@@ -37,14 +37,14 @@ def begin(url: str) -> None:
 
 
 def runs(path: str) -> None:
-    import onegrain.activations.store.open as store_module
+    import onegrain.activations.store.layout as layout
     from onegrain.activations import extract
     from onegrain.activations.extraction import extract as extraction
     from onegrain.models import load_model
     from support.tiny import plain_corpus
 
     model = load_model(path)
-    store_module.MOST_ROWS = 20
+    layout.MOST_ROWS = 20
     extraction.READ_BYTES = 1
     while url := sys.stdin.readline().strip():
         child = os.fork()

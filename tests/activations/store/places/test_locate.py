@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from onegrain.activations.store.places.locate import LocalFolder, folder_at
+from onegrain.activations.store.places.local import LocalFolder
+from onegrain.activations.store.places.locate import folder_at
 from onegrain.errors import OutputExistsError, StorageError
 
 

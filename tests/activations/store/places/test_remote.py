@@ -23,7 +23,8 @@ import onegrain as og
 from activations.store.test_resume import StopWorkError, content, stop_after
 from onegrain.activations import extract, open_activations, verify_activations
 from onegrain.activations.store.places.lease import Lease
-from onegrain.activations.store.places.locate import LocalFolder, folder_at
+from onegrain.activations.store.places.local import LocalFolder
+from onegrain.activations.store.places.locate import folder_at
 from onegrain.activations.store.places.remote import RemoteFolder
 from onegrain.cli import main
 from onegrain.errors import (
@@ -74,7 +75,7 @@ def url(bucket: str) -> str:
 
 @pytest.fixture
 def small_shards(monkeypatch) -> None:
-    monkeypatch.setattr("onegrain.activations.store.open.MOST_ROWS", 20)
+    monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 20)
     monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
 
 

@@ -11,11 +11,11 @@ import os
 import re
 from pathlib import Path
 
-from onegrain.activations.store.places.folder import LEASE, Folder, Release
+from onegrain.activations.store.places.folder import Folder
 from onegrain.activations.store.places.local import LocalFolder
 from onegrain.errors import MissingExtraError, ParameterError, StorageError
 
-__all__ = ["LEASE", "Folder", "LocalFolder", "Release", "folder_at"]
+__all__ = ["folder_at"]
 
 URL = re.compile(r"[a-z][a-z0-9+.-]*://|.*::", re.IGNORECASE)
 EXTRAS = {"s3fs": "onegrain[s3]"}
