@@ -54,17 +54,17 @@ def test_every_block_runs(place):
     np.testing.assert_array_equal(names["group"]["activations"][:], names["acts"].values())
 
 
-def test_what_the_page_says_of_sizes_is_so():
-    from onegrain.activations.store import open as store
+def test_the_sizes_on_the_page_are_right():
+    from onegrain.activations.store import layout
     from onegrain.activations.store.places import lease
 
-    text = PAGE.read_text()
-    for said in (
-        f"up to {store.MOST_ROWS} words",
-        f"up to {store.CHUNK_ROWS}\nwords and {store.CHUNK_COLUMNS} neurons",
+    text = " ".join(PAGE.read_text().split())
+    for sentence in (
+        f"up to {layout.MOST_ROWS} words",
+        f"up to {layout.CHUNK_ROWS} words and {layout.CHUNK_COLUMNS} neurons",
         f"every {lease.RENEWED_SECONDS:.0f} seconds",
         f"elsewhere {lease.LAPSED_SECONDS:.0f} seconds after",
     ):
-        assert said in text, said
+        assert sentence in text, sentence
     assert "a 782nd part" in text
-    assert -(-50_000 // store.CHUNK_COLUMNS) == 782
+    assert -(-50_000 // layout.CHUNK_COLUMNS) == 782

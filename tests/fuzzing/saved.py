@@ -113,9 +113,9 @@ def show(path: Path) -> None:
 
 def _content(small: bool = False) -> Any:
     from onegrain.activations.store.layout import Grid
-    from onegrain.activations.store.writer import Content
+    from onegrain.activations.store.writer import StoreContent
 
-    class Small(Content):
+    class Small(StoreContent):
         """A content whose few words are several shards."""
 
         @property
@@ -123,7 +123,7 @@ def _content(small: bool = False) -> Any:
             return Grid(8, 4, 4, 8)
 
     acts = activations()
-    return (Small if small else Content)(acts.corpus, acts.space, acts.provenance, "float32")
+    return (Small if small else StoreContent)(acts.corpus, acts.space, acts.provenance, "float32")
 
 
 def stores(folder: Path) -> list[Path]:

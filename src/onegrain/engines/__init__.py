@@ -1,8 +1,10 @@
-"""Where work runs: this process, worker processes of this machine, or a Ray cluster."""
+"""Engines: do work in this process, in worker processes on this machine, or in a Ray cluster."""
 
 from __future__ import annotations
 
-from onegrain.engines.engine import ENGINES, Engine, Work, engine_named
-from onegrain.engines.local import Job, LocalEngine
+from onegrain.engines.choice import ENGINES, engine_named
+from onegrain.engines.engine import Engine, Work
+from onegrain.engines.jobs import Job, JobPool
+from onegrain.engines.local import LocalEngine
 
-__all__ = ["ENGINES", "Engine", "Job", "LocalEngine", "Work", "engine_named"]
+__all__ = ["ENGINES", "Engine", "Job", "JobPool", "LocalEngine", "Work", "engine_named"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from onegrain.core.durable import make_folder
 from onegrain.core.output import require_writable_output, storage_errors
 from onegrain.core.progress import Progress, automatic
-from onegrain.engines import Job, LocalEngine
+from onegrain.engines import Job, JobPool
 from onegrain.errors import AlreadyDoneError
 from onegrain.records.identity import corpus_digest
 from onegrain.studies.gather import REPORT, write_study_report
@@ -92,7 +92,7 @@ def walk_study(
     prints = _fingerprints(steps, contents)
     sweep_study(folder, steps)
     made = 0
-    with LocalEngine(workers) as engine:
+    with JobPool(workers) as pool:
         for stage in STAGES:
             waiting = [
                 step for step in steps if step.stage == stage and not is_done(folder, step, prints[step.output])
@@ -100,7 +100,7 @@ def walk_study(
             for step in waiting:
                 begin_step(folder, step, prints[step.output])
             jobs = [Job(step.name, partial(_do, shop, step, prints[step.output])) for step in waiting]
-            engine.run(jobs, description=stage, progress=progress)
+            pool.run(jobs, description=stage, progress=progress)
             made += len(waiting)
     return StudyRun(write_study_report(specification, folder), made, len(steps) - made)
 

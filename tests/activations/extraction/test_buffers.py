@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from onegrain.activations.extraction import buffers
-from onegrain.activations.extraction import capture as taking
+from onegrain.activations.extraction import capture as capture_module
 from onegrain.activations.extraction.buffers import Buffers
-from onegrain.activations.extraction.encoding import Row
+from onegrain.activations.extraction.encoding import EncodedRow
 from onegrain.errors import ModelError
 from onegrain.models.hooks import editing
 from onegrain.models.sites import SitePoint
@@ -46,9 +46,9 @@ def test_a_second_is_made_only_after_some_patience(monkeypatch):
     assert made.take(2) is second  # there is no third
 
 
-def row(words: int) -> Row:
+def row(words: int) -> EncodedRow:
     steps = np.arange(words)
-    return Row(ids=steps, positions=steps, counts=np.ones(words, dtype=np.int64), words=steps)
+    return EncodedRow(ids=steps, positions=steps, counts=np.ones(words, dtype=np.int64), words=steps)
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["put at once", "put at the end"])
@@ -60,10 +60,10 @@ def test_a_site_that_is_passed_twice_is_refused(models, known):
     def refuse(*about):
         raise AssertionError
 
-    taken = taking.Taking([point], space, [row(2)], into if known else None, 0, refuse)
+    capture = capture_module.Capture([point], space, [row(2)], into if known else None, 0, refuse)
     ids = torch.tensor([[1, 5]])
-    with editing(model, taken.edits()), torch.inference_mode():
+    with editing(model, capture.edits()), torch.inference_mode():
         model(input_ids=ids)
         model(input_ids=ids)
     with pytest.raises(ModelError, match=r"layers\.0. runs more than once"):
-        taken.finish(into)
+        capture.finish(into)

@@ -8,7 +8,7 @@ from tokenizers import processors
 from transformers import OPTConfig, OPTForCausalLM
 
 import onegrain as og
-from onegrain.activations.extraction.encoding import Rows, Wording
+from onegrain.activations.extraction.encoding import EncodedCorpus, EncodingOptions
 from onegrain.errors import MismatchError
 from onegrain.models import load_model
 from onegrain.models.scoring import _rows as scored_rows
@@ -36,7 +36,7 @@ def test_what_stands_before_a_sentence_by_default(zoo, name):
     loaded = zoo[name]
     first = loaded.encode([["the"]])[0]
     inside = [ids for ids, of in zip(first.ids, first.word_of, strict=True) if of == 0]
-    (row,) = Rows(loaded, og.Corpus.from_sentences([["the"]]), "source", Wording()).sentence(0)
+    (row,) = EncodedCorpus(loaded, og.Corpus.from_sentences([["the"]]), "source", EncodingOptions()).sentence(0)
     start = row.ids.tolist().index(inside[0])
     assert loaded.tokenizer.convert_ids_to_tokens(row.ids[:start].tolist()) == list(BEFORE[name])
 
@@ -44,7 +44,7 @@ def test_what_stands_before_a_sentence_by_default(zoo, name):
 @pytest.mark.parametrize("name", TINY)
 def test_so_in_the_models_of_the_tests(models, name):
     loaded = models[name]
-    (row,) = Rows(loaded, og.Corpus.from_sentences([["the"]]), "source", Wording()).sentence(0)
+    (row,) = EncodedCorpus(loaded, og.Corpus.from_sentences([["the"]]), "source", EncodingOptions()).sentence(0)
     first = loaded.tokenizer.convert_ids_to_tokens(row.ids.tolist())[: len(TINY[name])]
     assert first == TINY[name]
     assert loaded.frame[0] == loaded.tokenizer.convert_tokens_to_ids(TINY[name])
@@ -70,7 +70,7 @@ def test_opt_reads_the_end_token_first(models, tmp_path):
     )
     loaded = load_model(save_tiny(tmp_path / "opt", lambda: OPTForCausalLM(config), tokenizer, 0), device="cpu")
     assert loaded.bos_id is None
-    (row,) = Rows(loaded, plain_corpus(), "source", Wording()).sentence(0)
+    (row,) = EncodedCorpus(loaded, plain_corpus(), "source", EncodingOptions()).sentence(0)
     assert row.ids.tolist() == scored_behind(loaded)
     assert row.ids[0] == tokenizer.eos_token_id
 
@@ -79,7 +79,7 @@ def test_opt_reads_the_end_token_first(models, tmp_path):
 def test_words_are_read_in_the_rows_that_are_scored(zoo, name):
     """Extraction, live reading, gradients and perplexity have one row for a sentence."""
     loaded = zoo[name]
-    rows = Rows(loaded, plain_corpus(), "source", Wording())
+    rows = EncodedCorpus(loaded, plain_corpus(), "source", EncodingOptions())
     read = [rows.sentence(number)[0].ids.tolist() for number in range(plain_corpus().n_sentences)]
     assert read == scored_rows(loaded, plain_corpus())[0]
     assert read == [sentence[0].ids for sentence in scored_sentences(rows)]

@@ -1,4 +1,4 @@
-"""Rows: odd words, sentences longer than the model, special tokens, and words that are read nowhere."""
+"""Encoded corpora: odd words, too long sentences, special tokens, and words that are read nowhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import onegrain as og
 from onegrain.activations import extract
-from onegrain.activations.extraction.encoding import Rows, Wording, with_special_tokens
+from onegrain.activations.extraction.encoding import EncodedCorpus, EncodingOptions, with_special_tokens
 from onegrain.activations.extraction.windows import cut, shorten, specials
 from onegrain.analyses import top_words
 from onegrain.errors import CorpusError, ParameterError
@@ -166,7 +166,7 @@ def test_long_sentences_by_windows_and_truncated(zoo, tmp_path, name):
     ids, word_of = np.array(encoded.ids), np.array(encoded.word_of)
     states = direct(loaded, ids, word_of, 0, fitting)
     np.testing.assert_allclose(truncated.values()[2 : 2 + fitting], states, rtol=1e-4, atol=1e-4)
-    rows = Rows(loaded, corpus, "source", Wording(long="window", bos=False)).sentence(1)
+    rows = EncodedCorpus(loaded, corpus, "source", EncodingOptions(long="window", bos=False)).sentence(1)
     assert len(rows) > 2
     for row in rows:
         inner = np.isin(np.arange(len(row.ids)), np.arange(*specials_span(loaded, row)))
@@ -273,7 +273,7 @@ def test_the_start_token_is_put_where_it_is_wanted(zoo, tmp_path, name):
     assert both.provenance.parameters["bos"] is True
 
 
-def test_impossible_wordings_are_refused(models, tmp_path):
+def test_impossible_encoding_options_are_refused(models, tmp_path):
     with pytest.raises(ParameterError, match="long must be one of error, truncate, window, got 'cut'"):
         extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr", long="cut")
     target = plain_corpus().with_target(plain_corpus())

@@ -23,7 +23,7 @@ from onegrain.activations.store.layout import Grid
 from onegrain.activations.store.open import open_activations
 from onegrain.activations.store.places.locate import folder_at
 from onegrain.activations.store.verify import verify_activations
-from onegrain.activations.store.writer import Content, StoreWriter, require_writable, write_store
+from onegrain.activations.store.writer import StoreContent, StoreWriter, require_writable, write_store
 from onegrain.errors import LabelError, OutputExistsError, ParameterError, RecordError
 from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import CorpusIdentity, Provenance
@@ -46,9 +46,9 @@ def values() -> np.ndarray:
     return made
 
 
-def content(dtype: str = "float32") -> Content:
+def content(dtype: str = "float32") -> StoreContent:
     provenance = Provenance(stage="extract", corpus=CorpusIdentity.of(corpus()), sites=SPACE.sites)
-    return Content(corpus(), SPACE, provenance, dtype)
+    return StoreContent(corpus(), SPACE, provenance, dtype)
 
 
 def write(

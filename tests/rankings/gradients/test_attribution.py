@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import onegrain as og
-from onegrain.activations.extraction.encoding import Rows, Wording
+from onegrain.activations.extraction.encoding import EncodedCorpus, EncodingOptions
 from onegrain.errors import CorpusError, ModelError, ParameterError
 from onegrain.models import LoadedModel, load_model
 from onegrain.rankings.gradients import attribution as gradients
@@ -83,7 +83,7 @@ def as_if(loaded: LoadedModel, point, rows: ScoredRow, swap) -> tuple[torch.Tens
 def naive(loaded: LoadedModel, site: str, corpus: Corpus, *, baseline: str, long: str = "error", steps: int):
     """Attributions (words, units) by a midpoint rule, sentence by sentence, and those of special subwords."""
     (point,) = loaded.select([site])
-    rows = Rows(loaded, corpus, point.side, Wording(long=long))
+    rows = EncodedCorpus(loaded, corpus, point.side, EncodingOptions(long=long))
     every = [row for sentence in scored_sentences(rows) for row in sentence]
     values = [as_if(loaded, point, row, lambda value, at: value)[1] for row in every]
     base = torch.zeros_like(values[0][0])
@@ -314,7 +314,7 @@ def test_a_word_in_several_windows_has_the_sum_and_each_subword_is_predicted_onc
 
 def test_each_subword_of_a_long_sentence_is_predicted_and_read_in_one_window(models):
     loaded = models["gpt2"]
-    rows = Rows(loaded, LONG, "source", Wording(long="window", bos=loaded.bos_id is not None))
+    rows = EncodedCorpus(loaded, LONG, "source", EncodingOptions(long="window", bos=loaded.bos_id is not None))
     first, *others = scored_sentences(rows)
     assert len(first) > 2
     assert all(len(one) == 1 for one in others)

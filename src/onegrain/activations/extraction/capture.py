@@ -11,19 +11,19 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from onegrain.activations.extraction.alignment import join
-from onegrain.activations.extraction.encoding import Row
+from onegrain.activations.extraction.encoding import EncodedRow
 from onegrain.errors import ModelError
 from onegrain.models.hooks import Edit, Recording, recorded_value
 from onegrain.models.sites import SitePoint
 from onegrain.records.space import NeuronSpace
 
-__all__ = ["Taking"]
+__all__ = ["Capture"]
 
 Refuse = Callable[[Tensor, SitePoint, np.ndarray], ModelError]
 """Returns the error for values (words, width) of a site that are not all finite, given their word indices."""
 
 
-class Taking:
+class Capture:
     """A collector that copies the values of the sites in one forward pass into an array of words by neurons.
 
     Args:
@@ -39,7 +39,7 @@ class Taking:
         self,
         points: Sequence[SitePoint],
         space: NeuronSpace,
-        rows: Sequence[Row],
+        rows: Sequence[EncodedRow],
         into: Float32[np.ndarray, "words neurons"] | None,
         base: int,
         refuse: Refuse,

@@ -19,7 +19,15 @@ from onegrain.models.sites import Side
 from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
 from onegrain.records.running_text import Form, RunningText
 
-__all__ = ["Long", "Row", "Rows", "Wording", "read_side", "too_long", "with_special_tokens"]
+__all__ = [
+    "EncodedCorpus",
+    "EncodedRow",
+    "EncodingOptions",
+    "Long",
+    "read_side",
+    "too_long",
+    "with_special_tokens",
+]
 
 Long = Literal["error", "truncate", "window"]
 """How a sentence that is too long for the model is handled."""
@@ -29,7 +37,7 @@ KEPT_CHUNKS = 64
 
 
 @dataclass(frozen=True)
-class Wording:
+class EncodingOptions:
     """Options for splitting words into subwords and for combining subwords into word values.
 
     Attributes:
@@ -39,7 +47,7 @@ class Wording:
             each word where it has the most context.
         special_tokens: store the special tokens around each sentence as extra words.
         bos: whether to put the start token before each sentence if the tokenizer does not. None means: as when
-            the model is scored, which :class:`Rows` decides.
+            the model is scored, which :class:`EncodedCorpus` decides.
     """
 
     aggregate: Aggregate = "last"
@@ -54,7 +62,7 @@ class Wording:
 
 
 @dataclass(frozen=True)
-class Row:
+class EncodedRow:
     """One row of subwords and the words that are read from it.
 
     Attributes:
@@ -94,34 +102,34 @@ def read_side(corpus: Corpus, side: Side) -> Corpus:
     return read
 
 
-class Rows:
+class EncodedCorpus:
     """The rows of a corpus, encoded on demand; :meth:`scan` encodes all of them ahead in a thread.
 
     Args:
         loaded: the model.
         corpus: the corpus to read; a decoder reads its parallel side.
         side: the side of the model whose sites are read.
-        wording: how words are split into subwords.
+        options: how words are split into subwords.
 
     Raises:
         ParameterError: ``bos`` is set but the tokenizer has no start token, or the side is ``target``.
     """
 
-    def __init__(self, loaded: LoadedModel, corpus: Corpus, side: Side, wording: Wording) -> None:
+    def __init__(self, loaded: LoadedModel, corpus: Corpus, side: Side, options: EncodingOptions) -> None:
         self.loaded = loaded
         self.corpus = corpus
         self.side = side
-        self.wording = replace(wording, bos=_puts_start(loaded, side, wording))
+        self.options = replace(options, bos=_puts_start(loaded, side, options))
         self.read = read_side(corpus, side)
-        self._bos = _start_token(loaded, side, self.wording)
-        self._special = self._special_tokens() if wording.special_tokens else ([], [])
-        self.words = with_special_tokens(self.read, *self._special) if wording.special_tokens else self.read
-        self._chunks: dict[int, list[list[Row]]] = {}
+        self._bos = _start_token(loaded, side, self.options)
+        self._special = self._special_tokens() if options.special_tokens else ([], [])
+        self.words = with_special_tokens(self.read, *self._special) if options.special_tokens else self.read
+        self._chunks: dict[int, list[list[EncodedRow]]] = {}
         self._lock = Lock()
         self._ahead: Future[np.ndarray] | None = None
         self._stopped = Event()
 
-    def sentence(self, number: int) -> list[Row]:
+    def sentence(self, number: int) -> list[EncodedRow]:
         """Return the rows of one sentence: usually one, several for windows, none if no word is read."""
         chunk, index = divmod(number, ENCODED_AT_ONCE)
         with self._lock:
@@ -172,7 +180,7 @@ class Rows:
                 is_read[row.words] = True
         return np.flatnonzero(~is_read)
 
-    def _encode(self, chunk: int) -> list[list[Row]]:
+    def _encode(self, chunk: int) -> list[list[EncodedRow]]:
         start = chunk * ENCODED_AT_ONCE
         stop = min(start + ENCODED_AT_ONCE, self.read.n_sentences)
         sentences = _encoded(self.loaded, self.read, start, stop, self.side)
@@ -182,16 +190,18 @@ class Rows:
             for number, encoded, source in zip(range(start, stop), sentences, sources, strict=True)
         ]
 
-    def _rows(self, number: int, encoded: Encoded, source: np.ndarray | None) -> list[Row]:
+    def _rows(self, number: int, encoded: Encoded, source: np.ndarray | None) -> list[EncodedRow]:
         base, end = (int(edge) for edge in self.words.offsets[number : number + 2])
         before = len(self._special[0])
         shares = {word + before: (owner + before, last) for word, (owner, last) in encoded.shares.items()}
         rows = []
         for window in self.windows(number, encoded):
-            alignment = align(window.word_of, end - base, self.wording.aggregate, shares)
+            alignment = align(window.word_of, end - base, self.options.aggregate, shares)
             words = np.flatnonzero(alignment.counts)
             if words.size:
-                rows.append(Row(window.ids, alignment.positions, alignment.counts[words], base + words, source))
+                rows.append(
+                    EncodedRow(window.ids, alignment.positions, alignment.counts[words], base + words, source)
+                )
         return rows
 
     def windows(self, number: int, encoded: Encoded) -> list[Window]:
@@ -210,12 +220,12 @@ class Rows:
         word_of = np.array([-1] * len(self._bos) + encoded.word_of, dtype=np.int64)
         longest, around = self.loaded.longest_on(self.side), specials(word_of)
         n_words = int(self.words.offsets[number + 1] - self.words.offsets[number])
-        numbered = self._number_special(word_of, n_words) if self.wording.special_tokens else word_of
+        numbered = self._number_special(word_of, n_words) if self.options.special_tokens else word_of
         if longest is None or len(ids) <= longest:
             return [Window(ids, numbered, numbered)]
-        if self.wording.long == "error":
+        if self.options.long == "error":
             raise too_long(self.loaded, self.read, number, len(ids), side=self.side)
-        if self.wording.long == "truncate":
+        if self.options.long == "truncate":
             return shorten(ids, numbered, longest, around)
         causal = self.side == "target" or self.loaded.causal
         return cut(ids, numbered, longest, around, causal=causal)
@@ -245,7 +255,7 @@ class Rows:
         for number, encoded in enumerate(_encoded(self.loaded, self.corpus, start, stop, "source"), start):
             ids, longest = np.array(encoded.ids, dtype=np.int64), self.loaded.longest
             if longest is not None and len(ids) > longest:
-                if self.wording.long != "truncate":
+                if self.options.long != "truncate":
                     raise too_long(self.loaded, self.corpus, number, len(ids), beside=True)
                 word_of = np.array(encoded.word_of, dtype=np.int64)
                 short = shorten(ids, word_of, longest, specials(word_of))
@@ -282,15 +292,15 @@ def with_special_tokens(corpus: Corpus, before: Sequence[str], after: Sequence[s
     return Corpus(tuple(words), np.array(offsets, dtype=np.int64), layers, corpus.source, running=running)
 
 
-def _puts_start(loaded: LoadedModel, side: Side, wording: Wording) -> bool:
+def _puts_start(loaded: LoadedModel, side: Side, options: EncodingOptions) -> bool:
     """Return whether to add the start token: as ``bos`` says or, by default, if the model is scored with it."""
-    if wording.bos is not None:
-        return wording.bos
+    if options.bos is not None:
+        return options.bos
     return side == "source" and loaded.task == "language model" and loaded.bos_id is not None
 
 
-def _start_token(loaded: LoadedModel, side: Side, wording: Wording) -> list[int]:
-    if not wording.bos:
+def _start_token(loaded: LoadedModel, side: Side, options: EncodingOptions) -> list[int]:
+    if not options.bos:
         return []
     if side == "target":
         raise ParameterError("a decoder's row always begins with its start token; leave bos out")

@@ -8,14 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
-from onegrain.activations.extraction.encoding import Wording
+from onegrain.activations.extraction.encoding import EncodingOptions
 from onegrain.activations.extraction.planning import Announce, ExtractionPlan, require_room
 from onegrain.activations.extraction.reader import Block, Reader
 from onegrain.activations.extraction.remote_reader import RemoteReader, extract_provenance, open_reader
 from onegrain.activations.store.layout import Grid
 from onegrain.activations.store.open import open_activations
 from onegrain.activations.store.places.locate import folder_at
-from onegrain.activations.store.writer import Content, StoreWriter, require_dtype, require_writable
+from onegrain.activations.store.writer import StoreContent, StoreWriter, require_dtype, require_writable
 from onegrain.core.progress import Progress, automatic
 from onegrain.corpora import as_corpus
 from onegrain.engines import Engine, LocalEngine, Work, engine_named
@@ -74,7 +74,7 @@ def extract(
         dtype: ``float32``, or ``float16`` for half the size.
         side: ``source`` or ``target``; by default the side of the sites, which must then agree.
         long: how a sentence that is too long for the model is handled: ``error``, ``truncate`` or ``window``;
-            see :class:`~onegrain.activations.extraction.encoding.Wording`.
+            see :class:`~onegrain.activations.extraction.encoding.EncodingOptions`.
         special_tokens: store the special tokens around each sentence as extra words without labels.
         bos: whether to put the start token before each sentence if the tokenizer does not; by default True for
             a language model whose tokenizer has a start token, as when the model is scored.
@@ -101,13 +101,13 @@ def extract(
     """
     words = as_corpus(corpus)
     require_dtype(dtype)
-    wording = Wording(aggregate, long, special_tokens, bos)  # type: ignore[arg-type]
+    options = EncodingOptions(aggregate, long, special_tokens, bos)  # type: ignore[arg-type]
     runner = engine_named(engine) if isinstance(engine, str) else engine
     folder = folder_at(out)
     require_writable(folder, force=force)
-    reader = open_reader(model, words, sites=sites, side=side, wording=wording, batch_size=batch_size)
+    reader = open_reader(model, words, sites=sites, side=side, options=options, batch_size=batch_size)
     start = (lambda: reader.read) if isinstance(runner, LocalEngine) else RemoteReader.of(reader)
-    content = Content(reader.rows.words, reader.space, extract_provenance(reader, dtype), dtype)
+    content = StoreContent(reader.encoded.words, reader.space, extract_provenance(reader, dtype), dtype)
     plan = ExtractionPlan.of(content)
     require_room(folder.place, plan)
     writer = StoreWriter(folder, content, force=force)
@@ -128,7 +128,7 @@ def _fill(
         with progress("extract", writer.content.corpus.n_words, "words") as advance:
             advance(writer.rows_done)
             groups = _groups(writer)
-            reader.rows.scan()
+            reader.encoded.scan()
             report = _NewProgress(advance, writer.rows_done - groups[0][0] if groups else 0)
             with (
                 ThreadPoolExecutor(1, thread_name_prefix="onegrain-writer") as pool,
@@ -136,18 +136,18 @@ def _fill(
             ):
                 writing: Future[None] | None = None
                 for group, block in zip(groups, blocks, strict=True):
-                    reader.rows.check()
+                    reader.encoded.check()
                     if writing is not None:
                         writing.result()
                     writing = pool.submit(_write, writer, group[0], block, reader)
                 if writing is not None:
                     writing.result()
-            writer.finish(reader.rows.missing())
+            writer.finish(reader.encoded.missing())
     except InputError:
         writer.discard()
         raise
     finally:
-        reader.rows.stop()
+        reader.encoded.stop()
         writer.close()
 
 

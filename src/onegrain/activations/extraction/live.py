@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from onegrain.activations.extraction.encoding import Wording
+from onegrain.activations.extraction.encoding import EncodingOptions
 from onegrain.activations.extraction.extract import groups_of
 from onegrain.activations.extraction.reader import Block, Reader
 from onegrain.activations.extraction.remote_reader import RemoteReader, extract_provenance, open_reader
@@ -71,14 +71,14 @@ def live_activations(
         ParameterError: an option is invalid, or the sites are of both sides.
         EngineError: during reading in another process: the model is missing there, or its weights differ.
     """
-    wording = Wording(aggregate, long, special_tokens, bos)  # type: ignore[arg-type]
+    options = EncodingOptions(aggregate, long, special_tokens, bos)  # type: ignore[arg-type]
     reader = open_reader(
-        model, as_corpus(corpus), sites=sites, side=side, wording=wording, batch_size=batch_size
+        model, as_corpus(corpus), sites=sites, side=side, options=options, batch_size=batch_size
     )
-    words, space = reader.rows.words, reader.space
-    reader.rows.scan()
+    words, space = reader.encoded.words, reader.space
+    reader.encoded.scan()
     missing = np.zeros(words.n_words, dtype=bool)
-    missing[reader.rows.missing()] = True
+    missing[reader.encoded.missing()] = True
     array = LiveArray(reader, groups_of(words.n_words, space.size), space.size)
     provenance = extract_provenance(reader, "float32")
     return Activations(array, space, words, provenance, missing=missing if missing.any() else None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onegrain.activations.store.writer import Content
+from onegrain.activations.store.writer import StoreContent
 from onegrain.core.sizes import say_size
 from onegrain.errors import StorageError
 
@@ -33,7 +33,7 @@ class ExtractionPlan:
     size: int
 
     @classmethod
-    def of(cls, content: Content) -> ExtractionPlan:
+    def of(cls, content: StoreContent) -> ExtractionPlan:
         """Return the plan of a store's content."""
         space, words = content.space, content.corpus.n_words
         size = words * space.size * np.dtype(content.dtype).itemsize

@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from onegrain.activations.extraction.buffers import Buffers
-from onegrain.activations.extraction.capture import Taking
-from onegrain.activations.extraction.encoding import Row, Rows
+from onegrain.activations.extraction.capture import Capture
+from onegrain.activations.extraction.encoding import EncodedCorpus, EncodedRow
 from onegrain.errors import ModelError
 from onegrain.models.batching import by_length
 from onegrain.models.loaded import LoadedModel
@@ -44,7 +44,7 @@ class Reader:
         loaded: the model.
         points: the sites to read, all of one side.
         space: the neurons of those sites, in the same order.
-        rows: the corpus as rows of subwords.
+        encoded: the corpus as rows of subwords.
         batch_size: largest number of rows in one forward pass.
         equal_rows: batch only rows of equal length, because the values depend on padding.
     """
@@ -54,7 +54,7 @@ class Reader:
         loaded: LoadedModel,
         points: Sequence[SitePoint],
         space: NeuronSpace,
-        rows: Rows,
+        encoded: EncodedCorpus,
         batch_size: int,
         *,
         equal_rows: bool = False,
@@ -62,7 +62,7 @@ class Reader:
         self.loaded = loaded
         self.points = points
         self.space = space
-        self.rows = rows
+        self.encoded = encoded
         self.batch_size = batch_size
         self.equal_rows = equal_rows
         self._buffers = Buffers(space.size)
@@ -85,9 +85,9 @@ class Reader:
             CorpusError: a sentence is longer than the model reads.
         """
         start, stop = words
-        corpus = self.rows.words
+        corpus = self.encoded.words
         first, last = (int(corpus.sentence_of_word[word]) for word in (start, stop - 1))
-        rows = [row for number in range(first, last + 1) for row in self.rows.sentence(number)]
+        rows = [row for number in range(first, last + 1) for row in self.encoded.sentence(number)]
         base = int(corpus.offsets[first])
         n_words = int(corpus.offsets[last + 1]) - base
         buffer: np.ndarray | None = None
@@ -99,14 +99,14 @@ class Reader:
                 lengths = [len(row.ids) for row in rows]
                 alike = [row.size for row in rows] if self.equal_rows else None
                 for batch in by_length(lengths, self.batch_size, alike=alike):
-                    self.rows.check()
+                    self.encoded.check()
                     chosen = [rows[index] for index in batch]
-                    taking = Taking(self.points, self.space, chosen, buffer, base, self._not_finite)
-                    with self.loaded.editing(taking.edits()):
+                    capture = Capture(self.points, self.space, chosen, buffer, base, self._not_finite)
+                    with self.loaded.editing(capture.edits()):
                         self._run(chosen)
                     # taken as late as possible: the previous block may still be being written
                     buffer = self._buffers.take(n_words) if buffer is None else buffer
-                    taking.finish(buffer)
+                    capture.finish(buffer)
                     read[np.concatenate([row.words for row in chosen]) - base] = True
                     n_read = int(read[start - base : stop - base].sum())
                     advance(n_read - reported)
@@ -116,7 +116,7 @@ class Reader:
                 self._buffers.give(buffer)
             raise
         advance(stop - start - reported)
-        self.rows.forget(last)
+        self.encoded.forget(last)
         buffer = self._buffers.take(n_words) if buffer is None else buffer
         values = buffer[:n_words]
         values[~read] = np.nan
@@ -130,7 +130,7 @@ class Reader:
         if (buffer := self._lent.pop(id(block), None)) is not None:
             self._buffers.give(buffer)
 
-    def _run(self, rows: Sequence[Row]) -> None:
+    def _run(self, rows: Sequence[EncodedRow]) -> None:
         ids = [row.ids.tolist() for row in rows]
         sources = [row.source.tolist() for row in rows if row.source is not None]
         if sources:
@@ -142,7 +142,7 @@ class Reader:
 
     def _not_finite(self, taken: Tensor, point: SitePoint, words: np.ndarray) -> ModelError:
         row, column = torch.nonzero(~torch.isfinite(taken))[0].tolist()
-        word, corpus = int(words[row]), self.rows.words
+        word, corpus = int(words[row]), self.encoded.words
         return ModelError(
             f"{self.loaded.identity.id} gives {float(taken[row, column])} at {point.name}:{column} for word "
             f"{word} ({corpus.words[word]!r}, sentence {corpus.sentence_of_word[word]}); load the model in "

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from onegrain.activations.extraction.encoding import Rows, Wording
+from onegrain.activations.extraction.encoding import EncodedCorpus, EncodingOptions
 from onegrain.activations.extraction.reader import Block, Reader
 from onegrain.core.patterns import some_of
 from onegrain.engines import Work
@@ -32,7 +32,7 @@ def open_reader(
     *,
     sites: str | Iterable[str] | None,
     side: Side | None,
-    wording: Wording,
+    options: EncodingOptions,
     batch_size: int,
 ) -> Reader:
     """Return a reader of a model's sites on the words of a corpus.
@@ -49,24 +49,24 @@ def open_reader(
     loaded = load_model(model)
     points = _points(loaded, sites, side)
     space = loaded.space([point.name for point in points])
-    rows = Rows(loaded, corpus, points[0].side, wording)
+    encoded = EncodedCorpus(loaded, corpus, points[0].side, options)
     try:
-        equal = sites_need_equal_rows(loaded, points, rows.side, single=batch_size == 1)
+        equal = sites_need_equal_rows(loaded, points, encoded.side, single=batch_size == 1)
     except ModelError:
-        rows.scan()
-        rows.missing()  # an error about a sentence that is too long comes first
+        encoded.scan()
+        encoded.missing()  # an error about a sentence that is too long comes first
         raise
-    return Reader(loaded, points, space, rows, batch_size, equal_rows=equal)
+    return Reader(loaded, points, space, encoded, batch_size, equal_rows=equal)
 
 
 def extract_provenance(reader: Reader, dtype: str) -> Provenance:
     """Return the provenance of the activations that a reader reads, stored with a dtype."""
-    rows = reader.rows
-    parameters: dict[str, Any] = {**asdict(rows.wording), "dtype": dtype}
+    encoded = reader.encoded
+    parameters: dict[str, Any] = {**asdict(encoded.options), "dtype": dtype}
     if dictionaries := {p.name: p.dictionary.identity for p in reader.points if p.dictionary}:
         parameters["dictionaries"] = dictionaries
-    if rows.words is not rows.corpus:
-        parameters["read_from"] = CorpusIdentity.of(rows.corpus).model_dump()
+    if encoded.words is not encoded.corpus:
+        parameters["read_from"] = CorpusIdentity.of(encoded.corpus).model_dump()
     origin = reader.loaded.origin
     languages = {"source": origin.source_language, "target": origin.target_language}
     if any(languages.values()):
@@ -74,7 +74,7 @@ def extract_provenance(reader: Reader, dtype: str) -> Provenance:
     return Provenance(
         stage="extract",
         model=reader.loaded.identity,
-        corpus=CorpusIdentity.of(rows.words),
+        corpus=CorpusIdentity.of(encoded.words),
         sites=reader.space.sites,
         parameters=parameters,
     )
@@ -91,7 +91,7 @@ class RemoteReader:
         weight_hash: the hash that the loaded weights must have.
         corpus: the corpus, with its parallel side if a decoder is read.
         sites: names of the sites.
-        wording: how words are split into subwords.
+        options: how words are split into subwords.
         batch_size: largest number of rows in one forward pass.
         equal_rows: batch only rows of equal length.
         threads: number of threads of a forward pass, which affects rounding.
@@ -101,7 +101,7 @@ class RemoteReader:
     weight_hash: str
     corpus: Corpus
     sites: tuple[str, ...]
-    wording: Wording
+    options: EncodingOptions
     batch_size: int
     equal_rows: bool
     threads: int
@@ -115,9 +115,9 @@ class RemoteReader:
         return cls(
             replace(loaded.origin, device="cuda") if indexed else loaded.origin,
             loaded.identity.weight_hash,
-            reader.rows.corpus,
+            reader.encoded.corpus,
             reader.space.sites,
-            reader.rows.wording,
+            reader.encoded.options,
             reader.batch_size,
             reader.equal_rows,
             torch.get_num_threads(),
@@ -143,9 +143,9 @@ class RemoteReader:
                 "the model where every worker finds it by the same path, and pass that path"
             )
         points = loaded.select(list(self.sites))
-        rows = Rows(loaded, self.corpus, points[0].side, self.wording)
+        encoded = EncodedCorpus(loaded, self.corpus, points[0].side, self.options)
         space = loaded.space(list(self.sites))
-        return Reader(loaded, points, space, rows, self.batch_size, equal_rows=self.equal_rows)
+        return Reader(loaded, points, space, encoded, self.batch_size, equal_rows=self.equal_rows)
 
     def __call__(self) -> Work:
         """Load the model and return the function that reads a group of words."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from onegrain.activations.store.content import Content
+from onegrain.activations.store.content import StoreContent
 from onegrain.activations.store.journal import JOURNAL, is_journal
 from onegrain.activations.store.layout import is_leftover, is_store_of_names
 from onegrain.activations.store.manifest import digest_of, read_manifest
@@ -29,7 +29,7 @@ def require_writable(folder: Folder, *, force: bool) -> None:
     _is_finished(folder, force=force)
 
 
-def require_claimable(folder: Folder, content: Content, *, force: bool) -> None:
+def require_claimable(folder: Folder, content: StoreContent, *, force: bool) -> None:
     """Check that a place is empty, holds an unfinished store or, with ``force``, any store.
 
     Raises:
@@ -74,7 +74,7 @@ def _has_manifest(folder: Folder, *, force: bool) -> bool:
         raise
 
 
-def _holds(folder: Folder, content: Content) -> bool:
+def _holds(folder: Folder, content: StoreContent) -> bool:
     """Return True if a finished store agrees with a content in everything but the activations."""
     manifest = read_manifest(folder) or {}
     wanted = json.loads(json.dumps(content.manifest()))

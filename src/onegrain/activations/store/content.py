@@ -21,13 +21,13 @@ from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import Provenance
 from onegrain.records.space import NeuronSpace
 
-__all__ = ["DTYPES", "Content", "encode_array", "require_dtype"]
+__all__ = ["DTYPES", "StoreContent", "encode_array", "require_dtype"]
 
 DTYPES = ("float32", "float16")
 
 
 @dataclass(frozen=True)
-class Content:
+class StoreContent:
     """The content of a store, without the activations themselves.
 
     Attributes:

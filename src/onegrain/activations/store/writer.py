@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from onegrain.activations.store.claiming import require_claimable, require_writable
-from onegrain.activations.store.content import DTYPES, Content, encode_array, require_dtype
+from onegrain.activations.store.content import DTYPES, StoreContent, encode_array, require_dtype
 from onegrain.activations.store.journal import JOURNAL, Mark, Tally, encode_journal, read_journal
 from onegrain.activations.store.layout import MANIFEST, is_store_file, shard_file
 from onegrain.activations.store.manifest import digest_of, seal
@@ -21,7 +21,7 @@ from onegrain.activations.store.places.locate import folder_at
 from onegrain.activations.store.shards import ShardEncoder
 from onegrain.errors import MismatchError, ParameterError
 
-__all__ = ["DTYPES", "Content", "StoreWriter", "require_dtype", "require_writable", "write_store"]
+__all__ = ["DTYPES", "StoreContent", "StoreWriter", "require_dtype", "require_writable", "write_store"]
 
 THREADS = min(4, os.cpu_count() or 1)
 """Number of shards that are encoded and written in parallel."""
@@ -29,7 +29,7 @@ THREADS = min(4, os.cpu_count() or 1)
 
 def write_store(
     out: str | os.PathLike[str],
-    content: Content,
+    content: StoreContent,
     blocks: Iterable[Float32[np.ndarray, "words neurons"]],
     *,
     force: bool,
@@ -79,7 +79,7 @@ class StoreWriter:
         StorageError: the disk is full, read-only or missing.
     """
 
-    def __init__(self, folder: Folder, content: Content, *, force: bool) -> None:
+    def __init__(self, folder: Folder, content: StoreContent, *, force: bool) -> None:
         self.folder = folder
         self.content = content
         self._identity = content.identity()

@@ -1,1 +1,1 @@
-"""Work in the actors of a Ray cluster."""
+"""The engine that works in the actors of a Ray cluster."""

@@ -1,4 +1,4 @@
-"""The connection to a Ray cluster: found or started, quiet, and left as it was."""
+"""Connect to a running Ray cluster or start one, without output on the terminal."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ __all__ = ["Devices", "connected", "devices"]
 KNOCK_SECONDS = 10.0
 LOGGERS = ("ray", "ray.data")
 QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_USAGE_STATS_ENABLED": "0"}
-"""Environment of a connection that we make, unless the user says otherwise."""
+"""Environment variables for a connection made here; those that the user has set are kept."""
 
 
 @dataclass(frozen=True)
 class Devices:
-    """What a cluster has to work on.
+    """The devices of a cluster, one per worker.
 
     Attributes:
-        most: workers that can run at once.
-        usual: workers where nothing else is asked for.
-        needs: what one of them takes, as arguments of ``map_batches``.
+        most: largest number of workers that can run at the same time.
+        usual: default number of workers.
+        needs: the resources of one worker, as arguments of ``map_batches``.
     """
 
     most: int
@@ -39,23 +39,23 @@ class Devices:
 
 
 def devices() -> Devices:
-    """The connected cluster's GPUs, one a worker; where it has none, a CPU a worker and a worker a node."""
+    """Return the GPUs of the connected cluster; without GPUs, its CPUs, of which one per node is usual."""
     import ray
 
-    having = ray.cluster_resources()
-    if gpus := int(having.get("GPU", 0)):
+    resources = ray.cluster_resources()
+    if gpus := int(resources.get("GPU", 0)):
         return Devices(gpus, gpus, {"num_gpus": 1})
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
-    return Devices(max(1, int(having.get("CPU", 0))), max(1, len(nodes)), {"num_cpus": 1})
+    return Devices(max(1, int(resources.get("CPU", 0))), max(1, len(nodes)), {"num_cpus": 1})
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Be connected to a cluster, quietly; what was not connected before is not afterwards.
+    """Connect to a cluster without output, and disconnect afterwards unless the process was connected before.
 
     Raises:
-        EngineError: there is no such cluster, or it cannot be used from here.
-        ParameterError: an address of Ray Client, or another than that of the connection that there is.
+        EngineError: the cluster does not exist or cannot be used from this machine.
+        ParameterError: the address is one of Ray Client, or the process is connected to another cluster.
     """
     import ray
 
@@ -75,10 +75,10 @@ def connected(address: str | None) -> Iterator[None]:
 def _require_same(address: str | None) -> None:
     import ray
 
-    here = ray.get_runtime_context().gcs_address
-    if address not in (None, "auto", here):
+    current = ray.get_runtime_context().gcs_address
+    if address not in (None, "auto", current):
         raise ParameterError(
-            f"the address is {address!r}, but this process is connected to Ray at {here}; leave out the "
+            f"the address is {address!r}, but this process is connected to Ray at {current}; leave out the "
             "address, or call ray.shutdown() first"
         )
 
@@ -89,12 +89,12 @@ def _connect(address: str | None) -> None:
     wanted = address or os.environ.get("RAY_ADDRESS", "")
     if "://" in wanted:
         raise ParameterError(
-            f"{wanted} is an address of Ray Client, through which Ray Data does not run; run onegrain on a "
-            "node of the cluster, with the address auto"
+            f"{wanted} is an address of Ray Client, which Ray Data does not support; run onegrain on a node of "
+            "the cluster, with the address auto"
         )
     try:
         _knock(wanted)
-        with _environment(QUIET), _own_signals(), _without_stderr():
+        with _environment(QUIET), _keeping_signals(), _without_stderr():
             ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except Exception as error:
         ray.shutdown()
@@ -103,15 +103,16 @@ def _connect(address: str | None) -> None:
 
 
 def _remedy(error: BaseException | None) -> str:
+    """Return the advice for an error of connecting, which depends on its causes."""
     while error is not None:
         if "AuthToken" in str(error):
-            return "it asks for a token: set RAY_AUTH_MODE=token, and the token as the Ray documentation says"
+            return "it requires a token: set RAY_AUTH_MODE=token and the token as in the Ray documentation"
         error = error.__cause__
     return "start one with `ray start --head`, or use this machine with the address local"
 
 
 def _knock(address: str) -> None:
-    """Raise OSError where nobody listens at a ``HOST:PORT``: Ray itself would try for minutes."""
+    """Raise OSError if no server listens at ``HOST:PORT``, because Ray itself would retry for minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
@@ -119,7 +120,7 @@ def _knock(address: str) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Let Ray write its log files, but nothing on the terminal."""
+    """Stop Ray from logging to the terminal; its log files are still written."""
     terminals = [
         handler
         for name in LOGGERS
@@ -138,7 +139,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _without_messages() -> Iterator[None]:
-    """Do not print, on stdout, what the cluster says of workers that die; Ray has no option for it."""
+    """Stop Ray from printing messages about dying workers on stdout, for which it has no option."""
     from ray._private import worker
 
     before = getattr(worker, "_worker_logs_enabled", True)
@@ -151,21 +152,22 @@ def _without_messages() -> Iterator[None]:
 
 @contextmanager
 def _without_stderr() -> Iterator[None]:
-    """Keep off the terminal what is not Python's: with the level of its log, Ray says that there is one."""
+    """Silence stderr below Python: Ray prints a notice there whenever its log level is set."""
     if sys.stderr is not None:
         sys.stderr.flush()
-    before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    before, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(null, 2)
         yield
     finally:
         os.dup2(before, 2)
-        os.close(nowhere)
+        os.close(null)
         os.close(before)
 
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set environment variables that are not set yet, and remove them afterwards."""
     added: dict[str, Any] = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(added)
     try:
@@ -176,8 +178,8 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keep the handler of SIGTERM, which Ray replaces."""
+def _keeping_signals() -> Iterator[None]:
+    """Restore the handler of SIGTERM, which Ray replaces."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""Work in the actors of a Ray cluster, one for each device, through Ray Data."""
+"""Work in the actors of a Ray cluster, one per device, using Ray Data."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from onegrain.errors import EngineError, MissingExtraError, ParameterError
 __all__ = ["RayEngine"]
 
 AHEAD_BYTES = 2**30
-"""Results of one worker that wait in the cluster's memory, at most, before it pauses."""
+"""Bytes of one worker's results that may wait in the cluster's memory before the worker pauses."""
 
 
 class RayEngine:
-    """Streams items through actors that each start the work once; an actor that dies is started again.
+    """An engine that sends items to Ray actors, each of which starts the work once.
 
-    Ray Data hands out the items, keeps their order, gives those of a dead actor out again, and lets the actors
-    pause while results wait to be taken.
+    Ray Data distributes the items, keeps their order, restarts actors that die and repeats their items. It
+    pauses the actors while results wait to be taken.
 
     Args:
-        address: of a running cluster, one of whose nodes this machine is, as ``HOST:PORT`` or ``auto``;
-            ``local`` for one of this machine that ends with the work. By default Ray's own way: the cluster
-            that ``RAY_ADDRESS`` names, else one that runs here, else ``local``. A process that is connected
-            to Ray already keeps its connection.
-        workers: actors, at most: never more than the cluster has GPUs, or where it has none, CPUs. By default
-            one for each GPU, or where there is none, one for each node.
+        address: address of a running cluster to which this machine belongs, as ``HOST:PORT`` or ``auto``; or
+            ``local`` for a cluster on this machine that ends with the work. By default, as Ray chooses: the
+            cluster that ``RAY_ADDRESS`` names, else one that runs on this machine, else ``local``. A process
+            that is already connected to Ray keeps its connection.
+        workers: largest number of actors, limited by the number of GPUs or, without GPUs, of CPUs. By default
+            one per GPU or, without GPUs, one per node.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -50,13 +50,13 @@ class RayEngine:
     def stream(
         self, start: Callable[[], Work], items: Sequence[Any], advance: Callable[[int], None]
     ) -> Generator[Any, None, None]:
-        """The results in the order of the items; see :class:`~onegrain.engines.engine.Engine`.
+        """Yield the results in the order of the items; see :class:`~onegrain.engines.engine.Engine`.
 
-        What the work raises for an item is raised here, when its turn comes.
+        An error that the work raises for an item is raised here in place of the item's result.
 
         Raises:
-            EngineError: no such cluster, or a worker died again and again.
-            ParameterError: an address of Ray Client, or of another cluster than this process is connected to.
+            EngineError: the cluster does not exist, or a worker died repeatedly.
+            ParameterError: the address is one of Ray Client, or the process is connected to another cluster.
         """
         from onegrain.engines.ray.cluster import connected
         from onegrain.engines.ray.results import unpacked
@@ -78,11 +78,11 @@ class RayEngine:
         from onegrain.engines.ray.cluster import devices
         from onegrain.engines.ray.worker import Tally, Worker
 
-        places = devices()
-        workers = min(self._workers or places.usual, places.most, len(items))
+        available = devices()
+        workers = min(self._workers or available.usual, available.most, len(items))
         rows = [{"number": number, "item": pickle.dumps(item)} for number, item in enumerate(items)]
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
-        # the dataset's own copy; one block holds one result, however large
+        # this context belongs to the dataset only; one block must hold one result of any size
         context = dataset.context
         context.target_max_block_size = None
         context.enable_progress_bars = False
@@ -96,12 +96,12 @@ class RayEngine:
             batch_size=1,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(size=workers),
-            **places.needs,
+            **available.needs,
         )
 
 
 def _tables(dataset: Any) -> Generator[Any, None, None]:
-    """The packed results; whatever Ray raises is one EngineError."""
+    """Yield the packed results; turn any error of Ray into an EngineError."""
     batches = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow"))
     try:
         while True:
@@ -111,8 +111,8 @@ def _tables(dataset: Any) -> Generator[Any, None, None]:
                 return
             except Exception as error:
                 raise EngineError(
-                    f"Ray could not go on: {type(error).__name__}: {_brief(error)}; run the same command again "
-                    "to go on, or use the local engine"
+                    f"Ray failed: {type(error).__name__}: {_brief(error)}; run the same command again to "
+                    "resume, or use the local engine"
                 ) from error
             yield table
     finally:
@@ -120,6 +120,6 @@ def _tables(dataset: Any) -> Generator[Any, None, None]:
 
 
 def _brief(error: Exception) -> str:
-    """What an error of Ray says, without the traceback and the advice that it may carry."""
+    """Return the first line of an error's message, without the traceback and advice that may follow."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else "without a message"

@@ -1,4 +1,4 @@
-"""What runs in the processes of a Ray cluster."""
+"""The actors that run in the processes of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from onegrain.errors import EngineError
 __all__ = ["MOST_DEATHS", "Tally", "Worker"]
 
 MOST_DEATHS = 4
-"""How often a worker may die of one item, and all of them together at their start, before it is an error."""
+"""Number of deaths that are tolerated: of workers on one item, and of all workers while they start."""
 
 
 class Tally:
-    """Counts how often each item was begun, so that one that ends every worker does not do so for ever."""
+    """A counter of how often each item was begun, so that an item that kills its workers is given up."""
 
     def __init__(self, workers: int) -> None:
         self._begun: Counter[int] = Counter()
@@ -28,30 +28,34 @@ class Tally:
 
     @staticmethod
     def of(workers: int) -> Any:
-        """A tally that outlives the workers, as an actor of its own."""
+        """Return a tally in a separate actor, which outlives the workers."""
         import ray
 
         return ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tally).remote(workers)
 
     def starting(self) -> bool:
-        """Note that a worker starts; whether too many did and were never ready."""
+        """Record that a worker starts; return True if too many have started without becoming ready."""
         self._starting += 1
         return self._starting > self._workers + MOST_DEATHS
 
     def ready(self) -> None:
-        """Note that a worker has started."""
+        """Record that a worker has started."""
         self._starting = 0
 
     def begin(self, number: int) -> bool:
-        """Note that an item is begun; whether it was too often."""
+        """Record that an item is begun; return True if it was begun too often."""
         self._begun[number] += 1
         return self._begun[number] > MOST_DEATHS
 
 
 class Worker:
-    """Starts the work once, and does it for one item after another.
+    """An actor that starts the work once and then does it for each item.
 
-    What the work raises is a result like another: it comes out in the order of the items, and as it is.
+    An error that the work raises is returned like a result, so that the order of the items is kept.
+
+    Args:
+        start: reference to the function that returns the work.
+        tally: the actor that counts deaths.
     """
 
     def __init__(self, start: Any, tally: Any) -> None:
@@ -63,8 +67,8 @@ class Worker:
         try:
             if ray.get(tally.starting.remote()):
                 raise EngineError(
-                    f"more than {MOST_DEATHS} workers died while they started, perhaps for want of memory; "
-                    "give fewer workers, or use the local engine"
+                    f"more than {MOST_DEATHS} workers died while they started, perhaps for lack of memory; "
+                    "use fewer workers or the local engine"
                 )
             self._work = ray.get(start)()
             ray.get(tally.ready.remote())
@@ -72,7 +76,7 @@ class Worker:
             self._failed = error
 
     def __call__(self, row: Any) -> Any:
-        """The packed ``(units done, result, error)`` of a table with one row, ``number`` and ``item``."""
+        """Return the packed ``(units done, result, error)`` of a row: ``number`` and pickled ``item``."""
         number, item = row["number"][0].as_py(), row["item"][0].as_py()
         try:
             if self._work is None:
@@ -87,19 +91,19 @@ class Worker:
         if ray.get(self._tally.begin.remote(number)):
             raise EngineError(
                 f"{MOST_DEATHS} workers died of the same piece of work ({pickle.loads(item)!r}), perhaps for "
-                "want of memory; give a smaller batch_size or fewer workers, or use the local engine"
+                "lack of memory; use a smaller batch_size, fewer workers, or the local engine"
             )
-        told: list[int] = []
-        result = work(pickle.loads(item), told.append)
-        return sum(told), result, None
+        units: list[int] = []
+        result = work(pickle.loads(item), units.append)
+        return sum(units), result, None
 
 
 def _portable(error: Exception) -> Exception:
-    """The error with the worker's traceback as a note, or where it does not pickle, one that says the same."""
+    """Return the error with the worker's traceback as a note; replace it if it cannot be pickled."""
     trace = "".join(traceback.format_exception(error))
     try:
-        told = pickle.loads(pickle.dumps(error))
+        portable = pickle.loads(pickle.dumps(error))
     except Exception:
-        told = EngineError(f"a worker failed: {type(error).__name__}: {error}")
-    told.add_note(f"In a worker of Ray:\n{trace}")
-    return told
+        portable = EngineError(f"a worker failed: {type(error).__name__}: {error}")
+    portable.add_note(f"In a worker of Ray:\n{trace}")
+    return portable

@@ -14,7 +14,7 @@ from jaxtyping import Float32
 
 from onegrain.activations.store.open import open_activations
 from onegrain.activations.store.places.locate import folder_at
-from onegrain.activations.store.writer import Content, require_dtype, require_writable, write_store
+from onegrain.activations.store.writer import StoreContent, require_dtype, require_writable, write_store
 from onegrain.core.progress import Progress, automatic
 from onegrain.corpora import as_corpus
 from onegrain.errors import CorpusError, MismatchError, ParameterError, RecordError
@@ -93,7 +93,7 @@ def import_neurox(
     )
     with progress("import", read.n_words, "words") as advance:
         rows = _rows(source, form, contents, read, space)
-        write_store(out, Content(read, space, provenance, dtype), _told(rows, advance), force=force)
+        write_store(out, StoreContent(read, space, provenance, dtype), _told(rows, advance), force=force)
     return open_activations(out)
 
 

@@ -131,18 +131,18 @@ def integrated_gradients(
             "live_activations(model, corpus), on the command line a model and --corpus"
         )
     reader = activations.array.reader
-    sentences = scored_sentences(reader.rows)
+    sentences = scored_sentences(reader.encoded)
     equal = losses_need_equal_rows(reader.loaded) or reader.equal_rows
     units = units_of(sentences, reader.batch_size, equal_rows=equal)
     batches = [batch for unit in units for batch in unit.batches]
     predicted = sum(batch.predicted for batch in batches)
     if not predicted:
         raise ParameterError(
-            f"no subword of {reader.rows.corpus.source} is predicted; a loss needs one at least"
+            f"no subword of {reader.encoded.corpus.source} is predicted; a loss needs one at least"
         )
     words = sum(len(unit.words) for unit in units)
     if not words:
-        raise ParameterError(f"no word of {reader.rows.corpus.source} has a subword that the model reads")
+        raise ParameterError(f"no word of {reader.encoded.corpus.source} has a subword that the model reads")
     points = {point.name: point for point in reader.points}
     chosen = [points[site] for site in activations.space.sites]
     rows = sum(batch.shape[0] for batch in batches)

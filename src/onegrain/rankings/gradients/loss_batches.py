@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from onegrain.activations.extraction.encoding import Rows, too_long
+from onegrain.activations.extraction.encoding import EncodedCorpus, too_long
 from onegrain.activations.extraction.windows import Window, shorten, specials
 from onegrain.errors import ParameterError
 from onegrain.models.batching import Encoded, by_length
@@ -94,11 +94,11 @@ class Unit:
     batches: list[ScoredBatch]
 
 
-def scored_sentences(rows: Rows) -> list[list[ScoredRow]]:
+def scored_sentences(rows: EncodedCorpus) -> list[list[ScoredRow]]:
     """The rows of every sentence of a corpus, so that their losses are those of the sentences.
 
     They are what :meth:`LoadedModel.sentence_losses` scores: behind the start token where the model has one. A
-    language model reads a sentence that is too long in several windows if the wording says so, and a subword
+    language model reads a sentence that is too long in several windows if the options say so, and a subword
     counts in the window in which its word is read. Of a truncated sentence only the words that fit are scored.
 
     Raises:
@@ -111,7 +111,7 @@ def scored_sentences(rows: Rows) -> list[list[ScoredRow]]:
     if loaded.task == "translation":
         return list(_translations(rows))
     start = loaded.bos_id is not None
-    if rows.wording.bos != start:
+    if rows.options.bos != start:
         raise ParameterError(
             f"{loaded.identity.id} is scored {'behind' if start else 'without'} a start token, and its words "
             f"are read {'without' if start else 'behind'} it; leave bos out"
@@ -145,7 +145,7 @@ def _batches(rows: Sequence[ScoredRow], batch_size: int, equal_rows: bool) -> li
     return [ScoredBatch.of([rows[at] for at in batch]) for batch in batches]
 
 
-def _language(rows: Rows, number: int, windows: Sequence[Window]) -> list[ScoredRow]:
+def _language(rows: EncodedCorpus, number: int, windows: Sequence[Window]) -> list[ScoredRow]:
     """A language model's rows: each subword is predicted where its word is read, the specials at the ends."""
     base, made = int(rows.words.offsets[number]), []
     for at, window in enumerate(windows):
@@ -161,7 +161,7 @@ def _language(rows: Rows, number: int, windows: Sequence[Window]) -> list[Scored
     return made
 
 
-def _translations(rows: Rows) -> Iterator[list[ScoredRow]]:
+def _translations(rows: EncodedCorpus) -> Iterator[list[ScoredRow]]:
     loaded, corpus = rows.loaded, rows.corpus
     if corpus.target is None:
         raise ParameterError(
@@ -188,13 +188,13 @@ def _shown(loaded: LoadedModel, labels: Encoded) -> Encoded:
     return Encoded(shown.ids[:length], shown.word_of[:length])
 
 
-def _encoded(rows: Rows, corpus: Corpus, encode: Encode, side: Side) -> Iterator[Encoded | None]:
+def _encoded(rows: EncodedCorpus, corpus: Corpus, encode: Encode, side: Side) -> Iterator[Encoded | None]:
     """The subwords of each sentence, cut where that is asked for; None where not even its first word fits."""
     longest = rows.loaded.longest_on(side)
     for number, encoded in enumerate(encode(list(corpus.sentences()), corpus.forms())):
         if longest is None or len(encoded.ids) <= longest:
             yield encoded
-        elif rows.wording.long != "truncate":
+        elif rows.options.long != "truncate":
             raise too_long(rows.loaded, corpus, number, len(encoded.ids), side=side, beside=True)
         else:
             ids, word_of = (np.array(one, dtype=np.int64) for one in (encoded.ids, encoded.word_of))

@@ -26,12 +26,12 @@ SHARD = 100
 
 def stored(folder: Path, name: str, seed: int) -> Activations:
     """A finished store of 90 sentences of planted activations, as a model of its own."""
-    from onegrain.activations.store.writer import Content, write_store
+    from onegrain.activations.store.writer import StoreContent, write_store
 
     made = og.planted(90, seed=seed, words_seed=3).activations
     identity = ModelIdentity(id=name, architecture="Planted", weight_hash=name)
     provenance = made.provenance.model_copy(update={"model": identity})
-    content = Content(made.corpus, made.space, provenance, "float32")
+    content = StoreContent(made.corpus, made.space, provenance, "float32")
     write_store(folder / f"{name}.zarr", content, [made.values()], force=False)
     return og.open_activations(folder / f"{name}.zarr")
 

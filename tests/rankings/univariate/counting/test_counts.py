@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onegrain.activations import open_activations
-from onegrain.activations.store.writer import Content, write_store
+from onegrain.activations.store.writer import StoreContent, write_store
 from onegrain.errors import ParameterError, RecordError
 from onegrain.rankings.univariate.counting.counts import Counts, _stripes, count
 from onegrain.rankings.univariate.counting.grouped_words import labelled_words
@@ -67,7 +67,7 @@ def threads() -> Iterator[None]:
 
 def stored(acts: Activations, path: Path) -> Activations:
     """The same in a store of four times three chunks."""
-    content = Content(acts.corpus, acts.space, acts.provenance, "float32")
+    content = StoreContent(acts.corpus, acts.space, acts.provenance, "float32")
     write_store(path, content, [acts.array], force=False)
     return replace(open_activations(path), missing=acts.missing)
 

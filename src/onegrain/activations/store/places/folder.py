@@ -1,4 +1,4 @@
-"""A place that holds the files of one store, whichever way they are kept there."""
+"""The interface of a place that holds the files of one store."""
 
 from __future__ import annotations
 
@@ -15,73 +15,84 @@ LEASE = "writer.json"
 
 
 class Release(Protocol):
-    """Lets other writers at a place."""
+    """A function that releases the lock on a place, so that another writer can take it."""
 
     def __call__(self, *, drop: bool = False) -> None:
-        """Let go; with ``drop``, of a place without files nothing is left."""
+        """Release the lock; with ``drop``, also delete the place if it holds no files."""
 
 
 class Folder(ABC):
-    """A place that holds the files of one store, by names with slashes in them.
+    """A place that holds the files of one store; a file's name may contain slashes.
 
-    What a failing disk or service raises comes out of every method as StorageError.
+    Every method raises StorageError if the disk or the service fails.
     """
 
     @property
     @abstractmethod
     def place(self) -> Path | str:
-        """The path, or the URL."""
+        """The path or URL."""
 
     @abstractmethod
     def require_usable(self) -> None:
-        """Raise OutputExistsError or StorageError where no store can be put, before hours of work."""
+        """Check, before any work, that a store can be written here.
+
+        Raises:
+            OutputExistsError: the place is a file, or another writer uses it.
+            ParameterError: the path or URL does not name a store.
+            StorageError: the place cannot be reached or written to.
+        """
 
     @abstractmethod
     def exists(self) -> bool:
-        """Whether anything is there."""
+        """Return True if the place exists."""
 
     @abstractmethod
     def read(self, name: str) -> bytes | None:
-        """A file's bytes, or None where there is none."""
+        """Return the bytes of a file, or None if it does not exist."""
 
     @abstractmethod
     def read_all(self, names: Sequence[str]) -> dict[str, bytes | None]:
-        """The bytes of some files, all at once where that is faster."""
+        """Return the bytes of several files by name, read in parallel if that is faster."""
 
     @abstractmethod
     def write(self, name: str, data: bytes | Iterator[memoryview]) -> None:
-        """Write a file, whole or not at all; a large one comes in pieces of whole pages, but for the last."""
+        """Write a file completely or not at all.
+
+        Args:
+            name: name of the file.
+            data: its bytes, or pieces of them that fill full pages of memory, except the last.
+        """
 
     @abstractmethod
     def sync(self) -> None:
-        """Bring what was written so far to the disk, so that a power cut does not lose it."""
+        """Bring everything written so far to the disk, so that a power cut does not lose it."""
 
     @abstractmethod
     def holds(self, name: str, mark: Mark) -> bool:
-        """Return True if a file has the size and, as far as that can be known, the checksum of a mark."""
+        """Return True if a file has the size of a mark and, if the place can tell, its checksum."""
 
     @abstractmethod
     def first_file(self, besides: Sequence[str] = ()) -> str | None:
-        """Return the name of a file other than some and than leftovers; None if there are only those."""
+        """Return the name of any file other than leftovers and those in ``besides``; None without one."""
 
     @abstractmethod
     def names(self) -> list[str]:
-        """The names of all files, sorted."""
+        """Return the names of all files, sorted."""
 
     @abstractmethod
     def remove(self, name: str) -> None:
-        """Remove a file, and what folders it leaves empty."""
+        """Remove a file and the folders that become empty."""
 
     @abstractmethod
     def array_store(self, name: str) -> Any:
-        """The read-only Zarr store whose root is the array of that name."""
+        """Return the read-only Zarr store whose root is the array of that name."""
 
     @abstractmethod
     def hold(self) -> Release:
-        """Become the only writer until the returned function is called, or this process ends.
+        """Lock the place against other writers until the returned function is called or this process ends.
 
         Raises:
-            OutputExistsError: somebody else writes here.
+            OutputExistsError: another writer holds the lock.
         """
 
     def __str__(self) -> str:

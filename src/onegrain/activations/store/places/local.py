@@ -1,4 +1,4 @@
-"""A store in a folder of this machine."""
+"""Keep a store in a folder on this machine."""
 
 from __future__ import annotations
 
@@ -24,14 +24,18 @@ from onegrain.errors import OutputExistsError, ParameterError, StorageError
 __all__ = ["LocalFolder"]
 
 MARKS = (MANIFEST, JOURNAL)
-"""The files by which a store is recognised; their content is on the disk before they have their names."""
+"""Files by which a store is recognised; their content is synced before they are renamed."""
 SYNCING = 8
-"""Files that are synced at once: a disk syncs many in hardly more time than one."""
+"""Number of files that are synced in parallel, which takes hardly longer than syncing one."""
 PIECE_BYTES = 8 * 2**20
 
 
 class LocalFolder(Folder):
-    """A folder of this machine."""
+    """A folder on this machine.
+
+    Args:
+        path: path of the folder, which need not exist.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -41,7 +45,7 @@ class LocalFolder(Folder):
         self._changed: set[Path] = set()
 
     def __reduce__(self) -> tuple[type[LocalFolder], tuple[Path]]:
-        """Pickle the path alone: another process holds and syncs nothing that this one wrote."""
+        """Pickle only the path: another process does not hold the lock or sync what this process wrote."""
         return LocalFolder, (self._path,)
 
     @property
@@ -50,10 +54,10 @@ class LocalFolder(Folder):
         return self._path
 
     def require_usable(self) -> None:
-        """Refuse a file in the folder's place, a place that takes no folder, and another writer's."""
+        """Check that the folder can be created or locked; see :class:`Folder` for the errors."""
         if not self._path.name or self._path.name == "..":
             raise ParameterError(
-                f"{self} names no store; expected the path of a new folder, such as words.zarr"
+                f"{self} does not name a store; expected the path of a new folder, such as words.zarr"
             )
         self._refuse_file()
         if self._path.is_dir():
@@ -62,26 +66,26 @@ class LocalFolder(Folder):
             require_writable_output(self._path, force=False)
 
     def exists(self) -> bool:
-        """Whether a folder or file is there."""
+        """Return True if the path exists, as a folder or a file."""
         return self._path.exists()
 
     def read(self, name: str) -> bytes | None:
-        """A file's bytes, or None where there is none."""
+        """Return the bytes of a file, or None if it does not exist."""
         try:
             return (self._path / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise StorageError(
-                f"cannot read {self._path / name}: {error.strerror}; check the disk and your rights"
+                f"cannot read {self._path / name}: {error.strerror}; check the disk and your permissions"
             ) from error
 
     def read_all(self, names: Sequence[str]) -> dict[str, bytes | None]:
-        """The bytes of some files."""
+        """Return the bytes of several files by name."""
         return {name: self.read(name) for name in names}
 
     def write(self, name: str, data: bytes | Iterator[memoryview]) -> None:
-        """Write a file beside its place and move it there; the content is synced before the name."""
+        """Write to a temporary file in the same folder, then rename it; marks are synced before that."""
         path = self._path / name
         partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
         with storage_errors(self._path):
@@ -100,14 +104,14 @@ class LocalFolder(Folder):
                     self._unsynced.add(path)
 
     def _make_folder(self, path: Path) -> None:
-        """Make the folder of a file; the folders that got a new name in them are to be synced."""
+        """Create the folder of a file, and note the parents of new folders for the next sync."""
         missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
         path.mkdir(parents=True, exist_ok=True)
         with self._guard:
             self._changed.update(folder.parent for folder in missing)
 
     def sync(self) -> None:
-        """Sync the content of the files written since the last time, then the folders that hold their names."""
+        """Sync the files written since the last call, then the folders that hold their names."""
         with self._guard:
             files, folders = sorted(self._unsynced), sorted(self._changed)
             self._unsynced, self._changed = set(), set()
@@ -116,7 +120,7 @@ class LocalFolder(Folder):
             list(threads.map(sync_folder, folders))
 
     def holds(self, name: str, mark: Mark) -> bool:
-        """Read a file whole, and compare it with its mark."""
+        """Return True if the size and checksum of a file, which is read completely, equal a mark."""
         path, tally = self._path / name, Tally()
         try:
             if path.stat().st_size != mark.size:
@@ -129,7 +133,7 @@ class LocalFolder(Folder):
         return tally.mark == mark
 
     def first_file(self, besides: Sequence[str] = ()) -> str | None:
-        """The first file that a walk comes upon."""
+        """Return the first file found by walking the folder, without leftovers and those in ``besides``."""
         with storage_errors(self._path):
             for folder, below, names in os.walk(self._path):
                 links = [name for name in below if os.path.islink(os.path.join(folder, name))]
@@ -140,13 +144,13 @@ class LocalFolder(Folder):
         return None
 
     def names(self) -> list[str]:
-        """The names of all files, sorted."""
+        """Return the names of all files, sorted."""
         return sorted(
             path.relative_to(self._path).as_posix() for path in self._path.rglob("*") if not path.is_dir()
         )
 
     def remove(self, name: str) -> None:
-        """Remove a file, and the folders that it leaves empty."""
+        """Remove a file and the folders that become empty."""
         path = self._path / name
         with storage_errors(self._path):
             self._require_in_place()
@@ -163,28 +167,28 @@ class LocalFolder(Folder):
                     self._changed.add(parent.parent)
 
     def array_store(self, name: str) -> LocalStore:
-        """The read-only Zarr store whose root is the array of that name."""
+        """Return the read-only Zarr store whose root is the array of that name."""
         return LocalStore(self._path / name, read_only=True)
 
     def hold(self) -> Release:
-        """Lock the folder, which is made where it is not there; without effect on a disk without locks."""
+        """Create the folder if it does not exist, and lock it; a disk without locks is used without one."""
         self._refuse_file()
         with storage_errors(self._path):
-            descriptor = self._locked()
+            descriptor = self._open_locked()
             self._held = os.fstat(descriptor)
-        held = [descriptor]
+        descriptors = [descriptor]
 
         def release(*, drop: bool = False) -> None:
-            if held:
+            if descriptors:
                 self._held = None
                 if drop:
                     self._drop()
-                os.close(held.pop())
+                os.close(descriptors.pop())
 
         return release
 
-    def _locked(self) -> int:
-        """The folder, opened and locked; again where it was removed between the two."""
+    def _open_locked(self) -> int:
+        """Return a descriptor of the locked folder; retry if the folder is removed before it is locked."""
         while True:
             make_folder(self._path)
             descriptor = os.open(self._path, os.O_RDONLY)
@@ -202,7 +206,7 @@ class LocalFolder(Folder):
             os.close(descriptor)
 
     def _drop(self) -> None:
-        """Remove the folder and the folders in it, as far as they are empty."""
+        """Remove the folder and its subfolders if they are empty."""
         folders = [path for path in self._path.rglob("*") if path.is_dir() and not path.is_symlink()]
         for folder in [*sorted(folders, reverse=True), self._path]:
             with contextlib.suppress(OSError):
@@ -219,11 +223,11 @@ class LocalFolder(Folder):
         if moved:
             raise StorageError(
                 f"cannot write {self}: the folder was moved or removed while onegrain wrote in it; move it "
-                "back and run the same command again to go on, or run it as it is to begin anew"
+                "back and run the same command again to resume it, or just run it again to start over"
             )
 
     def _refuse_file(self) -> None:
         with storage_errors(self._path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            self._path.stat()  # raises for names that no file can have, and where links lead in a circle
+            self._path.stat()  # raises for impossible file names and for circular links
         if not self._path.is_dir() and (self._path.exists() or self._path.is_symlink()):
             raise OutputExistsError(f"{self} is a file; a store is a folder, choose another output")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from onegrain.core.progress import Progress
-from onegrain.engines import Job, LocalEngine
+from onegrain.engines import Job, JobPool
 from onegrain.errors import CorpusError, ParameterError
 
 
@@ -23,9 +23,9 @@ def refuse(progress: Progress) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_job_is_done(tmp_path: Path, workers: int) -> None:
-    with LocalEngine(workers) as engine:
+    with JobPool(workers) as pool:
         for stage in range(3):
-            engine.run([Job(str(i), partial(write, tmp_path / f"{stage}-{i}")) for i in range(4)])
+            pool.run([Job(str(i), partial(write, tmp_path / f"{stage}-{i}")) for i in range(4)])
     processes = {int((tmp_path / f"{stage}-{i}").read_text()) for stage in range(3) for i in range(4)}
     assert (os.getpid() in processes) == (workers == 1)
     assert len(processes) <= workers, "the workers outlive a run"
@@ -34,10 +34,10 @@ def test_every_job_is_done(tmp_path: Path, workers: int) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_error_of_a_job_arrives_whole(tmp_path: Path, workers: int) -> None:
     jobs = [Job("bad", refuse), Job("good", partial(write, tmp_path / "good"))]
-    with pytest.raises(CorpusError, match=r"file\.txt:3: broken"), LocalEngine(workers) as engine:
-        engine.run(jobs)
+    with pytest.raises(CorpusError, match=r"file\.txt:3: broken"), JobPool(workers) as pool:
+        pool.run(jobs)
 
 
 def test_no_workers_are_refused() -> None:
     with pytest.raises(ParameterError, match="workers"):
-        LocalEngine(0)
+        JobPool(0)
