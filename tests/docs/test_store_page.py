@@ -66,5 +66,5 @@ def test_the_sizes_on_the_page_are_right():
         f"elsewhere {lease.LAPSED_SECONDS:.0f} seconds after",
     ):
         assert sentence in text, sentence
-    assert "a 782nd part" in text
+    assert "1/782 of the store" in text
     assert -(-50_000 // layout.CHUNK_COLUMNS) == 782
