@@ -1,4 +1,4 @@
-"""Files of other programs: read into records, and written from them."""
+"""Read and write the files of other programs."""
 
 from __future__ import annotations
 

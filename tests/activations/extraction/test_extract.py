@@ -236,7 +236,7 @@ def test_sites_of_both_sides_are_refused(models, tmp_path):
     ("name", "options", "error", "text"),
     [
         ("nmt", {"side": "target"}, ParameterError, "no parallel side"),
-        ("nlm", {"side": "target"}, ParameterError, "no such site that reads the target words"),
+        ("nlm", {"side": "target"}, ParameterError, "has no matching site on the target side"),
         ("nlm", {"side": "both"}, ParameterError, "source or target"),
         ("nlm", {"sites": "layers.9"}, ModelError, "the sites are: embeddings, layers.0, layers.1"),
         ("nlm", {"dtype": "int8"}, ParameterError, "float32, float16"),

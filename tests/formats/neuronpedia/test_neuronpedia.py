@@ -241,7 +241,7 @@ def test_other_activations_are_refused(acts: Activations, cards: NeuronCards, tm
         (replace(acts, array=changed), r"the card of layers\.11\.mlp:19 has .* at word"),
         (
             replace(acts, corpus=plant(120, seed=1).activations.corpus),
-            "the cards are of the words of planted-0",
+            "the cards were computed on planted-0",
         ),
         (
             replace(acts, space=NeuronSpace(("layers.3.mlp", "layers.12.mlp"), (12, 20))),
@@ -259,8 +259,8 @@ def test_other_activations_are_refused(acts: Activations, cards: NeuronCards, tm
 
 def test_sites_that_have_no_place_at_neuronpedia_are_refused(acts: Activations, tmp_path: Path) -> None:
     for sites, message in (
-        (("embeddings", "layers.0"), "begins with its layer, and 'embeddings' names none"),
-        (("layers.1", "layers.1.mlp"), "'layers.1' and 'layers.1.mlp' are of the same layer"),
+        (("embeddings", "layers.0"), "begins with its layer, but 'embeddings' contains no layer"),
+        (("layers.1", "layers.1.mlp"), "'layers.1' and 'layers.1.mlp' belong to the same layer"),
     ):
         named = replace(acts, space=NeuronSpace(sites, (12, 20)))
         with pytest.raises(ParameterError, match=message):
@@ -270,9 +270,9 @@ def test_sites_that_have_no_place_at_neuronpedia_are_refused(acts: Activations, 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("model_id", "GPT2", "model_id is lower case"),
+        ("model_id", "GPT2", "model_id must be lower case"),
         ("model_id", "openai/gpt2", "model_id must be up to 128 letters"),
-        ("source_set", "3-mine", "source_set is without the layer"),
+        ("source_set", "3-mine", "source_set must not begin with a layer"),
         ("source_set", "", "source_set must be"),
         ("release", "my release", "release must be"),
         ("title", " ", "title must not be empty"),

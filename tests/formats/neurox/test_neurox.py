@@ -208,7 +208,7 @@ def test_a_corpus_brings_words_and_labels(tmp_path, ending):
         match=r"sentence 3 \(counted from 0\) has 9 tokens, but .* 10 words, .*; 1 of 8 sentences differ",
     ):
         import_neurox(path, tmp_path / "b.zarr", corpus=longer)
-    with pytest.raises(MismatchError, match=r"has 8 sentences, but tiny-en 7"):
+    with pytest.raises(MismatchError, match=r"has 8 sentences, but tiny-en has 7"):
         import_neurox(path, tmp_path / "b.zarr", corpus=corpus.head(7))
     assert not (tmp_path / "b.zarr").exists()
 
@@ -352,7 +352,7 @@ def spoil_the_json(file):
         (spoil_gap, "no dataset 1"),
         (spoil_shape, r"dataset 1 must hold floats .* shape \(2, 3\)"),
         (spoil_kind, "dataset 1 must hold floats .* kind 'i'"),
-        (spoil_layers, r"sentence 1 \(counted from 0\) has 2 layers of 5 neurons, sentence 0 3 of 5"),
+        (spoil_layers, r"sentence 1 \(counted from 0\) has 2 layers of 5 neurons, but sentence 0 has 3 of 5"),
         (spoil_value, r"sentence 1 \(counted from 0\) has nan at token 0, neuron layers.0:2"),
         (spoil_tokens, "sentence 1 .* has 4 tokens, but its text has 2 words .*Straße"),
     ],

@@ -1,6 +1,6 @@
-"""Neuron cards as the files that Neuronpedia imports.
+"""Export neuron cards as files that Neuronpedia can import.
 
-The layout is that of Neuronpedia's page *Exports* (https://docs.neuronpedia.org/api-and-data/exports).
+The layout follows Neuronpedia's page *Exports* (https://docs.neuronpedia.org/api-and-data/exports).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LAYER = re.compile(r"(?:^|\.)layers\.(\d+)(?:\.|$)")
 
 
 def _marks(folder: Path) -> bool:
-    """Return True if a source in the folder says that onegrain wrote it."""
+    """Return True if the notes of a source in the folder name onegrain as its writer."""
     files = folder.glob("*/*/source.jsonl")
     return any('"notes": "onegrain ' in file.read_text(encoding="utf-8", errors="replace") for file in files)
 
@@ -53,72 +53,74 @@ def export_neuronpedia(
     *,
     force: bool = False,
 ) -> list[Path]:
-    """Write cards as Neuronpedia's exports are: a folder ``MODEL_ID/LAYER-SOURCE_SET`` for each layer.
+    """Write neuron cards in Neuronpedia's layout: a folder ``MODEL_ID/LAYER-SOURCE_SET`` for each layer.
 
-    A neuron is a feature whose index is its unit. Its top activations are the sentences of the contexts that
-    move it up, whole, with its value at every word. A word is a token; all but the first begin with a space.
-    Words without activation are left out. What moves a neuron down has no place in the format. The same
-    arguments give the same bytes.
+    A neuron becomes a feature whose index is its unit. Its top activations are the full sentences of the
+    contexts with its highest values, with its value at every word. Each word becomes a token; every token but
+    the first begins with a space. Words without an activation are left out. The format cannot represent the
+    contexts with a neuron's lowest values. The same arguments give the same bytes.
 
     Args:
-        cards: made from these activations.
-        activations: give the values at every word of a sentence.
-        folder: is made, with everything below it.
-        release: the names at Neuronpedia.
-        force: replace the folder if it is there already.
+        cards: the neuron cards.
+        activations: the activations from which the cards were computed; they give the value at every word.
+        folder: the folder to create.
+        release: the names under which the neurons appear at Neuronpedia.
+        force: replace the folder if it exists.
 
     Returns:
         The folders of the sources, in the order of their layers.
 
     Raises:
-        MismatchError: the activations are of other neurons, words or values than the cards.
-        ParameterError: a site is not ``...layers.N...``, or two sites are of the same layer.
+        MismatchError: the neurons, words or values of the activations differ from those of the cards.
+        ParameterError: a site's name does not contain ``layers.N``, or two sites belong to the same layer.
+        OutputExistsError: the folder exists and ``force`` is not set, or onegrain did not write it.
     """
     sources = _sources(cards)
     cards.require_of(activations)
     if cards.corpus.content_hash != activations.corpus.content_hash:
         raise MismatchError(
-            f"the cards are of the words of {cards.corpus.source} ({cards.corpus.content_hash[:12]}), "
-            f"{activations.describe()} of those of {activations.corpus.source} "
+            f"the cards were computed on {cards.corpus.source} ({cards.corpus.content_hash[:12]}), but "
+            f"{activations.describe()} on {activations.corpus.source} "
             f"({activations.corpus.content_hash[:12]}); give the activations that the cards were made from"
         )
     sentences = _Sentences(cards, activations)
     with whole_folder(folder, force=force, ours=LAYOUT) as partial:
-        for layer, own in sources.items():
+        for layer, layer_cards in sources.items():
             source_id = f"{layer}-{release.source_set}"
             place = partial / release.model_id / source_id
             place.mkdir(parents=True)
             for name, row in head_rows(cards, release, source_id).items():
                 (place / f"{name}.jsonl").write_text(_line(row), encoding="utf-8")
-            for number, first in enumerate(range(0, len(own), FEATURES_PER_FILE)):
-                features, found = _batch(own[first : first + FEATURES_PER_FILE], sentences, release, source_id)
+            for number, first in enumerate(range(0, len(layer_cards), FEATURES_PER_FILE)):
+                batch = layer_cards[first : first + FEATURES_PER_FILE]
+                features, top_activations = _batch(batch, sentences, release, source_id)
                 _write(place / "features" / f"batch-{number}.jsonl.gz", features)
-                _write(place / "activations" / f"batch-{number}.jsonl.gz", found)
+                _write(place / "activations" / f"batch-{number}.jsonl.gz", top_activations)
     return [Path(folder) / release.model_id / f"{layer}-{release.source_set}" for layer in sources]
 
 
 def _sources(cards: NeuronCards) -> dict[int, list[NeuronCard]]:
-    """The cards by layer, ascending, each source's by unit."""
+    """Return the cards of each layer, in increasing order of layers and units."""
     sites: dict[int, str] = {}
     for card in cards.cards:
-        found = LAYER.search(card.site)
-        if not found:
+        match = LAYER.search(card.site)
+        if match is None:
             raise ParameterError(
-                f"a source at Neuronpedia begins with its layer, and {card.site!r} names none; export cards of "
-                "sites layers.N"
+                f"the name of a source at Neuronpedia begins with its layer, but {card.site!r} contains no "
+                "layer; export cards of sites layers.N"
             )
-        first = sites.setdefault(int(found[1]), card.site)
+        first = sites.setdefault(int(match[1]), card.site)
         if first != card.site:
             raise ParameterError(
-                f"{first!r} and {card.site!r} are of the same layer, and a source set has one source a layer; "
-                "export them apart, as two source sets"
+                f"{first!r} and {card.site!r} belong to the same layer, but a source set has one source per "
+                "layer; export them separately, as two source sets"
             )
     ordered = sorted(cards.cards, key=lambda card: card.unit)
     return {layer: [card for card in ordered if card.site == sites[layer]] for layer in sorted(sites)}
 
 
 class _Sentences:
-    """The values of the cards' neurons at every word of the sentences of their contexts."""
+    """A table of the values of each card's neuron at every word of the sentences of its contexts."""
 
     def __init__(self, cards: NeuronCards, activations: Activations) -> None:
         self._activations = activations
@@ -134,35 +136,40 @@ class _Sentences:
     def _read(self, number: int) -> None:
         corpus = self._activations.corpus
         if number >= corpus.n_sentences:
-            raise MismatchError(f"a card names sentence {number}, and {corpus.source} has {corpus.n_sentences}")
+            raise MismatchError(
+                f"a card refers to sentence {number}, but {corpus.source} has {corpus.n_sentences} sentences"
+            )
         rows = np.arange(corpus.offsets[number], corpus.offsets[number + 1])
         table = self._activations.take(rows, self._wanted[number]).astype(np.float64)
         for neuron, values in zip(self._wanted[number], table.T, strict=True):
             self._kept[number, neuron] = values
 
     def of(self, card: NeuronCard, context: CardContext) -> tuple[list[str], list[float], int]:
-        """The words that have an activation, as tokens, the values there, and where the context's word is."""
+        """Return the sentence of a context as tokens, their values, and the index of the context's word.
+
+        Words without an activation are left out.
+        """
         neuron = self._activations.space.index(card.site, card.unit)
         values = self._kept[context.sentence, neuron]
         if context.position >= len(values) or values[context.position] != context.value:
             raise MismatchError(
                 f"the card of {card.name} has {context.value:.6g} at word {context.position} of sentence "
-                f"{context.sentence}, {self._activations.describe()} has not; give the activations that the "
-                "cards were made from"
+                f"{context.sentence}, but {self._activations.describe()} has another value; give the "
+                "activations that the cards were made from"
             )
-        there = np.flatnonzero(np.isfinite(values))
+        present = np.flatnonzero(np.isfinite(values))
         words = self._activations.corpus.sentence(context.sentence)
-        tokens = [f" {words[at]}" if nth else words[at] for nth, at in enumerate(there.tolist())]
-        return tokens, values[there].tolist(), int(there.searchsorted(context.position))
+        tokens = [f" {words[word]}" if index else words[word] for index, word in enumerate(present.tolist())]
+        return tokens, values[present].tolist(), int(present.searchsorted(context.position))
 
 
 def _batch(
     cards: list[NeuronCard], sentences: _Sentences, release: NeuronpediaRelease, source_id: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The rows of some neurons, and of their top activations."""
-    features, every = [], []
+    """Return the rows of neurons, and the rows of all their top activations."""
+    features, activations = [], []
     for card in cards:
-        found = [
+        top_activations = [
             activation_row(
                 card,
                 sentences.of(card, context),
@@ -172,9 +179,9 @@ def _batch(
             )
             for context in card.high.contexts
         ]
-        features.append(feature_row(card, found, release, source_id))
-        every += found
-    return features, every
+        features.append(feature_row(card, top_activations, release, source_id))
+        activations += top_activations
+    return features, activations
 
 
 def _line(row: Mapping[str, Any]) -> str:
@@ -182,7 +189,7 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """A gzipped file of one row a line, without a time in it; none where there are no rows."""
+    """Write a gzipped file with one row per line and no timestamp; write no file without rows."""
     data = "".join(map(_line, rows)).encode()
     if data:
         path.parent.mkdir(exist_ok=True)

@@ -1,8 +1,8 @@
 """The rows of Neuronpedia's import files.
 
-They are those of the scripts that make such files (github.com/hijohnnylin/neuronpedia, ``db_models/`` in
-``utils/neuronpedia-utils``) and of its database (``apps/webapp/prisma/schema.prisma``). Columns that nothing is
-known for are left out: the database has a default for each.
+The columns follow the scripts that write such files (github.com/hijohnnylin/neuronpedia, ``db_models/`` in
+``utils/neuronpedia-utils``) and the database (``apps/webapp/prisma/schema.prisma``). Columns whose value is
+unknown are left out, because the database has a default for each of them.
 """
 
 from __future__ import annotations
@@ -25,18 +25,22 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 @dataclass(frozen=True)
 class NeuronpediaRelease:
-    """Under which names neurons stand at Neuronpedia.
+    """The names under which neurons appear at Neuronpedia.
 
     Attributes:
-        model_id: the model's id there, lower case, such as ``gpt2-small``.
+        model_id: the model's id at Neuronpedia, in lower case, such as ``gpt2-small``.
         source_set: id of the set of sources, such as ``onegrain-ewt``; each layer is a source ``LAYER-SET``.
-        release: id of the release, letters, digits and dashes.
-        title: one line about the release.
-        creator: the name that is shown.
-        creator_id: the id of the account that the data belong to.
-        description: of the source set.
-        url: of a paper or a page.
+        release: id of the release, of letters, digits, dashes and underscores.
+        title: a one-line description of the release.
+        creator: the displayed name of the creator.
+        creator_id: the id of the account that owns the data.
+        description: description of the source set.
+        url: URL of a paper or web page.
         visibility: ``PUBLIC``, ``UNLISTED`` or ``PRIVATE``.
+
+    Raises:
+        ParameterError: an id has other characters or is too long, a name is empty, or the visibility is
+            unknown.
     """
 
     model_id: str
@@ -57,10 +61,10 @@ class NeuronpediaRelease:
                     f"{name} must be up to 128 letters, digits, dashes and underscores, got {value!r}"
                 )
         if self.model_id != self.model_id.lower():
-            raise ParameterError(f"model_id is lower case at Neuronpedia, got {self.model_id!r}")
+            raise ParameterError(f"model_id must be lower case at Neuronpedia, got {self.model_id!r}")
         if re.match(r"\d+-", self.source_set):
             raise ParameterError(
-                f"source_set is without the layer, which is put before it; got {self.source_set!r}"
+                f"source_set must not begin with a layer, which is added to it; got {self.source_set!r}"
             )
         for name in ("title", "creator", "creator_id"):
             if not getattr(self, name).strip():
@@ -70,7 +74,7 @@ class NeuronpediaRelease:
 
 
 def head_rows(cards: NeuronCards, release: NeuronpediaRelease, source_id: str) -> dict[str, dict[str, Any]]:
-    """The one row of each of the files that describe a source, by the file's name."""
+    """Return the rows of the files that describe a source, one row per file, by file name."""
     shown = {"creatorId": release.creator_id, "visibility": release.visibility}
     urls = [release.url] if release.url else []
     weights = f", weights {cards.model.id} {cards.model.weight_hash}" if cards.model else ""
@@ -125,20 +129,20 @@ def activation_row(
     release: NeuronpediaRelease,
     source_id: str,
 ) -> dict[str, Any]:
-    """A sentence as one of a neuron's top activations.
+    """Return the row of a sentence that is one of a neuron's top activations.
 
     Args:
-        card: of the neuron.
-        sequence: tokens, the neuron's value at each, and the token that the sentence was chosen for.
-        place: sentence and position of that word in the corpus.
+        card: the card of the neuron.
+        sequence: the tokens, the neuron's value at each, and the index of the token of the card's context.
+        place: index of the sentence in the corpus, and position of the context's word in the sentence.
         release: the names at Neuronpedia.
-        source_id: of the source that the neuron belongs to.
+        source_id: id of the source to which the neuron belongs.
     """
     tokens, values, chosen = sequence
     top = values.index(max(values))
-    whole = (release.model_id, source_id, card.unit, *place, tokens, values)
+    identity = (release.model_id, source_id, card.unit, *place, tokens, values)
     return {
-        "id": "c" + hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:24],
+        "id": "c" + hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24],
         "modelId": release.model_id,
         "layer": source_id,
         "index": str(card.unit),
@@ -155,7 +159,7 @@ def activation_row(
 def feature_row(
     card: NeuronCard, activations: list[dict[str, Any]], release: NeuronpediaRelease, source_id: str
 ) -> dict[str, Any]:
-    """A neuron, given the rows of its top activations."""
+    """Return the row of a neuron, given the rows of its top activations."""
     shares = card.statistics.share_positive, card.statistics.share_negative
     return {
         "modelId": release.model_id,

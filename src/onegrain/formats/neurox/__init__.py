@@ -1,14 +1,14 @@
-"""NeuroX's activation files: read into a store, and written from one.
+"""Import NeuroX's activation files into stores, and export activations to such files.
 
 ::
 
-    hdf5.py        one dataset a sentence
-    jsonlines.py   one line of JSON a sentence
-    formats.py     which of the two a file is
-    importing.py   a file into a store
-    exporting.py   a store into a file
+    hdf5.py        the HDF5 format, one dataset per sentence
+    jsonlines.py   the JSON format, one line per sentence
+    formats.py     chooses one of the two by the file's name
+    importing.py   from a file to a store
+    exporting.py   from activations to a file
 
-What the files hold are facts about NeuroX 1.0.9 [Dalvi et al. 2023, "NeuroX Library for Neuron Analysis of Deep
+The formats are those of NeuroX 1.0.9 [Dalvi et al. 2023, "NeuroX Library for Neuron Analysis of Deep
 NLP Models"].
 """
 

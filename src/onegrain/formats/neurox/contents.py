@@ -1,4 +1,4 @@
-"""What a file of NeuroX holds besides the values, whichever format it has."""
+"""The contents of a NeuroX file except its values, for both formats."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["Contents", "Origin"]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a file that onegrain exported came from; NeuroX's own files do not say.
+    """The origin of a file that onegrain exported; files written by NeuroX have none.
 
     Attributes:
-        sites: the site that each layer is.
-        provenance: that of the activations which were exported, as JSON.
+        sites: the site of each layer.
+        provenance: provenance of the exported activations, as JSON.
     """
 
     sites: tuple[str, ...]
@@ -28,11 +28,11 @@ class Contents:
     """The shape and the words of a file.
 
     Attributes:
-        counts: int64 (sentences,), tokens of every sentence.
-        layers: layers of the file.
-        width: neurons of each layer.
-        sentences: the words of every sentence, or None where they were not asked for.
-        origin: of an HDF5 file that onegrain exported; None elsewhere.
+        counts: int64 (sentences,), number of tokens in each sentence.
+        layers: number of layers.
+        width: number of neurons in each layer.
+        sentences: the words of each sentence, or None if they were not requested.
+        origin: origin of an HDF5 file that onegrain exported; None for other files.
     """
 
     counts: np.ndarray

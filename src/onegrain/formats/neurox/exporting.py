@@ -1,4 +1,4 @@
-"""From activations to a file of NeuroX."""
+"""Export activations to a NeuroX file."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ def export_neurox(
     force: bool = False,
     progress: Progress = automatic,
 ) -> Path:
-    """Write activations as a file of NeuroX: a layer a site, in their order.
+    """Write activations to a NeuroX file, one layer per site in the order of the sites.
 
-    HDF5 keeps float32 to the bit, and carries the sites and the provenance beside what NeuroX reads; JSON lines
-    keep 8 decimals. Label layers are not written.
+    HDF5 files hold float32 values exactly, and also the sites and the provenance, which NeuroX ignores. JSON
+    files hold values rounded to 8 decimals. Label layers are not written.
 
     Args:
-        activations: with the words that the tokens become.
-        path: the file, ``.hdf5`` or ``.json``; it is there whole or not at all.
-        sites: glob patterns of site names, by default all; they must be equally wide.
-        force: replace the file if it is there already.
-        progress: told how many words are done.
+        activations: the activations; their words become the tokens.
+        path: the file, ``.hdf5`` or ``.json``; it is written completely or not at all.
+        sites: glob patterns of site names, by default all sites; their widths must be equal.
+        force: replace the file if it exists.
+        progress: reports the number of written words.
 
     Returns:
         The path that was written.
 
     Raises:
-        ParameterError: sites of different widths, a sentence without words, a word with a space (HDF5), a value
-            that is not finite, or another ending of the name.
-        ModelError: a pattern that matches no site.
-        AlreadyDoneError: the same file is there already and ``force`` is not set.
-        OutputExistsError: another file is there and ``force`` is not set, or even then one that is no export.
-        MissingExtraError: an HDF5 file, but h5py is not installed.
-        StorageError: the disk is full, read-only or gone.
+        ParameterError: the sites have different widths, a sentence has no words, a word contains a space
+            (HDF5), a value is not finite, or the file's name has another ending.
+        ModelError: a pattern matches no site.
+        AlreadyDoneError: the same file exists, and ``force`` is not set.
+        OutputExistsError: another file exists and ``force`` is not set, or the file is not an export.
+        MissingExtraError: the file is HDF5, but h5py is not installed.
+        StorageError: the disk is full, read-only or missing.
     """
     out = Path(path)
     form = format_of(out, WRITABLE)
@@ -60,14 +60,14 @@ def export_neurox(
     chosen = activations.restrict(sites)
     if len(set(chosen.space.widths)) > 1:
         raise ParameterError(
-            f"the layers of a NeuroX file are equally wide, but the sites are {chosen.space.describe()}; "
+            f"the layers of a NeuroX file have equal widths, but the sites are {chosen.space.describe()}; "
             "choose sites of one width, e.g. sites='layers.?' (--sites)"
         )
     empty = np.flatnonzero(np.diff(chosen.corpus.offsets) == 0)
     if empty.size:
         raise ParameterError(
-            f"sentence {empty[0]} (counted from 0) of {chosen.corpus.source} has no words, and NeuroX reads no "
-            "such sentence; extract from a corpus without it"
+            f"sentence {empty[0]} (counted from 0) of {chosen.corpus.source} has no words, which NeuroX "
+            "cannot read; extract from a corpus without it"
         )
     origin = Origin(chosen.space.sites, activations.provenance.model_dump(mode="json"))
     with (
@@ -75,19 +75,19 @@ def export_neurox(
         progress("export", chosen.n_words, "words") as advance,
     ):
 
-        def told() -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
+        def reporting() -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
             for words, values in _sentences(chosen):
                 yield words, values
                 advance(len(words))
 
-        form.write(partial, told(), origin)
+        form.write(partial, reporting(), origin)
         if not force and out.exists():
             _refuse(out, partial)
     return out
 
 
 def _refuse(out: Path, partial: Path) -> NoReturn:
-    """Raise the error that says whether the file that is there is the one that was to be written."""
+    """Raise AlreadyDoneError if the existing file equals the new one, and OutputExistsError otherwise."""
     if filecmp.cmp(out, partial, shallow=False):
         raise AlreadyDoneError(f"{out} exists already: the same command has made it, and nothing is left to do")
     raise OutputExistsError(f"{out} exists already; use --force (force=True) to replace it")
@@ -96,7 +96,7 @@ def _refuse(out: Path, partial: Path) -> NoReturn:
 def _sentences(
     activations: Activations,
 ) -> Iterator[tuple[tuple[str, ...], Float32[np.ndarray, "tokens layers width"]]]:
-    """The words and values of every sentence; many whole sentences are read at once, in bounded memory."""
+    """Yield the words and values of each sentence; sentences are read in groups of bounded size."""
     corpus, space = activations.corpus, activations.space
     rows = max(1, BLOCK_BYTES // (4 * space.size))
     first = 0
@@ -108,6 +108,6 @@ def _sentences(
         activations.require_finite(block, start)
         layered = block.reshape(len(block), len(space.sites), space.widths[0])
         for number in range(first, last):
-            begin, end = (int(corpus.offsets[at]) - start for at in (number, number + 1))
+            begin, end = (int(offset) - start for offset in corpus.offsets[number : number + 2])
             yield corpus.sentence(number), layered[begin:end]
         first = last

@@ -1,4 +1,4 @@
-"""Which format a file of NeuroX has."""
+"""Choose the format of a NeuroX file by its name."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["READABLE", "WRITABLE", "Format", "format_of"]
 
 
 class ReadContents(Protocol):
-    """Reads a file's shape and, if asked for, its words."""
+    """A function that reads the shape of a file and, with ``words``, its words."""
 
     def __call__(self, path: Path, *, words: bool) -> Contents: ...
 
 
 @dataclass(frozen=True)
 class Format:
-    """What can be done with a file of one format.
+    """The functions that read and write one format.
 
     Attributes:
-        name: as provenance names it.
-        read_contents: its shape and words.
-        read_values: its values, sentence by sentence, float32 (tokens, layers, width).
+        name: name of the format in provenance.
+        read_contents: reads the shape and the words.
+        read_values: yields the values of each sentence, float32 (tokens, layers, width).
         write: writes the words and values of sentences.
-        is_export: returns True for a file that onegrain may have written, so that ``force`` replaces it.
+        is_export: returns True for a file that onegrain may have written and ``force`` may replace.
     """
 
     name: str
@@ -47,11 +47,15 @@ JSON_LINES = Format(
 )
 READABLE = {".hdf5": HDF5, ".h5": HDF5, ".json": JSON_LINES, ".jsonl": JSON_LINES}
 WRITABLE = {".hdf5": HDF5, ".json": JSON_LINES}
-"""NeuroX opens files of these names only."""
+"""Endings of the names of files that NeuroX can open."""
 
 
 def format_of(path: Path, known: dict[str, Format]) -> Format:
-    """The format that the name says; ParameterError where it is not among the known."""
+    """Return the format of a file by the ending of its name.
+
+    Raises:
+        ParameterError: the ending is not one of ``known``.
+    """
     if path.suffix not in known:
         raise ParameterError(f"{path}: the name of a NeuroX file ends in {', '.join(known)}")
     return known[path.suffix]

@@ -1,11 +1,11 @@
-"""NeuroX's HDF5: one dataset a sentence, and one that holds the sentences' texts.
+"""Read and write NeuroX's HDF5 files, which hold one dataset per sentence and one for the sentences' texts.
 
 ::
 
     0, 1, ...           float32 (layers, tokens, width)
-    sentence_to_index   (1,): JSON, from a sentence's text to the name of its dataset; the n-th sentence of one
-                        text is followed by `` (Occurrence n)``
-    onegrain            (1,): JSON, where the file comes from; only onegrain writes it, and NeuroX passes it by
+    sentence_to_index   (1,): JSON, maps a sentence's text to the name of its dataset; the text of the n-th
+                        equal sentence is followed by `` (Occurrence n)``
+    onegrain            (1,): JSON, the origin of the file; only onegrain writes it, and NeuroX ignores it
 """
 
 from __future__ import annotations
@@ -36,13 +36,17 @@ REPEATED = re.compile(r" \(Occurrence [0-9]+\)\Z")
 
 
 def read_contents(path: Path, *, words: bool) -> Contents:
-    """The shape of a file and, if asked for, its words; no value is read.
+    """Read the shape of a file and, if requested, its words, but no values.
 
-    A sentence's words are its text split at single spaces. A text that ends like a repeated one is told from a
-    repeated one by its tokens: they are as many as its words with, or without, the ending.
+    A sentence's words are its text split at single spaces. If a text ends like that of a repeated sentence, the
+    number of tokens decides whether the ending belongs to the words.
+
+    Args:
+        path: the file.
+        words: whether to read the words.
 
     Raises:
-        RecordError: not such a file, or words that cannot be told from the texts.
+        RecordError: the file is not a NeuroX file, or its texts do not determine the words.
         MissingExtraError: h5py is not installed.
     """
     with _opened(path) as file:
@@ -50,11 +54,12 @@ def read_contents(path: Path, *, words: bool) -> Contents:
         shapes = np.array([_shape(path, file, number) for number in range(count)], dtype=np.int64)
         if not count or 0 in shapes[0, [0, 2]]:
             raise RecordError(f"{path} holds no activations: no datasets 0, 1, ..., or no layers in them")
-        odd = np.flatnonzero((shapes[:, [0, 2]] != shapes[0, [0, 2]]).any(axis=1))
-        if odd.size:
+        differing = np.flatnonzero((shapes[:, [0, 2]] != shapes[0, [0, 2]]).any(axis=1))
+        if differing.size:
             raise RecordError(
-                f"{path}: sentence {odd[0]} (counted from 0) has {shapes[odd[0], 0]} layers of "
-                f"{shapes[odd[0], 2]} neurons, sentence 0 {shapes[0, 0]} of {shapes[0, 2]}; all must be alike"
+                f"{path}: sentence {differing[0]} (counted from 0) has {shapes[differing[0], 0]} layers of "
+                f"{shapes[differing[0], 2]} neurons, but sentence 0 has {shapes[0, 0]} of {shapes[0, 2]}; all "
+                "sentences must have the same"
             )
         counts = shapes[:, 1]
         sentences = _sentences(path, file, counts.tolist()) if words else None
@@ -63,7 +68,7 @@ def read_contents(path: Path, *, words: bool) -> Contents:
 
 
 def read_values(path: Path, contents: Contents) -> Iterator[Float32[np.ndarray, "tokens layers width"]]:
-    """The values of every sentence, one sentence in memory at a time."""
+    """Yield the values of each sentence; one sentence is in memory at a time."""
     with _opened(path) as file:
         for number in range(len(contents.counts)):
             yield np.asarray(file[str(number)][:], dtype=np.float32).transpose(1, 0, 2)
@@ -74,11 +79,11 @@ def write(
     sentences: Iterable[tuple[tuple[str, ...], Float32[np.ndarray, "tokens layers width"]]],
     origin: Origin,
 ) -> None:
-    """Write a file of the words and values of some sentences.
+    """Write the words and values of sentences to a file.
 
     Raises:
-        ParameterError: a word that holds a space, at which NeuroX splits words.
-        OSError: the disk refuses the file.
+        ParameterError: a word contains a space, at which NeuroX would split it.
+        OSError: the disk refuses to write.
         MissingExtraError: h5py is not installed.
     """
     h5py = _h5py()
@@ -96,7 +101,7 @@ def write(
 
 
 def is_export(path: Path) -> bool:
-    """Return True if a file says that onegrain exported it."""
+    """Return True if a file holds the origin that onegrain writes."""
     try:
         with _opened(path) as file:
             return ORIGIN in file
@@ -105,7 +110,7 @@ def is_export(path: Path) -> bool:
 
 
 def _unused(text: str, taken: Mapping[str, str], seen: dict[str, int]) -> str:
-    """The text, or its first `` (Occurrence n)`` that is not taken; ``seen`` keeps the last n of each text."""
+    """Return the text, or its first `` (Occurrence n)`` not in ``taken``; ``seen`` holds each text's last n."""
     if text not in taken:
         return text
     seen[text] = seen.get(text, 1) + 1
@@ -118,13 +123,13 @@ def _require_no_space(number: int, words: tuple[str, ...]) -> None:
     for word in words:
         if " " in word:
             raise ParameterError(
-                f"sentence {number} (counted from 0) has the word {word!r}, but in HDF5 NeuroX splits words at "
-                "spaces; export to a .json file, or read the corpus with such words split or joined"
+                f"sentence {number} (counted from 0) has the word {word!r}, but NeuroX splits words in HDF5 "
+                "files at spaces; export to a .json file, or read the corpus with such words split or joined"
             )
 
 
 def _shape(path: Path, file: Any, number: int) -> tuple[int, ...]:
-    """(layers, tokens, width) of a sentence."""
+    """Return the shape of a sentence, (layers, tokens, width)."""
     dataset = file.get(str(number))
     if dataset is None:
         raise RecordError(
@@ -153,8 +158,9 @@ def _sentences(path: Path, file: Any, counts: list[int]) -> tuple[tuple[str, ...
 
 
 def _words(path: Path, number: int, text: str, count: int, texts: Mapping[str, Any]) -> tuple[str, ...]:
-    once = REPEATED.sub("", text)
-    for candidate in (text, once) if once in texts else (text,):
+    """Return the words of a sentence, which must be ``count``."""
+    original = REPEATED.sub("", text)
+    for candidate in (text, original) if original in texts else (text,):
         words = () if candidate == "" and count == 0 else tuple(candidate.split(" "))
         if len(words) == count:
             return words
@@ -181,14 +187,14 @@ def _origin(path: Path, file: Any, layers: int) -> Origin | None:
 def _json(path: Path, file: Any, name: str) -> dict[str, Any]:
     try:
         require_whole_texts(path, file[name])
-        found = json.loads(file[name][0])
+        value = json.loads(file[name][0])
     except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise RecordError(
-            f"{path}: dataset {name} does not hold JSON ({error}); is this a file of NeuroX?"
+            f"{path}: dataset {name} does not hold JSON ({error}); is this a NeuroX file?"
         ) from error
-    if not isinstance(found, dict):
-        raise RecordError(f"{path}: dataset {name} must hold a JSON object, not a {type(found).__name__}")
-    return found
+    if not isinstance(value, dict):
+        raise RecordError(f"{path}: dataset {name} must hold a JSON object, not a {type(value).__name__}")
+    return value
 
 
 @contextmanager
@@ -199,9 +205,9 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except OnegrainError:
         raise
-    except Exception as error:  # a damaged file may fail in any way in which HDF5 can
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise RecordError(f"{path} is not an HDF5 file, or is damaged: {told}") from error
+    except Exception as error:  # HDF5 can fail with any error on a damaged file
+        cause = " ".join(str(error).split()) or type(error).__name__
+        raise RecordError(f"{path} is not an HDF5 file, or is damaged: {cause}") from error
 
 
 def _h5py() -> Any:

@@ -1,9 +1,11 @@
-"""The heap of an HDF5 file in which texts of any length lie, checked before the library reads it.
+"""Check the heap of an HDF5 file, which holds texts of variable length, before the library reads it.
 
-libhdf5 walks over a heap's objects by the sizes that they state, and walks on the spot where a damaged one
-states 0: it then never returns, and no signal ends it. A heap is ``GCOL``, a version, three bytes, its size;
-an object is its number and references (two bytes each), four bytes, and its size; number 0 is the free space,
-whose size includes these fields; the content of the others is filled up to eight bytes.
+libhdf5 walks through the objects of a heap by their stated sizes. If a damaged object states the size 0, the
+library loops forever, and no signal can interrupt it.
+
+A heap starts with ``GCOL``, a version, three bytes, and its size. An object starts with its number and
+reference count (two bytes each), four bytes, and its size. Number 0 is the free space, whose size includes
+these fields; the content of the other objects is padded to a multiple of eight bytes.
 """
 
 from __future__ import annotations
@@ -17,18 +19,18 @@ MARK = b"GCOL"
 BEFORE_SIZE = 8
 ALIGNED = 8
 LENGTH_BYTES = 4
-"""What comes first in a dataset's entry for a text: how long it is. The address of its heap comes next."""
+"""Size of the length field with which a dataset's entry for a text begins; the heap's address follows."""
 
 
 def require_whole_texts(path: Path, dataset: Any) -> None:
-    """Check the heap that holds the first text of a dataset; texts of a fixed length have none.
+    """Check the heap that holds the first text of a dataset; texts of fixed length need no heap.
 
     Args:
         path: the HDF5 file.
         dataset: the opened dataset of h5py.
 
     Raises:
-        ValueError: the heap is damaged, or the text lies otherwise than h5py stores it.
+        ValueError: the heap is damaged, or the text is not stored in the way of h5py.
     """
     if dataset.dtype.kind != "O" or not dataset.size:
         return
@@ -43,7 +45,7 @@ def require_whole_texts(path: Path, dataset: Any) -> None:
 
 
 def _check_heap(file: Any, start: int, length: int) -> None:
-    """Walk over the objects of a heap, each of which must end in it."""
+    """Check that every object of a heap ends inside it."""
     header = BEFORE_SIZE + length
     file.seek(0, 2)
     if start + header > file.tell():
@@ -55,11 +57,11 @@ def _check_heap(file: Any, start: int, length: int) -> None:
         raise ValueError("the heap of its texts is damaged")
     file.seek(start)
     heap = file.read(size)
-    at = -(-header // ALIGNED) * ALIGNED
-    while at + header <= size:
-        number = int.from_bytes(heap[at : at + 2], "little")
-        stated = int.from_bytes(heap[at + BEFORE_SIZE : at + header], "little")
+    offset = -(-header // ALIGNED) * ALIGNED
+    while offset + header <= size:
+        number = int.from_bytes(heap[offset : offset + 2], "little")
+        stated = int.from_bytes(heap[offset + BEFORE_SIZE : offset + header], "little")
         step = -(-(header + stated) // ALIGNED) * ALIGNED if number else stated
-        if step < header or at + step > size:
+        if step < header or offset + step > size:
             raise ValueError("the heap of its texts is damaged: an object in it states an impossible size")
-        at += step
+        offset += step

@@ -1,4 +1,4 @@
-"""From a file of NeuroX to a store of activations."""
+"""Import a NeuroX file into a store of activations."""
 
 from __future__ import annotations
 
@@ -40,38 +40,38 @@ def import_neurox(
     force: bool = False,
     progress: Progress = automatic,
 ) -> Activations:
-    """Read a file of NeuroX into a store: a site a layer, a row a word.
+    """Read a NeuroX file into a store with one site per layer and one row per word.
 
-    The file does not say which layers of the model it holds. By default the layers are what NeuroX's extractor
-    writes when it is told nothing: ``embeddings``, ``layers.0``, ``layers.1``, ...; a file of one layer whose
-    name ends in ``-layerN`` is the N-th of these; an HDF5 file that onegrain exported names its own sites.
-    Name the sites where the file was written with ``filter_layers`` or ``ignore_embeddings``.
+    The file does not record which layers of the model it holds. By default, they are the layers that NeuroX's
+    extractor writes without options: ``embeddings``, ``layers.0``, ``layers.1``, ... A file of one layer whose
+    name ends in ``-layerN`` holds the N-th of these. An HDF5 file that onegrain exported names its sites. Pass
+    ``sites`` if the file was written with ``filter_layers`` or ``ignore_embeddings``.
 
-    The words are those of the file, which NeuroX puts together from subwords (``un##like##ly``); give the
-    corpus to have its words and its labels. An empty sentence of the corpus may be one token of zeros in the
-    file, as NeuroX writes an empty line; that row is left out.
+    Without a corpus, the words are those of the file, which NeuroX joins from subwords (``un##like##ly``); with
+    a corpus, the store has its words and labels. For an empty sentence, NeuroX writes one token of zeros; that
+    row is left out.
 
     Args:
         path: HDF5 (``.hdf5``, ``.h5``) or JSON lines (``.json``, ``.jsonl``).
-        out: the store, a folder or a URL, by custom named ``*.zarr``.
-        corpus: the sentences that the file was made from, in order; by default the file's own words;
-            a corpus, or what :func:`~onegrain.read_corpus` takes.
+        out: folder or URL of the store, usually named ``*.zarr``.
+        corpus: the sentences from which the file was written, in order: a corpus, or an argument of
+            :func:`~onegrain.read_corpus`. By default, the words are those of the file.
         sites: a name for each layer, in order.
         dtype: ``float32``, or ``float16`` for half the space.
         force: replace a finished store, or start an unfinished one over.
-        progress: told how many words are done.
+        progress: reports the number of imported words.
 
     Returns:
         The finished store, opened: float array (words, neurons).
 
     Raises:
-        RecordError: not a file of NeuroX, its words cannot be told, or a value that is not finite.
-        MismatchError: the corpus has other sentences, or a sentence other words, than the file has tokens.
-        ParameterError: an impossible option, or a value that float16 cannot hold.
-        AlreadyDoneError: the same store is there already and ``force`` is not set.
-        OutputExistsError: another store is there and ``force`` is not set, or something that is not a store.
-        MissingExtraError: an HDF5 file, but h5py is not installed.
-        StorageError: the disk is full, read-only or gone.
+        RecordError: the file is not a NeuroX file, its words are ambiguous, or a value is not finite.
+        MismatchError: the number of sentences, or of words in a sentence, differs between corpus and file.
+        ParameterError: an option is invalid, or float16 cannot hold a value.
+        AlreadyDoneError: the same store exists, and ``force`` is not set.
+        OutputExistsError: another store exists and ``force`` is not set, or the path is not a store.
+        MissingExtraError: the file is HDF5, but h5py is not installed.
+        StorageError: the disk is full, read-only or missing.
     """
     source = Path(path)
     form = format_of(source, READABLE)
@@ -83,22 +83,22 @@ def import_neurox(
     read = _corpus(source, contents, None if corpus is None else as_corpus(corpus))
     names = _names(source, contents, sites)
     space = NeuronSpace(names, (contents.width,) * contents.layers)
-    given: dict[str, Any] = {"file": source.name, "format": form.name, "sha256": _digest(source)}
+    parameters: dict[str, Any] = {"file": source.name, "format": form.name, "sha256": _digest(source)}
     provenance = Provenance(
         stage="import",
         corpus=CorpusIdentity.of(read),
         sites=names,
-        parameters=given | {"dtype": dtype},
+        parameters=parameters | {"dtype": dtype},
         inputs=(Provenance.model_validate(contents.origin.provenance),) if contents.origin else (),
     )
     with progress("import", read.n_words, "words") as advance:
         rows = _rows(source, form, contents, read, space)
-        write_store(out, StoreContent(read, space, provenance, dtype), _told(rows, advance), force=force)
+        write_store(out, StoreContent(read, space, provenance, dtype), _reporting(rows, advance), force=force)
     return open_activations(out)
 
 
 def _corpus(source: Path, contents: Contents, corpus: Corpus | None) -> Corpus:
-    """The words of the rows, as many in every sentence as the file has tokens."""
+    """Return the words of the rows, after checking that each sentence has as many as the file has tokens."""
     if corpus is None:
         assert contents.sentences is not None
         try:
@@ -111,27 +111,29 @@ def _corpus(source: Path, contents: Contents, corpus: Corpus | None) -> Corpus:
         raise RecordError(f"{source}: there are no words to read")
     if read.n_sentences != len(contents.counts):
         raise MismatchError(
-            f"{source} has {len(contents.counts)} sentences, but {read.source} {read.n_sentences}; give the "
-            "corpus that NeuroX read, one sentence a line"
+            f"{source} has {len(contents.counts)} sentences, but {read.source} has {read.n_sentences}; give "
+            "the corpus that NeuroX read, one sentence per line"
         )
     words = np.diff(read.offsets)
-    odd = np.flatnonzero((words != contents.counts) & ~_blank(words, contents))
-    if odd.size:
-        at = int(odd[0])
+    differing = np.flatnonzero((words != contents.counts) & ~_blank(words, contents))
+    if differing.size:
+        number = int(differing[0])
         raise MismatchError(
-            f"{source}: sentence {at} (counted from 0) has {contents.counts[at]} tokens, but in {read.source} "
-            f"{words[at]} words, {' '.join(read.sentence(at))!r}; {odd.size} of {len(words)} sentences differ. "
-            "Give the corpus that NeuroX read; it splits at single spaces, and cuts what its model cannot read"
+            f"{source}: sentence {number} (counted from 0) has {contents.counts[number]} tokens, but in "
+            f"{read.source} {words[number]} words, {' '.join(read.sentence(number))!r}; {differing.size} of "
+            f"{len(words)} sentences differ. Give the corpus that NeuroX read; NeuroX splits words at single spaces and "
+            "truncates sentences that are too long for its model"
         )
     return read
 
 
 def _blank(words: np.ndarray, contents: Contents) -> np.ndarray:
-    """bool (sentences,): an empty sentence, for which NeuroX writes one token."""
+    """Return bool (sentences,), True for empty sentences, for which NeuroX writes one token."""
     return (words == 0) & (contents.counts == 1)
 
 
 def _names(source: Path, contents: Contents, sites: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the name of the site of each layer."""
     if isinstance(sites, str) or (sites is not None and len(sites) != contents.layers):
         raise ParameterError(
             f"{source} has {contents.layers} layers of {contents.width} neurons; sites must name each of them, "
@@ -156,7 +158,7 @@ def _digest(source: Path) -> str:
 def _rows(
     source: Path, form: Format, contents: Contents, read: Corpus, space: NeuronSpace
 ) -> Iterator[Float32[np.ndarray, "words neurons"]]:
-    """Every sentence's values, in order."""
+    """Yield the values of each sentence as rows, and check that they are finite."""
     blank = _blank(np.diff(read.offsets), contents)
     for number, values in enumerate(form.read_values(source, contents)):
         block = values.reshape(len(values), space.size)
@@ -165,7 +167,7 @@ def _rows(
             row, column = (int(value) for value in bad[0])
             raise RecordError(
                 f"{source}: sentence {number} (counted from 0) has {block[row, column]} at token {row}, neuron "
-                f"{space.name(column)}; a store holds finite values only"
+                f"{space.name(column)}; a store holds only finite values"
             )
         if not blank[number]:
             yield block
@@ -176,7 +178,8 @@ def _rows(
             )
 
 
-def _told(rows: Iterable[np.ndarray], advance: Any) -> Iterator[np.ndarray]:
+def _reporting(rows: Iterable[np.ndarray], advance: Any) -> Iterator[np.ndarray]:
+    """Yield each block, and report its number of words when the next one is requested."""
     for block in rows:
         yield block
         advance(len(block))

@@ -1,7 +1,7 @@
-"""NeuroX's JSON lines: one object a sentence, ``{"linex_index": 0, "features": [...]}``.
+"""Read and write NeuroX's JSON lines, one object per sentence: ``{"linex_index": 0, "features": [...]}``.
 
-A feature is a token, ``{"token": "dog", "layers": [{"index": 0, "values": [...]}, ...]}``; values are rounded
-to 8 decimals. NeuroX reads the features only, in the order of the lines, and so does this.
+A feature is a token, ``{"token": "dog", "layers": [{"index": 0, "values": [...]}, ...]}``. Values are rounded
+to 8 decimals. Only the features are read, in the order of the lines, as NeuroX does.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ DECIMALS = 8
 
 
 def read_contents(path: Path, *, words: bool) -> Contents:
-    """The shape and the words of a file; it is read whole for that, line by line.
+    """Read the shape and the words of a file, for which the complete file is read line by line.
 
     Raises:
-        RecordError: with file and line, what is not such a line, or has other layers than those before it.
+        RecordError: a line has another format, or other layers than the lines before it; the message names the
+            file and the line.
     """
     counts, sentences = [], []
     shape: tuple[int, ...] | None = None
@@ -38,7 +39,7 @@ def read_contents(path: Path, *, words: bool) -> Contents:
         if values.shape[1:] != shape:
             raise RecordError(
                 f"{path}:{number}: {values.shape[1]} layers of {values.shape[2]} neurons, but {shape[0]} of "
-                f"{shape[1]} before; all must be alike"
+                f"{shape[1]} in earlier lines; all sentences must have the same"
             )
     if shape is None or not all(shape):
         raise RecordError(f"{path} holds no activations: no line has a token with values")
@@ -46,7 +47,7 @@ def read_contents(path: Path, *, words: bool) -> Contents:
 
 
 def read_values(path: Path, contents: Contents) -> Iterator[Float32[np.ndarray, "tokens layers width"]]:
-    """The values of every sentence, one sentence in memory at a time."""
+    """Yield the values of each sentence; one sentence is in memory at a time."""
     for _, tokens, values in _lines(path):
         yield values.reshape(len(tokens), contents.layers, contents.width)
 
@@ -56,19 +57,22 @@ def write(
     sentences: Iterable[tuple[tuple[str, ...], Float32[np.ndarray, "tokens layers width"]]],
     origin: Origin,
 ) -> None:
-    """Write a file of the words and values of some sentences; there is no place for where they come from."""
+    """Write the words and values of sentences to a file; the format cannot hold the origin."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for number, (words, values) in enumerate(sentences):
             rounded = np.round(values.astype(np.float64), DECIMALS).tolist()
             features = [
-                {"token": word, "layers": [{"index": at, "values": layer} for at, layer in enumerate(layers)]}
+                {
+                    "token": word,
+                    "layers": [{"index": index, "values": layer} for index, layer in enumerate(layers)],
+                }
                 for word, layers in zip(words, rounded, strict=True)
             ]
             file.write(json.dumps({"linex_index": number, "features": features}) + "\n")
 
 
 def is_export(path: Path) -> bool:
-    """Return True if a file begins with a line as onegrain writes it, which are NeuroX's own to the byte."""
+    """Return True if the first line is one that onegrain may have written; NeuroX writes the same bytes."""
     try:
         with path.open(encoding="utf-8") as file:
             line = json.loads(file.readline())
@@ -78,7 +82,7 @@ def is_export(path: Path) -> bool:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, tuple[str, ...], np.ndarray]]:
-    """Every line's number (from 1), tokens, and values, float32 (tokens, layers, width); blank lines go by."""
+    """Yield the number (from 1), tokens and values, float32 (tokens, layers, width), of each non-blank line."""
     with path.open(encoding="utf-8") as file:
         number = 0
         try:
@@ -86,10 +90,10 @@ def _lines(path: Path) -> Iterator[tuple[int, tuple[str, ...], np.ndarray]]:
                 if line.strip():
                     yield number, *_sentence(json.loads(line)["features"])
         except Exception as error:  # endless nesting, numbers beyond any float, bytes that are not text
-            told = " ".join(str(error).split())[:200]
+            cause = " ".join(str(error).split())[:200]
             raise RecordError(
                 f'{path}:{max(number, 1)}: not a line of NeuroX\'s JSON, {{"features": [{{"token": ..., '
-                f'"layers": [{{"values": [...]}}, ...]}}, ...]}}: {type(error).__name__}: {told}'
+                f'"layers": [{{"values": [...]}}, ...]}}, ...]}}: {type(error).__name__}: {cause}'
             ) from error
 
 

@@ -1,7 +1,7 @@
-"""A file for HDF5 to write to, which keeps the disk's errors until HDF5 can bear them.
+"""Give HDF5 a file to write to whose errors are delayed until they cannot crash the process.
 
-HDF5 crashes the process when it closes a file that the disk has refused a part of. Here every write succeeds as
-far as HDF5 can see; the first error is kept, and raised between two calls of HDF5.
+HDF5 crashes the process when it closes a file after a failed write. Here every write appears to succeed; the
+first error is kept and raised between two calls of HDF5.
 """
 
 from __future__ import annotations
@@ -13,24 +13,28 @@ __all__ = ["Sink"]
 
 
 class Sink:
-    """A binary file with the methods that h5py calls, none of which raises."""
+    """A binary file whose methods, which h5py calls, keep errors of the disk instead of raising them.
+
+    Args:
+        path: the file, which is created or emptied.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w+b", buffering=0)
         self._error: OSError | None = None
 
     def check(self) -> None:
-        """Raise the first error that the disk gave."""
+        """Raise the first error of the disk, if one has occurred."""
         if self._error is not None:
             raise self._error
 
     def close(self) -> None:
-        """Close the file, and raise the first error that the disk gave."""
+        """Close the file, then raise the first error of the disk, if one has occurred."""
         self._file.close()
         self.check()
 
     def write(self, data: memoryview) -> int:
-        """Write all bytes, unless the disk refused some before."""
+        """Write all bytes, or none after the first error; return their number in either case."""
         view = memoryview(data).cast("B")
         size = len(view)
         try:
@@ -41,11 +45,11 @@ class Sink:
         return size
 
     def read(self, size: int = -1) -> bytes:
-        """Return bytes as they are in the file."""
+        """Return up to ``size`` bytes of the file."""
         return self._file.read(size) or b""
 
     def readinto(self, buffer: memoryview) -> int:
-        """Read bytes, or leave the buffer as it is where the disk refuses."""
+        """Fill the buffer from the file, or leave it unchanged if the disk fails."""
         try:
             return self._file.readinto(buffer) or 0
         except OSError as error:
@@ -53,15 +57,15 @@ class Sink:
             return len(buffer)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to an offset."""
+        """Move to an offset and return it."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """Return the offset."""
+        """Return the current offset."""
         return self._file.tell()
 
     def truncate(self, size: int | None = None) -> int:
-        """Cut or extend the file."""
+        """Shorten or extend the file."""
         try:
             return self._file.truncate(size)
         except OSError as error:
