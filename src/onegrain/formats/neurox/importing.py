@@ -121,8 +121,8 @@ def _corpus(source: Path, contents: Contents, corpus: Corpus | None) -> Corpus:
         raise MismatchError(
             f"{source}: sentence {number} (counted from 0) has {contents.counts[number]} tokens, but in "
             f"{read.source} {words[number]} words, {' '.join(read.sentence(number))!r}; {differing.size} of "
-            f"{len(words)} sentences differ. Give the corpus that NeuroX read; NeuroX splits words at single spaces and "
-            "truncates sentences that are too long for its model"
+            f"{len(words)} sentences differ. Give the corpus that NeuroX read; NeuroX splits words at "
+            "single spaces and truncates sentences that are too long for its model"
         )
     return read
 
