@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 import onegrain as og
-from onegrain.activations.store.writer import Content, write_store
+from onegrain.activations.store.writer import StoreContent, write_store
 from onegrain.records.provenance import CorpusIdentity, ModelIdentity, Provenance
 
 SHARE = float(os.environ.get("ONEGRAIN_BENCH_SHARE", "1"))
@@ -100,7 +100,7 @@ def store(folder: Path, words: int, neurons: int, seed: int) -> Path:
     blocks = (
         rng.standard_normal((min(1024, words - at), neurons), dtype=np.float32) for at in range(0, words, 1024)
     )
-    write_store(path, Content(text, space, provenance, "float32"), blocks, force=False)
+    write_store(path, StoreContent(text, space, provenance, "float32"), blocks, force=False)
     return path
 
 

@@ -24,7 +24,7 @@ from _minilm import extract
 from _neurox_rankers import RANKERS, seconds_of
 
 import onegrain as og
-from onegrain.activations.store.writer import Content, write_store
+from onegrain.activations.store.writer import StoreContent, write_store
 from onegrain.rankings import METHODS
 from onegrain.rankings.data.blocks import read_blocks
 from onegrain.rankings.univariate.counting.counts import STRIPE
@@ -65,7 +65,7 @@ def random_store(folder: Path) -> og.Activations:
     blocks = (
         rng.standard_normal((min(1024, WORDS - at), NEURONS), dtype=np.float32) for at in range(0, WORDS, 1024)
     )
-    write_store(folder / "random.zarr", Content(text, space, provenance, "float32"), blocks, force=False)
+    write_store(folder / "random.zarr", StoreContent(text, space, provenance, "float32"), blocks, force=False)
     return og.open_activations(folder / "random.zarr")
 
 
