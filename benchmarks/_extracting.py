@@ -1,4 +1,4 @@
-"""What the extraction benchmark and its peers share: runs of ``og.extract``, their batches, pairs of times."""
+"""Time runs of ``og.extract`` and record their batches, for the extraction benchmark and its peers."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ import torch
 import onegrain as og
 
 PAIRS = 3
-"""How often two sides are measured, one after the other; the medians count."""
+"""Number of times that two sides are measured alternately; their medians are compared."""
 
 
 def seconds(work) -> float:
+    """Return the seconds that a function takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
-def alternating(one, other, pairs: int = PAIRS) -> tuple[list[float], list[float]]:
-    """Seconds of two sides, A B A B; each is a function that returns its own seconds."""
+def alternating(first, second, pairs: int = PAIRS) -> tuple[list[float], list[float]]:
+    """Return the seconds of two sides, measured as A B A B; a side is a function that returns its seconds."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(pairs):
-        for spent, work in zip(times, (one, other), strict=True):
+        for spent, work in zip(times, (first, second), strict=True):
             spent.append(work())
     return times
 
 
 def extracting(model, corpus, folder: Path, sites):
-    """A function that extracts into a new store, and returns the seconds that it took."""
+    """Return a function that extracts into a new store and returns its seconds."""
 
     def run() -> float:
         out = folder / "timed.zarr"
@@ -42,17 +43,17 @@ def extracting(model, corpus, folder: Path, sites):
 
 
 def batches_of(loaded, corpus, folder: Path, sites) -> list[dict[str, torch.Tensor]]:
-    """What an extraction really gives the model, batch by batch: ids and masks, on the CPU.
+    """Return the batches (ids and masks, on the CPU) that an extraction passes to the model.
 
-    It is recorded while one runs, so this holds whatever the reader does; the run also warms both sides up.
+    They are recorded during an extraction, which also warms up both sides.
     """
     loaded.space(sites)
-    found: list[dict[str, torch.Tensor]] = []
+    batches: list[dict[str, torch.Tensor]] = []
 
-    def keep(module, given, named):
-        inputs = {**named, **({"input_ids": given[0]} if given else {})}
+    def keep(module, arguments, keywords):
+        inputs = {**keywords, **({"input_ids": arguments[0]} if arguments else {})}
         chosen = {name: inputs.get(name) for name in ("input_ids", "attention_mask")}
-        found.append(
+        batches.append(
             {name: torch.from_numpy(v.cpu().numpy().copy()) for name, v in chosen.items() if v is not None}
         )
 
@@ -61,13 +62,13 @@ def batches_of(loaded, corpus, folder: Path, sites) -> list[dict[str, torch.Tens
         extracting(loaded, corpus, folder, sites)()
     finally:
         handle.remove()
-    if not found or any("input_ids" not in batch for batch in found):
+    if not batches or any("input_ids" not in batch for batch in batches):
         raise SystemExit("og.extract did not pass its batches through the model; look at batches_of")
-    return found
+    return batches
 
 
 def beside(theirs: list[float], ours: list[float], words: int) -> dict:
-    """The figures of a pair of sides."""
+    """Return the figures of a comparison."""
     return {
         "words": words,
         "onegrain_seconds": ours,

