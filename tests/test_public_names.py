@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import onegrain
+from onegrain.cli import command_tree
 
 PUBLIC = [
     "Activations",
@@ -34,25 +39,31 @@ PUBLIC = [
     "Stability",
     "TrainingOptions",
     "ablate",
+    "ablate_rankings",
     "annotate_regex",
     "annotate_with",
     "annotate_words",
     "clusters",
     "compare_rankings",
+    "contrast",
     "control_task",
+    "demo_study",
     "erasing",
     "evaluate",
     "export_neuronpedia",
     "export_neurox",
     "extract",
     "import_neurox",
+    "layers",
     "live_activations",
     "load",
     "load_model",
+    "localisation",
     "mean_recovery",
     "neuron_cards",
     "neuron_vote",
     "open_activations",
+    "overlap",
     "planted",
     "planted_benchmark",
     "plot",
@@ -64,14 +75,20 @@ PUBLIC = [
     "register",
     "run_study",
     "sandbox",
+    "sharing",
     "similarity",
     "stability",
+    "task_importance",
     "to_torch",
     "to_xarray",
+    "top_words",
     "train_nlm",
     "train_nmt",
+    "universality",
     "verify_activations",
     "without_redundant",
+    "write_comparison",
+    "write_folder_report",
 ]
 
 
@@ -96,3 +113,61 @@ def test_type_checkers_see_the_public_names() -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     assert not hasattr(onegrain, "no_such_name")
+
+
+VERBS = {
+    "ablate": ["ablate"],
+    "analyse clusters": ["clusters", "without_redundant"],
+    "analyse contrast": ["contrast"],
+    "analyse importance": ["task_importance"],
+    "analyse layers": ["layers"],
+    "analyse localisation": ["localisation"],
+    "analyse overlap": ["overlap"],
+    "analyse sharing": ["sharing"],
+    "analyse stability": ["stability"],
+    "analyse universality": ["universality"],
+    "analyse words": ["top_words"],
+    "cards": ["neuron_cards"],
+    "compare": ["ablate_rankings", "compare_rankings", "evaluate", "neuron_vote", "write_comparison"],
+    "convert": ["export_neurox", "import_neurox"],
+    "demo": ["demo_study", "run_study"],
+    "extract": ["extract"],
+    "neuronpedia": ["export_neuronpedia"],
+    "rank": ["rank", "rank_together"],
+    "report": ["write_folder_report"],
+    "show": ["load"],
+    "similarity": ["similarity"],
+    "study": ["run_study"],
+    "train nlm": ["train_nlm"],
+    "train nmt": ["train_nmt"],
+}
+"""The public functions that do the work of each verb."""
+RUNS_A_STUDY = {"run_study": "walk_study"}
+"""The verbs print what a run made and kept, which ``run_study`` does not return."""
+MODULES = {"compare": "onegrain.cli.comparing"}
+"""Where the functions of a verb are called, if not in the file of the verb."""
+
+
+def verbs(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if not hasattr(command, "commands"):
+        yield name, command
+        return
+    for verb, entry in command.commands.items():
+        yield from verbs(entry, f"{name} {verb}".strip())
+
+
+def test_every_verb_has_its_public_functions() -> None:
+    assert sorted(name for name, _ in verbs(command_tree())) == sorted(VERBS)
+    for functions in VERBS.values():
+        assert set(functions) <= set(PUBLIC)
+
+
+def test_every_verb_calls_its_public_functions() -> None:
+    for name, command in verbs(command_tree()):
+        function = inspect.unwrap(command.callback)
+        module = import_module(MODULES[name]) if name in MODULES else inspect.getmodule(function)
+        names = {
+            node.name for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.alias)
+        }
+        for needed in VERBS[name]:
+            assert RUNS_A_STUDY.get(needed, needed) in names, (name, needed)

@@ -8,8 +8,16 @@ from .activations import to_xarray as to_xarray
 from .activations import verify_activations as verify_activations
 from .analyses import clusters as clusters
 from .analyses import compare_rankings as compare_rankings
+from .analyses import contrast as contrast
+from .analyses import layers as layers
+from .analyses import localisation as localisation
 from .analyses import neuron_cards as neuron_cards
 from .analyses import neuron_vote as neuron_vote
+from .analyses import overlap as overlap
+from .analyses import sharing as sharing
+from .analyses import task_importance as task_importance
+from .analyses import top_words as top_words
+from .analyses import universality as universality
 from .analyses import without_redundant as without_redundant
 from .corpora import annotate_regex as annotate_regex
 from .corpora import annotate_with as annotate_with
@@ -24,6 +32,7 @@ from .formats import export_neuronpedia as export_neuronpedia
 from .formats import export_neurox as export_neurox
 from .formats import import_neurox as import_neurox
 from .interventions import ablate as ablate
+from .interventions import ablate_rankings as ablate_rankings
 from .interventions import erasing as erasing
 from .library import load as load
 from .metrics import BLEU as BLEU
@@ -53,8 +62,11 @@ from .records.ranking import Ranking as Ranking
 from .records.similarity import Similarity as Similarity
 from .records.space import NeuronSpace as NeuronSpace
 from .records.stability import Stability as Stability
+from .reports import write_comparison as write_comparison
 from .reports.charts.plot import plot as plot
+from .studies import demo_study as demo_study
 from .studies import run_study as run_study
+from .studies import write_folder_report as write_folder_report
 from .synthetic import Planted as Planted
 from .synthetic import PlantedBenchmark as PlantedBenchmark
 from .synthetic import PlantedCase as PlantedCase

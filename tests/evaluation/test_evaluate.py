@@ -371,3 +371,15 @@ def test_an_evaluation_knows_its_rankings_by_their_orders(
     for name, ranking in (("shuffled", orders["knowing"]), ("unknown", orders["knowing"])):
         with pytest.raises(MismatchError, match=f"not of this ranking '{name}'"):
             found.require_rankings({name: ranking})
+
+
+def test_the_label_layer_is_that_of_the_rankings(train: Planted, held: og.Activations) -> None:
+    ranked = {name: og.rank(name, train.activations, label="upos") for name in ("f-statistic", "probeless")}
+    ranked["std"] = og.rank("std", train.activations)
+    evaluation = og.evaluate(ranked, train.activations, held, **QUICK)
+    assert evaluation.layer == "upos"
+    with pytest.raises(ParameterError, match=r"name the label layer .*: no ranking has one"):
+        og.evaluate({"std": ranked["std"]}, train.activations, held, **QUICK)
+    other = replace(ranked["probeless"], layer="kind")
+    with pytest.raises(ParameterError, match="the rankings are of kind, upos"):
+        og.evaluate({**ranked, "probeless": other}, train.activations, held, **QUICK)

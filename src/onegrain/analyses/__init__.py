@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onegrain.analyses.judging.agreement import agreement, overlap, rank_agreement
+from onegrain.analyses.judging.agreement import agreement, judges_among, overlap, rank_agreement
 from onegrain.analyses.judging.areas import Areas, ablation_areas, kept_areas
 from onegrain.analyses.judging.comparison import Comparison, compare_rankings
 from onegrain.analyses.judging.voting import neuron_vote, vote_agreement
@@ -37,6 +37,7 @@ __all__ = [
     "damage",
     "half_lost",
     "heat",
+    "judges_among",
     "kept_areas",
     "layers",
     "layers_by_label",

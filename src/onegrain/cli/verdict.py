@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from onegrain.errors import OnegrainError
+
 if TYPE_CHECKING:
     from onegrain.records.curve import Curve
 
@@ -11,26 +13,28 @@ __all__ = ["verdict"]
 
 
 def verdict(curve: Curve) -> str:
-    """Return one sentence on what erasing the top neurons does, against the random orders or the bottom.
+    """Return one sentence on what erasing the top neurons costs, beyond the random orders or the bottom.
 
-    The comparison is at the first number of erased neurons where both lines have a measurement; the intervals
-    of the two lines decide whether they differ.
+    The cost is the gap between two areas of :func:`onegrain.analyses.ablation_areas`: the mean damage over the
+    share of neurons erased, with its bootstrap interval over the sentences.
     """
-    lines = set(curve.points["line"])
-    reference = next((line for line in ("random", "bottom") if line in lines), None)
-    if "top" not in lines or reference is None:
-        return "No verdict: it needs the top line, and a random or bottom line."
-    pairs = curve.line("top").merge(curve.line(reference), on="erased", suffixes=("", "_reference"))
-    pairs = pairs[pairs["erased"] > 0]
-    if pairs.empty:
-        return f"No verdict: the top and {reference} lines share no number of erased neurons."
-    row = pairs.iloc[0]
-    name = "random" if reference == "random" else "bottom"
-    erased = f"Erasing {int(row['erased']):,} neurons"
-    if row[["low", "high", "low_reference", "high_reference"]].isna().any():
-        return f"No verdict at {int(row['erased']):,} erased neurons: an interval is missing."
-    if row["low"] <= row["high_reference"] and row["low_reference"] <= row["high"]:
-        return f"{erased}: top and {name} neurons cannot be told apart; their intervals overlap."
-    worse = (row["value"] < row["value_reference"]) == curve.higher_is_better
-    effect = "more" if worse else "less"
-    return f"{erased}: the top neurons cost {effect} than the {name} ones; their intervals do not overlap."
+    from onegrain.analyses import ablation_areas
+
+    try:
+        areas = ablation_areas({"ranking": curve})
+    except OnegrainError as error:
+        return f"No verdict: {error}."
+    gaps = areas.gaps.set_index("against")
+    against = next((line for line in ("random", "bottom") if line in gaps.index), None)
+    if against is None or gaps.loc[against, ["low", "high"]].isna().any():
+        return "No verdict: it needs the top line, and a random or bottom line, with draws of the sentences."
+    gap, low, high = (float(gaps.loc[against, name]) for name in ("gap", "low", "high"))
+    unit = f"points of {curve.metric}" if curve.higher_is_better else "nats per token"
+    if low <= 0.0 <= high:
+        interval = f"{areas.level:.0%} interval {low:.3g} to {high:.3g}"
+        return f"Top and {against} neurons cannot be told apart: {gap:+.3g} {unit} ({interval})."
+    comparative, bounds = ("more", (low, high)) if gap > 0 else ("less", (-high, -low))
+    return (
+        f"Erasing the top neurons costs {abs(gap):.3g} {unit} {comparative} than erasing {against} ones "
+        f"({areas.level:.0%} interval {bounds[0]:.3g} to {bounds[1]:.3g})."
+    )

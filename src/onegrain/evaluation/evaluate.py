@@ -13,7 +13,7 @@ from onegrain.errors import ParameterError
 from onegrain.evaluation.keeping import Run, orders_kept, points_of
 from onegrain.evaluation.options import ElasticNetOptions, EvaluationOptions
 from onegrain.evaluation.probes import Classifier, ElasticNet, Probe, describe
-from onegrain.evaluation.words import Given, ProbeWords, require_rankings, seen
+from onegrain.evaluation.words import Given, ProbeWords, require_rankings, seen, shared_layer
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.data.memory import Memory, read_size
 from onegrain.rankings.elastic_net.solver import working_bytes
@@ -35,7 +35,7 @@ def evaluate(
     train: Activations,
     test: Activations | None = None,
     *,
-    label: str,
+    label: str | None = None,
     probe: Any = ELASTIC_NET,
     dev: Activations | None = None,
     seed: int = 0,
@@ -60,7 +60,7 @@ def evaluate(
         train: the words that probes learn from.
         test: the words that they are tested on; if None, ``test_share`` of the sentences of ``train``. Rankings
             were mostly made from those too, which ``details["seen"]`` tells.
-        label: the label layer.
+        label: the label layer; by default that of the rankings which have one.
         probe: ``elastic-net``, the probe of ``lca``, its penalties chosen for the probe of all neurons; or a
             classifier with ``fit`` and ``predict`` as scikit-learn has them, copies of which are fitted.
         dev: words on which the penalties are chosen; if None, ``dev_share`` of the training sentences, where
@@ -80,6 +80,7 @@ def evaluate(
         LabelError: no such label layer, or too few labels in it.
         MismatchError: rankings of other neurons or of another model, or made from the words of ``test``.
     """
+    label = label or shared_layer(rankings)
     given = Given(train, test, dev, label, seed)
     given.require()
     require_rankings(rankings, given)

@@ -22,7 +22,7 @@ from onegrain.records.activations import Activations
 from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking
 
-__all__ = ["Given", "ProbeWords", "require_rankings", "seen"]
+__all__ = ["Given", "ProbeWords", "require_rankings", "seen", "shared_layer"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,3 +136,16 @@ def _corpora(provenance: Provenance) -> set[str]:
     """Hashes of all corpora that a record was made with."""
     found = {provenance.corpus.content_hash} if provenance.corpus is not None else set()
     return found.union(*(_corpora(one) for one in provenance.inputs))
+
+
+def shared_layer(rankings: Mapping[str, Ranking]) -> str:
+    """Return the label layer of those rankings that have one.
+
+    Raises:
+        ParameterError: the rankings have several label layers, or none.
+    """
+    layers = sorted({ranking.layer for ranking in rankings.values() if ranking.layer is not None})
+    if len(layers) != 1:
+        reason = f"the rankings are of {', '.join(layers)}" if layers else "no ranking has one"
+        raise ParameterError(f"name the label layer (label; --label): {reason}")
+    return layers[0]

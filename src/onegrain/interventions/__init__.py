@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from onegrain.interventions.ablate import LINES, ablate, sweep_counts
+from onegrain.interventions.ablate_rankings import ablate_rankings
 from onegrain.interventions.editing import erasing
 from onegrain.interventions.edits.edit import EDITS, NeuronEdit
 
-__all__ = ["EDITS", "LINES", "NeuronEdit", "ablate", "erasing", "sweep_counts"]
+__all__ = ["EDITS", "LINES", "NeuronEdit", "ablate", "ablate_rankings", "erasing", "sweep_counts"]

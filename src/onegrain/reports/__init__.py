@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onegrain.reports.blocks import Answer, Block, Chart, Fold, HeatMap, Section, Table, Text
+from onegrain.reports.comparison_folder import write_comparison
 from onegrain.reports.compose import Records, compose, left_out
 from onegrain.reports.page import Report
 from onegrain.reports.rendering.heatmap import heatmap_html, heatmap_text
@@ -28,4 +29,5 @@ __all__ = [
     "heatmap_text",
     "left_out",
     "table_html",
+    "write_comparison",
 ]

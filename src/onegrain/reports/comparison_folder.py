@@ -1,9 +1,10 @@
-"""The files of ``onegrain compare RANKING... --out DIR``."""
+"""The folder of a comparison of rankings, as ``onegrain compare --out`` writes it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,31 +52,44 @@ def _digest(path: Path) -> str:
 
 
 def write_comparison(
-    out: Path,
+    out: str | os.PathLike[str],
     comparison: Comparison,
-    evaluation: Evaluation | None,
-    curves: Mapping[str, Curve],
-    vote: Ranking | None,
+    evaluation: Evaluation | None = None,
+    curves: Mapping[str, Curve] | None = None,
+    vote: Ranking | None = None,
     *,
-    request: str,
-    force: bool,
+    request: str = "",
+    force: bool = False,
 ) -> None:
-    """Write the tables, the records, the page, and the figure as PNG and SVG, whole or not at all.
+    """Write a folder with the tables, the records, a page, and the figure as PNG and SVG, all or nothing.
 
     ``comparison.html``, ``comparison.png``, ``comparison.svg``, ``comparison.json`` (all tables, and the
     checksums of the other files), and as CSV ``table``, ``areas``, ``gaps``, ``differences`` and ``pairs``;
     ``evaluation.parquet``, ``neuron-vote.parquet`` and ``curves/NAME.parquet``, where there are such.
+
+    Args:
+        out: the folder to write.
+        comparison: the comparison, by :func:`onegrain.compare_rankings`.
+        evaluation: the evaluation that it was made from, if any.
+        curves: name of a ranking -> its ablation curve.
+        vote: the vote of the rankings, if it is to be kept.
+        request: hash of the command that made the comparison; empty if none did.
+        force: replace an earlier comparison.
+
+    Raises:
+        OutputExistsError: the folder exists and ``force`` is not set, or holds something else.
     """
     from onegrain.core.output import whole_folder
-    from onegrain.reports import Report, chart_png, chart_svg
     from onegrain.reports.charts import comparison as chart
+    from onegrain.reports.page import Report, chart_png, chart_svg
     from onegrain.reports.sections import comparison_section
 
+    curves = curves or {}
     tables = {"table": comparison.table, "pairs": comparison.pairs}
     if comparison.areas is not None:
         areas = comparison.areas
         tables |= {"areas": areas.table, "gaps": areas.gaps, "differences": areas.differences}
-    with whole_folder(out, force=force, ours=comparison_layout()) as folder:
+    with whole_folder(Path(out), force=force, ours=comparison_layout()) as folder:
         for name, frame in tables.items():
             frame.to_csv(folder / f"{name}.csv", index=False)
         if evaluation is not None:

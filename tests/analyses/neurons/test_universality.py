@@ -92,3 +92,11 @@ def test_refusals():
         universality(made, OWN.restrict("layers.0"), [SAME, FLIPPED])
     with pytest.raises(ParameterError, match="k must be from 1 to 4"):
         universality(made, OWN, [SAME, FLIPPED], k=5)
+
+
+def test_sites_that_the_ranking_lacks_are_left_out():
+    part = rank("maxcorr", OWN.restrict("layers.0"), others=[SAME, FLIPPED.restrict("layers.0")])
+    table = universality(part, OWN, [SAME, FLIPPED], neurons=["layers.0:1"])
+    assert set(table["neuron"]) == {"layers.0:1"}
+    narrow = universality(part, OWN.restrict("layers.0"), [SAME, FLIPPED.restrict("layers.0")], neurons=[1])
+    assert table.equals(narrow)

@@ -115,7 +115,10 @@ def test_misuse_is_one_clear_line(run: Run, place: Path, house: Path, tmp_path: 
         ((*rankings, "--train", test, "--test", train), "was made from the tested words"),
         ((*rankings, *given(place), "--probe", "sklearn.svm:Nothing"), "has no attribute 'Nothing'"),
         ((*rankings, *given(place), "--probe", "sklearn.naive_bayes:GaussianNB"), "lambda2"),
-        ((*rankings, "--curve", "lca=c.parquet"), "no ranking 'lca'; there are: f-statistic, probeless, std"),
+        (
+            (*rankings, "--curve", "lca=c.parquet"),
+            "no ranking 'lca'; the rankings are: f-statistic, probeless, std",
+        ),
         ((place / "std.parquet", place / "std.parquet"), "two rankings are named"),
     ]
     for arguments, why in cases:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import pandas as pd
 
@@ -37,14 +38,14 @@ def universality(
     n: int = 10,
     min_count: int = 1,
 ) -> pd.DataFrame:
-    """The top words of neurons beside those of their best partners, and which they share.
+    """Return the top words of neurons beside those of their best partners, and the words they share.
 
     Args:
         ranking: by a method that names partners, such as ``maxcorr``.
-        activations: what was ranked.
+        activations: what was ranked; sites that the ranking does not have are left out, here and in ``others``.
         others: the other models of the ranking, in its order.
         k: how many of the first neurons to look at, where ``neurons`` are not given.
-        neurons: names ``site:unit`` or flat indices.
+        neurons: names ``site:unit``, or flat indices in the space of the ranking.
         n: top words in each direction; see :func:`~onegrain.analyses.neurons.words.top_words`.
         min_count: leave out rarer words.
 
@@ -61,6 +62,10 @@ def universality(
     partners = ranking.details.get("partners")
     if not partners:
         raise ParameterError(f"a ranking by {ranking.method} names no partners; make one by maxcorr or mincorr")
+    spaces = (ranking.space, *map(NeuronSpace.from_json, ranking.details["spaces"]))
+    activations, *others = (
+        _within(read, space) for read, space in zip_longest((activations, *others), spaces) if read is not None
+    )
     _require_same(ranking, activations, others)
     first = ranking.order[: ranking.require_k(k)] if neurons is None else neurons
     chosen = require_neurons(activations, first).tolist()
@@ -85,6 +90,13 @@ def universality(
     frame = pd.DataFrame(rows, columns=COLUMNS)
     place = {activations.space.name(at): number for number, at in enumerate(chosen)}
     return frame.sort_values("neuron", key=lambda names: names.map(place), kind="stable", ignore_index=True)
+
+
+def _within(activations: Activations, space: NeuronSpace | None) -> Activations:
+    """Return the activations at the sites of a space, or unchanged if they lack one of its sites."""
+    if space is None or not set(space.sites) <= set(activations.space.sites):
+        return activations
+    return activations.restrict(space.sites)
 
 
 def _words(activations: Activations, neurons: Sequence[int], n: int, min_count: int) -> dict[int, NeuronWords]:

@@ -12,16 +12,13 @@ from onegrain.cli.grouped_help import VerbGroup
 from onegrain.cli.options.computing import Device, Memory, Seed
 from onegrain.cli.options.neurons import K, MinCount, Neurons, Sites, WordCount
 from onegrain.cli.options.output import Force, Json, out_option
+from onegrain.cli.options.records import curves_from, rankings_from
 from onegrain.errors import ParameterError
 
 app = VerbGroup(help="Ask the paper's questions of rankings, curves and stores.", no_args_is_help=True)
 
 RankingFile = Annotated[Path, typer.Argument(help="Ranking with labels.")]
 Rankings = Annotated[list[Path], typer.Argument(help="Two or more rankings.")]
-Top = Annotated[
-    int | None,
-    typer.Option("--top", "-k", help="Number of neurons in a top set; by default 10 or 1 %, the larger."),
-]
 
 
 @app.command("localisation")
@@ -39,37 +36,34 @@ def sharing(ranking: RankingFile, k: K = None, as_json: Json = False) -> None:
     from onegrain.analyses import sharing as analysis
     from onegrain.records.ranking import Ranking
 
-    found = analysis(Ranking.load(ranking), k)
-    emit_table(found.pairs, "Overlap of the labels' top sets, against chance", as_json)
+    emit_table(
+        analysis(Ranking.load(ranking), k).pairs, "Overlap of the labels' top sets, against chance", as_json
+    )
 
 
 @app.command("layers")
-def layers(ranking: RankingFile, top: Top = None, as_json: Json = False) -> None:
+def layers(ranking: RankingFile, k: K = None, as_json: Json = False) -> None:
     """Count the top neurons in each layer."""
     from onegrain.analyses import layers as analysis
     from onegrain.records.ranking import Ranking
 
-    emit_table(analysis(Ranking.load(ranking), top), "Top neurons by site", as_json)
+    emit_table(analysis(Ranking.load(ranking), k), "Top neurons by site", as_json)
 
 
 @app.command("contrast")
 def contrast(rankings: Rankings, k: K = None, as_json: Json = False) -> None:
     """Compare several models on the same labels (NMT or NLM?)."""
     from onegrain.analyses import contrast as analysis
-    from onegrain.records.ranking import Ranking
 
-    found = analysis({path.stem: Ranking.load(path) for path in rankings}, k)
-    emit_table(found.summary, "Models side by side", as_json)
+    emit_table(analysis(rankings_from(rankings), k).summary, "Models side by side", as_json)
 
 
 @app.command("overlap")
 def overlap(rankings: Rankings, k: K = None, as_json: Json = False) -> None:
     """Measure how far rankings of the same neurons agree on the top k, against chance."""
     from onegrain.analyses import overlap as analysis
-    from onegrain.records.ranking import Ranking
 
-    found = analysis({path.stem: Ranking.load(path) for path in rankings}, k)
-    emit_table(found, "Overlap of rankings, against chance", as_json)
+    emit_table(analysis(rankings_from(rankings), k), "Overlap of rankings, against chance", as_json)
 
 
 @app.command("importance")
@@ -78,10 +72,8 @@ def importance(
 ) -> None:
     """Measure what erasing each ordering costs the model (do the neurons matter to the task?)."""
     from onegrain.analyses import task_importance
-    from onegrain.records.curve import Curve
 
-    found = task_importance({path.stem: Curve.load(path) for path in curves})
-    emit_table(found.summary, "What erasing costs", as_json)
+    emit_table(task_importance(curves_from(curves)).summary, "What erasing costs", as_json)
 
 
 @app.command("words")
@@ -98,10 +90,9 @@ def words(
     from onegrain.activations import open_activations
     from onegrain.analyses import top_words
 
-    activations = open_activations(store)
-    found = top_words(activations, neurons, n, min_count=min_count)
-    frames = [one.words.assign(neuron=one.name) for one in found]
-    emit_table(pd.concat(frames, ignore_index=True), "Mean deviation in standard deviations", as_json)
+    neuron_words = top_words(open_activations(store), neurons, n, min_count=min_count)
+    tables = [entry.words.assign(neuron=entry.name) for entry in neuron_words]
+    emit_table(pd.concat(tables, ignore_index=True), "Mean deviation in standard deviations", as_json)
 
 
 @app.command("clusters")
@@ -135,9 +126,9 @@ def clusters(
     for path in (out, record):
         if path is not None:
             require_free(path, force=force)
-    ranked = None if ranking is None else Ranking.load(ranking)
-    activations = open_activations(store).restrict(ranked.space.sites if ranked and not sites else sites)
-    found = analysis(
+    loaded = None if ranking is None else Ranking.load(ranking)
+    activations = open_activations(store).restrict(loaded.space.sites if loaded and not sites else sites)
+    clustering = analysis(
         activations,
         linkage=linkage,
         threshold=threshold,
@@ -146,14 +137,14 @@ def clusters(
         memory=memory,
         progress=progress(),
     )
-    table = found.groups(found.representatives(ranked))
-    if out is not None and ranked is not None:
-        without_redundant(ranked, found).save(out, force=force)
+    table = clustering.groups(clustering.representatives(loaded))
+    if out is not None and loaded is not None:
+        without_redundant(loaded, clustering).save(out, force=force)
     if record is not None:
-        found.save(record, force=force)
+        clustering.save(record, force=force)
     if not as_json:
         table["members"] = table["members"].map(" ".join)
-    title = f"{len(found):,} clusters of {len(found.neurons):,} neurons; those of two or more"
+    title = f"{len(clustering):,} clusters of {len(clustering.neurons):,} neurons; those of two or more"
     emit_table(table, title, as_json)
 
 
@@ -175,17 +166,13 @@ def universality(
     from onegrain.analyses import universality as analysis
     from onegrain.records.ranking import Ranking
 
-    ranked = Ranking.load(ranking)
-    stores = [open_activations(path) for path in (store, *others)]
-    own = stores[0].restrict(ranked.space.sites)
-    spaces = ranked.details.get("spaces", [])
-    sides = [other.restrict(space["sites"]) for other, space in zip(stores[1:], spaces, strict=False)]
-    found = analysis(ranked, own, sides or stores[1:], k=k, neurons=neurons or None, n=n, min_count=min_count)
+    first, *rest = (open_activations(path) for path in (store, *others))
+    table = analysis(Ranking.load(ranking), first, rest, k=k, neurons=neurons or None, n=n, min_count=min_count)
     if not as_json:
-        found["model"] = found["model"].str.rsplit("/").str[-1]
+        table["model"] = table["model"].str.rsplit("/").str[-1]
         for column in ("words", "partner_words", "shared"):
-            found[column] = found[column].map(" ".join)
-    emit_table(found, "Top words of neurons and of their partners", as_json)
+            table[column] = table[column].map(" ".join)
+    emit_table(table, "Top words of neurons and of their partners", as_json)
 
 
 @app.command("stability")
@@ -215,10 +202,10 @@ def stability(
     from onegrain.records.ranking import Ranking
 
     require_free(out, force=force)
-    ranked = Ranking.load(ranking)
-    activations = open_activations(store).restrict(ranked.space.sites)
-    found = analysis(
-        ranked,
+    loaded = Ranking.load(ranking)
+    activations = open_activations(store).restrict(loaded.space.sites)
+    result = analysis(
+        loaded,
         activations,
         resamples=resamples,
         k=k or None,
@@ -229,6 +216,10 @@ def stability(
         device=device,
         progress=progress(),
     )
-    found.save(out, force=force)
-    of_all = found.likeness[found.likeness["label"].isna()].drop(columns="label")
-    emit_table(of_all, "Likeness of top sets between draws of sentences", as_json)
+    result.save(out, force=force)
+    likeness = result.likeness
+    emit_table(
+        likeness[likeness["label"].isna()].drop(columns="label"),
+        "Likeness of top sets between draws of sentences",
+        as_json,
+    )

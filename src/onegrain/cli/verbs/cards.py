@@ -10,12 +10,12 @@ import typer
 from onegrain.cli.console import emit
 from onegrain.cli.options.neurons import LabelName, MinCount, WordCount
 from onegrain.cli.options.output import Force, Json, out_option
+from onegrain.cli.options.records import named_rankings
 from onegrain.core.text import visible
 
 if TYPE_CHECKING:
     from onegrain.records.cards import NeuronCards
     from onegrain.records.neuron_card import CardDirection, NeuronCard
-    from onegrain.records.ranking import Ranking
 
 NAME = "cards"
 CONTEXTS = 3
@@ -48,7 +48,7 @@ def run(
     from onegrain.errors import ParameterError
 
     require_free(out, force=force)
-    rankings = _rankings(ranking or [])
+    rankings = named_rankings(ranking or [])
     if not neurons and top is None:
         raise ParameterError("name neurons: --neurons SITE:UNIT, or --ranking FILE --top K")
     if top is not None and not rankings:
@@ -63,22 +63,6 @@ def run(
     cards = neuron_cards(open_activations(store), chosen, rankings=rankings, n=n, min_count=min_count)
     cards.save(out, force=force)
     emit({"cards": str(out), "neurons": [card.name for card in cards.cards]}, as_json)
-
-
-def _rankings(given: list[str]) -> dict[str, Ranking]:
-    """Name -> ranking; a file is named by its stem."""
-    from onegrain.errors import ParameterError
-    from onegrain.records.ranking import Ranking
-
-    found: dict[str, Ranking] = {}
-    for text in given:
-        before, equals, after = text.partition("=")
-        named = bool(equals) and not Path(text).exists()
-        name, path = (before, after) if named else (Path(text).stem, text)
-        if name in found:
-            raise ParameterError(f"two rankings are named {name!r}; name one of them, NAME=FILE")
-        found[name] = Ranking.load(path)
-    return found
 
 
 def show_cards(path: Path, rows: int, against: str | None, as_json: bool) -> None:

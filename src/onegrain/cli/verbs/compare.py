@@ -9,17 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from onegrain.cli.options.computing import Device, Memory, Seed
-from onegrain.cli.options.corpus import Limit, Lower
+from onegrain.cli.options.corpus import Limit
 from onegrain.cli.options.headings import ABLATION, PROBES
 from onegrain.cli.options.metric import Counts, MaxErased, MetricName, Steps
-from onegrain.cli.options.model import (
-    AllowPickle,
-    ModelDevice,
-    ModelDtype,
-    SourceLanguage,
-    TargetLanguage,
-    TrustRemoteCode,
-)
+from onegrain.cli.options.model import ModelDevice, ModelDtype
 from onegrain.cli.options.neurons import K, LabelLayer, RandomOrders
 from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.cli.options.words import BatchSize
@@ -30,11 +23,7 @@ OF_TRAIN = (
     *("test", "dev", "label", "probe", "parameters", "counts", "standardize", "max_words", "memory", "device"),
     "scale",
 )
-OF_MODEL = (
-    *("metric", "data", "steps", "max_erased", "lower", "limit", "batch_size"),
-    *("model_device", "model_dtype", "trust_remote_code", "allow_pickle"),
-    *("source_language", "target_language"),
-)
+OF_MODEL = (*("metric", "data", "steps", "max_erased", "limit", "batch_size", "model_device", "model_dtype"),)
 NAMES = {"parameters": "set", "curves": "curve"}
 
 
@@ -94,7 +83,8 @@ def run(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Model to erase neurons in, for rankings without a --curve.", rich_help_panel=ABLATION
+            help="Model to erase neurons in, for rankings without a --curve; ablate has all options of models.",
+            rich_help_panel=ABLATION,
         ),
     ] = None,
     metric: MetricName = "perplexity",
@@ -106,15 +96,10 @@ def run(
     ] = None,
     steps: Steps = 20,
     max_erased: MaxErased = None,
-    lower: Lower = False,
     limit: Limit = None,
     batch_size: BatchSize = 64,
     model_device: ModelDevice = None,
     model_dtype: ModelDtype = "float32",
-    trust_remote_code: TrustRemoteCode = False,
-    allow_pickle: AllowPickle = False,
-    source_language: SourceLanguage = None,
-    target_language: TargetLanguage = None,
     random_orders: RandomOrders = 5,
     k: K = None,
     ballots: Annotated[
@@ -142,41 +127,53 @@ def run(
 
     The measurements are masking and retraining (--train) and erasing in the running model (--curve or --model),
     each the area under its curve with an interval, and how far the rankings agree. To compare two stores, use
-    ``onegrain similarity``.
+    onegrain similarity.
     """
     _require_rankings(rankings)
-    from onegrain.cli.comparing_rankings import Ablating, Agreeing, Probing, compare_rankings
+    from onegrain.cli.comparing import AblationOptions, AgreementOptions, ProbeOptions, compare_files
     from onegrain.cli.options.metric import counts_from, metric_from
     from onegrain.cli.options.model import model_from
     from onegrain.cli.options.pairs import parameters_from
 
     _require_together(context, train, model, data, curves)
-    kept: dict[str, Any] = {"standardize": standardize, "random_orders": random_orders, "max_words": max_words}
+    evaluation_options: dict[str, Any] = {
+        "standardize": standardize,
+        "random_orders": random_orders,
+        "max_words": max_words,
+    }
     if counts is not None:
-        kept["counts"] = counts_from(counts)
-    given = parameters_from(parameters)
-    probing = Probing(train, test, dev, label, probe, given, kept, seed, memory, device)
-    loaded = measured = None
+        evaluation_options["counts"] = counts_from(counts)
+    probes = ProbeOptions(
+        train,
+        test,
+        dev,
+        label,
+        probe,
+        parameters_from(parameters),
+        evaluation_options,
+        seed,
+        memory,
+        device,
+    )
+    loaded_model = metric_on_data = None
     if model is not None and data:
-        measured = metric_from(metric, data, beams=1, tokenize="none", lower=lower, limit=limit)
-        loaded = model_from(
+        metric_on_data = metric_from(metric, data, beams=1, tokenize="none", lower=False, limit=limit)
+        loaded_model = model_from(
             model,
             device=model_device,
             device_map=None,
             offload_folder=None,
             dtype=model_dtype,
             dictionaries=None,
-            trust_remote_code=trust_remote_code,
-            allow_pickle=allow_pickle,
-            source_language=source_language,
-            target_language=target_language,
+            trust_remote_code=False,
+            allow_pickle=False,
         )
     erasing = {"steps": steps, "max_erased": max_erased, "batch_size": batch_size}
-    ablating = Ablating(
-        curves or [], loaded, measured, {**erasing, "random_orders": random_orders, "seed": seed}
+    ablation = AblationOptions(
+        curves or [], loaded_model, metric_on_data, {**erasing, "random_orders": random_orders, "seed": seed}
     )
-    agreeing = Agreeing(k, ballots, scale, level, vote)
-    compare_rankings(rankings, probing, ablating, agreeing, out=out, force=force, as_json=as_json)
+    agreement = AgreementOptions(k, ballots, scale, level, vote)
+    compare_files(rankings, probes, ablation, agreement, out=out, force=force, as_json=as_json)
 
 
 def _require_rankings(paths: list[str]) -> None:
@@ -192,31 +189,30 @@ def _require_rankings(paths: list[str]) -> None:
             raise ParameterError(f"compare takes rankings, not {path} ({'store' if is_store else kind}){hint}")
 
 
-def _given(context: typer.Context, names: Iterable[str]) -> list[str]:
-    """The options among these that stand on the command line, as they are written."""
-    told = []
-    for name in names:
+def _named_options(context: typer.Context, parameters: Iterable[str]) -> list[str]:
+    """Return those of the parameters that the command line sets, as options."""
+    options = []
+    for name in parameters:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            told.append(f"--{NAMES.get(name, name).replace('_', '-')}")
-    return told
+            options.append(f"--{NAMES.get(name, name).replace('_', '-')}")
+    return options
 
 
 def _require_together(
     context: typer.Context, train: str | None, model: str | None, data: Any, curves: Any
 ) -> None:
-    """Raise ParameterError for options that do nothing without another one."""
+    """Raise ParameterError for options that have no effect without another one."""
     from onegrain.errors import ParameterError
 
-    both = () if train or model else ("random_orders", "seed")
-    for there, names, needed in (
-        (train is not None, OF_TRAIN, "--train"),
-        (model is not None, OF_MODEL, "--model"),
-        (train is not None or model is not None, both, "--train or --model"),
-        (train is not None or model is not None or curves, ("level",), "--train, --model or --curve"),
+    for is_used, parameters, needed in (
+        (train, OF_TRAIN, "--train"),
+        (model, OF_MODEL, "--model"),
+        (train or model, ("random_orders", "seed"), "--train or --model"),
+        (train or model or curves, ("level",), "--train, --model or --curve"),
     ):
-        told = [] if there else _given(context, names)
-        if told:
-            raise ParameterError(f"{', '.join(told)}: give {needed} too, or leave it out")
+        options = [] if is_used else _named_options(context, parameters)
+        if options:
+            raise ParameterError(f"{', '.join(options)}: give {needed} too, or leave it out")
     if model is not None and not data:
         raise ParameterError("--model is measured on a text; give it with --data")

@@ -19,7 +19,7 @@ def run(
     workers: Annotated[int, typer.Option(help="Number of parallel processes.")] = 2,
     as_json: Json = False,
 ) -> None:
-    """The whole road on the sandbox language, in minutes, offline: train, extract, rank, erase, report."""
+    """Run the demo study in minutes, offline: train small models, extract, rank, erase and report."""
     from onegrain.studies.run import demo_study, walk_study
 
     emit_run(walk_study(demo_study(), out, workers=workers, progress=progress()), as_json)

@@ -104,7 +104,7 @@ def run(
     """Rank all neurons of a store by one method or by several.
 
     With --corpus, the neurons are those of a model, which reads the corpus once per pass of the method.
-    ``onegrain rank METHOD --help`` lists the parameters of a method with their defaults.
+    onegrain rank METHOD --help lists the parameters of a method with their defaults.
     """
     given = parameters_from(parameters)
     text: dict[str, Any] = {
