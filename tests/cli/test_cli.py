@@ -292,7 +292,7 @@ def test_ctrl_c_leaves_a_store_that_goes_on(house: Path, tmp_path: Path) -> None
 
 def test_the_reference_in_docs_is_the_commands_own() -> None:
     assert (ROOT / "docs" / "cli.md").read_text() == reference(), (
-        "write it anew: python -m onegrain.cli.reference > docs/cli.md"
+        "write it again: python -m onegrain.cli.reference > docs/cli.md"
     )
 
 
@@ -311,7 +311,7 @@ def test_show_verifies_a_store_and_names_what_is_damaged(run: Run, house: Path, 
     assert "damaged in 1 chunks: activations/c/0/0: words 0 to " in err
     code, _, err = run("show", house / "nlm", "--verify")
     assert code == 1
-    assert "is no store of activations; --verify checks stores" in err
+    assert "is not a store of activations; --verify checks stores" in err
 
 
 def test_words_are_read_as_the_options_say(run: Run, house: Path, tmp_path: Path) -> None:

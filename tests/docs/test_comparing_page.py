@@ -38,9 +38,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_page(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = run_page("comparing.md", monkeypatch)
-    assert names["found"].measured == ("masking", "retraining", "ablation")
-    assert names["elected"].order_hash == og.Ranking.load(place / "compared" / "neuron-vote.parquet").order_hash
-    assert (place / "compared" / "comparison.png").exists()
+    assert names["comparison"].measured == ("masking", "retraining", "ablation")
+    assert names["vote"].order_hash == og.Ranking.load(place / "compared" / "neuron-vote.parquet").order_hash
+    for folder in ("compared", "compared-in-python"):
+        assert (place / folder / "comparison.png").exists()
 
 
 def test_what_the_page_says_of_numbers_is_so() -> None:

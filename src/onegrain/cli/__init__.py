@@ -97,10 +97,10 @@ def main() -> None:
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise
         fail("interrupted; nothing finished is lost, and the same command resumes from there", INTERRUPTED)
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader of the output closed it, as head does
         close_quietly()
         sys.exit(1)
-    except BaseException as error:  # the panics of libraries written in Rust are no Exception
+    except BaseException as error:  # panics of Rust libraries do not inherit from Exception
         if debug:
             raise
         fail(str(error) if isinstance(error, OnegrainError) else unforeseen(error, arguments))

@@ -1,4 +1,4 @@
-"""What the verbs share: progress on a terminal or in plain lines, tables, JSON, and how an error ends."""
+"""Output of the verbs: progress as bars or plain lines, tables, JSON, and error messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NOTES: list[str] = []
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """Print one line to standard error and end with the exit code."""
+    """Print one line to standard error and exit with the code."""
     _NOTES.clear()
     line = visible(_with_option(" ".join(message.split()), sys.argv[1:]))
     sys.stderr.write(f"onegrain: {_writable(line, sys.stderr)}\n")
@@ -38,9 +38,9 @@ def fail(message: str, code: int = 1) -> NoReturn:
 
 
 def note(text: str) -> None:
-    """Keep lines that are no result for standard error, where they stand before progress and results.
+    """Keep lines that are not results, and print them to standard error before progress and results.
 
-    A verb that ends with an error before that writes the error alone.
+    A verb that fails before that prints the error alone.
     """
     _NOTES.extend(text.splitlines())
 
@@ -52,7 +52,7 @@ def _write_notes() -> None:
 
 
 def _with_option(message: str, arguments: Sequence[str]) -> str:
-    """Return a message that begins with the option whose value it is about, if it names the value only."""
+    """Return a message behind the option whose value it names, if it does not name the option itself."""
     split = [part for text in arguments for part in (text.split("=", 1) if text.startswith("--") else [text])]
     for option, value in pairwise(split):
         if not _is_option(option) or value.startswith("--") or option in message:
@@ -70,7 +70,7 @@ def _is_option(argument: str) -> bool:
 
 
 def progress() -> Progress:
-    """A bar with a rate and the time left on a terminal; plain lines elsewhere. Both go to standard error."""
+    """Return progress bars on a terminal, and plain lines elsewhere; both go to standard error."""
     return _bars if sys.stderr.isatty() else _lines
 
 
@@ -130,7 +130,7 @@ def _speed(rate: float) -> str:
 
 
 class _Pace:
-    """Units a second, of those that were not done before: what is told of at once, an earlier run did."""
+    """A rate in units per second that leaves out what an earlier run had done, reported at the start."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -143,7 +143,7 @@ class _Pace:
 
 
 def emit(facts: dict[str, Any], as_json: bool) -> None:
-    """Print facts: one JSON object, or one line each; numbers are rounded on a terminal only."""
+    """Print facts as one JSON object, or one per line; numbers are rounded on a terminal only."""
     _write_notes()
     if as_json:
         typer.echo(json.dumps(_without_nan(facts), sort_keys=True, default=_plain))
@@ -154,7 +154,7 @@ def emit(facts: dict[str, Any], as_json: bool) -> None:
 
 
 def emit_table(frame: pd.DataFrame, title: str, as_json: bool) -> None:
-    """Print a table: one JSON object of its rows, NaN as null, or as :func:`show_table` does."""
+    """Print a table as one JSON object of its rows, with null for NaN, or as :func:`show_table` does."""
     if as_json:
         emit({"title": title, "rows": frame.to_dict("records")}, True)
     else:
@@ -162,10 +162,10 @@ def emit_table(frame: pd.DataFrame, title: str, as_json: bool) -> None:
 
 
 def show_table(frame: pd.DataFrame, title: str, *, rows: int | None = None) -> None:
-    """Print a table to standard output; of a long one the first rows.
+    """Print a table to standard output, or its first ``rows`` rows.
 
-    On a terminal it is ruled, with rounded numbers and long cells folded. Elsewhere its cells are separated by
-    tabs, with all digits of numbers, below a line ``# title`` and a line of the columns' names.
+    On a terminal the table has rules, rounded numbers and folded cells. Elsewhere cells are separated by tabs
+    and numbers have all digits, below a line ``# title`` and a line of column names.
     """
     _write_notes()
     shown = frame if rows is None else frame.head(rows)
@@ -203,13 +203,13 @@ def _print(line: str) -> None:
 
 
 def _writable(text: str, stream: Any) -> str:
-    """Return the text with the characters that the stream's encoding lacks as escapes."""
+    """Return the text with escapes for characters that the stream's encoding lacks."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _text(value: Any) -> str:
-    """Return a value as text: a number with all its digits, rounded on a terminal, empty where missing."""
+    """Return a value as text: numbers are rounded on a terminal only, missing values are empty."""
     if isinstance(value, Real) and not isinstance(value, Integral):
         if value != value:
             return ""
@@ -223,7 +223,7 @@ def _text(value: Any) -> str:
 
 
 def _without_nan(value: Any) -> Any:
-    """Return the value with NaN and infinities, which JSON lacks, as None."""
+    """Return the value with None for NaN and infinities, which JSON lacks."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""How a run of the command line ends: ``--debug``, and one line for each error, foreseen or not."""
+"""The end of a command: ``--debug``, and one line for each error, whether onegrain raised it or not."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 __all__ = ["close_quietly", "quiet_hooks", "split_debug", "unforeseen"]
 
 DEBUG = "--debug"
-TRACKER = "the issue tracker of the place that you have onegrain from"
+TRACKER = "the issue tracker of onegrain"
 LONGEST = 300
 
 
 def split_debug(arguments: Sequence[str], command: Any) -> tuple[list[str], bool]:
     """Return the arguments without ``--debug``, and whether it was among them.
 
-    What is the value of an option, as in ``--title --debug``, or stands behind ``--``, is left as it is.
+    An argument that is the value of an option, as in ``--title --debug``, or that follows ``--``, is kept.
 
     Args:
-        arguments: those of the command line, without the program's name.
-        command: the whole command of click, with its verbs.
+        arguments: the arguments of the command line, without the program's name.
+        command: the command with its verbs.
     """
     kept: list[str] = []
     debug = expects_value = False
@@ -44,7 +44,7 @@ def split_debug(arguments: Sequence[str], command: Any) -> tuple[list[str], bool
 
 
 def _takes_value(command: Any, name: str) -> bool:
-    """Return whether an option of a command is followed by a value."""
+    """Return True if an option of a command takes a value."""
     for parameter in command.params:
         if name in (*parameter.opts, *parameter.secondary_opts):
             return not getattr(parameter, "is_flag", False) and not getattr(parameter, "count", False)
@@ -52,7 +52,7 @@ def _takes_value(command: Any, name: str) -> bool:
 
 
 def unforeseen(error: BaseException, arguments: Sequence[str]) -> str:
-    """Return the line for an error that is none of onegrain's: what happened, in which verb, and what to do."""
+    """Return the line for an error that onegrain did not raise: what failed, in which verb, and what to do."""
     from onegrain.core.text import visible
     from onegrain.records.provenance import package_version
 
@@ -79,7 +79,7 @@ def unforeseen(error: BaseException, arguments: Sequence[str]) -> str:
 
 @contextmanager
 def quiet_hooks(debug: bool) -> Iterator[None]:
-    """Keep tracebacks of threads and of objects that are collected off standard error, unless ``debug``."""
+    """Keep the tracebacks of threads and of collected objects off standard error, unless ``debug`` is set."""
     if debug:
         yield
         return
@@ -88,7 +88,7 @@ def quiet_hooks(debug: bool) -> Iterator[None]:
         _line(f"a thread ended by {failure.exc_type.__name__}: {failure.exc_value}; add {DEBUG} to see where")
 
     def collected(failure: Any) -> None:
-        """Print nothing: what happens while an object is thrown away changes no result."""
+        """Print nothing, because an error while an object is collected changes no result."""
 
     before = threading.excepthook, sys.unraisablehook
     threading.excepthook, sys.unraisablehook = thread, collected
@@ -104,6 +104,6 @@ def _line(text: str) -> None:
 
 
 def close_quietly() -> None:
-    """Point standard output at nothing, so that what is left in its buffer raises no second error."""
+    """Redirect standard output to the null device, so that flushing its buffer raises no second error."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

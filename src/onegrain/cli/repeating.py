@@ -1,8 +1,8 @@
-"""Recognising a repeat: records that the command line writes say which request made them.
+"""Recognition of repeated commands by a hash in the records that they write.
 
 A record's ``details`` hold the hash of everything that its content depends on: the verb and its options, the
-provenance and hashes of what it read, and the version. A command that finds its output with the same hash was
-killed at its very end, or repeated: nothing is left to do.
+provenance and hashes of its inputs, and the version of onegrain. If the output of a command exists with the
+same hash, an earlier run of the command completed it, and nothing is left to do.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REQUEST = "request"
 
 
 def request_hash(verb: str, **facts: Any) -> str:
-    """Return the hash of a request; records of pydantic among the facts enter by their content."""
+    """Return the hash of a request; pydantic models among the facts are hashed by their content."""
     from onegrain.records.provenance import package_version
 
     content = {"verb": verb, "version": package_version(), **facts}
@@ -36,7 +36,7 @@ def request_hash(verb: str, **facts: Any) -> str:
 
 
 def identity_of(activations: Activations, place: str | None) -> dict[str, Any]:
-    """Return what activations are: their provenance, words and labels; of a store also its files' checksums."""
+    """Return what identifies activations: provenance, words and labels, and the file checksums of a store."""
     from onegrain.activations.store.manifest import read_manifest
     from onegrain.activations.store.places.locate import folder_at
     from onegrain.records.identity import corpus_digest
@@ -51,12 +51,12 @@ def identity_of(activations: Activations, place: str | None) -> dict[str, Any]:
 
 
 def with_request(record: Record, request: str) -> Record:
-    """Return a record whose details say which request made it."""
+    """Return a copy of a record with the hash of its request in its details."""
     return replace(record, details={**record.details, REQUEST: request})
 
 
 def holds_request(path: Path, request: str) -> bool:
-    """Return True if a record that the same request made is there, undamaged; sweep what a killed run left."""
+    """Return True if a path holds an undamaged record of the same request; delete leftovers of killed runs."""
     from onegrain.core.partial import sweep_leftovers
     from onegrain.errors import RecordError
     from onegrain.records.parquet import read_header
@@ -72,12 +72,12 @@ def holds_request(path: Path, request: str) -> bool:
 
 
 def already_made(path: Path) -> Exception:
-    """Return the error that ends a repeat; the command line prints it and ends with exit code 0."""
+    """Return the error that ends a repeated command; ``main`` prints it and exits with code 0."""
     from onegrain.errors import AlreadyDoneError
 
     return AlreadyDoneError(
         f"{path} exists already: the same command has made it, and nothing is left to do; use --force to make "
-        "it anew"
+        "it again"
     )
 
 

@@ -87,7 +87,7 @@ def test_cards_are_held_against_a_store_or_a_model(run: Run, house: Path, store:
         assert "neurons of different models do not belong together" in err
         assert str(tmp_path / "other") in err
     code, _, err = run("show", store, "--against", store)
-    assert (code, "--against is about those" in err) == (1, True)
+    assert (code, "--against checks neuron cards" in err) == (1, True)
 
 
 def test_neuronpedias_files_are_written(run: Run, store: Path, tmp_path: Path) -> None:

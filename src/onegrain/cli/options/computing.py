@@ -1,4 +1,4 @@
-"""The options that say with what resources a verb computes."""
+"""Options for memory, device and random seed."""
 
 from __future__ import annotations
 

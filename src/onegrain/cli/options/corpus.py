@@ -1,4 +1,4 @@
-"""The options that say what corpus a verb reads, and how."""
+"""Options that name a corpus and its format."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def corpus_from(
 
 
 def echo_corpus(corpus: Corpus, read_as: str) -> None:
-    """Write to standard error what was read, as what: counts, the labels of each layer, the first sentence."""
+    """Note for standard error what was read: format, counts, the labels of each layer, the first sentence."""
     note(f"read as {read_as}: {corpus.describe()}")
 
 

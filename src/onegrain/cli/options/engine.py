@@ -1,4 +1,4 @@
-"""The options that say on which engine a verb runs."""
+"""Options for the engine."""
 
 from __future__ import annotations
 

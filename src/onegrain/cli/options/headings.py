@@ -1,4 +1,4 @@
-"""The headings that group options in the help of a verb."""
+"""Headings that group options in the help of a verb."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that name a metric and numbers of neurons."""
+"""Options for a metric and for the numbers of neurons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that say how a model is loaded."""
+"""Options for loading a model."""
 
 from __future__ import annotations
 

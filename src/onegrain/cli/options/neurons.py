@@ -1,4 +1,4 @@
-"""The options that choose sites, neurons, labels and words."""
+"""Options that choose sites, neurons, labels and words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Sites = Annotated[
     typer.Option(
         "--sites",
         "-s",
-        help="Glob pattern of site names (* stays between two dots, ** crosses them), or a module path; may be "
+        help="Glob pattern of site names (* matches within one part, ** across dots), or a module path; may be "
         "repeated.",
     ),
 ]

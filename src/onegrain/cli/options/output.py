@@ -1,4 +1,4 @@
-"""The options that say where a verb writes, and how it prints."""
+"""Options for output files and printing."""
 
 from __future__ import annotations
 

@@ -19,12 +19,12 @@ def split_pair(text: str, option: str) -> tuple[str, str]:
 
 
 def parameters_from(pairs: list[str] | None) -> dict[str, Any]:
-    """The parameters that ``--set NAME=VALUE`` options give; a value is JSON where it can be, else text."""
-    found: dict[str, Any] = {}
+    """Return the parameters of ``--set NAME=VALUE`` options; a value that is not JSON is text."""
+    parameters: dict[str, Any] = {}
     for pair in pairs or []:
         name, value = split_pair(pair, "--set")
         try:
-            found[name] = json.loads(value)
+            parameters[name] = json.loads(value)
         except json.JSONDecodeError:
-            found[name] = value
-    return found
+            parameters[name] = value
+    return parameters

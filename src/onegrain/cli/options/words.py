@@ -1,4 +1,4 @@
-"""The options that say how a model reads words."""
+"""Options for how a model reads words."""
 
 from __future__ import annotations
 

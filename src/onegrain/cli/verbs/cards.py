@@ -1,4 +1,4 @@
-"""``onegrain cards``, and how ``onegrain show`` prints them."""
+"""``onegrain cards``, and the printing of cards for ``onegrain show``."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def run(
 
 
 def show_cards(path: Path, rows: int, against: str | None, as_json: bool) -> None:
-    """Print cards; with a store or a model, only if they are of its neurons."""
+    """Print cards; with ``against``, only if they belong to that store or model."""
     from onegrain.records.cards import NeuronCards
 
     cards = NeuronCards.load(path)
@@ -96,31 +96,31 @@ def _require_of(cards: NeuronCards, against: str) -> None:
 
 
 def _lines(card: NeuronCard, totals: dict[str, int]) -> list[str]:
-    """A card as text, about ten lines."""
-    known = card.statistics
-    found = [
+    """Return a card as about ten lines of text."""
+    statistics = card.statistics
+    lines = [
         card.name,
-        f"  mean {known.mean:.4g}, std {known.std:.4g}, from {known.minimum:.4g} to {known.maximum:.4g}, "
-        f"positive at {known.share_positive:.1%} of {known.words:,} words",
+        f"  mean {statistics.mean:.4g}, std {statistics.std:.4g}, from {statistics.minimum:.4g} to "
+        f"{statistics.maximum:.4g}, positive at {statistics.share_positive:.1%} of {statistics.words:,} words",
     ]
-    if known.constant:
-        return [*found, "  constant: no word moves it"]
-    for name, place in card.rankings.items():
-        score = "no score" if place.score is None else f"score {place.score:.4g}"
-        by_label = {label: value for label, value in place.label_scores.items() if value}
+    if statistics.constant:
+        return [*lines, "  constant: no word moves it"]
+    for name, standing in card.rankings.items():
+        score = "no score" if standing.score is None else f"score {standing.score:.4g}"
+        by_label = {label: value for label, value in standing.label_scores.items() if value}
         best = sorted(by_label, key=lambda label: -(by_label[label] or 0.0))[:CONTEXTS]
         labels = "".join(f", {label} {by_label[label]:.4g}" for label in best)
-        unranked = "" if place.ranked else ", unranked"
-        found.append(f"  {name}: rank {place.rank:,} of {totals[name]:,}{unranked}, {score}{labels}")
-    for way, direction in (("up", card.high), ("down", card.low)):
-        found += _direction(way, direction)
-    return found
+        unranked = "" if standing.ranked else ", unranked"
+        lines.append(f"  {name}: rank {standing.rank:,} of {totals[name]:,}{unranked}, {score}{labels}")
+    for heading, direction in (("up", card.high), ("down", card.low)):
+        lines += _direction(heading, direction)
+    return lines
 
 
-def _direction(way: str, direction: CardDirection) -> list[str]:
-    words = ", ".join(f"{one.word} ({one.deviation:+.1f})" for one in direction.words)
+def _direction(heading: str, direction: CardDirection) -> list[str]:
+    words = ", ".join(f"{entry.word} ({entry.deviation:+.1f})" for entry in direction.words)
     contexts = [
-        f"    {one.deviation:+.1f}  {one.left} [{one.word}] {one.right}".rstrip()
-        for one in direction.contexts[:CONTEXTS]
+        f"    {context.deviation:+.1f}  {context.left} [{context.word}] {context.right}".rstrip()
+        for context in direction.contexts[:CONTEXTS]
     ]
-    return [f"  {way}: {words}", *contexts]
+    return [f"  {heading}: {words}", *contexts]

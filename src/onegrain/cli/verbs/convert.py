@@ -19,23 +19,29 @@ NAME = "convert"
 
 
 def run(
-    source: Annotated[str, typer.Argument(metavar="SRC", help="A store, or a file of NeuroX.")],
+    source: Annotated[str, typer.Argument(metavar="SRC", help="Store, or NeuroX file.")],
     out: Annotated[
-        str, typer.Argument(metavar="DST", help="Of a store: *.hdf5 or *.json. Of a file of NeuroX: *.zarr.")
+        str,
+        typer.Argument(
+            metavar="DST",
+            help="NeuroX file to write (*.hdf5, *.json) from a store; store to write (*.zarr) from a file.",
+        ),
     ],
     sites: Annotated[
         list[str] | None,
         typer.Option(
             "--sites",
-            help="Of a store: glob pattern of the sites to write. Of a file: the name of its next layer. "
-            "May be repeated.",
+            help="Glob pattern of the sites to write (from a store), or name of the next layer (from a file); "
+            "may be repeated.",
         ),
     ] = None,
     corpus: Annotated[
-        Path | None, typer.Option(help="Of a file: the corpus that it was made from, for words and labels.")
+        Path | None,
+        typer.Option(help="Corpus that the file was made from, for words and labels (from a file)."),
     ] = None,
     dtype: Annotated[
-        str | None, typer.Option(help="Of a file: float32, the default, or float16 for half the space.")
+        str | None,
+        typer.Option(help="Precision of the store, float32 or float16 (from a file); float32 by default."),
     ] = None,
     labels: Labels = None,
     format: Format = None,
@@ -45,9 +51,9 @@ def run(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Turn a store into a file of NeuroX (HDF5 or JSON lines), or such a file into a store.
+    """Turn a store into a NeuroX file (HDF5 or JSON lines), or a NeuroX file into a store.
 
-    Which of the two it is, the name of SRC says: *.hdf5, *.h5, *.json and *.jsonl are files of NeuroX.
+    A SRC named *.hdf5, *.h5, *.json or *.jsonl is a NeuroX file; any other SRC is a store.
     """
     from onegrain.activations import open_activations
     from onegrain.formats import export_neurox, import_neurox
@@ -57,9 +63,9 @@ def run(
     if Path(source).suffix not in READABLE:
         if corpus is not None or dtype is not None or options:
             raise ParameterError("a store has its words and labels already; leave out --corpus and its options")
-        store = open_activations(source)
-        export_neurox(store, out, sites=sites, force=force, progress=progress())
-        chosen = store.restrict(sites)
+        opened = open_activations(source)
+        export_neurox(opened, out, sites=sites, force=force, progress=progress())
+        chosen = opened.restrict(sites)
         emit({"file": out, "words": chosen.n_words, "sites": list(chosen.space.sites)}, as_json)
         return
     if corpus is None and options:
@@ -69,7 +75,7 @@ def run(
     words: Corpus | None = None
     if corpus is not None:
         words = corpus_from(corpus, labels=labels, format=format, columns=columns, lower=lower, limit=limit)
-    made = import_neurox(
+    store = import_neurox(
         source, out, corpus=words, sites=sites, dtype=dtype or "float32", force=force, progress=progress()
     )
-    emit({"store": out, "words": made.n_words, "neurons": made.n_neurons}, as_json)
+    emit({"store": out, "words": store.n_words, "neurons": store.n_neurons}, as_json)

@@ -41,7 +41,7 @@ def run(
     side: Side = None,
     long: Long = "error",
     special_tokens: Annotated[
-        bool, typer.Option("--special-tokens", help="Store the tokens around a sentence as rows, too.")
+        bool, typer.Option("--special-tokens", help="Also store the tokens around a sentence, as rows.")
     ] = False,
     bos: Annotated[
         bool | None,
@@ -102,7 +102,7 @@ def run(
         source_language=source_language,
         target_language=target_language,
     )
-    made = extract(
+    store = extract(
         loaded,
         words,
         out,
@@ -122,9 +122,9 @@ def run(
     emit(
         {
             "store": out,
-            "words": made.n_words,
-            "without activation": int((~made.present).sum()),
-            "neurons": made.n_neurons,
+            "words": store.n_words,
+            "without activation": int((~store.present).sum()),
+            "neurons": store.n_neurons,
         },
         as_json,
     )

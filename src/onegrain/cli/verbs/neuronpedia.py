@@ -15,7 +15,7 @@ NAME = "neuronpedia"
 
 def run(
     cards: Annotated[Path, typer.Argument(help="Neuron cards, *.json.")],
-    store: Annotated[str, typer.Argument(help="The activations that they were made from, a folder or a URL.")],
+    store: Annotated[str, typer.Argument(help="Store that the cards were made from, a folder or a URL.")],
     out: Annotated[Path, out_option("Folder to write.")],
     model_id: Annotated[str, typer.Option(help="The model's id at Neuronpedia, such as gpt2-small.")],
     source_set: Annotated[str, typer.Option(help="Id of the source set, without the layer.")],
@@ -48,6 +48,6 @@ def run(
         url=url,
         visibility=visibility,
     )
-    made = NeuronCards.load(cards)
-    folders = export_neuronpedia(made, open_activations(store), out, names, force=force)
-    emit({"neurons": len(made), "sources": [str(folder) for folder in folders]}, as_json)
+    loaded = NeuronCards.load(cards)
+    folders = export_neuronpedia(loaded, open_activations(store), out, names, force=force)
+    emit({"neurons": len(loaded), "sources": [str(folder) for folder in folders]}, as_json)

@@ -168,16 +168,16 @@ def run(
         name: request_hash("rank", method=name, parameters=by_method.get(name, {}), **facts) for name in names
     }
     rankings = _rank(opened_store, paths, requests, asked, by_method, force=force)
-    told = [_facts(ranking, paths[name]) for name, ranking in rankings.items()]
+    rows = [_facts(ranking, paths[name]) for name, ranking in rankings.items()]
     if several:
         import pandas as pd
 
-        rows = pd.DataFrame(told)
-        if "labels_left_out" in rows:
-            rows = rows.fillna({"labels_left_out": ""})
-        emit_table(rows, "Rankings", as_json)
+        table = pd.DataFrame(rows)
+        if "labels_left_out" in table:
+            table = table.fillna({"labels_left_out": ""})
+        emit_table(table, "Rankings", as_json)
     else:
-        emit(told[0], as_json)
+        emit(rows[0], as_json)
 
 
 def _rank(
@@ -189,11 +189,11 @@ def _rank(
     *,
     force: bool,
 ) -> dict[str, Ranking]:
-    """Rank by every method and save each ranking once it is made; keep those that this command made before.
+    """Rank by every method and save each ranking at once; keep the rankings of an earlier run of this command.
 
     Raises:
-        AlreadyDoneError: it made all of them.
-        OutputExistsError: another ranking is in the place of one, and ``force`` is not set.
+        AlreadyDoneError: an earlier run made all of them.
+        OutputExistsError: the path of a ranking holds another one, and ``force`` is not set.
     """
     from onegrain.core.output import require_free
     from onegrain.rankings import rank, rank_together
@@ -213,12 +213,12 @@ def _rank(
         ranking = rank(name, activations, **asked, **parameters[name])
         save(name, ranking)
         return {name: ranking}
-    made = {name: Ranking.load(paths[name]) for name in kept}
-    return rank_together(list(paths), activations, **asked, parameters=parameters, made=made, finished=save)
+    loaded = {name: Ranking.load(paths[name]) for name in kept}
+    return rank_together(list(paths), activations, **asked, parameters=parameters, made=loaded, finished=save)
 
 
 def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
-    """What is told of a ranking."""
+    """Return the facts of a ranking that the verb prints."""
     from onegrain.rankings.labels import MIN_COUNT, labels_left_out
     from onegrain.records.choice import describe_choice
     from onegrain.records.leakage import leakage_cautions
@@ -246,21 +246,21 @@ def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
     return facts
 
 
-def _by_method(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Parameters by the method that their names begin with."""
+def _by_method(parameters: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of each method, whose name is the first part of theirs."""
     from onegrain.errors import ParameterError
 
-    found: dict[str, dict[str, Any]] = {}
-    for name, value in given.items():
+    by_method: dict[str, dict[str, Any]] = {}
+    for name, value in parameters.items():
         method, dot, parameter = name.partition(".")
         if not dot:
             raise ParameterError(f"--set {name}=...: say of which of the methods, METHOD.{name}=...")
-        found.setdefault(method, {})[parameter] = value
-    return found
+        by_method.setdefault(method, {})[parameter] = value
+    return by_method
 
 
 def _stores(sites: list[str] | None) -> Callable[[str], Activations]:
-    """Opens stores."""
+    """Return a function that opens a store at the chosen sites."""
     from onegrain.activations import open_activations
 
     return lambda path: open_activations(path).restrict(sites)
@@ -273,7 +273,7 @@ def _models(
     wording: dict[str, Any],
     loading: dict[str, Any],
 ) -> Callable[[str], Activations]:
-    """Loads models, to be read on a corpus without storing anything."""
+    """Return a function that loads a model and reads the corpus with it, without storing anything."""
     from onegrain.activations import live_activations
 
     words = corpus_from(corpus, **text)
@@ -283,14 +283,14 @@ def _models(
 
 
 def _require_plain(options: dict[str, Any]) -> None:
-    """Refuse options that are about the reading of models where stores are read."""
+    """Raise ParameterError for options of models and corpora when stores are read."""
     from onegrain.errors import ParameterError
 
     plain = {"aggregate": "last", "long": "error", "batch_size": 64, "dtype": "float32"}
     names = {"dtype": "model-dtype", "device": "model-device"}
-    told = [name for name, value in options.items() if value and value != plain.get(name)]
-    if told:
-        listed = ", ".join("--" + names.get(name, name).replace("_", "-") for name in told)
+    changed = [name for name, value in options.items() if value and value != plain.get(name)]
+    if changed:
+        listed = ", ".join("--" + names.get(name, name).replace("_", "-") for name in changed)
         raise ParameterError(
             f"{listed}: a store has its words and values already; leave it out, or give models and --corpus"
         )

@@ -24,35 +24,35 @@ def run(
             help="A record (ranking, curve, ...), a store, neuron cards, a model folder or a hub id."
         ),
     ],
-    rows: Annotated[int, typer.Option(help="Rows of a table to print.")] = 20,
-    label: Annotated[str | None, typer.Option(help="Of a ranking: the order of one label.")] = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Of a store: read all of it and check every checksum.")
-    ] = False,
+    rows: Annotated[int, typer.Option(help="Number of rows to print.")] = 20,
+    label: Annotated[
+        str | None, typer.Option("--label", "-l", help="Label whose own order of neurons is shown (rankings).")
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Check every checksum (stores).")] = False,
     against: Annotated[
-        str | None, typer.Option(help="Of neuron cards: a store or model whose neurons they must be of.")
+        str | None, typer.Option(help="Store or model that the cards must belong to (neuron cards).")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a file is, in the terminal."""
+    """Print what a record, a store or a model holds."""
     from onegrain.library import ACTIVATIONS, CARDS, DIRECTIONS, TABLES, kind_of, load
 
     path = Path(what)
     kind = kind_of(what)
     if kind == CARDS or (path.suffix == ".json" and not verify):
         if verify:
-            raise ParameterError(f"{what} is no store of activations; --verify checks stores (*.zarr)")
+            raise ParameterError(f"{what} is not a store of activations; --verify checks stores (*.zarr)")
         from onegrain.cli.verbs.cards import show_cards
 
         show_cards(path, rows, against, as_json)
         return
     if against is not None:
-        raise ParameterError(f"{what} is no file of neuron cards; --against is about those (*.json)")
+        raise ParameterError(f"{what} does not hold neuron cards; --against checks neuron cards (*.json)")
     if kind == ACTIVATIONS:
         _store(what, as_json, verify=verify)
         return
     if verify:
-        raise ParameterError(f"{what} is no store of activations; --verify checks stores (*.zarr)")
+        raise ParameterError(f"{what} is not a store of activations; --verify checks stores (*.zarr)")
     if kind in TABLES:
         from onegrain.core.sealing import using
 
@@ -160,7 +160,7 @@ def _model(name: str, as_json: bool) -> None:
 
 
 def _partners(ranking: Ranking) -> dict[str, list[Any]]:
-    """What a cross-model ranking knows of each neuron: its partner as ``MODEL/SITE:UNIT``, models from 1."""
+    """Return columns for the partners in a cross-model ranking, as ``MODEL/SITE:UNIT`` with models from 1."""
     from onegrain.records.space import NeuronSpace
 
     partner, order = ranking.details.get("partner"), ranking.order.tolist()
@@ -172,6 +172,6 @@ def _partners(ranking: Ranking) -> dict[str, list[Any]]:
         for model, neuron in zip(partner["model"], partner["neuron"], strict=True)
     ]
     null = ranking.details.get("null", {})
-    known = {"partner": names, "correlation": partner["correlation"]}
-    known |= {column: null[column] for column in ("excess", "q") if column in null}
-    return {column: [values[at] for at in order] for column, values in known.items()}
+    columns = {"partner": names, "correlation": partner["correlation"]}
+    columns |= {column: null[column] for column in ("excess", "q") if column in null}
+    return {column: [values[neuron] for neuron in order] for column, values in columns.items()}

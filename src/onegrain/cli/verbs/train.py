@@ -41,7 +41,7 @@ Seed = Annotated[int, typer.Option(help="Random seed.")]
 
 @app.command("nlm")
 def nlm(
-    text: Annotated[Path, typer.Option(help="Training text, one sentence a line.")],
+    text: Annotated[Path, typer.Option(help="Training text, one sentence per line.")],
     valid: Annotated[Path, typer.Option(help="Validation text.")],
     out: Out,
     hidden_size: Hidden = 500,
@@ -65,13 +65,15 @@ def nlm(
     from onegrain.models import TrainingOptions, train_nlm
 
     train, held_out = (corpus_from(path, format="plain") for path in (text, valid))
-    made = train_nlm(train, held_out, out, options=TrainingOptions(**options), force=force, progress=progress())
-    _report(made, as_json)
+    folder = train_nlm(
+        train, held_out, out, options=TrainingOptions(**options), force=force, progress=progress()
+    )
+    _report(folder, as_json)
 
 
 @app.command("nmt")
 def nmt(
-    source: Annotated[Path, typer.Option(help="Training sentences, one a line.")],
+    source: Annotated[Path, typer.Option(help="Training sentences, one per line.")],
     target: Annotated[Path, typer.Option(help="File of the parallel side, one sentence per line.")],
     valid_source: Annotated[Path, typer.Option("--valid-source", help="Validation sentences.")],
     valid_target: Annotated[Path, typer.Option("--valid-target", help="Their translations.")],
@@ -99,8 +101,10 @@ def nmt(
     train, held_out = (
         corpus_from(first, target=second) for first, second in ((source, target), (valid_source, valid_target))
     )
-    made = train_nmt(train, held_out, out, options=TrainingOptions(**options), force=force, progress=progress())
-    _report(made, as_json)
+    folder = train_nmt(
+        train, held_out, out, options=TrainingOptions(**options), force=force, progress=progress()
+    )
+    _report(folder, as_json)
 
 
 OPTIONS = (
@@ -120,11 +124,12 @@ OPTIONS = (
 )
 
 
-def _report(made: Path, as_json: bool) -> None:
+def _report(folder: Path, as_json: bool) -> None:
     import json
 
-    epochs: list[dict[str, Any]] = json.loads((made / "training.json").read_text())["epochs"]
+    epochs: list[dict[str, Any]] = json.loads((folder / "training.json").read_text())["epochs"]
     best = min(epochs, key=lambda epoch: epoch["valid_loss"])
     emit(
-        {"model": str(made), "best epoch": best["epoch"], "validation loss (nats)": best["valid_loss"]}, as_json
+        {"model": str(folder), "best epoch": best["epoch"], "validation loss (nats)": best["valid_loss"]},
+        as_json,
     )
