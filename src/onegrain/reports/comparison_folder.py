@@ -81,7 +81,8 @@ def write_comparison(
     """
     from onegrain.core.output import whole_folder
     from onegrain.reports.charts import comparison as chart
-    from onegrain.reports.page import Report, chart_png, chart_svg
+    from onegrain.reports.page import Report
+    from onegrain.reports.rendering.pictures import chart_png, chart_svg
     from onegrain.reports.sections import comparison_section
 
     curves = curves or {}
