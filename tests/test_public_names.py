@@ -48,6 +48,7 @@ PUBLIC = [
     "contrast",
     "control_task",
     "demo_study",
+    "editing",
     "erasing",
     "evaluate",
     "export_neuronpedia",

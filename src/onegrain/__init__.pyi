@@ -33,6 +33,7 @@ from .formats import export_neurox as export_neurox
 from .formats import import_neurox as import_neurox
 from .interventions import ablate as ablate
 from .interventions import ablate_rankings as ablate_rankings
+from .interventions import editing as editing
 from .interventions import erasing as erasing
 from .library import load as load
 from .metrics import BLEU as BLEU

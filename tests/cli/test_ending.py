@@ -155,7 +155,7 @@ def test_a_curve_that_lacks_what_is_shown_is_one_line(run, tmp_path: Path) -> No
 
     from onegrain.records.provenance import Provenance
 
-    points = pd.DataFrame({"line": ["top"], "erased": [1], "value": [1.0], "low": [1.0], "high": [1.0]})
+    points = pd.DataFrame({"line": ["top"], "neurons": [1], "value": [1.0], "low": [1.0], "high": [1.0]})
     Curve("bleu", True, "s", points, 3, Provenance(stage="ablate")).save(tmp_path / "c.parquet")
     code, _, err = run("show", tmp_path / "c.parquet")
     assert (code, err) == (1, "onegrain: the curve has no point with nothing erased\n")

@@ -116,7 +116,7 @@ def curve_of(top: float, random: float, *, draws: bool = True) -> Curve:
     """Return a curve that ends at these perplexities when all neurons are erased, with 5 % noise."""
     rows = [("top", 0, 10.0), ("top", 8, top), ("random", 0, 10.0), ("random", 8, random)]
     points = pd.DataFrame(
-        [(*row, row[2], row[2]) for row in rows], columns=["line", "erased", "value", "low", "high"]
+        [(*row, row[2], row[2]) for row in rows], columns=["line", "neurons", "value", "low", "high"]
     )
     noise = np.exp(np.random.default_rng(0).normal(0.0, 0.05, (4, 200)))
     noise[2] = noise[0]

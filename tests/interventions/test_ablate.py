@@ -17,6 +17,7 @@ from onegrain.metrics import BLEU, Measurement, Metric, Perplexity
 from onegrain.models import LoadedModel, load_model
 from onegrain.records.corpus import Corpus
 from onegrain.records.curve import Curve
+from onegrain.records.parquet import open_table, write_table
 from onegrain.records.provenance import ModelIdentity, Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
@@ -112,7 +113,7 @@ def test_each_point_is_the_model_with_these_neurons_masked(nlm: LoadedModel) -> 
             expected = metric.measure(nlm)
             for handle in handles:
                 handle.remove()
-            row = curve.line(line).set_index("erased").loc[count]
+            row = curve.line(line).set_index("neurons").loc[count]
             found = row[["value", "low", "high"]].tolist()
             assert found == pytest.approx([expected.value, expected.low, expected.high], rel=1e-6)
 
@@ -129,7 +130,7 @@ def test_the_planted_neuron_makes_the_curve(planted: LoadedModel) -> None:
     assert randomly["value"].is_monotonic_increasing
     rng = np.random.default_rng(0)
     places = [rng.permutation(8).tolist().index(KEY) for _ in range(3)]
-    for erased, value, low, high in randomly[["erased", "value", "low", "high"]].itertuples(index=False):
+    for erased, value, low, high in randomly[["neurons", "value", "low", "high"]].itertuples(index=False):
         each = [size if erased > place else curve.intact for place in places]
         assert [value, low, high] == pytest.approx([sum(each) / 3, min(each), max(each)])
 
@@ -139,7 +140,7 @@ def test_the_ends_are_the_intact_and_the_emptied_model(nlm: LoadedModel) -> None
     curve = ablate(nlm, shuffled(nlm), metric, steps=3, random_orders=2)
     for line in ("top", "bottom", "random"):
         rows = curve.line(line)
-        assert rows["erased"].tolist() == [0, 5, 21, 48]
+        assert rows["neurons"].tolist() == [0, 5, 21, 48]
         assert rows["value"].iloc[0] == pytest.approx(metric.measure(nlm).value)
         assert rows["value"].iloc[-1] == pytest.approx(nlm.model.config.vocab_size, rel=1e-5)
     assert curve.n_neurons == 48
@@ -329,7 +330,7 @@ def test_every_point_has_its_draws_from_the_statistics_of_the_sentences(
     for row, draws in zip(curve.points.itertuples(), curve.draws, strict=True):
         expected = []
         for order in orders[row.line]:
-            with erasing(model, ranking.space, order[: row.erased]):
+            with erasing(model, ranking.space, order[: row.neurons]):
                 found = metric.measure(model)
             assert [found.low, found.high] == pytest.approx(np.quantile(found.draws, [0.025, 0.975]).tolist())
             expected.append(found.draws)
@@ -352,6 +353,11 @@ def test_a_curve_keeps_its_draws_and_the_hash_of_its_order_on_disk(nlm: LoadedMo
     assert np.array_equal(again.draws_of("bottom"), curve.draws[2:])
     assert again.points.equals(curve.points)
     assert again.details["order"] == ranking.order_hash != shuffled(nlm, seed=12).order_hash
+    with open_table(tmp_path / "c.parquet", "curve") as (columns, header):
+        older = columns.rename(columns={"neurons": "erased"})
+    assert "erased" in older
+    write_table(tmp_path / "older.parquet", older, {"record": "curve", **header}, force=False)
+    assert Curve.load(tmp_path / "older.parquet").points.equals(curve.points)
     old = Curve(**{**vars(curve), "draws": None})
     old.save(tmp_path / "old.parquet")
     assert Curve.load(tmp_path / "old.parquet").draws is None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from onegrain.errors import InputError, MismatchError, ParameterError
-from onegrain.interventions import erasing
+from onegrain.interventions import editing, erasing
 from onegrain.metrics import Perplexity
 from onegrain.models import LoadedModel, load_model
 from onegrain.records.provenance import Provenance
@@ -239,7 +239,7 @@ def test_an_unknown_edit_is_refused(models: dict[str, LoadedModel]) -> None:
     loaded = models["nlm"]
     with (
         pytest.raises(ParameterError, match="the edits are"),
-        erasing(loaded, loaded.space(), [0], edit="sponge"),
+        editing(loaded, loaded.space(), [0], edit="sponge"),
     ):
         pytest.fail("the block ran")
 

@@ -90,7 +90,7 @@ def sweep(model: str, metric: str = "perplexity", hurt: float = 3.0) -> Curve:
         for line, strength in (("top", hurt), ("bottom", 0.5), ("random", 1.5))
         for erased in (0, 8, 20)
     ]
-    points = pd.DataFrame(rows, columns=["line", "erased", "value", "low", "high"])
+    points = pd.DataFrame(rows, columns=["line", "neurons", "value", "low", "high"])
     return Curve(metric, sign < 0, "as defined", points, 40, provenance("ablate", model))
 
 

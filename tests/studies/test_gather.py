@@ -50,7 +50,7 @@ def ranking(seed: int, method: str = "std", **more: str) -> Ranking:
 
 def curve(value: float, order: str = "", **more: str) -> Curve:
     points = pd.DataFrame([("top", n, value + n, value, value + 9) for n in (0, 2, 6)])
-    points.columns = pd.Index(["line", "erased", "value", "low", "high"])
+    points.columns = pd.Index(["line", "neurons", "value", "low", "high"])
     return Curve("perplexity", False, "s", points, 6, made("ablate", **more), {"order": order})
 
 

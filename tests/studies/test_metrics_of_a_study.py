@@ -58,7 +58,7 @@ def test_a_study_measures_chrf_as_sacrebleu_does(study: Path) -> None:
     with erasing(model, ranking.space, ranking.order[:40]):
         translations = model.translate(corpus, beams=2, max_new_tokens=9)
     expected = sacrebleu.CHRF().corpus_score(translations, [references]).score
-    point = curve.line("top").set_index("erased").loc[40]
+    point = curve.line("top").set_index("neurons").loc[40]
     assert (curve.metric, curve.higher_is_better) == ("chrf", True)
     assert point["value"] == pytest.approx(expected)
     assert point["low"] <= expected <= point["high"]

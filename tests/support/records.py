@@ -36,7 +36,7 @@ def ranking() -> Ranking:
 
 def curve() -> Curve:
     rows = [("top", 0, 30.5, 30.0, 31.0), ("top", 2, 20.0, 19.0, 21.0), ("bottom", 2, 30.0, 29.0, 31.0)]
-    points = pd.DataFrame(rows, columns=["line", "erased", "value", "low", "high"])
+    points = pd.DataFrame(rows, columns=["line", "neurons", "value", "low", "high"])
     return Curve(
         "bleu", True, "nrefs:1", points, 5, PROVENANCE, {"order": "x"}, np.arange(12.0).reshape(3, 4) / 7
     )

@@ -11,7 +11,8 @@ import numpy as np
 from onegrain.errors import ParameterError
 from onegrain.rankings.lca.options import LcaOptions, numbers_of, require_count, require_range
 from onegrain.rankings.lca.search import count_of
-from onegrain.records.evaluation import KEPT, KINDS
+from onegrain.records.curve import LINES
+from onegrain.records.evaluation import KINDS
 
 __all__ = ["ElasticNetOptions", "EvaluationOptions"]
 
@@ -42,7 +43,7 @@ class EvaluationOptions:
     counts: tuple[int, ...] | None = None
     shares: tuple[float, ...] | None = None
     kinds: tuple[str, ...] = KINDS
-    keep: tuple[str, ...] = KEPT
+    keep: tuple[str, ...] = LINES
     random_orders: int = 5
     standardize: bool = False
     min_count: int = 10
@@ -52,7 +53,7 @@ class EvaluationOptions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kinds", _some_of("kinds", self.kinds, KINDS))
-        object.__setattr__(self, "keep", _some_of("keep", self.keep, KEPT))
+        object.__setattr__(self, "keep", _some_of("keep", self.keep, LINES))
         if self.counts is not None and self.shares is not None:
             raise ParameterError("give counts or shares, not both: numbers of neurons, or parts of all")
         shares = SHARES if self.shares is None else numbers_of("shares", self.shares)

@@ -1,10 +1,11 @@
-"""Interventions: erasing neurons in a running model, and what that does to a metric."""
+"""Interventions: edits of neurons in a running model, and their effect on a metric."""
 
 from __future__ import annotations
 
-from onegrain.interventions.ablate import LINES, ablate, sweep_counts
+from onegrain.interventions.ablate import ablate
 from onegrain.interventions.ablate_rankings import ablate_rankings
-from onegrain.interventions.editing import erasing
+from onegrain.interventions.editing import editing, erasing
 from onegrain.interventions.edits.edit import EDITS, NeuronEdit
+from onegrain.interventions.orders import sweep_counts
 
-__all__ = ["EDITS", "LINES", "NeuronEdit", "ablate", "ablate_rankings", "erasing", "sweep_counts"]
+__all__ = ["EDITS", "NeuronEdit", "ablate", "ablate_rankings", "editing", "erasing", "sweep_counts"]

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from onegrain.core.progress import Progress, silent
-from onegrain.interventions.ablate import LINES, ablate
+from onegrain.interventions.ablate import ablate
 from onegrain.metrics import Metric
 from onegrain.models import LoadedModel, load_model
-from onegrain.records.curve import Curve
+from onegrain.records.curve import LINES, Curve
 from onegrain.records.ranking import Ranking
 
 __all__ = ["ablate_rankings"]

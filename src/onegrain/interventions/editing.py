@@ -1,9 +1,9 @@
-"""Erasing neurons of a model for the duration of a block."""
+"""Editing neurons of a model for the duration of a block."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 
@@ -14,24 +14,20 @@ from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import Neurons, NeuronSpace
 
-__all__ = ["erasing"]
+__all__ = ["editing", "erasing"]
 
 
 @contextmanager
-def erasing(
+def editing(
     model: LoadedModel,
     space: NeuronSpace | Ranking | Neurons,
     neurons: Neurons | int | None = None,
     *,
-    edit: str = "zero",
+    edit: str,
 ) -> Iterator[None]:
-    """Erase neurons of a model inside a ``with`` block, at every position of every sentence.
+    """Edit neurons of a model inside a ``with`` block, at every position of every sentence.
 
-    The weights are not changed. When the block ends, also by an exception, the model is what it was before::
-
-        with erasing(model, ranking, 10): ...  # the first 10 neurons of a ranking
-        with erasing(model, "layers.18.mlp:1108"): ...  # one neuron by its name
-        with erasing(model, space, [0, 5, 7]): ...  # flat indices of a space
+    The weights are not changed. When the block ends, also by an exception, the model is what it was before.
 
     Args:
         model: the model.
@@ -39,7 +35,7 @@ def erasing(
             ``site:unit``, without ``neurons``.
         neurons: names or flat indices of neurons of the space, in any order, repetitions allowed. With a
             ranking it can also be a number k: the first k neurons.
-        edit: what their values are replaced by: ``zero``.
+        edit: the name of the edit, a key of ``onegrain.interventions.EDITS``.
 
     Raises:
         MismatchError: the model does not have the sites of the space, or they have other widths, or the ranking
@@ -56,6 +52,20 @@ def erasing(
         yield
 
 
+def erasing(
+    model: LoadedModel, space: NeuronSpace | Ranking | Neurons, neurons: Neurons | int | None = None
+) -> AbstractContextManager[None]:
+    """Set neurons of a model to zero inside a ``with`` block, at every position of every sentence.
+
+    This is :func:`editing` with the edit ``zero``; its arguments and errors are the same::
+
+        with erasing(model, ranking, 10): ...  # the first 10 neurons of a ranking
+        with erasing(model, "layers.18.mlp:1108"): ...  # one neuron by its name
+        with erasing(model, space, [0, 5, 7]): ...  # flat indices of a space
+    """
+    return editing(model, space, neurons, edit="zero")
+
+
 def _resolve(
     model: LoadedModel, space: NeuronSpace | Ranking | Neurons, neurons: Neurons | int | None
 ) -> tuple[NeuronSpace, np.ndarray]:
@@ -68,7 +78,7 @@ def _resolve(
         space = space.space
     if isinstance(space, NeuronSpace):
         if neurons is None or isinstance(neurons, int | np.integer):
-            raise ParameterError("say which neurons to erase: names or flat indices, or a ranking and a number")
+            raise ParameterError("say which neurons to edit: names or flat indices, or a ranking and a number")
         return space, space.indices(neurons)
     if neurons is not None:
         raise ParameterError("flat indices need a space or a ranking before them; names need neither")

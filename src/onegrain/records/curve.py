@@ -1,4 +1,4 @@
-"""The Curve record: a metric against the number of neurons erased."""
+"""The Curve record: a metric against the number of neurons edited."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ from onegrain.records.fields import header_field, require_integers, require_numb
 from onegrain.records.parquet import join_draws, open_table, split_draws, write_table
 from onegrain.records.provenance import Provenance
 
-__all__ = ["Curve"]
+__all__ = ["LINES", "Curve"]
 
-COLUMNS = ["line", "erased", "value", "low", "high"]
+LINES = ("top", "bottom", "random")
+"""The lines of a curve: the first neurons of a ranking, its last, or those of random orders."""
+
+COLUMNS = ["line", "neurons", "value", "low", "high"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Curve(Described):
-    """A metric of a running model while more and more of its neurons are erased.
+    """A metric of a running model while more and more of its neurons are erased, or edited in another way.
 
     Attributes:
         metric: the metric's name, e.g. ``perplexity``.
-        higher_is_better: whether a larger value means a better model.
+        higher_is_better: True if higher values are better.
         signature: how to compute the metric again (sacrebleu's signature, or the definition of perplexity).
-        points: one row a measurement: ``line`` (``top``, ``bottom`` or ``random``), ``erased`` (number of
-            neurons), ``value``, ``low`` and ``high`` (95 % bootstrap interval over sentences for ``top`` and
-            ``bottom``; for ``random`` the mean over the random orders, with the least and largest of them).
-        n_neurons: how many neurons the ranking has.
+        points: one row per measurement: ``line`` (one of ``LINES``), ``neurons`` (number of neurons edited),
+            ``value``, ``low`` and ``high`` (95 % bootstrap interval over sentences for ``top`` and ``bottom``;
+            for ``random`` the mean over the random orders, with the least and largest of them).
+        n_neurons: number of neurons of the ranking.
         details: JSON-able facts of the sweep.
         provenance: what the curve was made from.
         draws: float64 (points, resamples), every point's value in each draw of the bootstrap over sentences;
-            for ``random`` the mean over the random orders. All points share the draws, and so do all curves of
-            one metric on one corpus: whatever is computed of several points has its interval from them. None
-            in a curve that was made without.
+            for ``random`` the mean over the random orders. All points use the same draws, and so do all curves
+            of one metric on one corpus, so that a quantity computed from several points gets its interval from
+            them. None if the curve has no draws.
     """
 
     metric: str
@@ -55,42 +58,42 @@ class Curve(Described):
             raise RecordError(f"a curve has the columns {COLUMNS}, got {list(self.points.columns)}")
         if self.draws is not None and (self.draws.ndim != 2 or len(self.draws) != len(self.points)):
             raise RecordError(f"draws of shape {self.draws.shape} for {len(self.points)} points")
-        require_integers("erased", self.points["erased"], 0, self.n_neurons)
+        require_integers("neurons", self.points["neurons"], 0, self.n_neurons)
         require_numbers("a curve", self.points, "value", "low", "high")
         if not all(isinstance(line, str) for line in self.points["line"].unique()):
             raise RecordError("a point of a curve has no name of a line")
 
     @property
     def intact(self) -> float:
-        """The metric with nothing erased.
+        """The metric of the intact model.
 
         Raises:
-            RecordError: the curve has no such point.
+            RecordError: the curve has no point with 0 neurons.
         """
-        values = self.points.loc[self.points["erased"] == 0, "value"]
+        values = self.points.loc[self.points["neurons"] == 0, "value"]
         if values.empty:
             raise RecordError("the curve has no point with nothing erased")
         return float(values.iloc[0])
 
     def line(self, name: str) -> pd.DataFrame:
-        """The rows of one line, by rising number of erased neurons."""
-        return self.points[self.points["line"] == name].sort_values("erased", ignore_index=True)
+        """Return the rows of one line, by rising number of neurons."""
+        return self.points[self.points["line"] == name].sort_values("neurons", ignore_index=True)
 
     def draws_of(self, name: str) -> np.ndarray:
-        """float64 (points, resamples): the draws of one line, in the order of :meth:`line`.
+        """Return the draws of one line, float64 (points, resamples), in the order of :meth:`line`.
 
-        No resamples where the curve was made without.
+        The array is (points, 0) if the curve has no draws.
         """
-        rows = self.points[self.points["line"] == name].sort_values("erased").index
+        rows = self.points[self.points["line"] == name].sort_values("neurons").index
         return np.empty((len(rows), 0)) if self.draws is None else self.draws[rows]
 
     def to_pandas(self) -> pd.DataFrame:
-        """The points, as a copy."""
+        """Return a copy of the points."""
         return self.points.copy()
 
     def summary(self) -> dict[str, Any]:
         """Return the curve's facts: what was measured, of how many neurons, and its value with none erased."""
-        intact = self.points.loc[self.points["erased"] == 0, "value"]
+        intact = self.points.loc[self.points["neurons"] == 0, "value"]
         return {
             "record": "curve",
             "metric": self.metric,
@@ -120,8 +123,10 @@ class Curve(Described):
     def load(cls, path: str | os.PathLike[str]) -> Curve:
         """Read a record that :meth:`save` wrote.
 
+        Older files call the column ``neurons`` ``erased``.
+
         Raises:
-            RecordError: the file is missing, damaged, or no curve.
+            RecordError: the file is missing, damaged, or not a curve.
         """
         with open_table(path, "curve") as (frame, header):
             points, draws = split_draws(frame)
@@ -129,7 +134,7 @@ class Curve(Described):
                 metric=header_field(header, "metric", str),
                 higher_is_better=header_field(header, "higher_is_better", bool),
                 signature=header_field(header, "signature", str),
-                points=points,
+                points=points.rename(columns={"erased": "neurons"}),
                 n_neurons=header_field(header, "n_neurons", int),
                 provenance=Provenance.model_validate(header_field(header, "provenance", dict)),
                 details=header_field(header, "details", dict),

@@ -12,6 +12,7 @@ import pandas as pd
 
 from onegrain.core.describing import Described
 from onegrain.errors import MismatchError, ParameterError, RecordError
+from onegrain.records.curve import LINES
 from onegrain.records.fields import header_field, require_integers, require_numbers, require_values
 from onegrain.records.leakage import leakage_cautions
 from onegrain.records.parquet import join_draws, open_table, split_draws, write_table
@@ -19,13 +20,10 @@ from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 
-__all__ = ["KEPT", "KINDS", "Evaluation"]
+__all__ = ["KINDS", "Evaluation"]
 
 KINDS = ("masking", "retraining")
 """One full probe with all but some neurons set to zero; or a new probe of these neurons alone."""
-
-KEPT = ("top", "bottom", "random")
-"""Which neurons are kept: the first or the last of a ranking, or those of a random order."""
 
 POINTS = ["kind", "ranking", "keep", "order", "neurons", "accuracy", "low", "high"]
 
@@ -39,9 +37,9 @@ class Evaluation(Described):
         space: the neurons.
         methods: name of a ranking -> its method.
         points: one row a measurement: ``kind`` (``KINDS``), ``ranking`` (its name; None for a random order,
-            which all rankings share), ``keep`` (``KEPT``), ``order`` (the number of the random order; 0 for the
-            others), ``neurons`` (how many are kept), ``accuracy`` (from 0 to 1), ``low`` and ``high`` (95 %
-            bootstrap interval over sentences).
+            which all rankings share), ``keep`` (one of the ``LINES`` of a curve: the kind of neurons that are
+            kept), ``order`` (the number of the random order; 0 for the others), ``neurons`` (how many are
+            kept), ``accuracy`` (from 0 to 1), ``low`` and ``high`` (95 % bootstrap interval over sentences).
         draws: float64 (points, resamples), the accuracy in each draw of the sentences; all points share them,
             so whatever is computed of several points has its interval from them.
         provenance: what the record was made from; its inputs are the training words, the tested words and the
@@ -68,7 +66,7 @@ class Evaluation(Described):
         if self.draws.ndim != 2 or len(self.draws) != len(self.points):
             raise RecordError(f"draws of shape {self.draws.shape} for {len(self.points)} points")
         require_values("kind", self.points["kind"], KINDS)
-        require_values("keep", self.points["keep"], KEPT)
+        require_values("keep", self.points["keep"], LINES)
         require_values("ranking", self.points["ranking"], (*self.methods, None))
         require_integers("neurons", self.points["neurons"], 0, self.space.size)
         require_numbers("an evaluation", self.points, "order", "accuracy", "low", "high")

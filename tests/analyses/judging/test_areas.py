@@ -54,7 +54,7 @@ def curve(
             rows.append((line, count, value, value - 1, value + 1))
             draws.append(value * common * (own.uniform(0.95, 1.05, size=DRAWS) if count else 1.0))
     model = ModelIdentity(id="m", architecture="a", weight_hash="w")
-    points = pd.DataFrame(rows, columns=["line", "erased", "value", "low", "high"])
+    points = pd.DataFrame(rows, columns=["line", "neurons", "value", "low", "high"])
     made = Provenance(stage="ablate", model=model)
     return Curve(metric, metric == "bleu", "s", points, neurons, made, draws=np.array(draws))
 

@@ -31,7 +31,7 @@ def evaluation(rankings: dict[str, og.Ranking]) -> og.Evaluation:
 
 def curve_of(ranking: og.Ranking, values: list[float], order: str | None = None) -> og.Curve:
     rows = [("top", count, value, value, value) for count, value in zip((0, 10, 32), values, strict=True)]
-    points = pd.DataFrame(rows, columns=["line", "erased", "value", "low", "high"])
+    points = pd.DataFrame(rows, columns=["line", "neurons", "value", "low", "high"])
     made = og.Provenance(stage="ablate", inputs=(ranking.provenance,))
     draws = np.repeat(np.array(values)[:, None], 5, axis=1)
     details = {"order": ranking.order_hash if order is None else order}

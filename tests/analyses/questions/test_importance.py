@@ -19,7 +19,7 @@ def curve(metric: str = "bleu", weight: str = "w", **lines: list[float]) -> Curv
         for step, value in enumerate(values)
     ]
     model = ModelIdentity(id="m", architecture="a", weight_hash=weight)
-    points = pd.DataFrame(rows, columns=["line", "erased", "value", "low", "high"])
+    points = pd.DataFrame(rows, columns=["line", "neurons", "value", "low", "high"])
     return Curve(metric, metric == "bleu", "s", points, 100, Provenance(stage="ablate", model=model))
 
 

@@ -34,7 +34,7 @@ def test_chrf_from_the_command_line_is_sacrebleus(run: Run, house: Path, tmp_pat
     corpus = read_parallel(house / "words.txt", house / "target.txt").head(4)
     assert corpus.target is not None
     references = [" ".join(sentence) for sentence in corpus.target.sentences()]
-    top = curve.line("top").set_index("erased")
+    top = curve.line("top").set_index("neurons")
     for erased in (0, 48):
         with erasing(model, ranking.space, ranking.order[:erased]):
             translations = model.translate(corpus, beams=2)

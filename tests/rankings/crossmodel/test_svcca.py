@@ -140,7 +140,7 @@ def test_directions_are_read_and_erased_in_a_running_model(models, tmp_path) -> 
     assert read[1][..., 0] == pytest.approx(np.zeros_like(read[1][..., 0]), abs=1e-4)
     assert read[1][..., 1:] == pytest.approx(read[0][..., 1:], abs=1e-4)
     curve = ablate(loaded, found, Perplexity(corpus), counts=[1, found.space.size], random_orders=1)
-    top = curve.line("top").set_index("erased")["value"]
+    top = curve.line("top").set_index("neurons")["value"]
     assert len(set(top)) == 3
     assert found.provenance.dictionaries() == {f"{SITE}.latents": loaded.dictionaries[SITE].identity}
     shutil.copytree(folder, tmp_path / "negated")

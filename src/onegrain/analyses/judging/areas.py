@@ -21,8 +21,8 @@ import pandas as pd
 from onegrain.analyses.questions.damage import TOLERANCE, damage, require_one_task
 from onegrain.core.bootstrap import quantile_interval
 from onegrain.errors import MismatchError, ParameterError
-from onegrain.records.curve import Curve
-from onegrain.records.evaluation import KEPT, Evaluation
+from onegrain.records.curve import LINES, Curve
+from onegrain.records.evaluation import Evaluation
 
 __all__ = [
     "ABLATION",
@@ -42,7 +42,6 @@ SCALES = ("log", "linear")
 ABLATION = "ablation"
 LEVEL = 0.95
 """Level of an interval unless another is asked for."""
-LINES = KEPT
 AREAS = ["kind", "ranking", "line", "area", "low", "high"]
 GAPS = ["kind", "ranking", "against", "gap", "low", "high"]
 DIFFERENCES = ["kind", "first", "second", "difference", "low", "high"]
@@ -194,7 +193,7 @@ def line_damage(curve: Curve, line: str) -> tuple[np.ndarray, np.ndarray]:
     intact = _intact_draws(curve)
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn = intact - draws if curve.higher_is_better else np.log(draws / intact)
-    shares = rows["erased"].to_numpy(np.float64) / curve.n_neurons
+    shares = rows["neurons"].to_numpy(np.float64) / curve.n_neurons
     values = np.column_stack([measured, np.where(np.isfinite(drawn), drawn, np.nan)])
     if shares[0] > 0:
         shares, values = np.append(0.0, shares), np.vstack([np.zeros(values.shape[1]), values])
@@ -205,7 +204,7 @@ def _intact_draws(curve: Curve) -> np.ndarray:
     """float64 (resamples,): the metric with nothing erased; no resamples where the curve has no draws."""
     if curve.draws is None:
         return np.empty(0)
-    return curve.draws[np.flatnonzero(curve.points["erased"] == 0)[0]]
+    return curve.draws[np.flatnonzero(curve.points["neurons"] == 0)[0]]
 
 
 def area_under(

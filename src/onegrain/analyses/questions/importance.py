@@ -11,13 +11,12 @@ import pandas as pd
 from onegrain.analyses.judging.areas import LEVEL, area_under, bounded, less, line_damage
 from onegrain.analyses.questions.damage import damage, require_one_task, tasks
 from onegrain.errors import ParameterError
-from onegrain.records.curve import Curve
+from onegrain.records.curve import LINES, Curve
 
 __all__ = ["TaskImportance", "damage", "half_lost", "task_importance", "tasks"]
 
 AT_SHARES = ["ordering", "line", "share", "erased", "value", "low", "high", "damage"]
 SHARES = (0.05, 0.1, 0.2, 0.5)
-LINES = ("top", "bottom", "random")
 NEAR = 0.25
 """A share is read at the nearest measured point, if that is within this part of it."""
 
@@ -66,7 +65,7 @@ def half_lost(curve: Curve, line: str) -> float:
     if not reached.size:
         return float("nan")
     after = int(reached[0])
-    erased = rows["erased"].to_numpy(np.float64)
+    erased = rows["neurons"].to_numpy(np.float64)
     if after == 0:
         return float(erased[0])
     part = (wanted - harm[after - 1]) / (harm[after] - harm[after - 1])
@@ -130,7 +129,7 @@ def _gaps(names: list[str], areas: Mapping[tuple[str, str], np.ndarray]) -> pd.D
 
 def _at_shares(name: str, curve: Curve, line: str, shares: Sequence[float]) -> list[dict]:
     rows = curve.line(line)
-    erased = rows["erased"].to_numpy(np.float64)
+    erased = rows["neurons"].to_numpy(np.float64)
     readings = []
     for share in shares:
         wanted = share * curve.n_neurons
@@ -140,6 +139,6 @@ def _at_shares(name: str, curve: Curve, line: str, shares: Sequence[float]) -> l
         row = rows.iloc[nearest]
         point = {column: float(row[column]) for column in ("value", "low", "high")}
         harm = float(damage(curve, np.array([point["value"]]))[0])
-        reading = {"ordering": name, "line": line, "share": share, "erased": int(row["erased"])}
+        reading = {"ordering": name, "line": line, "share": share, "erased": int(row["neurons"])}
         readings.append(reading | point | {"damage": harm})
     return readings

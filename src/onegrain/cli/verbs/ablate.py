@@ -119,7 +119,7 @@ def run(
     curve.save(out, force=force)
     facts: dict[str, object] = {"curve": str(out), "metric": curve.metric, "intact": curve.intact}
     for line in dict.fromkeys(curve.points["line"]):
-        facts[f"{line} erased"] = {int(r.erased): float(r.value) for r in curve.line(line).itertuples()}
+        facts[f"{line} erased"] = {int(r.neurons): float(r.value) for r in curve.line(line).itertuples()}
     if as_json:
         emit({**facts, "points": curve.points.to_dict("records")}, True)
         return

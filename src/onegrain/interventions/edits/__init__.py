@@ -1,1 +1,1 @@
-"""Edits: by what the values of the chosen neurons are replaced."""
+"""Edits: the values that replace those of chosen neurons."""

@@ -89,7 +89,7 @@ def small_contrast(result: Contrast) -> Any:
 def small_ablation(curve: Curve) -> Any:
     """Return the metric while the top, the bottom or random neurons are erased."""
     frame = curve.to_pandas()
-    frame["share"] = frame["erased"] / curve.n_neurons
+    frame["share"] = frame["neurons"] / curve.n_neurons
     log = curve.metric == "perplexity" and bool((frame["value"] > 0).all())
     lines = [line for line in LINES if (frame["line"] == line).any()]
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
@@ -102,7 +102,7 @@ def small_ablation(curve: Curve) -> Any:
             color=alt.Color(
                 "line:N", title=None, scale=alt.Scale(domain=lines, range=[LINES[line] for line in lines])
             ),
-            tooltip=["line:N", "erased:Q", alt.Tooltip("value:Q", format=",.4~g")],
+            tooltip=["line:N", "neurons:Q", alt.Tooltip("value:Q", format=",.4~g")],
         )
         .properties(width=WIDTH, height=HEIGHT)
     )

@@ -162,7 +162,7 @@ def _erased_points(curves: Mapping[str, Curve]) -> pd.DataFrame:
     parts: list[pd.DataFrame] = []
     random = False
     for name, curve in curves.items():
-        points = curve.to_pandas().rename(columns={"erased": "neurons"})
+        points = curve.to_pandas()
         points["place"] = points["neurons"] / curve.n_neurons
         points["ranking"] = name
         drawn = points["line"] == "random"

@@ -61,7 +61,7 @@ def ablation(curves: Mapping[str, Curve], model: str = "") -> Any:
     tooltip = [
         "ordering:N",
         "line:N",
-        "erased:Q",
+        "neurons:Q",
         *(alt.Tooltip(f"{n}:Q", format=",.4~g") for n in ("value", "low", "high")),
     ]
     bands = base.mark_area(opacity=0.18).encode(
@@ -86,7 +86,7 @@ def _ablation_points(curves: Mapping[str, Curve]) -> pd.DataFrame:
     random_drawn = False
     for name, curve in curves.items():
         points = curve.to_pandas().assign(ordering=name)
-        points["share"] = points["erased"] / curve.n_neurons
+        points["share"] = points["neurons"] / curve.n_neurons
         is_random = points["line"] == RANDOM
         points.loc[is_random, "ordering"] = RANDOM
         parts.append(points[~is_random] if random_drawn else points)
