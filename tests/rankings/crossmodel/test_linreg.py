@@ -192,12 +192,15 @@ def test_refusals() -> None:
     for given in ({"reduce": "median"}, {"compare": "some"}):
         with pytest.raises(ParameterError, match=f"{next(iter(given))} must be one of"):
             rank("linreg", own, others=[store(1)], **given)
-    for given, message in (({"resamples": 1}, "2 or more resamples"), ({"resamples": -1}, "of 0 or more")):
+    for given, message in (
+        ({"resamples": 1}, "2 or more resamples"),
+        ({"resamples": -1}, "whole number from 0"),
+    ):
         with pytest.raises(ParameterError, match=message):
             rank("linreg", own, others=[store(1)], **given)
     few, fewer = store(0, sentences=1), store(1, sentences=1)
     with pytest.raises(
-        ParameterError, match=r"on 7 neurons and an intercept\) needs at least 9 words, and 5 are"
+        ParameterError, match=r"on 7 neurons and an intercept\) needs at least 9 words, and the models have 5"
     ):
         rank("linreg", few, others=[fewer])
     with pytest.raises(ParameterError, match=r"on 4 neurons and an intercept.* at least 6 words"):

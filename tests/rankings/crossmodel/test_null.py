@@ -10,7 +10,7 @@ from scipy import stats
 
 from onegrain.errors import ParameterError
 from onegrain.rankings import rank
-from onegrain.rankings.crossmodel.null import Comparison, Null, null_details
+from onegrain.rankings.crossmodel.null import Null, NullTest, null_details
 from onegrain.rankings.crossmodel.permutations import LEAST_GROUP, Exchange, permuted
 from onegrain.rankings.crossmodel.rotations import random_rotation
 from onegrain.rankings.crossmodel.rows import normal_scores
@@ -196,7 +196,7 @@ def test_p_and_q_by_hand():
     details = null_details(many, np.array([0.97, 0.2, 0.6, 0.99, 0.5]), pooled=False)
     assert (details["least_p"], details["least_q"]) == (0.01, 0.05)
     low = Null("permutation", np.array([[0.98], [0.1], [0.2], [0.3]]) * np.ones(5))
-    both = null_details(many, np.full(5, 0.97), pooled=False, tested=Comparison(np.full(5, 0.97), (many, low)))
+    both = null_details(many, np.full(5, 0.97), pooled=False, tested=NullTest(np.full(5, 0.97), (many, low)))
     assert both["p"] == [0.4] * 5  # of the two, the larger
     assert both["tested_against"] == ["rotation", "permutation"]
     assert many.least_p(5, pooled=True) == 1 / (1 + 99 * 5)
@@ -262,11 +262,11 @@ def test_intervals_do_not_depend_on_blocks(monkeypatch):
     ("given", "message"),
     [
         ({"null": "noise"}, "null must be one of none, rotation, permutation"),
-        ({"null": "rotation", "draws": 0}, "draws must be a whole number of 1 or more"),
+        ({"null": "rotation", "draws": 0}, "draws must be a whole number from 1"),
         ({"null": "rotation", "draws": 1, "pooled": True}, "2 draws or more"),
         ({"score": "excess"}, "give null=rotation or null=permutation"),
         ({"score": "p"}, "score must be one of correlation, excess"),
-        ({"partners": 0}, "partners must be a whole number of 1 or more"),
+        ({"partners": 0}, "partners must be a whole number from 1"),
         ({"resamples": 1}, "2 or more resamples"),
         ({"resamples": 20, "level": 1.0}, "a level between 0 and 1"),
     ],

@@ -168,7 +168,7 @@ def test_refusals() -> None:
         similarity(a, store(1, sentences=39))
     few = store(0, sentences=1), store(1, sentences=1)
     with pytest.raises(
-        ParameterError, match=r"pwcca and svcca \(of 8 neurons\) needs at least 9 words, and 5 are"
+        ParameterError, match=r"pwcca and svcca \(of 8 neurons\) needs at least 9 words, and the models have 5"
     ):
         similarity(*few)
     assert similarity(*few, measures="cka").table["cka"].notna().all()

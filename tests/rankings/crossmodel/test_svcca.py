@@ -162,7 +162,7 @@ def test_refusals(tmp_path) -> None:
         with pytest.raises(error, match=message):
             rank("svcca", own, others=others, **{"site": SITE, **given})
 
-    refused(ParameterError, "one other model, and 2 are given", others=[other, store(2)])
+    refused(ParameterError, "one other model, got 2", others=[other, store(2)])
     refused(ParameterError, r"set site to one of layers\.0, layers\.1", site=None)
     refused(ModelError, r"no site 'layers\.\*'; the sites are", site="layers.*")
     refused(ModelError, r"no site 'layers\.9'", other_site="layers.9")
@@ -171,7 +171,10 @@ def test_refusals(tmp_path) -> None:
     refused(ParameterError, "variance must be above 0", variance=2)
     few = [store(seed, sentences=1) for seed in (0, 1)]
     refused(
-        ParameterError, r"of 4 and 4 neurons\) needs at least 9 words, and 5 are", own=few[0], others=few[1:]
+        ParameterError,
+        r"of 4 and 4 neurons\) needs at least 9 words, and the models have 5",
+        own=few[0],
+        others=few[1:],
     )
     still = changed(other, np.ones_like(other.values()))
     refused(ParameterError, r"no neuron of model-1 at layers\.1 varies", others=[still])

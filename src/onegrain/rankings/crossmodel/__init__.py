@@ -1,1 +1,1 @@
-"""Rankings that compare the neurons of several models on the same words."""
+"""Rankings and measures that compare the neurons of several models on the same words."""

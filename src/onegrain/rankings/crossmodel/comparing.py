@@ -1,4 +1,4 @@
-"""Which models can be compared, and which of their neurons with which."""
+"""Checks that models can be compared, and the pairs of neurons that are compared."""
 
 from __future__ import annotations
 
@@ -14,19 +14,25 @@ __all__ = ["pairs_of", "require_comparable"]
 
 
 def require_comparable(method: str, models: Sequence[Activations], *, same_site: bool = False) -> None:
-    """Refuse fewer than two models, other words, the same model twice, and with ``same_site`` other sites.
+    """Check that there are two or more different models that were read on the same words.
+
+    Args:
+        method: name of the method, for messages.
+        models: the activations, the ranked model first.
+        same_site: also check that every other model has the sites of the first.
 
     Raises:
-        MismatchError, ParameterError
+        ParameterError: there is no other model.
+        MismatchError: the models were read on different words, two are the same model, or a site is missing.
     """
-    own, others = models[0], models[1:]
+    ranked, others = models[0], models[1:]
     if not others:
         raise ParameterError(
             f"{method} compares two or more models; give at least one other, read on the same words"
         )
     for other in others:
-        own.require_same_words(other)
-        missing = [site for site in own.space.sites if site not in other.space.sites]
+        ranked.require_same_words(other)
+        missing = [site for site in ranked.space.sites if site not in other.space.sites]
         if same_site and missing:
             raise MismatchError(
                 f"{other.describe()} has no site {', '.join(missing)}; its sites are "
@@ -48,25 +54,25 @@ def require_comparable(method: str, models: Sequence[Activations], *, same_site:
 def pairs_of(
     spaces: Sequence[NeuronSpace], neurons: slice, *, same_site: bool, by_site: bool = False
 ) -> list[Product]:
-    """What some neurons of the first model are multiplied with: everything, or like with like.
+    """Return the products of some neurons of the first model with the neurons of every other model.
 
     Args:
         spaces: the neurons of the models.
-        neurons: those of the first that are looked at.
-        same_site: with the neurons of the site of the same name only.
-        by_site: cut the others by their sites, also where everything is compared.
+        neurons: range of the first model's neurons.
+        same_site: multiply only with neurons of the site of the same name.
+        by_site: return a product for each site of the other models, even if all sites are compared.
     """
-    own = spaces[0]
-    made = []
+    ranked = spaces[0]
+    products = []
     for number, other in enumerate(spaces[1:], 1):
         if same_site:
-            for site in own.sites:
-                here = own.slice(site)
-                start, stop = max(here.start, neurons.start), min(here.stop, neurons.stop)
+            for site in ranked.sites:
+                site_neurons = ranked.slice(site)
+                start, stop = max(site_neurons.start, neurons.start), min(site_neurons.stop, neurons.stop)
                 if start < stop:
-                    made.append(Product(0, slice(start, stop), number, other.slice(site)))
+                    products.append(Product(0, slice(start, stop), number, other.slice(site)))
         elif by_site:
-            made += [Product(0, neurons, number, other.slice(site)) for site in other.sites]
+            products += [Product(0, neurons, number, other.slice(site)) for site in other.sites]
         else:
-            made.append(Product(0, neurons, number, slice(0, other.size)))
-    return made
+            products.append(Product(0, neurons, number, slice(0, other.size)))
+    return products

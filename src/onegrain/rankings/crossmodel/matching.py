@@ -1,56 +1,69 @@
-"""The search for partners: of the scores, and again of every permutation of the words."""
+"""The search for partners: passes over the words whose sums go to collectors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 from onegrain.rankings.crossmodel.comparing import pairs_of
-from onegrain.rankings.crossmodel.partners import Partners
-from onegrain.rankings.crossmodel.sums.moments import Side
+from onegrain.rankings.crossmodel.sums.moments import Moments, NeuronMoments, Product
 from onegrain.rankings.crossmodel.sums.passes import Passes
 
-if TYPE_CHECKING:
-    from onegrain.rankings.crossmodel.rotations import Rotations
+__all__ = ["Collector", "find_partners"]
 
-__all__ = ["find_partners"]
+
+class Collector(Protocol):
+    """What keeps a part of the sums: the best partners, or the draws of a null."""
+
+    @property
+    def products(self) -> Sequence[Product]:
+        """Products that it needs besides those of the ranked neurons with the other models."""
+
+    @property
+    def bytes_held(self) -> int:
+        """Bytes that it holds during a pass."""
+
+    @property
+    def by_site(self) -> bool:
+        """True if it needs a product for each site of the other models."""
+
+    def add(self, moments: Moments) -> None:
+        """Add the sums of some of the ranked neurons."""
 
 
 def find_partners(
-    passes: Passes,
-    found: Partners,
-    *,
-    same_site: bool,
-    turned: Rotations | None = None,
-    what: str = "correlations",
-) -> list[Side]:
-    """Find the partners of all neurons of the first model, tile by tile.
+    passes: Passes, collectors: Sequence[Collector], *, same_site: bool, what: str = "correlations"
+) -> list[NeuronMoments]:
+    """Sum the products of the first model's neurons with those of the others, tile by tile, for collectors.
 
     Args:
-        passes: over the models.
-        found: takes the partners in.
-        same_site: in the site of the same name only.
-        turned: takes in the same sums, for the rotation null.
-        what: the passes, for progress.
+        passes: passes over the words of the models.
+        collectors: receive the sums of each tile, in order.
+        same_site: multiply only with neurons of the site of the same name.
+        what: name of the passes, for progress.
 
     Returns:
-        What is known of the neurons of each model.
+        The moments of all neurons of each model.
     """
-    spaces, spare = [one.space for one in passes.models], 0 if turned is None else turned.bytes_held
+    spaces, spare = (
+        [model.space for model in passes.models],
+        sum(collector.bytes_held for collector in collectors),
+    )
     tiles = passes.tiles(spaces[0].size, [space.size for space in spaces[1:]], spare=spare)
+    by_site = any(collector.by_site for collector in collectors)
 
-    def take(tile: slice) -> list[Side]:
-        products = pairs_of(spaces, tile, same_site=same_site, by_site=turned is not None)
-        moments = passes.sums([*products, *(turned.products if turned else [])], what=what)
-        for product, sums in moments.products:
-            if product.left == 0:
-                found.take(moments, product, sums)
-        if turned is not None:
-            turned.take(moments)
-        return moments.sides  # the matrices go before the next tile's come
+    def collect(tile: slice) -> list[NeuronMoments]:
+        products = pairs_of(spaces, tile, same_site=same_site, by_site=by_site)
+        for collector in collectors:
+            products += collector.products
+        moments = passes.sums(products, what=what)
+        for collector in collectors:
+            collector.add(moments)
+        return moments.by_model  # the matrices are freed before those of the next tile are made
 
-    sides: list[Side] = []
-    others: list[Side] = []
+    ranked: list[NeuronMoments] = []
+    others: list[NeuronMoments] = []
     for tile in tiles:
-        own, *others = take(tile)
-        sides.append(own)
-    return [Side.joined(sides), *others]
+        tile_moments, *others = collect(tile)
+        ranked.append(tile_moments)
+    return [NeuronMoments.joined(ranked), *others]

@@ -1,8 +1,8 @@
-"""The neurons of other models that are most like each neuron."""
+"""The neurons of other models that correlate most with each neuron."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -14,16 +14,24 @@ from onegrain.rankings.crossmodel.sums.moments import Moments, Product
 __all__ = ["Partners", "correlations"]
 
 CHUNK_BYTES = 32 * 2**20
+"""Bytes of correlations (float64) that are held at once."""
 
 
 class Partners:
-    """The best partners of every neuron in each other model, best first.
+    """A collector of the best partners of every neuron in each other model, best first.
 
     Attributes:
-        neuron: int64 (models, neurons, partners), flat indices in the other model; -1 where there is none.
-        correlation: float64, likewise, signed; NaN where there is none.
-        signed: whether the largest correlation is best, not the largest absolute one.
+        neuron: int64 (models, neurons, partners), flat indices in the other model; -1 for a missing partner.
+        correlation: float64 (models, neurons, partners), signed; NaN for a missing partner.
+        signed: True if the best partner has the largest correlation, False if the largest absolute correlation.
+        products: always empty: partners need no further products.
+        bytes_held: always 0.
+        by_site: always False: products of all sites at once will do.
     """
+
+    products: Sequence[Product] = ()
+    bytes_held = 0
+    by_site = False
 
     def __init__(self, models: int, neurons: int, partners: int, *, signed: bool) -> None:
         self.neuron: Int64[np.ndarray, "models neurons partners"] = np.full(
@@ -34,34 +42,37 @@ class Partners:
         )
         self.signed = signed
 
-    def take(self, moments: Moments, product: Product, sums: Tensor) -> None:
-        """Take in a product of the ranked model, number 0, with another.
+    def add(self, moments: Moments) -> None:
+        """Add the partners of some neurons of the ranked model, number 0."""
+        for product, sums in moments.products:
+            if product.left == 0:
+                self._add_product(moments, product, sums)
 
-        What is as good as a partner that is known comes after it, so ties go to the lower index.
-        """
-        model = product.right - 1
+    def _add_product(self, moments: Moments, product: Product, sums: Tensor) -> None:
+        """Merge the partners in one product into those known; equally good ones go to the lower index."""
+        model, n_partners = product.right - 1, self.neuron.shape[2]
         for rows, values in correlations(moments, product, sums):
-            at = slice(rows.start + product.left_neurons.start, rows.stop + product.left_neurons.start)
-            found, sizes = _best(self._size(values), self.neuron.shape[2])
-            neuron = np.concatenate([self.neuron[model, at], found + product.right_neurons.start], axis=1)
-            signed = np.where(np.isneginf(sizes), np.nan, np.take_along_axis(values, found, axis=1))
-            correlation = np.concatenate([self.correlation[model, at], signed], axis=1)
-            known = self._size(self.correlation[model, at])
-            order = np.argsort(-np.concatenate([known, sizes], axis=1), axis=1, kind="stable")
-            order = order[:, : self.neuron.shape[2]]
+            ranked = slice(rows.start + product.left_neurons.start, rows.stop + product.left_neurons.start)
+            columns, sizes = _best(self._size(values), n_partners)
+            neuron = np.concatenate([self.neuron[model, ranked], columns + product.right_neurons.start], axis=1)
+            signed = np.where(np.isneginf(sizes), np.nan, np.take_along_axis(values, columns, axis=1))
+            correlation = np.concatenate([self.correlation[model, ranked], signed], axis=1)
+            known = self._size(self.correlation[model, ranked])
+            order = np.argsort(-np.concatenate([known, sizes], axis=1), axis=1, kind="stable")[:, :n_partners]
             correlation = np.take_along_axis(correlation, order, axis=1)
-            self.correlation[model, at] = correlation
-            self.neuron[model, at] = np.where(
+            self.correlation[model, ranked] = correlation
+            self.neuron[model, ranked] = np.where(
                 np.isnan(correlation), -1, np.take_along_axis(neuron, order, axis=1)
             )
 
     @property
     def scores(self) -> Float64[np.ndarray, "models neurons"]:
-        """Each neuron's score in each other model: that of its best partner; NaN where there is none."""
+        """Each neuron's correlation with its best partner in each other model; NaN without a partner."""
         best = self.correlation[:, :, 0]
         return best if self.signed else np.abs(best)
 
     def _size(self, values: np.ndarray) -> np.ndarray:
+        """Return by what correlations are compared; -inf for NaN."""
         size = values if self.signed else np.abs(values)
         return np.where(np.isnan(size), -np.inf, size)
 
@@ -69,15 +80,15 @@ class Partners:
 def correlations(
     moments: Moments, product: Product, sums: Tensor
 ) -> Iterator[tuple[slice, Float64[np.ndarray, "rows columns"]]]:
-    """The Pearson correlations of a product, some rows at a time; NaN where either neuron is constant.
+    """Yield the Pearson correlations of a product, some rows at a time; NaN where either neuron is constant.
 
-    Rounding beyond -1 and 1 is cut.
+    Values are clipped to -1 and 1.
     """
     scales = []
     for model, neurons in ((product.left, product.left_neurons), (product.right, product.right_neurons)):
-        side = moments.sides[model].at(neurons)
+        known = moments.by_model[model].restrict(neurons)
         with np.errstate(divide="ignore"):
-            inverse = np.where(side.constant, np.nan, 1.0 / np.sqrt(side.squares))
+            inverse = np.where(known.constant, np.nan, 1.0 / np.sqrt(known.squares))
         scales.append(torch.from_numpy(inverse).to(sums.device))
     n_rows, n_columns = sums.shape
     step = max(1, CHUNK_BYTES // (8 * n_columns))
@@ -88,12 +99,12 @@ def correlations(
 
 
 def _best(sizes: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The columns of the largest sizes of each row, and those sizes; the first column of equals."""
+    """Return the columns of the largest sizes of each row, and those sizes; the first of equal columns."""
     rows = np.arange(len(sizes))
-    found = np.empty((len(sizes), min(count, sizes.shape[1])), dtype=np.int64)
-    best = np.empty(found.shape)
-    for at in range(found.shape[1]):
-        found[:, at] = sizes.argmax(axis=1)
-        best[:, at] = sizes[rows, found[:, at]]
-        sizes[rows, found[:, at]] = -np.inf
-    return found, best
+    columns = np.empty((len(sizes), min(count, sizes.shape[1])), dtype=np.int64)
+    best = np.empty(columns.shape)
+    for place in range(columns.shape[1]):
+        columns[:, place] = sizes.argmax(axis=1)
+        best[:, place] = sizes[rows, columns[:, place]]
+        sizes[rows, columns[:, place]] = -np.inf
+    return columns, best

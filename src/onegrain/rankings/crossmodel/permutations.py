@@ -1,8 +1,8 @@
-"""The permutation null: the sentences of the ranked model change places.
+"""The permutation null: sentences of the ranked model exchange places.
 
-The words of a sentence have much in common, so words are not exchangeable, and a null of words in random
-order has too little spread. Whole sentences are exchanged instead, with others of their length, word by word:
-what the words of a sentence share stays together on both sides, and so does what depends on a word's place.
+The words of a sentence have much in common, so words are not exchangeable, and a null of words in random order
+has too little spread. Instead, entire sentences are exchanged with others of equal length, word by word. This
+keeps what the words of a sentence share, and what depends on the position of a word, on both sides.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from onegrain.rankings.crossmodel.matching import find_partners
 from onegrain.rankings.crossmodel.null import Null
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
-from onegrain.rankings.crossmodel.rows import Rows, copied
+from onegrain.rankings.crossmodel.rows import ReorderedRows, copied
 from onegrain.rankings.crossmodel.sums.passes import Passes
 from onegrain.records.activations import Activations
 
 __all__ = ["LEAST_GROUP", "Exchange", "permutations", "permuted"]
 
 LEAST_GROUP = 8
-"""Sentences that exchange places with each other: lengths of fewer sentences are put together."""
+"""Least number of sentences that exchange places; lengths with fewer sentences are grouped together."""
 
 
 class Exchange:
-    """Random exchanges of sentences of like length.
+    """Random exchanges of sentences of similar length.
 
-    Sentences of one length are a group. Lengths of fewer than ``LEAST_GROUP`` sentences are put together with
-    the next longer ones, the longest with those before them. A sentence that comes to a longer place begins
-    again when it ends; one that comes to a shorter place is cut.
+    Sentences of one length form a group. Lengths with fewer than ``LEAST_GROUP`` sentences are grouped with the
+    next longer ones; the longest are grouped with those before them. A sentence moved to a longer place is
+    repeated from its beginning; a sentence moved to a shorter place is cut.
 
     Args:
-        sentence: int64 (words,), the sentence of each word, rising.
-        among: bool (words,), the words that count; the others stay where they are.
+        sentence: int64 (words,), the sentence of each word, ascending.
+        among: bool (words,), the words that count; the others keep their places.
 
     Attributes:
-        groups: int64 (sentences,) each, the sentences that exchange places.
+        groups: int64 (sentences,) each, the sentences that exchange places with each other.
 
     Raises:
         ParameterError: fewer than two sentences have a word that counts.
@@ -54,13 +54,13 @@ class Exchange:
         )
         if len(self._lengths) < 2:
             raise ParameterError(
-                "null=permutation exchanges whole sentences, and all words stand in one; give text that is "
+                "null=permutation exchanges entire sentences, but all words are in one; give text that is "
                 "split into sentences, or null=rotation"
             )
         self.groups = _groups(self._lengths)
 
     def order(self, rng: np.random.Generator) -> Int64[np.ndarray, " words"]:
-        """Return, for each word, the word that comes to its place in a random exchange."""
+        """Return for each place the number of the word that a random exchange moves to it, int64 (words,)."""
         donor = np.empty(len(self._lengths), dtype=np.int64)
         for group in self.groups:
             donor[group] = rng.permutation(group)
@@ -72,7 +72,7 @@ class Exchange:
 
 
 def _groups(lengths: Int64[np.ndarray, " sentences"]) -> list[Int64[np.ndarray, " sentences"]]:
-    """Return the sentences of each length, short groups put together."""
+    """Return the sentences of each length, with small groups merged."""
     rising = np.argsort(lengths, kind="stable")
     runs = np.split(rising, np.flatnonzero(np.diff(lengths[rising])) + 1)
     groups: list[np.ndarray] = []
@@ -91,7 +91,7 @@ def permutations(passes: Passes, reduce: np.ufunc, options: CorrelationOptions, 
     """Return the permutation null: one pass over the words, in this process, for each draw.
 
     Raises:
-        ParameterError: all words stand in one sentence.
+        ParameterError: all words are in one sentence.
     """
     ranked, others = passes.models[0], passes.models[1:]
     exchange = Exchange(ranked.corpus.sentence_of_word, passes.among)
@@ -102,8 +102,8 @@ def permutations(passes: Passes, reduce: np.ufunc, options: CorrelationOptions, 
         moved = _moved(ranked, table, exchange.order(np.random.default_rng([seed, draw])))
         partners = Partners(len(others), ranked.n_neurons, 1, signed=options.signed)
         find_partners(
-            passes.on((moved, *others)),
-            partners,
+            passes.over_models((moved, *others)),
+            [partners],
             same_site=options.compare == "same-site",
             what=f"permutation {draw + 1} of {options.draws}",
         )
@@ -114,16 +114,16 @@ def permutations(passes: Passes, reduce: np.ufunc, options: CorrelationOptions, 
 def permuted(
     activations: Activations, table: Any, among: Bool[np.ndarray, " words"], rng: np.random.Generator
 ) -> Activations:
-    """Return the activations with sentences of like length exchanged at random.
+    """Return the activations with sentences of similar length exchanged at random.
 
     Args:
         activations: the activations.
-        table: their values (words, neurons), which can be read at any rows.
-        among: the words that count; the others stay where they are.
-        rng: draws the exchange.
+        table: their values (words, neurons), from which any rows can be read.
+        among: bool (words,), the words that count; the others keep their places.
+        rng: generator of the exchange.
     """
     return _moved(activations, table, Exchange(activations.corpus.sentence_of_word, among).order(rng))
 
 
 def _moved(activations: Activations, table: Any, order: np.ndarray) -> Activations:
-    return replace(activations, array=Rows(table, order), columns=None)
+    return replace(activations, array=ReorderedRows(table, order), columns=None)

@@ -1,10 +1,10 @@
-"""The rotation null: the sites of the other models turned by random orthogonal matrices [Gurnee24].
+"""The rotation null: the sites of the other models rotated by random orthogonal matrices [Gurnee24].
 
-What a site holds is all kept, but no neuron of it keeps an axis. Neurons are standardised before they are
-turned: one neuron of large values would otherwise be most of every turned neuron, and the largest of many
-correlations that are nearly one and the same is small. For the test, neurons are also brought to the normal
-distribution, since a turned neuron is a sum of many and so nearly normal, and the correlations of long-tailed
-neurons are larger by chance than those of normal ones.
+A rotation keeps all information in a site but destroys the axes of its neurons. Neurons are standardised before
+the rotation: otherwise a neuron with large values would dominate every rotated neuron, and the maximum over
+many nearly equal correlations is small. For the test, neurons are also transformed to normal scores, because a
+rotated neuron is a sum of many and so nearly normal, and long-tailed neurons have larger correlations by chance
+than normal ones.
 """
 
 from __future__ import annotations
@@ -33,18 +33,23 @@ def random_rotation(width: int, rng: np.random.Generator) -> Float64[np.ndarray,
 
 
 class Rotations:
-    """The rotation null, from the same sums as the scores: no further pass over the words.
+    """A collector that computes the rotation null from the same sums as the scores, without a further pass.
 
     With C_xy the correlations of the ranked neurons with those of a site y, and C_yy those of the site's
     neurons with each other, a rotation R of the standardised site gives the products C_xy R and the squared
-    deviations diag(R' C_yy R). A neuron that is constant has correlation 0 with all.
+    deviations diag(R' C_yy R). A constant neuron has correlation 0 with all neurons.
 
     Args:
         spaces: the neurons of the models, the ranked one first.
-        reduce: how a neuron's scores in the other models become one.
-        options: of the method.
-        seed: of the rotations.
+        reduce: combines a neuron's scores in the other models into one.
+        options: options of the method.
+        seed: seed of the rotations.
+
+    Attributes:
+        by_site: always True: the rotations need the products site by site.
     """
+
+    by_site = True
 
     def __init__(
         self, spaces: list[NeuronSpace], reduce: np.ufunc, options: CorrelationOptions, seed: int
@@ -57,13 +62,13 @@ class Rotations:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes of the sites' products and one rotation, besides the products of the ranked neurons."""
+        """Bytes of the products of the sites and of one rotation."""
         widths = [product.shape[1] for product in self.products]
         return sum(16 * width**2 for width in widths) + 4 * 8 * max(widths) ** 2
 
     @property
     def products(self) -> list[Product]:
-        """The products that are needed besides those of the ranked neurons with each site."""
+        """The products of each site of the other models with itself."""
         return [
             Product(number, other.slice(site), number, other.slice(site))
             for number, other in enumerate(self._spaces[1:], 1)
@@ -71,8 +76,8 @@ class Rotations:
             if self._options.compare == "all" or site in self._spaces[0].sites
         ]
 
-    def take(self, moments: Moments) -> None:
-        """Take in the sums of some of the ranked neurons."""
+    def add(self, moments: Moments) -> None:
+        """Add the draws of some of the ranked neurons."""
         squares = {
             (product.left, product.left_neurons.start): (product, sums)
             for product, sums in moments.products
@@ -82,36 +87,36 @@ class Rotations:
             if product.left != 0:
                 continue
             site = product.right, product.right_neurons.start
-            among = _correlations(moments, *squares[site])
+            site_correlations = _correlations(moments, *squares[site])
             crossed = _correlations(moments, product, sums)
-            constant = moments.sides[0].at(product.left_neurons).constant
+            constant = moments.by_model[0].restrict(product.left_neurons).constant
             for draw in range(self._options.draws):
                 rng = np.random.default_rng([self._seed, draw, *site])
-                turn = torch.from_numpy(random_rotation(len(among), rng)).to(among)
-                scores = self._scores(crossed @ turn, _deviations(among, turn))
+                rotation = torch.from_numpy(random_rotation(len(site_correlations), rng)).to(site_correlations)
+                scores = self._scores(crossed @ rotation, _deviations(site_correlations, rotation))
                 best = self._best[draw, product.right - 1, product.left_neurons]
                 np.maximum(best, np.where(constant, -np.inf, scores), out=best)
 
     def finish(self) -> Null:
-        """Return the null of all neurons that were taken in; a constant neuron has NaN in every draw."""
+        """Return the null of all neurons added; a constant neuron has NaN in every draw."""
         known = np.where(np.isneginf(self._best), np.nan, self._best)
         return Null("rotation", self._reduce.reduce(known, axis=1))
 
     def _scores(self, crossed: Tensor, deviations: Tensor) -> np.ndarray:
-        """Return the largest correlation of each ranked neuron with the turned neurons."""
+        """Return the largest correlation of each ranked neuron with the rotated neurons."""
         values = torch.where(deviations > 0, crossed / deviations, 0.0)
         size = values if self._options.signed else values.abs()
         return np.minimum(size.amax(dim=1).double().cpu().numpy(), 1.0)
 
 
 def _correlations(moments: Moments, product: Product, sums: Tensor) -> Tensor:
-    """Return a product's correlations in float32, where its sums are; 0 where a neuron is constant."""
+    """Return a product's correlations in float32 on the device of its sums; 0 where a neuron is constant."""
     result = torch.empty(sums.shape, dtype=torch.float32, device=sums.device)
     for rows, values in correlations(moments, product, sums):
         result[rows] = torch.from_numpy(np.nan_to_num(values, nan=0.0)).to(result)
     return result
 
 
-def _deviations(among: Tensor, turn: Tensor) -> Tensor:
-    """Return the square roots of the turned neurons' squared deviations."""
-    return (turn * (among @ turn)).sum(dim=0).clamp(min=0).sqrt()
+def _deviations(site_correlations: Tensor, rotation: Tensor) -> Tensor:
+    """Return the square roots of the rotated neurons' squared deviations."""
+    return (rotation * (site_correlations @ rotation)).sum(dim=0).clamp(min=0).sqrt()

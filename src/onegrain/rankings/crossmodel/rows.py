@@ -1,4 +1,4 @@
-"""Values of activations in scratch files, and their rows in any order."""
+"""Activations in scratch files, with their rows in another order, and as normal scores."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from scipy.stats import rankdata
 from onegrain.rankings.data.memory import ScratchTable
 from onegrain.records.activations import Activations
 
-__all__ = ["Rows", "copied", "normal_scores"]
+__all__ = ["ReorderedRows", "copied", "normal_scores"]
 
 STRIPE_BYTES = 2**26
-"""Of the columns that are ranked at once."""
+"""Bytes of the columns that are sorted at once."""
 
 
-class Rows:
-    """The rows of a table (words, neurons), in another order if one is given, as the array of activations."""
+class ReorderedRows:
+    """A table (words, neurons), with its rows in another order if wanted, as an array of activations."""
 
     ndim = 2
 
@@ -38,7 +38,7 @@ class Rows:
 
 
 def copied(activations: Activations) -> ScratchTable:
-    """Return the values in a scratch file, whose rows can be read in any order."""
+    """Return a copy of the values in a scratch file, from which rows can be read in any order."""
     table = _scratch(activations)
     for start, block in activations.blocks():
         table[start : start + len(block)] = torch.from_numpy(block)
@@ -52,8 +52,8 @@ def normal_scores(activations: Activations, among: np.ndarray, constant: np.ndar
 
     Args:
         activations: the activations.
-        among: bool (words,), the words that count; the others are 0.
-        constant: bool (neurons,), those that are 0 throughout.
+        among: bool (words,), the words that count; scores of the others are 0.
+        constant: bool (neurons,), constant neurons, whose scores are all 0.
     """
     source = activations.array
     if not isinstance(source, np.ndarray) or activations.columns is not None:
@@ -68,7 +68,7 @@ def normal_scores(activations: Activations, among: np.ndarray, constant: np.ndar
         scores = np.zeros((activations.n_words, ranks.shape[1]), dtype=np.float32)
         scores[counted] = np.where(constant[columns], 0.0, ndtri((ranks - 0.5) / len(counted)))
         table[:, columns] = scores if in_memory else torch.from_numpy(scores)
-    return replace(activations, array=table if in_memory else Rows(table), columns=None)
+    return replace(activations, array=table if in_memory else ReorderedRows(table), columns=None)
 
 
 def _scratch(activations: Activations) -> ScratchTable:

@@ -1,4 +1,4 @@
-"""How alike the sites of two models are as wholes: CKA, PWCCA and SVCCA, from one pass over the words."""
+"""Similarity of entire sites of two models: CKA, PWCCA and SVCCA, from one pass over the words."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ from onegrain.records.similarity import MEASURES, Similarity
 __all__ = ["WHOLE", "require_variance", "similarity"]
 
 WHOLE = "*"
-"""The name of all sites together."""
+"""Name of all sites taken together."""
 SITE_BYTES = 8 + 8 + 8 + 8 + 32
-"""Of one element of a site's matrix: two sums, two bases, and what eigenvectors take."""
+"""Bytes per element of a site's matrix: two sums, two bases, and the memory that eigenvectors need."""
 PAIR_BYTES = 8 + 8
+"""Bytes per element of the matrix of products between both models: two sums."""
 
 
 def similarity(
@@ -46,33 +47,33 @@ def similarity(
 ) -> Similarity:
     """Compare every site of one model with every site of another, over the words that both have.
 
-    The widths of the sites may differ, and so may the tokenizers: rows are words. With S_xy the sums of
-    products of deviations of two sites:
+    The sites may have different widths and the models different tokenizers, since rows are words. With S_xy the
+    sums of products of deviations of two sites:
 
-    - ``cka``: linear CKA, norm(S_xy)^2 / (norm(S_xx) norm(S_yy)) in Frobenius norms [Kornblith19]; the same
-      after a rotation of either side.
-    - ``svcca``: each side is cut to its principal directions that hold ``variance`` of the variance; the mean
-      canonical correlation between what is left [Raghu17].
-    - ``pwcca``: canonical correlations rho_i over all directions in which the sites vary, not cut, weighted by
-      alpha_i = sum over neurons j of \\|<h_i, x_j>\\|, h_i the canonical variates of the first side
-      [Morcos18]; the same after any invertible linear map of the second side, and not symmetric.
+    - ``cka``: linear CKA, norm(S_xy)^2 / (norm(S_xx) norm(S_yy)) in Frobenius norms [Kornblith19];
+      unchanged by a rotation of either side.
+    - ``svcca``: the mean canonical correlation between the sites, each reduced to the principal directions that
+      hold ``variance`` of its variance [Raghu17].
+    - ``pwcca``: canonical correlations rho_i over all directions in which the sites vary, weighted by
+      alpha_i = sum over neurons j of \\|<h_i, x_j>\\|, with h_i the canonical variates of the first site
+      [Morcos18]; unchanged by any invertible linear map of the second site, and not symmetric.
 
     Args:
-        a: the first model's activations.
-        b: the second's, on the same words; possibly of the same model.
+        a: activations of the first model.
+        b: activations of the second model on the same words; it may be the same model.
         measures: some of ``cka``, ``pwcca``, ``svcca``.
-        by_site: a row for each pair of sites; else one row, all sites of a model side by side.
-        variance: what SVCCA keeps of each side.
-        memory: bytes that this process may hold in all, or text such as ``"4GiB"``.
+        by_site: compare each pair of sites, one row each; otherwise compare all sites together, in one row.
+        variance: share of the variance of each site that SVCCA keeps.
+        memory: bytes that this process may hold in total, as a number or text such as ``"4GiB"``.
         device: where to compute, by default the CPU.
-        engine: where passes over the words run, ``local``, ``ray`` or an engine.
-        progress: listens to how many words are done.
+        engine: where passes over the words run: ``local``, ``ray`` or an engine.
+        progress: receives the number of words done.
 
     Raises:
         MismatchError: the models were read on different words.
-        ParameterError: an unknown measure; too few words: canonical correlations of sites with p and q neurons
-            need p + q + 1, since fewer words are matched by chance alone; an activation that is not finite; a
-            memory budget that does not hold the products.
+        ParameterError: a measure is unknown; there are too few words (canonical correlations of sites with p
+            and q neurons need p + q + 1, since fewer words can always be matched); an activation is not finite;
+            or the memory budget is too small for the products.
 
     >>> import numpy as np
     >>> from onegrain.records.corpus import Corpus
@@ -82,47 +83,47 @@ def similarity(
     >>> similarity(Activations.from_array(x, words), mixed, measures="pwcca").table["pwcca"].round(4).tolist()
     [1.0]
     """
-    asked = _require_measures(measures)
+    requested = _require_measures(measures)
     require_variance(variance)
     parts = _parts(a, by_site), _parts(b, by_site)
-    widest = sum(max(where.stop - where.start for _, where in side) for side in parts)
-    cca = [measure for measure in asked if measure != "cka"]
+    widest = sum(max(neurons.stop - neurons.start for _, neurons in model_parts) for model_parts in parts)
+    cca = [measure for measure in requested if measure != "cka"]
     least, why = (widest + 1, f"{' and '.join(cca)} (of {widest} neurons)") if cca else (2, "cka")
     among = require_words((a, b), least, why)
     limit = None if memory is None else read_size(memory)
     runner = engine_named(engine) if isinstance(engine, str) else engine
     passes = Passes((a, b), among, engine=runner, device=device, memory=limit, progress=progress)
-    squares = [Product(m, where, m, where) for m in (0, 1) for _, where in parts[m]]
+    squares = [Product(m, neurons, m, neurons) for m in (0, 1) for _, neurons in parts[m]]
     passes.require_room("the products of all pairs of sites", _bytes(squares, a.n_neurons * b.n_neurons))
     cross = Product(0, slice(0, a.n_neurons), 1, slice(0, b.n_neurons))
     moments = passes.sums([*squares, cross], dtype=torch.float64, what="similarity")
-    found = _sites(moments, variance)
-    first, second = found[: len(parts[0])], found[len(parts[0]) :]
+    sites = _sites(moments, variance)
+    first, second = sites[: len(parts[0])], sites[len(parts[0]) :]
     rows = [
-        (one, other, *_compare(x, y, moments.products[-1][1][at, to], asked))
-        for (one, at), x in zip(parts[0], first, strict=True)
-        for (other, to), y in zip(parts[1], second, strict=True)
+        (site_a, site_b, *_compare(x, y, moments.products[-1][1][neurons_a, neurons_b], requested))
+        for (site_a, neurons_a), x in zip(parts[0], first, strict=True)
+        for (site_b, neurons_b), y in zip(parts[1], second, strict=True)
     ]
     return Similarity(
-        table=pd.DataFrame(rows, columns=["site_a", "site_b", *asked]),
-        provenance=_provenance(a, b, {"measures": list(asked), "by_site": by_site, "variance": variance}),
+        table=pd.DataFrame(rows, columns=["site_a", "site_b", *requested]),
+        provenance=_provenance(a, b, {"measures": list(requested), "by_site": by_site, "variance": variance}),
         details={
             "a": a.describe(),
             "b": b.describe(),
             "words": int(among.sum()),
-            **{name: [_told(side, name) for side in (first, second)] for name in _facts(asked)},
+            **{name: [_widths(model, name) for model in (first, second)] for name in _facts(requested)},
         },
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Site:
-    """What is needed of a site, in float64, made when it is first asked for.
+    """A site with its products and whitening matrices, float64, each computed when first needed.
 
     Attributes:
-        products: (neurons, neurons), its sums of products of deviations; those of constant neurons are 0.
-        constant: bool (neurons,), the neurons that do not change by more than rounding.
-        variance: what SVCCA keeps.
+        products: (neurons, neurons), sums of products of deviations; 0 for constant neurons.
+        constant: bool (neurons,), True for neurons that do not change by more than rounding.
+        variance: share of the variance that SVCCA keeps.
     """
 
     products: Tensor
@@ -136,29 +137,29 @@ class _Site:
 
     @cached_property
     def whitened(self) -> Tensor:
-        """(neurons, rank), for PWCCA."""
+        """Whitening matrix (neurons, rank) for PWCCA."""
         return whitened(self.products, self.constant)
 
     @cached_property
     def principal(self) -> Tensor:
-        """(neurons, kept), for SVCCA."""
+        """Whitening matrix (neurons, kept) for SVCCA."""
         return principal(self.products, self.variance)
 
 
 def _sites(moments: Moments, variance: float) -> list[_Site]:
-    """Of every site of the first model, and then of the second."""
-    made = []
+    """Return every site of the first model, and then of the second."""
+    sites = []
     for square, sums in moments.products[:-1]:
-        constant = moments.sides[square.left].at(square.left_neurons).constant
-        made.append(_Site(without(sums, constant, constant), constant, variance))
-    without(moments.products[-1][1], *(side.constant for side in moments.sides))
-    return made
+        constant = moments.by_model[square.left].restrict(square.left_neurons).constant
+        sites.append(_Site(without(sums, constant, constant), constant, variance))
+    without(moments.products[-1][1], *(known.constant for known in moments.by_model))
+    return sites
 
 
-def _compare(x: _Site, y: _Site, cross: Tensor, asked: Sequence[str]) -> list[float]:
-    """The measures of two sites, NaN where one of them does not vary."""
+def _compare(x: _Site, y: _Site, cross: Tensor, measures: Sequence[str]) -> list[float]:
+    """Return the measures of two sites; NaN if one of them does not vary."""
     by_name = {"cka": _cka, "pwcca": _pwcca, "svcca": _svcca}
-    return [by_name[measure](x, y, cross) for measure in asked]
+    return [by_name[measure](x, y, cross) for measure in measures]
 
 
 def _cka(x: _Site, y: _Site, cross: Tensor) -> float:
@@ -175,32 +176,32 @@ def _pwcca(x: _Site, y: _Site, cross: Tensor) -> float:
     return float(weights @ correlations / weights.sum())
 
 
-def _parts(one: Activations, by_site: bool) -> list[tuple[str, slice]]:
+def _parts(activations: Activations, by_site: bool) -> list[tuple[str, slice]]:
     if by_site:
-        return [(site, one.space.slice(site)) for site in one.space.sites]
-    return [(WHOLE, slice(0, one.n_neurons))]
+        return [(site, activations.space.slice(site)) for site in activations.space.sites]
+    return [(WHOLE, slice(0, activations.n_neurons))]
 
 
 def _bytes(squares: Sequence[Product], pairs: int) -> int:
-    return sum(SITE_BYTES * one.shape[0] ** 2 for one in squares) + PAIR_BYTES * pairs
+    return sum(SITE_BYTES * square.shape[0] ** 2 for square in squares) + PAIR_BYTES * pairs
 
 
-def _facts(asked: Sequence[str]) -> list[str]:
-    return ["neurons", *(["rank"] if "pwcca" in asked else []), *(["kept"] if "svcca" in asked else [])]
+def _facts(measures: Sequence[str]) -> list[str]:
+    return ["neurons", *(["rank"] if "pwcca" in measures else []), *(["kept"] if "svcca" in measures else [])]
 
 
-def _told(side: Sequence[_Site], fact: str) -> list[int]:
-    """A fact of every site of a model."""
-    of = {"neurons": "products", "rank": "whitened", "kept": "principal"}[fact]
-    return [int(getattr(site, of).shape[1]) for site in side]
+def _widths(sites: Sequence[_Site], fact: str) -> list[int]:
+    """Return the number of neurons, or of directions of one kind, of every site of a model."""
+    attribute = {"neurons": "products", "rank": "whitened", "kept": "principal"}[fact]
+    return [int(getattr(site, attribute).shape[1]) for site in sites]
 
 
 def _require_measures(measures: Sequence[str]) -> tuple[str, ...]:
     named = (measures,) if isinstance(measures, str) else tuple(dict.fromkeys(measures))
-    wrong = [one for one in named if one not in MEASURES]
-    if wrong or not named:
+    unknown = [measure for measure in named if measure not in MEASURES]
+    if unknown or not named:
         raise ParameterError(
-            f"measures must be some of {', '.join(MEASURES)}, got {', '.join(wrong) or 'none'}"
+            f"measures must be some of {', '.join(MEASURES)}, got {', '.join(unknown) or 'none'}"
         )
     return named
 

@@ -1,4 +1,4 @@
-"""SVCCA: the directions of a site that another model has too, ranked and erased like neurons [Raghu17]."""
+"""Ranking by SVCCA: directions of a site that another model shares, to be erased like neurons [Raghu17]."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from onegrain.records.space import NeuronSpace
 __all__ = ["METHOD", "SvccaOptions", "svcca"]
 
 MATRIX_BYTES = 8 + 8 + 8 + 32
-"""Of one element of a site's matrix: two sums, a basis, and what eigenvectors take."""
+"""Bytes per element of a site's matrix: two sums, a basis, and the memory that eigenvectors need."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class SvccaOptions:
     """Parameters of SVCCA.
 
     Attributes:
-        site: whose directions are ranked; may be left out where the activations have one site only.
-        other_site: the other model's site; by default the one of the same name.
-        variance: the share of the variance that is kept of each side.
-        directions: a folder to write the directions to, from which a model reads and erases them; it must not
-            exist yet. None for the ranking alone.
+        site: the site whose directions are ranked; may be left out if the activations have only one site.
+        other_site: the site of the other model; by default the site of the same name.
+        variance: share of the variance of each site that is kept.
+        directions: a new folder to write the directions to, from which a model can read and erase them. None
+            for the ranking alone.
     """
 
     site: str | None = None
@@ -53,67 +53,70 @@ class SvccaOptions:
 def svcca(request: Request) -> Ranking:
     """Rank the canonical directions of a site against a site of one other model, by their correlation.
 
-    Each side is centred and cut to the principal directions that hold ``variance`` of the variance; canonical
-    correlations between what is left are the scores, descending. The ranking's neurons are the directions: the
-    space is the one site ``SITE.latents``. Direction k reads z_k = (x - mean) w_k, of variance 1 over the words
-    (dividing by their number), uncorrelated with the others; the sign is that in which the largest element of
-    d_k is positive. Erasing it takes z_k d_k away, d_k = mean of z_k (x - mean): all of x that is linear in
-    z_k, and as d_k' w_j is 0 for j other than k, every other direction stays. ``details`` holds:
+    Each site is centred and reduced to the principal directions that hold ``variance`` of its variance. The
+    scores are the canonical correlations between the reduced sites, descending. The neurons of the ranking are
+    the directions: its space is the single site ``SITE.latents``. Direction k reads z_k = (x - mean) w_k, of
+    variance 1 over the words (dividing by their number) and uncorrelated with the other directions; its sign
+    makes the largest element of d_k positive. Erasing it subtracts z_k d_k, with d_k the mean of z_k (x -
+    mean): all of x that is linear in z_k. As d_k' w_j is 0 for j other than k, every other direction stays.
+    ``details`` holds:
 
-    - ``models`` (the other one), ``site``, ``other_site``, ``words``;
-    - ``kept``: how many directions each side was cut to; the smaller number is ranked;
-    - ``explained``: for each direction the share of the site's variance that it takes away, norm(d_k)^2 in all.
+    - ``models`` (the other model), ``site``, ``other_site``, ``words``;
+    - ``kept``: the number of directions to which each site was reduced; the smaller number is ranked;
+    - ``explained``: the share of the site's variance that erasing each direction removes, norm(d_k)^2 / total.
 
     Raises:
         MismatchError: the models were read on different words, or have the same weights.
-        ModelError: no such site.
-        ParameterError: not exactly one other model, no site named where there are several, not as many words as
-            the neurons of both sites and one, a site that does not vary, an activation that is not finite, or a
-            memory budget that does not hold the products.
+        ModelError: a site does not exist.
+        ParameterError: there is not exactly one other model, no site is named although there are several, there
+            are fewer words than neurons of both sites plus one, a site does not vary, an activation is not
+            finite, or the memory budget is too small for the products.
         OutputExistsError: the folder for the directions exists.
     """
     options: SvccaOptions = request.options
     if options.directions is not None:
         require_writable_output(options.directions, force=False, ours=LAYOUT)
-    sides = _sides(request)
-    widths = [side.n_neurons for side in sides]
+    sites = _sites(request)
+    widths = [activations.n_neurons for activations in sites]
     why = f"svcca (canonical correlations of {widths[0]} and {widths[1]} neurons)"
-    made = replace(request, activations=sides[0], others=sides[1:], options=replace(options, directions=None))
-    passes = Passes.of(made, sum(widths) + 1, why)
+    narrowed = replace(
+        request, activations=sites[0], others=sites[1:], options=replace(options, directions=None)
+    )
+    passes = Passes.of(narrowed, sum(widths) + 1, why)
     passes.require_room("the products of both sites", MATRIX_BYTES * (widths[0] ** 2 + widths[1] ** 2))
     first, second = (slice(0, width) for width in widths)
-    asked = [Product(0, first, 0, first), Product(1, second, 1, second), Product(0, first, 1, second)]
-    moments = passes.sums(asked, dtype=torch.float64, what="directions")
-    still = [side.constant for side in moments.sides]
+    products = [Product(0, first, 0, first), Product(1, second, 1, second), Product(0, first, 1, second)]
+    moments = passes.sums(products, dtype=torch.float64, what="directions")
+    constant = [known.constant for known in moments.by_model]
     for product, sums in moments.products:
-        without(sums, still[product.left], still[product.right])
-    encoder, correlations, kept = _encoder(moments, sides, options.variance)
+        without(sums, constant[product.left], constant[product.right])
+    encoder, correlations, kept = _encoder(moments, sites, options.variance)
     decoder = (encoder.T @ moments.products[0][1]) / moments.words
     signs = decoder.gather(1, decoder.abs().argmax(dim=1, keepdim=True)).sign()
-    site = sides[0].space.sites[0]
-    found = Directions(
+    site = sites[0].space.sites[0]
+    directions = Directions(
         site=site,
-        mean=moments.sides[0].mean,
+        mean=moments.by_model[0].mean,
         encoder=(encoder * signs.T).cpu().numpy(),
         decoder=(decoder * signs).cpu().numpy(),
-        provenance=made.provenance("svcca"),
+        provenance=narrowed.provenance("svcca"),
     )
     if options.directions is not None:
-        found.save(options.directions)
-    latents = {"dictionaries": {f"{site}.latents": found.identity}}
-    parameters = {**found.provenance.parameters, **latents}
-    variance = moments.sides[0].squares[~still[0]].sum() / moments.words
+        directions.save(options.directions)
+    latents = {"dictionaries": {f"{site}.latents": directions.identity}}
+    parameters = {**directions.provenance.parameters, **latents}
+    variance = moments.by_model[0].squares[~constant[0]].sum() / moments.words
     return Ranking(
         method="svcca",
         space=NeuronSpace((f"{site}.latents",), (len(correlations),)),
         order=order_by_score(correlations, request.seed),
         scores=correlations,
         n_ranked=len(correlations),
-        provenance=found.provenance.model_copy(update={"parameters": parameters}),
+        provenance=directions.provenance.model_copy(update={"parameters": parameters}),
         details={
-            "models": [sides[1].describe()],
+            "models": [sites[1].describe()],
             "site": site,
-            "other_site": sides[1].space.sites[0],
+            "other_site": sites[1].space.sites[0],
             "words": moments.words,
             "kept": kept,
             "explained": (decoder.square().sum(dim=1).cpu().numpy() / variance).tolist(),
@@ -121,37 +124,36 @@ def svcca(request: Request) -> Ranking:
     )
 
 
-def _sides(request: Request) -> tuple[Activations, Activations]:
-    """The two sites, each alone."""
-    own, options = request.activations, request.options
+def _sites(request: Request) -> tuple[Activations, Activations]:
+    """Return the activations of the two sites to compare."""
+    ranked, options = request.activations, request.options
     if len(request.others) != 1:
         raise ParameterError(
-            f"svcca compares with one other model, and {len(request.others)} are given; "
-            "rank against each on its own, with a folder of directions for each"
+            f"svcca compares with one other model, got {len(request.others)}; "
+            "rank against each one separately, with a folder of directions for each"
         )
-    if options.site is None and len(own.space.sites) > 1:
+    if options.site is None and len(ranked.space.sites) > 1:
         raise ParameterError(
-            f"svcca ranks the directions of one site; set site to one of {some_of(own.space.sites)}"
+            f"svcca ranks the directions of one site; set site to one of {some_of(ranked.space.sites)}"
         )
-    site = options.site or own.space.sites[0]
-    named = ((own, site), (request.others[0], options.other_site or site))
-    for one, name in named:
-        one.space.slice(name)  # refuses a name that is not there, also one that is a pattern
-    sides = named[0][0].restrict([named[0][1]]), named[1][0].restrict([named[1][1]])
-    require_comparable("svcca", sides)
-    return sides
+    site = options.site or ranked.space.sites[0]
+    named = ((ranked, site), (request.others[0], options.other_site or site))
+    for activations, name in named:
+        activations.space.slice(name)  # refuses a site that does not exist, and a pattern
+    sites = named[0][0].restrict([named[0][1]]), named[1][0].restrict([named[1][1]])
+    require_comparable("svcca", sites)
+    return sites
 
 
 def _encoder(
-    moments: Moments, sides: tuple[Activations, Activations], variance: float
+    moments: Moments, sites: tuple[Activations, Activations], variance: float
 ) -> tuple[Tensor, np.ndarray, list[int]]:
-    """W (width, directions) whose directions have variance 1, their correlations, and what each side keeps."""
-    bases = [principal(moments.products[at][1], variance) for at in (0, 1)]
-    for side, basis in zip(sides, bases, strict=True):
+    """Return W (width, directions) of variance 1, its correlations, and the directions kept of each site."""
+    bases = [principal(moments.products[number][1], variance) for number in (0, 1)]
+    for activations, basis in zip(sites, bases, strict=True):
         if not basis.shape[1]:
-            raise ParameterError(
-                f"no neuron of {side.describe()} at {side.space.sites[0]} varies; choose another site"
-            )
+            site = activations.space.sites[0]
+            raise ParameterError(f"no neuron of {activations.describe()} at {site} varies; choose another site")
     rotation, correlations = canonical(bases[0], moments.products[2][1], bases[1])
     encoder = bases[0] @ rotation * moments.words**0.5
     return encoder, correlations.cpu().numpy(), [basis.shape[1] for basis in bases]

@@ -85,11 +85,11 @@ def test_equals_numpy_in_float64(monkeypatch, dtype, rows):
     assert np.isnan(values[6]).all()
     kept = [0, 1, 2, 3, 4, 5, 7, 8]
     np.testing.assert_allclose(values[kept], known[kept], atol=1e-5)
-    assert found.sides[0].constant.tolist() == [False] * 6 + [True] + [False] * 2
+    assert found.by_model[0].constant.tolist() == [False] * 6 + [True] + [False] * 2
     double = models[0].values().astype(np.float64)
-    apart = np.abs(found.sides[0].mean - double.mean(axis=0))
+    apart = np.abs(found.by_model[0].mean - double.mean(axis=0))
     assert (apart[kept] < 1e-6 * double[:, kept].std(axis=0)).all()
-    spread = np.sqrt(found.sides[0].squares[kept] / WORDS)
+    spread = np.sqrt(found.by_model[0].squares[kept] / WORDS)
     np.testing.assert_allclose(spread, double[:, kept].std(axis=0), rtol=1e-5)
 
 
@@ -114,10 +114,10 @@ def test_shards_merge_in_any_order_and_grouping():
     kept = [0, 1, 2, 3, 4, 5, 7, 8]
     for one in (forward, backward, grouped):
         assert one.words == WORDS
-        assert one.sides[0].constant.tolist() == [False] * 6 + [True] + [False] * 2
+        assert one.by_model[0].constant.tolist() == [False] * 6 + [True] + [False] * 2
         np.testing.assert_allclose(table(one)[kept], whole[kept], atol=3e-6)
-        np.testing.assert_allclose(one.sides[0].mean, forward.sides[0].mean, rtol=1e-12)
-        np.testing.assert_allclose(one.sides[0].squares[kept], forward.sides[0].squares[kept], rtol=1e-5)
+        np.testing.assert_allclose(one.by_model[0].mean, forward.by_model[0].mean, rtol=1e-12)
+        np.testing.assert_allclose(one.by_model[0].squares[kept], forward.by_model[0].squares[kept], rtol=1e-5)
         ((_, sums),) = one.products
         assert sums.dtype == torch.float64
     # across shards sums are float64: regrouping moves no more than their last digits
@@ -129,7 +129,7 @@ def test_neurons_that_are_still_in_each_shard_but_not_over_all_are_not_constant(
     values[WORDS // 2 :, 0] = 2.0
     models = activations(values), activations(values)
     found = merged(shards(models, [0, WORDS // 2, WORDS]))
-    assert found.sides[0].constant.tolist() == [False, True]
+    assert found.by_model[0].constant.tolist() == [False, True]
     assert table(found)[0, 0] == pytest.approx(1.0)
 
 

@@ -160,5 +160,5 @@ def test_two_words_in_common_are_needed(models):
     missing[4] = False
     values = own.values().copy()
     values[missing] = np.nan
-    with pytest.raises(ParameterError, match="needs at least 2 words, and 1 are there"):
+    with pytest.raises(ParameterError, match="needs at least 2 words, and the models have 1"):
         og.rank("maxcorr", replace(own, array=values, missing=missing, path=None), others=[other])

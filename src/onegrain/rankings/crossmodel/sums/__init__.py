@@ -1,1 +1,1 @@
-"""Sums of products of the neurons of several models, taken in one pass."""
+"""Sums of products of the neurons of several models, computed in one pass over the words."""

@@ -1,11 +1,11 @@
 """Means, deviations and products of the neurons of several models, over words that come in blocks.
 
-A block is centred at its own means before it is multiplied, so that a mean that is large beside the deviation
-costs no digits; what the blocks' means differ by is added at the end of a shard, and shards merge alike
-[Chan, Golub, LeVeque 1983, *Algorithms for computing the sample variance*]. Inside a shard products are summed
-in the precision that was asked for, across shards in float64. Where that is single precision, neurons whose
-values are very large or very small are multiplied by powers of two first, so that their squares are neither 0
-nor infinite; what comes out is of the neurons as they are.
+A block is centred at its own means before it is multiplied, so no digits are lost where a mean is large
+relative to the deviation. The differences between the means of blocks are added at the end of a shard, and
+shards are merged in the same way [Chan, Golub, LeVeque 1983, *Algorithms for computing the sample variance*].
+Products are summed in the requested precision inside a shard, and in float64 across shards. In single
+precision, neurons with very large or very small values are first multiplied by powers of two, so that their
+squares neither underflow nor overflow; the factors are divided out of the merged sums.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from torch import Tensor
 
 from onegrain.core.constant import constant_neurons
 
-__all__ = ["Moments", "Product", "Side", "spans_of", "within"]
+__all__ = ["Moments", "NeuronMoments", "Product", "spans_of", "within"]
 
 MERGE_BYTES = 2**20
-"""Of what is merged at once: where types differ, a copy is made of it."""
+"""Bytes merged at once; a copy of this size is needed where types differ."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """One matrix of products: some neurons of one model by some of another, or of the same.
+    """One matrix of products: some neurons of one model by some neurons of another model, or of the same.
 
     Attributes:
         left: number of the model whose neurons are the rows.
-        left_neurons: which of its neurons.
+        left_neurons: range of its neurons.
         right: number of the model whose neurons are the columns.
-        right_neurons: which of its neurons.
+        right_neurons: range of its neurons.
     """
 
     left: int
@@ -44,24 +44,24 @@ class Product:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """Number of rows and of columns."""
         left, right = self.left_neurons, self.right_neurons
         return left.stop - left.start, right.stop - right.start
 
 
 @dataclass(eq=False)
-class Side:
-    """What is known of each neuron of one model, over the words seen.
+class NeuronMoments:
+    """Mean, deviation and range of each neuron in a range of one model's neurons.
 
     Attributes:
-        neurons: which of its neurons.
+        neurons: range of the model's neurons.
         mean: float64 (neurons,).
         squares: float64 (neurons,), sums of squared deviations from the mean.
         least: float64 (neurons,), the least value.
-        greatest: float64 (neurons,), the greatest.
+        greatest: float64 (neurons,), the greatest value.
         exponent: int64 (neurons,), the powers of two by which the neurons are multiplied in products that were
-            summed in single precision; 0 in merged ones, and for neurons of ordinary size.
-        rounding: of the values, relative (constant.py of core).
+            summed in single precision; 0 in merged products, and for neurons of ordinary size.
+        rounding: relative rounding of the values (see core/constant.py).
     """
 
     neurons: slice
@@ -74,13 +74,13 @@ class Side:
 
     @property
     def constant(self) -> Bool[np.ndarray, " neurons"]:
-        """The neurons that do not change by more than rounding."""
+        """True for neurons that do not change by more than rounding."""
         return constant_neurons(self.least, self.greatest, self.rounding)
 
-    def at(self, neurons: slice) -> Side:
-        """The same of some of the neurons."""
+    def restrict(self, neurons: slice) -> NeuronMoments:
+        """Return the moments of a narrower range of neurons."""
         part = within(neurons, self.neurons)
-        return Side(
+        return NeuronMoments(
             neurons,
             self.mean[part],
             self.squares[part],
@@ -91,86 +91,88 @@ class Side:
         )
 
     @classmethod
-    def joined(cls, sides: Sequence[Side]) -> Side:
-        """Of neighbouring ranges of neurons, that of them all."""
+    def joined(cls, parts: Sequence[NeuronMoments]) -> NeuronMoments:
+        """Return the moments of neighbouring ranges of neurons as one."""
         return cls(
-            slice(sides[0].neurons.start, sides[-1].neurons.stop),
-            np.concatenate([side.mean for side in sides]),
-            np.concatenate([side.squares for side in sides]),
-            np.concatenate([side.least for side in sides]),
-            np.concatenate([side.greatest for side in sides]),
-            np.concatenate([side.exponent for side in sides]),
-            sides[0].rounding,
+            slice(parts[0].neurons.start, parts[-1].neurons.stop),
+            np.concatenate([part.mean for part in parts]),
+            np.concatenate([part.squares for part in parts]),
+            np.concatenate([part.least for part in parts]),
+            np.concatenate([part.greatest for part in parts]),
+            np.concatenate([part.exponent for part in parts]),
+            parts[0].rounding,
         )
 
 
 @dataclass(eq=False)
 class Moments:
-    """Sums over some words; those of other words can be merged into them.
+    """Sums over some words, into which the sums over other words can be merged.
 
     Attributes:
-        words: how many.
-        sides: one a model.
-        products: the matrices that were asked for, and their sums of products of deviations: tensors
+        words: number of words.
+        by_model: moments of the neurons of each model.
+        products: the requested matrices, each with its sums of products of deviations, a tensor
             (left neurons, right neurons).
     """
 
     words: int
-    sides: list[Side]
+    by_model: list[NeuronMoments]
     products: list[tuple[Product, Tensor]]
 
     def widen(self) -> None:
-        """Hold the products in float64, of neurons as they are, as merged ones are."""
-        for at, (product, sums) in enumerate(self.products):
+        """Convert the products to float64 and divide the powers of two out of them, as in merged products."""
+        for index, (product, sums) in enumerate(self.products):
             wide = sums.double()
             left, right = self._factors(product, wide.device)
             if left is not None and right is not None:
                 wide.mul_(left[:, None]).mul_(right)
-            self.products[at] = product, wide
-        for side in self.sides:
-            side.exponent = np.zeros_like(side.exponent)
+            self.products[index] = product, wide
+        for neurons in self.by_model:
+            neurons.exponent = np.zeros_like(neurons.exponent)
 
     def merge(self, other: Moments) -> None:
-        """Take in the sums over other words; the products are float64 from then on.
+        """Merge the sums over other words into these, in place; the products become float64.
 
         S = S_n + S_m + (n m / (n + m)) d_x d_y' with d the differences of the means.
         """
         if not other.words:
             return
         if not self.words:
-            self.words, self.sides, self.products = other.words, other.sides, other.products
+            self.words, self.by_model, self.products = other.words, other.by_model, other.products
             return
         total = self.words + other.words
         weight = self.words * other.words / total
-        apart = [theirs.mean - own.mean for own, theirs in zip(self.sides, other.sides, strict=True)]
+        differences = [new.mean - old.mean for old, new in zip(self.by_model, other.by_model, strict=True)]
         self.widen()
-        for (product, own), (_, theirs) in zip(self.products, other.products, strict=True):
+        for (product, sums), (_, new_sums) in zip(self.products, other.products, strict=True):
             left, right = (
-                torch.from_numpy(apart[model][within(neurons, self.sides[model].neurons)]).to(own.device)
+                torch.from_numpy(differences[model][within(neurons, self.by_model[model].neurons)]).to(
+                    sums.device
+                )
                 for model, neurons in (
                     (product.left, product.left_neurons),
                     (product.right, product.right_neurons),
                 )
             )
             step = max(1, MERGE_BYTES // (8 * max(1, len(right))))
-            scales = other._factors(product, own.device)
-            for at in range(0, len(left), step):
-                rows = slice(at, at + step)
-                more = theirs[rows]
+            scales = other._factors(product, sums.device)
+            for start in range(0, len(left), step):
+                rows = slice(start, start + step)
+                added = new_sums[rows]
                 if scales[0] is not None and scales[1] is not None:
-                    more = more.double().mul_(scales[0][rows, None]).mul_(scales[1])
-                own[rows].add_(more).addr_(left[rows], right, alpha=weight)
-        for side, another, d in zip(self.sides, other.sides, apart, strict=True):
-            side.mean = side.mean + d * (other.words / total)
-            side.squares = side.squares + another.squares + weight * d**2
-            side.least = np.minimum(side.least, another.least)
-            side.greatest = np.maximum(side.greatest, another.greatest)
+                    added = added.double().mul_(scales[0][rows, None]).mul_(scales[1])
+                sums[rows].add_(added).addr_(left[rows], right, alpha=weight)
+        for mine, theirs, difference in zip(self.by_model, other.by_model, differences, strict=True):
+            mine.mean = mine.mean + difference * (other.words / total)
+            mine.squares = mine.squares + theirs.squares + weight * difference**2
+            mine.least = np.minimum(mine.least, theirs.least)
+            mine.greatest = np.maximum(mine.greatest, theirs.greatest)
         self.words = total
 
     def _factors(self, product: Product, device: torch.device) -> tuple[Tensor | None, Tensor | None]:
-        """What the rows and columns of a product are to be multiplied by; None where all are as they are."""
+        """Return factors that undo the scaling of a product's rows and columns; None if nothing is scaled."""
         exponents = [
-            self.sides[model].exponent[within(neurons, self.sides[model].neurons)]
+            self.by_model[model].exponent[within(neurons, self.by_model[model].neurons)]
             for model, neurons in (
                 (product.left, product.left_neurons),
                 (product.right, product.right_neurons),
@@ -183,18 +185,18 @@ class Moments:
 
 
 def within(neurons: slice, span: slice) -> slice:
-    """Where neurons are among those of a span that holds them."""
+    """Return the position of a range of neurons inside a span that contains it."""
     return slice(neurons.start - span.start, neurons.stop - span.start)
 
 
 def spans_of(models: int, products: Sequence[Product]) -> list[slice]:
-    """Of each model the neurons that are read: from the first to the last that is in a product."""
+    """Return the span of neurons to read of each model: from the first to the last that is in a product."""
     return [_span(number, products) for number in range(models)]
 
 
 def _span(number: int, products: Sequence[Product]) -> slice:
-    asked = [p.left_neurons for p in products if p.left == number]
-    asked += [p.right_neurons for p in products if p.right == number]
-    if not asked:
+    ranges = [p.left_neurons for p in products if p.left == number]
+    ranges += [p.right_neurons for p in products if p.right == number]
+    if not ranges:
         return slice(0, 0)
-    return slice(min(one.start for one in asked), max(one.stop for one in asked))
+    return slice(min(neurons.start for neurons in ranges), max(neurons.stop for neurons in ranges))

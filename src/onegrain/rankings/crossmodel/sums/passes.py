@@ -1,4 +1,4 @@
-"""Passes over the words that several models were read on: shard by shard, on whichever engine."""
+"""Passes over the words that several models were read on, shard by shard, on any engine."""
 
 from __future__ import annotations
 
@@ -23,30 +23,31 @@ from onegrain.records.activations import Activations
 __all__ = ["SHARD_ROWS", "Passes", "require_words"]
 
 SHARD_ROWS = 16 * BLOCK_ROWS
-"""Words of a shard. The shards, and so the sums to the bit, are the same on every engine."""
+"""Words per shard. The shards, and so every bit of the sums, are the same on every engine."""
 
 ROOM = 2**30
-"""Bytes for the matrices of one pass where no budget is given."""
+"""Bytes for the matrices of one pass if no memory budget is set."""
 LEAST_ROOM = 2**20
+"""Least bytes for the matrices of one pass under a memory budget."""
 READ_BYTES = 4
-"""Of one value of a block, as it is read."""
+"""Bytes of one value of a block as it is read."""
 TOTAL_BYTES = 8
-"""Of one element of a matrix: the sum of the shards before, beside that of a shard."""
+"""Bytes of one element of a matrix summed over shards, besides the same element of the current shard."""
 
 
 def require_words(models: Sequence[Activations], least: int, why: str) -> np.ndarray:
-    """bool (words,): the words that have an activation in all models.
+    """Return a mask, bool (words,), of the words that have an activation in all models.
 
     Raises:
         MismatchError: the models were read on different words.
-        ParameterError: there are fewer than ``least``, which ``why`` asks for.
+        ParameterError: fewer than ``least`` words have one; ``why`` names what needs them.
     """
     for other in models[1:]:
         models[0].require_same_words(other)
-    among = np.logical_and.reduce([one.present for one in models])
+    among = np.logical_and.reduce([model.present for model in models])
     if among.sum() < least:
         raise ParameterError(
-            f"{why} needs at least {least} words, and {int(among.sum())} are there; read more text, "
+            f"{why} needs at least {least} words, and the models have {int(among.sum())}; read more text, "
             "or restrict the sites"
         )
     return among
@@ -54,9 +55,9 @@ def require_words(models: Sequence[Activations], least: int, why: str) -> np.nda
 
 @dataclass(frozen=True, eq=False)
 class _Start:
-    """What a process needs to sum shards ``start:stop``; called there, it gives the work.
+    """What a process needs to sum shards; called in that process, it returns the function that sums one shard.
 
-    It pickles as far as the models do.
+    It can be pickled if the models can.
     """
 
     models: tuple[Activations, ...]
@@ -67,28 +68,28 @@ class _Start:
     threads: int
 
     def __call__(self) -> Work:
-        """Sum with as many threads as here, by which sums round."""
+        """Set the number of threads, on which the rounding of sums depends, and return the function."""
         torch.set_num_threads(self.threads)
         summing = Summing(self.models, self.products, self.among, dtype=self.dtype, device=self.device)
 
         def work(words: tuple[int, int], advance: Callable[[int], None]) -> Moments:
-            made = summing.over(words)
+            moments = summing.over(words)
             advance(words[1] - words[0])
-            return made
+            return moments
 
         return work
 
 
 class Passes:
-    """Sums over all words that count, as often as they are asked for.
+    """Passes over all words that count; each pass sums a list of products.
 
     Args:
         models: the activations, all on the same words.
         among: bool (words,), the words that count.
-        engine: where shards are summed.
-        device: what multiplies, by default the CPU; with a remote engine, a device that each worker has.
-        memory: bytes that this process may hold in all, or None.
-        progress: told of words, once for each pass.
+        engine: where shards are summed; this process by default.
+        device: the device that multiplies, by default the CPU; with a remote engine, a device of each worker.
+        memory: bytes that this process may hold in total, or None.
+        progress: receives the number of words done, once for each pass.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class Passes:
 
     @classmethod
     def of(cls, request: Request, least: int, why: str) -> Passes:
-        """Over the words that have an activation in all models of a request, in the way that it asks for.
+        """Return passes over the words that have an activation in all models of a request, with its settings.
 
         Raises:
             MismatchError, ParameterError: see :func:`require_words`.
@@ -127,50 +128,50 @@ class Passes:
 
     @property
     def n_words(self) -> int:
-        """How many words count."""
+        """Number of words that count."""
         return int(self.among.sum())
 
-    def on(self, models: Sequence[Activations]) -> Passes:
-        """The same over other models on the same words, in this process."""
+    def over_models(self, models: Sequence[Activations]) -> Passes:
+        """Return passes over the same words of other models, in this process."""
         return Passes(models, self.among, device=str(self.device), memory=self.memory, progress=self._progress)
 
-    def told(self, what: str) -> AbstractContextManager[Callable[[int], None]]:
-        """Gives a function that is told of the words of a pass as they are done."""
+    def report(self, what: str) -> AbstractContextManager[Callable[[int], None]]:
+        """Return a context that yields a function, to be called with the number of words just done."""
         return self._progress(what, self.n_words, "words")
 
     def sums(
         self, products: Sequence[Product], *, dtype: torch.dtype = torch.float32, what: str = "correlations"
     ) -> Moments:
-        """The sums over all words: shards merged in their order.
+        """Return the sums over all words, with the shards merged in order.
 
         Raises:
             ParameterError: an activation is not finite.
         """
         n_words = self.models[0].n_words
-        shards = [(at, min(at + SHARD_ROWS, n_words)) for at in range(0, n_words, SHARD_ROWS)]
+        shards = [(start, min(start + SHARD_ROWS, n_words)) for start in range(0, n_words, SHARD_ROWS)]
         threads = torch.get_num_threads()
-        start = _Start(self.models, tuple(products), self.among, dtype, self.device, threads)
-        found: Moments | None = None
+        task = _Start(self.models, tuple(products), self.among, dtype, self.device, threads)
+        total: Moments | None = None
         with self._progress(what, n_words, "words") as advance:
-            for shard in self._engine.stream(start, shards, advance):
-                if found is None:
-                    found = shard
-                    found.widen()  # before there is a second beside it
+            for shard in self._engine.stream(task, shards, advance):
+                if total is None:
+                    total = shard
+                    total.widen()  # before a second shard is held too
                 else:
-                    found.merge(shard)
-                del shard  # before the next is made
-        assert found is not None, "there are no words"
-        return found
+                    total.merge(shard)
+                del shard  # before the next shard is summed
+        assert total is not None, "a pass over no words"
+        return total
 
     def has_room(self, size: int) -> bool:
-        """Whether the budget leaves so many bytes beside what is held."""
+        """Return whether the memory budget leaves ``size`` bytes besides what is already held."""
         return self.memory is None or psutil.Process().memory_info().rss + size <= self.memory
 
     def require_room(self, what: str, size: int) -> None:
-        """Raise ParameterError where the budget does not leave room for matrices that cannot be cut.
+        """Raise ParameterError if the memory budget is too small for matrices that cannot be divided.
 
         Args:
-            what: needs them.
+            what: what needs the matrices, for the message.
             size: their bytes.
         """
         if self.memory is not None and not self.has_room(size):
@@ -184,34 +185,34 @@ class Passes:
     def tiles(
         self, neurons: int, widths: Sequence[int], *, dtype: torch.dtype = torch.float32, spare: int = 0
     ) -> list[slice]:
-        """Ranges of neurons whose matrices with so many others each fit beside one another.
+        """Return ranges of the first model's neurons whose matrices with all other models fit in memory.
 
         Args:
-            neurons: of the model that is cut.
-            widths: neurons of each other model.
-            dtype: of the products inside a shard.
-            spare: bytes to leave for something else.
+            neurons: number of neurons of the model that is divided.
+            widths: number of neurons of each other model.
+            dtype: type of the products inside a shard.
+            spare: bytes to leave free.
 
         Raises:
-            ParameterError: the budget does not leave room for the matrices of one neuron.
+            ParameterError: the memory budget is too small for the matrices of one neuron.
         """
         across, widest = max(1, sum(widths)), max(widths)
-        # of blocks: two that are read into and one that is centred in, and once more the widest of each kind
-        held_twice, once = 2 * READ_BYTES + dtype.itemsize, READ_BYTES + dtype.itemsize
-        blocks = BLOCK_ROWS * (held_twice * across + once * widest)
-        each = (dtype.itemsize + TOTAL_BYTES) * across
-        each += BLOCK_ROWS * (held_twice + (once if neurons > widest else 0))
+        # per model, two blocks are read and one is centred; scratch memory holds one more of the widest model
+        per_model, per_widest = 2 * READ_BYTES + dtype.itemsize, READ_BYTES + dtype.itemsize
+        blocks = BLOCK_ROWS * (per_model * across + per_widest * widest)
+        per_neuron = (dtype.itemsize + TOTAL_BYTES) * across
+        per_neuron += BLOCK_ROWS * (per_model + (per_widest if neurons > widest else 0))
         room = ROOM
         if self.memory is not None:
             held = psutil.Process().memory_info().rss
             room = self.memory - held - blocks - spare
-            if room < max(LEAST_ROOM, each):
-                least = held + blocks + spare + max(LEAST_ROOM, each)
+            if room < max(LEAST_ROOM, per_neuron):
+                least = held + blocks + spare + max(LEAST_ROOM, per_neuron)
                 raise ParameterError(
                     f"a memory budget of {say_size(self.memory)} is too small: {say_size(held)} are held "
                     f"already, and blocks of words need {say_size(blocks + spare)}; restrict the sites, "
                     f"or give at least {say_size(least)}"
                 )
-        step = max(1, min(neurons, room // each))
-        step = -(-neurons // -(-neurons // step))  # tiles of one size
-        return [slice(at, min(at + step, neurons)) for at in range(0, neurons, step)]
+        step = max(1, min(neurons, room // per_neuron))
+        step = -(-neurons // -(-neurons // step))  # tiles of equal size
+        return [slice(start, min(start + step, neurons)) for start in range(0, neurons, step)]

@@ -1,4 +1,4 @@
-"""The sums of one shard of words after another, in the same memory."""
+"""Sums over shards of words, one after another, in the same working memory."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from onegrain.core.constant import ORDINARY, exponents_of, rounding_of
-from onegrain.rankings.crossmodel.sums.moments import Moments, Product, Side, spans_of, within
+from onegrain.rankings.crossmodel.sums.moments import Moments, NeuronMoments, Product, spans_of, within
 from onegrain.rankings.data.blocks import Blocks
 from onegrain.records.activations import Activations
 
 __all__ = ["Summing"]
 
 SMALL, LARGE = 2.0**-ORDINARY, 2.0 ** (ORDINARY + 1)
-"""The largest values of neurons whose sums float32 holds as they are."""
+"""Neurons whose largest absolute value lies between these need no scaling in float32."""
 
 
 class Summing:
-    """Sums shards of words; what a shard's blocks are read into and centred in serves the next shard too.
+    """A summer of shards of words, which reuses its working memory from shard to shard.
 
     Args:
         models: the activations, all on the same words.
-        products: which matrices; a model in none of them is not read, and has an empty side.
+        products: the matrices to sum. A model in none of them is not read, and its moments are empty.
         among: bool (words,), the words that count.
-        dtype: float32 or float64, of the products inside a shard.
-        device: where they are made; by default the CPU.
+        dtype: float32 or float64, the type of the products inside a shard.
+        device: where to multiply; the CPU by default.
     """
 
     def __init__(
@@ -48,37 +48,40 @@ class Summing:
         self._spans = spans_of(len(models), products)
         self._blocks = Blocks(models, self._spans)
         widths = [span.stop - span.start for span in self._spans]
-        self._room = [self._empty(width) for width in widths]
-        self._spare = self._empty(max(widths))
+        self._memory = [self._empty(width) for width in widths]
+        self._scratch = self._empty(max(widths))
 
     def over(self, words: tuple[int, int]) -> Moments:
-        """The sums over the words ``start:stop``.
+        """Return the sums over the words ``start:stop``.
 
         Raises:
             ParameterError: an activation is not finite.
         """
-        sums = [torch.zeros(one.shape, dtype=self._dtype, device=self._device) for one in self._products]
+        sums = [
+            torch.zeros(product.shape, dtype=self._dtype, device=self._device) for product in self._products
+        ]
         centres = [
-            _Centre(span, room, self._spare, rounding_of(one.array))
-            for one, span, room in zip(self._models, self._spans, self._room, strict=True)
+            _Centre(span, memory, self._scratch, rounding_of(model.array))
+            for model, span, memory in zip(self._models, self._spans, self._memory, strict=True)
         ]
         counts: list[int] = []
         for rows, blocks in self._blocks.over(words, self._among):
             counts.append(len(rows))
-            self._rescale(sums, [None if b is None else c.fit(b) for b, c in zip(blocks, centres, strict=True)])
+            factors = [None if b is None else c.fit(b) for b, c in zip(blocks, centres, strict=True)]
+            self._rescale(sums, factors)
             centred: list[Tensor | None] = []
-            for one, centre, block in zip(self._models, centres, blocks, strict=True):
+            for model, centre, block in zip(self._models, centres, blocks, strict=True):
                 values = None if block is None else centre.centred(block)
                 if values is not None and not bool(torch.isfinite(centre.means[-1]).all()):
-                    given = one.values(int(rows[0]), int(rows[-1]) + 1)
-                    one.require_finite(given, int(rows[0]), self._among)
+                    unchecked = model.values(int(rows[0]), int(rows[-1]) + 1)
+                    model.require_finite(unchecked, int(rows[0]), self._among)
                 centred.append(values)
             self._add(sums, centred)
         sizes = torch.tensor(counts, dtype=torch.float64, device=self._device)
-        sides = [centre.side(sizes) for centre in centres]
+        by_model = [centre.moments(sizes) for centre in centres]
         if counts:
-            self._add(sums, [centre.apart(sizes) for centre in centres])
-        return Moments(sum(counts), sides, list(zip(self._products, sums, strict=True)))
+            self._add(sums, [centre.between_blocks(sizes) for centre in centres])
+        return Moments(sum(counts), by_model, list(zip(self._products, sums, strict=True)))
 
     def _add(self, sums: Sequence[Tensor], tables: Sequence[Tensor | None]) -> None:
         """Add to each sum the product of two tables (words, neurons of a span)."""
@@ -101,43 +104,43 @@ class Summing:
 
 
 class _Centre:
-    """Centres the blocks of one model in a shard, and knows what they were centred at.
+    """Centres the blocks of one model in a shard and keeps the means that it subtracted.
 
-    Deviations are taken from the means of the first block, as float32 has them, and then from the mean of what
-    is left: the first difference is exact where a mean is large beside the deviation. In float32, neurons of
-    extreme size are multiplied by a power of two first (``fit``).
+    Deviations are taken from the means of the first block, rounded to float32, and then from the mean of the
+    remainder; the first difference is exact where a mean is large relative to the deviation. In float32,
+    neurons of extreme size are first multiplied by a power of two (``fit``).
 
     Args:
         span: the neurons of the blocks.
-        room: (values,) of the deviations of a block.
-        spare: likewise, for what is needed between two blocks only.
-        rounding: of the values, relative.
+        deviations: working memory for the deviations of a block, flat.
+        scratch: working memory of the same size, used only while a block is centred.
+        rounding: relative rounding of the values.
     """
 
-    def __init__(self, span: slice, room: Tensor, spare: Tensor, rounding: float) -> None:
-        width, device = span.stop - span.start, room.device
+    def __init__(self, span: slice, deviations: Tensor, scratch: Tensor, rounding: float) -> None:
+        width, device = span.stop - span.start, deviations.device
         self._span = span
-        self._room = room
-        self._spare = spare
+        self._deviations = deviations
+        self._scratch = scratch
         self._rounding = rounding
-        self._near = torch.zeros(width, dtype=room.dtype, device=device)
-        self._inside = torch.zeros(width, dtype=torch.float64, device=device)
+        self._origin = torch.zeros(width, dtype=deviations.dtype, device=device)
+        self._squares = torch.zeros(width, dtype=torch.float64, device=device)
         self._least = torch.full((width,), torch.inf, dtype=torch.float64, device=device)
         self._greatest = torch.full((width,), -torch.inf, dtype=torch.float64, device=device)
         self._exponent = np.zeros(width, dtype=np.int64)
         self._factor: Tensor | None = None
         self.means: list[Tensor] = []
 
-    def fit(self, given: Tensor) -> Tensor | None:
-        """Look at a block before it is centred, and choose the powers of two that its neurons need.
+    def fit(self, values_read: Tensor) -> Tensor | None:
+        """Update the powers of two for a block that is about to be centred.
 
         Returns:
-            What the sums so far, of the neurons as they were scaled, must be multiplied by; None for nothing.
+            Factors (neurons,) by which the sums so far must be multiplied, or None if the powers are unchanged.
         """
-        block = given.to(self._room.device)
+        block = values_read.to(self._deviations.device)
         self._least = torch.minimum(self._least, block.amin(dim=0).double())
         self._greatest = torch.maximum(self._greatest, block.amax(dim=0).double())
-        if self._room.dtype != torch.float32:
+        if self._deviations.dtype != torch.float32:
             return None
         sizes = torch.maximum(-self._least, self._greatest)
         if self._factor is None and bool(((sizes >= SMALL) & (sizes <= LARGE) | (sizes == 0.0)).all()):
@@ -145,52 +148,56 @@ class _Centre:
         return self._scale(sizes.cpu().numpy())
 
     def _scale(self, sizes: np.ndarray) -> Tensor | None:
+        """Rescale the means and squares so far to the largest absolute values; return the factors or None."""
         scaled = np.ldexp(sizes, self._exponent)
         outside = (scaled < SMALL) | (scaled > LARGE)
         wanted = np.where(outside, exponents_of(sizes), self._exponent)
         if (wanted == self._exponent).all():
             return None
-        device = self._room.device
+        device = self._deviations.device
         change = torch.from_numpy(np.ldexp(1.0, wanted - self._exponent)).to(device)
         self._exponent = wanted
-        self._factor = torch.from_numpy(np.ldexp(1.0, wanted)).to(device, self._room.dtype)
+        self._factor = torch.from_numpy(np.ldexp(1.0, wanted)).to(device, self._deviations.dtype)
         self.means = [mean * change for mean in self.means]
-        self._inside = self._inside * change.square()
-        self._near = (self._near * change).to(self._room.dtype)
-        return change.to(self._room.dtype)
+        self._squares = self._squares * change.square()
+        self._origin = (self._origin * change).to(self._deviations.dtype)
+        return change.to(self._deviations.dtype)
 
-    def centred(self, given: Tensor) -> Tensor:
-        """The deviations of a block (words, neurons) from its means, good until the next is asked for."""
-        values, squares = (room[: given.numel()].view(given.shape) for room in (self._room, self._spare))
-        alike = given.dtype == values.dtype and given.device == values.device
-        block = given if alike else values.copy_(given)
+    def centred(self, values_read: Tensor) -> Tensor:
+        """Return the deviations of a block (words, neurons) from its means; the next call overwrites them."""
+        values, squares = (
+            memory[: values_read.numel()].view(values_read.shape)
+            for memory in (self._deviations, self._scratch)
+        )
+        same_type = values_read.dtype == values.dtype and values_read.device == values.device
+        block = values_read if same_type else values.copy_(values_read)
         if self._factor is not None:
             block = torch.mul(block, self._factor, out=values)
         if not self.means:
-            self._near = block.mean(dim=0)
-        torch.sub(block, self._near, out=values)
-        left = values.mean(dim=0)
-        values -= left
+            self._origin = block.mean(dim=0)
+        torch.sub(block, self._origin, out=values)
+        remainder = values.mean(dim=0)
+        values -= remainder
         torch.mul(values, values, out=squares)
-        self._inside += squares.sum(dim=0)
-        self.means.append(self._near.double() + left.double())
+        self._squares += squares.sum(dim=0)
+        self.means.append(self._origin.double() + remainder.double())
         return values
 
-    def apart(self, sizes: Tensor) -> Tensor:
-        """float64 (blocks, neurons): the blocks' means from that of all, times the roots of their sizes."""
+    def between_blocks(self, sizes: Tensor) -> Tensor:
+        """Return (block mean - overall mean) sqrt(block size), float64 (blocks, neurons)."""
         stacked = torch.stack(self.means) if self.means else torch.zeros(len(sizes), 0, dtype=torch.float64)
         return (stacked - sizes @ stacked / sizes.sum()) * sizes.sqrt()[:, None]
 
-    def side(self, sizes: Tensor) -> Side:
-        """What is known of the neurons after all blocks, of so many words each."""
-        mean, inside = torch.zeros_like(self._inside), self._inside
+    def moments(self, sizes: Tensor) -> NeuronMoments:
+        """Return the moments of the neurons after all blocks; ``sizes`` are the words of each block."""
+        mean, squares = torch.zeros_like(self._squares), self._squares
         if self.means:
             mean = sizes @ torch.stack(self.means) / sizes.sum()
-            inside = inside + self.apart(sizes).square().sum(dim=0)
-        return Side(
+            squares = squares + self.between_blocks(sizes).square().sum(dim=0)
+        return NeuronMoments(
             neurons=self._span,
             mean=np.ldexp(mean.cpu().numpy(), -self._exponent),
-            squares=np.ldexp(inside.cpu().numpy(), -2 * self._exponent),
+            squares=np.ldexp(squares.cpu().numpy(), -2 * self._exponent),
             least=self._least.cpu().numpy(),
             greatest=self._greatest.cpu().numpy(),
             exponent=self._exponent,
@@ -199,5 +206,5 @@ class _Centre:
 
 
 def _columns(values: Tensor | None, neurons: slice, span: slice) -> Tensor:
-    assert values is not None, "a product of a model that was not read"
+    assert values is not None, "a product with a model that was not read"
     return values[:, within(neurons, span)]
