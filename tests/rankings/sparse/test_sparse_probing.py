@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from onegrain.core.ordering import shuffled_places
 from onegrain.rankings import rank
 from onegrain.rankings.data.labelled import LabelledWords
-from onegrain.rankings.sparse.correlations import Correlations
+from onegrain.rankings.sparse.correlations import LabelCorrelations
 from onegrain.rankings.sparse.exact import best_set
 from onegrain.rankings.sparse.fit import COPY, SAME, Fit, first_best
 from onegrain.rankings.sparse.options import SparseOptions
@@ -283,7 +283,7 @@ def test_a_copy_is_told_by_the_tolerance_whichever_came_first() -> None:
     fit = Fit(np.array([0.5, 0.3, 0.1]))
     fit.add(0, table[0])
     fit.add(1, table[1])
-    assert fit.left[2] > COPY
+    assert fit.variance[2] > COPY
     assert fit.gains(np.ones(3, dtype=bool))[2] == -np.inf
     assert np.linalg.inv(table).diagonal().max() > 1.0 / COPY
 
@@ -297,7 +297,7 @@ def test_neurons_that_nearly_tell_each_other_give_no_nonsense(exact: bool) -> No
         values = np.column_stack([base, base[:, :5] + step * base[:, 1:], base[:, 1:5] + step * base[:, 2:]])
         codes = (rng.normal(size=300) + base @ rng.normal(size=6) > 0).astype(np.int64)
         words = LabelledWords(values, codes, np.arange(300), ("A", "B"), {})
-        known = Correlations(words)
+        known = LabelCorrelations(words)
         for probe in choose(known, SparseOptions(k=6, exact=exact), lambda done: None):
             for told in probe.sizes:
                 chosen = values[:, told["neurons"]]

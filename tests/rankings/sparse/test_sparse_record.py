@@ -85,7 +85,7 @@ def test_refuses_words_that_do_not_fit() -> None:
         ({"k": 2.0}, "k must be a whole number from 1"),
         ({"swaps": 1}, "swaps must be true or false"),
         ({"exact": "yes"}, "exact must be true or false"),
-        ({"candidates": 20}, "candidates are those of an exact search"),
+        ({"candidates": 20}, "candidates is for an exact search"),
         ({"candidates": 4, "k": 5, "exact": True}, "candidates must be at least k=5"),
         ({"max_words": 2}, "max_words=2 is less than one sentence"),
         ({"min_count": 0}, "min_count must be a whole number from 1"),

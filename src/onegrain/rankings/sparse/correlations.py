@@ -1,4 +1,4 @@
-"""Correlations of neurons with labels and with each other, row by row as they are asked for."""
+"""Correlations of neurons with labels and with each other, computed row by row when needed."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from onegrain.core.ordering import shuffled_places
 from onegrain.rankings.data.blocks import BLOCK_ROWS
 from onegrain.rankings.data.labelled import LabelledWords
 
-__all__ = ["Correlations", "blocks_of"]
+__all__ = ["LabelCorrelations", "blocks_of"]
 
 
 def blocks_of(words: LabelledWords) -> Iterator[tuple[slice, Float64[np.ndarray, "rows neurons"]]]:
-    """One pass over the words in float64, block by block."""
+    """Yield the words in float64, block by block, with the rows of each block."""
     for first in range(0, len(words), BLOCK_ROWS):
         rows = slice(first, min(first + BLOCK_ROWS, len(words)))
         yield rows, np.asarray(words.values[rows]).astype(np.float64)
 
 
-class Correlations:
-    """Pearson correlations over the training words, in float64.
+class LabelCorrelations:
+    """Pearson correlations of neurons with labels and with neurons over the training words, in float64.
 
-    A constant neuron is given the correlation 0 with everything.
+    A constant neuron has correlation 0 with everything.
 
     Attributes:
-        n_neurons: D.
-        shares: float64 (labels,), of the words.
-        varies: bool (neurons,), those that are not constant.
-        center, inverse: float64 (neurons,), mean and 1 / standard deviation, 0 for a constant neuron.
-        with_labels: float64 (labels, neurons), of each neuron with whether a word has the label.
-        places: int64 (neurons,), drawn from the seed: of equal neurons the first by these is chosen.
-        passes: how many passes over the words there were.
+        n_neurons: number of neurons.
+        shares: float64 (labels,), the share of the words that each label has.
+        varies: bool (neurons,), False for constant neurons.
+        center, inverse: float64 (neurons,), mean and 1 / standard deviation; inverse is 0 for a constant
+            neuron.
+        with_labels: float64 (labels, neurons), correlation with the indicator of each label.
+        places: int64 (neurons,), a random permutation drawn from the seed, which decides between equal neurons.
+        passes: number of passes over the words so far.
     """
 
     def __init__(self, words: LabelledWords, seed: int = 0) -> None:
@@ -56,27 +57,33 @@ class Correlations:
         self.with_labels = self._with_labels()
 
     def rows(self, neurons: Iterable[int]) -> Float64[np.ndarray, "rows neurons"]:
-        """The correlations of some neurons with all; those not known yet take one pass together."""
-        asked = list(neurons)
-        new = sorted(set(asked) - set(self._rows))
-        if new:
-            self._rows.update(zip(new, self._with_neurons(np.array(new)), strict=True))
-        return np.stack([self._rows[one] for one in asked]) if asked else np.empty((0, self.n_neurons))
+        """Return the correlations of some neurons with all neurons; all missing rows take one pass together."""
+        requested = list(neurons)
+        missing = sorted(set(requested) - set(self._rows))
+        if missing:
+            self._rows.update(zip(missing, self._with_neurons(np.array(missing)), strict=True))
+        return (
+            np.stack([self._rows[neuron] for neuron in requested])
+            if requested
+            else np.empty((0, self.n_neurons))
+        )
 
     def _with_labels(self) -> Float64[np.ndarray, "labels neurons"]:
-        found = np.zeros((len(self.shares), self.n_neurons))
+        products = np.zeros((len(self.shares), self.n_neurons))
         for rows, block in blocks_of(self._words):
-            has = -np.tile(self.shares, (len(block), 1))
-            has[np.arange(len(block)), self._words.codes[rows]] += 1.0
-            found += has.T @ (block - self.center)
+            indicator = -np.tile(self.shares, (len(block), 1))
+            indicator[np.arange(len(block)), self._words.codes[rows]] += 1.0
+            products += indicator.T @ (block - self.center)
         self.passes += 1
-        return found * self.inverse / (len(self._words) * np.sqrt(self.shares * (1.0 - self.shares)))[:, None]
+        return (
+            products * self.inverse / (len(self._words) * np.sqrt(self.shares * (1.0 - self.shares)))[:, None]
+        )
 
     def _with_neurons(self, neurons: Int64[np.ndarray, " rows"]) -> Float64[np.ndarray, "rows neurons"]:
-        found = np.zeros((len(neurons), self.n_neurons))
+        products = np.zeros((len(neurons), self.n_neurons))
         for _, block in blocks_of(self._words):
             block -= self.center
-            found += block[:, neurons].T @ block
+            products += block[:, neurons].T @ block
         self.passes += 1
-        found *= self.inverse / len(self._words)
-        return found * self.inverse[neurons, None]
+        products *= self.inverse / len(self._words)
+        return products * self.inverse[neurons, None]

@@ -1,4 +1,4 @@
-"""The best set of a size, proven: branch and bound over sets of candidates [Furnival and Wilson 1974]."""
+"""The provably best set of a size, by branch and bound over sets of candidates [Furnival and Wilson 1974]."""
 
 from __future__ import annotations
 
@@ -13,44 +13,45 @@ from onegrain.rankings.sparse.fit import COPY, SAME
 __all__ = ["best_set"]
 
 PAIR_ROWS = 32
-"""Candidates whose pairs with all others are computed at once: what a cache holds."""
+"""Number of candidates whose pairs with all others are computed at once; they fit in a cache."""
 
 
 @dataclass(eq=False)
 class Best:
-    """The best set so far.
+    """The best set found so far.
 
     Attributes:
-        among: correlations of the candidates.
-        label: theirs with the label.
-        r2: of the set.
-        found: positions of its candidates, ascending; None while the set is the one to beat.
+        among: correlations of the candidates with each other.
+        label: correlations of the candidates with the label.
+        r2: R^2 of the set.
+        positions: positions of its candidates, ascending; None while no set beats the known one.
     """
 
     among: Float64[np.ndarray, "candidates candidates"]
     label: Float64[np.ndarray, " candidates"]
     r2: float
-    found: tuple[int, ...] | None = None
+    positions: tuple[int, ...] | None = None
 
     def offer(self, gains: np.ndarray, chosen: tuple[int, ...], first: tuple[int, ...]) -> None:
-        """Take the best of sets that are better, each computed by itself first, and none that holds a copy.
+        """Keep the best of some sets if it is better; sets are recomputed first, and sets with a copy refused.
 
         Args:
-            gains: float64, R^2 of each as the search knows it; overwritten.
-            chosen: positions that all hold.
+            gains: float64, R^2 of each set as computed by the search; overwritten.
+            chosen: positions that all sets contain.
             first: position of the first candidate on each axis of ``gains``.
         """
         while True:
-            at = np.unravel_index(int(gains.argmax()), gains.shape)
-            if gains[at] <= self.r2 + SAME:
+            index = np.unravel_index(int(gains.argmax()), gains.shape)
+            if gains[index] <= self.r2 + SAME:
                 return
-            positions = (*chosen, *(start + int(step) for start, step in zip(first, at, strict=True)))
+            positions = (*chosen, *(start + int(step) for start, step in zip(first, index, strict=True)))
             r2 = self._r2(list(positions))
             if r2 > self.r2 + SAME:
-                self.r2, self.found = r2, tuple(sorted(positions))
-            gains[at] = -np.inf
+                self.r2, self.positions = r2, tuple(sorted(positions))
+            gains[index] = -np.inf
 
     def _r2(self, positions: list[int]) -> float:
+        """Return the R^2 of a set; -inf if it holds a copy."""
         try:
             precision = inv(self.among[np.ix_(positions, positions)])
         except LinAlgError:
@@ -66,10 +67,10 @@ def best_set(
     size: int,
     beat: float,
 ) -> tuple[int, ...] | None:
-    """Positions, ascending, of the ``size`` candidates with the highest R^2, or None if ``beat`` is as high.
+    """Return the positions, ascending, of the best set of ``size`` candidates; None if none beats ``beat``.
 
-    Every set is either looked at, or part of a larger one whose R^2 is not higher than the best known. Sets
-    that hold a copy are passed over.
+    A set is skipped only if it is part of a larger set whose R^2 is not above the best known, or if it holds a
+    copy.
 
     Args:
         among: correlations of the candidates with each other.
@@ -80,55 +81,62 @@ def best_set(
     order = _by_importance(among, label)
     best = Best(among[np.ix_(order, order)], label[order], beat)
     _search(best.among, best.label, (size, 0.0, ()), best)
-    return None if best.found is None else tuple(sorted(order[list(best.found)].tolist()))
+    return None if best.positions is None else tuple(sorted(order[list(best.positions)].tolist()))
 
 
 def _search(
-    left: Float64[np.ndarray, "rest rest"],
-    apart: Float64[np.ndarray, " rest"],
+    covariances: Float64[np.ndarray, "rest rest"],
+    with_label: Float64[np.ndarray, " rest"],
     node: tuple[int, float, tuple[int, ...]],
     best: Best,
 ) -> None:
-    """All sets of what is chosen and some of the last candidates.
+    """Search all sets of the chosen candidates and some of the candidates after them.
 
     Args:
-        left: covariances of these, beside what is chosen.
-        apart: the same with the label.
-        node: how many to choose still, R^2 of what is chosen, positions of what is chosen.
-        best: improved.
+        covariances: covariances of the later candidates, given the chosen ones.
+        with_label: their covariances with the label, given the chosen ones.
+        node: number of candidates still to choose, R^2 of the chosen ones, positions of the chosen ones.
+        best: the best set, updated in place.
     """
     wanted, r2, chosen = node
     offset = (chosen[-1] + 1) if chosen else 0
     if wanted == 1:
-        variances = left.diagonal()
-        gains = np.where(variances > COPY, apart**2 / np.maximum(variances, COPY), -np.inf)
+        variances = covariances.diagonal()
+        gains = np.where(variances > COPY, with_label**2 / np.maximum(variances, COPY), -np.inf)
         best.offer(r2 + gains, chosen, (offset,))
         return
     if wanted == 2:
-        for first in range(0, len(apart) - 1, PAIR_ROWS):
-            best.offer(r2 + _pairs(left, apart, first), chosen, (offset + first, offset + first + 1))
+        for first in range(0, len(with_label) - 1, PAIR_ROWS):
+            best.offer(
+                r2 + _pairs(covariances, with_label, first), chosen, (offset + first, offset + first + 1)
+            )
         return
-    bounds = _bounds(left, apart)
-    for at in range(len(apart) - wanted + 1):
-        if r2 + bounds[at] <= best.r2 + SAME:
+    bounds = _bounds(covariances, with_label)
+    for position in range(len(with_label) - wanted + 1):
+        if r2 + bounds[position] <= best.r2 + SAME:
             return
-        variance = left[at, at]
+        variance = covariances[position, position]
         if variance <= COPY:
             continue
-        side = left[at + 1 :, at]
-        rest = left[at + 1 :, at + 1 :] - np.outer(side, side / variance)
-        own = apart[at + 1 :] - side * (apart[at] / variance)
-        _search(rest, own, (wanted - 1, r2 + apart[at] ** 2 / variance, (*chosen, offset + at)), best)
+        column = covariances[position + 1 :, position]
+        rest = covariances[position + 1 :, position + 1 :] - np.outer(column, column / variance)
+        rest_with_label = with_label[position + 1 :] - column * (with_label[position] / variance)
+        _search(
+            rest,
+            rest_with_label,
+            (wanted - 1, r2 + with_label[position] ** 2 / variance, (*chosen, offset + position)),
+            best,
+        )
 
 
-def _pairs(left: np.ndarray, apart: np.ndarray, first: int) -> Float64[np.ndarray, "rows rest"]:
-    """What some candidates from the first on, each with each candidate behind the first, add together."""
-    rows, columns = slice(first, min(first + PAIR_ROWS, len(apart) - 1)), slice(first + 1, None)
-    squares, variances, shared = apart**2, left.diagonal(), left[rows, columns]
+def _pairs(covariances: np.ndarray, with_label: np.ndarray, first: int) -> Float64[np.ndarray, "rows rest"]:
+    """Return the joint gain of some candidates from ``first`` on with each candidate after ``first``."""
+    rows, columns = slice(first, min(first + PAIR_ROWS, len(with_label) - 1)), slice(first + 1, None)
+    squares, variances, shared = with_label**2, covariances.diagonal(), covariances[rows, columns]
     down, across = variances[rows, None], variances[columns]
     gains = squares[rows, None] * across
     gains += down * squares[columns]
-    gains -= (2.0 * apart[rows, None]) * apart[columns] * shared
+    gains -= (2.0 * with_label[rows, None]) * with_label[columns] * shared
     divisor = down * across
     divisor -= shared**2
     possible = divisor > COPY * np.maximum(np.maximum(down, across), COPY)
@@ -137,23 +145,23 @@ def _pairs(left: np.ndarray, apart: np.ndarray, first: int) -> Float64[np.ndarra
     return gains
 
 
-def _bounds(left: np.ndarray, apart: np.ndarray) -> Float64[np.ndarray, " rest"]:
-    """What all candidates from each on would add together: no set of them adds more.
+def _bounds(covariances: np.ndarray, with_label: np.ndarray) -> Float64[np.ndarray, " rest"]:
+    """Return the joint gain of all candidates from each position on, which no subset of them exceeds.
 
-    One factorisation from the last candidate to the first gives all. Where candidates are copies of each other
-    there is none, and no bound.
+    One factorisation from the last candidate to the first gives all bounds; if candidates are copies of each
+    other, every bound is infinite.
     """
     try:
-        factor = cholesky(left[::-1, ::-1], lower=True)
+        factor = cholesky(covariances[::-1, ::-1], lower=True)
     except LinAlgError:
-        return np.full(len(apart), np.inf)
+        return np.full(len(with_label), np.inf)
     if np.square(factor.diagonal()).min() <= COPY:
-        return np.full(len(apart), np.inf)
-    return np.cumsum(solve_triangular(factor, apart[::-1], lower=True) ** 2)[::-1]
+        return np.full(len(with_label), np.inf)
+    return np.cumsum(solve_triangular(factor, with_label[::-1], lower=True) ** 2)[::-1]
 
 
 def _by_importance(among: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Candidates by what all lose without them, so that sets without the first are soon ruled out."""
+    """Return the candidates by the loss without them, descending, so that bounds rule out sets early."""
     loss = label**2
     try:
         factor = cholesky(among, lower=True)

@@ -1,4 +1,4 @@
-"""Sparse probing [Gurnee23]: for every label the few neurons that together tell it best."""
+"""Sparse probing [Gurnee23]: the few neurons that together predict a label best."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from onegrain.rankings.data.labelled import (
 from onegrain.rankings.data.memory import Memory
 from onegrain.rankings.labels import require_labels
 from onegrain.rankings.request import Method, Request
-from onegrain.rankings.sparse.correlations import Correlations
+from onegrain.rankings.sparse.correlations import LabelCorrelations
 from onegrain.rankings.sparse.fit import Fit
 from onegrain.rankings.sparse.options import SparseOptions
 from onegrain.rankings.sparse.probe import SparseProbes
@@ -29,61 +29,66 @@ from onegrain.records.ranking import Ranking
 __all__ = ["METHOD", "sparse_probing"]
 
 TINY = np.finfo(np.float64).tiny
+"""Least score of a chosen neuron, so that it is above the 0 of all others."""
 
 
 def sparse_probing(request: Request) -> Ranking:
-    """Find for every label, against all others, the k neurons whose linear probe tells it best [Gurnee23].
+    """Find for every label, against all others, the k neurons whose linear probe predicts it best [Gurnee23].
 
-    The probe of a set of neurons is the least-squares regression of whether a word has the label (0 or 1),
-    whose direction is that of the linear discriminant; the best set has the highest R^2 on the training words.
-    It is searched for greedily, with exchanges, and on demand exactly (search.py, exact.py). Words without a
-    label are left out; so are labels of fewer than ``min_count`` words. Held-out words (``dev``, ``test``) have
-    no say; on them the probes are scored.
+    The probe of a set of neurons is the least-squares regression of the label's indicator (0 or 1), whose
+    direction is that of the linear discriminant; the best set has the highest R^2 on the training words. The
+    search is greedy, with exchanges, and exact on request (search.py, exact.py). Words without a label are left
+    out, and so are labels with fewer than ``min_count`` words. Held-out words (``dev``, ``test``) do not
+    influence the choice; the probes are scored on them.
 
-    ``label_scores`` of a chosen neuron is the R^2 of the label's set less that of the neurons that were put
-    before it: what it and those behind it add. It falls from the first, which has the R^2 of the whole set, to
-    the last, which has what that one adds. Neurons are put in the order in which each adds most to those before
-    it; others score 0. A neuron's score is its highest for any label, and those that are chosen for one are
-    ranked. A constant neuron scores NaN. ``weights`` are those of the probes, for activations as they are.
+    The chosen neurons of a label are sorted so that each adds most to those before it. The ``label_scores`` of
+    a chosen neuron is the R^2 of the full set minus the R^2 of the neurons before it. It falls from the R^2 of
+    the full set, for the first neuron, to the gain of the last; other neurons score 0. A neuron's score is its
+    highest score for any label, and all neurons chosen for a label are ranked. A constant neuron scores NaN.
+    ``weights`` are those of the probes, in units of the activations.
 
-    ``details``: ``labels``, for each ``sizes`` (for 1, 2, ... neurons the set, its ``r2``, and after an exact
-    search ``candidates``: no set of this size among so many has a higher one), ``bias``, ``threshold``, and
-    ``train``, ``dev`` and ``test`` (``words`` with the label, ``f1``, ``accuracy`` of the last set's probe);
-    ``train``, ``dev``, ``test`` (words, left_out, ...); ``evaluation``, which of ``dev`` and ``test`` the
-    probes are to be judged ``on``, ``test`` where there is any, their mean F1 there (``full``), and what those
-    words share with the training words (``leakage``), or None without held-out words; ``passes`` over the
-    words; ``constant``.
+    ``details`` holds:
+
+    - ``labels``, for each label: ``sizes`` (for 1, 2, ... neurons the set, its ``r2``, and after an exact
+      search the number of ``candidates`` among which no set of this size has a higher one), ``bias``,
+      ``threshold``, and ``train``, ``dev`` and ``test`` (``words`` with the label, ``f1`` and ``accuracy`` of
+      the largest set's probe);
+    - ``train``, ``dev``, ``test``: words, left_out, ...;
+    - ``evaluation``, None without held-out words: ``on``, which words judge the probes (``test`` if given, else
+      ``dev``), the mean F1 on them (``full``), and what they share with the training words (``leakage``);
+    - ``passes`` over the words, and the number of ``constant`` neurons.
 
     Raises:
-        ParameterError: too many sets to search exactly, an activation that is not finite, or too small a memory
-            budget.
-        LabelError: no such layer, or fewer than two labels to learn.
-        MismatchError: held-out words of other neurons, or the training words themselves.
+        ParameterError: there are too many sets for an exact search, an activation is not finite, or the memory
+            budget is too small.
+        LabelError: the layer does not exist, or fewer than two labels can be learned.
+        MismatchError: the held-out words belong to other neurons, or are the training words.
     """
     options: SparseOptions = request.options
     layer, memory = str(request.label), Memory(request.memory)
     require_labels(request.activations, layer, options.min_count)
-    held = {name: one for name, one in (("dev", request.dev), ("test", request.test)) if one is not None}
-    for one in held.values():
-        require_held_out(request.activations, one)
+    given = {"dev": request.dev, "test": request.test}
+    held_out = {name: activations for name, activations in given.items() if activations is not None}
+    for activations in held_out.values():
+        require_held_out(request.activations, activations)
     memory.reserve(_working_bytes(request), "sparse probing")
     corpus = request.activations.corpus
     kept = np.ones(corpus.n_sentences, dtype=bool)
     if options.max_words is not None:
         kept = sentences_within(corpus, kept, options.max_words, request.seed)
     train = read_labelled(request.activations, layer, kept, options.min_count, memory)
-    known = Correlations(train, request.seed)
+    known = LabelCorrelations(train, request.seed)
     with request.progress("probes", options.k * len(train.labels), "neurons") as advance:
-        found = choose(known, options, advance)
-    probes = SparseProbes.of([one.fit for one in found], known, train)
-    label_scores = np.stack([_label_scores(one.fit, known.varies) for one in found])
+        chosen = choose(known, options, advance)
+    probes = SparseProbes.of([label_probe.fit for label_probe in chosen], known, train)
+    label_scores = np.stack([_label_scores(label_probe.fit, known.varies) for label_probe in chosen])
     scores = label_scores.max(axis=0)
     details: dict[str, Any] = {
         "labels": {
-            name: {"sizes": one.sizes, "bias": bias, "threshold": threshold, "train": scored}
-            for name, one, bias, threshold, scored in zip(
+            name: {"sizes": label_probe.sizes, "bias": bias, "threshold": threshold, "train": scored}
+            for name, label_probe, bias, threshold, scored in zip(
                 train.labels,
-                found,
+                chosen,
                 probes.biases.tolist(),
                 probes.thresholds.tolist(),
                 probes.scores(train),
@@ -95,7 +100,7 @@ def sparse_probing(request: Request) -> Ranking:
         "passes": known.passes,
         "evaluation": None,
     }
-    for name, activations in held.items():
+    for name, activations in held_out.items():
         words = read_matching(activations, layer, train.labels, memory=memory)
         details[name] = {"words": len(words), "left_out": words.left_out}
         for label, scored in zip(train.labels, probes.scores(words), strict=True):
@@ -120,7 +125,7 @@ def sparse_probing(request: Request) -> Ranking:
 
 
 def _summary(labels: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
-    """Return how well the last probe of each label does on held-out words, and the mean of their F1."""
+    """Return the scores of the labels' probes on held-out words, and their mean F1."""
     known = [scored[name]["f1"] for scored in labels.values() if scored[name]["f1"] is not None]
     return {
         "macro_f1": float(np.mean(known)) if known else None,
@@ -129,7 +134,7 @@ def _summary(labels: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
 
 
 def _label_scores(fit: Fit, varies: np.ndarray) -> Float64[np.ndarray, " neurons"]:
-    """R^2 of the set less that of the neurons before each."""
+    """Return for each chosen neuron the R^2 of the set minus that of the neurons before it."""
     scores = np.where(varies, 0.0, np.nan)
     added = np.cumsum(fit.steps[::-1])[::-1]
     scores[list(fit.chosen)] = np.maximum(added, TINY)
@@ -137,7 +142,7 @@ def _label_scores(fit: Fit, varies: np.ndarray) -> Float64[np.ndarray, " neurons
 
 
 def _working_bytes(request: Request) -> int:
-    """What the search holds besides the words: rows of correlations, and every label's factor and exchanges."""
+    """Return the bytes that the search needs besides the words: correlations, fits, and exchanges."""
     options: SparseOptions = request.options
     neurons = request.activations.n_neurons
     labels = len(request.activations.layer(str(request.label)).vocabulary)

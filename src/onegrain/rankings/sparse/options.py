@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import comb
 
+from onegrain.core.options import require_count, require_flag
 from onegrain.errors import ParameterError
 
 __all__ = ["SparseOptions"]
@@ -15,14 +16,13 @@ class SparseOptions:
     """Parameters of sparse probing.
 
     Attributes:
-        k: how many neurons a label's probe has at most.
-        swaps: whether neurons are exchanged until no single exchange is better, after each addition.
-        exact: whether the best sets of every size up to ``k`` are searched for and proven.
-        candidates: an exact search looks at sets of so many neurons, those that are most correlated with the
-            label; None for all.
-        max_subsets: an exact search of more sets of ``k`` neurons than these is refused.
+        k: largest number of neurons of a label's probe.
+        swaps: after each addition, exchange single neurons until no exchange is better.
+        exact: search for the provably best set of every size up to ``k``.
+        candidates: number of neurons for an exact search, those most correlated with the label; None for all.
+        max_subsets: refuse an exact search over more sets of ``k`` neurons than this.
         min_count: a label with fewer words is left out.
-        max_words: learn from a random part of the sentences with at most so many words; None for all.
+        max_words: learn from a random part of the sentences with at most this many words; None for all.
     """
 
     k: int = 10
@@ -35,32 +35,29 @@ class SparseOptions:
 
     def __post_init__(self) -> None:
         for name in ("k", "candidates", "max_subsets", "min_count", "max_words"):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            if not whole and not (value is None and name in ("candidates", "max_words")):
-                raise ParameterError(f"{name} must be a whole number from 1, got {value!r}")
+            if getattr(self, name) is not None or name not in ("candidates", "max_words"):
+                require_count(name, getattr(self, name))
         for name in ("swaps", "exact"):
-            if not isinstance(getattr(self, name), bool):
-                raise ParameterError(f"{name} must be true or false, got {getattr(self, name)!r}")
+            require_flag(name, getattr(self, name))
         if self.candidates is not None and not self.exact:
-            raise ParameterError("candidates are those of an exact search; set exact=true, or leave them out")
+            raise ParameterError("candidates is for an exact search; set exact=true, or leave it out")
         if self.candidates is not None and self.candidates < self.k:
             raise ParameterError(f"candidates must be at least k={self.k}, got {self.candidates}")
 
     def among(self, neurons: int) -> int:
-        """How many neurons an exact search looks at, of so many.
+        """Return the number of candidates of an exact search among ``neurons`` neurons.
 
         Raises:
-            ParameterError: their sets are too many.
+            ParameterError: the candidates have more than ``max_subsets`` sets.
         """
-        found = neurons if self.candidates is None else min(self.candidates, neurons)
-        size = min(self.k, found)
-        if comb(found, size) <= self.max_subsets:
-            return found
+        candidates = neurons if self.candidates is None else min(self.candidates, neurons)
+        size = min(self.k, candidates)
+        if comb(candidates, size) <= self.max_subsets:
+            return candidates
         most = size
         while comb(most + 1, size) <= self.max_subsets:
             most += 1
         raise ParameterError(
-            f"an exact search among {found} neurons has {comb(found, size):.3g} sets of {size} to look at, "
-            f"max_subsets is {self.max_subsets:.3g}; give candidates={most} or fewer, or a smaller k"
+            f"an exact search among {candidates} neurons has {comb(candidates, size):.3g} sets of {size}, more than "
+            f"max_subsets={self.max_subsets:.3g}; give candidates={most} or fewer, or a smaller k"
         )
