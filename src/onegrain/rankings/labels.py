@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from onegrain.errors import LabelError, ParameterError
+from onegrain.core.options import require_count
+from onegrain.errors import LabelError
 from onegrain.records.activations import Activations
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "keep_labels",
     "labels_left_out",
     "require_labels",
-    "require_min_count",
 ]
 
 MIN_COUNT = 10
@@ -38,7 +38,7 @@ class LabelOptions:
     min_count: int = MIN_COUNT
 
     def __post_init__(self) -> None:
-        require_min_count(self.min_count)
+        require_count("min_count", self.min_count)
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,6 @@ def keep_labels(
 def require_labels(activations: Activations, layer: str, min_count: int) -> None:
     """Raise LabelError unless two labels at the least have enough words; see :func:`keep_labels`."""
     keep_labels(activations, layer, activations.present, min_count)
-
-
-def require_min_count(value: Any) -> None:
-    """Raise ParameterError unless the value is a whole number from 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ParameterError(f"min_count must be a whole number from 1, got {value!r}")
 
 
 def labels_left_out(details: Mapping[str, Any]) -> str:

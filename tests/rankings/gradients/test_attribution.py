@@ -447,7 +447,7 @@ def test_progress_is_told_of_every_row_at_every_site(models):
 
 def test_refusals(models, zoo, tmp_path):
     for steps in (0, -1, 1.5, True, "8"):
-        with pytest.raises(ParameterError, match="steps must be a whole number of at least 1"):
+        with pytest.raises(ParameterError, match="steps must be a whole number from 1"):
             StraightPath(steps)
     with pytest.raises(ParameterError, match="baseline must be one of mean, zero, got 'median'"):
         StraightPath(1, "median")

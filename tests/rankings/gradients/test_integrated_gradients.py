@@ -169,7 +169,7 @@ def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_refusals(models, tmp_path):
     live = og.live_activations(models["nlm"], plain_corpus(), sites="layers.1")
     for given, message in [
-        ({"steps": 0}, "steps must be a whole number of at least 1, got 0"),
+        ({"steps": 0}, "steps must be a whole number from 1, got 0"),
         ({"baseline": "median"}, "baseline must be one of mean, zero, got 'median'"),
         ({"signed": 1}, "signed must be true or false, got 1"),
         ({"node": 3}, "its parameters are: steps, baseline, signed"),

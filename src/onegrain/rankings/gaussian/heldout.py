@@ -1,4 +1,4 @@
-"""Held-out words in the coordinates of the chosen neurons, and what the probe knows of them."""
+"""Held-out words in the coordinates of the chosen neurons, and how well the probe predicts them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["HeldOut", "Knowledge"]
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What a probe knows of held-out words.
+    """How well a probe predicts the labels of held-out words.
 
     Attributes:
-        information: mutual information of the label and the chosen neurons, in bits: the entropy of the words'
-            labels less the cross-entropy of the probe on them. A lower bound of the true one, but for the luck
-            of the words; below 0 where the probe is worse than the labels' shares among the words.
-        normalized: that over the entropy; NaN where the words have one label.
-        accuracy: share of the words whose label the probe finds most probable (the first, of equals).
+        information: estimated mutual information of the label and the chosen neurons, in bits: the entropy of
+            the words' labels minus the cross-entropy of the probe. Up to sampling error it is a lower bound; it
+            is negative if the probe is worse than the label frequencies of the words.
+        normalized: the information divided by the entropy; NaN if all words have one label.
+        accuracy: share of the words whose label the probe finds most probable (of equals, the first).
     """
 
     information: float
@@ -33,15 +33,15 @@ class Knowledge:
 
 
 class HeldOut:
-    """Held-out words, followed while neurons are chosen.
+    """Held-out words, whose coordinates are updated as neurons are chosen.
 
     Attributes:
-        values: float32 (words, neurons), standardised as the factor is; in memory or in a scratch file. The
-            table of the words that are given is overwritten.
-        codes: int64 (words,).
+        values: float32 (words, neurons), standardised like the factor, in memory or in a scratch file. They
+            overwrite the table of the words passed in.
+        codes: int64 (words,), the label of each word.
         coordinates: float64 (labels, words, k), L_l^-1 (x - mu_l) of the chosen neurons.
-        distances: float64 (labels, words), sums of their squares.
-        entropy: of the words' labels, in bits.
+        distances: float64 (labels, words), sums of squares of the coordinates.
+        entropy: entropy of the words' labels, in bits.
     """
 
     def __init__(self, words: LabelledWords, factor: Factor) -> None:
@@ -59,23 +59,23 @@ class HeldOut:
         return len(self.codes)
 
     def residuals(self, factor: Factor, neuron: int) -> Float64[np.ndarray, "labels words"]:
-        """A neuron's values less their conditional mean given the chosen neurons."""
-        at = factor.size
+        """Return a neuron's values minus their conditional mean given the chosen neurons."""
+        size = factor.size
         column = np.concatenate([np.asarray(self.values[rows])[:, neuron] for rows in blocks_of(len(self))])
-        explained = np.einsum("lwt,lt->lw", self.coordinates[:, :, :at], factor.rows[:, :at, neuron])
+        explained = np.einsum("lwt,lt->lw", self.coordinates[:, :, :size], factor.rows[:, :size, neuron])
         return column - factor.means[:, neuron, None] - explained
 
     def add(self, factor: Factor, neuron: int) -> None:
-        """Follow the factor, which is about to be given the neuron."""
-        own = self.residuals(factor, neuron) / np.sqrt(factor.left[:, neuron, None])
-        self.coordinates[:, :, factor.size] = own
-        self.distances += own**2
+        """Add the coordinates of a neuron; call this before the neuron is added to the factor."""
+        coordinate = self.residuals(factor, neuron) / np.sqrt(factor.left[:, neuron, None])
+        self.coordinates[:, :, factor.size] = coordinate
+        self.distances += coordinate**2
 
     def knowledge(self, factor: Factor) -> Knowledge:
-        """What the probe of the chosen neurons knows of the words."""
+        """Return how well the probe of the chosen neurons predicts the words."""
         posterior = _log_posterior(factor.log_joint(self.distances, factor.size))
-        known = float(posterior[self.codes, np.arange(len(self))].mean()) / np.log(2.0)
-        information = float(self.entropy + known)
+        log_likelihood = float(posterior[self.codes, np.arange(len(self))].mean()) / np.log(2.0)
+        information = float(self.entropy + log_likelihood)
         return Knowledge(
             information,
             information / self.entropy if self.entropy > 0.0 else float("nan"),

@@ -1,4 +1,4 @@
-"""Dimension selection [Torroba20]: the neurons from which a Gaussian probe learns most of a label layer."""
+"""Dimension selection [Torroba20]: the neurons from which a Gaussian probe learns most about a label layer."""
 
 from __future__ import annotations
 
@@ -34,39 +34,45 @@ __all__ = ["METHOD", "gaussian"]
 def gaussian(request: Request) -> Ranking:
     """Choose neurons one by one for a Gaussian probe of the label layer of the request [Torroba20].
 
-    The probe is a Gaussian for every label, its parameters at the mode of their posterior (factor.py), and the
-    labels' shares of the training words. Of all neurons, the next is the one with which the probe gives the
-    labels of held-out words (``dev``, else a share of the sentences) the highest mean log probability; that is,
-    with which their mutual information with the chosen neurons is estimated highest. Words without a label are
-    left out; so are labels of fewer than ``min_count`` training words, and held-out words with a label that was
-    not learned.
+    The probe has a Gaussian for every label, with parameters at their posterior mode (factor.py), weighted by
+    the labels' shares of the training words. The next neuron is the one with which the probe gives the labels
+    of held-out words (``dev``, or else a share of the sentences) the highest mean log probability, that is, the
+    highest estimate of their mutual information with the chosen neurons. Words without a label are left out,
+    and so are labels with fewer than ``min_count`` training words, and held-out words whose label was not
+    learned.
 
-    The order is that of the choice; all other neurons come after, unranked, in an order drawn from the seed,
-    which also chooses among equal ones. A step may bring fewer bits than a later one, or cost some, so bits are
-    no scores: these fall evenly from 1 to 1 / chosen, and are 0 for what was not chosen. A neuron that is
-    constant over the training words is never chosen and scores NaN.
-    The method looks at all labels at once, so there are no ``label_scores``.
+    Neurons are ordered as they were chosen. All others follow unranked, in an order drawn from the seed, which
+    also decides between equal neurons. A step may gain fewer bits than a later step, or lose some, so bits
+    cannot serve as scores: scores fall evenly from 1 to 1 / chosen, and are 0 for other neurons. A neuron that
+    is constant over the training words is never chosen and scores NaN. The probe covers all labels at once, so
+    there are no ``label_scores``.
 
-    ``details``: ``steps``, a dict for each chosen neuron (``neuron``, its flat index; ``information`` in bits,
-    ``normalized`` by the entropy of the words' labels, and ``accuracy`` of the probe of all neurons up to it on
-    the held-out words, and under ``test`` the same on the test words); ``start``, the same without any neuron;
-    ``best``, the number of neurons with the most information; ``entropy`` (bits); ``prior``; ``train``,
-    ``dev``, ``test`` (words, left_out, ...); ``evaluation``, which words the probe is to be judged ``on``
-    (``test`` where there are any, else ``dev``), its accuracy there with all chosen neurons (``full``) and with
-    none (``majority``), and what those words share with the training words (``leakage``); ``constant``. The
-    held-out words chose the neurons, so their figures flatter the probe; the test words' do not.
+    ``details`` holds:
+
+    - ``steps``, a dict for each chosen neuron: ``neuron``, its flat index, and for the probe of all neurons up
+      to it the ``information`` in bits, the same ``normalized`` by the entropy of the labels, and the
+      ``accuracy`` on the held-out words; under ``test`` the same on the test words;
+    - ``start``, the same without any neuron; ``best``, the number of neurons with the most information;
+    - ``entropy`` (bits); ``prior``; ``train``, ``dev``, ``test`` (words, left_out, ...);
+    - ``evaluation``: ``on``, which words judge the probe (``test`` if given, else ``dev``), its accuracy on
+      them with all chosen neurons (``full``) and with none (``majority``), and what those words share with the
+      training words (``leakage``);
+    - the number of ``constant`` neurons.
+
+    The held-out words chose the neurons, so their figures flatter the probe; those of the test words do not.
 
     Raises:
-        ParameterError: an activation is not finite, one sentence alone, or too small a memory budget.
-        LabelError: no such layer, or fewer than two labels to learn.
-        MismatchError: held-out words of other neurons, or the training words themselves.
+        ParameterError: an activation is not finite, there is only one sentence, or the memory budget is too
+            small.
+        LabelError: the layer does not exist, or fewer than two labels can be learned.
+        MismatchError: the held-out words belong to other neurons, or are the training words.
     """
     options: GaussianOptions = request.options
     layer, memory = str(request.label), Memory(request.memory)
     require_labels(request.activations, layer, options.min_count)
-    for held in (request.dev, request.test):
-        if held is not None:
-            require_held_out(request.activations, held)
+    for words_given in (request.dev, request.test):
+        if words_given is not None:
+            require_held_out(request.activations, words_given)
     kept, left = split_sentences(request.activations, options, request.seed, apart=request.dev is not None)
     choosing = _choosing_sentences(request, left)
     memory.reserve(_working_bytes(request, choosing), "choosing neurons for a Gaussian probe")
@@ -110,7 +116,7 @@ def _evaluation(
     held_out: dict[str, LabelledWords],
     ends: tuple[dict[str, Any], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Return how well the probe does with no neuron and with all that are chosen, and what flatters it."""
+    """Return the probe's accuracy with no neuron and with all chosen ones, and the leakage of the words."""
     name = "dev" if request.test is None else "test"
     leakage = measure_leakage(
         request.activations.corpus,
@@ -120,38 +126,38 @@ def _evaluation(
         chosen=request.test is None,
         what="neurons",
     )
-    none, every = ((end if name == "dev" else end["test"])["accuracy"] for end in ends)
-    return {"on": name, "majority": none, "full": {"accuracy": every}, "leakage": leakage}
+    none, all_chosen = ((end if name == "dev" else end["test"])["accuracy"] for end in ends)
+    return {"on": name, "majority": none, "full": {"accuracy": all_chosen}, "leakage": leakage}
 
 
 def _choose(
     factor: Factor, followed: dict[str, HeldOut], request: Request
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Choose all neurons; what is known before the first, and after each."""
+    """Choose all neurons; return how well the probe predicts before the first neuron, and after each."""
 
-    def known() -> dict[str, Any]:
-        found = {name: _plain(words.knowledge(factor)) for name, words in followed.items()}
-        return {**found.pop("dev"), **found}
+    def predictions() -> dict[str, Any]:
+        by_words = {name: _plain(words.knowledge(factor)) for name, words in followed.items()}
+        return {**by_words.pop("dev"), **by_words}
 
     dev, *others = followed.values()
-    start, steps = known(), []
+    start, steps = predictions(), []
     with request.progress("neurons", factor.rows.shape[1], "neurons") as advance:
 
         def chosen(neuron: int) -> None:
-            steps.append({"neuron": neuron, **known()})
+            steps.append({"neuron": neuron, **predictions()})
             advance(1)
 
         select(factor, dev, tuple(others), chosen, request.seed)
     return start, steps
 
 
-def _plain(found: Knowledge) -> dict[str, float | None]:
-    normalized = None if np.isnan(found.normalized) else found.normalized
-    return {"information": found.information, "normalized": normalized, "accuracy": found.accuracy}
+def _plain(knowledge: Knowledge) -> dict[str, float | None]:
+    normalized = None if np.isnan(knowledge.normalized) else knowledge.normalized
+    return {"information": knowledge.information, "normalized": normalized, "accuracy": knowledge.accuracy}
 
 
 def _choosing_sentences(request: Request, left: np.ndarray | None) -> np.ndarray:
-    """bool (sentences of the held-out words,): those whose words choose."""
+    """Return a mask, bool (sentences,), of the held-out sentences whose words decide the choice."""
     corpus = (request.dev or request.activations).corpus
     allowed = np.ones(corpus.n_sentences, dtype=bool) if left is None else left
     most = request.options.max_dev_words
@@ -161,7 +167,7 @@ def _choosing_sentences(request: Request, left: np.ndarray | None) -> np.ndarray
 
 
 def _working_bytes(request: Request, choosing: np.ndarray) -> int:
-    """What choosing holds besides the words: factors, coordinates, and the terms of all neurons at once."""
+    """Return the bytes that the choice needs besides the words: factors, coordinates, and tiles."""
     corpus = (request.dev or request.activations).corpus
     words = int(choosing[corpus.sentence_of_word].sum()) + (request.test.n_words if request.test else 0)
     neurons = request.activations.n_neurons

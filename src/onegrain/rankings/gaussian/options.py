@@ -1,4 +1,4 @@
-"""Parameters of dimension selection with a Gaussian probe."""
+"""Parameters of the choice of neurons for a Gaussian probe."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 
+from onegrain.core.options import require_count
 from onegrain.errors import ParameterError
 
 __all__ = ["CHOSEN", "WHOLE", "GaussianOptions"]
@@ -18,20 +19,20 @@ class GaussianOptions:
     """Parameters of the ranking by a Gaussian probe.
 
     Attributes:
-        k: how many neurons to choose at most.
-        kappa: weight, in words, of the prior mean of a label, which is the mean of all words. 0 leaves a
-            label's mean as it is, as a prior mean equal to it does, in the code of [Torroba20].
-        scale: how many words the prior variances count for; 1 in that code.
-        floor: prior variances of a label are at least this share of those of all words, so that a neuron which
-            never changes within a label has some; that code has none.
+        k: largest number of neurons to choose.
+        kappa: weight, in words, of a label's prior mean, which is the mean of all words. 0 keeps the label's
+            own mean, as the code of [Torroba20] does.
+        scale: weight, in words, of the prior variances; 1 in that code.
+        floor: least prior variance of a label, as a share of the variance over all words, so that a neuron that
+            is constant within a label has a variance; that code has no floor.
         degrees: degrees of freedom of the prior beyond the dimension; 2 in that code.
-        mode: where the covariance is at its posterior mode. ``chosen``: the covariance of the chosen neurons
-            alone, so that neurons which are not chosen change nothing. ``whole``: that of all neurons at once,
-            of which a block is taken, as in that code; it shrinks with the number of neurons.
+        mode: which covariance is at its posterior mode. ``chosen``: the covariance of the chosen neurons, so
+            other neurons have no influence. ``whole``: the covariance of all neurons, from which a block is
+            taken, as in that code; it shrinks as the number of neurons grows.
         min_count: a label with fewer training words is left out.
-        max_words: train on a random part of the sentences with at most so many words; None for all.
-        max_dev_words: the same of the held-out words that choose.
-        dev_share: share of the sentences that is held out where no ``dev`` is given.
+        max_words: train on a random part of the sentences with at most this many words; None for all.
+        max_dev_words: the same limit for the held-out words that decide the choice.
+        dev_share: share of the sentences that is held out if no ``dev`` is given.
     """
 
     k: int = 50
@@ -47,10 +48,8 @@ class GaussianOptions:
 
     def __post_init__(self) -> None:
         for name in ("k", "min_count", "max_words", "max_dev_words"):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            if not whole and not (value is None and name.startswith("max_")):
-                raise ParameterError(f"{name} must be a whole number from 1, got {value!r}")
+            if getattr(self, name) is not None or not name.startswith("max_"):
+                require_count(name, getattr(self, name))
         self._require("kappa", "0 or more", lambda value: value >= 0.0)
         self._require("scale", "above 0", lambda value: value > 0.0)
         self._require("floor", "above 0 and at most 1", lambda value: 0.0 < value <= 1.0)

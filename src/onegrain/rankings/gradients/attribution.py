@@ -11,6 +11,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from onegrain.activations.extraction.live import LiveArray
+from onegrain.core.options import require_choice, require_count
 from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models.differentiation import GivenValues, differentiable
@@ -25,19 +26,19 @@ from onegrain.records.activations import Activations
 __all__ = ["BASELINES", "Attributions", "SiteLosses", "StraightPath", "integrated_gradients"]
 
 BASELINES = {"mean": 1, "zero": 4}
-"""By name, the power p of the nodes t**p: how much closer they lie near the baseline.
+"""Baselines by name, with the power p of the nodes t**p: a higher power puts more nodes near the baseline.
 
-A layer norm gives the same for a value and for a share of it, until that is as small as the norm's epsilon, so
-on the way from zero all happens at the very beginning.
+A layer norm maps a value and a fraction of it to the same output until the fraction is as small as the norm's
+epsilon, so on the path from zero all change happens at the very beginning.
 """
 
 
 @dataclass(frozen=True)
 class StraightPath:
-    """The straight way from a baseline to a site's value, and in how many steps it is walked.
+    """The straight path from a baseline to a site's value, divided into steps.
 
     Attributes:
-        steps: how many gradients are taken on the way.
+        steps: number of gradients computed along the path.
         baseline: the ``mean`` of each neuron over the subwords of the corpus's words, or ``zero``.
     """
 
@@ -45,16 +46,14 @@ class StraightPath:
     baseline: str = "mean"
 
     def __post_init__(self) -> None:
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
-            raise ParameterError(f"steps must be a whole number of at least 1, got {self.steps!r}")
-        if self.baseline not in BASELINES:
-            raise ParameterError(f"baseline must be one of {', '.join(BASELINES)}, got {self.baseline!r}")
+        require_count("steps", self.steps)
+        require_choice("baseline", self.baseline, tuple(BASELINES))
 
     def nodes(self) -> list[tuple[float, float]]:
-        """Shares of the way, between 0 and 1, with weights that sum to 1.
+        """Return shares of the path, between 0 and 1, each with its weight; the weights sum to 1.
 
-        Those of Gauss and Legendre for the integral of f(t**p) p t**(p - 1) over t from 0 to 1, which is that
-        of f; p is 1 from the mean and 4 from zero.
+        They are the Gauss-Legendre nodes of the integral of f(t**p) p t**(p - 1) over t from 0 to 1, which
+        equals the integral of f; p is 1 from the mean and 4 from zero.
         """
         power = BASELINES[self.baseline]
         x, w = np.polynomial.legendre.leggauss(self.steps)
@@ -65,14 +64,14 @@ class StraightPath:
 
 @dataclass(frozen=True)
 class SiteLosses:
-    """What the attributions of a site add up to, and what they should, in nats over the whole corpus.
+    """The sum of a site's attributions and the losses that it should match, in nats over the corpus.
 
     Attributes:
-        site: its name.
+        site: name of the site.
         loss: negative log-likelihood of all predicted subwords.
-        baseline_loss: the same where every value of the site is the baseline.
+        baseline_loss: the same with every value of the site at the baseline.
         attributed: sum of the attributions over all neurons and time steps.
-        special: the part of it that lies at special subwords.
+        special: the part of ``attributed`` at special subwords.
     """
 
     site: str
@@ -87,11 +86,11 @@ class Attributions:
     """Sums of attributions (nats) over the words that have a subword.
 
     Attributes:
-        absolute: float64 (neurons,), of the absolute value of each word's attribution.
-        signed: float64 (neurons,), of the attribution.
-        words: how many words that is.
-        predicted: how many subwords the model predicts.
-        sites: what they add up to at each site.
+        absolute: float64 (neurons,), sum of the absolute values of the words' attributions.
+        signed: float64 (neurons,), sum of the attributions.
+        words: number of words.
+        predicted: number of subwords that the model predicts.
+        sites: losses and sums of attributions of each site.
     """
 
     absolute: Float64[np.ndarray, " neurons"]
@@ -104,26 +103,27 @@ class Attributions:
 def integrated_gradients(
     activations: Activations, path: StraightPath, *, progress: Progress = automatic
 ) -> Attributions:
-    """Integrated gradients [Sundararajan, Taly and Yan 2017] of the task loss, at one site after another.
+    """Return integrated gradients [Sundararajan, Taly and Yan 2017] of the task loss, site by site.
 
     For a site's value z at all time steps of a row, the baseline b, and L the negative log-likelihood (nats) of
-    what is predicted from the row, the attribution of a neuron at a time step is (z - b) times the mean of
+    the subwords predicted from the row, the attribution of a neuron at a time step is (z - b) times the mean of
     dL/dz over the values b + a (z - b), a from 0 to 1. All time steps and neurons of the site move together;
-    other sites move only as they follow from it. A word's attribution is the sum over its subwords, in every
-    window in which they stand.
+    other sites change only as a consequence. A word's attribution is the sum over its subwords in every window
+    that contains them.
 
-    The model is left as it was, also after an error: no parameter gets a gradient, and the hooks come off.
+    The model is unchanged afterwards, even after an error: no parameter has a gradient, and the hooks are
+    removed.
 
     Args:
         activations: live activations, or a view of some of their sites.
         path: baseline and steps.
-        progress: told of rows, once for each site.
+        progress: receives the number of rows done, once for each site.
 
     Raises:
-        ParameterError: the activations are not of a running model, the model predicts nothing, or no subword of
-            this corpus, or none of its words has a subword.
-        CorpusError: a sentence longer than the model reads.
-        ModelError: a site that cannot be read word by word, or a gradient that is not finite.
+        ParameterError: the activations are not those of a running model, the model predicts nothing, or no
+            subword of this corpus, or no word has a subword.
+        CorpusError: a sentence is longer than the model reads.
+        ModelError: a site cannot be read word by word, or a gradient is not finite.
     """
     if not isinstance(activations.array, LiveArray):
         raise ParameterError(
@@ -138,7 +138,7 @@ def integrated_gradients(
     predicted = sum(batch.predicted for batch in batches)
     if not predicted:
         raise ParameterError(
-            f"no subword of {reader.encoded.corpus.source} is predicted; a loss needs one at least"
+            f"no subword of {reader.encoded.corpus.source} is predicted; a loss needs at least one"
         )
     words = sum(len(unit.words) for unit in units)
     if not words:
@@ -149,11 +149,11 @@ def integrated_gradients(
     with progress("attribute", rows * len(chosen), "rows") as advance, differentiable(reader.loaded.model):
         sums = [_Site(reader.loaded, point, path).sums(units, advance) for point in chosen]
     return Attributions(
-        np.concatenate([one.absolute for one in sums]),
-        np.concatenate([one.signed for one in sums]),
+        np.concatenate([site.absolute for site in sums]),
+        np.concatenate([site.signed for site in sums]),
         words,
         predicted,
-        tuple(one.losses for one in sums),
+        tuple(site.losses for site in sums),
     )
 
 
@@ -165,7 +165,7 @@ class _Sums:
 
 
 class _Site:
-    """Attributions at one site of a model in :func:`differentiable`."""
+    """Attributions at one site of a model inside :func:`differentiable`."""
 
     def __init__(self, loaded: LoadedModel, point: SitePoint, path: StraightPath) -> None:
         self._loaded = loaded
@@ -173,22 +173,22 @@ class _Site:
         self._path = path
 
     def sums(self, units: Sequence[Unit], advance: Callable[[int], None]) -> _Sums:
-        """The sums over all words, and what they should add up to; a word's subwords lie in one unit."""
+        """Return the sums over all words, and the losses that they should match."""
         mean = self._mean(units) if self._path.baseline == "mean" else None
         absolute = signed = torch.zeros((), dtype=torch.float64)
         loss = baseline_loss = special = 0.0
         for unit in units:
             words = torch.zeros((), dtype=torch.float64)
             for batch in unit.batches:
-                value, own = self._clean(batch)
+                value, batch_loss = self._clean(batch)
                 base = torch.zeros_like(value) if mean is None else mean.to(value).expand_as(value).clone()
                 with torch.no_grad():
                     baseline_loss += float(self._loss(batch, base))
-                made = self._of_subwords(batch, self._attributions(batch, value, base))
-                if not bool(torch.isfinite(made).all()):
-                    raise self._not_finite(made, own)
-                found, beside = _by_word(made, batch, unit)
-                words, special, loss = words + found, special + beside, loss + own
+                attributions = self._of_subwords(batch, self._attributions(batch, value, base))
+                if not bool(torch.isfinite(attributions).all()):
+                    raise self._not_finite(attributions, batch_loss)
+                by_word, rest = _by_word(attributions, batch, unit)
+                words, special, loss = words + by_word, special + rest, loss + batch_loss
                 advance(batch.shape[0])
             absolute, signed = absolute + words.abs().sum(0), signed + words.sum(0)
         attributed = float(signed.sum()) + special
@@ -201,32 +201,32 @@ class _Site:
         value: Float[Tensor, "rows time width"],
         base: Float[Tensor, "rows time width"],
     ) -> Float[Tensor, "rows time width"]:
-        """(value - base) times the mean gradient on the way from one to the other."""
+        """Return (value - base) times the mean gradient along the path."""
         exact = torch.promote_types(value.dtype, torch.float32)
-        way, slope = value.to(exact) - base.to(exact), torch.zeros_like(value, dtype=exact)
+        path, slope = value.to(exact) - base.to(exact), torch.zeros_like(value, dtype=exact)
         for share, weight in self._path.nodes():
-            at = (base.to(exact) + share * way).to(value.dtype).requires_grad_()
+            values = (base.to(exact) + share * path).to(value.dtype).requires_grad_()
             with torch.enable_grad():
-                loss = self._loss(batch, at)
-            if loss.requires_grad:  # else nothing that is predicted reads the site
-                slope += weight * torch.autograd.grad(loss, at)[0]
-        return way * slope
+                loss = self._loss(batch, values)
+            if loss.requires_grad:  # otherwise the predictions do not depend on the site
+                slope += weight * torch.autograd.grad(loss, values)[0]
+        return path * slope
 
     def _loss(self, batch: ScoredBatch, values: Float[Tensor, "rows time width"]) -> Float64[Tensor, ""]:
-        """The loss (nats) where the site has these values."""
+        """Return the loss (nats) with the site set to these values."""
         with self._loaded.editing({self._point: GivenValues(values)}):
             each, _ = subword_losses(self._loaded, batch.ids, batch.labels)
         return each.double().sum()
 
     @torch.no_grad()
     def _clean(self, batch: ScoredBatch) -> tuple[Float[Tensor, "rows time width"], float]:
-        """The site's value in the model as it is, and the loss (nats)."""
+        """Return the site's value in the unedited model, and the loss (nats)."""
         with self._loaded.recording([self._point]) as record:
             each, _ = subword_losses(self._loaded, batch.ids, batch.labels)
         return recorded_value(record, self._point, batch.shape), float(each.double().sum())
 
     def _mean(self, units: Sequence[Unit]) -> Float64[Tensor, " width"]:
-        """The mean of each neuron over the subwords of words, each where its word is read."""
+        """Return the mean of each neuron over the subwords of words, each counted in one window."""
         first: Tensor | None = None
         total, count = torch.zeros((), dtype=torch.float64), 0
         for batch in (batch for unit in units for batch in unit.batches):
@@ -240,12 +240,12 @@ class _Site:
     def _of_subwords(
         self, batch: ScoredBatch, values: Float[Tensor, "rows time width"]
     ) -> Float64[Tensor, "subwords width"]:
-        """What is no padding, on the CPU."""
+        """Return the values that are not padding, on the CPU."""
         steps = torch.from_numpy(batch.steps).to(values.device)
         return values.flatten(0, 1).index_select(0, steps).cpu().double()
 
-    def _not_finite(self, made: Float64[Tensor, "subwords width"], loss: float) -> ModelError:
-        unit = int(torch.nonzero(~torch.isfinite(made))[0, 1])
+    def _not_finite(self, attributions: Float64[Tensor, "subwords width"], loss: float) -> ModelError:
+        unit = int(torch.nonzero(~torch.isfinite(attributions))[0, 1])
         return ModelError(
             f"the loss of {self._loaded.identity.id} ({loss:g} nats) has no finite gradient at "
             f"{self._point.name}:{unit}; load the model in float32, or leave out that site"
@@ -253,11 +253,11 @@ class _Site:
 
 
 def _by_word(
-    made: Float64[Tensor, "subwords width"], batch: ScoredBatch, unit: Unit
+    attributions: Float64[Tensor, "subwords width"], batch: ScoredBatch, unit: Unit
 ) -> tuple[Float64[Tensor, "words width"], float]:
-    """The sum of each of a unit's words, and that of the subwords that belong to none."""
-    own = batch.word_of >= 0
-    places = torch.from_numpy(np.searchsorted(unit.words, batch.word_of[own]))
-    words = torch.zeros(len(unit.words), made.shape[1], dtype=torch.float64)
-    mask = torch.from_numpy(own)
-    return words.index_add_(0, places, made[mask]), float(made[~mask].sum())
+    """Return the sum over each word of a unit, and the sum over subwords that belong to no word."""
+    in_word = batch.word_of >= 0
+    places = torch.from_numpy(np.searchsorted(unit.words, batch.word_of[in_word]))
+    words = torch.zeros(len(unit.words), attributions.shape[1], dtype=torch.float64)
+    mask = torch.from_numpy(in_word)
+    return words.index_add_(0, places, attributions[mask]), float(attributions[~mask].sum())

@@ -1,4 +1,4 @@
-"""The ``neurox`` preset: rankings as NeuroX 1.0.9 makes them, from a store."""
+"""The ``neurox`` preset: the rankings of NeuroX 1.0.9, computed from a store."""
 
 from __future__ import annotations
 
@@ -28,42 +28,45 @@ from onegrain.records.ranking import Ranking
 __all__ = ["METHOD", "neurox"]
 
 WEIGHT_BYTES, NEURON_BYTES, READING_BYTES = 64, 2**16, 2**28
-"""What is held beside tables: for each weight, each neuron of a block of words, and while a store is read."""
+"""Bytes besides tables: per weight, per neuron of a block of words, and for reading a store."""
 
 
 def neurox(request: Request) -> Ranking:
-    """Rank neurons by the weights of a linear probe, trained and read as NeuroX 1.0.9 does.
+    """Rank neurons by the weights of a linear probe, trained and ordered as in NeuroX 1.0.9.
 
-    training.py says what the probe minimises and how, ordering.py how the neurons are ordered. Every word with
-    an activation and a label is learned from, in the order of the corpus, and none is held out; labels are
-    numbered in sorted order. As in NeuroX a label is learned however few words it has, unless ``min_count`` is
-    raised. Nothing is chosen, so ``dev`` and ``test`` are only scored: ``evaluation`` is of
-    ``test``, else of ``dev``. Held-out words whose label was not learned are left out and counted.
+    training.py describes the probe's objective and training, ordering.py the order of the neurons. All words
+    with an activation and a label are used for training, in the order of the corpus, and none is held out;
+    labels are numbered in sorted order. As in NeuroX, a label is learned even from few words, unless
+    ``min_count`` is raised. No parameter is chosen on held-out words, so ``dev`` and ``test`` are only scored;
+    ``evaluation`` reports ``test`` if given, else ``dev``. Held-out words whose label was not learned are left
+    out and counted.
 
-    The ranking's scores fall from step to step of the ordering; ``label_scores`` are |theta|, ``weights``
-    theta. A constant neuron is ranked by its weight, as in NeuroX, where that is a random one or a second bias;
-    ``details["constant"]`` counts them.
+    Scores fall with each step of NeuroX's selection; ``label_scores`` are |theta|, ``weights`` theta. As in
+    NeuroX, a constant neuron is ranked by its weight, which is random or acts as a second bias;
+    ``details["constant"]`` counts constant neurons.
 
     ``details``: ``lambda1``, ``lambda2``, ``cutoffs`` ([p, neurons] pairs), ``biases``, ``train`` (words,
     left_out, labels_left_out, label_words, accuracy), ``dev`` (words, left_out, accuracy; None if not given)
-    and ``evaluation`` (as of ``lca`` with ``leakage``, but without intervals, masking and retraining, and with
-    each label's accuracy; None where there are no held-out words).
+    and ``evaluation`` (like that of ``lca``, with ``leakage`` and each label's accuracy, but without intervals,
+    masking and retraining; None without held-out words).
 
     Raises:
         ParameterError: an activation is not finite, the memory budget is too small, or training diverged.
-        LabelError: no such layer, or fewer than two labels with words.
-        MismatchError: held-out words of other neurons, or the training words themselves.
+        LabelError: the layer does not exist, or fewer than two labels have words.
+        MismatchError: the held-out words belong to other neurons, or are the training words.
     """
     options: NeuroxOptions = request.options
-    acts, layer = request.activations, str(request.label)
-    require_labels(acts, layer, options.min_count)
-    for given in (request.dev, request.test):
-        if given is not None:
-            require_held_out(acts, given)
+    activations, layer = request.activations, str(request.label)
+    require_labels(activations, layer, options.min_count)
+    for held_out in (request.dev, request.test):
+        if held_out is not None:
+            require_held_out(activations, held_out)
     memory = Memory(request.memory)
-    weights = acts.n_neurons * len(acts.layer(layer).vocabulary)
-    memory.reserve(READING_BYTES + NEURON_BYTES * acts.n_neurons + WEIGHT_BYTES * weights, "a probe")
-    train = read_labelled(acts, layer, np.ones(acts.corpus.n_sentences, dtype=bool), options.min_count, memory)
+    weights = activations.n_neurons * len(activations.layer(layer).vocabulary)
+    memory.reserve(READING_BYTES + NEURON_BYTES * activations.n_neurons + WEIGHT_BYTES * weights, "a probe")
+    train = read_labelled(
+        activations, layer, np.ones(activations.corpus.n_sentences, dtype=bool), options.min_count, memory
+    )
     with request.progress("train the probe", options.epochs * len(train), "words") as advance:
         theta, biases = train_probe(
             train.values, train.codes, len(train.labels), options, request.seed, advance
@@ -73,17 +76,17 @@ def neurox(request: Request) -> Ranking:
             f"training diverged with learning_rate={options.learning_rate:g}: weights are not finite; lower it"
         )
     probe = _as_fitted(theta, biases)
-    ordering = order_as_neurox(theta, options.search_stride, request.seed)
+    selection = order_as_neurox(theta, options.search_stride, request.seed)
     dev, test = (
-        None if given is None else read_matching(given, layer, train.labels, memory=memory)
-        for given in (request.dev, request.test)
+        None if held_out is None else read_matching(held_out, layer, train.labels, memory=memory)
+        for held_out in (request.dev, request.test)
     )
     return Ranking(
         method="neurox",
-        space=acts.space,
-        order=ordering.order,
-        scores=ordering.scores,
-        n_ranked=ordering.n_ranked,
+        space=activations.space,
+        order=selection.order,
+        scores=selection.scores,
+        n_ranked=selection.n_ranked,
         provenance=request.provenance("neurox"),
         layer=layer,
         labels=train.labels,
@@ -92,7 +95,7 @@ def neurox(request: Request) -> Ranking:
         details={
             "lambda1": options.lambda1,
             "lambda2": options.lambda2,
-            "cutoffs": [list(pair) for pair in ordering.cutoffs],
+            "cutoffs": [list(pair) for pair in selection.cutoffs],
             "biases": probe.biases.tolist(),
             "constant": int(train.constant().sum()),
             "train": {**describe_words(train), "accuracy": _right(train, probe)},
@@ -122,24 +125,24 @@ def _evaluation(
     test: LabelledWords | None,
     probe: FittedProbe,
 ) -> dict[str, Any] | None:
-    """How well the probe does on ``test``, else on ``dev``; accuracies from 0 to 1."""
-    words, held = (dev, request.dev) if test is None else (test, request.test)
-    if words is None or held is None:
+    """Return the scores of the probe on ``test``, or else on ``dev``; accuracies are from 0 to 1."""
+    words, held_out = (dev, request.dev) if test is None else (test, request.test)
+    if words is None or held_out is None:
         return None
     predicted = predict(words.values, [(probe, None)])[0]
-    scores, there = label_scores(predicted, words.codes, len(words.labels))
-    right = np.bincount(words.codes[predicted == words.codes], minlength=len(words.labels))
-    commonest = int(np.bincount(train.codes).argmax())
+    scores, counts = label_scores(predicted, words.codes, len(words.labels))
+    hits = np.bincount(words.codes[predicted == words.codes], minlength=len(words.labels))
+    most_common = int(np.bincount(train.codes).argmax())
     labels = {
         name: {
             "words": int(count),
-            "accuracy": float(hits / count) if count else None,
+            "accuracy": float(label_hits / count) if count else None,
             "f1": float(score) if count else None,
         }
-        for name, count, hits, score in zip(words.labels, there, right, scores, strict=True)
+        for name, count, label_hits, score in zip(words.labels, counts, hits, scores, strict=True)
     }
     return {
-        "majority": accuracy(np.full(len(words), commonest), words.codes),
+        "majority": accuracy(np.full(len(words), most_common), words.codes),
         "full": {
             "accuracy": accuracy(predicted, words.codes),
             "macro_f1": float(np.nanmean(scores)),
@@ -150,7 +153,7 @@ def _evaluation(
         "test_sentences": len(np.unique(words.sentences)),
         "left_out": dict(words.left_out),
         "leakage": measure_leakage(
-            request.activations.corpus, np.unique(train.sentences), held.corpus, np.unique(words.sentences)
+            request.activations.corpus, np.unique(train.sentences), held_out.corpus, np.unique(words.sentences)
         ),
     }
 

@@ -1,4 +1,4 @@
-"""The neuron ordering of NeuroX 1.0.9, in the very order in which NeuroX lists the neurons."""
+"""The order in which NeuroX 1.0.9 lists neurons by the weights of a probe."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ __all__ = ["NeuroxOrdering", "order_as_neurox"]
 
 @dataclass(frozen=True, eq=False)
 class NeuroxOrdering:
-    """All neurons by the first share of the weight mass at which NeuroX selects them.
+    """All neurons, ordered by the share of the weight mass at which NeuroX first selects them.
 
     Attributes:
-        order: int64 (neurons,), flat indices: the ``n_ranked`` neurons that NeuroX lists, as it lists them,
-            then those that it drops, in an order drawn from the seed.
-        scores: float64 (neurons,): 1 - s / (stride + 1) for a neuron that step s = 0..stride brings, so equal
-            inside a step; 0 for a dropped one.
-        n_ranked: how many neurons NeuroX lists.
-        cutoffs: (p, neurons in the order after the step of p per cent), for every step that brought neurons.
+        order: int64 (neurons,), flat indices: the ``n_ranked`` neurons that NeuroX lists, in its order, then
+            those that it drops, in an order drawn from the seed.
+        scores: float64 (neurons,): 1 - s / (stride + 1) for a neuron selected in step s = 0..stride, so equal
+            within a step; 0 for a dropped neuron.
+        n_ranked: number of neurons that NeuroX lists.
+        cutoffs: (p, number of neurons listed after the step of p per cent) for every step that selected
+            neurons.
     """
 
     order: np.ndarray
@@ -33,16 +34,16 @@ class NeuroxOrdering:
 def order_as_neurox(weights: np.ndarray, search_stride: int = 100, seed: int = 0) -> NeuroxOrdering:
     """Order neurons by a probe's weights, (labels, neurons), as ``get_neuron_ordering`` of NeuroX does.
 
-    For the shares 0, 1/stride, ... 1: for each label the shortest prefix of its neurons, by |weight|
-    descending, whose cumulative |weight| reaches the share of the label's sum, and all of them where none does;
-    new neurons of the union over labels are appended. A prefix has at least one neuron, so the first step
-    brings every label's largest.
+    For each of the shares 0, 1/stride, ... 1, take for each label the shortest prefix of its neurons, by
+    |weight| descending, whose cumulative |weight| reaches the share of the label's sum (or all neurons if none
+    does), and append the new neurons of the union over labels. A prefix has at least one neuron, so the first
+    step selects every label's largest.
 
-    Inside a step the neurons stand in the order of CPython's ``set`` of ints, which is a matter of their values
-    modulo the table's size and so the same in every run, whatever PYTHONHASHSEED is. Sums are float32, as
-    there; the sum and the last cumulative sum round differently, so that a tail of very small weights may be
-    dropped. Equal weights stand as ``numpy.argsort`` leaves them, reversed. All this is as in NeuroX and has no
-    part in chance; what NeuroX does not list at all stands behind, in an order drawn from the seed.
+    Within a step, neurons are in the order of CPython's ``set`` of ints. It depends only on their values modulo
+    the size of the table, so it is the same in every run, for any PYTHONHASHSEED. Sums are float32, as in
+    NeuroX; the sum and the last cumulative sum round differently, so a tail of very small weights may be
+    dropped. Equal weights keep the order of ``numpy.argsort``, reversed. All of this follows NeuroX and
+    involves no chance; only neurons that NeuroX does not list follow in an order drawn from the seed.
 
     >>> order_as_neurox(np.array([[0.5, -3.0, 1.0, 0.0]])).order.tolist()
     [1, 2, 0, 3]
@@ -58,7 +59,7 @@ def order_as_neurox(weights: np.ndarray, search_stride: int = 100, seed: int = 0
         union: set[int] = set()
         for label in labels:
             union.update(label.reaching(step / search_stride))
-        # a set made from the list of a set need not list its members as that one does, and NeuroX makes one
+        # rebuilding a set from its list can change its order, and NeuroX rebuilds it
         new = set(list(union)).difference(known)  # noqa: C414
         if not new:
             continue
@@ -77,12 +78,12 @@ def order_as_neurox(weights: np.ndarray, search_stride: int = 100, seed: int = 0
 
 
 class _Prefixes:
-    """One label's neurons by |weight| descending, cut where their cumulative |weight| reaches a share."""
+    """Prefixes of one label's neurons by |weight| descending, by their share of the weight mass."""
 
     def __init__(self, sizes: np.ndarray) -> None:
         order = np.argsort(sizes)[::-1]
         self._order, self._total, self._held = order.tolist(), np.sum(sizes), np.cumsum(sizes[order])
 
     def reaching(self, share: float) -> list[int]:
-        """The shortest prefix, at least one neuron; all neurons where rounding lets none reach it."""
+        """Return the shortest prefix that reaches a share, at least one neuron; all if rounding lets none."""
         return self._order[: int(np.searchsorted(self._held, self._total * share)) + 1]

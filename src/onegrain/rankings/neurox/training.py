@@ -1,4 +1,4 @@
-"""The linear probe as NeuroX 1.0.9 trains it, to the bit, without the cost of its loop."""
+"""The linear probe, trained bit for bit as NeuroX 1.0.9 trains it but without the cost of its loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onegrain.rankings.neurox.options import NeuroxOptions
 __all__ = ["train_probe"]
 
 MOMENTUM, SCALING, TINY = 0.9, 0.999, 1e-8
-"""Adam's beta1, beta2 and epsilon, torch's defaults."""
+"""Adam's beta1, beta2 and epsilon: the defaults of torch."""
 
 
 @torch.no_grad()
@@ -26,23 +26,23 @@ def train_probe(
     seed: int,
     advance: Callable[[int], None] = lambda words: None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights theta, float32 (labels, neurons), and biases b, float32 (labels,), after so many epochs.
+    """Train a probe; return weights theta, float32 (labels, neurons), and biases b, float32 (labels,).
 
     Every step lowers, on the next ``batch_size`` words in the order of the corpus,
 
         -mean_i log P(t_i | z_i) + lambda1 * sum |theta| + lambda2 * sqrt(sum theta^2), P = softmax(theta z + b)
 
-    by Adam [Kingma and Ba, ICLR 2015] with torch's defaults, from the weights and biases with which
-    ``torch.manual_seed(seed)`` makes ``torch.nn.Linear``; biases are not penalised. The gradient is written
-    out, its terms rounded and added as torch's autograd does it.
+    by Adam [Kingma and Ba, ICLR 2015] with torch's defaults, from the weights and biases that
+    ``torch.nn.Linear`` has after ``torch.manual_seed(seed)``; biases are not penalised. The gradient is written
+    out, with its terms rounded and added in the order of torch's autograd.
 
     Args:
         values: float32 (words, neurons).
         codes: int64 (words,), 0..labels-1.
-        n_labels: how many labels there are.
+        n_labels: number of labels.
         options: penalties, epochs, batch size and learning rate.
-        seed: of the first weights; torch's global random state is left alone.
-        advance: told how many words were just seen.
+        seed: seed of the first weights; torch's global random state is unchanged.
+        advance: called with the number of words of each step.
     """
     weights, biases = _first(values.shape[1], n_labels, seed)
     targets = torch.from_numpy(codes)
@@ -65,7 +65,7 @@ def train_probe(
 
 
 def _first(n_neurons: int, n_labels: int, seed: int) -> tuple[Tensor, Tensor]:
-    """What a new ``torch.nn.Linear`` begins with after a seed."""
+    """Return the weights and biases of a new ``torch.nn.Linear`` after a seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layer = torch.nn.Linear(n_neurons, n_labels, dtype=torch.float32)
@@ -73,33 +73,33 @@ def _first(n_neurons: int, n_labels: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def _residual(logits: Tensor, targets: Tensor) -> Tensor:
-    """(words, labels): the gradient of the mean cross-entropy by the logits, (P - one-hot) / words."""
-    logged = torch.log_softmax(logits, dim=1)
-    taken = torch.zeros_like(logits).scatter_(1, targets[:, None], -1.0 / len(targets))
-    return torch.ops.aten._log_softmax_backward_data(taken, logged, 1, torch.float32)
+    """Return the gradient of the mean cross-entropy by the logits, (P - one-hot) / words; (words, labels)."""
+    log_probabilities = torch.log_softmax(logits, dim=1)
+    picked = torch.zeros_like(logits).scatter_(1, targets[:, None], -1.0 / len(targets))
+    return torch.ops.aten._log_softmax_backward_data(picked, log_probabilities, 1, torch.float32)
 
 
 def _penalty_slope(weights: Tensor, options: NeuroxOptions) -> Tensor | None:
-    """lambda2 theta / sqrt(sum theta^2) + lambda1 sign(theta), or None where both are 0."""
-    found = None
+    """Return lambda2 theta / sqrt(sum theta^2) + lambda1 sign(theta), or None if both factors are 0."""
+    slope = None
     if options.lambda2:
         factor = torch.tensor(options.lambda2, dtype=torch.float32)
-        found = weights * (2.0 * (factor / (2.0 * weights.square().sum().sqrt())))
+        slope = weights * (2.0 * (factor / (2.0 * weights.square().sum().sqrt())))
     if options.lambda1:
         signs = torch.sign(weights).mul_(options.lambda1)
-        found = signs if found is None else found.add_(signs)
-    return found
+        slope = signs if slope is None else slope.add_(signs)
+    return slope
 
 
 class _Adam:
-    """Adam for one tensor, changed in place: the operations of torch's own without its bookkeeping."""
+    """Adam for one tensor, in place: the operations of torch's Adam without its bookkeeping."""
 
     def __init__(self, values: Tensor, rate: float) -> None:
         self._values, self._rate, self._taken = values, rate, 0
         self._mean, self._square, self._scale = (torch.zeros_like(values) for _ in range(3))
 
     def take(self, gradient: Tensor) -> None:
-        """One step down a gradient."""
+        """Take one step along a gradient."""
         self._taken += 1
         self._mean.lerp_(gradient, 1.0 - MOMENTUM)
         self._square.mul_(SCALING).addcmul_(gradient, gradient, value=1.0 - SCALING)

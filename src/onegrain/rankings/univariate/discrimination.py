@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
-from onegrain.errors import ParameterError
-from onegrain.rankings.labels import MIN_COUNT, require_min_count
+from onegrain.core.options import require_count, require_flag
+from onegrain.rankings.labels import MIN_COUNT
 from onegrain.rankings.univariate.counting.compiled import compiled
 from onegrain.rankings.univariate.counting.counts import Counts
 from onegrain.rankings.univariate.counting.scoring import Scores, Sorted, counting_method, strips
@@ -36,9 +36,8 @@ class DiscriminationOptions:
     min_count: int = MIN_COUNT
 
     def __post_init__(self) -> None:
-        require_min_count(self.min_count)
-        if not isinstance(self.exact, bool):
-            raise ParameterError(f"exact must be true or false, got {self.exact!r}")
+        require_count("min_count", self.min_count)
+        require_flag("exact", self.exact)
 
 
 def average_precision(counts: Counts, options: DiscriminationOptions) -> Scores:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int32
 
+from onegrain.core.options import require_count
 from onegrain.errors import ParameterError
-from onegrain.rankings.labels import MIN_COUNT, require_min_count
+from onegrain.rankings.labels import MIN_COUNT
 from onegrain.rankings.univariate.counting.compiled import compiled
 from onegrain.rankings.univariate.counting.counts import Counts
 from onegrain.rankings.univariate.counting.scoring import Scores, counting_method, strips
@@ -30,7 +31,7 @@ class IouOptions:
     min_count: int = MIN_COUNT
 
     def __post_init__(self) -> None:
-        require_min_count(self.min_count)
+        require_count("min_count", self.min_count)
         values = self.quantiles if isinstance(self.quantiles, Iterable) else (self.quantiles,)
         try:
             quantiles = tuple(float(value) for value in values)

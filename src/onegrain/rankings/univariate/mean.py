@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from onegrain.core.moments import Spread
-from onegrain.errors import ParameterError
+from onegrain.core.options import require_flag
 from onegrain.rankings.request import Method, Request
 from onegrain.rankings.univariate.counting.counts import count
 from onegrain.rankings.univariate.counting.grouped_words import words_with_activation
@@ -28,8 +28,7 @@ class MeanOptions:
     absolute: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.absolute, bool):
-            raise ParameterError(f"absolute must be true or false, got {self.absolute!r}")
+        require_flag("absolute", self.absolute)
 
 
 def mean(request: Request) -> Ranking:

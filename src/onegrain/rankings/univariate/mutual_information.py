@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int32, Int64
 
-from onegrain.errors import ParameterError
-from onegrain.rankings.labels import MIN_COUNT, require_min_count
+from onegrain.core.options import require_count
+from onegrain.rankings.labels import MIN_COUNT
 from onegrain.rankings.univariate.counting.compiled import compiled
 from onegrain.rankings.univariate.counting.counts import Counts
 from onegrain.rankings.univariate.counting.kernels import CELLS
@@ -30,10 +30,8 @@ class MutualInformationOptions:
     min_count: int = MIN_COUNT
 
     def __post_init__(self) -> None:
-        require_min_count(self.min_count)
-        is_integer = isinstance(self.bins, int) and not isinstance(self.bins, bool)
-        if not is_integer or not 2 <= self.bins <= CELLS:
-            raise ParameterError(f"bins must be a whole number from 2 to {CELLS}, got {self.bins!r}")
+        require_count("min_count", self.min_count)
+        require_count("bins", self.bins, 2, CELLS)
 
 
 def mutual_information(counts: Counts, options: MutualInformationOptions) -> Scores:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onegrain.errors import ParameterError
-from onegrain.rankings.labels import MIN_COUNT, require_min_count
+from onegrain.core.options import require_count, require_flag
+from onegrain.rankings.labels import MIN_COUNT
 from onegrain.rankings.univariate.counting.counts import Counts
 from onegrain.rankings.univariate.counting.scoring import Scores, counting_method
 
@@ -28,9 +28,8 @@ class ProbelessOptions:
     min_count: int = MIN_COUNT
 
     def __post_init__(self) -> None:
-        require_min_count(self.min_count)
-        if not isinstance(self.standardize, bool):
-            raise ParameterError(f"standardize must be true or false, got {self.standardize!r}")
+        require_count("min_count", self.min_count)
+        require_flag("standardize", self.standardize)
 
 
 def probeless(counts: Counts, options: ProbelessOptions) -> Scores:
