@@ -97,7 +97,7 @@ def test_a_method_of_another_package_is_found_by_its_entry_point(monkeypatch: py
     assert list(registry.METHODS)[-3:] == ["gone", "loudest", "odd"]
     with pytest.raises(ParameterError, match="'gone' of elsewhere:gone cannot be loaded"):
         rank("gone", ACTS)
-    with pytest.raises(ParameterError, match="'odd' and is not a Method of that name"):
+    with pytest.raises(ParameterError, match="'odd' but is not a Method of that name"):
         rank("odd", ACTS)
 
 

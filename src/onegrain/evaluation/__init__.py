@@ -1,4 +1,4 @@
-"""What judges rankings: a probe on the neurons that they rank, and their stability over sentences."""
+"""Evaluation of rankings: probes on the neurons that they rank first, and stability over sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluate any set of rankings the same way: same words, same probe, same draws."""
+"""Evaluation of any set of rankings with the same words, the same probe and the same draws."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.evaluation.keeping import Run, orders_kept, points_of
 from onegrain.evaluation.options import ElasticNetOptions, EvaluationOptions
-from onegrain.evaluation.probes import Classifier, ElasticNet, Probe, describe
-from onegrain.evaluation.words import Given, ProbeWords, require_rankings, seen, shared_layer
+from onegrain.evaluation.probes import Classifier, ElasticNet, EvaluationProbe, describe
+from onegrain.evaluation.words import EvaluationInput, ProbeWords, require_rankings, seen, shared_layer
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.data.memory import Memory, read_size
 from onegrain.rankings.elastic_net.solver import working_bytes
@@ -48,55 +48,55 @@ def evaluate(
 
     *Masking*: accuracy of one probe, fitted once to all neurons and shared by all rankings, with all but k
     neurons set to zero. *Retraining*: accuracy of a new probe of k neurons alone [Dalvi19, Durrani20]. All
-    rankings are measured on the same words, with the same probe, at the same k, beside the same random orders;
-    equal sets of neurons are measured once. Words without a label or an activation are left out; so are labels
-    of fewer than ``min_count`` training words, and tested words whose label was not learned.
+    rankings are measured on the same words, with the same probe, at the same k, and compared with the same
+    random orders; equal sets of neurons are measured once. Words without a label or an activation are left out,
+    and so are labels with fewer than ``min_count`` training words, and test words whose label was not learned.
 
-    Which neurons the probe itself finds useful decides the measure [Antverg22]: a ranking by a probe of the
-    same kind has an advantage, which other probes (``probe``) and retraining show or take away.
+    The measure depends on which neurons the probe itself finds useful [Antverg22]: a ranking by a probe of the
+    same kind has an advantage, which other probes (``probe``) and retraining reveal or remove.
 
     Args:
         rankings: name -> ranking, all of the neurons of ``train``.
-        train: the words that probes learn from.
-        test: the words that they are tested on; if None, ``test_share`` of the sentences of ``train``. Rankings
-            were mostly made from those too, which ``details["seen"]`` tells.
-        label: the label layer; by default that of the rankings which have one.
-        probe: ``elastic-net``, the probe of ``lca``, its penalties chosen for the probe of all neurons; or a
-            classifier with ``fit`` and ``predict`` as scikit-learn has them, copies of which are fitted.
-        dev: words on which the penalties are chosen; if None, ``dev_share`` of the training sentences, where
-            there is more than one pair to choose from.
-        seed: of splits, random orders and bootstrap draws.
-        memory: what this process may hold in all, for ``elastic-net``; see :func:`onegrain.rank`.
+        train: words that probes learn from.
+        test: words that probes are tested on; if None, ``test_share`` of the sentences of ``train``. Rankings
+            were usually made from those too, as ``details["seen"]`` reports.
+        label: name of the label layer; by default that of the rankings that have one.
+        probe: ``elastic-net``, the probe of ``lca``, with penalties chosen for the probe of all neurons; or a
+            classifier with ``fit`` and ``predict`` like those of scikit-learn, of which copies are fitted.
+        dev: words on which the penalties are chosen; if None, ``dev_share`` of the training sentences, if there
+            is more than one pair to choose from.
+        seed: seed of splits, random orders and bootstrap draws.
+        memory: bytes that this process may hold in total, for ``elastic-net``; see :func:`onegrain.rank`.
         device: where ``elastic-net`` computes; see :func:`onegrain.rank`.
-        progress: listens to the measurements.
+        progress: receives the progress of the measurements.
         parameters: those of :class:`EvaluationOptions`, and for ``elastic-net`` of :class:`ElasticNetOptions`.
 
     Returns:
-        Accuracies with 95 % intervals from a bootstrap over the tested sentences, whose draws all of them
-        share.
+        Accuracies with 95 % intervals from a bootstrap over the tested sentences; all share the same draws.
 
     Raises:
-        ParameterError: no ranking, an unknown or impossible parameter, or one that the probe does not take.
-        LabelError: no such label layer, or too few labels in it.
-        MismatchError: rankings of other neurons or of another model, or made from the words of ``test``.
+        ParameterError: there is no ranking, a parameter is unknown or impossible, or the probe does not take
+            it.
+        LabelError: the label layer does not exist, or has too few labels.
+        MismatchError: a ranking is of other neurons or another model, or was made from the words of ``test``.
     """
     label = label or shared_layer(rankings)
-    given = Given(train, test, dev, label, seed)
-    given.require()
-    require_rankings(rankings, given)
+    inputs = EvaluationInput(train, test, dev, label, seed)
+    inputs.require()
+    require_rankings(rankings, inputs)
     options, net = _options(probe, parameters)
     require_labels(train, label, options.min_count)
     grid = options.grid(train.n_neurons)
     if net is None:
-        fitted, words = _classifier(probe, given, options, (memory, device))
+        fitted, words = _classifier(probe, inputs, options, (memory, device))
     else:
         storage = Memory(None if memory is None else read_size(memory), device=device or "cpu")
-        fitted, words = _elastic_net(given, options, net, storage, progress)
+        fitted, words = _elastic_net(inputs, options, net, storage, progress)
     run = Run(fitted, words.test, train.n_neurons, progress)
     measured = run.measure(options.kinds, orders_kept(rankings, options, train.n_neurons, seed), grid)
     points, draws = points_of(measured, words.test, options, seed)
     described = {"probe": ELASTIC_NET, **vars(net)} if net is not None else describe(probe)
-    read = [one.provenance for one in (train, test, dev) if one is not None]
+    sources = [words_read.provenance for words_read in (train, test, dev) if words_read is not None]
     return Evaluation(
         layer=label,
         space=train.space,
@@ -110,7 +110,7 @@ def evaluate(
             sites=train.space.sites,
             parameters={"label": label, **_plain({**described, **vars(options)})},
             seed=seed,
-            inputs=(*read, *(ranking.provenance for ranking in rankings.values())),
+            inputs=(*sources, *(ranking.provenance for ranking in rankings.values())),
         ),
         details={
             "majority": _majority(words),
@@ -121,7 +121,7 @@ def evaluate(
             "train": _described(words.train),
             "test": _described(words.test),
             "labels": list(words.train.labels),
-            "seen": seen(rankings, given),
+            "seen": seen(rankings, inputs),
             "leakage": measure_leakage(
                 train.corpus,
                 np.unique(words.train.sentences),
@@ -133,55 +133,59 @@ def evaluate(
 
 
 def _elastic_net(
-    given: Given, options: EvaluationOptions, net: ElasticNetOptions, memory: Memory, progress: Progress
-) -> tuple[Probe, ProbeWords]:
-    """The probe of LCA and its words; those for the choice of penalties only where there is one."""
+    inputs: EvaluationInput,
+    options: EvaluationOptions,
+    net: ElasticNetOptions,
+    memory: Memory,
+    progress: Progress,
+) -> tuple[EvaluationProbe, ProbeWords]:
+    """Return the probe of LCA and its words; words to choose penalties on only if there is a choice."""
     choosing = len(net.pairs) > 1
-    if given.dev is not None and not choosing:
-        raise ParameterError("dev is for choosing among penalties, and there is one pair alone; leave it out")
-    train = given.train
-    shape = train.n_words, train.n_neurons, len(train.layer(given.label).vocabulary)
+    if inputs.dev is not None and not choosing:
+        raise ParameterError("dev is for choosing penalties, but there is one pair alone; leave it out")
+    train = inputs.train
+    shape = train.n_words, train.n_neurons, len(train.layer(inputs.label).vocabulary)
     memory.reserve(working_bytes(shape, len(net.pairs)), f"a grid of {len(net.pairs)} probes")
-    words = given.read(options, net.dev_share if choosing else None, memory)
+    words = inputs.read(options, net.dev_share if choosing else None, memory)
     return ElasticNet(words, net, standardize=options.standardize, memory=memory, progress=progress), words
 
 
 def _classifier(
-    probe: Any, given: Given, options: EvaluationOptions, elsewhere: tuple[Any, ...]
-) -> tuple[Probe, ProbeWords]:
-    """A probe of any kind and its words."""
-    if given.dev is not None or any(one is not None for one in elsewhere):
+    probe: Any, inputs: EvaluationInput, options: EvaluationOptions, net_settings: tuple[Any, ...]
+) -> tuple[EvaluationProbe, ProbeWords]:
+    """Return a classifier as a probe, and its words."""
+    if inputs.dev is not None or any(setting is not None for setting in net_settings):
         raise ParameterError(
             "dev, memory and device are of the probe elastic-net; leave them out, and choose the parameters of "
             "a classifier with a search of its own, such as scikit-learn's GridSearchCV"
         )
-    words = given.read(options, None, Memory())
+    words = inputs.read(options, None, Memory())
     return Classifier(probe, words, standardize=options.standardize), words
 
 
 def _options(probe: Any, parameters: dict[str, Any]) -> tuple[EvaluationOptions, ElasticNetOptions | None]:
-    """The parameters as records; ParameterError for one that is unknown or not of this probe."""
+    """Return the parameters as records; ParameterError for one that is unknown or not of this probe."""
     if isinstance(probe, str) and probe != ELASTIC_NET:
         raise ParameterError(
             f"no probe {probe!r}; give 'elastic-net', or a classifier with fit and predict as scikit-learn has"
         )
-    own = {field.name for field in fields(EvaluationOptions)}
+    common = {field.name for field in fields(EvaluationOptions)}
     nets = {field.name for field in fields(ElasticNetOptions)}
-    taken = own | nets if isinstance(probe, str) else own
+    taken = common | nets if isinstance(probe, str) else common
     for name in parameters:
         if name not in taken:
             extra = "; it is of the probe elastic-net" if name in nets else ""
             raise ParameterError(
-                f"no parameter {name!r} here{extra}; the parameters are: {', '.join(sorted(taken))}"
+                f"no parameter {name!r}{extra}; the parameters are: {', '.join(sorted(taken))}"
             )
-    options = EvaluationOptions(**{name: value for name, value in parameters.items() if name in own})
+    options = EvaluationOptions(**{name: value for name, value in parameters.items() if name in common})
     if not isinstance(probe, str):
         return options, None
     return options, ElasticNetOptions(**{name: v for name, v in parameters.items() if name in nets})
 
 
 def _majority(words: ProbeWords) -> float:
-    """Accuracy of the commonest training label."""
+    """Return the accuracy of always predicting the most common training label."""
     common = int(np.bincount(words.train.codes).argmax())
     return accuracy(np.full(len(words.test), common), words.test.codes)
 
@@ -196,4 +200,4 @@ def _described(words: LabelledWords) -> dict[str, Any]:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(one) if isinstance(one, tuple) else one for name, one in values.items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from onegrain.core.options import require_count
 from onegrain.errors import ParameterError
-from onegrain.rankings.lca.options import LcaOptions, numbers_of, require_count, require_range
+from onegrain.rankings.lca.options import LcaOptions, numbers_of, require_range
 from onegrain.rankings.lca.search import count_of
 from onegrain.records.curve import LINES
 from onegrain.records.evaluation import KINDS
@@ -18,26 +19,26 @@ __all__ = ["ElasticNetOptions", "EvaluationOptions"]
 
 TINY = float(np.finfo(float).tiny)
 SHARES = (0.01, 0.02, 0.05, 0.10, 0.20, 0.50, 1.0)
+"""Shares of the neurons that are kept by default."""
 
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """What is measured; a tuple may be given as any sequence, or as one value.
+    """Parameters of an evaluation; tuples may be given as any sequence, or as a single value.
 
     Attributes:
-        counts: how many neurons are kept.
-        shares: instead, shares of the neurons that are kept, above 0 and at most 1; each is at least one
-            neuron. By default 1, 2, 5, 10, 20, 50 and 100 %.
+        counts: numbers of neurons to keep.
+        shares: shares of the neurons to keep instead, above 0 and at most 1; each is at least one neuron. By
+            default 1, 2, 5, 10, 20, 50 and 100 %.
         kinds: ``masking``, ``retraining`` or both.
         keep: ``top``, ``bottom`` and ``random`` neurons, or some of these.
-        random_orders: how many random orders, which all rankings share.
-        standardize: divide every neuron by its standard deviation, about its mean, on the training words,
-            before any probe sees it: a masked neuron is then held at its mean. Off by default, as in LCA: *set
-            to zero* is then of the activation itself.
+        random_orders: number of random orders, shared by all rankings.
+        standardize: standardise every neuron on the training words before any probe uses it, so a masked neuron
+            is set to its mean. Off by default, as in LCA, so a masked neuron is set to an activation of zero.
         min_count: a label with fewer training words is left out.
-        max_words: train on a random part of the sentences with at most so many words; None for all.
-        test_share: share of the sentences that is held out and tested where no ``test`` is given.
-        resamples: bootstrap draws of the tested sentences.
+        max_words: train on a random part of the sentences with at most this many words; None for all.
+        test_share: share of the sentences that is held out and tested if no ``test`` is given.
+        resamples: number of bootstrap draws of the tested sentences.
     """
 
     counts: tuple[int, ...] | None = None
@@ -55,7 +56,7 @@ class EvaluationOptions:
         object.__setattr__(self, "kinds", _some_of("kinds", self.kinds, KINDS))
         object.__setattr__(self, "keep", _some_of("keep", self.keep, LINES))
         if self.counts is not None and self.shares is not None:
-            raise ParameterError("give counts or shares, not both: numbers of neurons, or parts of all")
+            raise ParameterError("give counts or shares, not both: numbers of neurons, or shares of all")
         shares = SHARES if self.shares is None else numbers_of("shares", self.shares)
         require_range("shares", shares, "above 0 and at most 1", TINY, 1.0)
         object.__setattr__(self, "shares", shares if self.counts is None else None)
@@ -63,7 +64,7 @@ class EvaluationOptions:
         if self.counts is not None:
             object.__setattr__(self, "counts", tuple(_listed(self.counts)))
         if not self.shares and not self.counts:
-            raise ParameterError("shares and counts are empty; say how many neurons to keep")
+            raise ParameterError("shares and counts are empty; give numbers or shares of neurons to keep")
         for name, least in (("random_orders", 1), ("resamples", 2), ("min_count", 1)):
             require_count(name, getattr(self, name), least)
         for name, values in (("max_words", self.max_words), ("counts", self.counts)):
@@ -71,31 +72,31 @@ class EvaluationOptions:
                 require_count(name, value, 1)
 
     def grid(self, neurons: int) -> list[int]:
-        """How many neurons are kept, rising, each number once.
+        """Return the numbers of neurons to keep, ascending, each once.
 
         Raises:
             ParameterError: a count outside 1..neurons.
         """
         if self.counts is None:
             return sorted({count_of(share, neurons) for share in self.shares or ()})
-        found = sorted({int(count) for count in self.counts})
-        if not found or found[-1] > neurons:
+        counts = sorted({int(count) for count in self.counts})
+        if not counts or counts[-1] > neurons:
             raise ParameterError(f"counts must lie in 1..{neurons}, got {list(self.counts)}")
-        return found
+        return counts
 
 
 @dataclass(frozen=True)
 class ElasticNetOptions:
-    """Of the probe ``elastic-net``: the factors of its penalties, and how well it is solved.
+    """Parameters of the probe ``elastic-net``: its penalties, and the accuracy of its solution.
 
     Attributes:
-        lambda1: the factors of sum |theta| to try.
-        lambda2: the factors of sum theta^2 to try. Of every pair, the full probe with the highest accuracy on
-            held-out words decides, and all new probes use its penalties.
+        lambda1: factors of sum |theta| to try.
+        lambda2: factors of sum theta^2 to try. All new probes use the pair whose full probe is most accurate on
+            held-out words.
         tolerance: relative duality gap of every probe.
-        dev_share: share of the training sentences that is held out for the choice where no ``dev`` is given.
+        dev_share: share of the training sentences that is held out for the choice if no ``dev`` is given.
         max_steps: limit on the Newton steps of a probe with a penalty.
-        max_free_steps: the same without any penalty.
+        max_free_steps: limit on the Newton steps of a probe without penalties.
     """
 
     lambda1: tuple[float, ...] = (0.0,)
@@ -112,7 +113,7 @@ class ElasticNetOptions:
 
     @property
     def pairs(self) -> list[tuple[float, float]]:
-        """Every (lambda1, lambda2), ascending, each once."""
+        """Every pair (lambda1, lambda2), ascending, each once."""
         return self._checked().pairs
 
     def _checked(self) -> LcaOptions:
@@ -123,10 +124,10 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
 
 
-def _some_of(name: str, value: Any, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Some of the known names, in their order."""
-    given = _listed(value)
-    unknown = [one for one in given if one not in known]
-    if unknown or not given:
-        raise ParameterError(f"{name} must be some of {', '.join(known)}, got {value!r}")
-    return tuple(one for one in known if one in given)
+def _some_of(option: str, value: Any, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the given names in the order of ``known``; ParameterError for an unknown name."""
+    names = _listed(value)
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise ParameterError(f"{option} must be some of {', '.join(known)}, got {value!r}")
+    return tuple(choice for choice in known if choice in names)

@@ -1,4 +1,4 @@
-"""The probes that rankings are evaluated with: the elastic net of LCA, or any classifier."""
+"""The probes with which rankings are evaluated: the elastic net of LCA, or any classifier."""
 
 from __future__ import annotations
 
@@ -19,36 +19,40 @@ from onegrain.rankings.elastic_net.solver import SolverOptions
 from onegrain.rankings.lca.evaluation import accuracy
 from onegrain.rankings.lca.finalists import FINAL_GAP, Candidate, Finals, finalists_limit
 
-__all__ = ["Classifier", "ElasticNet", "Probe", "describe"]
+__all__ = ["Classifier", "ElasticNet", "EvaluationProbe", "describe"]
 
 BLOCK = 4096
+"""Number of words whose labels are predicted at once."""
 
 
-class Probe(ABC):
-    """A classifier of words that can be fitted to any of their neurons."""
+class EvaluationProbe(ABC):
+    """A classifier of words that can be fitted to any subset of their neurons."""
 
     @abstractmethod
     def masked(self, kept: Sequence[np.ndarray]) -> np.ndarray:
-        """int64 (sets, tested words): what the probe of all neurons predicts, all but ``kept`` set to zero.
+        """Predict with the probe of all neurons, with all neurons outside each set of ``kept`` at zero.
 
-        The probe of all neurons is fitted once, when this is first called. Standardised neurons are held at
-        their mean, which is their zero.
+        The probe of all neurons is fitted once, at the first call. The zero of a standardised neuron is its
+        mean.
+
+        Returns:
+            int64 (sets, tested words), codes of the predicted labels.
         """
 
     @abstractmethod
     def alone(self, neurons: np.ndarray) -> np.ndarray:
-        """int64 (tested words,): what a new probe of these neurons (ascending) alone predicts."""
+        """Fit a new probe to some neurons (ascending) alone; return its predictions, int64 (tested words,)."""
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """JSON-able: what the probe is, and how its fits came about so far."""
+        """Return facts for the record, as JSON values: what the probe is, and about its fits so far."""
 
 
-class ElasticNet(Probe):
-    """Multinomial logistic regression with an elastic net, its fits certified by duality gaps.
+class ElasticNet(EvaluationProbe):
+    """A multinomial logistic regression with an elastic net, whose fits are certified by duality gaps.
 
-    The penalties are those of one pair, or of the pair whose probe of all neurons is the most accurate on
-    ``dev``; ties go to the larger lambda1 + lambda2, then to the larger lambda1.
+    With several pairs of penalties, it uses the pair whose probe of all neurons is most accurate on ``dev``;
+    ties go to the larger lambda1 + lambda2, then to the larger lambda1.
     """
 
     def __init__(
@@ -71,24 +75,24 @@ class ElasticNet(Probe):
         self._open = 0
 
     def masked(self, kept: Sequence[np.ndarray]) -> np.ndarray:
-        """See :class:`Probe`."""
+        """See :class:`EvaluationProbe`."""
         if self._full is None:
             self._full = self._fit(self._solver)
         full = self._full
-        return predict(self._words.test.values, [(full, one) for one in kept])
+        return predict(self._words.test.values, [(full, neurons) for neurons in kept])
 
     def alone(self, neurons: np.ndarray) -> np.ndarray:
-        """See :class:`Probe`."""
+        """See :class:`EvaluationProbe`."""
         self._choose()
         probe = self._fit(self._solver.restrict(neurons))
         return predict(self._words.test.values, [(probe, None)], neurons)[0]
 
     def facts(self) -> dict[str, Any]:
-        """``probe``, ``lambda1``, ``lambda2``, ``grid``, ``choice``, ``fits``, ``open_fits``, ``largest_gap``.
+        """Return the probe, its penalties and their choice, and facts about its fits.
 
-        ``grid`` has the accuracies that decided, ``choice`` what the choice among them is certified to (see
-        :class:`~onegrain.rankings.lca.search.Search`; None where there was none to make); ``open_fits`` counts
-        the fits that a limit on steps ended before the tolerance.
+        ``grid`` holds the accuracies that decided between penalties, and ``choice`` the certificate of that
+        choice (see :class:`~onegrain.rankings.lca.search.Search`; None with a single pair). ``open_fits``
+        counts the fits that reached a limit on steps before the tolerance.
         """
         lambda1, lambda2 = self._choose()
         return {
@@ -109,7 +113,7 @@ class ElasticNet(Probe):
         return probe
 
     def _choose(self) -> tuple[float, float]:
-        """The penalties, chosen when they are first needed."""
+        """Return the penalties, chosen at the first call."""
         if self._pair is None:
             pairs = self._options.pairs
             dev = self._words.dev
@@ -140,55 +144,57 @@ class ElasticNet(Probe):
         )
         chosen = finals.run()
         self._grid = [
-            {"lambda1": one.pair[0], "lambda2": one.pair[1], "accuracy": one.score} for one in finals.candidates
+            {"lambda1": candidate.pair[0], "lambda2": candidate.pair[1], "accuracy": candidate.score}
+            for candidate in finals.candidates
         ]
         self._choice = finals.facts(chosen)
         return pairs[chosen]
 
 
-class Classifier(Probe):
-    """Any classifier with ``fit`` and ``predict``, such as those of scikit-learn; a copy is fitted each time.
+class Classifier(EvaluationProbe):
+    """Any classifier with ``fit`` and ``predict``, such as those of scikit-learn.
 
     Args:
-        classifier: is not changed. It is given float32 activations and int64 codes of the labels.
-        words: where they learn and are tested.
-        standardize: scale the neurons on the training words first.
+        classifier: the classifier, of which a copy is fitted each time to float32 activations and int64 label
+            codes.
+        words: the training and test words.
+        standardize: first standardise the neurons on the training words.
     """
 
     def __init__(self, classifier: Any, words: ProbeWords, *, standardize: bool) -> None:
         self._classifier = _require_classifier(classifier)
-        train = _whole(words.train.values)
+        train = _in_memory(words.train.values)
         mean = train.mean(axis=0, dtype=np.float64) if standardize else np.zeros(train.shape[1])
         spread = train.std(axis=0, dtype=np.float64) if standardize else np.ones(train.shape[1])
-        still = words.train.constant() | (spread == 0.0)
-        self._mean, self._scale = mean, np.where(still, 1.0, spread)
+        unscaled = words.train.constant() | (spread == 0.0)
+        self._mean, self._scale = mean, np.where(unscaled, 1.0, spread)
         self._train, self._codes = self._scaled(train), words.train.codes
-        self._test = self._scaled(_whole(words.test.values))
+        self._test = self._scaled(_in_memory(words.test.values))
         self._n_labels = len(words.train.labels)
         self._full: Any = None
         self._fits = 0
 
     def masked(self, kept: Sequence[np.ndarray]) -> np.ndarray:
-        """See :class:`Probe`."""
+        """See :class:`EvaluationProbe`."""
         if self._full is None:
             self._full = self._fit(self._train)
-        return np.stack([self._masked(one) for one in kept])
+        return np.stack([self._masked(neurons) for neurons in kept])
 
     def alone(self, neurons: np.ndarray) -> np.ndarray:
-        """See :class:`Probe`."""
+        """See :class:`EvaluationProbe`."""
         return self._predict(self._fit(self._train[:, neurons]), self._test[:, neurons])
 
     def facts(self) -> dict[str, Any]:
-        """``probe``, its ``parameters``, and how many ``fits``."""
+        """Return ``probe``, its ``parameters``, and the number of ``fits``."""
         return {**describe(self._classifier), "fits": self._fits}
 
     def _masked(self, kept: np.ndarray) -> np.ndarray:
-        found = np.empty(len(self._test), dtype=np.int64)
-        for start in range(0, len(found), BLOCK):
+        predictions = np.empty(len(self._test), dtype=np.int64)
+        for start in range(0, len(predictions), BLOCK):
             block = np.zeros_like(self._test[start : start + BLOCK])
             block[:, kept] = self._test[start : start + BLOCK, kept]
-            found[start : start + BLOCK] = self._predict(self._full, block)
-        return found
+            predictions[start : start + BLOCK] = self._predict(self._full, block)
+        return predictions
 
     def _fit(self, values: np.ndarray) -> Any:
         from sklearn.base import clone
@@ -197,40 +203,41 @@ class Classifier(Probe):
         return clone(self._classifier, safe=False).fit(values, self._codes)
 
     def _predict(self, fitted: Any, values: np.ndarray) -> np.ndarray:
-        found = np.asarray(fitted.predict(values))
-        if found.shape != (len(values),) or not np.isin(found, np.arange(self._n_labels)).all():
+        predictions = np.asarray(fitted.predict(values))
+        if predictions.shape != (len(values),) or not np.isin(predictions, np.arange(self._n_labels)).all():
             raise ParameterError(
                 f"{type(self._classifier).__name__} does not predict one of the labels that it was fitted to "
-                f"for every word, but {found.dtype} of shape {found.shape}; give a classifier"
+                f"for every word: it returned {predictions.dtype} of shape {predictions.shape}; "
+                "give a classifier"
             )
-        return found.astype(np.int64)
+        return predictions.astype(np.int64)
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
         return ((values - self._mean) / self._scale).astype(np.float32)
 
 
 def describe(classifier: Any) -> dict[str, Any]:
-    """What a classifier is: its class, and its parameters as JSON has them."""
+    """Return the class of a classifier and its parameters, as JSON values."""
     kind = type(classifier)
-    given = classifier.get_params(deep=True) if hasattr(classifier, "get_params") else {}
+    parameters = classifier.get_params(deep=True) if hasattr(classifier, "get_params") else {}
     return {
         "probe": f"{kind.__module__}.{kind.__qualname__}",
-        "parameters": {name: _plain(value) for name, value in sorted(given.items())},
+        "parameters": {name: _plain(value) for name, value in sorted(parameters.items())},
     }
 
 
 def _plain(value: Any) -> Any:
-    """A parameter that JSON has as it is, a list of such, or else the name of its class."""
+    """Return a parameter as a JSON value; objects become the name of their class."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if isinstance(value, dict):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _plain(item) for name, item in value.items()}
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def _whole(values: np.ndarray | ScratchTable) -> np.ndarray:
+def _in_memory(values: np.ndarray | ScratchTable) -> np.ndarray:
     return values[:].numpy() if isinstance(values, ScratchTable) else values
 
 

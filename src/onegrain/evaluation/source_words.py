@@ -1,4 +1,4 @@
-"""The words that an LCA ranking was made from, found again from its record."""
+"""The training words of an LCA ranking, identified from its record."""
 
 from __future__ import annotations
 
@@ -19,22 +19,26 @@ from onegrain.records.ranking import Ranking
 __all__ = ["options_of", "require_whole", "training_words"]
 
 BLOCK = 4096
+"""Number of words processed at once."""
 SAME = 1e-3
+"""Largest relative difference between two objectives of the same words."""
 
 
 def options_of(ranking: Ranking) -> LcaOptions:
-    """The options with which a ranking was made."""
-    given = ranking.provenance.parameters
-    return LcaOptions(**{one.name: given[one.name] for one in fields(LcaOptions) if one.name in given})
+    """Return the options with which a ranking was made."""
+    parameters = ranking.provenance.parameters
+    return LcaOptions(
+        **{field.name: parameters[field.name] for field in fields(LcaOptions) if field.name in parameters}
+    )
 
 
 def training_words(ranking: Ranking, activations: Activations, memory: Memory) -> LabelledWords:
-    """The training words of a ranking, their values as its probe saw them (standardised if it did that).
+    """Return the training words of a ranking, with values as its probe used them (standardised if it did so).
 
     Raises:
-        ParameterError: the ranking is not a whole one of ``lca``.
-        MismatchError: other neurons, words, labels, model or extraction; or other values, seen by the objective
-            of the ranking's probe, which then is not the one that the record states.
+        ParameterError: the ranking is not a complete ranking by ``lca``.
+        MismatchError: the neurons, words, labels, model, extraction or values differ from those of the ranking.
+            Values differ if the objective of the ranking's probe is not the one in the record.
     """
     require_whole(ranking)
     _require_source(ranking, activations)
@@ -42,26 +46,30 @@ def training_words(ranking: Ranking, activations: Activations, memory: Memory) -
     kept = _sentences(ranking, activations, options)
     words = read_labelled(activations, str(ranking.layer), kept, options.min_count, memory)
     if words.labels != ranking.labels:
-        raise _other(ranking, activations, f"labels {', '.join(words.labels)}, not {', '.join(ranking.labels)}")
+        raise _mismatch(
+            ranking, activations, f"labels {', '.join(words.labels)}, not {', '.join(ranking.labels)}"
+        )
     if options.standardize:
         words = _standardized(words, memory)
     stated = float(ranking.details["solution"]["objective"])
-    found = _objective(ranking, words)
-    if not abs(found - stated) <= SAME * abs(stated):
-        raise _other(
-            ranking, activations, f"values: its probe's objective is {stated:.6g} nats, on these {found:.6g}"
+    objective = _objective(ranking, words)
+    if not abs(objective - stated) <= SAME * abs(stated):
+        raise _mismatch(
+            ranking,
+            activations,
+            f"values: its probe's objective is {stated:.6g} nats, on these {objective:.6g}",
         )
     return words
 
 
 def require_whole(ranking: Ranking) -> None:
-    """Raise ParameterError unless the ranking is a whole one of ``lca``."""
+    """Raise ParameterError unless the ranking is a complete ranking by ``lca``."""
     needed = {"lambda1", "lambda2", "biases", "solution", "train"}
-    made = ranking.method == "lca" and ranking.weights is not None and ranking.provenance.stage == "rank"
-    if not made or not needed <= set(ranking.details):
+    is_lca = ranking.method == "lca" and ranking.weights is not None and ranking.provenance.stage == "rank"
+    if not is_lca or not needed <= set(ranking.details):
         raise ParameterError(
-            f"stability fits the probe of a whole lca ranking again; this is a ranking by {ranking.method}, of "
-            "one label, or without redundant neurons: give the record that rank('lca', ...) returned"
+            f"stability refits the probe of a whole lca ranking; this is a ranking by {ranking.method}, of one "
+            "label, or without redundant neurons: give the record that rank('lca', ...) returned"
         )
 
 
@@ -69,21 +77,21 @@ def _require_source(ranking: Ranking, activations: Activations) -> None:
     activations.space.require_same(ranking.space, f"{ranking.method} ranking")
     corpus = ranking.provenance.corpus
     if corpus is not None and corpus.content_hash != activations.corpus.content_hash:
-        raise _other(ranking, activations, f"words: the ranking's are those of {corpus.source}")
-    own = activations.provenance
-    source = ranking.provenance.inputs[0] if ranking.provenance.inputs else own
-    if _identity(source) != _identity(own):
-        raise _other(ranking, activations, f"model or parameters: the ranking's are {_identity(source)}")
+        raise _mismatch(ranking, activations, f"words: the ranking's are those of {corpus.source}")
+    provenance = activations.provenance
+    source = ranking.provenance.inputs[0] if ranking.provenance.inputs else provenance
+    if _identity(source) != _identity(provenance):
+        raise _mismatch(ranking, activations, f"model or parameters: the ranking's are {_identity(source)}")
 
 
 def _identity(provenance: Provenance) -> str:
-    """What activations were extracted by, as text."""
+    """Return the model and parameters with which activations were extracted, as text."""
     weights = provenance.model.weight_hash if provenance.model else None
     return json.dumps([provenance.stage, weights, provenance.parameters], sort_keys=True)
 
 
 def _sentences(ranking: Ranking, activations: Activations, options: LcaOptions) -> np.ndarray:
-    """bool (sentences,): those trained on; which is told by the counts of the labels' words."""
+    """Return a mask, bool (sentences,), of the training sentences, recognised by the counts of labels."""
     layer, known = activations.layer(str(ranking.layer)), ranking.details["train"]["label_words"]
     seed = ranking.provenance.seed or 0
     for apart in (True, False) if len(ranking.provenance.inputs) > 1 else (False,):
@@ -92,11 +100,13 @@ def _sentences(ranking: Ranking, activations: Activations, options: LcaOptions) 
         counts = np.bincount(layer.codes[inside], minlength=len(layer.vocabulary)).tolist()
         if known.items() <= dict(zip(layer.vocabulary, counts, strict=True)).items():
             return kept
-    raise _other(ranking, activations, f"labels in {layer.name!r}: the ranking's counts of words are {known}")
+    raise _mismatch(
+        ranking, activations, f"labels in {layer.name!r}: the ranking's counts of words are {known}"
+    )
 
 
 def _standardized(words: LabelledWords, memory: Memory) -> LabelledWords:
-    """The words with neurons of mean zero and standard deviation one."""
+    """Return the words with neurons of mean zero and standard deviation one."""
     data = ProbeData(
         words.values, words.codes, len(words.labels), None, True, memory=memory, rounding=words.rounding
     )
@@ -107,22 +117,22 @@ def _standardized(words: LabelledWords, memory: Memory) -> LabelledWords:
 
 
 def _objective(ranking: Ranking, words: LabelledWords) -> float:
-    """J of the ranking's own probe on the words, nats a word."""
+    """Return the objective of the ranking's probe on the words, in nats per word."""
     theta = np.asarray(ranking.weights)
     biases, total = np.array(ranking.details["biases"]), 0.0
     for start in range(0, len(words), BLOCK):
         rows = slice(start, start + BLOCK)
         logits = (np.asarray(words.values[rows]) @ theta.T.astype(np.float32)).astype(np.float64) + biases
-        right = np.take_along_axis(logits, words.codes[rows, None], axis=1)[:, 0]
-        top = logits.max(axis=1)
-        total += float((top + np.log(np.exp(logits - top[:, None]).sum(axis=1)) - right).sum())
+        of_label = np.take_along_axis(logits, words.codes[rows, None], axis=1)[:, 0]
+        highest = logits.max(axis=1)
+        total += float((highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1)) - of_label).sum())
     penalty = (
         ranking.details["lambda1"] * np.abs(theta).sum() + ranking.details["lambda2"] * np.square(theta).sum()
     )
     return total / len(words) + float(penalty)
 
 
-def _other(ranking: Ranking, activations: Activations, what: str) -> MismatchError:
+def _mismatch(ranking: Ranking, activations: Activations, what: str) -> MismatchError:
     return MismatchError(
         f"{activations.describe()} is not what this {ranking.method} ranking was made from; it has other {what}"
         "; give the activations that were ranked"

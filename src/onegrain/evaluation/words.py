@@ -1,4 +1,4 @@
-"""The words of an evaluation: those that probes learn from, to choose penalties on, and to test on."""
+"""The words of an evaluation: to train probes on, to choose penalties on, and to test on."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from onegrain.records.activations import Activations
 from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking
 
-__all__ = ["Given", "ProbeWords", "require_rankings", "seen", "shared_layer"]
+__all__ = ["EvaluationInput", "ProbeWords", "require_rankings", "seen", "shared_layer"]
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
-    """What an evaluation was given to read.
+class EvaluationInput:
+    """The activations, labels and seed passed to an evaluation.
 
     Attributes:
-        train: probes learn from these words.
-        test: probes are tested on these; None to hold out a share of the sentences of ``train``.
-        dev: penalties are chosen on these; None to hold out a share of the training sentences, if need be.
-        label: the label layer.
-        seed: of the splits.
+        train: words that probes learn from.
+        test: words that probes are tested on; None to hold out a share of the sentences of ``train``.
+        dev: words on which penalties are chosen; None to hold out a share of the training sentences if needed.
+        label: name of the label layer.
+        seed: seed of the splits.
     """
 
     train: Activations
@@ -44,22 +44,22 @@ class Given:
     seed: int
 
     def require(self) -> None:
-        """Raise MismatchError where held-out words are of other neurons, or are no held-out words."""
-        for held in (self.test, self.dev):
-            if held is not None:
-                require_held_out(self.train, held)
+        """Raise MismatchError unless held-out words belong to the same neurons and are indeed held out."""
+        for words in (self.test, self.dev):
+            if words is not None:
+                require_held_out(self.train, words)
         if (
             self.test is not None
             and self.dev is not None
             and self.test.corpus.content_hash == self.dev.corpus.content_hash
         ):
             raise MismatchError(
-                f"dev and test are the same words, {self.test.describe()}; choose penalties on other words "
-                "than those that are tested"
+                f"dev and test are the same words, {self.test.describe()}; choose penalties on words "
+                "that are not tested"
             )
 
     def read(self, options: EvaluationOptions, dev_share: float | None, memory: Memory) -> ProbeWords:
-        """Read the words; ``dev_share`` is None where nothing is chosen."""
+        """Read the words; ``dev_share`` is None if no penalties are chosen."""
         kept = np.ones(self.train.corpus.n_sentences, dtype=bool)
         tested = None
         if self.test is None:
@@ -73,8 +73,8 @@ class Given:
             kept = sentences_within(self.train.corpus, kept, options.max_words, self.seed)
         train = read_labelled(self.train, self.label, kept, options.min_count, memory)
 
-        def matching(held: Activations | None, sentences: np.ndarray | None) -> LabelledWords:
-            return read_matching(held or self.train, self.label, train.labels, sentences, memory)
+        def matching(words: Activations | None, sentences: np.ndarray | None) -> LabelledWords:
+            return read_matching(words or self.train, self.label, train.labels, sentences, memory)
 
         test = matching(self.test, tested)
         dev = None if dev_share is None else matching(self.dev, chosen_on)
@@ -83,59 +83,59 @@ class Given:
 
 @dataclass(frozen=True, eq=False)
 class ProbeWords:
-    """The words as they were read; ``dev`` is None where nothing is chosen."""
+    """The words read for an evaluation; ``dev`` is None if no penalties are chosen."""
 
     train: LabelledWords
     test: LabelledWords
     dev: LabelledWords | None
 
 
-def require_rankings(rankings: Mapping[str, Ranking], given: Given) -> None:
-    """Raise unless the rankings are of the neurons that are evaluated, and not made from the tested words.
+def require_rankings(rankings: Mapping[str, Ranking], inputs: EvaluationInput) -> None:
+    """Check that rankings belong to the evaluated neurons and were not made from the tested words.
 
     Raises:
-        ParameterError: no ranking.
-        MismatchError: other neurons, another model, or a ranking that was made from the words of ``test``.
+        ParameterError: there is no ranking.
+        MismatchError: a ranking is of other neurons or another model, or was made from the words of ``test``.
     """
     if not rankings:
-        raise ParameterError("there is no ranking to evaluate; give one at least, by name")
+        raise ParameterError("no ranking to evaluate; give at least one, by name")
     for name, ranking in rankings.items():
-        given.train.space.require_same(ranking.space, f"ranking {name!r}")
+        inputs.train.space.require_same(ranking.space, f"ranking {name!r}")
         what = f"ranking {name!r}"
-        ranking.provenance.require_same_model(what, given.train.provenance, given.train.describe())
-        if given.test is not None and given.test.corpus.content_hash in _ranked_on(ranking.provenance):
+        ranking.provenance.require_same_model(what, inputs.train.provenance, inputs.train.describe())
+        if inputs.test is not None and inputs.test.corpus.content_hash in _ranked_on(ranking.provenance):
             raise MismatchError(
-                f"ranking {name!r} was made from the tested words, {given.test.describe()}, so that its "
-                "accuracy there says nothing; test on words that no ranking has seen"
+                f"ranking {name!r} was made from the tested words, {inputs.test.describe()}, so its "
+                "accuracy on them says nothing; test on words that no ranking has seen"
             )
 
 
-def seen(rankings: Mapping[str, Ranking], given: Given) -> dict[str, str]:
-    """Name of a ranking -> what it has to do with the tested words, for those that have.
+def seen(rankings: Mapping[str, Ranking], inputs: EvaluationInput) -> dict[str, str]:
+    """Return how rankings have used the tested words, by name, for those rankings that have.
 
-    With no ``test`` the tested sentences are some of the training words, from which rankings were mostly made.
+    Without ``test``, the tested sentences are part of ``train``, from which most rankings were made.
     """
-    tested = (given.test or given.train).corpus.content_hash
-    found = {}
+    tested = (inputs.test or inputs.train).corpus.content_hash
+    uses = {}
     for name, ranking in rankings.items():
         if tested in _ranked_on(ranking.provenance):
-            found[name] = "made from the corpus of which some sentences are tested"
+            uses[name] = "made from the corpus of which some sentences are tested"
         elif tested in _corpora(ranking.provenance):
-            found[name] = "was given the tested words, to choose or to evaluate"
-    return found
+            uses[name] = "was given the tested words, to choose or to evaluate"
+    return uses
 
 
 def _ranked_on(provenance: Provenance) -> set[str]:
-    """Hashes of the corpora whose words a ranking, or the rankings it was made of, were made from."""
-    own = provenance.stage == "rank" and provenance.corpus is not None
-    found = {provenance.corpus.content_hash} if own and provenance.corpus else set()
-    return found.union(*(_ranked_on(one) for one in provenance.inputs))
+    """Return hashes of the corpora from which a ranking, or the rankings it combines, were made."""
+    is_ranking = provenance.stage == "rank" and provenance.corpus is not None
+    hashes = {provenance.corpus.content_hash} if is_ranking and provenance.corpus else set()
+    return hashes.union(*(_ranked_on(source) for source in provenance.inputs))
 
 
 def _corpora(provenance: Provenance) -> set[str]:
-    """Hashes of all corpora that a record was made with."""
-    found = {provenance.corpus.content_hash} if provenance.corpus is not None else set()
-    return found.union(*(_corpora(one) for one in provenance.inputs))
+    """Return hashes of all corpora that a record was made with."""
+    hashes = {provenance.corpus.content_hash} if provenance.corpus is not None else set()
+    return hashes.union(*(_corpora(source) for source in provenance.inputs))
 
 
 def shared_layer(rankings: Mapping[str, Ranking]) -> str:

@@ -1,4 +1,4 @@
-"""Which labels of a layer a method learns from or counts: those of enough words."""
+"""The labels of a layer that have enough words for a method to use them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = [
 ]
 
 MIN_COUNT = 10
-"""A label with fewer words is left out by default: it would have the same say in a ranking as any other, with
-the means of a few words."""
+"""By default, a label with fewer words is left out: in a ranking it would weigh as much as any other label,
+based on a few words."""
 
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """Parameters of a method that looks at labels and has no others.
+    """Parameters of a method that uses labels and has no other parameters.
 
     Attributes:
         min_count: a label with fewer words is left out.
@@ -43,11 +43,11 @@ class LabelOptions:
 
 @dataclass(frozen=True)
 class KeptLabels:
-    """The labels of a layer, by whether they have enough words.
+    """The labels of a layer that are kept, and those that have too few words.
 
     Attributes:
-        names: those kept, sorted.
-        left_out: name -> words of each label that is left out, sorted by name.
+        names: labels that are kept, sorted.
+        left_out: name -> number of words of each label that is left out, sorted by name.
     """
 
     names: tuple[str, ...]
@@ -57,41 +57,41 @@ class KeptLabels:
 def keep_labels(
     activations: Activations, layer: str, among: Bool[np.ndarray, " words"], min_count: int
 ) -> KeptLabels:
-    """Return the labels of a layer that have at least ``min_count`` words, and one at the least.
+    """Return the labels of a layer that have at least ``min_count`` words, and at least one.
 
     Args:
-        activations: the words.
-        layer: the name of the label layer.
-        among: bool (words,), the words that count: those with an activation, of the sentences that are read.
-        min_count: least number of words.
+        activations: activations of the words.
+        layer: name of the label layer.
+        among: bool (words,), the words that count: those with an activation, in the sentences that are read.
+        min_count: least number of words of a label.
 
     Raises:
-        LabelError: no such layer, or fewer than two labels are left.
+        LabelError: the layer does not exist, or fewer than two labels are left.
     """
-    found = activations.layer(layer)
-    counted = found.codes[among & (found.codes >= 0)]
-    counts = np.bincount(counted, minlength=len(found.vocabulary)).tolist()
-    words = dict(zip(found.vocabulary, counts, strict=True))
+    label_layer = activations.layer(layer)
+    counted = label_layer.codes[among & (label_layer.codes >= 0)]
+    counts = np.bincount(counted, minlength=len(label_layer.vocabulary)).tolist()
+    words = dict(zip(label_layer.vocabulary, counts, strict=True))
     names = tuple(name for name, count in words.items() if count >= max(1, min_count))
     left_out = {name: count for name, count in words.items() if name not in names}
     if len(names) < 2:
         kept = f"{names[0]} ({words[names[0]]}) alone is left" if names else "none is left"
-        gone = f"; left out: {_listed(left_out)}" if left_out else ""
+        omitted = f"; left out: {_listed(left_out)}" if left_out else ""
         raise LabelError(
             f"label layer {layer!r} of {activations.describe()} has fewer than two labels with at least "
-            f"{min_count} words that have an activation: {kept}{gone}; lower min_count, label more words, or "
-            "choose another layer"
+            f"{min_count} words that have an activation: {kept}{omitted}; lower min_count, label more words, "
+            "or choose another layer"
         )
     return KeptLabels(names, left_out)
 
 
 def require_labels(activations: Activations, layer: str, min_count: int) -> None:
-    """Raise LabelError unless two labels at the least have enough words; see :func:`keep_labels`."""
+    """Raise LabelError unless at least two labels have enough words; see :func:`keep_labels`."""
     keep_labels(activations, layer, activations.present, min_count)
 
 
 def labels_left_out(details: Mapping[str, Any]) -> str:
-    """Return the labels that a record's ``details`` say were left out: ``NAME (WORDS), ...``, or nothing."""
+    """Return the labels left out according to a record's ``details``: ``NAME (WORDS), ...``, or ""."""
     words = details.get("train") or details
     return _listed(words.get("labels_left_out") or {})
 

@@ -1,4 +1,4 @@
-"""A random order of the neurons: the baseline that every curve shows."""
+"""A ranking in random order: the baseline of every curve."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["METHOD", "random"]
 
 
 def random(request: Request) -> Ranking:
-    """A seeded random permutation; scores fall evenly from 1 to 1 / neurons."""
+    """Rank by a seeded random permutation; scores fall evenly from 1 to 1 / neurons."""
     size = request.activations.n_neurons
     order = np.random.default_rng(request.seed).permutation(size).astype(np.int64)
     scores = np.empty(size)

@@ -1,4 +1,4 @@
-"""Every ranking method by name, loaded when it is first asked for."""
+"""The registry of ranking methods by name; a method is loaded when it is first used."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ BUILT_IN: Mapping[str, str] = {
     "sparse-probing": "onegrain.rankings.sparse.method:METHOD",
     "random": "onegrain.rankings.random:METHOD",
 }
-"""Name -> where its :class:`~onegrain.rankings.Method` is. A line here registers a method of the package."""
+"""Name -> module and attribute of its :class:`~onegrain.rankings.Method`. A line here registers a method."""
 
 GROUP = "onegrain.methods"
-"""The group of entry points in which another package registers its methods, each under its name."""
+"""The group of entry points in which other packages register their methods by name."""
 
 
 class _Methods(Mapping[str, "Method"]):
-    """The methods by name: those of the package, then those registered elsewhere, by name."""
+    """A mapping of the methods by name: those of this package first, then all others in order of name."""
 
     def __init__(self) -> None:
         self._loaded: dict[str, Method] = {}
@@ -54,7 +54,7 @@ class _Methods(Mapping[str, "Method"]):
     def __getitem__(self, name: str) -> Method:
         if name not in self._loaded:
             built_in = BUILT_IN.get(name)
-            self._loaded[name] = _at(built_in) if built_in else _required(self._entry_points()[name])
+            self._loaded[name] = _load(built_in) if built_in else _required(self._entry_points()[name])
         return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -64,63 +64,65 @@ class _Methods(Mapping[str, "Method"]):
         return len(list(iter(self)))
 
     def add(self, entry: Method) -> None:
+        """Add a method; ParameterError if its name is taken."""
         if entry.name in self:
-            raise ParameterError(f"there is a ranking method {entry.name!r} already; give yours another name")
+            raise ParameterError(f"a ranking method {entry.name!r} already exists; give yours another name")
         self._loaded[entry.name] = entry
 
     def _entry_points(self) -> dict[str, EntryPoint]:
+        """Return the entry points of other packages by name, read once."""
         if self._plugins is None:
             from importlib.metadata import entry_points
 
-            found = sorted(entry_points(group=GROUP), key=lambda one: (one.name, one.value))
-            self._plugins = {one.name: one for one in reversed(found) if one.name not in BUILT_IN}
+            plugins = sorted(entry_points(group=GROUP), key=lambda plugin: (plugin.name, plugin.value))
+            self._plugins = {plugin.name: plugin for plugin in reversed(plugins) if plugin.name not in BUILT_IN}
         return self._plugins
 
 
 METHODS: Mapping[str, Method] = _Methods()
-"""The methods by name."""
+"""All ranking methods by name."""
 
 
 def method(name: str) -> Method:
-    """A method by name; ParameterError names those that exist."""
+    """Return a method by name; ParameterError, which lists all methods, if it does not exist."""
     if name not in METHODS:
         raise ParameterError(f"no ranking method {name!r}; the methods are: {', '.join(METHODS)}")
     return METHODS[name]
 
 
 def register(entry: Method) -> Method:
-    """Make a method known in this process, for ``rank`` and whatever names methods; gives it back.
+    """Register a method in this process, for :func:`rank` and everything else that names methods; return it.
 
-    A package registers its methods for every process, the command line too, by an entry point of the group
-    ``onegrain.methods`` that leads to a :class:`~onegrain.rankings.Method`.
+    To register methods for every process, including the command line, a package defines an entry point of the
+    group ``onegrain.methods`` that refers to a :class:`~onegrain.rankings.Method`.
 
     Raises:
-        ParameterError: there is a method of that name.
+        ParameterError: a method of that name exists.
     """
     assert isinstance(METHODS, _Methods)
     METHODS.add(entry)
     return entry
 
 
-def _at(place: str) -> Any:
-    module, _, attribute = place.partition(":")
+def _load(address: str) -> Any:
+    module, _, attribute = address.partition(":")
     return getattr(import_module(module), attribute)
 
 
 def _required(entry: EntryPoint) -> Method:
-    """What an entry point leads to, if that is a method of its name."""
+    """Return the method that an entry point refers to; ParameterError if it is not a method of that name."""
     from onegrain.rankings.request import Method
 
     try:
-        found = entry.load()
+        loaded = entry.load()
     except Exception as error:
         raise ParameterError(
             f"the ranking method {entry.name!r} of {entry.value} cannot be loaded ({error}); repair or "
             "uninstall the package that registers it"
         ) from error
-    if not isinstance(found, Method) or found.name != entry.name:
+    if not isinstance(loaded, Method) or loaded.name != entry.name:
         raise ParameterError(
-            f"{entry.value} is registered as the ranking method {entry.name!r} and is not a Method of that "
+            f"{entry.value} is registered as the ranking method {entry.name!r} but is not a Method of that "
             "name; repair or uninstall the package that registers it"
         )
-    return found
+    return loaded

@@ -1,4 +1,4 @@
-"""What a ranking method is asked: one record for all methods, and the registry's entry for a method."""
+"""The request to a ranking method, the same for all methods, and the registry's entry for a method."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ __all__ = ["Method", "NoOptions", "Request"]
 
 @dataclass(frozen=True)
 class NoOptions:
-    """For a method that takes no parameters."""
+    """The options of a method without parameters."""
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """One question to a ranking method.
+    """A request to a ranking method.
 
     Attributes:
-        activations: the neurons that are ranked.
+        activations: the neurons to rank.
         label: the label layer, or None.
         dev: held-out words for choices that the method makes, or None.
-        test: words for the evaluation that the record reports, or None.
-        others: other models read on the same words.
-        seed: for whatever is random.
-        memory: bytes that this process may hold in all, or None.
+        test: held-out words for the evaluation in the record, or None.
+        others: activations of other models on the same words.
+        seed: random seed.
+        memory: bytes that this process may hold in total, or None for no limit.
         device: where to compute, or None for the CPU.
         engine: where passes over the words run, or None for this process.
-        options: the method's own parameters, an instance of its options class.
-        progress: listens to a method that takes long.
+        options: parameters of the method, an instance of its options class.
+        progress: receives the progress of long computations.
     """
 
     activations: Activations
@@ -52,18 +52,19 @@ class Request:
     progress: Progress = automatic
 
     def provenance(self, method: str) -> Provenance:
-        """The provenance of the ranking that answers this request."""
-        given = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
-        used = [self.activations, *(one for one in (self.dev, self.test) if one is not None), *self.others]
-        own = self.activations.provenance
+        """Return the provenance of the ranking by ``method`` for this request."""
+        options = {field.name: getattr(self.options, field.name) for field in fields(self.options)}
+        held_out = [words for words in (self.dev, self.test) if words is not None]
+        inputs = [self.activations, *held_out, *self.others]
+        ranked = self.activations.provenance
         return Provenance(
             stage="rank",
-            model=own.model,
-            corpus=own.corpus,
+            model=ranked.model,
+            corpus=ranked.corpus,
             sites=self.activations.space.sites,
-            parameters={"method": method, "label": self.label, **_plain(given)},
+            parameters={"method": method, "label": self.label, **_plain(options)},
             seed=self.seed,
-            inputs=tuple(one.provenance for one in used),
+            inputs=tuple(activations.provenance for activations in inputs),
         )
 
 
@@ -72,18 +73,18 @@ class Method:
     """A ranking method.
 
     Attributes:
-        name: what it is called, in Python and on the command line.
-        summary: one line.
-        function: answers a request.
+        name: name in Python and on the command line.
+        summary: one line that describes it.
+        function: the function that answers a request with a ranking.
         options: frozen dataclass of its parameters, each with a default.
-        needs_label: whether it needs a label layer; without, it takes none.
-        needs_others: whether it needs other models; without, it takes none.
-        needs_model: whether it needs a running model (:func:`onegrain.live_activations`).
-        takes_heldout: whether it uses ``dev`` and ``test``.
-        takes_memory: whether it keeps to a memory budget.
-        takes_device: whether it computes on a device of choice.
-        takes_engine: whether its passes over the words can run on another engine.
-        counting: how it scores from counts that it shares with its like
+        needs_label: True if it needs a label layer; a method that does not need one takes none.
+        needs_others: True if it needs other models; a method that does not need them takes none.
+        needs_model: True if it needs a running model (:func:`onegrain.live_activations`).
+        takes_heldout: True if it uses ``dev`` and ``test``.
+        takes_memory: True if it respects a memory budget.
+        takes_device: True if it can compute on another device.
+        takes_engine: True if its passes over the words can run on another engine.
+        counting: how it scores neurons from counts, which such methods share
             (:class:`onegrain.rankings.univariate.counting.scoring.Counting`), or None.
     """
 
@@ -102,11 +103,11 @@ class Method:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """Names of the parameters that the method takes."""
+        """Names of the method's parameters."""
         return tuple(field.name for field in fields(self.options))
 
     def part(self, request: Request) -> Request:
-        """The request without what the method does not take."""
+        """Return the request without the fields that the method does not take."""
         return replace(
             request,
             label=request.label if self.needs_label else None,
@@ -119,7 +120,12 @@ class Method:
         )
 
     def require(self, request: Request, given: dict[str, Any]) -> None:
-        """Raise ParameterError for what the method does not take, or needs and was not given."""
+        """Raise ParameterError if the request lacks what the method needs, or has what it does not take.
+
+        Args:
+            request: the request.
+            given: parameters of the method by name.
+        """
         self.require_given(
             given,
             label=request.label is not None,
@@ -134,21 +140,25 @@ class Method:
             raise ParameterError(f"{self.name} runs in this process only; leave out engine")
 
     def require_given(self, parameters: Collection[str], *, label: bool, others: bool, heldout: bool) -> None:
-        """The same of parameters by name, and of whether there are labels, other models and held-out words."""
+        """Check names of parameters, and whether a label layer, other models and held-out words are given.
+
+        Raises:
+            ParameterError: a parameter is unknown, something needed is missing, or something is not taken.
+        """
         unknown = sorted(set(parameters) - set(self.parameters))
         if unknown:
-            there = ", ".join(self.parameters) or "none"
+            known = ", ".join(self.parameters) or "none"
             raise ParameterError(
-                f"{self.name} takes no parameter {', '.join(unknown)}; its parameters are: {there}"
+                f"{self.name} takes no parameter {', '.join(unknown)}; its parameters are: {known}"
             )
         needs = [
             ("a label layer (label)", self.needs_label, label),
             ("other models on the same words (others)", self.needs_others, others),
         ]
-        for what, needed, there_is in needs:
-            if needed and not there_is:
+        for what, needed, given in needs:
+            if needed and not given:
                 raise ParameterError(f"{self.name} needs {what}")
-            if there_is and not needed:
+            if given and not needed:
                 raise ParameterError(
                     f"{self.name} takes no {what.split(' (')[0].removeprefix('a ')}; leave it out"
                 )
@@ -157,7 +167,7 @@ class Method:
 
 
 def _plain(value: Any) -> Any:
-    """The value with tuples as lists, as JSON has it."""
+    """Return the value with tuples as lists, as in JSON."""
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, (tuple, list)) else value
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

@@ -19,7 +19,7 @@ from onegrain.records.ranking import Ranking
 __all__ = ["rank", "rank_together"]
 
 Place = Activations | str | os.PathLike[str]
-"""Activations, or where a store of them is."""
+"""Activations, or the path or URL of a store of them."""
 
 
 def rank(
@@ -42,29 +42,30 @@ def rank(
 
     Args:
         name: a method of :data:`METHODS`.
-        activations: the neurons to rank: a record, or a store's place; with ``corpus`` a model, which is read
-            while it is ranked, once a pass of the method.
-        corpus: what models are read on, a corpus or what :func:`~onegrain.read_corpus` takes: a path, lists of
-            words, a data frame, a data set.
+        activations: the neurons to rank: a record, or the path or URL of a store; with ``corpus``, a model,
+            which is read during the ranking, once per pass of the method.
+        corpus: the text on which models are read: a corpus, or anything that :func:`~onegrain.read_corpus`
+            takes (a path, lists of words, a data frame, a data set).
         label: the label layer, for a method that learns from labels.
-        dev: held-out words for the choices that a method makes, a record or a store's place; if None it takes
-            some from ``activations``.
-        test: words for the evaluation that the record reports; if None, ``dev``.
-        others: other models read on the same words, for a method that compares models; as ``activations``.
-        seed: for whatever is random.
-        memory: what this process may hold in all, as bytes or text such as ``"4GiB"``, for a method that keeps
-            activations; what does not fit goes to scratch files in the system's folder for temporary files.
+        dev: held-out words for choices that the method makes, a record or a store; if None, the method holds
+            out some words of ``activations``.
+        test: held-out words for the evaluation in the record; if None, ``dev``.
+        others: other models on the same words, for a method that compares models; like ``activations``.
+        seed: random seed.
+        memory: bytes that this process may hold in total, as a number or text such as ``"4GiB"``, for a method
+            that holds activations; what does not fit goes to scratch files in the system's temporary folder.
             The ranking does not depend on it. None for no limit.
-        device: where to compute, such as ``"cuda"``, for a method that can choose; by default the CPU. Another
-            device rounds otherwise: the ranking is the same as far as the probe's tolerance tells.
-        engine: ``local``, ``ray``, or an engine with options of its own, for a method whose passes over the
-            words can run elsewhere.
-        progress: listens to a method that takes long.
-        parameters: the method's own, ``METHODS[name].parameters``.
+        device: where to compute, such as ``"cuda"``, for a method that supports it; the CPU by default. Another
+            device rounds differently: the ranking is the same up to the probe's tolerance.
+        engine: ``local``, ``ray``, or a configured engine, for a method whose passes over the words can run on
+            one.
+        progress: receives the progress of long computations.
+        parameters: parameters of the method, see ``METHODS[name].parameters``.
 
     Raises:
-        ParameterError: no such method or parameter, an impossible value, or something the method does not take.
-        LabelError: no such label layer, or too few labels in it.
+        ParameterError: the method or a parameter does not exist, a value is impossible, or the method does not
+            take something given.
+        LabelError: the label layer does not exist, or has too few labels.
         MismatchError: the records do not belong together.
 
     >>> import numpy as np
@@ -109,32 +110,31 @@ def rank_together(
     made: Mapping[str, Ranking] | None = None,
     finished: Callable[[str, Ranking], None] | None = None,
 ) -> dict[str, Ranking]:
-    """Rank all neurons by several methods; those that need counts only share one pass over the words.
+    """Rank all neurons by several methods; methods that need only counts share one pass over the words.
 
-    Each method is given what it takes of ``label``, ``dev``, ``test``, ``others``, ``memory``, ``device`` and
-    ``engine``, and every ranking is the one that :func:`rank` gives, to the bit.
+    Each method receives what it takes of ``label``, ``dev``, ``test``, ``others``, ``memory``, ``device`` and
+    ``engine``. Every ranking equals the one that :func:`rank` returns, bit for bit.
 
     Args:
         names: methods of :data:`METHODS`, each once.
-        parameters: of the methods that have some, by method.
-        others: as all other arguments, see :func:`rank`.
-        made: rankings by method that an earlier run made; they are checked with the rest and not made again.
-        finished: called with each method and its ranking as soon as that is made.
+        parameters: parameters of the methods, by method.
+        others: see :func:`rank`, as for all other arguments.
+        made: rankings of an earlier run by method; they are checked like the others and not computed again.
+        finished: called with each method and its ranking as soon as it is computed.
 
     Returns:
         The rankings by method, in the order of ``names``.
 
     Raises:
-        ParameterError: as of :func:`rank`, before the first method begins; a method that is named twice;
-            parameters of a method that is not asked for; or something that none of the methods takes.
+        ParameterError: as for :func:`rank`, before the first method begins; or a method is named twice,
+            parameters belong to a method that is not named, or no method takes something given.
     """
-    given = parameters or {}
-    wrong = [name for name in dict.fromkeys(names) if list(names).count(name) > 1]
-    if wrong or not names:
+    by_method = parameters or {}
+    if not names or len(set(names)) < len(names):
         raise ParameterError(f"name each method once, got {', '.join(names) or 'none'}")
-    strange = sorted(set(given) - set(names))
-    if strange:
-        raise ParameterError(f"parameters of {', '.join(strange)}, which is not among {', '.join(names)}")
+    unnamed = sorted(set(by_method) - set(names))
+    if unnamed:
+        raise ParameterError(f"parameters of {', '.join(unnamed)}, which is not among {', '.join(names)}")
     request = _request(
         activations,
         corpus=corpus,
@@ -148,16 +148,18 @@ def rank_together(
         engine=engine,
         progress=progress,
     )
-    asked: dict[str, tuple[Method, Request]] = {}
+    jobs: dict[str, tuple[Method, Request]] = {}
     for name in names:
-        chosen, own = method(name), dict(given.get(name, {}))
+        chosen, options = method(name), dict(by_method.get(name, {}))
         part = chosen.part(request)
-        chosen.require(part, own)
-        asked[name] = chosen, replace(part, options=chosen.options(**own))
-    _require_taken(request, [part for _, part in asked.values()])
+        chosen.require(part, options)
+        jobs[name] = chosen, replace(part, options=chosen.options(**options))
+    _require_taken(request, [part for _, part in jobs.values()])
     rankings = dict(made or {})
-    missing = {name: asked[name] for name in asked if name not in rankings}
-    counted = [(name, one.counting, part) for name, (one, part) in missing.items() if one.counting is not None]
+    missing = {name: job for name, job in jobs.items() if name not in rankings}
+    counted = [
+        (name, chosen.counting, part) for name, (chosen, part) in missing.items() if chosen.counting is not None
+    ]
     if counted:
         from onegrain.rankings.univariate.counting.scoring import rank_counted
 
@@ -165,16 +167,16 @@ def rank_together(
             rankings[name] = ranking
             if finished is not None:
                 finished(name, ranking)
-    for name, (one, part) in missing.items():
+    for name, (chosen, part) in missing.items():
         if name not in rankings:
-            rankings[name] = one.function(part)
+            rankings[name] = chosen.function(part)
             if finished is not None:
                 finished(name, rankings[name])
     return {name: rankings[name] for name in names}
 
 
 def _reader(corpus: Any) -> Callable[[Any], Any]:
-    """Return a function from a store's place, or with a corpus from a model, to its activations."""
+    """Return a function that opens a store, or with a corpus reads a model, and returns its activations."""
     if corpus is None:
         return _opened
     from onegrain.activations.extraction.live import live_reader
@@ -183,7 +185,7 @@ def _reader(corpus: Any) -> Callable[[Any], Any]:
 
 
 def _opened(place: Any) -> Any:
-    """Return the activations of a store's place; a record, and None, as they are."""
+    """Return the activations of the store at a path or URL; a record or None is returned unchanged."""
     if not isinstance(place, str | os.PathLike):
         return place
     from onegrain.activations import open_activations
@@ -205,7 +207,7 @@ def _request(
     engine: str | Engine | None,
     progress: Progress,
 ) -> Request:
-    """Open the activations and return everything that was asked for, except the method's options."""
+    """Open the activations and return the request, without the method's options."""
     read = _reader(corpus)
     return Request(
         activations=read(activations),
@@ -222,7 +224,7 @@ def _request(
 
 
 def _require_taken(request: Request, parts: Sequence[Request]) -> None:
-    """Refuse what was given and no method takes."""
+    """Raise ParameterError for a field of the request that no method takes."""
     for name in ("label", "dev", "test", "others", "memory", "device", "engine"):
         if getattr(request, name) and not any(getattr(part, name) for part in parts):
             raise ParameterError(f"none of the methods takes {name}; leave it out")

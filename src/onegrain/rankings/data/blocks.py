@@ -1,4 +1,4 @@
-"""Passes over the words that models were read on, block by block."""
+"""Passes over the words of one or more models, block by block."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from onegrain.records.activations import Activations
 __all__ = ["BLOCK_ROWS", "Blocks", "read_blocks"]
 
 BLOCK_ROWS = 2048
-"""Words that are read and computed with together: a chunk of a store."""
+"""Number of words that are read and processed at once: a chunk of a store."""
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class Blocks:
-    """Reads blocks of words, by default ahead of whoever computes with them, always into the same memory.
+    """A reader of blocks of words, which by default reads ahead, always into the same memory.
 
-    New memory for every block would cost time, and what the C library keeps of it grows with the words. It is a
-    context manager, which ends its thread; the thread also ends when nobody holds this any more.
+    New memory for every block would cost time, and the C library would keep more of it the more words are read.
+    The reader is a context manager that ends its thread; the thread also ends when the reader is garbage
+    collected.
 
     Args:
         models: the activations, all on the same words.
-        spans: of each the neurons that are read; a model without any is not read.
-        ahead: read a block in a thread of its own, while the one before is computed with.
+        spans: the range of neurons to read of each model; a model with an empty range is not read.
+        ahead: read each block in another thread while the block before is processed.
 
     Attributes:
-        rows: words of a block, at most.
+        rows: largest number of words of a block.
     """
 
     def __init__(self, models: Sequence[Activations], spans: Sequence[slice], *, ahead: bool = True) -> None:
@@ -42,9 +43,9 @@ class Blocks:
         self._models = tuple(models)
         self._spans = tuple(spans)
         widths = [max(0, span.stop - span.start) for span in spans]
-        # for what is computed with and what is read meanwhile; no page is used before something is read into it
+        # one for the block being processed and one for the block being read; unused pages cost no memory
         self._buffers = [[self._room(width) for width in widths] for _ in range(1 + ahead)]
-        self._whole = self._room(max(widths))
+        self._unselected = self._room(max(widths))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="onegrain-blocks") if ahead else None
 
     def __enter__(self) -> Blocks:
@@ -59,22 +60,25 @@ class Blocks:
     def over(
         self, words: tuple[int, int], among: Bool[np.ndarray, " words"]
     ) -> Iterator[tuple[Int64[np.ndarray, " rows"], list[Tensor | None]]]:
-        """Of each block of ``start:stop`` the words that count, and what every model did at them.
+        """Yield for each block of ``start:stop`` the numbers of words that count, and every model's values.
 
-        Values are (words, neurons), float32, or None for a model that is not read.
-
-        One pass at a time; a block is good until the next is asked for.
+        Values are float32 (words, neurons), or None for a model that is not read. Only one pass may run at a
+        time, and the next block overwrites the values.
         """
         start, stop = words
-        starts = [at for at in range(start, stop, self.rows) if among[at : min(at + self.rows, stop)].any()]
+        starts = [
+            first
+            for first in range(start, stop, self.rows)
+            if among[first : min(first + self.rows, stop)].any()
+        ]
 
         def read(number: int) -> tuple[np.ndarray, list[Tensor | None]]:
             first = starts[number]
             last = min(first + self.rows, stop)
             rows, buffers = np.flatnonzero(among[first:last]), self._buffers[number % len(self._buffers)]
             blocks = [
-                self._block(one, span, (first, last), rows, buffer) if span.stop > span.start else None
-                for one, span, buffer in zip(self._models, self._spans, buffers, strict=True)
+                self._block(model, span, (first, last), rows, buffer) if span.stop > span.start else None
+                for model, span, buffer in zip(self._models, self._spans, buffers, strict=True)
             ]
             return first + rows, blocks
 
@@ -86,13 +90,13 @@ class Blocks:
         return np.empty(self.rows * width, dtype=np.float32)
 
     def _block(
-        self, one: Activations, span: slice, words: tuple[int, int], rows: np.ndarray, buffer: np.ndarray
+        self, model: Activations, span: slice, words: tuple[int, int], rows: np.ndarray, buffer: np.ndarray
     ) -> Tensor:
         if len(rows) == words[1] - words[0]:
-            return torch.from_numpy(one.values(*words, neurons=span, buffer=buffer))
-        whole = one.values(*words, neurons=span, buffer=self._whole)
-        kept = buffer[: len(rows) * whole.shape[1]].reshape(len(rows), whole.shape[1])
-        return torch.from_numpy(np.take(whole, rows, axis=0, out=kept, mode="clip"))
+            return torch.from_numpy(model.values(*words, neurons=span, buffer=buffer))
+        all_rows = model.values(*words, neurons=span, buffer=self._unselected)
+        kept = buffer[: len(rows) * all_rows.shape[1]].reshape(len(rows), all_rows.shape[1])
+        return torch.from_numpy(np.take(all_rows, rows, axis=0, out=kept, mode="clip"))
 
 
 def read_blocks(
@@ -103,19 +107,16 @@ def read_blocks(
     *,
     ahead: bool = True,
 ) -> Iterator[tuple[np.ndarray, list[Tensor | None]]]:
-    """One pass of :class:`Blocks`: the words that count of each block, and what every model did at them.
-
-    A block is good until the next is asked for.
-    """
+    """Run one pass of :class:`Blocks`; see :meth:`Blocks.over`."""
     with Blocks(models, spans, ahead=ahead) as blocks:
         yield from blocks.over(words, among)
 
 
-def _ahead(thread: ThreadPoolExecutor, make: Callable[[int], Found], count: int) -> Iterator[Found]:
-    """``make(0)`` and so on; each is made while whoever asked works with the one before."""
-    coming = thread.submit(make, 0) if count else None
+def _ahead(thread: ThreadPoolExecutor, make: Callable[[int], Result], count: int) -> Iterator[Result]:
+    """Yield ``make(0)``, ``make(1)``, ...; each is computed in the thread while the one before is processed."""
+    future = thread.submit(make, 0) if count else None
     for number in range(1, count + 1):
-        assert coming is not None
-        found = coming.result()
-        coming = thread.submit(make, number) if number < count else None
-        yield found
+        assert future is not None
+        result = future.result()
+        future = thread.submit(make, number) if number < count else None
+        yield result

@@ -1,4 +1,4 @@
-"""The words that a probe learns from or is scored on: finite activations, one label each."""
+"""The words that a probe learns from or is scored on: each has finite activations and one label."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ __all__ = [
 
 
 class Split(Protocol):
-    """Options that say which sentences a method learns from."""
+    """Options that decide which sentences a method learns from."""
 
     @property
     def max_words(self) -> int | None:
-        """Learn from a random part of the sentences with at most so many words; None for all."""
+        """Learn from a random part of the sentences with at most this many words; None for all."""
 
     @property
     def dev_share(self) -> float:
-        """Share of the sentences that is held out where no held-out words are given."""
+        """Share of the sentences that is held out if no held-out words are given."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledWords:
-    """Activations with one label a word.
+    """Activations with one label per word.
 
     Attributes:
         values: float32 (words, neurons), in memory or in a scratch file.
         codes: int64 (words,), positions in ``labels``.
         sentences: int64 (words,), the sentence of each word, for the bootstrap and for splits.
-        labels: the label names, sorted.
-        left_out: how many words were left out, by reason.
-        labels_left_out: how many words each label had that was left out.
-        rounding: of the values, relative (constant.py of core).
+        labels: names of the labels, sorted.
+        left_out: number of words left out, by reason.
+        labels_left_out: number of words of each label that was left out.
+        rounding: relative rounding of the values (see core/constant.py).
     """
 
     values: np.ndarray | ScratchTable
@@ -70,7 +70,7 @@ class LabelledWords:
         return len(self.codes)
 
     def constant(self) -> Bool[np.ndarray, " neurons"]:
-        """Return which neurons do not change by more than rounding over the words: one pass."""
+        """Return a mask of neurons that do not change by more than rounding over the words, from one pass."""
         extremes = Extremes(self.values.shape[1])
         for first in range(0, len(self), BLOCK_ROWS):
             extremes.add(np.asarray(self.values[first : first + BLOCK_ROWS]))
@@ -78,14 +78,14 @@ class LabelledWords:
 
 
 def control_layer(layer: str) -> str:
-    """The name of the control task of a label layer [Hewitt19]."""
+    """Return the name of the control task of a label layer [Hewitt19]."""
     return f"{layer}-control"
 
 
 def held_out(activations: Activations, share: float, seed: int, among: np.ndarray | None = None) -> np.ndarray:
-    """bool (sentences,): a random ``share`` of the sentences, at least one and not all.
+    """Return a mask, bool (sentences,), of a random ``share`` of the sentences, at least one and not all.
 
-    ``among`` is a mask of the sentences that are split; all by default.
+    ``among`` is a mask of the sentences to split, all by default.
     """
     shuffled = np.random.default_rng(seed).permutation(activations.corpus.n_sentences)
     split = shuffled if among is None else shuffled[among[shuffled]]
@@ -100,7 +100,7 @@ def held_out(activations: Activations, share: float, seed: int, among: np.ndarra
 
 
 def require_held_out(activations: Activations, held: Activations) -> None:
-    """Raise MismatchError unless the words are of the same neurons and model, and not the training words."""
+    """Raise MismatchError unless held-out words share neurons and model with the training words but no text."""
     activations.space.require_same(held.space, f"held-out words {held.describe()}")
     if held.corpus.content_hash == activations.corpus.content_hash:
         raise MismatchError(
@@ -117,10 +117,10 @@ def require_held_out(activations: Activations, held: Activations) -> None:
 def split_sentences(
     activations: Activations, options: Split, seed: int, *, apart: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Masks of the sentences to train on, and to hold out (None where held-out words lie ``apart``).
+    """Return masks of the sentences to train on, and to hold out (None if held-out words are given ``apart``).
 
     Raises:
-        ParameterError: ``max_words`` is less than one sentence, or there is but one sentence to split.
+        ParameterError: ``max_words`` is less than one sentence, or there is only one sentence to split.
     """
     corpus = activations.corpus
     left = None if apart else held_out(activations, options.dev_share, seed)
@@ -133,12 +133,17 @@ def split_sentences(
 def sentences_within(
     corpus: Corpus, allowed: np.ndarray, max_words: int, seed: int, name: str = "max_words"
 ) -> np.ndarray:
-    """bool (sentences,): a random part of the allowed ones (bool mask) with at most ``max_words`` words.
+    """Return a mask, bool (sentences,), of random allowed sentences with at most ``max_words`` words in total.
 
-    ``name`` is what the option is called.
+    Args:
+        corpus: the corpus.
+        allowed: bool (sentences,), the sentences to choose from.
+        max_words: largest number of words.
+        seed: random seed.
+        name: name of the option, for the message.
 
     Raises:
-        ParameterError: that is less than one sentence.
+        ParameterError: no allowed sentence is that short.
     """
     shuffled = np.random.default_rng(seed).permutation(corpus.n_sentences)
     lengths = np.where(allowed, np.diff(corpus.offsets), 0)[shuffled]
@@ -151,7 +156,7 @@ def sentences_within(
 
 
 def describe_words(train: LabelledWords) -> dict[str, Any]:
-    """Return what a record says of training words: how many, of which label, and what was left out."""
+    """Return what a record reports about training words: their number, labels, and the words left out."""
     counts = np.bincount(train.codes, minlength=len(train.labels)).tolist()
     return {
         "words": len(train),
@@ -164,19 +169,19 @@ def describe_words(train: LabelledWords) -> dict[str, Any]:
 def read_labelled(
     activations: Activations, layer: str, sentences: np.ndarray, min_count: int, memory: Memory | None = None
 ) -> LabelledWords:
-    """The labelled words of some sentences (bool mask), without labels of fewer than ``min_count`` words.
+    """Read the labelled words of some sentences (bool mask), without labels of fewer than ``min_count`` words.
 
     Raises:
-        LabelError: no such layer, or fewer than two labels are left.
+        LabelError: the layer does not exist, or fewer than two labels are left.
         ParameterError: an activation is not finite.
     """
-    asked = sentences[activations.corpus.sentence_of_word]
-    inside = asked & activations.present
+    requested = sentences[activations.corpus.sentence_of_word]
+    inside = requested & activations.present
     labels = keep_labels(activations, layer, inside, min_count)
     left_out = {
         "unlabelled": int((inside & (activations.layer(layer).codes < 0)).sum()),
         "rare_label": sum(labels.left_out.values()),
-        **_without_activation(asked & ~inside),
+        **_without_activation(requested & ~inside),
     }
     words = _gather(activations, layer, labels.names, (inside, left_out), memory or Memory())
     return replace(words, labels_left_out=labels.left_out)
@@ -189,17 +194,24 @@ def read_matching(
     sentences: np.ndarray | None = None,
     memory: Memory | None = None,
 ) -> LabelledWords:
-    """The words whose label is one of ``labels``; words with another label are left out and counted."""
-    found = activations.layer(layer)
-    asked = np.ones(activations.n_words, dtype=bool)
+    """Read the words whose label is one of ``labels``; words with other labels are left out and counted.
+
+    Raises:
+        LabelError: the layer does not exist, or no word has one of the labels.
+        ParameterError: an activation is not finite.
+    """
+    label_layer = activations.layer(layer)
+    requested = np.ones(activations.n_words, dtype=bool)
     if sentences is not None:
-        asked = sentences[activations.corpus.sentence_of_word]
-    inside = asked & activations.present
-    known = np.isin(np.array((*found.vocabulary, "")), labels)[found.codes] & (found.codes >= 0)
+        requested = sentences[activations.corpus.sentence_of_word]
+    inside = requested & activations.present
+    known = np.isin(np.array((*label_layer.vocabulary, "")), labels)[label_layer.codes] & (
+        label_layer.codes >= 0
+    )
     left_out = {
-        "unlabelled": int((inside & (found.codes < 0)).sum()),
-        "unknown_label": int((inside & (found.codes >= 0) & ~known).sum()),
-        **_without_activation(asked & ~inside),
+        "unlabelled": int((inside & (label_layer.codes < 0)).sum()),
+        "unknown_label": int((inside & (label_layer.codes >= 0) & ~known).sum()),
+        **_without_activation(requested & ~inside),
     }
     words = _gather(activations, layer, labels, (inside, left_out), memory or Memory())
     if not len(words):
@@ -211,7 +223,7 @@ def read_matching(
 
 
 def _without_activation(left_out: np.ndarray) -> dict[str, int]:
-    """The words (bool mask) left out because they have no activation, where there are any."""
+    """Return the number of words (bool mask) left out for lack of an activation; empty if there are none."""
     return {"no_activation": int(left_out.sum())} if left_out.any() else {}
 
 
@@ -222,26 +234,30 @@ def _gather(
     chosen: tuple[np.ndarray, dict[str, int]],
     memory: Memory,
 ) -> LabelledWords:
-    """Read the words inside a mask that carry one of the labels."""
+    """Read the words inside a mask that have one of the labels."""
     inside, left_out = chosen
-    found = activations.layer(layer)
+    label_layer = activations.layer(layer)
     number = {name: code for code, name in enumerate(labels)}
-    renumber = np.array([number.get(name, -1) for name in (*found.vocabulary, "")], dtype=np.int64)
+    renumber = np.array([number.get(name, -1) for name in (*label_layer.vocabulary, "")], dtype=np.int64)
     renumber[-1] = -1
-    codes = renumber[found.codes]
-    wanted = inside & (codes >= 0)
-    values = read_values(activations, wanted, memory)
-    sentences, rounding = activations.corpus.sentence_of_word[wanted], rounding_of(activations.array)
-    return LabelledWords(values, codes[wanted], sentences, labels, left_out, rounding=rounding)
+    codes = renumber[label_layer.codes]
+    selected = inside & (codes >= 0)
+    values = read_values(activations, selected, memory)
+    sentences, rounding = activations.corpus.sentence_of_word[selected], rounding_of(activations.array)
+    return LabelledWords(values, codes[selected], sentences, labels, left_out, rounding=rounding)
 
 
 def read_values(activations: Activations, wanted: np.ndarray, memory: Memory) -> np.ndarray | ScratchTable:
-    """float32 (wanted words, neurons): the words of a mask, read block by block; all must be finite."""
+    """Read the words of a mask block by block as float32 (words, neurons).
+
+    Raises:
+        ParameterError: an activation is not finite.
+    """
     table = memory.host_table(int(wanted.sum()), activations.n_neurons, torch.float32)
-    at = 0
+    row = 0
     for start, block in activations.blocks():
         rows = wanted[start : start + len(block)]
         activations.require_finite(block, start, wanted)
-        table[at : at + int(rows.sum())] = torch.from_numpy(block[rows])
-        at += int(rows.sum())
+        table[row : row + int(rows.sum())] = torch.from_numpy(block[rows])
+        row += int(rows.sum())
     return values_of(table)

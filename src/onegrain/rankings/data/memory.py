@@ -1,9 +1,9 @@
-"""Tables with a row for every word: on the device that computes, in memory, or in a scratch file.
+"""Tables with a row for every word, on the computing device, in main memory, or in a scratch file.
 
-A table stands as near as there is room for it. Everywhere it holds the same numbers and is read and written by
-blocks of rows, which come to the device and go from it, so that what is computed of them does not depend on
-where they are. A scratch file is read with ``pread`` into a block of its own: its pages are the system's, and
-the process holds no more than that block.
+A table is placed as close to the device as room allows. It holds the same numbers everywhere, and is read and
+written in blocks of rows that move to and from the device, so results do not depend on where it is. A scratch
+file is read with ``pread`` into a new block: its pages belong to the system's cache, and the process holds only
+that block.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ from onegrain.errors import ParameterError
 __all__ = ["HostTable", "Memory", "ScratchTable", "Table", "open_device", "read_size", "say_size", "values_of"]
 
 KINDS = {torch.float32: np.float32, torch.float64: np.float64, torch.bfloat16: np.int16}
+"""NumPy types in which tables of torch types are allocated."""
 
 
 def values_of(table: Tensor | ScratchTable) -> np.ndarray | ScratchTable:
-    """A host table's values as an array, where they are in memory."""
+    """Return the values of a host table: an array if they are in memory, else the scratch table."""
     return table if isinstance(table, ScratchTable) else table.numpy()
 
 
 def open_device(name: str | torch.device) -> torch.device:
-    """The device of a name such as ``cpu``, ``cuda`` or ``cuda:1``.
+    """Return the device with a name such as ``cpu``, ``cuda`` or ``cuda:1``.
 
     Raises:
-        ParameterError: it is not there, or does not compute in float64, which certificates are kept in.
+        ParameterError: the device does not exist, or does not support float64, which certificates need.
     """
     try:
         device = torch.device(name)
@@ -49,14 +50,18 @@ def open_device(name: str | torch.device) -> torch.device:
 
 
 class Memory:
-    """Gives out tables, and counts what they hold.
+    """An allocator of tables under a memory budget.
 
     Args:
-        limit: bytes of main memory that this process may hold in all, what it holds already included; None for
-            no limit.
-        folder: where scratch files are made; by default the system's folder for temporary files. They have no
-            name there, and go when the process does.
-        device: where what is read of the tables goes, and the tables themselves as far as it has room.
+        limit: bytes of main memory that this process may hold in total, including what it already holds; None
+            for no limit.
+        folder: folder for scratch files; by default the system's temporary folder. The files have no name and
+            disappear with the process.
+        device: device to which blocks are read, and on which tables are placed if it has room.
+
+    Attributes:
+        held: bytes of the tables in main memory.
+        spilled: bytes of the tables in scratch files.
     """
 
     def __init__(
@@ -74,25 +79,25 @@ class Memory:
         self._working = 0
 
     def reserve(self, working: int, what: str) -> None:
-        """Keep so many bytes for what is held besides tables; the first call counts, as the largest work.
+        """Reserve ``working`` bytes for what is held besides tables; the first call fixes the room for tables.
 
         Raises:
-            ParameterError: the limit does not leave that much.
+            ParameterError: the limit is too small; ``what`` names what needs the bytes.
         """
         self._working = max(self._working, working)
         if self.limit is None or self._room < float("inf"):
             return
-        here = psutil.Process().memory_info().rss - self.held
-        self._room = self.limit - here - working
+        held_already = psutil.Process().memory_info().rss - self.held
+        self._room = self.limit - held_already - working
         if self._room < 0:
             raise ParameterError(
-                f"a memory budget of {say_size(self.limit)} is too small: {say_size(here)} are held already, "
-                f"and {what} needs {say_size(working)} beside its tables; give at least "
-                f"{say_size(here + working)}"
+                f"a memory budget of {say_size(self.limit)} is too small: {say_size(held_already)} are held "
+                f"already, and {what} needs {say_size(working)} beside its tables; give at least "
+                f"{say_size(held_already + working)}"
             )
 
     def table(self, n_rows: int, n_columns: int, dtype: torch.dtype) -> Table:
-        """A new table (rows, columns) whose blocks are read on the device; its values are not set."""
+        """Return a new table (rows, columns), with undefined values, whose blocks are read on the device."""
         if self.device.type == "cpu":
             return self.host_table(n_rows, n_columns, dtype)
         if n_rows * n_columns * dtype.itemsize <= self._room_on_device():
@@ -101,7 +106,7 @@ class Memory:
         return HostTable(table, self.device)
 
     def host_table(self, n_rows: int, n_columns: int, dtype: torch.dtype) -> Tensor | ScratchTable:
-        """A new table (rows, columns) in memory or in a file, its blocks read there; its values are not set."""
+        """Return a new table (rows, columns), with undefined values, in main memory or in a scratch file."""
         size = n_rows * n_columns * dtype.itemsize
         if self.limit is not None and self.held + size > self._room:
             self.spilled += size
@@ -112,7 +117,7 @@ class Memory:
         return torch.from_numpy(array).view(dtype)
 
     def _room_on_device(self) -> float:
-        """Bytes that the device has for tables, beside what computing takes."""
+        """Return the bytes that the device has for tables, besides those reserved for computing."""
         if self.device.type != "cuda":
             return float("inf")
         free, _ = torch.cuda.mem_get_info(self.device)
@@ -124,7 +129,7 @@ class Memory:
 
 
 class ScratchTable:
-    """A table (rows, columns) in a file without a name; slices and indices of rows are read as copies."""
+    """A table (rows, columns) in an unnamed file; reading rows returns copies."""
 
     def __init__(self, shape: tuple[int, int], dtype: torch.dtype, folder: Path) -> None:
         self.shape, self.dtype = shape, dtype
@@ -142,59 +147,59 @@ class ScratchTable:
             ) from error
 
     def __getitem__(self, rows: slice | Tensor | np.ndarray) -> Tensor:
-        """Rows by slice, or by index in any order."""
+        """Return rows by slice, or by index in any order."""
         if isinstance(rows, slice):
             first, last, _ = rows.indices(self.shape[0])
-            found = torch.empty(max(0, last - first), self.shape[1], dtype=self.dtype)
-            self._read(_bytes_of(found), first * self._pitch)
-            return found
-        found = torch.empty(len(rows), self.shape[1], dtype=self.dtype)
-        into = _bytes_of(found)
-        for at, row in enumerate(rows.tolist()):
-            self._read(into[at * self._pitch : (at + 1) * self._pitch], row * self._pitch)
-        return found
+            block = torch.empty(max(0, last - first), self.shape[1], dtype=self.dtype)
+            self._read(_bytes_of(block), first * self._pitch)
+            return block
+        block = torch.empty(len(rows), self.shape[1], dtype=self.dtype)
+        buffer = _bytes_of(block)
+        for index, row in enumerate(rows.tolist()):
+            self._read(buffer[index * self._pitch : (index + 1) * self._pitch], row * self._pitch)
+        return block
 
     def __setitem__(self, key: slice | tuple[slice, slice], block: Tensor) -> None:
-        """Set rows, or with two slices those columns of those rows."""
+        """Set rows, or with two slices a range of columns of some rows."""
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))
         first, last, _ = rows.indices(self.shape[0])
         left, right, _ = columns.indices(self.shape[1])
-        given = _bytes_of(block.to(self.dtype).contiguous())
+        buffer = _bytes_of(block.to(self.dtype).contiguous())
         if right - left == self.shape[1]:
-            self._write(given, first * self._pitch)
+            self._write(buffer, first * self._pitch)
             return
         width = (right - left) * self.dtype.itemsize
-        for at, row in enumerate(range(first, last)):
-            part = given[at * width : (at + 1) * width]
-            self._write(part, row * self._pitch + left * self.dtype.itemsize)
+        for index, row in enumerate(range(first, last)):
+            row_bytes = buffer[index * width : (index + 1) * width]
+            self._write(row_bytes, row * self._pitch + left * self.dtype.itemsize)
 
-    def _read(self, into: memoryview, offset: int) -> None:
-        while len(into):
-            count = os.preadv(self._file.fileno(), [into], offset)
+    def _read(self, buffer: memoryview, offset: int) -> None:
+        while len(buffer):
+            count = os.preadv(self._file.fileno(), [buffer], offset)
             if not count:
                 raise OSError("a scratch file ends too early")
-            into, offset = into[count:], offset + count
+            buffer, offset = buffer[count:], offset + count
 
-    def _write(self, given: memoryview, offset: int) -> None:
-        while len(given):
-            count = os.pwrite(self._file.fileno(), given, offset)
-            given, offset = given[count:], offset + count
+    def _write(self, buffer: memoryview, offset: int) -> None:
+        while len(buffer):
+            count = os.pwrite(self._file.fileno(), buffer, offset)
+            buffer, offset = buffer[count:], offset + count
 
 
 class HostTable:
-    """A table of main memory or a file, for a device that has no room for it."""
+    """A table in main memory or a file, for a device without room for it."""
 
     def __init__(self, table: Tensor | ScratchTable, device: torch.device) -> None:
         self.shape, self.dtype = tuple(table.shape), table.dtype
         self._table, self._device = table, device
 
     def __getitem__(self, rows: slice | Tensor | np.ndarray) -> Tensor:
-        """Rows by slice, or by index in any order, on the device."""
-        at = rows.cpu() if isinstance(rows, Tensor) else rows
-        return self._table[at].to(self._device)
+        """Return rows by slice, or by index in any order, on the device."""
+        host_rows = rows.cpu() if isinstance(rows, Tensor) else rows
+        return self._table[host_rows].to(self._device)
 
     def __setitem__(self, key: slice | tuple[slice, slice], block: Tensor) -> None:
-        """Set rows, or with two slices those columns of those rows."""
+        """Set rows, or with two slices a range of columns of some rows."""
         self._table[key] = block.to("cpu", self.dtype)
 
 
@@ -202,5 +207,5 @@ Table = Tensor | ScratchTable | HostTable
 
 
 def _bytes_of(block: Tensor) -> memoryview:
-    """The bytes of a contiguous tensor."""
+    """Return the bytes of a contiguous tensor."""
     return block.view(torch.uint8).numpy().reshape(-1).data if block.numel() else memoryview(b"")

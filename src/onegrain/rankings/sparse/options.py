@@ -58,6 +58,6 @@ class SparseOptions:
         while comb(most + 1, size) <= self.max_subsets:
             most += 1
         raise ParameterError(
-            f"an exact search among {candidates} neurons has {comb(candidates, size):.3g} sets of {size} neurons, "
-            f"more than max_subsets={self.max_subsets:.3g}; give candidates={most} or fewer, or a smaller k"
+            f"an exact search among {candidates} neurons has {comb(candidates, size):.3g} sets of {size} of "
+            f"them, and max_subsets is {self.max_subsets:.3g}; give candidates={most} or fewer, or a smaller k"
         )
