@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
+from pkgutil import walk_packages
 
 import numpy as np
 import pytest
 
+from onegrain import rankings
 from onegrain.core.ordering import order_by_score
 from onegrain.errors import ParameterError
 from onegrain.rankings import METHODS, Method, Request, rank, registry
@@ -14,6 +17,20 @@ from onegrain.records.ranking import Ranking
 from support.planted import plant
 
 ACTS = plant(20).activations
+
+
+def test_every_method_of_the_package_is_registered() -> None:
+    modules = [
+        module.name for module in walk_packages(rankings.__path__, "onegrain.rankings.") if not module.ispkg
+    ]
+    defined = {
+        f"{module}:{name}": value
+        for module in modules
+        for name, value in vars(import_module(module)).items()
+        if isinstance(value, Method)
+    }
+    assert set(defined) == set(registry.BUILT_IN.values())
+    assert all(method is METHODS[method.name] for method in defined.values())
 
 
 def test_every_method_is_described() -> None:
