@@ -14,7 +14,7 @@ from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 from onegrain.reports import charts
 from onegrain.reports.charts.plot import CHARTS, charts_of
-from onegrain.reports.page import chart_spec
+from onegrain.reports.rendering.pictures import chart_spec
 from support import records
 
 PROBE_CHARTS = [

@@ -1,4 +1,4 @@
-"""The four questions of [Dalvi19], layers, top words, clusters, agreement: pure functions of records."""
+"""Pure functions of records: the four questions of [Dalvi19], layers, words, clusters, agreement."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ TABLES = ("table", "pairs", "areas", "gaps", "differences")
 
 
 def comparison_layout() -> Layout:
-    """What the folder of a comparison holds, so that ``--force`` replaces nothing else."""
+    """Return what the folder of a comparison holds, so that ``--force`` replaces nothing else."""
     from onegrain.core.output import Layout, is_written_by_onegrain
 
     files = (
@@ -65,7 +65,7 @@ def write_comparison(
 
     ``comparison.html``, ``comparison.png``, ``comparison.svg``, ``comparison.json`` (all tables, and the
     checksums of the other files), and as CSV ``table``, ``areas``, ``gaps``, ``differences`` and ``pairs``;
-    ``evaluation.parquet``, ``neuron-vote.parquet`` and ``curves/NAME.parquet``, where there are such.
+    ``evaluation.parquet``, ``neuron-vote.parquet`` and ``curves/NAME.parquet``, if those records are given.
 
     Args:
         out: the folder to write.

@@ -157,4 +157,4 @@ def _walk(record: Provenance) -> list[Provenance]:
 
 
 def _text(record: Provenance) -> str:
-    return json.dumps(record.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False)
+    return json.dumps(record.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)

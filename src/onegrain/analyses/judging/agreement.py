@@ -1,4 +1,4 @@
-"""How far rankings of the same neurons agree: overlap of their top sets at k, and of their whole orders."""
+"""Agreement of rankings of the same neurons: overlap of their top sets, and correlation of their orders."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NO_JUDGES = ("random", "neuron-vote")
 
 
 def overlap(rankings: Mapping[str, Ranking], ks: int | Sequence[int] | None = None) -> pd.DataFrame:
-    """Overlap of the first k neurons of every two rankings, with what two random sets would share.
+    """Compare the first k neurons of every two rankings with what two random sets would share.
 
     Args:
         rankings: name -> ranking, all of the same neurons.
         ks: one k or several; default the larger of 10 and 1 % of the neurons.
 
     Returns:
-        One row a pair and k: ``first``, ``second``, ``k``, ``shared``, ``expected``, ``jaccard``,
+        One row per pair and k: ``first``, ``second``, ``k``, ``shared``, ``expected``, ``jaccard``,
         ``expected_jaccard``, ``p``, ``q`` (p after Benjamini-Hochberg, over all rows). Neurons that a method
         does not rank never enter a top set.
 
@@ -46,8 +46,8 @@ def overlap(rankings: Mapping[str, Ranking], ks: int | Sequence[int] | None = No
             for name, ranking in rankings.items()
         }
         for first, second in combinations(names, 2):
-            found = vars(chance_overlap(tops[first], tops[second], space.size))
-            rows.append({"first": first, "second": second, "k": k, **found})
+            shared = vars(chance_overlap(tops[first], tops[second], space.size))
+            rows.append({"first": first, "second": second, "k": k, **shared})
     table = pd.DataFrame(rows)
     return table.assign(q=adjusted_p_values(table["p"].to_numpy(dtype=np.float64)))
 
@@ -58,7 +58,7 @@ def agreement(
     *,
     judges: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Average overlap [Fan23]: for each ranking the mean Jaccard at k with the other judges.
+    """Return the average overlap [Fan23]: for each ranking the mean Jaccard at k with the other judges.
 
     Args:
         rankings: name -> ranking, all of the same neurons.
@@ -66,7 +66,7 @@ def agreement(
         judges: the rankings that others are compared with; all by default.
 
     Returns:
-        One row a ranking and k: ``ranking``, ``k``, ``average_overlap``, ``expected`` (by chance); NaN where
+        One row per ranking and k: ``ranking``, ``k``, ``average_overlap``, ``expected`` (by chance); NaN if
         there is no other judge.
     """
     pairs = overlap(rankings, ks)
@@ -77,20 +77,20 @@ def agreement(
             others = [judge for judge in chosen if judge != name]
             first = (pairs["first"] == name) & pairs["second"].isin(others)
             second = (pairs["second"] == name) & pairs["first"].isin(others)
-            part = pairs[(pairs["k"] == k) & (first | second)]
-            mean, chance = part["jaccard"].mean(), part["expected_jaccard"].mean()
+            met = pairs[(pairs["k"] == k) & (first | second)]
+            mean, chance = met["jaccard"].mean(), met["expected_jaccard"].mean()
             rows.append({"ranking": name, "k": k, "average_overlap": mean, "expected": chance})
     return pd.DataFrame(rows)
 
 
 def rank_agreement(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
-    """Rank correlation of the orders of all neurons, for every two rankings.
+    """Correlate the orders of all neurons, for every two rankings.
 
-    A ranked neuron has its place in the order, ties of score included, which the method has broken; all neurons
-    that a method does not rank share the middle of the places that are left.
+    A ranked neuron counts with its place in the order (methods break ties of score); all neurons that a method
+    does not rank share the middle of the remaining places.
 
     Returns:
-        One row a pair: ``first``, ``second``, ``spearman``, ``kendall`` (tau-b); NaN where a method ranks none.
+        One row per pair: ``first``, ``second``, ``spearman``, ``kendall`` (tau-b); NaN if a method ranks none.
 
     Raises:
         ParameterError: fewer than two rankings.
@@ -105,7 +105,12 @@ def rank_agreement(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
 
 
 def require_comparable(rankings: Mapping[str, Ranking]) -> list[str]:
-    """The names; an error unless there are two rankings or more, all of the same neurons."""
+    """Return the names of rankings that can be compared.
+
+    Raises:
+        ParameterError: fewer than two rankings.
+        MismatchError: the rankings are of different neurons.
+    """
     names = list(rankings)
     if len(names) < 2:
         raise ParameterError(f"an overlap needs at least two rankings, got {len(names)}")
@@ -116,7 +121,7 @@ def require_comparable(rankings: Mapping[str, Ranking]) -> list[str]:
 
 
 def judges_among(rankings: Mapping[str, Ranking], judges: Sequence[str] | None = None) -> list[str]:
-    """The names of those that judge the others: the given ones, else all but those of ``NO_JUDGES`` methods.
+    """Return the names of the judging rankings; by default all but those of ``NO_JUDGES`` methods.
 
     Raises:
         ParameterError: a judge that is not among the rankings.
@@ -130,7 +135,7 @@ def judges_among(rankings: Mapping[str, Ranking], judges: Sequence[str] | None =
 
 
 def _places(ranking: Ranking) -> np.ndarray:
-    """float64 (neurons,): each neuron's place from 0; those unranked share the middle of theirs."""
+    """Return each neuron's place from 0, float64 (neurons,); unranked neurons share the middle of theirs."""
     places = ranking.positions().astype(np.float64)
     places[ranking.order[ranking.n_ranked :]] = (ranking.n_ranked + ranking.space.size - 1) / 2.0
     return places

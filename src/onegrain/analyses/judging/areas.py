@@ -52,16 +52,16 @@ class Areas:
     """Areas under curves, and their differences.
 
     Attributes:
-        table: one row a curve: ``kind`` (``masking``, ``retraining`` or ``ablation``), ``ranking`` (None for
+        table: one row per curve: ``kind`` (``masking``, ``retraining`` or ``ablation``), ``ranking`` (None for
             the random orders that all rankings share), ``line`` (``top``, ``bottom`` or ``random``), ``area``,
             ``low``, ``high``. Accuracies from 0 to 1; damage in nats per token or in points of the metric.
-        gaps: one row a ranking and other line: ``against`` (``bottom`` or ``random``), ``gap`` (area of the
-            top less area of that line), ``low``, ``high``. Positive where the ranking puts neurons first that
+        gaps: one row per ranking and other line: ``against`` (``bottom`` or ``random``), ``gap`` (area of the
+            top less area of that line), ``low``, ``high``. Positive if the ranking puts neurons first that
             the probe, or the model, needs.
         differences: one row for every two rankings: area of the ``top`` of the ``first`` less that of the
             ``second``, ``low``, ``high``. The two differ where the interval leaves 0 out; among many pairs some
             will by chance.
-        level: of the intervals; NaN where a curve has no draws.
+        level: of the intervals, which are NaN for a curve without draws.
     """
 
     table: pd.DataFrame
@@ -70,7 +70,7 @@ class Areas:
     level: float
 
     def of(self, kind: str, ranking: str | None = None, line: str = "top") -> tuple[float, float, float]:
-        """One area and its bounds; NaN where there is none."""
+        """Return one area and its bounds; NaN if there is none."""
         rows = self.table[(self.table["kind"] == kind) & (self.table["line"] == line)]
         rows = rows[rows["ranking"].isna() if ranking is None else rows["ranking"] == ranking]
         if not len(rows):
@@ -80,7 +80,7 @@ class Areas:
 
     @classmethod
     def joined(cls, parts: Sequence[Areas]) -> Areas:
-        """Several as one; they have one level."""
+        """Join areas of one level."""
         table, gaps, differences = (
             pd.DataFrame([row for part in parts for row in getattr(part, name).to_numpy().tolist()], columns=of)
             for name, of in (("table", AREAS), ("gaps", GAPS), ("differences", DIFFERENCES))
@@ -89,10 +89,10 @@ class Areas:
 
 
 def trapezoid_weights(places: np.ndarray) -> np.ndarray:
-    """float64 (points,), summing to 1, so that ``weights @ values`` is the mean of the straight-line curve.
+    """Return weights, float64 (points,), for which ``weights @ values`` is the mean of the straight-line curve.
 
     Args:
-        places: float64 (points,), rising. One point alone has the weight 1.
+        places: float64 (points,), rising. A single point has the weight 1.
 
     >>> trapezoid_weights(np.array([0.0, 1.0, 4.0])).tolist()
     [0.125, 0.5, 0.375]
@@ -107,7 +107,7 @@ def trapezoid_weights(places: np.ndarray) -> np.ndarray:
 
 
 def kept_areas(evaluation: Evaluation, *, scale: str = "log", level: float = LEVEL) -> Areas:
-    """Area under each line of an evaluation: mean accuracy over the numbers of neurons kept.
+    """Measure the area under each line of an evaluation: mean accuracy over the numbers of neurons kept.
 
     Args:
         evaluation: the record.
@@ -120,18 +120,18 @@ def kept_areas(evaluation: Evaluation, *, scale: str = "log", level: float = LEV
     """
     _require(scale, level)
     known = evaluation.points[["kind", "keep", "ranking"]].drop_duplicates().to_numpy(dtype=object)
-    found: dict[_Line, np.ndarray] = {}
+    areas: dict[_Line, np.ndarray] = {}
     for kind in evaluation.kinds:
-        own = [(keep, None if pd.isna(name) else name) for of, keep, name in known if of == kind]
-        for keep, name in own:
+        lines = [(keep, None if pd.isna(name) else name) for of, keep, name in known if of == kind]
+        for keep, name in lines:
             line = evaluation.line(kind, keep, name)
             values = np.column_stack([line["accuracy"], evaluation.draws_of(kind, keep, name)])
-            found[kind, name, keep] = trapezoid_weights(_places(line["neurons"].to_numpy(), scale)) @ values
-    return _areas(found, evaluation.kinds, evaluation.names, level)
+            areas[kind, name, keep] = trapezoid_weights(_places(line["neurons"].to_numpy(), scale)) @ values
+    return _areas(areas, evaluation.kinds, evaluation.names, level)
 
 
 def ablation_areas(curves: Mapping[str, Curve], *, scale: str = "linear", level: float = LEVEL) -> Areas:
-    """Area under each line of ablation curves: mean damage over the share of the neurons erased.
+    """Measure the area under each line of ablation curves: mean damage over the share of neurons erased.
 
     Damage is the change for the worse, see :func:`onegrain.analyses.damage`, against the intact model in the
     same draw. The random line is that of the first curve that has one. Curves without draws, which were made
@@ -162,10 +162,10 @@ def ablation_areas(curves: Mapping[str, Curve], *, scale: str = "linear", level:
     begin = max(places[places > 0][0] for places, _ in lines.values()) if scale == "log" else 0.0
     if begin >= until:
         raise ParameterError("on the log scale an area needs two numbers of neurons above none")
-    found = {}
+    areas = {}
     for key, (places, values) in lines.items():
-        found[key] = area_under(places, values, begin, until, scale)
-    return _areas(found, (ABLATION,), tuple(curves), level)
+        areas[key] = area_under(places, values, begin, until, scale)
+    return _areas(areas, (ABLATION,), tuple(curves), level)
 
 
 _Line = tuple[str, str | None, str]
@@ -201,7 +201,7 @@ def line_damage(curve: Curve, line: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _intact_draws(curve: Curve) -> np.ndarray:
-    """float64 (resamples,): the metric with nothing erased; no resamples where the curve has no draws."""
+    """Return the metric with nothing erased in each draw, float64 (resamples,); empty without draws."""
     if curve.draws is None:
         return np.empty(0)
     return curve.draws[np.flatnonzero(curve.points["neurons"] == 0)[0]]
@@ -234,7 +234,7 @@ def area_under(
 def _clipped(
     places: np.ndarray, values: np.ndarray, begin: float, until: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The points from ``begin`` to ``until``, both among them, on straight lines between those measured."""
+    """Return the points from ``begin`` to ``until`` inclusive, on straight lines between those measured."""
     inside = places[(places > begin) & (places < until)]
     wanted = np.concatenate([[begin], inside, [until]])
     after = np.clip(np.searchsorted(places, wanted), 1, len(places) - 1)
@@ -243,21 +243,21 @@ def _clipped(
 
 
 def _areas(
-    found: Mapping[_Line, np.ndarray], kinds: Sequence[str], names: Sequence[str], level: float
+    values: Mapping[_Line, np.ndarray], kinds: Sequence[str], names: Sequence[str], level: float
 ) -> Areas:
-    """The tables, from (1 + resamples,) values of every area, that of the corpus first."""
-    random = {kind: found.get((kind, None, "random")) for kind in kinds}
-    areas = [(*line, *bounded(values, level)) for line, values in found.items()]
+    """Return the tables for (1 + resamples,) values of every area, that of the corpus first."""
+    random = {kind: values.get((kind, None, "random")) for kind in kinds}
+    areas = [(*line, *bounded(of_line, level)) for line, of_line in values.items()]
     gaps, differences = [], []
     for kind in kinds:
-        tops = {name: found[kind, name, "top"] for name in names if (kind, name, "top") in found}
+        tops = {name: values[kind, name, "top"] for name in names if (kind, name, "top") in values}
         for name, top in tops.items():
-            for against, other in (("bottom", found.get((kind, name, "bottom"))), ("random", random[kind])):
+            for against, other in (("bottom", values.get((kind, name, "bottom"))), ("random", random[kind])):
                 if other is not None:
                     gaps.append((kind, name, against, *bounded(less(top, other), level)))
         listed = list(tops)
-        for at, first in enumerate(listed):
-            for second in listed[at + 1 :]:
+        for position, first in enumerate(listed):
+            for second in listed[position + 1 :]:
                 row = bounded(less(tops[first], tops[second]), level)
                 differences.append((kind, first, second, *row))
     return Areas(

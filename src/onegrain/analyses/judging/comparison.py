@@ -26,7 +26,7 @@ from onegrain.records.ranking import Ranking
 __all__ = ["RANDOM_ROW", "Comparison", "compare_rankings"]
 
 RANDOM_ROW = "(random orders)"
-"""Name of the row that stands for the random orders of the evaluation and the curves."""
+"""Name of the row for the random orders of the evaluation and the curves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +34,17 @@ class Comparison:
     """Rankings side by side.
 
     Attributes:
-        table: one row a ranking, and a last one for the random orders where there are any: ``ranking``,
+        table: one row per ranking, and a last one for random orders if there are any: ``ranking``,
             ``method``, ``ranked`` (neurons); for each of ``masking``, ``retraining`` and ``ablation`` that was
             measured the area of its top, with ``*_low`` and ``*_high``; ``average_overlap`` and
             ``vote_overlap`` (Jaccard at ``k`` with the other judges, and with the neurons that they elect),
             ``spearman`` and ``kendall`` (mean over the other judges).
-        areas: every area, gap and difference; None where nothing was measured.
+        areas: every area, gap and difference; None if nothing was measured.
         pairs: one row for every two rankings: ``first``, ``second``, ``k``, ``shared``, ``expected``,
             ``jaccard``, ``expected_jaccard``, ``p``, ``q``, ``spearman``, ``kendall``.
         k: neurons of a top set.
         judges: the rankings that the others are compared with.
-        expected: what ``average_overlap`` and ``vote_overlap`` are by chance, mean over the rankings.
+        expected: ``average_overlap`` and ``vote_overlap`` by chance, mean over the rankings.
     """
 
     table: pd.DataFrame
@@ -56,7 +56,7 @@ class Comparison:
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """Which of masking, retraining and ablation have areas."""
+        """Those of masking, retraining and ablation that have areas."""
         return tuple(kind for kind in (*KINDS, ABLATION) if kind in self.table)
 
 
@@ -70,9 +70,9 @@ def compare_rankings(
     scale: str = "log",
     level: float = 0.95,
 ) -> Comparison:
-    """Put rankings of the same neurons into one table: what their top is worth, and how far they agree.
+    """Put rankings of the same neurons into one table: how much their first neurons matter, how far they agree.
 
-    Rankings by ``random`` or ``neuron-vote`` are judged and judge none.
+    Rankings by ``random`` or ``neuron-vote`` are compared with the others, but not the others with them.
 
     Args:
         rankings: name -> ranking, two or more of the same neurons of one model.
@@ -96,7 +96,7 @@ def compare_rankings(
         evaluation.require_rankings(rankings)
         parts.append(kept_areas(evaluation, scale=scale, level=level))
     if curves:
-        _require_own_curves(rankings, curves)
+        _require_matching_curves(rankings, curves)
         parts.append(ablation_areas(curves, level=level))
     areas = Areas.joined(parts) if parts else None
     judges = judges_among(rankings)
@@ -110,11 +110,11 @@ def compare_rankings(
             "method": ranking.method,
             "ranked": ranking.n_ranked,
             **_area_columns(areas, name),
-            "average_overlap": float(overlaps["average_overlap"].iloc[at]),
-            "vote_overlap": float(votes["vote_overlap"].iloc[at]),
+            "average_overlap": float(overlaps["average_overlap"].iloc[number]),
+            "vote_overlap": float(votes["vote_overlap"].iloc[number]),
             **_mean_correlations(correlations, name, judges),
         }
-        for at, (name, ranking) in enumerate(rankings.items())
+        for number, (name, ranking) in enumerate(rankings.items())
     ]
     if areas is not None and (areas.table["line"] == "random").any():
         rows.append({"ranking": RANDOM_ROW, "method": "random", **_area_columns(areas, None)})
@@ -131,38 +131,37 @@ def compare_rankings(
 
 
 def _area_columns(areas: Areas | None, ranking: str | None) -> dict[str, Any]:
-    """The areas of a ranking's top, or of the random orders, of every kind that was measured."""
+    """Return the areas of a ranking's top, or of the random orders, of every kind that was measured."""
     if areas is None:
         return {}
     line = "top" if ranking is not None else "random"
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for kind in dict.fromkeys(areas.table["kind"]):
         area, low, high = areas.of(kind, ranking, line)
-        found |= {kind: area, f"{kind}_low": low, f"{kind}_high": high}
-    return found
+        columns |= {kind: area, f"{kind}_low": low, f"{kind}_high": high}
+    return columns
 
 
 def _mean_correlations(pairs: pd.DataFrame, name: str, judges: list[str]) -> dict[str, float]:
-    """Mean correlation with the other judges."""
+    """Return the mean correlations of a ranking with the other judges."""
     others = [judge for judge in judges if judge != name]
-    own = pairs[
+    met = pairs[
         ((pairs["first"] == name) & pairs["second"].isin(others))
         | ((pairs["second"] == name) & pairs["first"].isin(others))
     ]
-    return {column: float(own[column].mean()) for column in ("spearman", "kendall")}
+    return {column: float(met[column].mean()) for column in ("spearman", "kendall")}
 
 
-def _require_own_curves(rankings: Mapping[str, Ranking], curves: Mapping[str, Curve]) -> None:
-    """Raise MismatchError unless every curve is of the ranking of its name."""
+def _require_matching_curves(rankings: Mapping[str, Ranking], curves: Mapping[str, Curve]) -> None:
+    """Raise MismatchError unless every curve was made by erasing the ranking of its name."""
     for name, curve in curves.items():
         if name not in rankings:
             raise MismatchError(
-                f"there is a curve {name!r} and no such ranking; there are: {', '.join(rankings)}"
+                f"curve {name!r} belongs to no such ranking; the rankings are: {', '.join(rankings)}"
             )
         ranking = rankings[name]
-        told = curve.details.get("order")
-        other = told != ranking.order_hash if told is not None else _made_from(curve) != ranking.provenance
-        if other:
+        order = curve.details.get("order")
+        if (_made_from(curve) != ranking.provenance) if order is None else order != ranking.order_hash:
             raise MismatchError(
                 f"the curve {name!r} was made by erasing another order than that of ranking {name!r} "
                 f"({ranking.method}); ablate this ranking"
@@ -170,5 +169,5 @@ def _require_own_curves(rankings: Mapping[str, Ranking], curves: Mapping[str, Cu
 
 
 def _made_from(curve: Curve) -> Any:
-    """Provenance of the ranking that a curve erased, for curves that tell no hash of its order."""
+    """Return the provenance of the ranking that a curve erased, for curves without a hash of its order."""
     return curve.provenance.inputs[0] if curve.provenance.inputs else None

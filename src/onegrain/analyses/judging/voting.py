@@ -5,9 +5,9 @@ in [Fan23]) and none to the rest, nor to a neuron that it does not rank. The neu
 elected, ties in a random order that is always the same. A ranking agrees as far as its first k neurons are the
 first k elected: Jaccard at k.
 
-[Fan23]'s released code counts a ranking's own vote when it is compared with the elected. Here the others alone
-vote by default, so that no ranking agrees with itself; ``own_vote=True`` is as released. There, neurons
-with the same points stand in no stated order.
+The code that [Fan23] released counts a ranking's own vote when it is compared with the elected neurons, and
+defines no order for equal points. Here only the others vote by default, so that no ranking agrees with itself;
+``own_vote=True`` counts as the released code does.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ METHOD = "neuron-vote"
 
 
 def neuron_vote(rankings: Mapping[str, Ranking], ballots: int = BALLOTS) -> Ranking:
-    """The ranking that several elect together; it can be evaluated and erased like any other.
+    """Return the ranking that several elect together; it can be evaluated and erased like any other.
 
-    Scores are points. Neurons without any are unranked. Where all the rankings have scores for the same labels,
-    each label has a vote of its own, of the orders for that label, as in [Fan23].
+    Scores are points; neurons without points are unranked. If all rankings have scores for the same labels,
+    each label also has a vote, over the orders for that label, as in [Fan23].
 
     Args:
         rankings: name -> ranking, all of the same neurons of one model; all of them vote.
-        ballots: to how many neurons each gives points; of fewer neurons to all.
+        ballots: how many neurons each ranking gives points to; all neurons if there are fewer.
 
     Raises:
         ParameterError: no ranking, or fewer than one ballot.
@@ -81,18 +81,18 @@ def vote_agreement(
     own_vote: bool = False,
     judges: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """How far each ranking's first k neurons are those that the judges elect.
+    """Compare each ranking's first k neurons with those that the judges elect.
 
     Args:
         rankings: name -> ranking, all of the same neurons of one model.
         k: neurons of a top set; default the larger of 10 and 1 % of the neurons.
         ballots: see :func:`neuron_vote`.
-        own_vote: let a judge vote also where it is compared with the elected itself, as [Fan23] released it.
+        own_vote: let a judge vote also when it is itself compared, as the code of [Fan23] does.
         judges: the rankings that vote; all by default.
 
     Returns:
-        One row a ranking: ``ranking``, ``k``, ``vote_overlap`` (Jaccard), ``expected`` (by chance); NaN where
-        no other ranking votes.
+        One row per ranking: ``ranking``, ``k``, ``vote_overlap`` (Jaccard), ``expected`` (by chance); NaN if no
+        other ranking votes.
 
     Raises:
         ParameterError: fewer than two rankings, fewer than one ballot, or an impossible k.
@@ -106,17 +106,17 @@ def vote_agreement(
     rows = []
     for name, ranking in rankings.items():
         voters = {judge: rankings[judge] for judge in chosen if own_vote or judge != name}
-        found = expected = float("nan")
+        jaccard = expected = float("nan")
         if voters:
             elected = neuron_vote(voters, ballots)
             met = chance_overlap(_top(ranking, size), _top(elected, size), space.size)
-            found, expected = met.jaccard, met.expected_jaccard
-        rows.append({"ranking": name, "k": size, "vote_overlap": found, "expected": expected})
+            jaccard, expected = met.jaccard, met.expected_jaccard
+        rows.append({"ranking": name, "k": size, "vote_overlap": jaccard, "expected": expected})
     return pd.DataFrame(rows)
 
 
 def _points(rankings: Sequence[Ranking], ballots: int) -> np.ndarray:
-    """float64 (neurons,): the sum of the points of every neuron."""
+    """Return the sum of the points of every neuron, float64 (neurons,)."""
     points = np.zeros(rankings[0].space.size)
     for ranking in rankings:
         elected = _top(ranking, ballots)
@@ -125,7 +125,7 @@ def _points(rankings: Sequence[Ranking], ballots: int) -> np.ndarray:
 
 
 def _label_points(rankings: Sequence[Ranking], ballots: int) -> dict[str, Any]:
-    """Layer, labels and their points where every ranking has scores for the same labels, else nothing."""
+    """Return layer, labels and their points if every ranking has scores for the same labels, else nothing."""
     first = rankings[0]
     if any(
         ranking.label_scores is None

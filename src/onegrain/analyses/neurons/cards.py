@@ -1,4 +1,4 @@
-"""Cards of neurons: what activations and rankings know of each, to keep and to give to others."""
+"""Cards of neurons: the statistics, words and ranks of each, in a record that can be kept and shared."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def neuron_cards(
     n: int = 10,
     min_count: int = 1,
 ) -> NeuronCards:
-    """Write down what is known of some neurons, in one pass over the activations.
+    """Return the statistics, top words and ranks of some neurons, from one pass over the activations.
 
     Args:
         activations: what the neurons did at every word.
-        neurons: names ``site:unit`` or flat indices; the cards are in their order, one for each.
-        rankings: name -> ranking, of neurons of the same model; may be of some sites only.
+        neurons: names ``site:unit`` or flat indices; one card for each, in this order.
+        rankings: name -> ranking, of neurons of the same model, perhaps of some sites only.
         n: how many words and how many contexts in each direction, see :func:`onegrain.analyses.top_words`.
         min_count: leave out rarer words (contexts are not affected).
 
@@ -57,35 +57,35 @@ def neuron_cards(
     """
     space = activations.space
     chosen = list(dict.fromkeys(require_neurons(activations, neurons).tolist()))
-    given = dict(rankings or {})
-    for name, ranking in given.items():
+    named = dict(rankings or {})
+    for name, ranking in named.items():
         _require_of(ranking, name, activations)
-    own = activations.provenance
+    made_from = activations.provenance
     return NeuronCards(
-        model=own.subject(),
+        model=made_from.subject(),
         corpus=CorpusIdentity.of(activations.corpus),
-        rankings={name: _source(ranking) for name, ranking in given.items()},
-        cards=tuple(_card(found, given) for found in top_words(activations, chosen, n, min_count=min_count)),
+        rankings={name: _source(ranking) for name, ranking in named.items()},
+        cards=tuple(_card(words, named) for words in top_words(activations, chosen, n, min_count=min_count)),
         provenance=Provenance(
             stage="cards",
-            model=own.subject(),
+            model=made_from.subject(),
             corpus=CorpusIdentity.of(activations.corpus),
             sites=space.sites,
             parameters={"n": n, "min_count": min_count},
-            inputs=(own,),
+            inputs=(made_from,),
         ),
     )
 
 
 def _require_of(ranking: Ranking, name: str, activations: Activations) -> None:
-    """Refuse a ranking of another model, or of sites that are of another width here."""
+    """Raise MismatchError for a ranking of another model, or of sites with another number of neurons."""
     what = f"ranking {name!r}"
     ranking.provenance.require_same_model(what, activations.provenance, activations.describe())
-    here = dict(zip(activations.space.sites, activations.space.widths, strict=True))
+    widths = dict(zip(activations.space.sites, activations.space.widths, strict=True))
     for site, width in zip(ranking.space.sites, ranking.space.widths, strict=True):
-        if here.get(site, width) != width:
+        if widths.get(site, width) != width:
             raise MismatchError(
-                f"{what} has {width} neurons at {site!r}, and {activations.describe()} {here[site]}; rank "
+                f"{what} has {width} neurons at {site!r}, and {activations.describe()} {widths[site]}; rank "
                 "these activations"
             )
 
@@ -101,23 +101,23 @@ def _source(ranking: Ranking) -> CardRanking:
     )
 
 
-def _card(found: NeuronWords, rankings: Mapping[str, Ranking]) -> NeuronCard:
-    site, _, unit = found.name.rpartition(":")
+def _card(neuron: NeuronWords, rankings: Mapping[str, Ranking]) -> NeuronCard:
+    site, _, unit = neuron.name.rpartition(":")
     return NeuronCard(
         site=site,
         unit=int(unit),
         statistics=CardStatistics(
-            words=found.counted,
-            mean=found.mean,
-            std=found.std,
-            minimum=found.minimum,
-            maximum=found.maximum,
-            share_positive=found.share_positive,
-            share_negative=found.share_negative,
-            constant=found.std == 0,
+            words=neuron.counted,
+            mean=neuron.mean,
+            std=neuron.std,
+            minimum=neuron.minimum,
+            maximum=neuron.maximum,
+            share_positive=neuron.share_positive,
+            share_negative=neuron.share_negative,
+            constant=neuron.std == 0,
         ),
-        high=_direction(found, "high"),
-        low=_direction(found, "low"),
+        high=_direction(neuron, "high"),
+        low=_direction(neuron, "low"),
         rankings={
             name: _place(ranking, ranking.space.index(site, int(unit)))
             for name, ranking in rankings.items()
@@ -126,13 +126,13 @@ def _card(found: NeuronWords, rankings: Mapping[str, Ranking]) -> NeuronCard:
     )
 
 
-def _direction(found: NeuronWords, way: str) -> CardDirection:
+def _direction(neuron: NeuronWords, way: str) -> CardDirection:
     def rows(table: pd.DataFrame) -> list[dict]:
         return table[table["direction"] == way].drop(columns="direction").to_dict("records")
 
     return CardDirection(
-        words=tuple(CardWord(**row) for row in rows(found.words)),
-        contexts=tuple(CardContext(**row) for row in rows(found.occurrences)),
+        words=tuple(CardWord(**row) for row in rows(neuron.words)),
+        contexts=tuple(CardContext(**row) for row in rows(neuron.occurrences)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The values of a neuron at each word of some sentences, standardised: what a text heat map shows."""
+"""Standardised values of a neuron at each word of some sentences, as text heat maps show them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Heat", "HeatSentence", "heat"]
 
 @dataclass(frozen=True)
 class HeatSentence:
-    """One sentence: its number in the corpus, its words, and at each the deviation in standard deviations."""
+    """A sentence with its number in the corpus, its words, and each word's deviation in standard deviations."""
 
     number: int
     words: tuple[str, ...]
@@ -27,7 +27,7 @@ class HeatSentence:
 
 @dataclass(frozen=True)
 class Heat:
-    """One neuron over some sentences.
+    """A neuron over some sentences.
 
     Attributes:
         neuron: flat index.
@@ -44,7 +44,7 @@ class Heat:
     sentences: tuple[HeatSentence, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists and numbers; a NaN deviation becomes None."""
+        """Return plain lists and numbers; a NaN deviation becomes None."""
         return {
             "neuron": self.neuron,
             "name": self.name,
@@ -68,14 +68,14 @@ def heat(
     *,
     scale: Moments | None = None,
 ) -> list[Heat]:
-    """One heat map a neuron: (value - mean) / std at each word of the sentences.
+    """Return one heat map per neuron: (value - mean) / std at each word of the sentences.
 
     Args:
         activations: what the neurons did at every word.
         neurons: names ``site:unit`` or flat indices.
         sentences: numbers of sentences in the corpus, from 0.
-        scale: mean and std of these neurons where they are known already; default one pass over the
-            activations.
+        scale: mean and std of these neurons if they are known already; by default computed in one pass over
+            the activations.
 
     Raises:
         ParameterError: a neuron or sentence that does not exist, or a scale for another number of neurons.
@@ -97,12 +97,12 @@ def heat(
         Heat(
             neuron=int(neuron),
             name=activations.space.name(int(neuron)),
-            mean=float(known.mean[at]),
-            std=float(known.std[at]),
+            mean=float(known.mean[column]),
+            std=float(known.std[column]),
             sentences=tuple(
-                HeatSentence(int(number), corpus.sentence(number), tuple(table[:, at].tolist()))
+                HeatSentence(int(number), corpus.sentence(number), tuple(table[:, column].tolist()))
                 for number, table in zip(sentences, tables, strict=True)
             ),
         )
-        for at, neuron in enumerate(chosen)
+        for column, neuron in enumerate(chosen)
     ]

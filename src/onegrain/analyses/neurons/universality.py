@@ -1,4 +1,4 @@
-"""Why a neuron is universal: what it and its partners in other models are moved by."""
+"""Universal neurons: the words that move a neuron, beside those that move its partners in other models."""
 
 from __future__ import annotations
 
@@ -44,20 +44,21 @@ def universality(
         ranking: by a method that names partners, such as ``maxcorr``.
         activations: what was ranked; sites that the ranking does not have are left out, here and in ``others``.
         others: the other models of the ranking, in its order.
-        k: how many of the first neurons to look at, where ``neurons`` are not given.
+        k: how many of the first neurons to look at, if ``neurons`` are not given.
         neurons: names ``site:unit``, or flat indices in the space of the ranking.
         n: top words in each direction; see :func:`~onegrain.analyses.neurons.words.top_words`.
         min_count: leave out rarer words.
 
     Returns:
-        One row a neuron, other model and direction: ``neuron``, ``score``, ``model`` (the other), ``partner``,
-        ``correlation``, ``direction`` of the neuron (``high`` or ``low``), its ``words``, the ``partner_words``
-        that move the partner likewise (where the correlation is negative, in the other direction), and the
-        ``shared`` ones of both; words as lists, strongest first. A neuron without a partner has no row.
+        One row per neuron, other model and direction: ``neuron``, ``score``, ``model`` (the other),
+        ``partner``, ``correlation``, ``direction`` of the neuron (``high`` or ``low``), its ``words``, the
+        ``partner_words`` that move the partner likewise (in the other direction if the correlation is
+        negative), and the ``shared`` ones of both; words as lists, strongest first. A neuron without a partner
+        has no row.
 
     Raises:
         ParameterError: the ranking names no partners, or no such neurons.
-        MismatchError: the activations are not those that the ranking was made from.
+        MismatchError: the activations are not those that the ranking was made from, in its order.
     """
     partners = ranking.details.get("partners")
     if not partners:
@@ -69,26 +70,28 @@ def universality(
     _require_same(ranking, activations, others)
     first = ranking.order[: ranking.require_k(k)] if neurons is None else neurons
     chosen = require_neurons(activations, first).tolist()
-    own = _words(activations, chosen, n, min_count)
+    words = _words(activations, chosen, n, min_count)
     rows = []
-    for other, found in zip(others, partners, strict=True):
-        best = {at: found["neuron"][at][0] for at in chosen if found["neuron"][at][0] >= 0}
-        theirs = _words(other, sorted(set(best.values())), n, min_count)
-        for at, partner in best.items():
-            correlation = found["correlation"][at][0]
+    for other, of_model in zip(others, partners, strict=True):
+        partner_of = {
+            neuron: of_model["neuron"][neuron][0] for neuron in chosen if of_model["neuron"][neuron][0] >= 0
+        }
+        partner_words = _words(other, sorted(set(partner_of.values())), n, min_count)
+        for neuron, partner in partner_of.items():
+            correlation = of_model["correlation"][neuron][0]
             rows += [
                 {
-                    "neuron": own[at].name,
-                    "score": float(ranking.scores[at]),
+                    "neuron": words[neuron].name,
+                    "score": float(ranking.scores[neuron]),
                     "model": other.describe(),
-                    "partner": theirs[partner].name,
+                    "partner": partner_words[partner].name,
                     "correlation": correlation,
-                    **_shared(own[at], theirs[partner], way, reverse=correlation < 0),
+                    **_shared(words[neuron], partner_words[partner], way, reverse=correlation < 0),
                 }
                 for way in DIRECTIONS
             ]
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    place = {activations.space.name(at): number for number, at in enumerate(chosen)}
+    place = {activations.space.name(neuron): number for number, neuron in enumerate(chosen)}
     return frame.sort_values("neuron", key=lambda names: names.map(place), kind="stable", ignore_index=True)
 
 
@@ -102,39 +105,40 @@ def _within(activations: Activations, space: NeuronSpace | None) -> Activations:
 def _words(activations: Activations, neurons: Sequence[int], n: int, min_count: int) -> dict[int, NeuronWords]:
     if not neurons:
         return {}
-    return {one.neuron: one for one in top_words(activations, neurons, n, min_count=min_count)}
+    return {words.neuron: words for words in top_words(activations, neurons, n, min_count=min_count)}
 
 
-def _shared(own: NeuronWords, partner: NeuronWords, way: str, *, reverse: bool) -> dict[str, object]:
-    there = DIRECTIONS[1 - DIRECTIONS.index(way)] if reverse else way
-    mine, theirs = (
-        one.words.loc[one.words["direction"] == side, "word"].tolist()
-        for one, side in ((own, way), (partner, there))
+def _shared(neuron: NeuronWords, partner: NeuronWords, way: str, *, reverse: bool) -> dict[str, object]:
+    """Return the words of a neuron in one direction, those that move its partner likewise, and both's."""
+    partner_way = DIRECTIONS[1 - DIRECTIONS.index(way)] if reverse else way
+    words, partner_words = (
+        side.words.loc[side.words["direction"] == direction, "word"].tolist()
+        for side, direction in ((neuron, way), (partner, partner_way))
     )
     return {
         "direction": way,
-        "words": mine,
-        "partner_words": theirs,
-        "shared": [word for word in mine if word in theirs],
+        "words": words,
+        "partner_words": partner_words,
+        "shared": [word for word in words if word in partner_words],
     }
 
 
 def _require_same(ranking: Ranking, activations: Activations, others: Sequence[Activations]) -> None:
-    given, made_from = (activations, *others), ranking.provenance.made_by("rank").inputs
-    if len(given) != len(made_from):
+    compared, made_from = (activations, *others), ranking.provenance.made_by("rank").inputs
+    if len(compared) != len(made_from):
         raise MismatchError(
-            f"the ranking compares {len(made_from)} models, and {len(given)} are given; give the others in the "
-            f"ranking's order: {', '.join(ranking.details['models'])}"
+            f"the ranking compares {len(made_from)} models, but {len(compared)} were given; give the others in "
+            f"the ranking's order: {', '.join(ranking.details['models'])}"
         )
     spaces = (ranking.space, *map(NeuronSpace.from_json, ranking.details["spaces"]))
-    for one, known, space in zip(given, made_from, spaces, strict=True):
-        if one.space != space:
+    for model, known, space in zip(compared, made_from, spaces, strict=True):
+        if model.space != space:
             raise MismatchError(
-                f"{one.describe()} has other neurons than the ranking: sites {', '.join(one.space.sites)}, not "
-                f"{', '.join(space.sites)}; restrict the sites"
+                f"{model.describe()} has other neurons than the ranking: sites {', '.join(model.space.sites)}, "
+                f"not {', '.join(space.sites)}; restrict the sites"
             )
-        if one.provenance != known:
+        if model.provenance != known:
             raise MismatchError(
-                f"{one.describe()} is not what the ranking was made from in its place; give the others in the "
-                f"ranking's order: {', '.join(ranking.details['models'])}"
+                f"{model.describe()} is not what the ranking was made from in its place; give the others in "
+                f"the ranking's order: {', '.join(ranking.details['models'])}"
             )

@@ -1,4 +1,4 @@
-"""Which words and contexts move a neuron most, in both directions."""
+"""The words and contexts that move a neuron most, in both directions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DIRECTIONS = ("high", "low")
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Mean and standard deviation (population, float64) of some neurons over the words."""
+    """The mean and population standard deviation of some neurons over the words, float64."""
 
     mean: np.ndarray
     std: np.ndarray
@@ -30,17 +30,17 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class NeuronWords:
-    """What moves one neuron.
+    """The words and occurrences that move one neuron.
 
     Attributes:
         neuron: flat index.
         name: ``site:unit``.
         mean: of the neuron over all words.
-        std: population standard deviation; 0 for a constant neuron, and only for one; it has no top words.
+        std: population standard deviation; 0 exactly for a constant neuron, which has no top words.
         minimum: its smallest value.
         maximum: its largest.
-        share_positive: part of the words at which it is above 0.
-        share_negative: part at which it is below 0.
+        share_positive: share of the words at which it is above 0.
+        share_negative: share of the words at which it is below 0.
         counted: how many words have an activation.
         words: word types, strongest first in each direction: ``direction`` (``high`` or ``low``), ``word``,
             ``count``, ``deviation`` (mean over its occurrences of (value - mean) / std).
@@ -62,7 +62,7 @@ class NeuronWords:
     occurrences: pd.DataFrame
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists and numbers."""
+        """Return plain lists and numbers."""
         return {
             "neuron": self.neuron,
             "name": self.name,
@@ -73,7 +73,7 @@ class NeuronWords:
         }
 
     def sentences(self, n: int) -> list[int]:
-        """Up to n sentences in which the strongest occurrences stand, the two directions in turn."""
+        """Return up to n sentences with the strongest occurrences, alternating between the two directions."""
         both = [
             self.occurrences[self.occurrences["direction"] == way]["sentence"].tolist() for way in DIRECTIONS
         ]
@@ -91,7 +91,7 @@ def require_neurons(activations: Activations, neurons: Neurons) -> np.ndarray:
 
 
 def moments(activations: Activations, neurons: Neurons) -> Moments:
-    """Mean and standard deviation of some neurons in one pass (float64, blocks merged centred).
+    """Return mean and standard deviation of some neurons, from one pass (float64, centred blocks).
 
     Words that have no activation are left out.
 
@@ -108,7 +108,7 @@ def moments(activations: Activations, neurons: Neurons) -> Moments:
 def top_words(
     activations: Activations, neurons: Neurons, n: int = 10, *, min_count: int = 1
 ) -> list[NeuronWords]:
-    """The word types and the single occurrences that move each neuron most, up and down.
+    """Return the word types and the single occurrences that move each neuron most, up and down.
 
     One pass over the activations serves all the neurons; memory grows with (word types x neurons). Words that
     have no activation are left out.
@@ -119,7 +119,7 @@ def top_words(
         n: how many types and how many occurrences in each direction.
         min_count: leave out word types that occur less often (single occurrences are not affected).
 
-    A type is listed as ``high`` only where its mean deviation is above 0, as ``low`` only where it is below.
+    A type is listed as ``high`` only if its mean deviation is above 0, as ``low`` only if it is below.
     Ties: types in order of first occurrence, occurrences in corpus order.
 
     Raises:
@@ -136,11 +136,11 @@ def top_words(
         raise ParameterError(
             f"no word of {activations.describe()} has an activation; extract with long=window, or other words"
         )
-    return [seen.words_of(at, min_count) for at in range(len(chosen))]
+    return [seen.words_of(column, min_count) for column in range(len(chosen))]
 
 
 class _Seen:
-    """What is known of some neurons and word types after some blocks of words."""
+    """Sums over the words so far: moments of the neurons, sums per word type, extremes."""
 
     def __init__(self, activations: Activations, neurons: np.ndarray, n: int) -> None:
         self.activations, self.neurons, self.n = activations, neurons, n
@@ -164,28 +164,28 @@ class _Seen:
         self.below += (block < 0).sum(axis=0)
         self.extremes.add(rows, block)
 
-    def words_of(self, at: int, min_count: int) -> NeuronWords:
-        seen, mean = self.state[0], float(self.state[1][at])
-        std = float(np.sqrt(self.state[2][at] / seen))
-        centred = self.sums[:, at] / np.maximum(self.counts, 1) + (self.shift[at] - mean)
+    def words_of(self, column: int, min_count: int) -> NeuronWords:
+        seen, mean = self.state[0], float(self.state[1][column])
+        std = float(np.sqrt(self.state[2][column] / seen))
+        centred = self.sums[:, column] / np.maximum(self.counts, 1) + (self.shift[column] - mean)
         deviations = np.where(self.counts > 0, centred / (std if std > 0 else np.nan), np.nan)
         return NeuronWords(
-            neuron=int(self.neurons[at]),
-            name=self.activations.space.name(int(self.neurons[at])),
+            neuron=int(self.neurons[column]),
+            name=self.activations.space.name(int(self.neurons[column])),
             mean=mean,
             std=std,
-            minimum=float(self.extremes.values["low"][0, at]),
-            maximum=float(self.extremes.values["high"][0, at]),
-            share_positive=float(self.above[at] / seen),
-            share_negative=float(self.below[at] / seen),
+            minimum=float(self.extremes.values["low"][0, column]),
+            maximum=float(self.extremes.values["high"][0, column]),
+            share_positive=float(self.above[column] / seen),
+            share_negative=float(self.below[column] / seen),
             counted=seen,
             words=_types(self.types, self.counts, deviations, self.n, min_count),
-            occurrences=self.extremes.frame(at, self.activations.corpus, mean, std),
+            occurrences=self.extremes.frame(column, self.activations.corpus, mean, std),
         )
 
 
 def _present(activations: Activations, neurons: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Blocks of the words that have an activation: their rows (int64), and float64 (rows, neurons)."""
+    """Yield blocks of the words that have an activation: their rows (int64), and float64 (rows, neurons)."""
     present = activations.present
     for start, block in activations.blocks():
         inside = present[start : start + len(block)]
@@ -195,18 +195,18 @@ def _present(activations: Activations, neurons: np.ndarray) -> Iterator[tuple[np
 
 
 def _merge(state: tuple[int, np.ndarray, np.ndarray], block: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
-    """Add a float64 block (rows, neurons) to (rows seen, means, sums of squared deviations).
+    """Add a float64 block (rows, neurons) to a state: (rows seen, means, sums of squared deviations).
 
-    Deviations are taken from the block's first row, and then from their mean: those of a constant neuron are 0.
+    Deviations are taken from the block's first row, then from their mean, so those of a constant neuron are 0.
     """
     seen, mean, squares = state
     rows = len(block)
     deviations = block - block[0]
-    left = deviations.mean(axis=0)
-    apart = block[0] + left - mean
+    rest = deviations.mean(axis=0)
+    difference = block[0] + rest - mean
     total = seen + rows
-    within = ((deviations - left) ** 2).sum(axis=0)
-    return total, mean + apart * rows / total, squares + within + apart**2 * seen * rows / total
+    within = ((deviations - rest) ** 2).sum(axis=0)
+    return total, mean + difference * rows / total, squares + within + difference**2 * seen * rows / total
 
 
 def _types(types: np.ndarray, counts: np.ndarray, deviations: np.ndarray, n: int, least: int) -> pd.DataFrame:
@@ -225,7 +225,7 @@ def _types(types: np.ndarray, counts: np.ndarray, deviations: np.ndarray, n: int
 
 
 class _Extremes:
-    """The n largest and n smallest values of each neuron and the words at which they came, over blocks."""
+    """The n largest and n smallest values of each neuron over the blocks so far, and their words."""
 
     def __init__(self, n: int, neurons: int) -> None:
         self.n = n
@@ -241,11 +241,13 @@ class _Extremes:
             self.values[direction] = np.take_along_axis(values, order, axis=0)
             self.rows[direction] = np.take_along_axis(rows, order, axis=0)
 
-    def frame(self, at: int, corpus: Corpus, mean: float, std: float) -> pd.DataFrame:
+    def frame(self, column: int, corpus: Corpus, mean: float, std: float) -> pd.DataFrame:
         columns = ["direction", "word", "deviation", "value", "sentence", "position", "left", "right"]
         rows = []
         for direction, sign in zip(DIRECTIONS, (1.0, -1.0), strict=True):
-            for value, word in zip(self.values[direction][:, at], self.rows[direction][:, at], strict=True):
+            for value, word in zip(
+                self.values[direction][:, column], self.rows[direction][:, column], strict=True
+            ):
                 deviation = (value - mean) / std if std > 0 else np.nan
                 if sign * deviation > 0:
                     rows.append((direction, corpus.words[word], deviation, value, *_place(corpus, int(word))))
@@ -253,7 +255,7 @@ class _Extremes:
 
 
 def _place(corpus: Corpus, word: int) -> tuple[int, int, str, str]:
-    """Sentence, position in it, and the words on both sides."""
+    """Return the sentence of a word, its position in it, and the words on both sides."""
     sentence = int(corpus.sentence_of_word[word])
     position = word - int(corpus.offsets[sentence])
     words = corpus.sentence(sentence)

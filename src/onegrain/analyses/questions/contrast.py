@@ -25,15 +25,15 @@ class Contrast:
     Attributes:
         labels: the labels compared.
         dropped: model -> its labels that others lack and that were left out.
-        summary: one row a model: ``model``, ``neurons``, ``labels``, ``accuracy``, ``majority``,
-            ``lambda1``, ``lambda2``, ``minimal_neurons``, ``minimal_share`` (None where the ranking does
+        summary: one row per model: ``model``, ``neurons``, ``labels``, ``accuracy``, ``majority``,
+            ``lambda1``, ``lambda2``, ``minimal_neurons``, ``minimal_share`` (None if the ranking does
             not know them; these are of the probe on all its own labels), ``effective`` and
             ``effective_share`` (means over labels; share of the model's neurons),
             ``effective_share_open``, ``effective_share_closed``, ``gini``, ``mean_jaccard`` and
             ``expected_jaccard`` (of the labels' top sets), ``shared_neurons`` (part of the neurons in
             any top set that stand in two or more).
-        by_label: one row a model and label: ``model`` and the columns of :func:`localisation`.
-        by_site: one row a model and site: ``model`` and the columns of :func:`layers`; q is over all models.
+        by_label: one row per model and label: ``model`` and the columns of :func:`localisation`.
+        by_site: one row per model and site: ``model`` and the columns of :func:`layers`; q is over all models.
     """
 
     labels: tuple[str, ...]
@@ -79,21 +79,22 @@ def contrast(rankings: Mapping[str, Ranking], k: int | None = None) -> Contrast:
 
 
 def _stack(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    parts = []
+    """Return the tables of several models as one, with a first column ``model``."""
+    named = []
     for name, frame in frames.items():
-        part = frame.copy()
-        part.insert(0, "model", name)
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+        table = frame.copy()
+        table.insert(0, "model", name)
+        named.append(table)
+    return pd.concat(named, ignore_index=True)
 
 
 def _summary(name: str, ranking: Ranking, k: int | None) -> dict[str, Any]:
+    """Return the row of one model in ``Contrast.summary``."""
     spread = localisation(ranking)
     classes = open_against_closed(spread).set_index("word_class")["effective_share"].to_dict()
     shared = sharing(ranking, k)
     evaluation = ranking.details.get("evaluation") or {}
     minimal = (evaluation.get("minimal_set") or {}).get("neurons")
-    in_any = len(shared.neurons)
     return {
         "model": name,
         "neurons": ranking.space.size,
@@ -111,5 +112,7 @@ def _summary(name: str, ranking: Ranking, k: int | None) -> dict[str, Any]:
         "gini": spread["gini"].mean(),
         "mean_jaccard": shared.pairs["jaccard"].mean(),
         "expected_jaccard": shared.pairs["expected_jaccard"].mean(),
-        "shared_neurons": float((shared.neurons["labels_n"] > 1).mean()) if in_any else float("nan"),
+        "shared_neurons": float((shared.neurons["labels_n"] > 1).mean())
+        if len(shared.neurons)
+        else float("nan"),
     }

@@ -1,4 +1,4 @@
-"""In which layers the top neurons lie."""
+"""Where the top neurons lie: the layers (sites) that hold more or fewer of them than chance."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["corrected", "layers", "layers_by_label"]
 
 
 def layers(ranking: Ranking, top: int | None = None) -> pd.DataFrame:
-    """How the first ``top`` neurons of the order are spread over the sites.
+    """Count the first ``top`` neurons of a ranking in every site, beside what chance gives.
 
     Args:
         ranking: any ranking.
-        top: neurons to look at, default the larger of 10 and 1 %; never more than the ranking really ranks.
+        top: neurons to look at, default the larger of 10 and 1 %; unranked neurons are never counted.
 
     Returns:
-        One row a site, in site order: ``site``, ``width``, ``count`` (of the top neurons), ``share`` (of
+        One row per site, in site order: ``site``, ``width``, ``count`` (of the top neurons), ``share`` (of
         them), ``width_share`` (of all neurons: what chance gives), ``enrichment`` (share / width_share),
         ``p`` (the chance that a random set of the same size has at least as many there; hypergeometric), ``q``
         (p after Benjamini-Hochberg, over all rows of the table).
@@ -35,7 +35,7 @@ def layers(ranking: Ranking, top: int | None = None) -> pd.DataFrame:
 
 
 def layers_by_label(ranking: Ranking, top: int | None = None) -> pd.DataFrame:
-    """:func:`layers` for each label's own top set: the same columns after ``label``, q over all labels' sites.
+    """Return :func:`layers` of each label's own top set: its columns after ``label``; q is over all rows.
 
     Raises:
         LabelError: the ranking has no labels.
@@ -50,11 +50,12 @@ def layers_by_label(ranking: Ranking, top: int | None = None) -> pd.DataFrame:
 
 
 def corrected(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with ``q``, its p-values corrected together."""
+    """Return a table with a column ``q``: its p-values, corrected together."""
     return table.assign(q=adjusted_p_values(table["p"].to_numpy()))
 
 
 def _spread(space: NeuronSpace, chosen: np.ndarray) -> pd.DataFrame:
+    """Return how many of the chosen neurons lie in every site, with the hypergeometric upper tail."""
     groups = space.by_site(chosen)
     widths = np.array(space.widths)
     counts = np.array([len(groups.get(site, ())) for site in space.sites])

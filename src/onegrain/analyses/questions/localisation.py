@@ -20,7 +20,7 @@ SHARES = (0.25, 0.5, 0.9)
 
 
 def effective_number(mass: np.ndarray) -> float:
-    """exp(entropy of the shares of a mass): k where k neurons share it equally; NaN where there is none.
+    """Return exp(entropy of the shares of a mass): k if k neurons share it equally, NaN if there is no mass.
 
     >>> round(effective_number(np.array([2.0, 2.0, 0.0])), 6)
     2.0
@@ -32,7 +32,7 @@ def effective_number(mass: np.ndarray) -> float:
 
 
 def gini(mass: np.ndarray) -> float:
-    """Gini coefficient of a mass: 0 where all hold the same, 1 - 1/n where one holds all, NaN for none.
+    """Return the Gini coefficient of a mass: 0 if all hold the same, 1 - 1/n if one holds all, NaN for no mass.
 
     Half the mean absolute difference over the mean, computed from the sorted values.
 
@@ -47,14 +47,14 @@ def gini(mass: np.ndarray) -> float:
 
 
 def localisation(ranking: Ranking, counts: Mapping[str, int] | None = None) -> pd.DataFrame:
-    """How the weight mass of every label is spread over the neurons.
+    """Measure how the weight mass of every label is spread over the neurons.
 
     Args:
         ranking: a ranking with label scores that are sizes (LCA: |theta|).
-        counts: words of each label, e.g. ``layer.counts()``; default what ``ranking.details`` knows.
+        counts: words of each label, e.g. ``layer.counts()``; default those in ``ranking.details``, if any.
 
     Returns:
-        One row a label: ``label``, ``word_class`` (open, closed, other or None), ``words`` (or None),
+        One row per label: ``label``, ``word_class`` (open, closed, other or None), ``words`` (or None),
         ``nonzero`` (neurons with any mass), ``neurons_25``, ``neurons_50``, ``neurons_90`` (neurons holding
         that share of the mass), ``effective`` (exp of the entropy of the shares), ``effective_share`` (of all
         neurons), ``gini``.
@@ -85,17 +85,17 @@ def localisation(ranking: Ranking, counts: Mapping[str, int] | None = None) -> p
 
 
 def label_counts(ranking: Ranking) -> dict[str, int]:
-    """Training words of each label as an LCA ranking's details know them, or empty."""
-    found = (ranking.details.get("train") or {}).get("label_words") or {}
-    return {str(label): int(count) for label, count in found.items()}
+    """Return the number of training words of each label from an LCA ranking's details; empty if unknown."""
+    counts = (ranking.details.get("train") or {}).get("label_words") or {}
+    return {str(label): int(count) for label, count in counts.items()}
 
 
 def open_against_closed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Means over the labels of each word class, from a :func:`localisation` table.
+    """Average a :func:`localisation` table over the labels of each word class.
 
     Returns:
-        One row each for ``open``, ``closed`` and ``other``, where it has a label with mass: ``word_class``,
-        ``labels`` (how many), and the means of the measures. Empty where the word classes are unknown.
+        One row each for ``open``, ``closed`` and ``other``, if it has a label with mass: ``word_class``,
+        ``labels`` (how many), and the means of the measures. Empty if the word classes are unknown.
     """
     measures = [
         *(f"neurons_{round(100 * share)}" for share in SHARES),
@@ -112,7 +112,7 @@ def open_against_closed(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def mass_curves(ranking: Ranking, points: int = 60) -> pd.DataFrame:
-    """Share of each label's mass that its k largest neurons hold, at about ``points`` values of k.
+    """Return the share of each label's mass in its k largest neurons, at about ``points`` values of k.
 
     Returns:
         Columns ``label``, ``word_class``, ``neurons`` (k, spaced evenly on a log scale), ``share`` (0 to 1).

@@ -21,13 +21,13 @@ class Sharing:
     """How the labels' top sets overlap.
 
     Attributes:
-        neurons: one row a neuron that stands in any top set, most labels first, of as many in the order of the
-            ranking: ``neuron`` (flat index), ``name``, ``labels_n`` (in how many top sets), ``labels`` (which,
+        neurons: one row per neuron in any top set, those with most labels first, ties in the ranking's order:
+            ``neuron`` (flat index), ``name``, ``labels_n`` (in how many top sets), ``labels`` (which,
             joined by a comma).
-        distribution: one row a number of labels, from 0: ``labels_n``, ``neurons`` (how many stand in exactly
-            so many top sets), ``expected`` (by chance, each set drawn at random and independently).
+        distribution: one row per number of labels, from 0: ``labels_n``, ``neurons`` (how many stand in exactly
+            that many top sets), ``expected`` (by chance, each set drawn at random and independently).
         jaccard: (labels, labels) table of the Jaccard index of two labels' top sets, 1 on the diagonal.
-        pairs: one row a pair of labels: ``first``, ``second``, ``shared``, ``expected``, ``jaccard``,
+        pairs: one row per pair of labels: ``first``, ``second``, ``shared``, ``expected``, ``jaccard``,
             ``expected_jaccard``, ``p`` (hypergeometric upper tail), ``q`` (p after Benjamini-Hochberg, over
             all pairs).
         sizes: neurons in each label's top set.
@@ -45,14 +45,14 @@ class Sharing:
 def sharing(
     ranking: Ranking, k: int | None = None, *, mass: float | None = None, among: str = "all"
 ) -> Sharing:
-    """For how many labels each neuron stands in the top set, and which labels share neurons.
+    """Count for how many labels each neuron stands in the top set, and compare the top sets of all labels.
 
     Args:
         ranking: a ranking with label scores.
-        k: neurons a label; default the larger of 10 and 1 % of the neurons.
+        k: neurons per label; default the larger of 10 and 1 % of the neurons.
         mass: instead of k, the neurons that hold this share of the label's mass.
-        among: what chance draws from: ``all`` neurons, or only those ``ranked`` (with weight for any label),
-            the stricter comparison for a sparse probe.
+        among: the neurons that random sets are drawn from: ``all``, or only those ``ranked`` (with weight for
+            any label), which is the stricter comparison for a sparse probe.
 
     Raises:
         LabelError: the ranking has no labels.
@@ -81,21 +81,21 @@ def sharing(
 
 def _neurons(ranking: Ranking, members: np.ndarray) -> pd.DataFrame:
     counts = members.sum(axis=0)
-    found = ranking.order[counts[ranking.order] > 0]
-    found = found[np.argsort(-counts[found], kind="stable")]
+    shared = ranking.order[counts[ranking.order] > 0]
+    shared = shared[np.argsort(-counts[shared], kind="stable")]
     labels = np.array(ranking.labels, dtype=object)
     return pd.DataFrame(
         {
-            "neuron": found,
-            "name": [ranking.space.name(int(index)) for index in found],
-            "labels_n": counts[found],
-            "labels": [", ".join(labels[members[:, index]]) for index in found],
+            "neuron": shared,
+            "name": [ranking.space.name(int(index)) for index in shared],
+            "labels_n": counts[shared],
+            "labels": [", ".join(labels[members[:, index]]) for index in shared],
         }
     )
 
 
 def _distribution(members: np.ndarray, universe: int) -> pd.DataFrame:
-    """Observed labels per neuron, beside the Poisson-binomial that independent random sets give."""
+    """Return the observed labels per neuron beside the Poisson-binomial that independent random sets give."""
     counts = members.sum(axis=0)
     chances = np.ones(1)
     for row in members:

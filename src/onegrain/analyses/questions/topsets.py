@@ -1,4 +1,4 @@
-"""Each label's top set of neurons, and the overlap of two sets against chance: shared by several analyses."""
+"""Top sets of neurons for each label, and the overlap of two sets compared with chance."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = [
 
 
 def default_k(size: int) -> int:
-    """How many neurons a top set has where nobody says: the larger of 10 and 1 % of the neurons."""
+    """Return the default size of a top set: the larger of 10 and 1 % of the neurons."""
     return min(size, max(10, math.ceil(0.01 * size)))
 
 
 def require_mass(ranking: Ranking) -> np.ndarray:
-    """The per-label scores as weight mass: float64 (labels, neurons), not negative, NaN as 0.
+    """Return the per-label scores as weight mass: float64 (labels, neurons), not negative, NaN as 0.
 
     Raises:
         LabelError: the ranking has no labels.
@@ -43,23 +43,22 @@ def require_mass(ranking: Ranking) -> np.ndarray:
     if (mass < 0).any() or not np.isfinite(mass).all():
         raise ParameterError(
             f"the label scores of this {ranking.method} ranking are not all finite and at least 0, so they "
-            "are "
-            "no weight mass; use a method whose label scores are sizes, e.g. lca (|theta|)"
+            "are no weight mass; use a method whose label scores are sizes, e.g. lca (|theta|)"
         )
     return mass
 
 
 def restrict_labels(ranking: Ranking, labels: Sequence[str]) -> Ranking:
-    """The ranking with some of its labels only, in the given order; the order of the neurons stays.
+    """Return a ranking with only some of its labels, in this order; the order of the neurons stays.
 
     Raises:
         LabelError: a label that the ranking does not have.
     """
     missing = [label for label in labels if label not in ranking.labels]
     if missing:
-        there = ", ".join(ranking.labels) or "none"
+        known = ", ".join(ranking.labels) or "none"
         raise LabelError(
-            f"no label {', '.join(missing)} in this {ranking.method} ranking; its labels are: {there}"
+            f"no label {', '.join(missing)} in this {ranking.method} ranking; its labels are: {known}"
         )
     rows = [ranking.labels.index(label) for label in labels]
     return replace(
@@ -72,14 +71,14 @@ def restrict_labels(ranking: Ranking, labels: Sequence[str]) -> Ranking:
 
 
 def mass_prefix(mass: np.ndarray, share: float) -> int:
-    """How many neurons, largest first, hold the share of one label's mass; the crossing one is included.
+    """Return how many neurons, largest first, hold a share of one label's mass.
 
     Args:
         mass: float64 (neurons,), not negative.
         share: 0 < share <= 1.
 
     Returns:
-        The length of the shortest prefix; 0 where the label has no mass at all.
+        The length of the shortest prefix that reaches the share; 0 if the label has no mass.
     """
     ordered = np.sort(mass[mass > 0])[::-1]
     if not ordered.size:
@@ -90,11 +89,11 @@ def mass_prefix(mass: np.ndarray, share: float) -> int:
 
 
 def top_sets(ranking: Ranking, k: int | None = None, *, mass: float | None = None) -> list[np.ndarray]:
-    """Each label's top neurons: int64 flat indices, best first, in the order of ``ranking.labels``.
+    """Return each label's top neurons: int64 flat indices, best first, in the order of ``ranking.labels``.
 
     Args:
         ranking: a ranking with label scores.
-        k: neurons a label; default the larger of 10 and 1 % of the neurons.
+        k: neurons per label; default the larger of 10 and 1 % of the neurons.
         mass: instead of k, the shortest prefix holding this share of the label's scores, 0 < mass <= 1.
 
     Neurons that score 0 for a label never enter, so that a sparse label's set may be smaller than k.
@@ -104,7 +103,7 @@ def top_sets(ranking: Ranking, k: int | None = None, *, mass: float | None = Non
         ParameterError: both k and mass are given, or one is outside its range.
     """
     if k is not None and mass is not None:
-        raise ParameterError("give k or mass, not both: k neurons a label, or the prefix that holds a mass")
+        raise ParameterError("give k or mass, not both: k neurons per label, or the prefix that holds a mass")
     if mass is not None and not 0 < mass <= 1:
         raise ParameterError(f"mass is a share of the scores, above 0 and at most 1, got {mass}")
     table = require_mass(ranking)
@@ -124,7 +123,7 @@ class Overlap:
     Attributes:
         shared: how many neurons are in both.
         expected: the mean of ``shared`` for random sets.
-        jaccard: shared / union; NaN where both are empty.
+        jaccard: shared / union; NaN if both are empty.
         expected_jaccard: the mean Jaccard of random sets.
         p: the chance that random sets share at least as many (upper tail of the hypergeometric distribution).
     """

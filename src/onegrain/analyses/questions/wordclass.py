@@ -1,4 +1,4 @@
-"""Which part-of-speech tags are open-class words and which closed: one explicit table a tag set.
+"""Which part-of-speech tags are open-class words and which closed: one explicit table for each tag set.
 
 Open classes take new members (nouns, verbs, adjectives, adverbs, interjections, foreign words); closed ones
 do not (determiners, prepositions, pronouns, auxiliaries, ...); punctuation, symbols and leftovers are
@@ -48,7 +48,7 @@ COVERAGE = 0.75
 
 
 def _bare(label: str, name: str) -> str:
-    """A label as its tag set lists it; Brown's FW- and -HL/-TL/-NC marks and its contractions are cut off."""
+    """Return a label as its tag set lists it, without Brown's FW-, -HL, -TL, -NC marks and contractions."""
     if name != "brown":
         return label
     tag = label.upper()
@@ -61,7 +61,7 @@ def _bare(label: str, name: str) -> str:
 
 
 def tag_set(labels: Sequence[str]) -> str | None:
-    """The tag set that knows most of the labels: ``upos``, ``penn`` or ``brown``; None where none knows 75 %.
+    """Return the tag set that knows most of the labels, or None if none knows 75 %: upos, penn or brown.
 
     The whole set of labels decides, because one label alone may mean different things: ``POS`` is a
     closed-class Penn tag, and *possibility* among semantic tags.
@@ -77,7 +77,7 @@ def tag_set(labels: Sequence[str]) -> str | None:
 
 
 def word_classes(labels: Sequence[str]) -> dict[str, str | None]:
-    """Label -> ``open``, ``closed``, ``other``, or None where the labels are of no known tag set.
+    """Return label -> ``open``, ``closed``, ``other``, or None if the labels are of no known tag set.
 
     >>> word_classes(["NOUN", "DET", "PUNCT"])
     {'NOUN': 'open', 'DET': 'closed', 'PUNCT': 'other'}

@@ -1,4 +1,4 @@
-"""Clusters of neurons that say the same: hierarchical clustering by correlation."""
+"""Clusters of redundant neurons: hierarchical clustering by correlation."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ def clusters(
     memory: int | str | None = None,
     progress: Progress = automatic,
 ) -> Clusters:
-    """Group neurons that are correlated, and choose one of each group.
+    """Group correlated neurons, and choose one neuron for each group.
 
-    The distance of two neurons is 1 - abs(r), with r Pearson's correlation over the words. Clusters are joined
-    from single neurons on while the linkage says that they are no further apart than the threshold [Dalvi,
+    The distance of two neurons is 1 - abs(r), with r Pearson's correlation over the words. Starting from single
+    neurons, clusters are joined until all are further apart than the threshold, by the linkage [Dalvi,
     Sajjad, Durrani, Belinkov, *Analyzing Redundancy in Pretrained Transformer Models*, EMNLP 2020].
-    A constant neuron has no correlation: it is a cluster of its own, and counted. Words without activation are
-    left out. Correlations come from one pass over the words, see
+    A constant neuron has no correlation: it forms a cluster alone, and ``details`` counts it. Words without
+    activation are left out. Correlations come from one pass over the words, see
     :mod:`onegrain.analyses.redundancy.correlations`.
 
     Args:
         activations: what the neurons did at every word.
         linkage: the distance of two clusters: the mean over pairs of members (``average``), the largest
             (``complete``) or the smallest (``single``).
-        threshold: the largest distance at which clusters are joined, from 0 (equal up to sign) to 1, or 2 where
+        threshold: the largest distance at which clusters are joined, from 0 (equal up to sign) to 1, or 2 if
             signed.
         signed: use 1 - r, so that opposite neurons are far apart.
         neurons: names ``site:unit`` or flat indices of those to cluster; all by default.
-        memory: what this process may hold in all, what it holds already included: bytes, or text such as
-            ``4GiB``; by default what is free. The work needs 12 bytes for every pair of neurons in both orders.
-        progress: told of words.
+        memory: the most that this process may hold, including what it holds already: bytes, or text such as
+            ``4GiB``; by default the free memory. Each ordered pair of neurons needs 12 bytes.
+        progress: is told how many words are done.
 
     Returns:
         The partition, with a medoid for each cluster.
@@ -72,13 +72,13 @@ def clusters(
     chosen = everything if neurons is None else np.unique(require_neurons(activations, neurons))
     _require_options(linkage, threshold, signed)
     _require_room(memory, correlations_bytes(len(chosen), int(chosen[-1] - chosen[0]) + 1), len(chosen))
-    found = correlations(activations, chosen, progress=progress)
-    distances = found.condensed if signed else np.abs(found.condensed, out=found.condensed)
+    pairs = correlations(activations, chosen, progress=progress)
+    distances = pairs.condensed if signed else np.abs(pairs.condensed, out=pairs.condensed)
     np.subtract(1.0, distances, out=distances)
-    numbers = _partition(distances, found.changing, linkage, threshold)
+    numbers = _partition(distances, pairs.changing, linkage, threshold)
     mean = np.full(len(chosen), np.nan)
-    mean[found.changing] = 1.0 - _mean_distance(distances, numbers[found.changing])
-    own = activations.provenance
+    mean[pairs.changing] = 1.0 - _mean_distance(distances, numbers[pairs.changing])
+    made_from = activations.provenance
     parameters = {
         "linkage": linkage, "threshold": float(threshold), "signed": signed,
         "neurons": None if neurons is None else chosen.tolist(),
@@ -94,16 +94,16 @@ def clusters(
         signed=signed,
         provenance=Provenance(
             stage="clusters",
-            model=own.model,
-            corpus=own.corpus,
+            model=made_from.model,
+            corpus=made_from.corpus,
             sites=activations.space.sites,
             parameters=parameters,
-            inputs=(own,),
+            inputs=(made_from,),
         ),
         details={
-            "words": found.words,
-            "left_out": {"no_activation": activations.n_words - found.words},
-            "constant": int((~found.changing).sum()),
+            "words": pairs.words,
+            "left_out": {"no_activation": activations.n_words - pairs.words},
+            "constant": int((~pairs.changing).sum()),
         },
     )
 
@@ -118,23 +118,23 @@ def _require_options(linkage: str, threshold: float, signed: bool) -> None:
 
 
 def _require_room(memory: int | str | None, needed: int, neurons: int) -> None:
-    """Refuse neurons whose correlations do not fit into the budget, or by default into what is free."""
+    """Raise ParameterError if the correlations do not fit into the budget, by default the free memory."""
     held = psutil.Process().memory_info().rss
     if memory is None:
         room = psutil.virtual_memory().available
-        given = f"the free memory of {say_size(room)}"
+        budget = f"the free memory of {say_size(room)}"
     else:
         room = read_size(memory) - held
-        given = f"a memory budget of {say_size(room + held)}, of which {say_size(held)} are held already,"
+        budget = f"a memory budget of {say_size(room + held)}, of which {say_size(held)} are held already,"
     if needed > room:
         raise ParameterError(
-            f"{given} is too small: the correlations of {neurons:,} neurons need {say_size(needed)}; restrict "
+            f"{budget} is too small: the correlations of {neurons:,} neurons need {say_size(needed)}; restrict "
             f"the sites, name the neurons, or give at least {say_size(held + needed)}"
         )
 
 
 def _partition(distances: np.ndarray, changing: np.ndarray, linkage: str, threshold: float) -> np.ndarray:
-    """int64 (neurons,): the cluster of each neuron; those that do not change are alone."""
+    """Return the cluster of each neuron, int64 (neurons,); neurons that do not change are alone."""
     numbers = np.arange(len(changing), dtype=np.int64)
     if changing.sum() > 1:
         tree = hierarchy.linkage(distances, method=linkage)
@@ -143,7 +143,7 @@ def _partition(distances: np.ndarray, changing: np.ndarray, linkage: str, thresh
 
 
 def _by_lowest_member(numbers: np.ndarray) -> np.ndarray:
-    """The same partition, its clusters numbered from 0 in the order of their first members."""
+    """Return the same partition with its clusters numbered from 0, in the order of their first members."""
     _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
     renumber = np.empty(len(first), dtype=np.int64)
     renumber[np.argsort(first)] = np.arange(len(first))
@@ -151,9 +151,9 @@ def _by_lowest_member(numbers: np.ndarray) -> np.ndarray:
 
 
 def _mean_distance(distances: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Mean over the other members of its cluster, for each neuron; NaN where there is none."""
-    many = len(numbers)
-    found = np.full(many, np.nan)
+    """Return for each neuron its mean distance to the other members of its cluster; NaN if it is alone."""
+    count = len(numbers)
+    mean = np.full(count, np.nan)
     order = np.argsort(numbers, kind="stable")
     starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
     for members in np.split(order, starts[1:]):
@@ -161,13 +161,13 @@ def _mean_distance(distances: np.ndarray, numbers: np.ndarray) -> np.ndarray:
             continue
         for neuron in members:
             low, high = np.minimum(members, neuron), np.maximum(members, neuron)
-            pairs = low * (2 * many - low - 1) // 2 + high - low - 1
-            found[neuron] = distances[pairs[low < high]].mean()
-    return found
+            pairs = low * (2 * count - low - 1) // 2 + high - low - 1
+            mean[neuron] = distances[pairs[low < high]].mean()
+    return mean
 
 
 def _medoids(numbers: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Of each cluster the position of the neuron with the highest mean; of the first among equals."""
+    """Return for each cluster the position of the neuron with the highest mean, the first one among equals."""
     key = np.nan_to_num(mean, nan=0.0).round(EQUAL_DECIMALS)
     order = np.lexsort((np.arange(len(numbers)), -key, numbers))
     return order[np.flatnonzero(np.diff(numbers[order], prepend=-1))]

@@ -1,4 +1,4 @@
-"""The correlations of every two of some neurons, from one pass over the words in blocks."""
+"""Correlations of every two of some neurons, from one pass over the words in blocks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from onegrain.records.activations import Activations
 __all__ = ["BLOCK_ROWS", "Correlations", "correlations", "correlations_bytes"]
 
 BLOCK_ROWS = 2048
-"""Words that are read and computed with together: a chunk of a store."""
+"""Words per block: a chunk of a store."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +37,11 @@ class Correlations:
 
 
 def correlations_bytes(chosen: int, span: int) -> int:
-    """What :func:`correlations` holds at its peak beside the activations' own buffers, in bytes.
+    """Return the bytes that :func:`correlations` holds at its peak, without the activations' buffers.
 
     Args:
         chosen: how many neurons.
-        span: how many lie between the first and the last of them; all of these are read.
+        span: how many neurons from the first to the last of them, inclusive; all of these are read.
     """
     return 12 * chosen**2 + BLOCK_ROWS * (4 * span + 12 * chosen)
 
@@ -57,7 +57,7 @@ def correlations(
     Args:
         activations: what the neurons did at every word.
         neurons: int64 flat indices, ascending.
-        progress: told of words.
+        progress: is told how many words are done.
 
     Raises:
         ParameterError: no word has an activation, or one is not finite.
@@ -73,19 +73,19 @@ def correlations(
     within = slice(None) if last - first == len(neurons) else neurons - first
     with progress("correlations", int(present.sum()), "words") as advance:
         for start in range(0, activations.n_words, BLOCK_ROWS):
-            here = present[start : start + BLOCK_ROWS]
-            if not here.any():
+            active = present[start : start + BLOCK_ROWS]
+            if not active.any():
                 continue
-            values = activations.values(start, start + len(here), slice(first, last), buffer=room)
-            block = (values if here.all() else values[here])[:, within]
+            values = activations.values(start, start + len(active), slice(first, last), buffer=room)
+            block = (values if active.all() else values[active])[:, within]
             if not sums.add(block):
-                activations.require_finite(activations.values(start, start + len(here)), start, present)
+                activations.require_finite(activations.values(start, start + len(active)), start, present)
             advance(len(block))
     return Correlations(~sums.still, sums.condensed(), sums.words)
 
 
 class _Sums:
-    """Products of deviations of every two neurons, the lower triangle of a matrix in Fortran's order."""
+    """Products of deviations of every two neurons: the lower triangle of a matrix in Fortran order."""
 
     def __init__(self, neurons: int, rounding: float) -> None:
         self.words = 0
@@ -99,37 +99,37 @@ class _Sums:
         return self._extremes.constant(self._rounding)
 
     def add(self, block: np.ndarray) -> bool:
-        """Take in a block (words, neurons), or return False where a value is not finite.
+        """Add a block (words, neurons); return False, and add nothing, if a value is not finite.
 
-        S = S_n + S_m + (n m / (n + m)) d d', d the means' difference.
+        The sums merge as S = S_n + S_m + (n m / (n + m)) d d', where d is the difference of the means.
         """
         deviations = block.astype(np.float64)
         near = deviations[0].copy()
         with np.errstate(invalid="ignore"):
             deviations -= near
-        left = deviations.mean(axis=0)
-        if not np.isfinite(left).all():
+        rest = deviations.mean(axis=0)
+        if not np.isfinite(rest).all():
             return False
-        deviations -= left
+        deviations -= rest
         self._extremes.add(block)
         total = self.words + len(block)
-        apart = near + left - self.mean
+        difference = near + rest - self.mean
         weight = self.words * len(block) / total
         self.products = dsyrk(1.0, deviations.T, beta=1.0, c=self.products, lower=1, overwrite_c=1)
-        self.products = dsyr(weight, apart, lower=1, a=self.products, overwrite_a=1)
-        self.mean += apart * (len(block) / total)
+        self.products = dsyr(weight, difference, lower=1, a=self.products, overwrite_a=1)
+        self.mean += difference * (len(block) / total)
         self.words = total
         return True
 
     def condensed(self) -> np.ndarray:
-        """r of every two neurons that change; the matrix is given up."""
+        """Return r of every two neurons that change, and free the matrix; call it once, at the end."""
         keep = np.flatnonzero(~self.still)
-        made = np.empty(len(keep) * (len(keep) - 1) // 2)
+        pairs = np.empty(len(keep) * (len(keep) - 1) // 2)
         scale = 1.0 / np.sqrt(np.diagonal(self.products)[keep])
-        at = 0
+        start = 0
         for row, neuron in enumerate(keep[:-1], 1):
-            found = self.products[keep[row:], neuron] * scale[row:] * scale[row - 1]
-            made[at : at + len(found)] = np.clip(found, -1.0, 1.0).round(12)
-            at += len(found)
+            later = self.products[keep[row:], neuron] * scale[row:] * scale[row - 1]
+            pairs[start : start + len(later)] = np.clip(later, -1.0, 1.0).round(12)
+            start += len(later)
         self.products = np.empty((0, 0))
-        return made
+        return pairs

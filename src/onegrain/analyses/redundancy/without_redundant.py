@@ -1,4 +1,4 @@
-"""Rankings in which each cluster of redundant neurons is ranked once."""
+"""Rankings that rank one neuron of each cluster of redundant neurons."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["without_redundant"]
 
 
 def without_redundant(ranking: Ranking, clusters: Clusters) -> Ranking:
-    """A ranking that ranks of each cluster only its best ranked member.
+    """Return a ranking that ranks only the best ranked member of each cluster.
 
-    Neurons that were not clustered stand for themselves. The neurons that are ranked still keep their order;
-    behind them come all others, in the order that they had, unranked and without scores (NaN), so that analyses
-    by label leave them out too. Probe weights stay those of the ranking.
+    Neurons that were not clustered stay ranked. The ranked neurons keep their order; all others follow in
+    theirs, unranked and without scores (NaN), so that analyses by label leave them out too. Probe weights do
+    not change.
 
     Args:
         ranking: of the neurons of the clusters' space.
@@ -26,9 +26,9 @@ def without_redundant(ranking: Ranking, clusters: Clusters) -> Ranking:
 
     Returns:
         A ranking by the same method. ``details["redundant"]`` says what was done: ``removed``, the flat indices
-        that were ranked and are not any more, in their order; ``represented_by``, for each of them the neuron
+        that are no longer ranked, in their order; ``represented_by``, for each of them the neuron
         that stands for it; ``clusters``, ``linkage``, ``threshold`` and ``signed``. All other details are those
-        of the ranking that was given.
+        of the given ranking.
 
     Raises:
         MismatchError: the ranking is of other neurons than the clusters, or of another model's.
@@ -53,7 +53,7 @@ def without_redundant(ranking: Ranking, clusters: Clusters) -> Ranking:
         "threshold": clusters.threshold,
         "signed": clusters.signed,
     }
-    own = ranking.provenance
+    made_from = ranking.provenance
     return replace(
         ranking,
         order=np.concatenate([ranking.order[stays], ranking.order[~stays]]),
@@ -63,17 +63,17 @@ def without_redundant(ranking: Ranking, clusters: Clusters) -> Ranking:
         details={**ranking.details, "redundant": redundant},
         provenance=Provenance(
             stage="without-redundant",
-            model=own.model,
-            corpus=own.corpus,
-            sites=own.sites,
-            seed=own.seed,
-            inputs=(own, clusters.provenance),
+            model=made_from.model,
+            corpus=made_from.corpus,
+            sites=made_from.sites,
+            seed=made_from.seed,
+            inputs=(made_from, clusters.provenance),
         ),
     )
 
 
 def _blanked(scores: np.ndarray, neurons: np.ndarray) -> np.ndarray:
-    """The scores with NaN for some neurons, along the last axis."""
-    made = scores.astype(np.float64)
-    made[..., neurons] = np.nan
-    return made
+    """Return scores with NaN for some neurons, along the last axis."""
+    blanked = scores.astype(np.float64)
+    blanked[..., neurons] = np.nan
+    return blanked

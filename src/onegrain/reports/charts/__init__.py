@@ -1,4 +1,4 @@
-"""Charts as Vega-Lite (altair), one function a chart, for notebooks, reports and the explorer."""
+"""Charts as Vega-Lite (altair), one function per chart, for notebooks, reports and the explorer."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def small_effective(table: pd.DataFrame) -> Any:
         .encode(
             y=alt.Y("label:N", sort=order, title=None, axis=axis),
             x=alt.X("effective:Q", title=None, axis=alt.Axis(tickCount=4)),
-            color=class_colour(frame),
+            color=class_colour(frame, title=None),
             tooltip=["label:N", alt.Tooltip("effective:Q", format=",.1f")],
         )
         .properties(

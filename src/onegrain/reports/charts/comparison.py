@@ -30,10 +30,11 @@ ROWS = {
 
 
 def comparison(evaluation: Evaluation | None = None, curves: Mapping[str, Curve] | None = None) -> Any:
-    """One row of panels each for masking, retraining and ablation; a line a ranking, top left and bottom right.
+    """Return one row of panels each for masking, retraining and ablation, with a line for every ranking.
 
-    Bands are 95 % bootstrap intervals over sentences, for the random orders of an ablation the range over them.
-    A dashed rule is the full probe or the intact model, a dotted one the commonest label.
+    The left panel keeps or erases top neurons first, the right one bottom neurons. Bands are 95 % bootstrap
+    intervals over sentences, for the random orders of an ablation the range over them. A dashed rule is the
+    full probe or the intact model, a dotted one the commonest label.
 
     Args:
         evaluation: for masking and retraining; None to leave them out.
@@ -65,12 +66,12 @@ def comparison(evaluation: Evaluation | None = None, curves: Mapping[str, Curve]
 
 
 class _Look:
-    """Colour and dash of every ranking: seven colours, then the same again with dashes."""
+    """The colour and dash of every ranking: seven colours, then the same again with dashes."""
 
     def __init__(self, names: Sequence[str], random: bool) -> None:
         domain = [*names, RANDOM] if random else list(names)
-        colours = [COLOURS[at % len(COLOURS)] for at in range(len(names))] + [GREY]
-        dashes = [DASHES[at // len(COLOURS) % len(DASHES)] for at in range(len(names))] + [[2, 3]]
+        colours = [COLOURS[number % len(COLOURS)] for number in range(len(names))] + [GREY]
+        dashes = [DASHES[number // len(COLOURS) % len(DASHES)] for number in range(len(names))] + [[2, 3]]
         legend = alt.Legend(symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1, symbolSize=260)
         self.colour = alt.Color(
             "ranking:N",
@@ -93,7 +94,7 @@ def _panels(
     evaluation: Evaluation | None,
     curves: Mapping[str, Curve] | None,
 ) -> list[Any]:
-    """The panels of one row, top first; the random orders stand in both."""
+    """Return the panels of one row, top first; both show the random orders."""
     heading, across = ROWS[kind]
     first = next(iter(curves.values())) if curves else None
     metric = first.metric if kind == "ablation" and first is not None else "accuracy"
@@ -101,14 +102,14 @@ def _panels(
     name = metric.capitalize() if metric.islower() else metric
     y_title = f"{name} (log scale)" if log else name
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
-    there = [side for side in SIDES if (frame["line"] == side).any()] or ["random"]
+    sides = [side for side in SIDES if (frame["line"] == side).any()] or ["random"]
     panels = []
-    for at, side in enumerate(there):
+    for column, side in enumerate(sides):
         part = frame[frame["line"].isin((side, "random"))]
         title = across.format(side.capitalize()) if side in SIDES else across.format("Random")
         x = alt.X("place:Q", title=title, **_across(kind))
         y = alt.Axis(
-            title=y_title if at == 0 else None,
+            title=y_title if column == 0 else None,
             minExtent=MIN_EXTENT,
             format=".0%" if metric == "accuracy" else "~g",
         )
@@ -121,7 +122,7 @@ def _panels(
         points = base.mark_point(filled=True, size=22, opacity=1).encode(y=value, tooltip=tooltip)
         layers = [bands, *_rules(kind, evaluation, first, value), lines, points]
         panel = alt.layer(*layers).properties(width=PANEL, height=HEIGHT)
-        panels.append(panel.properties(title=alt.TitleParams(heading, fontSize=12)) if at == 0 else panel)
+        panels.append(panel.properties(title=alt.TitleParams(heading, fontSize=12)) if column == 0 else panel)
     return panels
 
 
@@ -147,7 +148,7 @@ def _rules(kind: str, evaluation: Evaluation | None, first: Curve | None, y: Any
 
 
 def _kept_points(evaluation: Evaluation, kind: str) -> pd.DataFrame:
-    """One row a point: ``ranking``, ``line``, ``neurons``, ``place``, ``value``, ``low``, ``high``."""
+    """Return one row per point: ``ranking``, ``line``, ``neurons``, ``place``, ``value``, ``low``, ``high``."""
     points = evaluation.points[evaluation.points["kind"] == kind]
     parts = []
     for keep, name in points[["keep", "ranking"]].drop_duplicates().itertuples(index=False):
@@ -158,7 +159,7 @@ def _kept_points(evaluation: Evaluation, kind: str) -> pd.DataFrame:
 
 
 def _erased_points(curves: Mapping[str, Curve]) -> pd.DataFrame:
-    """The same of ablation curves; the random line is that of the first curve that has one."""
+    """Return the same columns for ablation curves; the random line is that of the first curve that has one."""
     parts: list[pd.DataFrame] = []
     random = False
     for name, curve in curves.items():

@@ -18,10 +18,10 @@ KEEP_COLOURS = {"top": COLOURS[0], "bottom": COLOURS[1], "random": GREY}
 
 
 def lambda_grid(grid: Sequence[Mapping[str, Any]], chosen: Mapping[str, float] | None = None) -> Any:
-    """Heat maps of accuracy, score S and share of zero weights over the grid of lambda1 and lambda2.
+    """Return heat maps of accuracy, score S and share of zero weights over the grid of lambda1 and lambda2.
 
     Args:
-        grid: one mapping a grid point with ``lambda1``, ``lambda2`` and any of ``accuracy``, ``score``,
+        grid: one mapping per grid point with ``lambda1``, ``lambda2`` and any of ``accuracy``, ``score``,
             ``zero_share``.
         chosen: the ``lambda1`` and ``lambda2`` that were chosen, outlined; or None.
 
@@ -48,7 +48,7 @@ def lambda_grid(grid: Sequence[Mapping[str, Any]], chosen: Mapping[str, float] |
 
 
 def _power(value: float) -> str:
-    """A lambda in few characters: ``0``, ``1e-5``, ``0.01``, ``2``."""
+    """Return a lambda in few characters: ``0``, ``1e-5``, ``0.01``, ``2``."""
     return (
         f"{value:g}" if value == 0 or value >= 0.01 else f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-")
     )
@@ -76,12 +76,12 @@ def _panel(frame: pd.DataFrame, panel: tuple[str, str, str], orders: Mapping[str
 
 
 def kept_curve(evaluation: Mapping[str, Any], kind: str) -> Any:
-    """Accuracy against the share of neurons kept: the top, bottom and random ones.
+    """Return lines of accuracy against the share of neurons kept: top, bottom and random ones.
 
     Args:
         evaluation: an LCA ranking's ``details["evaluation"]``: ``masking`` or ``retraining`` lists of
             ``keep``, ``share``, ``accuracy`` and perhaps ``low`` and ``high``; ``full`` and ``majority``
-            become rules where known.
+            become rules if known.
         kind: ``masking`` (the same probe, the other neurons set to 0) or ``retraining`` (a new probe).
 
     Raises:

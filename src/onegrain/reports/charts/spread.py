@@ -30,7 +30,7 @@ LABELLED_SITES = 10
 """Up to this many sites, the cells of a heat map hold their share as text."""
 
 
-def class_colour(frame: pd.DataFrame) -> Any:
+def class_colour(frame: pd.DataFrame, title: str | None = "Word class") -> Any:
     """Return the colour of word classes, or one plain colour if no class is known."""
     classes = [kind for kind in CLASS_COLOURS if (frame["word_class"] == kind).any()]
     if not classes:
@@ -38,7 +38,7 @@ def class_colour(frame: pd.DataFrame) -> Any:
     if (frame["word_class"] == UNKNOWN).any():
         classes.append(UNKNOWN)
     colours = [CLASS_COLOURS.get(kind, "#BBBBBB") for kind in classes]
-    return alt.Color("word_class:N", title="Word class", scale=alt.Scale(domain=classes, range=colours))
+    return alt.Color("word_class:N", title=title, scale=alt.Scale(domain=classes, range=colours))
 
 
 def with_class(frame: pd.DataFrame) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def with_class(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def mass_lines(curves: pd.DataFrame) -> Any:
-    """Share of weight mass held by the k largest neurons, one line a label, from :func:`mass_curves`."""
+    """Return the share of weight mass in the k largest neurons, a line per label, from :func:`mass_curves`."""
     frame = with_class(curves)
     lines = (
         alt.Chart(frame)
@@ -64,11 +64,11 @@ def mass_lines(curves: pd.DataFrame) -> Any:
     )
     half = alt.Chart(pd.DataFrame({"y": [0.5]})).mark_rule(strokeDash=[4, 4], color=INK).encode(y="y:Q")
     chart = (lines + half).properties(width=WIDTH, height=300)
-    return finish(chart, "How fast the weight mass adds up", "one line a label; dashed: half of the mass")
+    return finish(chart, "How fast the weight mass adds up", "one line per label; dashed: half of the mass")
 
 
 def effective_bars(table: pd.DataFrame) -> Any:
-    """Effective number of neurons of every label, largest first, from :func:`localisation`."""
+    """Return bars of the effective number of neurons of every label, from :func:`localisation`."""
     frame = with_class(table[table["effective"].notna()])
     order = frame.sort_values("effective", ascending=False)["label"].tolist()
     y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelOverlap=False))
@@ -90,7 +90,7 @@ def effective_bars(table: pd.DataFrame) -> Any:
 
 
 def jaccard_matrix(result: Sharing) -> Any:
-    """Heat map of the Jaccard index of every two labels' top sets, each pair once."""
+    """Return a heat map of the Jaccard index of every two labels' top sets, each pair once."""
     if len(result.pairs) == 0:
         raise ParameterError("an overlap matrix needs at least two labels")
     frame = result.pairs
@@ -146,7 +146,7 @@ def chance_and_observed(result: Sharing) -> tuple[pd.DataFrame, dict[str, str]]:
 
 
 def sharing_bars(result: Sharing) -> Any:
-    """How many neurons stand in the top sets of 1, 2, 3, ... labels, beside the number expected by chance."""
+    """Return bars of how many neurons stand in the top sets of 1, 2, ... labels, beside those of chance."""
     both, colours = chance_and_observed(result)
     kinds = alt.Scale(domain=list(colours), range=list(colours.values()))
     chart = (
@@ -165,7 +165,7 @@ def sharing_bars(result: Sharing) -> Any:
 
 
 def rankings_by_site(table: pd.DataFrame) -> Any:
-    """Heat map: share of each ranking's top neurons in every site, one panel for rankings of the same sites.
+    """Return a heat map: the share of each ranking's top neurons in every site, a panel per list of sites.
 
     Args:
         table: the rows of :func:`onegrain.analyses.layers` for several rankings, with a column ``ranking``.
@@ -212,7 +212,7 @@ def rankings_by_site(table: pd.DataFrame) -> Any:
 
 
 def site_bars(table: pd.DataFrame, top: int) -> Any:
-    """Share of the top neurons in every site, with a tick where chance would put it, from :func:`layers`."""
+    """Return the share of the top neurons in every site, with a tick for chance, from :func:`layers`."""
     sites = table["site"].tolist()
     base = alt.Chart(table).encode(y=alt.Y("site:N", sort=sites, title=None, axis=alt.Axis(labelOverlap=False)))
     x = alt.X("share:Q", title="Share of the top neurons", axis=alt.Axis(format=".0%"))
@@ -231,7 +231,7 @@ def site_bars(table: pd.DataFrame, top: int) -> Any:
 
 
 def labels_by_site(table: pd.DataFrame) -> Any:
-    """Heat map: share of each label's top neurons in every site, from :func:`layers_by_label`."""
+    """Return a heat map: the share of each label's top neurons in every site, from :func:`layers_by_label`."""
     sites, labels = list(dict.fromkeys(table["site"])), list(dict.fromkeys(table["label"]))
     chart = (
         alt.Chart(table)

@@ -17,7 +17,7 @@ HEIGHT_STEP = 18
 
 
 def rank_intervals(stability: Stability, kind: str = "bootstrap", top: int = 20) -> Any:
-    """Median and spread of the first neurons' ranks over the draws, a tick at the ranking's own place.
+    """Return the median and spread of the first neurons' ranks over the draws, with a tick at the rank itself.
 
     Args:
         stability: the record.

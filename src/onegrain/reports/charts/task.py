@@ -21,7 +21,7 @@ RANDOM = "random"
 
 
 def ablation(curves: Mapping[str, Curve], model: str = "") -> Any:
-    """The metric while neurons are erased: lines for top and bottom of every ordering, a band for random.
+    """Return the metric while neurons are erased: lines for top and bottom of every ordering, a random band.
 
     Args:
         curves: name of an ordering -> its curve, all of one model and metric. The random band is that of the
@@ -39,7 +39,7 @@ def ablation(curves: Mapping[str, Curve], model: str = "") -> Any:
     log = first.metric == "perplexity" and bool((frame[["value", "low"]] > 0).all(axis=None))
     named = [name for name in dict.fromkeys(frame["ordering"]) if name != RANDOM]
     names = [*named, RANDOM] if (frame["ordering"] == RANDOM).any() else named
-    palette = {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(named)} | {RANDOM: GREY}
+    palette = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(named)} | {RANDOM: GREY}
     lines = [line for line in LINE_DASHES if (frame["line"] == line).any()]
     colour = alt.Color(
         "ordering:N",
@@ -97,7 +97,7 @@ def _ablation_points(curves: Mapping[str, Curve]) -> pd.DataFrame:
 
 
 def contrast_dots(result: Contrast) -> Any:
-    """Effective number of neurons of each label as a share of the model's neurons, one colour a model."""
+    """Return the effective share of the neurons for each label, with one colour per model."""
     frame = result.by_label[result.by_label["effective_share"].notna()]
     if not len(frame):
         raise ParameterError("no label has any weight in any model, so there is nothing to draw")
@@ -126,14 +126,14 @@ def contrast_dots(result: Contrast) -> Any:
 
 
 def contrast_sites(result: Contrast) -> Any:
-    """Share of each model's top neurons in its sites, one panel a model, with a tick for chance."""
+    """Return the share of each model's top neurons in its sites, a panel per model, a tick for chance."""
     panels = []
-    for at, model in enumerate(dict.fromkeys(result.by_site["model"])):
+    for number, model in enumerate(dict.fromkeys(result.by_site["model"])):
         frame = result.by_site[result.by_site["model"] == model]
         y = alt.Y("site:N", sort=frame["site"].tolist(), title=None, axis=alt.Axis(labelOverlap=False))
         base = alt.Chart(frame).encode(y=y)
         x = alt.X("share:Q", title="Share of the top neurons", axis=alt.Axis(format=".0%"))
-        bars = base.mark_bar(color=COLOURS[at % len(COLOURS)]).encode(
+        bars = base.mark_bar(color=COLOURS[number % len(COLOURS)]).encode(
             x=x, tooltip=["site:N", "count:Q", alt.Tooltip("share:Q", format=".1%")]
         )
         ticks = base.mark_tick(color=INK, thickness=2, size=14).encode(x="width_share:Q")
@@ -145,7 +145,7 @@ def contrast_sites(result: Contrast) -> Any:
 
 
 def correlation_histogram(scores: Mapping[str, np.ndarray], what: str = "MaxCorr") -> Any:
-    """How the neurons' best correlations with another model are distributed, one line a model.
+    """Return how the neurons' best correlations with another model are distributed, a line per model.
 
     Args:
         scores: model -> float (neurons,), between 0 and 1; NaN (constant neurons) is left out.

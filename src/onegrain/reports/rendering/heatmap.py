@@ -17,11 +17,11 @@ LIMIT = 3.0
 """Standard deviations at which the colour is strongest."""
 STRONGEST = 0.8
 NOTABLE = 1.0
-"""In plain text, words at least so many standard deviations from the mean are marked."""
+"""In plain text, words this many standard deviations or more from the mean are marked."""
 
 
 def colour(deviation: float, limit: float = LIMIT) -> tuple[int, int, int] | None:
-    """The background for a deviation: towards orange above the mean, towards blue below; None for NaN."""
+    """Return the background of a deviation: towards orange above the mean, blue below; None for NaN."""
     if math.isnan(deviation):
         return None
     target = HIGH if deviation > 0 else LOW
@@ -31,12 +31,12 @@ def colour(deviation: float, limit: float = LIMIT) -> tuple[int, int, int] | Non
 
 
 def _css(deviation: float, limit: float) -> str:
-    found = colour(deviation, limit)
-    return "" if found is None else "#{:02x}{:02x}{:02x}".format(*found)
+    background = colour(deviation, limit)
+    return "" if background is None else "#{:02x}{:02x}{:02x}".format(*background)
 
 
 def heatmap_html(heat: Heat, caption: str = "", *, limit: float = LIMIT) -> str:
-    """The sentences with a coloured background a word, its value in the title attribute, and a legend.
+    """Return sentences as HTML: each word on a coloured background, its value as tooltip, and a legend.
 
     Args:
         heat: one neuron over some sentences.
@@ -69,7 +69,7 @@ def _title(value: float, std: float) -> str:
 
 
 def heatmap_text(heat: Heat, *, ansi: bool = False, limit: float = LIMIT) -> str:
-    """The sentences for a terminal, one a line.
+    """Return sentences for a terminal, one per line.
 
     Args:
         heat: one neuron over some sentences.
@@ -93,10 +93,10 @@ def _marked(word: str, value: float) -> str:
 
 
 def _ansi(word: str, value: float, limit: float) -> str:
-    found = colour(value, limit)
-    if found is None:
+    background = colour(value, limit)
+    if background is None:
         return visible(word)
-    return "\x1b[48;2;{};{};{}m\x1b[38;2;0;0;0m{}\x1b[0m".format(*found, visible(word))
+    return "\x1b[48;2;{};{};{}m\x1b[38;2;0;0;0m{}\x1b[0m".format(*background, visible(word))
 
 
 def _require(limit: float) -> None:

@@ -76,6 +76,8 @@ ATTRIBUTES = frozenset(
 )
 DEFAULTS = {("stroke-width", "1"), ("opacity", "1"), ("x1", "0"), ("y1", "0"), ("x2", "0"), ("y2", "0")}
 """Attributes that say what a drawing would do without them, except for gradients."""
+GUIDES = frozenset(["axis", "legend", "title"])
+"""Parts whose descriptions only repeat the text that they show."""
 LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}(?:e-?\d+)?")
 REFERENCE = re.compile(r"url\(\s*['\"]?#([^'\")\s]+)['\"]?\s*\)")
 
@@ -118,7 +120,7 @@ def _clean(element: ElementTree.Element, ids: dict[str, str]) -> ElementTree.Ele
         elif key in ATTRIBUTES and (reference := REFERENCE.fullmatch(value)) and reference[1] in ids:
             kept.set(key, f"url(#{ids[reference[1]]})")
     kept.text = element.text
-    if label := element.get("aria-label"):
+    if (label := element.get("aria-label")) and element.get("aria-roledescription") not in GUIDES:
         ElementTree.SubElement(kept, "title").text = label
     for child in element:
         if child.tag.removeprefix(NAMESPACE) in ELEMENTS and not _is_empty(child):

@@ -37,7 +37,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def source(name: str) -> str:
-    """A file of ``onegrain/reports/templates`` as it is."""
+    """Return the text of a file of ``onegrain/reports/templates``."""
     environment = _environment()
     if environment.loader is None:
         raise jinja2.TemplateNotFound(name)

@@ -190,6 +190,10 @@ def _tables(named: str, result: TaskImportance) -> list[Block]:
     merged = result.summary.merge(result.gaps, on="ordering", how="left")
     gap_columns = [name for name in result.gaps.columns if name != "ordering"]
     merged.loc[merged["line"] != "top", gap_columns] = np.nan
+    random = merged["line"] == "random"
+    if random.sum() > 1 and merged.loc[random, "area"].nunique() == 1:
+        merged = merged[~random | ~merged.duplicated("line")]
+        merged.loc[merged["line"] == "random", "ordering"] = "(all)"
     unit = f"points of {result.metric}" if result.higher_is_better else "nats per token"
     rows = pd.DataFrame(
         {

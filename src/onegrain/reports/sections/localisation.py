@@ -86,8 +86,8 @@ def _answer(
     known = table[table["effective"].notna()].sort_values("effective", kind="stable")
     least, most = known.iloc[0], known.iloc[-1]
     verdict = (
-        f"It depends on the label: {least['label']} takes the weight of {number(least['effective'])} neurons, "
-        f"{most['label']} that of {number(most['effective'])}"
+        f"It depends on the label: {least['label']} takes the weight of {least['effective']:,.1f} neurons, "
+        f"{most['label']} that of {most['effective']:,.1f}"
     )
     pair = _class_means(means)
     if pair is not None:
@@ -97,9 +97,9 @@ def _answer(
     low, high = bootstrap_interval(table["effective"].dropna().to_numpy())
     return Answer(
         f"{verdict}.",
-        number(known["effective"].mean()),
+        number(known["effective"].mean(), ",.1f"),
         f"effective neurons per label, of {number(ranking.space.size)} in {name}",
-        f"{bracketed(low, high)} 95 % over {len(known)} labels" if len(known) > 1 else "",
+        f"{bracketed(low, high, ',.1f')} 95 % over {len(known)} labels" if len(known) > 1 else "",
         Chart(small_effective(table), "answer-localisation", "effective neurons of each label"),
         cautions,
     )

@@ -1,4 +1,4 @@
-"""What the q-values of a null can say: over what they are corrected, and how small they can be."""
+"""Sentences on the q-values of a null: over what they are corrected, and how small they can be."""
 
 from __future__ import annotations
 
