@@ -84,7 +84,7 @@ def test_refusals():
     made = ranked()
     with pytest.raises(ParameterError, match="names no partners"):
         universality(rank("random", OWN), OWN, [SAME, FLIPPED])
-    with pytest.raises(MismatchError, match="compares 3 models, and 2 are given"):
+    with pytest.raises(MismatchError, match="compares 3 models, but 2 were given"):
         universality(made, OWN, [SAME])
     with pytest.raises(MismatchError, match="b is not what the ranking was made from"):
         universality(made, SAME, [OWN, FLIPPED])
