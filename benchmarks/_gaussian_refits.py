@@ -36,20 +36,20 @@ class Words:
 
 def score(words: Words, neurons: Sequence[int]) -> float:
     """Fit the probe of some neurons; mean log probability of the held-out words' labels, in nats."""
-    at, size = list(neurons), len(neurons)
+    columns, size = list(neurons), len(neurons)
     means, covariances, counts = [], [], []
-    least = FLOOR * words.variances[at]
+    least = FLOOR * words.variances[columns]
     for group in words.train:
-        own = group[:, at]
-        mean = own.mean(dim=0)
-        own = own - mean
-        products = own.T @ own
-        prior = torch.maximum(products.diagonal() / len(own), least)
+        values = group[:, columns]
+        mean = values.mean(dim=0)
+        values = values - mean
+        products = values.T @ values
+        prior = torch.maximum(products.diagonal() / len(values), least)
         means.append(mean)
-        covariances.append((products + torch.diag(prior)) / (len(own) + 2 * size + 4))
-        counts.append(len(own))
+        covariances.append((products + torch.diag(prior)) / (len(values) + 2 * size + 4))
+        counts.append(len(values))
     factors = torch.linalg.cholesky(torch.stack(covariances))
-    apart = words.dev[:, at].T[None] - torch.stack(means)[:, :, None]
+    apart = words.dev[:, columns].T[None] - torch.stack(means)[:, :, None]
     distances = torch.linalg.solve_triangular(factors, apart, upper=False).square().sum(dim=1)
     logs = factors.diagonal(dim1=1, dim2=2).log().sum(dim=1)
     shares = torch.tensor(counts, dtype=torch.float64)
@@ -63,8 +63,8 @@ def select(train: np.ndarray, codes: np.ndarray, dev: np.ndarray, dev_codes: np.
     varying = np.flatnonzero(np.ptp(train, axis=0) > 0.0).tolist()
     chosen: list[int] = []
     for _ in range(k):
-        candidates = [one for one in varying if one not in chosen]
-        scores = [score(words, [*chosen, one]) for one in candidates]
+        candidates = [neuron for neuron in varying if neuron not in chosen]
+        scores = [score(words, [*chosen, neuron]) for neuron in candidates]
         chosen.append(candidates[int(np.argmax(scores))])
     return chosen
 
@@ -87,11 +87,11 @@ def seconds(
     words, total = Words.of(train, codes, dev, dev_codes), 0.0
     for step in range(0, len(order), every):
         chosen = list(order[:step])
-        others = [one for one in range(train.shape[1]) if one not in chosen][: tried + 1]
+        others = [neuron for neuron in range(train.shape[1]) if neuron not in chosen][: tried + 1]
         score(words, [*chosen, others[0]])
         start = time.perf_counter()
-        for one in others[1:]:
-            score(words, [*chosen, one])
+        for neuron in others[1:]:
+            score(words, [*chosen, neuron])
         each = (time.perf_counter() - start) / (len(others) - 1)
         steps = range(step, min(step + every, len(order)))
         total += each * sum(train.shape[1] - done for done in steps)

@@ -70,14 +70,14 @@ RANKERS: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
 """By name; each takes float32 (words, neurons) and int64 (words,), labels 0..labels-1 that all occur."""
 
 
-def seconds_of(ranker: Callable[..., Any], *given: Any, **options: Any) -> tuple[float, Any]:
+def seconds_of(ranker: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[float, Any]:
     """How long a ranker takes on the CPU, with what it prints thrown away, and what it gives."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         start = time.perf_counter()
-        found = ranker(*given, **options)
-        return time.perf_counter() - start, found
+        result = ranker(*arguments, **options)
+        return time.perf_counter() - start, result
 
 
 def _ordered(probe: Any, n_labels: int) -> list[int]:

@@ -70,24 +70,24 @@ def child(what: str, *stores: Path, memory: str = "") -> dict:
 
 def peak() -> float:
     """Floating-point operations a second of a large square product in single precision: the best of some."""
-    one, two = (torch.randn(NEURONS, NEURONS) for _ in range(2))
+    left, right = (torch.randn(NEURONS, NEURONS) for _ in range(2))
     out = torch.empty(NEURONS, NEURONS)
-    return 2 * NEURONS**3 / min(seconds(lambda: torch.mm(one, two, out=out)) for _ in range(5))
+    return 2 * NEURONS**3 / min(seconds(lambda: torch.mm(left, right, out=out)) for _ in range(5))
 
 
 def corpus(words: int) -> og.Corpus:
     return og.Corpus.from_sentences(
-        [[f"w{at % 997}" for at in range(start, min(start + 20, words))] for start in range(0, words, 20)]
+        [[f"w{word % 997}" for word in range(start, min(start + 20, words))] for start in range(0, words, 20)]
     )
 
 
 def activations(words: int, neurons: int, seed: int) -> og.Activations:
     """Random activations of a model of their own."""
     values = np.random.default_rng(seed).standard_normal((words, neurons), dtype=np.float32)
-    space = og.NeuronSpace(tuple(f"layers.{at}" for at in range(4)), (neurons // 4,) * 4)
-    made = og.Activations.from_array(values, corpus(words), space)
+    space = og.NeuronSpace(tuple(f"layers.{layer}" for layer in range(4)), (neurons // 4,) * 4)
+    unnamed = og.Activations.from_array(values, corpus(words), space)
     identity = ModelIdentity(id=f"random-{seed}", architecture="Random", weight_hash=str(seed))
-    return replace(made, provenance=made.provenance.model_copy(update={"model": identity}))
+    return replace(unnamed, provenance=unnamed.provenance.model_copy(update={"model": identity}))
 
 
 def store(folder: Path, words: int, neurons: int, seed: int) -> Path:
@@ -106,15 +106,15 @@ def store(folder: Path, words: int, neurons: int, seed: int) -> Path:
 
 def shares(folder: Path, ratios: dict, figures: dict) -> None:
     """MaxCorr of three models as a share of the peak, measured in turn with it."""
-    made = [activations(WORDS, NEURONS, seed) for seed in range(3)]
+    models = [activations(WORDS, NEURONS, seed) for seed in range(3)]
     operations = 2 * 2 * WORDS * NEURONS**2
     peaks, spent = [], []
     for _ in range(ROUNDS):
         peaks.append(peak())
-        spent.append(seconds(lambda: og.rank("maxcorr", made[0], others=made[1:])))
+        spent.append(seconds(lambda: og.rank("maxcorr", models[0], others=models[1:])))
     ratios["peak_share_memory"] = operations / median(spent) / median(peaks)
-    figures |= {"peak_gflops": [round(one / 1e9, 1) for one in peaks], "memory_seconds": spent}
-    del made
+    figures |= {"peak_gflops": [round(speed / 1e9, 1) for speed in peaks], "memory_seconds": spent}
+    del models
     say("from disk")
     paths = [store(folder, WORDS, NEURONS, seed) for seed in range(3)]
     opened = [og.open_activations(path) for path in paths]
@@ -123,7 +123,7 @@ def shares(folder: Path, ratios: dict, figures: dict) -> None:
         peaks.append(peak())
         spent.append(seconds(lambda: og.rank("maxcorr", opened[0], others=opened[1:])))
     ratios["peak_share_disk"] = operations / median(spent) / median(peaks)
-    figures |= {"peak_gflops_disk": [round(one / 1e9, 1) for one in peaks], "disk_seconds": spent}
+    figures |= {"peak_gflops_disk": [round(speed / 1e9, 1) for speed in peaks], "disk_seconds": spent}
     say("numpy.corrcoef on a pair")
     theirs, ours = child("numpy", *paths[:2]), child("maxcorr", *paths[:2])
     ratios["vs_numpy"] = theirs["seconds"] / ours["seconds"]
@@ -141,11 +141,11 @@ def tenfold(folder: Path, ratios: dict, figures: dict) -> None:
     """Time and peak memory of fresh processes over stores of so many words, and of ten times as many."""
     few, many = ([store(folder, words, NARROW, seed) for seed in range(2)] for words in (TENTH, 10 * TENTH))
     small, large = ([child("maxcorr", *paths) for _ in range(ROUNDS)] for paths in (few, many))
-    ratios["time_10x"] = median(one["seconds"] for one in large) / median(one["seconds"] for one in small)
-    ratios["rss_10x"] = median(one["peak"] for one in large) / median(one["peak"] for one in small)
+    ratios["time_10x"] = median(run["seconds"] for run in large) / median(run["seconds"] for run in small)
+    ratios["rss_10x"] = median(run["peak"] for run in large) / median(run["peak"] for run in small)
     for name, runs in (("tenth", small), ("tenfold", large)):
-        figures[f"{name}_seconds"] = [one["seconds"] for one in runs]
-        figures[f"{name}_peak_gib"] = [one["peak"] / 2**30 for one in runs]
+        figures[f"{name}_seconds"] = [run["seconds"] for run in runs]
+        figures[f"{name}_peak_gib"] = [run["peak"] / 2**30 for run in runs]
 
 
 def wide(folder: Path, figures: dict) -> None:

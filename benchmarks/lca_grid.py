@@ -108,11 +108,11 @@ def beside_sklearn(train, passes):
         for _ in range(RUNS):
             start = time.perf_counter()
             data = ProbeData(values, codes, int(codes.max()) + 1)
-            found = solve(data, Penalties.of(SMALL_PAIR), options)
+            solution = solve(data, Penalties.of(SMALL_PAIR), options)
             seconds.append(time.perf_counter() - start)
-        if found.objective[0] <= reached:
-            return (seconds, float(found.objective[0])), (peer, float(reached))
-    raise SystemExit(f"onegrain stayed above scikit-learn's objective {reached}: {found.objective[0]}")
+        if solution.objective[0] <= reached:
+            return (seconds, float(solution.objective[0])), (peer, float(reached))
+    raise SystemExit(f"onegrain stayed above scikit-learn's objective {reached}: {solution.objective[0]}")
 
 
 def product_peak():
@@ -148,7 +148,9 @@ def main() -> None:
     beside = {passes: beside_sklearn(train, passes) for passes in SAGA_PASSES}
     behind = {str(pair): b - a for pair, a, b in zip(PAIRS, accuracies, peer_accuracies, strict=True)}
     higher = {
-        str(pair): objectives[at] - peer_objectives[at] for at, pair in enumerate(PAIRS) if pair[1] == 0.0
+        str(pair): objectives[index] - peer_objectives[index]
+        for index, pair in enumerate(PAIRS)
+        if pair[1] == 0.0
     }
     print(
         json.dumps(

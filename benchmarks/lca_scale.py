@@ -46,9 +46,9 @@ print(json.dumps({
 def measured(store: Path, words: int, memory: str) -> dict:
     command = [sys.executable, "-c", CHILD, str(store), str(words), memory]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found = json.loads(done.stdout.splitlines()[-1])
-    sys.stderr.write(f"{json.dumps(found)}\n")
-    return found
+    result = json.loads(done.stdout.splitlines()[-1])
+    sys.stderr.write(f"{json.dumps(result)}\n")
+    return result
 
 
 def main() -> None:
@@ -66,13 +66,17 @@ def main() -> None:
                 "name": "lca_scale",
                 "ratios": {
                     "seconds_per_word": (most["seconds"] / most["words"]) / (least["seconds"] / least["words"]),
-                    "budget_share": max(one["peak"] / one["budget"] for _, one in runs),
+                    "budget_share": max(
+                        under_budget["peak"] / under_budget["budget"] for _, under_budget in runs
+                    ),
                     "slower_under_budget": runs[-1][1]["seconds"] / most["seconds"],
                 },
                 "figures": {
-                    "in_memory": [one for one, _ in runs],
-                    "under_budget": [one for _, one in runs],
-                    "same_bytes": all(one["bytes"] == other["bytes"] for one, other in runs),
+                    "in_memory": [in_memory for in_memory, _ in runs],
+                    "under_budget": [under_budget for _, under_budget in runs],
+                    "same_bytes": all(
+                        in_memory["bytes"] == under_budget["bytes"] for in_memory, under_budget in runs
+                    ),
                 },
             }
         )

@@ -31,21 +31,21 @@ SENTENCES = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
 
 def ranks(weights):
     """The rank of every neuron."""
-    found = np.empty(weights.shape[1])
-    found[order_neurons(weights).order] = np.arange(weights.shape[1])
-    return found
+    rank_of = np.empty(weights.shape[1])
+    rank_of[order_neurons(weights).order] = np.arange(weights.shape[1])
+    return rank_of
 
 
-def alike(one, other):
-    return float(spearmanr(ranks(one), ranks(other))[0])
+def alike(first, second):
+    return float(spearmanr(ranks(first), ranks(second))[0])
 
 
 def compare(data, drawn, pair):
     """Seconds a draw, together to TOLERANCE and alone to TOLERANCE and EXACT; and how alike the orders are."""
-    whole = solve(data, Penalties.of(pair), SolverOptions())
+    probe = solve(data, Penalties.of(pair), SolverOptions())
     start = time.perf_counter()
-    near = whole.weights[0], whole.biases[0]
-    found = solve_draws(data, pair, drawn, near, SolverOptions(tolerance=TOLERANCE))
+    near = probe.weights[0], probe.biases[0]
+    solutions = solve_draws(data, pair, drawn, near, SolverOptions(tolerance=TOLERANCE))
     together = (time.perf_counter() - start) / len(drawn)
     begin = data.to_scaled(np.ascontiguousarray(near[0].T)), data.tensor(near[1], data.dtype)
     seconds, exact = {TOLERANCE: [], EXACT: []}, []
@@ -60,9 +60,9 @@ def compare(data, drawn, pair):
         "seconds_a_draw_together": together,
         "seconds_a_draw_alone": mean(seconds[TOLERANCE]),
         "seconds_a_draw_alone_to_1e-4": mean(seconds[EXACT]),
-        "largest_gap": float(found.gap.max()),
-        "newton_steps": int(found.steps.sum()),
-        "spearman_to_1e-4": mean(alike(a, b) for a, b in zip(found.weights, exact, strict=False)),
+        "largest_gap": float(solutions.gap.max()),
+        "newton_steps": int(solutions.steps.sum()),
+        "spearman_to_1e-4": mean(alike(a, b) for a, b in zip(solutions.weights, exact, strict=False)),
         "spearman_between_draws": mean(alike(exact[a], exact[b]) for a in range(ALONE) for b in range(a)),
     }
 
@@ -75,12 +75,12 @@ def main() -> None:
     _, number = np.unique(words.sentences, return_inverse=True)
     count, rng = int(number.max()) + 1, np.random.default_rng(0)
     drawn = [np.bincount(rng.integers(0, count, count), minlength=count)[number] for _ in range(DRAWS)]
-    found = [compare(data, np.array(drawn, dtype=np.float64), pair) for pair in PAIRS]
+    comparisons = [compare(data, np.array(drawn, dtype=np.float64), pair) for pair in PAIRS]
     ratios = {
-        f"alone_to_together_{index}": one["seconds_a_draw_alone"] / one["seconds_a_draw_together"]
-        for index, one in enumerate(found)
+        f"alone_to_together_{index}": comparison["seconds_a_draw_alone"] / comparison["seconds_a_draw_together"]
+        for index, comparison in enumerate(comparisons)
     }
-    figures = {"words": len(words), "draws": DRAWS, "tolerance": TOLERANCE, "pairs": found}
+    figures = {"words": len(words), "draws": DRAWS, "tolerance": TOLERANCE, "pairs": comparisons}
     print(json.dumps({"name": "lca_stability", "ratios": ratios, "figures": figures}))
 
 

@@ -52,8 +52,8 @@ RAREST = "VERB"
 
 def names() -> list[str]:
     """The methods, the baselines last."""
-    there = [name for name in METHODS if name not in OUT]
-    return [*(name for name in there if name not in BASELINES), *VARIANTS, *BASELINES]
+    chosen = [name for name in METHODS if name not in OUT]
+    return [*(name for name in chosen if name not in BASELINES), *VARIANTS, *BASELINES]
 
 
 def asked(name: str, scenario: str) -> tuple[str, dict] | None:
@@ -71,18 +71,18 @@ def run(job: tuple[str, int]) -> tuple[pd.DataFrame, Counter, list[str]]:
     failed: list[str] = []
 
     def rankings(case: og.PlantedCase) -> dict[str, og.Ranking]:
-        found = {}
+        results = {}
         for name in names():
             this = asked(name, case.scenario.name)
             if this is None:
                 continue
             start = time.perf_counter()
             try:
-                found[name] = ranking(this, case)
+                results[name] = ranking(this, case)
             except OnegrainError as error:
                 failed.append(f"{name} on {case.scenario.name}, seed {case.seed}: {error}")
             spent[name] += time.perf_counter() - start
-        return found
+        return results
 
     table = og.planted_benchmark(VERSION).score(rankings, scenarios=[job[0]], seeds=[job[1]])
     return table, spent, failed
@@ -91,14 +91,14 @@ def run(job: tuple[str, int]) -> tuple[pd.DataFrame, Counter, list[str]]:
 def ranking(this: tuple[str, dict], case: og.PlantedCase) -> og.Ranking:
     """A method's ranking of a case, with all of the case that it takes."""
     name, parameters = this
-    method, given = METHODS[name], {}
+    method, options = METHODS[name], {}
     if method.needs_label:
-        given["label"] = LAYER
+        options["label"] = LAYER
     if method.needs_others:
-        given["others"] = case.others
+        options["others"] = case.others
     if method.takes_heldout:
-        given["dev"] = case.dev
-    return og.rank(name, case.activations, seed=case.seed, **given, **parameters)
+        options["dev"] = case.dev
+    return og.rank(name, case.activations, seed=case.seed, **options, **parameters)
 
 
 def cell(row: pd.Series | None) -> str:
@@ -113,9 +113,9 @@ def cell(row: pd.Series | None) -> str:
 def markdown(means: pd.DataFrame, columns: list[str], key: str) -> str:
     """A table of average precision: a row for each ranking, a column for each value of a key, and chance."""
     rows = [f"| | {' | '.join(columns)} |", "| --- " * (len(columns) + 1) + "|"]
-    at = {(row["ranking"], row[key]): row for _, row in means.iterrows()}
-    for name in [name for name in names() if any((name, column) in at for column in columns)]:
-        rows.append(f"| {name} | {' | '.join(cell(at.get((name, column))) for column in columns)} |")
+    row_of = {(row["ranking"], row[key]): row for _, row in means.iterrows()}
+    for name in [name for name in names() if any((name, column) in row_of for column in columns)]:
+        rows.append(f"| {name} | {' | '.join(cell(row_of.get((name, column))) for column in columns)} |")
     chance = means.groupby(key)["chance_average_precision"].mean()
     rows.append(f"| *chance* | {' | '.join(f'{chance[column]:.2f}' for column in columns)} |")
     return "\n".join(rows)
@@ -144,22 +144,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--markdown", action="store_true", help="print the tables of docs/benchmarks.md too")
     parser.add_argument("--csv", type=Path, help="write the means of every method, scenario, kind and label")
-    given = parser.parse_args()
-    scenarios = [one.name for one in og.planted_benchmark(VERSION).scenarios]
+    arguments = parser.parse_args()
+    scenarios = [scenario.name for scenario in og.planted_benchmark(VERSION).scenarios]
     jobs = [(scenario, seed) for scenario in scenarios[::-1] for seed in range(SEEDS)]
-    start, spent, failed, made = time.perf_counter(), Counter(), [], []
+    start, spent, failed, rows = time.perf_counter(), Counter(), [], []
     with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
-        for at, (scored, seconds, errors) in enumerate(pool.map(run, jobs), 1):
-            made.append(scored)
+        for number, (scored, seconds, errors) in enumerate(pool.map(run, jobs), 1):
+            rows.append(scored)
             spent += seconds
             failed += errors
-            sys.stderr.write(f"{at}/{len(jobs)} cases, {time.perf_counter() - start:.0f} s\n")
-    table = pd.concat(made, ignore_index=True)
+            sys.stderr.write(f"{number}/{len(jobs)} cases, {time.perf_counter() - start:.0f} s\n")
+    table = pd.concat(rows, ignore_index=True)
     means = og.mean_recovery(table)
     overall = means[means["scope"] == "all"]
-    if given.csv:
-        means.round(3).to_csv(given.csv, index=False)
-    if given.markdown:
+    if arguments.csv:
+        means.round(3).to_csv(arguments.csv, index=False)
+    if arguments.markdown:
         print("\n\n".join(tables(table, scenarios)))
     figures = {
         "version": VERSION,

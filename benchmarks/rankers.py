@@ -50,8 +50,8 @@ def say(text: str) -> None:
 
 def seconds(work) -> tuple[float, object]:
     start = time.perf_counter()
-    found = work()
-    return time.perf_counter() - start, found
+    result = work()
+    return time.perf_counter() - start, result
 
 
 def random_store(folder: Path) -> og.Activations:
@@ -154,10 +154,10 @@ def beside_neurox(acts: og.Activations, ratios: dict, figures: dict) -> None:
         "clusters": lambda: og.clusters(first),
     }
     for name, ranker in RANKERS.items():
-        given = values[:, :CLUSTERED] if name == "clusters" else values
+        inputs = values[:, :CLUSTERED] if name == "clusters" else values
         spent: tuple[list[float], list[float]] = ([], [])
         for _ in range(1 if name == "linear_probe" else PAIRED):
-            spent[0].append(seconds_of(ranker, given, codes)[0])
+            spent[0].append(seconds_of(ranker, inputs, codes)[0])
             spent[1].append(seconds(ours[name])[0])
         ratios[f"vs_neurox_{name}"] = median(spent[0]) / median(spent[1])
         figures[name] = {"neurox_seconds": spent[0], "seconds": spent[1]}
@@ -175,20 +175,21 @@ def beside_neurox(acts: og.Activations, ratios: dict, figures: dict) -> None:
 
 def dimension_selection(acts: og.Activations, dev: og.Activations, ratios: dict, figures: dict) -> None:
     """Incremental dimension selection beside a fit for every candidate, the latter from a part of its work."""
-    spent, found = seconds(lambda: og.rank("gaussian", acts, label="upos", dev=dev, k=SELECTED))
+    spent, ranking = seconds(lambda: og.rank("gaussian", acts, label="upos", dev=dev, k=SELECTED))
     parts = []
-    for one in (acts, dev):
-        layer = one.layer("upos")
+    for part in (acts, dev):
+        layer = part.layer("upos")
         place = np.array(
-            [found.labels.index(label) if label in found.labels else -1 for label in layer.vocabulary] + [-1]
+            [ranking.labels.index(label) if label in ranking.labels else -1 for label in layer.vocabulary]
+            + [-1]
         )
         codes = place[layer.codes]
-        parts += [one.values()[codes >= 0], codes[codes >= 0]]
-    theirs = refit_seconds(*parts, found.order[:SELECTED].tolist(), tried=TRIED, every=EVERY)
+        parts += [part.values()[codes >= 0], codes[codes >= 0]]
+    theirs = refit_seconds(*parts, ranking.order[:SELECTED].tolist(), tried=TRIED, every=EVERY)
     ratios["gaussian_vs_refits"] = theirs / spent
     figures["gaussian"] = {
         "train_words": len(parts[1]), "dev_words": len(parts[3]), "neurons": acts.n_neurons,
-        "labels": len(found.labels), "selected": SELECTED, "seconds": spent,
+        "labels": len(ranking.labels), "selected": SELECTED, "seconds": spent,
         "refit_seconds_from_a_part": theirs,
     }  # fmt: skip
 

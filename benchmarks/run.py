@@ -51,15 +51,15 @@ def environment(script: Path) -> Path:
 
 
 def main(names: list[str]) -> int:
-    there = {path.stem: path for path in sorted(HERE.glob("[a-z]*.py")) if path.name != "run.py"}
-    unknown = sorted(set(names) - set(there))
+    scripts = {path.stem: path for path in sorted(HERE.glob("[a-z]*.py")) if path.name != "run.py"}
+    unknown = sorted(set(names) - set(scripts))
     if unknown:
-        sys.stderr.write(f"no benchmark {', '.join(unknown)}; the benchmarks are: {', '.join(there)}\n")
+        sys.stderr.write(f"no benchmark {', '.join(unknown)}; the benchmarks are: {', '.join(scripts)}\n")
         return 2
     failed = 0
-    for name in names or list(there):
-        sys.stderr.write(f"{name}: {header(there[name], 'what')}\n")
-        done = subprocess.run([environment(there[name]), there[name]], env={**os.environ}, check=False)
+    for name in names or list(scripts):
+        sys.stderr.write(f"{name}: {header(scripts[name], 'what')}\n")
+        done = subprocess.run([environment(scripts[name]), scripts[name]], env={**os.environ}, check=False)
         failed += done.returncode != 0
     return 1 if failed else 0
 

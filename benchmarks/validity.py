@@ -39,7 +39,7 @@ def noise(rng: np.random.Generator, lengths: np.ndarray, shared: float, tail: in
     sentence = np.repeat(np.arange(len(lengths)), lengths)
     values = np.sqrt(1 - shared) * draw(len(sentence)) + np.sqrt(shared) * draw(len(lengths))[sentence]
     values[:, 0] *= 100.0
-    corpus = og.Corpus.from_sentences([[f"w{at}" for at in range(length)] for length in lengths])
+    corpus = og.Corpus.from_sentences([[f"w{word}" for word in range(length)] for length in lengths])
     return Activations.from_array(values.astype(np.float32), corpus)
 
 
@@ -49,9 +49,9 @@ def discoveries(even: bool, shared: float, tail: int | None, null: str, pooled: 
     for repeat in range(repeats):
         rng = np.random.default_rng([repeat, 17])
         lengths = np.full(SENTENCES, 10) if even else rng.integers(3, 30, SENTENCES)
-        one, two = noise(rng, lengths, shared, tail), noise(rng, lengths, shared, tail)
-        found = og.rank("maxcorr", one, others=[two], null=null, draws=DRAWS, pooled=pooled, seed=repeat)
-        p, q = (np.array(found.details["null"][name], dtype=float) for name in ("p", "q"))
+        first, second = noise(rng, lengths, shared, tail), noise(rng, lengths, shared, tail)
+        ranking = og.rank("maxcorr", first, others=[second], null=null, draws=DRAWS, pooled=pooled, seed=repeat)
+        p, q = (np.array(ranking.details["null"][name], dtype=float) for name in ("p", "q"))
         some.append((q <= 0.05).any())
         small.append((p <= 0.05).mean())
     return {"discoveries": float(np.mean(some)), "p<=0.05": float(np.mean(small))}
@@ -65,9 +65,9 @@ def nulls(repeats: int) -> dict[str, float]:
         row = [f"{'10' if even else '3-29'} words", f"{shared:g}", "normal" if tail is None else f"t, {tail}"]
         for null in ("permutation", "rotation"):
             for pooled in (False, True):
-                found = discoveries(even, shared, tail, null, pooled, repeats)
-                largest = max(largest, found["discoveries"])
-                row.append(f"{found['discoveries']:.0%} ({found['p<=0.05']:.3f})")
+                counts = discoveries(even, shared, tail, null, pooled, repeats)
+                largest = max(largest, counts["discoveries"])
+                row.append(f"{counts['discoveries']:.0%} ({counts['p<=0.05']:.3f})")
         print("|", " | ".join(row), "|", flush=True)
     return {"largest_share_with_discoveries": largest}
 
@@ -93,16 +93,16 @@ def spreads(repeats: int) -> dict[str, float]:
     for repeat in range(repeats):
         activations = corpus(repeat)
         ranking = og.rank("lca", activations, label="upos", **PENALTIES)
-        found = stability(ranking, activations, resamples=40, k=[5], seed=repeat)
+        spread = stability(ranking, activations, resamples=40, k=[5], seed=repeat)
         first = ranking.order[:8]
         for kind in ("bootstrap", "halves"):
-            table = found.of(kind).set_index("neuron")
+            table = spread.of(kind).set_index("neuron")
             low, high = (table.loc[first, side].to_numpy() for side in ("low", "high"))
             inside = (places[:, first] >= low) & (places[:, first] <= high)
             held.setdefault(f"{kind}: rank on a fresh corpus", []).append(inside.mean())
             middle = (typical[first] >= low) & (typical[first] <= high)
             held.setdefault(f"{kind}: median rank over fresh corpora", []).append(middle.mean())
-            row = found.at(kind).iloc[0]
+            row = spread.at(kind).iloc[0]
             truth = _phi(others, 5)
             held.setdefault(f"{kind}: Phi of two fresh corpora", []).append(row["low"] <= truth <= row["high"])
     print("| spread of 95 % of the draws holds | how often |\n| --- | --- |")
@@ -132,11 +132,11 @@ def intervals(repeats: int) -> dict[str, float]:
     for repeat in range(repeats):
         rng = np.random.default_rng([repeat, 5])
         lengths = rng.integers(3, 30, SENTENCES)
-        one, two = noise(rng, lengths, 0.3, None), noise(rng, lengths, 0.3, None)
-        values = two.values().copy()
-        values[:, 1] = true * one.values()[:, 1] + np.sqrt(1 - true**2) * values[:, 1]
-        two = Activations.from_array(values, two.corpus)
-        interval = og.rank("maxcorr", one, others=[two], resamples=200, seed=repeat).details["interval"]
+        first, second = noise(rng, lengths, 0.3, None), noise(rng, lengths, 0.3, None)
+        values = second.values().copy()
+        values[:, 1] = true * first.values()[:, 1] + np.sqrt(1 - true**2) * values[:, 1]
+        second = Activations.from_array(values, second.corpus)
+        interval = og.rank("maxcorr", first, others=[second], resamples=200, seed=repeat).details["interval"]
         low, high = (np.array(interval[side]) for side in ("low", "high"))
         held["MaxCorr of a true partner"].append(low[1] <= true <= high[1])
         held["MaxCorr without a partner"].append((low[2:] <= 0.0).mean())

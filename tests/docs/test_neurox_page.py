@@ -25,14 +25,14 @@ NO_CODE = {
 def table() -> list[tuple[str, str, str]]:
     """(heading, first column, second column) of every row of the tables of functions."""
     part = PAGE.read_text().split("## Each function", 1)[1].split("\n## ", 1)[0]
-    found = []
+    rows = []
     for section in part.split("\n### ")[1:]:
         heading, body = section.split("\n", 1)
         for line in body.splitlines():
             cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
             if len(cells) == 2 and cells[0] != "NeuroX" and set(cells[0]) != set("-"):
-                found.append((heading.strip(), *cells))
-    return found
+                rows.append((heading.strip(), *cells))
+    return rows
 
 
 def spans(cell: str) -> list[str]:
@@ -44,17 +44,17 @@ def blocks() -> list[str]:
 
 
 def test_every_public_name_of_neurox_stands_in_the_table_and_no_other() -> None:
-    there = real_neurox.public_names()
+    public_names = real_neurox.public_names()
     named = []
     for heading, first, _ in table():
         if heading != UNRELEASED:
             modules = heading.split(", ")
             assert spans(first), first
             named += [name if len(modules) > 1 else f"{heading}.{name}" for name in spans(first)]
-    assert sorted(named) == sorted(there)
+    assert sorted(named) == sorted(public_names)
     unreleased = {name for heading, first, _ in table() if heading == UNRELEASED for name in spans(first)}
     assert unreleased
-    assert not unreleased & {name.rpartition(".")[0] for name in there}
+    assert not unreleased & {name.rpartition(".")[0] for name in public_names}
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +83,12 @@ def place(tmp_path_factory) -> Path:
 def names(place: Path):
     """What the page's blocks of Python define."""
     pytest.importorskip("h5py", reason="NeuroX's HDF5 needs h5py")
-    found: dict = {}
+    namespace: dict = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         for block in blocks():
-            exec(compile(block, str(PAGE), "exec"), found)
-        yield found
+            exec(compile(block, str(PAGE), "exec"), namespace)
+        yield namespace
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

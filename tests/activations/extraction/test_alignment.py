@@ -34,11 +34,11 @@ def test_values_against_a_loop(lengths, aggregate):
     word_of = [-1, *np.repeat(np.arange(len(lengths)), lengths).tolist(), -1]
     values = np.random.default_rng(sum(lengths)).standard_normal((len(word_of), 3)).astype(np.float32)
     alignment = align(word_of, len(lengths), aggregate)
-    made = join(values[alignment.positions], alignment.counts)
+    joined = join(values[alignment.positions], alignment.counts)
     for word in range(len(lengths)):
-        own = values[[at for at, of in enumerate(word_of) if of == word]]
-        expected = {"last": own[-1], "first": own[0], "mean": own.mean(axis=0)}[aggregate]
-        np.testing.assert_allclose(made[word], expected, rtol=1e-6, atol=1e-6)
+        subwords = values[[position for position, owner in enumerate(word_of) if owner == word]]
+        expected = {"last": subwords[-1], "first": subwords[0], "mean": subwords.mean(axis=0)}[aggregate]
+        np.testing.assert_allclose(joined[word], expected, rtol=1e-6, atol=1e-6)
 
 
 def test_unknown_aggregate_is_refused():

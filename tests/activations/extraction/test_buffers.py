@@ -19,31 +19,31 @@ from onegrain.records.space import NeuronSpace
 
 
 def test_a_buffer_that_is_given_back_is_the_next():
-    made = Buffers(3)
-    first = made.take(5)
+    pool = Buffers(3)
+    first = pool.take(5)
     assert first.shape == (5, 3)
     assert first.dtype == np.float32
-    made.give(first)
-    assert made.take(4) is first
+    pool.give(first)
+    assert pool.take(4) is first
 
 
 def test_a_smaller_one_is_replaced():
-    made = Buffers(3)
-    made.give(made.take(5))
-    assert made.take(6).shape == (6, 3)
+    pool = Buffers(3)
+    pool.give(pool.take(5))
+    assert pool.take(6).shape == (6, 3)
 
 
 def test_a_second_is_made_only_after_some_patience(monkeypatch):
-    made = Buffers(1)
-    first = made.take(2)
-    threading.Timer(0.05, made.give, [first]).start()
+    pool = Buffers(1)
+    first = pool.take(2)
+    threading.Timer(0.05, pool.give, [first]).start()
     monkeypatch.setattr(buffers, "PATIENCE", 60.0)
-    assert made.take(2) is first
+    assert pool.take(2) is first
     monkeypatch.setattr(buffers, "PATIENCE", 0.01)
-    second = made.take(2)
+    second = pool.take(2)
     assert not np.shares_memory(first, second)
-    threading.Timer(0.05, made.give, [second]).start()
-    assert made.take(2) is second  # there is no third
+    threading.Timer(0.05, pool.give, [second]).start()
+    assert pool.take(2) is second  # there is no third
 
 
 def row(words: int) -> EncodedRow:

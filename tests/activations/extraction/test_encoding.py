@@ -51,8 +51,8 @@ def test_any_text_is_read_and_alike_words_have_alike_rows(zoo, tmp_path, name):
     assert (~present).tolist() == without
     for number, words in enumerate(ODD):
         alone = extract(loaded, Corpus.from_sentences([words, ["a"]]), tmp_path / f"{number}.zarr", sites=site)
-        here = slice(int(corpus.offsets[number]), int(corpus.offsets[number + 1]))
-        mine, scale = values[here], np.nanmax(np.abs(values))
+        rows_of_sentence = slice(int(corpus.offsets[number]), int(corpus.offsets[number + 1]))
+        mine, scale = values[rows_of_sentence], np.nanmax(np.abs(values))
         np.testing.assert_allclose(mine, alone.values()[:-1], rtol=1e-4, atol=1e-4 * scale)
 
 
@@ -65,7 +65,9 @@ def holes() -> Corpus:
 
 def test_words_without_subword_are_flagged_counted_and_left_out_of_everything(models, tmp_path):
     store = extract(models["nlm"], holes(), tmp_path / "a.zarr")
-    assert np.flatnonzero(store.missing).tolist() == [9 * turn + at for turn in range(5) for at in (3, 5, 6, 8)]
+    assert np.flatnonzero(store.missing).tolist() == [
+        9 * turn + position for turn in range(5) for position in (3, 5, 6, 8)
+    ]
     assert np.isnan(store.values()[store.missing]).all()
     words = 5 * [["a", "dog"], ["the", "dog"], ["rain"]]
     dense = extract(models["nlm"], Corpus.from_sentences(words), tmp_path / "b.zarr")
@@ -81,9 +83,9 @@ def test_words_without_subword_are_flagged_counted_and_left_out_of_everything(mo
         : store.n_neurons, store.n_neurons :
     ]
     np.testing.assert_allclose(compared.scores, np.abs(correlated).max(axis=1), rtol=1e-5, atol=1e-6)
-    (found,) = top_words(store, [0], 3)
-    assert "" not in found.words["word"].tolist()
-    assert found.mean == pytest.approx(float(store.values()[store.present, 0].mean()), rel=1e-5)
+    (top,) = top_words(store, [0], 3)
+    assert "" not in top.words["word"].tolist()
+    assert top.mean == pytest.approx(float(store.values()[store.present, 0].mean()), rel=1e-5)
 
 
 def pieces(lengths: list[int], around: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -103,10 +105,10 @@ def test_windows_read_each_word_once_where_it_has_most_context(lengths, before, 
     """Against a loop over all windows: whole words, within the limit, each read in the best window."""
     ids, word_of = pieces(lengths, (before, after))
     longest = room + before + after
-    made = cut(ids, word_of, longest, (before, after), causal=causal)
+    windows = cut(ids, word_of, longest, (before, after), causal=causal)
     read: dict[int, int] = {}
     spans = []
-    for number, window in enumerate(made):
+    for number, window in enumerate(windows):
         assert len(window.ids) == len(window.word_of) <= longest
         body = window.ids[before : len(window.ids) - after]
         assert (window.ids[:before] == ids[:before]).all()
@@ -121,17 +123,19 @@ def test_windows_read_each_word_once_where_it_has_most_context(lengths, before, 
     assert sorted(read) == readable
     first, last = before, len(ids) - after
     for word in readable:
-        own = np.flatnonzero(word_of == word)
+        subwords = np.flatnonzero(word_of == word)
 
-        def context(span, own=own):
-            left = own[0] - span[0] + (10**6 if span[0] == first else 0)
-            right = span[1] - own[-1] - 1 + (10**6 if span[1] == last else 0)
+        def context(span, subwords=subwords):
+            left = subwords[0] - span[0] + (10**6 if span[0] == first else 0)
+            right = span[1] - subwords[-1] - 1 + (10**6 if span[1] == last else 0)
             return left if causal else min(left, right)
 
-        inside = [number for number, span in enumerate(spans) if span[0] <= own[0] and own[-1] < span[1]]
+        inside = [
+            number for number, span in enumerate(spans) if span[0] <= subwords[0] and subwords[-1] < span[1]
+        ]
         assert context(spans[read[word]]) == max(context(spans[number]) for number in inside)
     covered = sum(lengths[word] for word in readable)
-    assert len(made) <= max(1, 4 * covered // max(1, room - 4) + lengths.count(0) + len(lengths))
+    assert len(windows) <= max(1, 4 * covered // max(1, room - 4) + lengths.count(0) + len(lengths))
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=30), st.integers(4, 12))
@@ -172,8 +176,8 @@ def test_long_sentences_by_windows_and_truncated(zoo, tmp_path, name):
         inner = np.isin(np.arange(len(row.ids)), np.arange(*specials_span(loaded, row)))
         first = int(word_of[find(ids, row.ids[inner])])
         mine = windowed.values()[row.words]
-        whole = direct(loaded, ids, word_of, first, first + n_words(word_of, ids, row.ids[inner]))
-        np.testing.assert_allclose(mine, whole[row.words - 2 - first], rtol=1e-4, atol=1e-4)
+        expected = direct(loaded, ids, word_of, first, first + n_words(word_of, ids, row.ids[inner]))
+        np.testing.assert_allclose(mine, expected[row.words - 2 - first], rtol=1e-4, atol=1e-4)
 
 
 def specials_span(loaded, row) -> tuple[int, int]:
@@ -184,13 +188,13 @@ def specials_span(loaded, row) -> tuple[int, int]:
 def find(ids: np.ndarray, inner: np.ndarray) -> int:
     """Where a stretch of ids begins."""
     views = np.lib.stride_tricks.sliding_window_view(ids, len(inner))
-    (at,) = np.flatnonzero((views == inner).all(axis=1))[:1]
-    return int(at)
+    (start,) = np.flatnonzero((views == inner).all(axis=1))[:1]
+    return int(start)
 
 
 def n_words(word_of: np.ndarray, ids: np.ndarray, inner: np.ndarray) -> int:
-    at = find(ids, inner)
-    return len(np.unique(word_of[at : at + len(inner)]))
+    start = find(ids, inner)
+    return len(np.unique(word_of[start : start + len(inner)]))
 
 
 @torch.no_grad()
@@ -199,8 +203,8 @@ def direct(loaded, ids: np.ndarray, word_of: np.ndarray, first: int, last: int) 
     inside = (word_of >= first) & (word_of < last)
     before, after = loaded.frame
     row = [*before, *ids[inside].tolist(), *after]
-    own = word_of[inside]
-    ends = [len(before) + int(np.flatnonzero(own == word)[-1]) for word in range(first, last)]
+    owners = word_of[inside]
+    ends = [len(before) + int(np.flatnonzero(owners == word)[-1]) for word in range(first, last)]
     with loaded.recording(loaded.select("layers.1")) as record:
         loaded.forward([row])
         return record["layers.1"][0, ends].numpy()
@@ -224,7 +228,7 @@ def test_special_tokens_have_rows_if_they_are_wanted(zoo, tmp_path, name):
     special = np.array([word in (*before, *after) for word in store.corpus.words])
     assert special.sum() == 3 * len([*before, *after])
     np.testing.assert_array_equal(store.values()[~special], usual.values())
-    assert {store.layer("length").labels()[at] for at in np.flatnonzero(special)} == {None}
+    assert {store.layer("length").labels()[position] for position in np.flatnonzero(special)} == {None}
     labels = [label for label, odd in zip(store.layer("length").labels(), special, strict=True) if not odd]
     assert labels == corpus.layer("length").labels()
     with torch.no_grad(), loaded.recording(loaded.select(site)) as record:
@@ -236,8 +240,8 @@ def test_special_tokens_have_rows_if_they_are_wanted(zoo, tmp_path, name):
             loaded.forward([row])
         states = record[site][0].numpy()
     places = np.flatnonzero(special[: store.corpus.offsets[1]])
-    at = [*range(len(before)), *range(len(row) - len(after), len(row))]
-    np.testing.assert_allclose(store.values()[places], states[at], rtol=1e-4, atol=1e-4)
+    positions = [*range(len(before)), *range(len(row) - len(after), len(row))]
+    np.testing.assert_allclose(store.values()[places], states[positions], rtol=1e-4, atol=1e-4)
 
 
 def test_no_special_tokens_no_rows_of_theirs(zoo, tmp_path):
@@ -263,10 +267,11 @@ def test_the_start_token_is_put_where_it_is_wanted(zoo, tmp_path, name):
             loaded.forward([[loaded.bos_id, *encoded.ids]])
             states = record["layers.1"][0].numpy()
         ends = [
-            1 + max(at for at, of in enumerate(encoded.word_of) if of == word) for word in range(len(words))
+            1 + max(position for position, owner in enumerate(encoded.word_of) if owner == word)
+            for word in range(len(words))
         ]
-        here = slice(int(corpus.offsets[number]), int(corpus.offsets[number + 1]))
-        np.testing.assert_allclose(begun.values()[here], states[ends], rtol=1e-4, atol=1e-4)
+        rows_of_sentence = slice(int(corpus.offsets[number]), int(corpus.offsets[number + 1]))
+        np.testing.assert_allclose(begun.values()[rows_of_sentence], states[ends], rtol=1e-4, atol=1e-4)
     both = extract(loaded, corpus, tmp_path / "c.zarr", sites="layers.1", bos=True, special_tokens=True)
     start = loaded.tokenizer.convert_ids_to_tokens([loaded.bos_id])[0]
     assert both.corpus.sentence(0)[0] == start
@@ -290,8 +295,8 @@ def test_long_targets_are_read_beside_their_source(zoo, tmp_path, long):
     corpus = source.with_target(Corpus.from_sentences([["a"], words]))
     store = extract(loaded, corpus, tmp_path / "a.zarr", side="target", sites="decoder.layers.1", long=long)
     assert (store.missing is None) == (long == "window")
-    whole = corpus.with_target(Corpus.from_sentences([["a"], words[:5]]))
-    few = extract(loaded, whole, tmp_path / "b.zarr", side="target", sites="decoder.layers.1")
+    short_target = corpus.with_target(Corpus.from_sentences([["a"], words[:5]]))
+    few = extract(loaded, short_target, tmp_path / "b.zarr", side="target", sites="decoder.layers.1")
     np.testing.assert_allclose(store.values(0, 6), few.values(), rtol=1e-4, atol=1e-4)
     swapped = Corpus.from_sentences([["a"], words]).with_target(source)
     if long == "window":
@@ -308,21 +313,21 @@ def test_the_scan_finds_a_late_long_sentence_early(zoo, tmp_path, monkeypatch):
     monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 64)
     monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
     corpus = Corpus.from_sentences([["a", "dog"]] * 4000 + [["dog"] * 80])
-    told: list[int] = []
+    reported: list[int] = []
 
     def progress(*_):
-        return nullcontext(told.append)
+        return nullcontext(reported.append)
 
     with pytest.raises(CorpusError, match="sentence 4000"):
         extract(zoo["gpt2"], corpus, tmp_path / "a.zarr", sites="layers.0", batch_size=2, progress=progress)
-    assert sum(told) < 4000
+    assert sum(reported) < 4000
     assert not (tmp_path / "a.zarr").exists()
 
 
 def test_layers_of_labels_follow_special_tokens():
     layer = LabelLayer.from_labels("x", ["a", None, "b"])
     corpus = Corpus.from_sentences([["1"], [], ["2", "3"]]).with_layer(layer)
-    made = with_special_tokens(corpus, ["<s>"], ["</s>", "<e>"])
-    assert made.words == ("<s>", "1", "</s>", "<e>", "<s>", "</s>", "<e>", "<s>", "2", "3", "</s>", "<e>")
-    assert made.layer("x").labels() == [None, "a", *[None] * 6, None, "b", None, None]
-    assert made.offsets.tolist() == [0, 4, 7, 12]
+    extended = with_special_tokens(corpus, ["<s>"], ["</s>", "<e>"])
+    assert extended.words == ("<s>", "1", "</s>", "<e>", "<s>", "</s>", "<e>", "<s>", "2", "3", "</s>", "<e>")
+    assert extended.layer("x").labels() == [None, "a", *[None] * 6, None, "b", None, None]
+    assert extended.offsets.tolist() == [0, 4, 7, 12]

@@ -28,8 +28,8 @@ def word_values(loaded: LoadedModel, words, states: torch.Tensor, shift: int, ag
     encoded = loaded.encode([list(words)])[0]
     rows = []
     for word in range(len(words)):
-        own = [at + shift for at, of in enumerate(encoded.word_of) if of == word]
-        rows.append(REDUCE[aggregate](states[own]).numpy())
+        subwords = [position + shift for position, owner in enumerate(encoded.word_of) if owner == word]
+        rows.append(REDUCE[aggregate](states[subwords]).numpy())
     return np.stack(rows)
 
 
@@ -155,18 +155,18 @@ def test_decoder_under_teacher_forcing_step_by_step(models, tmp_path):
 
 @pytest.mark.parametrize(("name", "side"), [("nlm", None), ("nmt", None), ("nmt", "target"), ("gpt2", None)])
 def test_batch_size_does_not_change_the_values(models, tmp_path, name, side):
-    one = extract(models[name], parallel_corpus(), tmp_path / "1.zarr", side=side, batch_size=1)
+    single = extract(models[name], parallel_corpus(), tmp_path / "1.zarr", side=side, batch_size=1)
     many = extract(models[name], parallel_corpus(), tmp_path / "64.zarr", side=side, batch_size=64)
-    np.testing.assert_allclose(one.values(), many.values(), rtol=1e-4, atol=1e-5)
-    assert one.provenance == many.provenance
+    np.testing.assert_allclose(single.values(), many.values(), rtol=1e-4, atol=1e-5)
+    assert single.provenance == many.provenance
 
 
 def test_the_words_of_a_shard_do_not_depend_on_its_borders(models, tmp_path, monkeypatch):
-    whole = extract(models["nlm"], plain_corpus(), tmp_path / "whole.zarr")
+    unbroken = extract(models["nlm"], plain_corpus(), tmp_path / "whole.zarr")
     monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 7)
     cut = extract(models["nlm"], plain_corpus(), tmp_path / "cut.zarr")
     assert len(list((tmp_path / "cut.zarr/activations/c").iterdir())) == 12
-    np.testing.assert_allclose(cut.values(), whole.values(), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(cut.values(), unbroken.values(), rtol=1e-4, atol=1e-6)
 
 
 def test_a_folder_and_empty_sentences_are_read(models, tmp_path):
@@ -282,28 +282,28 @@ def test_labels_of_other_words_are_refused(models, tmp_path):
 
 
 def test_provenance_and_progress(models, tmp_path):
-    told: list[int] = []
+    reported: list[int] = []
 
     def progress(description, total, unit):
         assert (description, total, unit) == ("extract", plain_corpus().n_words, "words")
-        return nullcontext(told.append)
+        return nullcontext(reported.append)
 
     store = extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr", progress=progress)
-    made = store.provenance
-    assert (made.stage, made.model, made.corpus) == (
+    provenance = store.provenance
+    assert (provenance.stage, provenance.model, provenance.corpus) == (
         "extract",
         models["nlm"].identity,
         CorpusIdentity.of(plain_corpus()),
     )
-    assert made.sites == store.space.sites == ("embeddings", "layers.0", "layers.1")
+    assert provenance.sites == store.space.sites == ("embeddings", "layers.0", "layers.1")
     assert store.space.widths == (HIDDEN,) * 3
-    assert made.parameters == {
+    assert provenance.parameters == {
         "aggregate": "last",
         "bos": False,
         "dtype": "float32",
         "long": "error",
         "special_tokens": False,
     }
-    assert sum(told) == plain_corpus().n_words
-    assert open_activations(store.path).provenance == made
+    assert sum(reported) == plain_corpus().n_words
+    assert open_activations(store.path).provenance == provenance
     assert writing.JOURNAL not in {path.name for path in store.path.iterdir()}

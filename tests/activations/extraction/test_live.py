@@ -110,7 +110,7 @@ def test_a_pass_in_order_runs_the_model_once(models, groups_read):
     n_words = live.n_words
     for start in range(0, n_words, 7):
         live.values(start, min(start + 7, n_words))
-    assert groups_read == [(at, min(at + 20, n_words)) for at in range(0, n_words, 20)]
+    assert groups_read == [(start, min(start + 20, n_words)) for start in range(0, n_words, 20)]
     live.take([45])
     assert groups_read[-1] == (40, 60)
 
@@ -118,7 +118,7 @@ def test_a_pass_in_order_runs_the_model_once(models, groups_read):
 @pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("method", ["maxcorr", "mean", "f-statistic", "mutual-information", "random"])
 def test_rankings_are_those_of_stores(pair, tmp_path, monkeypatch, groups_read, method):
-    stores = [extract(m, plain_corpus(), tmp_path / f"{at}.zarr") for at, m in enumerate(pair)]
+    stores = [extract(m, plain_corpus(), tmp_path / f"{number}.zarr") for number, m in enumerate(pair)]
     lives = [live_activations(model, plain_corpus()) for model in pair]
     groups_read.clear()
     monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", 13)
@@ -128,14 +128,14 @@ def test_rankings_are_those_of_stores(pair, tmp_path, monkeypatch, groups_read, 
         label = "length" if method in ("f-statistic", "mutual-information") else None
         return rank(method, first, others=others, label=label)
 
-    found, expected = ranked(*lives), ranked(*stores)
-    np.testing.assert_array_equal(found.scores, expected.scores)
-    np.testing.assert_array_equal(found.order, expected.order)
-    assert found.provenance == expected.provenance
+    ranking, expected = ranked(*lives), ranked(*stores)
+    np.testing.assert_array_equal(ranking.scores, expected.scores)
+    np.testing.assert_array_equal(ranking.order, expected.order)
+    assert ranking.provenance == expected.provenance
     passes = {"maxcorr": 2, "mutual-information": 2, "random": 0}.get(method, 1)
     assert len(groups_read) == passes * len(range(0, lives[0].n_words, 20))
     if method == "maxcorr":
-        assert found.details["models"] == [pair[1].identity.id]
+        assert ranking.details["models"] == [pair[1].identity.id]
         with pytest.raises(MismatchError, match="the same model"):
             ranked(lives[0], stores[0])
 
@@ -204,6 +204,6 @@ def test_impossible_options_are_refused(models, name, options, error, text):
 def test_workers_of_ray_run_the_models(pair, monkeypatch):
     monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.SHARD_ROWS", 30)
     lives = [live_activations(model, plain_corpus()) for model in pair]
-    here = rank("maxcorr", lives[0], others=lives[1:])
-    there = rank("maxcorr", lives[0], others=lives[1:], engine=engine_named("ray", workers=2))
-    np.testing.assert_array_equal(there.scores, here.scores)
+    local = rank("maxcorr", lives[0], others=lives[1:])
+    remote = rank("maxcorr", lives[0], others=lives[1:], engine=engine_named("ray", workers=2))
+    np.testing.assert_array_equal(remote.scores, local.scores)

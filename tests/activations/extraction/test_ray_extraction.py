@@ -82,17 +82,17 @@ def test_the_store_of_a_language_model_has_the_same_bytes(
 ) -> None:
     """The model is given by a path relative to this process's folder, which is not that of the workers."""
     monkeypatch.chdir(Path(models["nlm"].identity.id).parent)
-    told: list[int] = []
+    reported: list[int] = []
 
     @contextmanager
     def progress(description: str, total: int, unit: str) -> Iterator[Any]:
-        yield told.append
+        yield reported.append
 
     engine = Watched(tmp_path / "notes", workers=1)
     extract("nlm", plain_corpus(), tmp_path / "local.zarr")
     extract("nlm", plain_corpus(), tmp_path / "ray.zarr", engine=engine, progress=progress)
     assert content(tmp_path / "ray.zarr") == content(tmp_path / "local.zarr")
-    assert told == [0, 20, 20, 20, 18]
+    assert reported == [0, 20, 20, 20, 18]
     notes = engine.noted()
     assert [first for first, _, _ in notes] == [0, 20, 40, 60]
     assert os.getpid() not in {process for _, process, _ in notes}

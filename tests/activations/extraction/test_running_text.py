@@ -40,7 +40,7 @@ def test_values_are_those_of_the_text(zoo, name, aggregate):
     """By offsets of the tokenizer: a word's subwords begin in it; without any, those that reach into it."""
     loaded = zoo[name]
     live = og.live_activations(loaded, corpus(), sites="layers.1", aggregate=aggregate, bos=False)
-    values, at = live.values(), 0
+    values, word_index = live.values(), 0
     for text, forms in zip(TEXTS, FORMS, strict=True):
         shown = text if name in ("gpt2", "roberta") else text[1:]
         read = loaded.tokenizer(
@@ -60,8 +60,8 @@ def test_values_are_those_of_the_text(zoo, name, aggregate):
             ends = standing
             inside = chosen(spans, standing, shown, whole=not form.text)
             expected = {"last": states[inside[-1]], "first": states[inside[0]], "mean": states[inside].mean(0)}
-            np.testing.assert_allclose(values[at], expected[aggregate].numpy(), rtol=1e-4, atol=1e-4)
-            start, at = start + len(form.text) + form.space, at + 1
+            np.testing.assert_allclose(values[word_index], expected[aggregate].numpy(), rtol=1e-4, atol=1e-4)
+            start, word_index = start + len(form.text) + form.space, word_index + 1
 
 
 def by_hook(loaded, read) -> torch.Tensor:
@@ -122,8 +122,8 @@ def test_the_perplexity_is_that_of_the_text(zoo):
     for text, loss, count in zip(TEXTS, losses, tokens, strict=True):
         ids = torch.tensor([[loaded.bos_id, *loaded.tokenizer(text)["input_ids"]]])
         with torch.no_grad():
-            own = loaded.model(input_ids=ids, labels=ids).loss
-        assert loss / count == pytest.approx(float(own), rel=1e-5)
+            own_loss = loaded.model(input_ids=ids, labels=ids).loss
+        assert loss / count == pytest.approx(float(own_loss), rel=1e-5)
 
 
 def test_gradients_of_words_that_share_are_counted_once(zoo):

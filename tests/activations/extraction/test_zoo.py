@@ -17,7 +17,7 @@ REDUCE = {"last": lambda own: own[-1], "first": lambda own: own[0], "mean": lamb
 def corpus_of_fitting_sentences() -> Corpus:
     """All but those whose translation some tokenizer cuts into more subwords than the models read."""
     corpus = zoo_corpus()
-    return corpus.select([at for at, words in enumerate(corpus.target.sentences()) if len(words) < 19])
+    return corpus.select([number for number, words in enumerate(corpus.target.sentences()) if len(words) < 19])
 
 
 def hidden_states(loaded, number: int, side: str):
@@ -28,17 +28,17 @@ def hidden_states(loaded, number: int, side: str):
     corpus = corpus_of_fitting_sentences()
     source = loaded.encode([corpus.sentence(number)])[0]
     if loaded.task != "translation":
-        found = loaded.model(torch.tensor([source.ids]), output_hidden_states=True)
-        return found.hidden_states[:LAYERS], source.word_of
+        output = loaded.model(torch.tensor([source.ids]), output_hidden_states=True)
+        return output.hidden_states[:LAYERS], source.word_of
     target = loaded.encode_target([corpus.target.sentence(number)])[0]
-    found = loaded.model(
+    output = loaded.model(
         input_ids=torch.tensor([source.ids]),
         decoder_input_ids=torch.tensor([target.ids]),
         output_hidden_states=True,
     )
     if side == "target":
-        return found.decoder_hidden_states[:LAYERS], target.word_of
-    return found.encoder_hidden_states[:LAYERS], source.word_of
+        return output.decoder_hidden_states[:LAYERS], target.word_of
+    return output.encoder_hidden_states[:LAYERS], source.word_of
 
 
 @pytest.mark.parametrize("aggregate", REDUCE)
@@ -64,10 +64,11 @@ def test_values_are_those_of_a_direct_pass(zoo, tmp_path, name, side, aggregate)
         states, word_of = hidden_states(loaded, number, side)
         start, stop = (int(edge) for edge in corpus.offsets[number : number + 2])
         for state, site in zip(states, sites, strict=True):
-            own = [
-                state[0][[at for at, of in enumerate(word_of) if of == word]] for word in range(stop - start)
+            expected = [
+                state[0][[position for position, owner in enumerate(word_of) if owner == word]]
+                for word in range(stop - start)
             ]
-            expected = torch.stack([REDUCE[aggregate](each) for each in own]).numpy()
+            expected = torch.stack([REDUCE[aggregate](each) for each in expected]).numpy()
             mine = values[start:stop, store.space.slice(site)]
             np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
@@ -76,13 +77,13 @@ def test_values_are_those_of_a_direct_pass(zoo, tmp_path, name, side, aggregate)
 def test_the_batch_does_not_matter(zoo, tmp_path, name, side):
     """Every site, heads and all, at batch size 1 against 64."""
     corpus, every = corpus_of_fitting_sentences(), ["**", "**.heads.*"]
-    one, many = (
+    single, batched = (
         extract(zoo[name], corpus, tmp_path / f"{size}.zarr", sites=every, side=side, batch_size=size)
         for size in (1, 64)
     )
-    assert one.space == many.space
-    for site in one.space.sites:
-        mine, other = (store.restrict(site).values() for store in (one, many))
+    assert single.space == batched.space
+    for site in single.space.sites:
+        mine, other = (store.restrict(site).values() for store in (single, batched))
         scale = np.abs(mine).max(axis=1, keepdims=True)
         assert (np.abs(mine - other) / scale).max() < 1e-4, site
 

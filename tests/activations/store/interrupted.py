@@ -97,9 +97,9 @@ def main() -> None:
     model, folder, way, number = load_model(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     layout.MOST_ROWS = 20
     extraction.READ_BYTES = 2 * 20 * 48 * 4
-    whole, out = folder / "whole.zarr", folder / "killed.zarr"
-    assert in_child(lambda: extract(model, plain_corpus(), whole)) == 0
-    expected = content(whole)
+    unbroken, out = folder / "whole.zarr", folder / "killed.zarr"
+    assert in_child(lambda: extract(model, plain_corpus(), unbroken)) == 0
+    expected = content(unbroken)
     assert len([name for name in expected if "activations/c" in name]) == 4
 
     def work() -> object:

@@ -270,7 +270,7 @@ def test_a_store_is_on_the_disk_before_its_manifest_says_so(tmp_path, monkeypatc
     assert written <= {name for kind, name in events[:last] if kind == "file"}
     assert ("folder", "s.zarr") in events[last:]
     assert events[0] == ("made", "s.zarr")
-    noted = [at for at, event in enumerate(events) if event == ("rename", "s.zarr/journal.json")]
+    noted = [index for index, event in enumerate(events) if event == ("rename", "s.zarr/journal.json")]
     for shard in range(3):
         assert events.index(("file", f"s.zarr/activations/c/{shard}/0")) < noted[1]
     assert events[last - 1][0] != "rename"

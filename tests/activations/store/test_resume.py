@@ -95,21 +95,21 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(models, tmp_path, way, n
 
 
 def test_it_goes_on_where_it_was(models, tmp_path, unfinished):
-    whole = extract(models["nlm"], plain_corpus(), tmp_path / "whole.zarr")
+    unbroken = extract(models["nlm"], plain_corpus(), tmp_path / "whole.zarr")
     with pytest.raises(RecordError, match="unfinished"):
         open_activations(unfinished)
     kept = {shard: (unfinished / f"activations/c/{shard}/0").stat().st_mtime_ns for shard in (0, 1)}
-    told: list[int] = []
+    reported: list[int] = []
 
     @contextmanager
     def progress(description: str, total: int, unit: str) -> Iterator:
-        yield told.append
+        yield reported.append
 
     store = extract(models["nlm"], plain_corpus(), unfinished, progress=progress)
-    assert told == [40, 20, 18]
+    assert reported == [40, 20, 18]
     assert {shard: (unfinished / f"activations/c/{shard}/0").stat().st_mtime_ns for shard in (0, 1)} == kept
     assert content(unfinished) == content(tmp_path / "whole.zarr")
-    np.testing.assert_array_equal(store.values(), whole.values())
+    np.testing.assert_array_equal(store.values(), unbroken.values())
 
 
 def test_a_shard_that_vanished_is_written_again_and_strays_are_swept(models, tmp_path, unfinished):

@@ -41,9 +41,9 @@ def corpus() -> Corpus:
 
 
 def values() -> np.ndarray:
-    made = np.random.default_rng(0).standard_normal((corpus().n_words, SPACE.size)).astype(np.float32)
-    made[10:40] = 0.0
-    return made
+    table = np.random.default_rng(0).standard_normal((corpus().n_words, SPACE.size)).astype(np.float32)
+    table[10:40] = 0.0
+    return table
 
 
 def content(dtype: str = "float32") -> StoreContent:
@@ -164,8 +164,8 @@ def test_every_range_of_words_and_neurons_is_what_zarr_reads(tmp_path, dtype):
     edges = [0, 1, 7, 8, 15, 16, 17, 40, 92, 93]
     for start, stop in [(start, stop) for start in edges for stop in edges if start <= stop]:
         left, right = sorted(rng.integers(0, SPACE.size + 1, 2).tolist())
-        found = opened.values(start, stop, neurons=slice(left, right))
-        np.testing.assert_array_equal(found, array[start:stop, left:right].astype(np.float32))
+        block = opened.values(start, stop, neurons=slice(left, right))
+        np.testing.assert_array_equal(block, array[start:stop, left:right].astype(np.float32))
 
 
 @pytest.mark.usefixtures("small_shards")
@@ -175,9 +175,9 @@ def test_damage_is_refused(tmp_path):
     def copy(name: str) -> Path:
         return Path(shutil.copytree(tmp_path / "good.zarr", tmp_path / name))
 
-    def flip(path: Path, at: int) -> None:
+    def flip(path: Path, index: int) -> None:
         content = bytearray(path.read_bytes())
-        content[at] ^= 1
+        content[index] ^= 1
         path.write_bytes(content)
 
     (copy("lost") / "activations/c/3/0").unlink()
@@ -337,25 +337,25 @@ def test_every_flipped_byte_is_found_and_its_file_is_named(tmp_path):
     rng = np.random.default_rng(0)
     files = sorted(path for path in store.rglob("*") if path.is_file())
     for path in files:
-        whole, name = path.read_bytes(), path.relative_to(store).as_posix()
-        for at in {0, len(whole) - 1, *rng.integers(len(whole), size=8).tolist()}:
-            spoilt = bytearray(whole)
-            spoilt[at] ^= 1 << int(rng.integers(8))
+        original, name = path.read_bytes(), path.relative_to(store).as_posix()
+        for index in {0, len(original) - 1, *rng.integers(len(original), size=8).tolist()}:
+            spoilt = bytearray(original)
+            spoilt[index] ^= 1 << int(rng.integers(8))
             path.write_bytes(spoilt)
             with pytest.raises(RecordError) as caught:
                 verify_activations(store)
-            assert name in str(caught.value) or name == "zarr.json", (name, at, str(caught.value))
+            assert name in str(caught.value) or name == "zarr.json", (name, index, str(caught.value))
             seen.add(name)
-        path.write_bytes(whole)
+        path.write_bytes(original)
     assert len(seen) == len(files) >= 20
     assert verify_activations(store) == 36
 
 
 def test_verifying_names_all_damage_and_tells_how_far_it_is(tmp_path, small_shards):
     write(tmp_path / "a.zarr")
-    told = []
-    verify_activations(tmp_path / "a.zarr", progress=lambda *_: nullcontext(told.append))
-    assert told == [16] * 5 + [13]
+    reported = []
+    verify_activations(tmp_path / "a.zarr", progress=lambda *_: nullcontext(reported.append))
+    assert reported == [16] * 5 + [13]
     for shard in (1, 4):
         path = tmp_path / f"a.zarr/activations/c/{shard}/0"
         path.write_bytes(b"\0" * path.stat().st_size)
@@ -386,7 +386,7 @@ def test_views_of_other_libraries(tmp_path):
 @pytest.mark.parametrize("rows", [1, 13, 93])
 def test_blocks_of_any_size_make_the_same_store(tmp_path, rows):
     write(tmp_path / "a.zarr")
-    blocks = [values()[at : at + rows] for at in range(0, 93, rows)]
+    blocks = [values()[start : start + rows] for start in range(0, 93, rows)]
     write_store(tmp_path / "b.zarr", content(), blocks, force=False)
     for path in sorted((tmp_path / "a.zarr").rglob("*")):
         if path.is_file():

@@ -51,12 +51,12 @@ def data_settings() -> tuple[Any, ...]:
 
 
 def alive_workers() -> list[psutil.Process]:
-    found = []
+    workers = []
     for process in psutil.process_iter(["cmdline"]):
         if any("MapWorker" in part for part in process.info["cmdline"] or []):
-            found.append(process)
-    own = ray._private.worker._global_node.get_session_dir_path()
-    return [process for process in found if own in " ".join(process.parent().cmdline())]
+            workers.append(process)
+    session = ray._private.worker._global_node.get_session_dir_path()
+    return [process for process in workers if session in " ".join(process.parent().cmdline())]
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> bool:
@@ -72,13 +72,13 @@ def test_results_come_in_the_order_of_the_items_from_two_processes() -> None:
         time.sleep(0.5 if item == 0 else 0.02)
 
     settings, levels = data_settings(), [handler.level for handler in logging.getLogger("ray.data").handlers]
-    told: list[int] = []
-    results = list(engine_named("ray", workers=2).stream(squares(slow_first), range(20), told.append))
+    reported: list[int] = []
+    results = list(engine_named("ray", workers=2).stream(squares(slow_first), range(20), reported.append))
     assert [square for square, _ in results] == [item * item for item in range(20)]
     processes = {process for _, process in results}
     assert len(processes) == 2
     assert os.getpid() not in processes
-    assert told == [item + 1 for item in range(20)]
+    assert reported == [item + 1 for item in range(20)]
     assert ray.is_initialized(), "the connection was there before"
     assert data_settings() == settings
     assert [handler.level for handler in logging.getLogger("ray.data").handlers] == levels
@@ -135,11 +135,11 @@ def test_a_worker_that_kills_itself_loses_nothing(tmp_path: Path) -> None:
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    told: list[int] = []
-    results = list(engine_named("ray", workers=2).stream(squares(die_once), range(12), told.append))
+    reported: list[int] = []
+    results = list(engine_named("ray", workers=2).stream(squares(die_once), range(12), reported.append))
     assert {path.name for path in tmp_path.iterdir()} == {"3", "7"}
     assert [square for square, _ in results] == [item * item for item in range(12)]
-    assert told == [item + 1 for item in range(12)]
+    assert reported == [item + 1 for item in range(12)]
     assert len({process for _, process in results}) > 2
 
 
@@ -219,8 +219,8 @@ def test_more_workers_than_cpus_are_no_more_than_there_are() -> None:
 def test_another_address_than_the_connections_is_refused() -> None:
     with pytest.raises(ParameterError, match="connected to Ray at"):
         list(engine_named("ray", address="10.0.0.1:6379").stream(squares(), [1], print))
-    own = ray.get_runtime_context().gcs_address
-    assert len(list(engine_named("ray", address=own).stream(squares(), [1], lambda done: None))) == 1
+    current = ray.get_runtime_context().gcs_address
+    assert len(list(engine_named("ray", address=current).stream(squares(), [1], lambda done: None))) == 1
 
 
 def test_large_arrays_are_not_copied_into_the_pickle() -> None:

@@ -96,7 +96,7 @@ def require_row(table: str, row: dict[str, Any]) -> None:
         kind = kind.rstrip("?")
         values = value if kind.endswith("[]") else [value]
         assert isinstance(values, list)
-        assert all(TYPES[kind.removesuffix("[]")](one) for one in values), f"{table}.{name}: {value!r}"
+        assert all(TYPES[kind.removesuffix("[]")](item) for item in values), f"{table}.{name}: {value!r}"
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -120,8 +120,8 @@ RELEASE = NeuronpediaRelease(
 
 @pytest.fixture(scope="module")
 def acts() -> Activations:
-    made = plant(120, model="weights-of-gpt2").activations
-    return replace(made, space=NeuronSpace(("layers.3.mlp", "layers.11.mlp"), (12, 20)))
+    activations = plant(120, model="weights-of-gpt2").activations
+    return replace(activations, space=NeuronSpace(("layers.3.mlp", "layers.11.mlp"), (12, 20)))
 
 
 @pytest.fixture(scope="module")
@@ -134,21 +134,25 @@ def test_every_file_has_the_documented_place_and_every_row_fits_its_table(
 ) -> None:
     monkeypatch.setattr(exporting, "FEATURES_PER_FILE", 8)
     folders = export_neuronpedia(cards, acts, tmp_path / "exports", RELEASE)
-    own = tmp_path / "exports" / "gpt2-small"
-    assert folders == [own / "3-onegrain-mlp", own / "11-onegrain-mlp"]
-    files = {str(path.relative_to(own)) for path in own.rglob("*") if path.is_file()}
+    exports = tmp_path / "exports" / "gpt2-small"
+    assert folders == [exports / "3-onegrain-mlp", exports / "11-onegrain-mlp"]
+    files = {str(path.relative_to(exports)) for path in exports.rglob("*") if path.is_file()}
     expected = {
         f"{source}/{name}"
         for source, batches in (("3-onegrain-mlp", 1), ("11-onegrain-mlp", 3))
         for name in (
             *("release.jsonl", "model.jsonl", "sourceset.jsonl", "source.jsonl"),
-            *(f"{kind}/batch-{at}.jsonl.gz" for kind in ("features", "activations") for at in range(batches)),
+            *(
+                f"{kind}/batch-{number}.jsonl.gz"
+                for kind in ("features", "activations")
+                for number in range(batches)
+            ),
         )
     }
     assert files == expected
     assert {path.name for path in (tmp_path / "exports").iterdir()} == {"gpt2-small"}
     for file in files:
-        rows = read(own / file)
+        rows = read(exports / file)
         table = Path(file).parent.name if file.endswith(".gz") else Path(file).stem
         for row in rows:
             require_row(table, row)
@@ -182,15 +186,15 @@ def test_the_values_are_those_of_the_store(acts: Activations, cards: NeuronCards
     values = acts.restrict("layers.11.mlp").values()
     for feature in read(folder / "features" / "batch-0.jsonl.gz"):
         unit = int(feature["index"])
-        own, column = [row for row in activations if int(row["index"]) == unit], values[:, unit]
+        rows, column = [row for row in activations if int(row["index"]) == unit], values[:, unit]
         assert feature["frac_nonzero"] == pytest.approx((column != 0).mean())
         if column.min() == column.max():
-            assert (own, feature["maxActApprox"]) == ([], 0)
+            assert (rows, feature["maxActApprox"]) == ([], 0)
             continue
         highest = np.argsort(-column, kind="stable")[:5]
-        assert [row["values"][row["qualifyingTokenIndex"]] for row in own] == column[highest].tolist()
+        assert [row["values"][row["qualifyingTokenIndex"]] for row in rows] == column[highest].tolist()
         assert feature["maxActApprox"] == max(0, column.max())
-        for row, word in zip(own, highest, strict=True):
+        for row, word in zip(rows, highest, strict=True):
             sentence = int(acts.corpus.sentence_of_word[word])
             start, stop = acts.corpus.offsets[sentence : sentence + 2]
             assert row["values"] == column[start:stop].tolist()
@@ -237,7 +241,7 @@ def test_other_activations_are_refused(acts: Activations, cards: NeuronCards, tm
     changed = acts.values().copy()
     changed[0] += 1
     changed[:, 31] *= 2
-    for given, message in (
+    for other, message in (
         (replace(acts, array=changed), r"the card of layers\.11\.mlp:19 has .* at word"),
         (
             replace(acts, corpus=plant(120, seed=1).activations.corpus),
@@ -253,7 +257,7 @@ def test_other_activations_are_refused(acts: Activations, cards: NeuronCards, tm
         ),
     ):
         with pytest.raises(MismatchError, match=message):
-            export_neuronpedia(cards, given, tmp_path / "e", RELEASE)
+            export_neuronpedia(cards, other, tmp_path / "e", RELEASE)
     assert list(tmp_path.iterdir()) == []
 
 

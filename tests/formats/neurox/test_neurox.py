@@ -56,7 +56,7 @@ def values_of(sentences: Sequence[Sequence[str]], layers: int = 3, width: int = 
     """Float32 (layers, tokens, width) of each sentence, of very different sizes."""
     rng = np.random.default_rng(0)
     drawn = [rng.standard_normal((layers, len(words), width)) for words in sentences]
-    return [(one * 10.0 ** rng.integers(-6, 4, one.shape)).astype(np.float32) for one in drawn]
+    return [(table * 10.0 ** rng.integers(-6, 4, table.shape)).astype(np.float32) for table in drawn]
 
 
 def split(texts: Sequence[str]) -> list[list[str]]:
@@ -74,7 +74,7 @@ def write_neurox(path: Path, sentences, values, **options) -> Path:
 
 def rows(values: Sequence[np.ndarray]) -> np.ndarray:
     """Float32 (words, layers * width): layer after layer, as NeuroX has it in memory."""
-    return np.concatenate([np.concatenate(list(one), axis=1) for one in values])
+    return np.concatenate([np.concatenate(list(table), axis=1) for table in values])
 
 
 def read_by_neurox(path: Path) -> tuple[np.ndarray, int]:
@@ -82,7 +82,7 @@ def read_by_neurox(path: Path) -> tuple[np.ndarray, int]:
     return np.concatenate(sentences), layers
 
 
-def made(sites=("embeddings", "layers.0"), widths=(4, 4), texts=tuple(TEXTS)) -> Activations:
+def tiny_activations(sites=("embeddings", "layers.0"), widths=(4, 4), texts=tuple(TEXTS)) -> Activations:
     """Activations in memory."""
     corpus = Corpus.from_sentences(split(texts), source="texts")
     array = np.random.default_rng(1).standard_normal((corpus.n_words, sum(widths))).astype(np.float32)
@@ -93,21 +93,21 @@ def made(sites=("embeddings", "layers.0"), widths=(4, 4), texts=tuple(TEXTS)) ->
 def test_a_file_of_neurox_comes_in(tmp_path, ending):
     sentences, values = split(TEXTS), values_of(split(TEXTS))
     path = write_neurox(tmp_path / f"acts.{ending}", sentences, values)
-    found = import_neurox(path, tmp_path / "acts.zarr")
+    imported = import_neurox(path, tmp_path / "acts.zarr")
     expected = rows(values) if ending == "hdf5" else np.round(rows(values).astype(float), 8).astype(np.float32)
-    np.testing.assert_array_equal(found.values(), expected)
-    np.testing.assert_array_equal(found.values(), read_by_neurox(path)[0].astype(np.float32))
-    assert [list(words) for words in found.corpus.sentences()] == sentences
-    assert found.space == NeuronSpace(("embeddings", "layers.0", "layers.1"), (5, 5, 5))
-    assert found.provenance.stage == "import"
-    assert found.provenance.parameters["file"] == path.name
-    assert found.provenance.subject() is None
-    assert found.corpus.source == str(path)
+    np.testing.assert_array_equal(imported.values(), expected)
+    np.testing.assert_array_equal(imported.values(), read_by_neurox(path)[0].astype(np.float32))
+    assert [list(words) for words in imported.corpus.sentences()] == sentences
+    assert imported.space == NeuronSpace(("embeddings", "layers.0", "layers.1"), (5, 5, 5))
+    assert imported.provenance.stage == "import"
+    assert imported.provenance.parameters["file"] == path.name
+    assert imported.provenance.subject() is None
+    assert imported.corpus.source == str(path)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_there_and_back(tmp_path, ending):
-    activations = made()
+    activations = tiny_activations()
     path = export_neurox(activations, tmp_path / f"a.{ending}")
     back = import_neurox(path, tmp_path / "a.zarr")
     expected = activations.values()
@@ -136,14 +136,14 @@ def test_back_and_there(tmp_path, ending):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_what_goes_out_is_what_neurox_writes(tmp_path, ending):
-    activations = made()
+    activations = tiny_activations()
     layered = activations.values().reshape(-1, 2, 4).transpose(1, 0, 2)
     parts = np.split(layered, activations.corpus.offsets[1:-1], axis=1)
     theirs = write_neurox(tmp_path / f"theirs.{ending}", split(TEXTS), parts)
     ours = export_neurox(activations, tmp_path / f"ours.{ending}")
-    found, layers = read_by_neurox(ours)
+    loaded, layers = read_by_neurox(ours)
     assert layers == 2
-    np.testing.assert_array_equal(found, read_by_neurox(theirs)[0])
+    np.testing.assert_array_equal(loaded, read_by_neurox(theirs)[0])
     if ending == "json":
         assert ours.read_bytes() == theirs.read_bytes()
     else:
@@ -153,10 +153,10 @@ def test_what_goes_out_is_what_neurox_writes(tmp_path, ending):
 
 
 def test_sites_are_chosen_and_hdf5_carries_where_it_is_from(tmp_path):
-    activations = made(("embeddings", "layers.0", "layers.0.mlp", "layers.1"), (4, 4, 8, 4))
+    activations = tiny_activations(("embeddings", "layers.0", "layers.0.mlp", "layers.1"), (4, 4, 8, 4))
     path = export_neurox(activations, tmp_path / "some.hdf5", sites=["layers.0", "layers.1"])
-    found, layers = read_by_neurox(path)
-    np.testing.assert_array_equal(found, activations.restrict(["layers.0", "layers.1"]).values())
+    loaded, layers = read_by_neurox(path)
+    np.testing.assert_array_equal(loaded, activations.restrict(["layers.0", "layers.1"]).values())
     assert layers == 2
     back = import_neurox(path, tmp_path / "some.zarr")
     assert back.space.sites == ("layers.0", "layers.1")
@@ -169,7 +169,7 @@ def test_any_repetition_comes_back(tmp_path_factory, texts):
     sentences = split(texts)
     path = write_neurox(folder / "a.hdf5", sentences, values_of(sentences, 1, 1))
     assert [list(words) for words in import_neurox(path, folder / "a.zarr").corpus.sentences()] == sentences
-    export_neurox(made(("layers.0",), (1,), texts), folder / "b.hdf5")
+    export_neurox(tiny_activations(("layers.0",), (1,), texts), folder / "b.hdf5")
     with h5py.File(path) as theirs, h5py.File(folder / "b.hdf5") as ours:
         assert ours["sentence_to_index"][0] == theirs["sentence_to_index"][0]
 
@@ -179,13 +179,13 @@ def test_a_file_of_one_layer_and_a_filtered_one(tmp_path, ending):
     sentences, values = split(TEXTS), values_of(split(TEXTS), 4)
     write_neurox(tmp_path / f"acts.{ending}", sentences, values, decompose_layers=True)
     for layer, site in enumerate(["embeddings", "layers.0", "layers.1", "layers.2"]):
-        found = import_neurox(tmp_path / f"acts-layer{layer}.{ending}", tmp_path / f"{layer}.zarr")
-        assert found.space.sites == (site,)
-        np.testing.assert_allclose(found.values(), rows([v[[layer]] for v in values]), rtol=1e-7, atol=6e-9)
+        imported = import_neurox(tmp_path / f"acts-layer{layer}.{ending}", tmp_path / f"{layer}.zarr")
+        assert imported.space.sites == (site,)
+        np.testing.assert_allclose(imported.values(), rows([v[[layer]] for v in values]), rtol=1e-7, atol=6e-9)
     path = write_neurox(tmp_path / f"two.{ending}", sentences, values, filter_layers="3,1")
-    found = import_neurox(path, tmp_path / "two.zarr", sites=["layers.2", "layers.0"])
-    assert found.space.sites == ("layers.2", "layers.0")
-    np.testing.assert_allclose(found.values(), rows([v[[3, 1]] for v in values]), rtol=1e-7, atol=6e-9)
+    imported = import_neurox(path, tmp_path / "two.zarr", sites=["layers.2", "layers.0"])
+    assert imported.space.sites == ("layers.2", "layers.0")
+    np.testing.assert_allclose(imported.values(), rows([v[[3, 1]] for v in values]), rtol=1e-7, atol=6e-9)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -193,12 +193,12 @@ def test_a_corpus_brings_words_and_labels(tmp_path, ending):
     corpus = plain_corpus()
     spelled = [["".join(f"##{letter}" for letter in word) for word in words] for words in corpus.sentences()]
     path = write_neurox(tmp_path / f"a.{ending}", spelled, values_of(spelled))
-    found = import_neurox(path, tmp_path / "a.zarr", corpus=corpus, dtype="float16")
-    assert found.corpus.words == corpus.words
-    assert found.layer("length").labels() == corpus.layer("length").labels()
-    assert found.array.dtype == np.float16
+    imported = import_neurox(path, tmp_path / "a.zarr", corpus=corpus, dtype="float16")
+    assert imported.corpus.words == corpus.words
+    assert imported.layer("length").labels() == corpus.layer("length").labels()
+    assert imported.array.dtype == np.float16
     np.testing.assert_array_equal(
-        found.values(), rows(values_of(spelled)).astype(np.float16).astype(np.float32)
+        imported.values(), rows(values_of(spelled)).astype(np.float16).astype(np.float32)
         if ending == "hdf5"
         else np.round(rows(values_of(spelled)).astype(float), 8).astype(np.float32).astype(np.float16),
     )  # fmt: skip
@@ -220,14 +220,14 @@ def test_empty_sentences(tmp_path, ending):
     values = values_of(sentences)
     values[4][:] = 0.0
     path = write_neurox(tmp_path / f"a.{ending}", sentences, values)
-    found = import_neurox(path, tmp_path / "a.zarr")
-    assert [list(words) for words in found.corpus.sentences()] == sentences
-    assert found.n_words == 4
+    imported = import_neurox(path, tmp_path / "a.zarr")
+    assert [list(words) for words in imported.corpus.sentences()] == sentences
+    assert imported.n_words == 4
     corpus = Corpus.from_sentences([["a", "b"], [], ["c"], [], []])
     bare = import_neurox(path, tmp_path / "b.zarr", corpus=corpus)
-    np.testing.assert_array_equal(bare.values(), found.values()[[0, 1, 2]])
+    np.testing.assert_array_equal(bare.values(), imported.values()[[0, 1, 2]])
     with pytest.raises(ParameterError, match=r"sentence 1 \(counted from 0\) .* has no words"):
-        export_neurox(found, tmp_path / f"b.{ending}")
+        export_neurox(imported, tmp_path / f"b.{ending}")
     values[4][:] = 1.0
     path = write_neurox(tmp_path / f"c.{ending}", sentences, values)
     with pytest.raises(MismatchError, match=r"sentence 4 .* a token that is not all zeros"):
@@ -239,14 +239,14 @@ def test_many_words_come_in_and_go_out_in_pieces(tmp_path):
     """More than a store writes, or an export reads, at once; the order of words is kept."""
     texts = [f"w{number} {'x ' * (number % 9)}y" for number in range(4000)]
     sentences = split(texts)
-    activations = made(("layers.0",), (3,), texts)
+    activations = tiny_activations(("layers.0",), (3,), texts)
     parts = np.split(activations.values()[None], activations.corpus.offsets[1:-1], axis=1)
-    found = import_neurox(write_neurox(tmp_path / "a.hdf5", sentences, parts), tmp_path / "a.zarr")
-    assert found.n_words > 16384
-    np.testing.assert_array_equal(found.values(), activations.values())
+    imported = import_neurox(write_neurox(tmp_path / "a.hdf5", sentences, parts), tmp_path / "a.zarr")
+    assert imported.n_words > 16384
+    np.testing.assert_array_equal(imported.values(), activations.values())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("onegrain.formats.neurox.exporting.BLOCK_BYTES", 4 * 3 * 100)
-        export_neurox(found, tmp_path / "b.hdf5")
+        export_neurox(imported, tmp_path / "b.hdf5")
     np.testing.assert_array_equal(read_by_neurox(tmp_path / "b.hdf5")[0], activations.values())
 
 
@@ -264,13 +264,15 @@ def test_neurox_extracts_what_onegrain_extracts(tmp_path, bert, theirs, ours, en
         str(bert), str(tmp_path / "words.txt"), str(path), aggregation=theirs, output_type=ending
     )
     corpus = plain_corpus()
-    found = import_neurox(path, tmp_path / "theirs.zarr", corpus=corpus)
-    np.testing.assert_array_equal(found.values(), read_by_neurox(path)[0].astype(np.float32))
+    imported = import_neurox(path, tmp_path / "theirs.zarr", corpus=corpus)
+    np.testing.assert_array_equal(imported.values(), read_by_neurox(path)[0].astype(np.float32))
     sites = ["embeddings", *(f"layers.{layer}" for layer in range(LAYERS))]
-    own = extract(load_model(bert, device="cpu"), corpus, tmp_path / "ours.zarr", sites=sites, aggregate=ours)
-    assert own.space == found.space == NeuronSpace(tuple(sites), (HIDDEN,) * len(sites))
-    np.testing.assert_allclose(found.values(), own.values(), rtol=0, atol=1e-5)
-    assert float(np.abs(own.values()).mean()) > 0.1
+    extracted = extract(
+        load_model(bert, device="cpu"), corpus, tmp_path / "ours.zarr", sites=sites, aggregate=ours
+    )
+    assert extracted.space == imported.space == NeuronSpace(tuple(sites), (HIDDEN,) * len(sites))
+    np.testing.assert_allclose(imported.values(), extracted.values(), rtol=0, atol=1e-5)
+    assert float(np.abs(extracted.values()).mean()) > 0.1
 
 
 def test_an_unfinished_import_goes_on(tmp_path):
@@ -280,7 +282,7 @@ def test_an_unfinished_import_goes_on(tmp_path):
         pass
 
     class Once:
-        def __call__(self, *given):
+        def __call__(self, *arguments):
             return self
 
         def __enter__(self):
@@ -336,7 +338,7 @@ def spoil_tokens(file):
 
 def spoil_a_text(file):
     texts = json.loads(file["sentence_to_index"][0])
-    file["sentence_to_index"][0] = json.dumps({text: at for text, at in texts.items() if at != "4"})
+    file["sentence_to_index"][0] = json.dumps({text: name for text, name in texts.items() if name != "4"})
 
 
 def spoil_the_json(file):
@@ -370,8 +372,8 @@ def test_a_corpus_stands_in_for_texts_that_are_lost(tmp_path):
     path = write_neurox(tmp_path / "a.hdf5", split(TEXTS), values_of(split(TEXTS)))
     with h5py.File(path, "r+") as file:
         del file["sentence_to_index"]
-    found = import_neurox(path, tmp_path / "a.zarr", corpus=made().corpus)
-    np.testing.assert_array_equal(found.values(), rows(values_of(split(TEXTS))))
+    imported = import_neurox(path, tmp_path / "a.zarr", corpus=tiny_activations().corpus)
+    np.testing.assert_array_equal(imported.values(), rows(values_of(split(TEXTS))))
 
 
 @pytest.mark.parametrize(
@@ -436,7 +438,7 @@ def test_impossible_options_of_an_import_are_refused(tmp_path):
 
 
 def test_impossible_exports_are_refused(tmp_path):
-    activations = made(("embeddings", "layers.0"), (4, 6))
+    activations = tiny_activations(("embeddings", "layers.0"), (4, 6))
     with pytest.raises(ParameterError, match=r"embeddings \(4\), layers\.0 \(6\); choose sites of one width"):
         export_neurox(activations, tmp_path / "a.hdf5")
     with pytest.raises(ModelError, match="no site matches"):
@@ -462,9 +464,9 @@ def test_without_h5py_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     for call in (
         lambda: import_neurox(path, tmp_path / "a.zarr"),
-        lambda: export_neurox(made(), tmp_path / "b.hdf5"),
+        lambda: export_neurox(tiny_activations(), tmp_path / "b.hdf5"),
     ):
         with pytest.raises(MissingExtraError, match=r"pip install 'onegrain\[neurox\]'") as caught:
             call()
         assert isinstance(caught.value, OnegrainError)
-    assert import_neurox(export_neurox(made(), tmp_path / "b.json"), tmp_path / "b.zarr").n_words
+    assert import_neurox(export_neurox(tiny_activations(), tmp_path / "b.json"), tmp_path / "b.zarr").n_words

@@ -23,9 +23,9 @@ def test_every_byte_arrives(tmp_path, monkeypatch, size):
     monkeypatch.setattr(direct, "LEAST_BYTES", 4096)
     monkeypatch.setattr(direct, "LARGEST_WRITE", 2**20)
     data = paged(max(1, size))[:size]
-    for name, given in (("paged", data), ("bytes", bytes(data)), ("askew", paged(size + 1)[1:])):
-        direct.write_file(tmp_path / name, [given])
-        assert (tmp_path / name).read_bytes() == bytes(given)
+    for name, piece in (("paged", data), ("bytes", bytes(data)), ("askew", paged(size + 1)[1:])):
+        direct.write_file(tmp_path / name, [piece])
+        assert (tmp_path / name).read_bytes() == bytes(piece)
     direct.write_file(tmp_path / "paged", [b"short"])
     assert (tmp_path / "paged").read_bytes() == b"short"
 

@@ -46,9 +46,9 @@ from support.s3_server import S3Server
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[S3Server]:
-    made = S3Server()
-    yield made
-    made.stop()
+    s3_server = S3Server()
+    yield s3_server
+    s3_server.stop()
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def small_shards(monkeypatch) -> None:
 
 
 @pytest.fixture
-def whole(models, tmp_path, small_shards) -> dict[str, bytes]:
+def local_files(models, tmp_path, small_shards) -> dict[str, bytes]:
     """The files of the store that every run is to end in, made on disk."""
     extract(models["nlm"], plain_corpus(), tmp_path / "whole.zarr")
     return content(tmp_path / "whole.zarr")
@@ -103,10 +103,10 @@ def rewrite(server: S3Server, url: str, name: str, change: Callable[[bytes], byt
     return was
 
 
-def flipped(at: int) -> Callable[[bytes], bytes]:
+def flipped(index: int) -> Callable[[bytes], bytes]:
     def change(data: bytes) -> bytes:
         spoilt = bytearray(data)
-        spoilt[at] ^= 4
+        spoilt[index] ^= 4
         return bytes(spoilt)
 
     return change
@@ -116,16 +116,16 @@ def lease_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "onegrain-lease"]
 
 
-def test_the_store_has_the_files_of_one_on_disk(models, server, bucket, url, whole):
-    made = run(models, f"{url}/")
-    assert server.content(bucket, "a.zarr/") == whole
-    assert sorted(server.content(bucket)) == sorted(f"a.zarr/{name}" for name in whole)
-    assert made.path == open_activations(url).path == url
-    assert made.describe() == url
+def test_the_store_has_the_files_of_one_on_disk(models, server, bucket, url, local_files):
+    store = run(models, f"{url}/")
+    assert server.content(bucket, "a.zarr/") == local_files
+    assert sorted(server.content(bucket)) == sorted(f"a.zarr/{name}" for name in local_files)
+    assert store.path == open_activations(url).path == url
+    assert store.describe() == url
     assert not lease_threads()
 
 
-def test_it_is_sliced_verified_and_ranked_where_it_lies(models, server, bucket, url, tmp_path, whole):
+def test_it_is_sliced_verified_and_ranked_where_it_lies(models, server, bucket, url, tmp_path, local_files):
     local, opened = open_activations(tmp_path / "whole.zarr"), run(models, url)
     np.testing.assert_array_equal(opened.values(), local.values())
     np.testing.assert_array_equal(opened.values(17, 43), local.values(17, 43))
@@ -138,8 +138,8 @@ def test_it_is_sliced_verified_and_ranked_where_it_lies(models, server, bucket, 
     assert verify_activations(url) == verify_activations(tmp_path / "whole.zarr") == 4
     np.testing.assert_array_equal(zarr.open_group(url, mode="r")["activations"][:], local.values())
     for method, parameters in (("random", {}), ("lca", {"label": "length"})):
-        found, expected = (og.rank(method, of, **parameters) for of in (opened, local))
-        assert found.top(48) == expected.top(48)
+        ranking, expected = (og.rank(method, of, **parameters) for of in (opened, local))
+        assert ranking.top(48) == expected.top(48)
     with pytest.raises(MismatchError, match=r"a\.zarr and .*whole\.zarr are the same model"):
         og.rank("maxcorr", opened, others=[local])
 
@@ -199,19 +199,19 @@ def test_the_command_line_takes_urls(models, server, url, tmp_path, capsys, monk
 
 
 @pytest.mark.parametrize("advances", [0, 1, 2, 4])
-def test_what_is_cut_off_goes_on_to_the_same_bytes(models, server, bucket, url, whole, advances):
+def test_what_is_cut_off_goes_on_to_the_same_bytes(models, server, bucket, url, local_files, advances):
     with pytest.raises(StopWorkError):
         run(models, url, progress=stop_after(advances))
     assert not lease_threads()
     assert "a.zarr/writer.json" not in server.content(bucket)
     with pytest.raises(RecordError, match="unfinished: run the same extract again"):
         open_activations(url)
-    there = {name for name in server.content(bucket, "a.zarr/") if "/c/" in name and "activations" in name}
+    written = {name for name in server.content(bucket, "a.zarr/") if "/c/" in name and "activations" in name}
     before = len(server.requests)
     run(models, url)
     puts = {path.partition("a.zarr/")[2] for method, path in server.requests[before:] if method == "PUT"}
-    assert not there & puts
-    assert server.content(bucket, "a.zarr/") == whole
+    assert not written & puts
+    assert server.content(bucket, "a.zarr/") == local_files
 
 
 def test_something_else_does_not_go_on(models, server, url, small_shards):
@@ -239,7 +239,7 @@ def script(server: S3Server, *arguments: object) -> subprocess.Popen:
 @pytest.mark.parametrize(
     ("stride", "least"), [(8, 4), pytest.param(1, 28, marks=pytest.mark.slow)], ids=["some", "all"]
 )
-def test_killed_after_any_change_it_ends_in_the_same_bytes(models, server, bucket, whole, stride, least):
+def test_killed_after_any_change_it_ends_in_the_same_bytes(models, server, bucket, local_files, stride, least):
     """SIGKILL when the server has done the n-th change; the dead one's lease does not keep the next waiting."""
     with script(server, "runs", models["nlm"].identity.id) as other:
 
@@ -269,17 +269,17 @@ def test_killed_after_any_change_it_ends_in_the_same_bytes(models, server, bucke
             if ended == "-9":
                 kills += 1
                 began = time.monotonic()
-                if server.content(bucket, f"{name}/").keys() - {"writer.json"} != whole.keys():
+                if server.content(bucket, f"{name}/").keys() - {"writer.json"} != local_files.keys():
                     assert runs(f"s3://{bucket}/{name}", None) == "0"
                     assert time.monotonic() - began < 20
-                    assert server.content(bucket, f"{name}/") == whole
+                    assert server.content(bucket, f"{name}/") == local_files
             change += stride
         assert ended == "0"
         assert kills >= least
         other.stdin.close()
 
 
-def test_a_second_process_is_refused_until_the_first_is_killed(models, server, bucket, url, whole):
+def test_a_second_process_is_refused_until_the_first_is_killed(models, server, bucket, url, local_files):
     with script(server, "hold", url) as other:
         assert other.stdout.readline() == "holding\n"
         for force in (False, True):
@@ -287,7 +287,7 @@ def test_a_second_process_is_refused_until_the_first_is_killed(models, server, b
                 run(models, url, force=force)
         other.kill()
     run(models, url)
-    assert server.content(bucket, "a.zarr/") == whole
+    assert server.content(bucket, "a.zarr/") == local_files
 
 
 def test_of_two_that_begin_at_once_one_wins(server, bucket):
@@ -318,10 +318,10 @@ def test_who_looked_before_another_began_does_not_take_its_lease(server, bucket,
     read = objects.read
 
     def interrupted(name: str) -> bytes | None:
-        found = read(name)
+        content = read(name)
         if not won:
             won.append(Lease(folder_at(url)._objects, name))
-        return found
+        return content
 
     monkeypatch.setattr(objects, "read", interrupted)
     with pytest.raises(OutputExistsError, match="is at work on"):
@@ -332,13 +332,13 @@ def test_who_looked_before_another_began_does_not_take_its_lease(server, bucket,
 
 
 def test_of_two_processes_that_begin_at_once_one_wins(server, bucket, url):
-    with script(server, "begin", url) as one, script(server, "begin", url) as two:
-        for other in (one, two):
+    with script(server, "begin", url) as first, script(server, "begin", url) as second:
+        for other in (first, second):
             assert other.stdout.readline() == "ready\n"
-        for other in (one, two):
+        for other in (first, second):
             print("go", file=other.stdin, flush=True)
-        assert sorted(other.stdout.readline() for other in (one, two)) == ["refused\n", "writing\n"]
-        for other in (one, two):
+        assert sorted(other.stdout.readline() for other in (first, second)) == ["refused\n", "writing\n"]
+        for other in (first, second):
             other.stdin.close()
     assert "a.zarr/writer.json" not in server.content(bucket)
 
@@ -351,7 +351,7 @@ def put_lease(server: S3Server, url: str, **says: object) -> None:
     )
 
 
-def test_the_lease_of_another_machine_is_respected_until_it_lapses(models, server, bucket, url, whole):
+def test_the_lease_of_another_machine_is_respected_until_it_lapses(models, server, bucket, url, local_files):
     put_lease(server, url)
     with pytest.raises(OutputExistsError, match=r"another writer .process 7 on elsewhere. is at work on s3://"):
         run(models, url, force=True)
@@ -361,13 +361,13 @@ def test_the_lease_of_another_machine_is_respected_until_it_lapses(models, serve
         run(models, url)
     put_lease(server, url, renewed=time.time() - 121)
     run(models, url)
-    assert server.content(bucket, "a.zarr/") == whole
+    assert server.content(bucket, "a.zarr/") == local_files
 
 
-def test_a_lease_that_is_none_is_not_respected(models, server, bucket, url, whole):
+def test_a_lease_that_is_none_is_not_respected(models, server, bucket, url, local_files):
     put_lease(server, url, renewed="yesterday")
     run(models, url)
-    assert server.content(bucket, "a.zarr/") == whole
+    assert server.content(bucket, "a.zarr/") == local_files
 
 
 def test_a_lease_is_renewed_and_released(server, bucket, url, monkeypatch):
@@ -410,8 +410,8 @@ def test_who_is_taken_over_while_asleep_writes_no_more(server, bucket, url, monk
 @pytest.mark.parametrize("name", ["activations/c/2/0", "words/c/0", "zarr.json", "labels/0/zarr.json"])
 def test_a_flipped_byte_or_a_lost_object_is_found_and_named(models, server, url, name, small_shards):
     run(models, url)
-    for at in (3, -40):
-        was = rewrite(server, url, name, flipped(at))
+    for index in (3, -40):
+        was = rewrite(server, url, name, flipped(index))
         with pytest.raises(RecordError) as caught:
             verify_activations(url)
         assert url in str(caught.value)
@@ -478,15 +478,15 @@ def test_a_store_may_be_all_of_a_bucket_which_stays(server, bucket):
 def refusal(models, url: str) -> str:
     """What a run is refused with, at once; one line that needs no knowledge of the service's library."""
     began = time.monotonic()
-    told = []
+    messages = []
 
     def progress(*asked):
-        told.append(asked)
+        messages.append(asked)
         raise AssertionError
 
     with pytest.raises(StorageError) as caught:
         run(models, url, progress=progress)
-    assert not told
+    assert not messages
     assert time.monotonic() - began < 15
     assert url in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -528,7 +528,9 @@ def test_a_service_that_is_not_there_is_said_before_any_work(models, url, monkey
         assert "check the network and the address of the service" in refusal(models, url)
 
 
-def test_a_service_that_refuses_in_the_middle_leaves_a_store_that_goes_on(models, server, bucket, url, whole):
+def test_a_service_that_refuses_in_the_middle_leaves_a_store_that_goes_on(
+    models, server, bucket, url, local_files
+):
     """It stores two shards and no more, whatever is asked, so that the lease cannot be removed either."""
     puts = 0
 
@@ -546,10 +548,10 @@ def test_a_service_that_refuses_in_the_middle_leaves_a_store_that_goes_on(models
     assert not lease_threads()
     assert {"a.zarr/journal.json", "a.zarr/writer.json"} <= server.content(bucket).keys()
     run(models, url)
-    assert server.content(bucket, "a.zarr/") == whole
+    assert server.content(bucket, "a.zarr/") == local_files
 
 
-def test_a_server_that_goes_away_in_the_middle(models, server, bucket, url, whole):
+def test_a_server_that_goes_away_in_the_middle(models, server, bucket, url, local_files):
     with pytest.raises(StopWorkError):
         run(models, url, progress=stop_after(2))
     server.stop()
@@ -559,7 +561,7 @@ def test_a_server_that_goes_away_in_the_middle(models, server, bucket, url, whol
     finally:
         server.start()
     run(models, url)
-    assert server.content(bucket, "a.zarr/") == whole
+    assert server.content(bucket, "a.zarr/") == local_files
 
 
 def test_a_bucket_that_is_deleted_in_the_middle(models, server, bucket, url, small_shards):
@@ -596,7 +598,7 @@ def test_s3_without_s3fs_names_the_extra(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["memory", "dir"])
-def test_other_file_systems(models, tmp_path, whole, kind):
+def test_other_file_systems(models, tmp_path, local_files, kind):
     """One without folders, and one whose folders are real."""
     (tmp_path / "there").mkdir()
     place = (
@@ -608,11 +610,11 @@ def test_other_file_systems(models, tmp_path, whole, kind):
         open_activations(place)
     with pytest.raises(StopWorkError):
         run(models, place, progress=stop_after(2))
-    made = run(models, place)
-    assert made.path == place
-    assert {name: folder.read(name) for name in folder.names()} == whole
+    store = run(models, place)
+    assert store.path == place
+    assert {name: folder.read(name) for name in folder.names()} == local_files
     assert verify_activations(place) == 4
-    np.testing.assert_array_equal(made.neuron(5), open_activations(tmp_path / "whole.zarr").neuron(5))
+    np.testing.assert_array_equal(store.neuron(5), open_activations(tmp_path / "whole.zarr").neuron(5))
     with pytest.raises(OutputExistsError, match="exists already"):
         run(models, place)
     for name in folder.names():
@@ -620,8 +622,8 @@ def test_other_file_systems(models, tmp_path, whole, kind):
     assert not folder.exists()
 
 
-def test_a_file_url_is_a_folder(models, tmp_path, whole):
-    made = run(models, f"file://{tmp_path}/a.zarr")
-    assert made.path == tmp_path / "a.zarr"
+def test_a_file_url_is_a_folder(models, tmp_path, local_files):
+    store = run(models, f"file://{tmp_path}/a.zarr")
+    assert store.path == tmp_path / "a.zarr"
     assert isinstance(folder_at(f"file://{tmp_path}/a.zarr"), LocalFolder)
-    assert content(tmp_path / "a.zarr") == whole
+    assert content(tmp_path / "a.zarr") == local_files
