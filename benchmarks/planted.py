@@ -1,4 +1,4 @@
-"""Every ranking method on the planted-neuron benchmark: what it recovers, and what it is blind to.
+"""Run every ranking method on the planted-neuron benchmark, to show what it recovers and what it misses.
 
 ``--markdown`` prints the tables of docs/benchmarks.md before the JSON line; ``--csv FILE`` writes every mean.
 """
@@ -51,13 +51,13 @@ RAREST = "VERB"
 
 
 def names() -> list[str]:
-    """The methods, the baselines last."""
+    """Return the methods, with the baselines last."""
     chosen = [name for name in METHODS if name not in OUT]
     return [*(name for name in chosen if name not in BASELINES), *VARIANTS, *BASELINES]
 
 
 def asked(name: str, scenario: str) -> tuple[str, dict] | None:
-    """The method and parameters that a row of the tables stands for, or None where it is left out."""
+    """Return the method and parameters of a row of the tables, or None if the case leaves it out."""
     if name not in VARIANTS:
         return name, PARAMETERS.get(name, {})
     method, parameters, scenarios = VARIANTS[name]
@@ -65,7 +65,7 @@ def asked(name: str, scenario: str) -> tuple[str, dict] | None:
 
 
 def run(job: tuple[str, int]) -> tuple[pd.DataFrame, Counter, list[str]]:
-    """One scenario and seed: the scores of every method, its seconds, and what failed."""
+    """Return the scores and seconds of every method for one scenario and seed, and the methods that failed."""
     torch.set_num_threads(1)
     spent: Counter = Counter()
     failed: list[str] = []
@@ -89,7 +89,7 @@ def run(job: tuple[str, int]) -> tuple[pd.DataFrame, Counter, list[str]]:
 
 
 def ranking(this: tuple[str, dict], case: og.PlantedCase) -> og.Ranking:
-    """A method's ranking of a case, with all of the case that it takes."""
+    """Return a method's ranking of a case; it receives every part of the case that it can use."""
     name, parameters = this
     method, options = METHODS[name], {}
     if method.needs_label:
@@ -102,7 +102,7 @@ def ranking(this: tuple[str, dict], case: og.PlantedCase) -> og.Ranking:
 
 
 def cell(row: pd.Series | None) -> str:
-    """A mean and half of its 95 % interval, such as 0.93 ±.02; a half below 0.005 is not written."""
+    """Format a mean and half of its 95 % interval, such as 0.93 ±.02; a half below 0.005 is left out."""
     if row is None:
         return ""
     mean = row["average_precision"]
@@ -111,7 +111,7 @@ def cell(row: pd.Series | None) -> str:
 
 
 def markdown(means: pd.DataFrame, columns: list[str], key: str) -> str:
-    """A table of average precision: a row for each ranking, a column for each value of a key, and chance."""
+    """Return a table of average precision: one row per ranking, one column per value of a key, and chance."""
     rows = [f"| | {' | '.join(columns)} |", "| --- " * (len(columns) + 1) + "|"]
     row_of = {(row["ranking"], row[key]): row for _, row in means.iterrows()}
     for name in [name for name in names() if any((name, column) in row_of for column in columns)]:
@@ -122,7 +122,7 @@ def markdown(means: pd.DataFrame, columns: list[str], key: str) -> str:
 
 
 def tables(table: pd.DataFrame, scenarios: list[str]) -> Iterator[str]:
-    """The tables of docs/benchmarks.md: by scenario, by kind, and in the labels' own orders."""
+    """Yield the tables of docs/benchmarks.md: by scenario, by kind, and for the orders of single labels."""
     overall = og.mean_recovery(table[table["scope"] == "all"])
     for columns in (scenarios[: HALVES[0]], scenarios[HALVES[0] :]):
         yield markdown(overall, columns, "scenario")

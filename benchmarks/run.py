@@ -1,4 +1,4 @@
-"""Run benchmarks, each in an environment of its own: ``python benchmarks/run.py [NAME ...]``, or all.
+"""Run benchmarks, each in a separate environment: ``python benchmarks/run.py [NAME ...]``, or all.
 
 A benchmark is a file here with comment lines at its head: ``# peers:`` names what it needs besides onegrain,
 pinned, and ``# what:`` says what it measures. Peers are installed without their dependencies, because the pins
@@ -30,7 +30,7 @@ def header(script: Path, key: str) -> str:
 
 
 def environment(script: Path) -> Path:
-    """The benchmark's Python, made where it is not there or older than what it is made from."""
+    """Return the benchmark's Python, whose environment is created if it is missing or out of date."""
     folder = ROOT / ".venv-bench" / script.stem
     python, stamp = folder / "bin" / "python", folder / ".installed"
     sources = [script, ROOT / "pyproject.toml", ROOT / "constraints.txt"]

@@ -1,4 +1,4 @@
-"""Simulations of what p-values, intervals and spreads claim, on noise and planted data whose truth is known.
+"""Simulate p-values, intervals and spreads on noise and planted data whose truth is known.
 
 ``python benchmarks/validity.py [nulls|stability|intervals] [REPEATS]``; all three by default.
 """
@@ -30,7 +30,7 @@ NOISES = [
 
 
 def noise(rng: np.random.Generator, lengths: np.ndarray, shared: float, tail: int | None) -> Activations:
-    """Values that nothing but their sentence has a share in; one neuron is a hundred times as large."""
+    """Return values that depend only on their sentence; one neuron is a hundred times as large."""
 
     def draw(rows: int) -> np.ndarray:
         shape = rows, NEURONS
@@ -44,7 +44,7 @@ def noise(rng: np.random.Generator, lengths: np.ndarray, shared: float, tail: in
 
 
 def discoveries(even: bool, shared: float, tail: int | None, null: str, pooled: bool, repeats: int) -> dict:
-    """How often two models of pure noise have any neuron of q <= 0.05, and how many of p <= 0.05."""
+    """Return how often two models of pure noise have a neuron with q <= 0.05, and the share with p <= 0.05."""
     some, small = [], []
     for repeat in range(repeats):
         rng = np.random.default_rng([repeat, 17])
@@ -73,7 +73,7 @@ def nulls(repeats: int) -> dict[str, float]:
 
 
 def fresh(seed: int) -> og.Ranking:
-    """A ranking made from another corpus of the same language: the neurons are the same, the words are not."""
+    """Return a ranking on another corpus of the same language: the same neurons, but other words."""
     return og.rank("lca", corpus(seed), label="upos", **PENALTIES)
 
 
@@ -85,7 +85,7 @@ PENALTIES = {"lambda1": 3e-3, "lambda2": 1e-3, "evaluate": False}
 
 
 def spreads(repeats: int) -> dict[str, float]:
-    """How often the middle 95 % of a corpus's draws hold a neuron's rank on fresh corpora."""
+    """Print how often the middle 95 % of a corpus's draws contain a neuron's rank on fresh corpora."""
     others = [fresh(1000 + number) for number in range(30)]
     places = np.stack([_places(ranking) for ranking in others])
     typical = np.median(places, axis=0)
@@ -127,7 +127,7 @@ def _phi(rankings: list[og.Ranking], k: int) -> float:
 
 
 def intervals(repeats: int) -> dict[str, float]:
-    """How often bootstrap intervals hold what endless text would give: of a correlation, and of an accuracy."""
+    """Print how often bootstrap intervals of a correlation and an accuracy contain the true value."""
     true, held = 0.6, {"MaxCorr of a true partner": [], "MaxCorr without a partner": []}
     for repeat in range(repeats):
         rng = np.random.default_rng([repeat, 5])

@@ -1,4 +1,4 @@
-"""Jobs in this process and in worker processes."""
+"""Test jobs in this process and in worker processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subwords and words: against a loop, on planted rows."""
+"""Test the alignment of subwords with words against a loop, on planted rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Buffers are used again, and never lent twice at once."""
+"""Test that buffers are reused and never lent twice at the same time."""
 
 from __future__ import annotations
 

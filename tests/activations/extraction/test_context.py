@@ -1,4 +1,4 @@
-"""What stands before a sentence: the same when words are read, scored, and measured with neurons erased."""
+"""Test that the context before a sentence is the same in reading, scoring and erasing neurons."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_so_in_the_models_of_the_tests(models, name):
 
 
 def test_opt_reads_the_end_token_first(models, tmp_path):
-    """OPT's tokenizer puts its end token before a sentence, which is its start token too."""
+    """OPT's tokenizer adds its end token, which is also its start token, before a sentence."""
     tokenizer = models["gpt2"].tokenizer.__class__.from_pretrained(models["gpt2"].identity.id)
     tokenizer.bos_token = "</s>"
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
@@ -77,7 +77,7 @@ def test_opt_reads_the_end_token_first(models, tmp_path):
 
 @pytest.mark.parametrize("name", ["gpt2", "gpt_neox", "qwen2", "llama", "gemma"])
 def test_words_are_read_in_the_rows_that_are_scored(zoo, name):
-    """Extraction, live reading, gradients and perplexity have one row for a sentence."""
+    """Extraction, live reading, gradients and perplexity encode a sentence as the same row."""
     loaded = zoo[name]
     rows = EncodedCorpus(loaded, plain_corpus(), "source", EncodingOptions())
     read = [rows.sentence(number)[0].ids.tolist() for number in range(plain_corpus().n_sentences)]

@@ -1,4 +1,4 @@
-"""Encoded corpora: odd words, too long sentences, special tokens, and words that are read nowhere."""
+"""Test encoded corpora: unusual words, too long sentences, special tokens and words that are not read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ODD = [
 
 @pytest.mark.parametrize("name", ZOO)
 def test_any_text_is_read_and_alike_words_have_alike_rows(zoo, tmp_path, name):
-    """Each word's value is that of a pass over its sentence alone; what has no subword is flagged."""
+    """Each word's value is that of a pass over its sentence alone; words without a subword are marked."""
     loaded, corpus = zoo[name], Corpus.from_sentences(ODD)
     site = "encoder.layers.1" if loaded.task == "translation" else "layers.1"
     store = extract(loaded, corpus, tmp_path / "a.zarr", sites=site)
@@ -57,7 +57,7 @@ def test_any_text_is_read_and_alike_words_have_alike_rows(zoo, tmp_path, name):
 
 
 def holes() -> Corpus:
-    """Words that no tokenizer gives a subword, with labels."""
+    """Return labelled words for which no tokenizer has a subword."""
     sentences = [["a", "dog"], ["the", "", "dog"], [""], ["", "rain", ""]]
     labels = [["D", "N"], ["D", "N", "N"], ["D"], ["N", "N", "D"]]
     return Corpus.from_sentences(5 * sentences, {"upos": 5 * labels}, source="holes")
@@ -89,7 +89,7 @@ def test_words_without_subword_are_flagged_counted_and_left_out_of_everything(mo
 
 
 def pieces(lengths: list[int], around: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """A row whose words have so many subwords; ids count up, so that a position can be told from its id."""
+    """Return a row whose words have these numbers of subwords; an id shows its position."""
     word_of = [-1] * around[0] + np.repeat(np.arange(len(lengths)), lengths).tolist() + [-1] * around[1]
     return np.arange(len(word_of)), np.array(word_of)
 
@@ -102,7 +102,7 @@ def pieces(lengths: list[int], around: tuple[int, int]) -> tuple[np.ndarray, np.
     st.booleans(),
 )
 def test_windows_read_each_word_once_where_it_has_most_context(lengths, before, after, room, causal):
-    """Against a loop over all windows: whole words, within the limit, each read in the best window."""
+    """Compare with a loop over all windows: complete words, within the limit, each read in its best window."""
     ids, word_of = pieces(lengths, (before, after))
     longest = room + before + after
     windows = cut(ids, word_of, longest, (before, after), causal=causal)
@@ -149,7 +149,7 @@ def test_a_truncated_row_holds_the_first_words_that_fit(lengths, room):
 
 @pytest.mark.parametrize("name", ["gpt2", "bert"])
 def test_long_sentences_by_windows_and_truncated(zoo, tmp_path, name):
-    """Values are those of direct passes over the windows; short sentences are untouched."""
+    """Values equal those of direct passes over the windows; short sentences do not change."""
     loaded, words = zoo[name], list(dict.fromkeys(plain_corpus().words + parallel_corpus().target.words))
     corpus = Corpus.from_sentences([["a", "dog"], words, ["rain", "!"]])
     short = Corpus.from_sentences([["a", "dog"], ["rain", "!"]])
@@ -186,7 +186,7 @@ def specials_span(loaded, row) -> tuple[int, int]:
 
 
 def find(ids: np.ndarray, inner: np.ndarray) -> int:
-    """Where a stretch of ids begins."""
+    """Return the index at which a sequence of ids begins."""
     views = np.lib.stride_tricks.sliding_window_view(ids, len(inner))
     (start,) = np.flatnonzero((views == inner).all(axis=1))[:1]
     return int(start)
@@ -199,7 +199,7 @@ def n_words(word_of: np.ndarray, ids: np.ndarray, inner: np.ndarray) -> int:
 
 @torch.no_grad()
 def direct(loaded, ids: np.ndarray, word_of: np.ndarray, first: int, last: int) -> np.ndarray:
-    """(words, width): ``layers.1`` at the last subwords of some words, read with special tokens around them."""
+    """Return ``layers.1`` at the last subwords of some words, (words, width), read between special tokens."""
     inside = (word_of >= first) & (word_of < last)
     before, after = loaded.frame
     row = [*before, *ids[inside].tolist(), *after]
@@ -309,7 +309,7 @@ def test_long_targets_are_read_beside_their_source(zoo, tmp_path, long):
 
 
 def test_the_scan_finds_a_late_long_sentence_early(zoo, tmp_path, monkeypatch):
-    """The last of many sentences is too long: the run ends before half of the words are read."""
+    """If the last of many sentences is too long, the run ends before half of the words are read."""
     monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 64)
     monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
     corpus = Corpus.from_sentences([["a", "dog"]] * 4000 + [["dog"] * 80])

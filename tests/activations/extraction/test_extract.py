@@ -1,4 +1,4 @@
-"""Extraction: the stored values against direct, unbatched passes through the models."""
+"""Compare the stored values of extractions with direct, unbatched passes through the models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REDUCE = {
 
 
 def word_values(loaded: LoadedModel, words, states: torch.Tensor, shift: int, aggregate: str) -> np.ndarray:
-    """(words, width) by the naive loop; ``shift`` is where the tokenizer's first id stands in ``states``."""
+    """Compute (words, width) with a loop; ``shift`` is the index of the tokenizer's first id in ``states``."""
     encoded = loaded.encode([list(words)])[0]
     rows = []
     for word in range(len(words)):
@@ -56,7 +56,7 @@ def test_transformers_hold_their_hidden_states(models, tmp_path, name, aggregate
 
 
 def lstm_steps(lstm: torch.nn.LSTM, inputs: torch.Tensor) -> torch.Tensor:
-    """(time, width): an LSTM written out from its weights (gates i, f, g, o), one step after the other."""
+    """Compute (time, width) of an LSTM from its weights (gates i, f, g, o), step by step."""
     h = c = torch.zeros(lstm.hidden_size)
     states = []
     for x in inputs:
@@ -84,7 +84,7 @@ def test_language_model_step_by_step(models, tmp_path, aggregate):
 
 
 def encoder_states(loaded: LoadedModel, words) -> list[torch.Tensor]:
-    """(time, width) of the encoder's embeddings and layers."""
+    """Return (time, width) of the encoder's embeddings and layers."""
     encoder = loaded.model.encoder
     x = encoder.embeddings(torch.tensor(loaded.encode([list(words)])[0].ids))
     states = [x]
@@ -108,7 +108,7 @@ def test_translation_encoder_step_by_step(models, tmp_path):
 
 
 def decoder_states(loaded: LoadedModel, source, target) -> dict[str, torch.Tensor]:
-    """(time, width) of the decoder's sites under teacher forcing, one sentence, one step after the other."""
+    """Return (time, width) of the decoder's sites under teacher forcing for one sentence, step by step."""
     decoder, memory = loaded.model.decoder, encoder_states(loaded, source)[-1]
     half = memory.shape[1] // 2
     ends = torch.cat([memory[-1, :half], memory[0, half:]])

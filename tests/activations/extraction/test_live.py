@@ -1,4 +1,4 @@
-"""Live activations: those of a store to the bit, from one run of the model a pass, here or elsewhere."""
+"""Test that live activations equal a store's to the bit, with one run of the model per pass, in any process."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from support.tiny import parallel_corpus, plain_corpus, tiny_nlm
 
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Groups of 20 words, for the store and for the live array."""
+    """Use groups of 20 words for the store and for the live array."""
     monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 20)
     monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
 
 
 @pytest.fixture
 def groups_read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """What readers are asked to read from here on."""
+    """Collect the groups that readers are asked to read."""
     seen: list[tuple[int, int]] = []
     read = Reader.read
 

@@ -1,4 +1,4 @@
-"""What an extraction says before it begins, and the room that it asks for."""
+"""Test what an extraction announces before it begins, and the disk space that it requires."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Usage = namedtuple("Usage", "total used free")  # what shutil gives
 
 @pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("float16", 2)])
 def test_neurons_words_and_bytes_are_said_before_the_first_word(models, tmp_path, dtype, size):
-    said: list[ExtractionPlan] = []
+    announced: list[ExtractionPlan] = []
     path = tmp_path / "a.zarr"
 
     def announce(plan: ExtractionPlan) -> None:
         assert not (path / "activations/c/0/0").exists()
-        said.append(plan)
+        announced.append(plan)
 
     og.extract(models["bert"], plain_corpus(), path, dtype=dtype, announce=announce)
     words = plain_corpus().n_words
-    assert said == [ExtractionPlan(32, 2, words, 32 * words * size)]
-    assert str(said[0]) == f"32 neurons of 2 sites at {words} words, 1 MiB"
+    assert announced == [ExtractionPlan(32, 2, words, 32 * words * size)]
+    assert str(announced[0]) == f"32 neurons of 2 sites at {words} words, 1 MiB"
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_written(models, tmp_path, monkeypatch):

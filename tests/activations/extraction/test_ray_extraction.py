@@ -1,4 +1,4 @@
-"""Extraction by workers of Ray: the store has the bytes of the local engine's."""
+"""Test that extraction in Ray workers writes the same bytes as the local engine."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ pytestmark = pytest.mark.usefixtures("two_cpus_of_ray")
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four shards, each read by itself; only this process knows, the workers read what they are told."""
+    """Use four shards that are read one by one; only this process knows their size."""
     monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 20)
     monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
 
 
 @dataclass(frozen=True)
 class Watched:
-    """The ray engine with workers that note in a folder what they read, and die after some of it, once.
+    """A ray engine whose workers record in a folder what they read, and die once after some of it.
 
     Attributes:
         folder: has a file ``FIRST-PROCESS-THREADS`` for each group of words.
@@ -80,7 +80,7 @@ class Watched:
 def test_the_store_of_a_language_model_has_the_same_bytes(
     models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The model is given by a path relative to this process's folder, which is not that of the workers."""
+    """The model's path is relative to this process's folder, which differs from that of the workers."""
     monkeypatch.chdir(Path(models["nlm"].identity.id).parent)
     reported: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Values of words that no space parts: those of the model on the running text itself."""
+"""Compare values of words without spaces between them with those of the model on the running text."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def corpus() -> Corpus:
 @pytest.mark.parametrize("aggregate", ["last", "first", "mean"])
 @torch.no_grad()
 def test_values_are_those_of_the_text(zoo, name, aggregate):
-    """By offsets of the tokenizer: a word's subwords begin in it; without any, those that reach into it."""
+    """By its offsets, a word has the subwords that begin in it, or else those that overlap with it."""
     loaded = zoo[name]
     live = og.live_activations(loaded, corpus(), sites="layers.1", aggregate=aggregate, bos=False)
     values, word_index = live.values(), 0
@@ -65,7 +65,7 @@ def test_values_are_those_of_the_text(zoo, name, aggregate):
 
 
 def by_hook(loaded, read) -> torch.Tensor:
-    """The second block's output: the last hidden state has the final norm behind it."""
+    """Return the second block's output, because the last hidden state includes the final norm."""
     seen = []
     blocks = (
         loaded.model.transformer.h if loaded.model.config.model_type == "gpt2" else loaded.model.model.layers

@@ -1,4 +1,4 @@
-"""Extraction from every architecture: against direct, unbatched passes, and whatever the batch."""
+"""Compare extraction from every architecture with direct, unbatched passes, and batch sizes with each other."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ REDUCE = {"last": lambda own: own[-1], "first": lambda own: own[0], "mean": lamb
 
 
 def corpus_of_fitting_sentences() -> Corpus:
-    """All but those whose translation some tokenizer cuts into more subwords than the models read."""
+    """Leave out sentences whose translation has more subwords than the models read, for any tokenizer."""
     corpus = zoo_corpus()
     return corpus.select([number for number, words in enumerate(corpus.target.sentences()) if len(words) < 19])
 
 
 def hidden_states(loaded, number: int, side: str):
-    """The embeddings and the blocks' outputs for one sentence alone, and the word of each of their steps.
+    """Return the embeddings and block outputs for one sentence alone, and the word of each time step.
 
     The last block's output is left out: most models norm it before they call it a hidden state.
     """
@@ -75,7 +75,7 @@ def test_values_are_those_of_a_direct_pass(zoo, tmp_path, name, side, aggregate)
 
 @pytest.mark.parametrize(("name", "side"), SIDES)
 def test_the_batch_does_not_matter(zoo, tmp_path, name, side):
-    """Every site, heads and all, at batch size 1 against 64."""
+    """Compare every site, including heads, at batch sizes 1 and 64."""
     corpus, every = corpus_of_fitting_sentences(), ["**", "**.heads.*"]
     single, batched = (
         extract(zoo[name], corpus, tmp_path / f"{size}.zarr", sites=every, side=side, batch_size=size)

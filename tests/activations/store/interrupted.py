@@ -1,4 +1,4 @@
-"""Run as a script: extract again and again, ended by SIGKILL at one moment or the other, and go on.
+"""Run as a script: extract repeatedly, end each run with SIGKILL at some moment, and resume it.
 
 Usage: interrupted.py MODEL FOLDER changes STRIDE, or interrupted.py MODEL FOLDER moments COUNT.
 
@@ -70,7 +70,7 @@ def content(store: Path) -> dict[str, bytes]:
 
 
 def killed_at_changes(work: Callable[[], object], out: Path, stride: int) -> Iterator[int]:
-    """How each killed run ended, at every ``stride``-th change; the last is not killed any more."""
+    """Yield how each run ended that was killed at every ``stride``-th change; the last run is not killed."""
     change, ended = 0, -1
     while ended:
 
@@ -84,7 +84,7 @@ def killed_at_changes(work: Callable[[], object], out: Path, stride: int) -> Ite
 
 
 def killed_at_moments(work: Callable[[], object], count: int, longest: float) -> Iterator[int]:
-    """How each run ended that was to be killed at a random moment, until ``count`` were; some end before."""
+    """Yield how each run ended until ``count`` were killed at random moments; some end before."""
     rng, kills = np.random.default_rng(0), 0
     while kills < count:
         ended = in_child(work, float(rng.uniform(0.0, longest)))

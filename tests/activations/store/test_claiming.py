@@ -1,4 +1,4 @@
-"""Places that hold something else are never written to, and nothing that is not a store's file is removed."""
+"""Test that other folders are never written to, and that only files of a store are removed."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_a_place_that_takes_no_store_is_one_line(tmp_path, name):
 
 
 def test_a_store_is_on_the_disk_before_its_manifest_says_so(tmp_path, monkeypatch):
-    """Every file is synced before the manifest gets its name, and shards before the journal tells of them."""
+    """Every file is synced before the manifest is renamed, and every shard before the journal records it."""
     import onegrain.activations.store.places.local as local
 
     events: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""An extraction that is cut off goes on, and ends in the same bytes."""
+"""Test that an interrupted extraction resumes and writes the same bytes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def content(store: Path) -> dict[str, bytes]:
 
 
 class StopWorkError(Exception):
-    """What the tests cut an extraction off with."""
+    """Raised by the tests to interrupt an extraction."""
 
 
 def stop_after(advances: int):
-    """A progress that raises at the n-th advance (the first tells what was there already)."""
+    """Return a progress that raises at the n-th report (the first reports what an earlier run has written)."""
 
     @contextmanager
     def progress(description: str, total: int, unit: str) -> Iterator:
@@ -53,7 +53,7 @@ def small_shards(monkeypatch):
 
 @pytest.fixture
 def unfinished(models, tmp_path, small_shards) -> Path:
-    """A store of the language model on the tiny corpus, two shards in."""
+    """Return an unfinished store of the language model on the tiny corpus with two shards."""
     with pytest.raises(StopWorkError):
         extract(models["nlm"], plain_corpus(), tmp_path / "cut.zarr", progress=stop_after(3))
     return tmp_path / "cut.zarr"
@@ -69,7 +69,7 @@ def unfinished(models, tmp_path, small_shards) -> Path:
     ],
 )
 def test_killed_at_any_moment_it_ends_in_the_same_bytes(models, tmp_path, way, number, least):
-    """SIGKILL, which no code can catch: at random moments, and at changes of the store from first to last."""
+    """Kill the process with SIGKILL at random moments, and at changes from the first to the last."""
     if not hasattr(os, "fork"):
         pytest.skip("needs os.fork")
     run = subprocess.run(
@@ -177,7 +177,7 @@ def test_an_empty_folder_is_taken_and_a_finished_store_is_not(models, tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
-    """A file system of 104 KiB, where the machine lets us mount one."""
+    """Mount a file system of 104 KiB if this machine permits it."""
     folder = tmp_path / "disk"
     folder.mkdir()
     try:
@@ -194,7 +194,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("small_shards")
 def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(models, tmp_path, small_disk, monkeypatch):
-    """Wherever it happens: before the shards, while they are written in their thread, and after them.
+    """Test a disk that becomes full before the shards, while a thread writes them, and after them.
 
     The disk has room when the run begins, and another program takes it.
     """

@@ -1,4 +1,4 @@
-"""The store: what is written comes back, and what is not a whole store is refused by name."""
+"""Test that a store returns what was written, and that damaged or incomplete stores are refused by name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SPACE = NeuronSpace(("layers.0", "layers.1"), (100, 60))
 
 
 def corpus() -> Corpus:
-    """Words that try the encoding, an empty sentence, a label that is missing, names that try the layout."""
+    """Return a corpus with unusual words, an empty sentence, a missing label, and unusual names of layers."""
     sentences = [["Straße", "日本語", "a b"], [], ["\U0001f600", "e\u0301", "x"] * 30]
     labels = [["N", None, "N"], [], ["V", "N", None] * 30]
     return Corpus.from_sentences(sentences, {"upos": labels, "a/b ": labels}, source="odd")
@@ -275,7 +275,7 @@ def test_words_without_activation_are_flagged_and_their_rows_are_nan(tmp_path):
 
 @pytest.mark.usefixtures("small_shards")
 def test_only_what_is_asked_for_is_read(tmp_path, monkeypatch):
-    """The chunks outside a slice are spoilt, so that reading them would be an error."""
+    """Chunks outside a slice are damaged, so that reading them would raise an error."""
     write(tmp_path / "a.zarr")
     opened = open_activations(tmp_path / "a.zarr")
     nouns = opened.words_of("upos", "N")

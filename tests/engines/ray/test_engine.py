@@ -1,4 +1,4 @@
-"""Work in the processes of a real Ray cluster on this machine."""
+"""Test work in the processes of a real Ray cluster on this machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ connected = pytest.mark.usefixtures("two_cpus_of_ray")
 
 
 def squares(before: Callable[[int], None] = lambda item: None) -> Callable[[], Any]:
-    """Work that gives an item's square and its process; ``before`` is called with each item first."""
+    """Return work that returns an item's square and its process; ``before`` is first called with each item."""
 
     def start() -> Any:
         def work(item: int, advance: Callable[[int], None]) -> tuple[int, int]:
@@ -183,7 +183,7 @@ def test_a_start_that_kills_every_worker_ends_in_an_error() -> None:
 
 @connected
 def test_workers_pause_while_results_wait_and_end_when_the_stream_is_closed(tmp_path: Path) -> None:
-    """Sixty results of 20 MB are six times what the cluster's memory holds."""
+    """Sixty results of 20 MB are six times the size of the cluster's memory."""
 
     def start() -> Any:
         def work(item: int, advance: Callable[[int], None]) -> np.ndarray:
@@ -344,14 +344,14 @@ print(sorted(set(engine_named("ray").stream(start, range(8), lambda done: None))
 
 @pytest.mark.slow
 def test_each_worker_has_a_gpu_of_its_own() -> None:
-    """Ray is told of two GPUs; what it then lets each worker see is its own."""
+    """Ray starts with two pretended GPUs and lets each worker see one of them."""
     run = subprocess.run([sys.executable, "-c", ON_TWO_GPUS], capture_output=True, text=True, check=False)
     assert run.stdout.splitlines()[-1] == "['0', '1']", run.stderr
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[tuple[str, dict[str, str]]]:
-    """The address of a running cluster that asks for a token, and the environment that has it."""
+    """Yield the address of a running cluster that requires a token, and an environment with the token."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

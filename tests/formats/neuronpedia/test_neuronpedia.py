@@ -1,4 +1,4 @@
-"""The export for Neuronpedia, held against its tables and its documented layout, written down here again."""
+"""Compare the export for Neuronpedia with its tables and its layout, which this file repeats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NeuroX's files: what the real package writes comes in to the bit, and what goes out it reads."""
+"""Test that files of the real NeuroX are imported to the bit, and that it can read exported files."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ TEXTS = [
 
 
 def values_of(sentences: Sequence[Sequence[str]], layers: int = 3, width: int = 5) -> list[np.ndarray]:
-    """Float32 (layers, tokens, width) of each sentence, of very different sizes."""
+    """Return float32 (layers, tokens, width) for each sentence, with values of very different magnitudes."""
     rng = np.random.default_rng(0)
     drawn = [rng.standard_normal((layers, len(words), width)) for words in sentences]
     return [(table * 10.0 ** rng.integers(-6, 4, table.shape)).astype(np.float32) for table in drawn]
@@ -64,7 +64,7 @@ def split(texts: Sequence[str]) -> list[list[str]]:
 
 
 def write_neurox(path: Path, sentences, values, **options) -> Path:
-    """Write a file with NeuroX's own writer."""
+    """Write a file with NeuroX's writer."""
     writer = neurox_writer.ActivationsWriter.get_writer(str(path), **options)
     for number, (words, value) in enumerate(zip(sentences, values, strict=True)):
         writer.write_activations(number, words, value)
@@ -73,7 +73,7 @@ def write_neurox(path: Path, sentences, values, **options) -> Path:
 
 
 def rows(values: Sequence[np.ndarray]) -> np.ndarray:
-    """Float32 (words, layers * width): layer after layer, as NeuroX has it in memory."""
+    """Return float32 (words, layers * width), layer by layer, as NeuroX holds it in memory."""
     return np.concatenate([np.concatenate(list(table), axis=1) for table in values])
 
 
@@ -83,7 +83,7 @@ def read_by_neurox(path: Path) -> tuple[np.ndarray, int]:
 
 
 def tiny_activations(sites=("embeddings", "layers.0"), widths=(4, 4), texts=tuple(TEXTS)) -> Activations:
-    """Activations in memory."""
+    """Return activations in memory."""
     corpus = Corpus.from_sentences(split(texts), source="texts")
     array = np.random.default_rng(1).standard_normal((corpus.n_words, sum(widths))).astype(np.float32)
     return Activations.from_array(array, corpus, NeuronSpace(tuple(sites), tuple(widths)))
@@ -122,7 +122,7 @@ def test_there_and_back(tmp_path, ending):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_back_and_there(tmp_path, ending):
-    """What NeuroX wrote, through a store, is what it would write itself."""
+    """A file of NeuroX that is imported and exported again equals the original."""
     path = write_neurox(tmp_path / f"a.{ending}", split(TEXTS), values_of(split(TEXTS)))
     again = export_neurox(import_neurox(path, tmp_path / "a.zarr"), tmp_path / f"b.{ending}")
     for one, other in zip(
@@ -215,7 +215,7 @@ def test_a_corpus_brings_words_and_labels(tmp_path, ending):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_empty_sentences(tmp_path, ending):
-    """A sentence without tokens, twice; and the one token of zeros that NeuroX makes of an empty line."""
+    """Test two sentences without tokens, and the token of zeros that NeuroX writes for an empty line."""
     sentences = [["a", "b"], [], ["c"], [], [""]]
     values = values_of(sentences)
     values[4][:] = 0.0
@@ -236,7 +236,7 @@ def test_empty_sentences(tmp_path, ending):
 
 
 def test_many_words_come_in_and_go_out_in_pieces(tmp_path):
-    """More than a store writes, or an export reads, at once; the order of words is kept."""
+    """Words that a store writes and an export reads in several pieces keep their order."""
     texts = [f"w{number} {'x ' * (number % 9)}y" for number in range(4000)]
     sentences = split(texts)
     activations = tiny_activations(("layers.0",), (3,), texts)

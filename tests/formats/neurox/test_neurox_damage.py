@@ -1,4 +1,4 @@
-"""Damaged files of NeuroX are one error; a full disk is one line; interrupted conversions can be repeated."""
+"""Test that damaged files and full disks raise one error, and that interrupted conversions can be repeated."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def activations(width: int = 4, seed: int = 1) -> Activations:
 
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
-    """A file system of 40 KiB, where the machine lets us mount one."""
+    """Mount a file system of 40 KiB if this machine permits it."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=40k", "tmpfs", str(folder)]
@@ -57,7 +57,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(small_disk, ending):
 
 @pytest.mark.parametrize("ending", ["hdf5", "json"])
 def test_every_kind_of_damage_is_one_error(tmp_path, ending):
-    """Flipped bits and cut ends, all over a file; what is not noticed is a file of the same shape."""
+    """Flip bits and cut ends anywhere in a file; undetected damage leaves a file of the same shape."""
     path = export_neurox(activations(), tmp_path / f"a.{ending}")
     data, rng, messages = path.read_bytes(), np.random.default_rng(0), []
     for number in range(150):
@@ -154,7 +154,7 @@ def test_a_file_of_neurox_itself_is_no_export(tmp_path):
 
 
 def test_a_heap_of_texts_whose_objects_state_impossible_sizes_is_not_walked_by_the_library(tmp_path):
-    """libhdf5 never returns from an object that states no size, and no signal ends it."""
+    """libhdf5 loops forever on an object with size 0, and no signal can interrupt it."""
     path, damaged = tmp_path / "acts.hdf5", tmp_path / "damaged.hdf5"
     export_neurox(activations(), path)
     with h5py.File(path) as file:

@@ -1,4 +1,4 @@
-"""Run as a script by test_remote.py: writers of a store at a URL, in processes of their own.
+"""Run as a script by test_remote.py: writers of a store at a URL, in separate processes.
 
 ``hold URL`` holds the store until it is killed. ``begin URL`` takes it when it is told to and says ``writing``
 or ``refused``. ``runs MODEL`` extracts to each URL that it is told, in a fork: it prints the fork's process,

@@ -1,4 +1,4 @@
-"""Files written past the page cache hold what was to be written."""
+"""Test that files written without the page cache have the right content."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onegrain.activations.store.places import direct_io as direct
 
 
 def paged(size: int) -> memoryview:
-    """Random bytes that begin with a page of memory."""
+    """Return random bytes that begin at a page of memory."""
     buffer = np.frombuffer(mmap.mmap(-1, size), dtype=np.uint8)
     buffer[:] = np.random.default_rng(size).integers(256, size=size)
     return buffer.data

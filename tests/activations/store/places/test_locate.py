@@ -1,4 +1,4 @@
-"""A folder of this machine as the place of a store: whole files, one writer."""
+"""Test a local folder as the place of a store: complete files and a single writer."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_letting_go_drops_the_place_where_it_is_empty_only(folder):
 
 
 def test_who_comes_as_the_place_is_dropped_holds_the_new_one(folder, monkeypatch):
-    """The folder is removed between opening and locking it."""
+    """Another writer removes the folder after it is opened and before it is locked."""
     folder.place.mkdir()
     opened = os.open
 

@@ -1,4 +1,4 @@
-"""A store at a URL: on a real S3-compatible server on loopback, and in memory."""
+"""Test stores at a URL, on a real S3-compatible server on loopback and in memory."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def server() -> Iterator[S3Server]:
 
 @pytest.fixture
 def settings(server: S3Server, monkeypatch) -> None:
-    """fsspec is told of the server by the environment, as a user would."""
+    """Point fsspec to the server with environment variables, as a user would."""
     import s3fs
 
     for name, value in server.environment().items():
@@ -81,7 +81,7 @@ def small_shards(monkeypatch) -> None:
 
 @pytest.fixture
 def local_files(models, tmp_path, small_shards) -> dict[str, bytes]:
-    """The files of the store that every run is to end in, made on disk."""
+    """Return the files of the store that every run must produce, from a run on disk."""
     extract(models["nlm"], plain_corpus(), tmp_path / "whole.zarr")
     return content(tmp_path / "whole.zarr")
 
@@ -91,7 +91,7 @@ def run(models, url: str, **options) -> og.Activations:
 
 
 def rewrite(server: S3Server, url: str, name: str, change: Callable[[bytes], bytes | None]) -> bytes:
-    """Change or lose an object behind the library's back; returns what it was."""
+    """Change or remove an object without the library, and return its old content."""
     bucket, _, key = f"{url.removeprefix('s3://')}/{name}".partition("/")
     client = server.client()
     was = client.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -145,7 +145,7 @@ def test_it_is_sliced_verified_and_ranked_where_it_lies(models, server, bucket, 
 
 
 def test_few_requests_are_made(models, server, url, small_shards):
-    """Words in four shards; reading some of them lists nothing."""
+    """Reading some words of four shards lists no objects."""
     before = len(server.requests)
     opened = run(models, url)
     written = server.requests[before:]
@@ -240,7 +240,7 @@ def script(server: S3Server, *arguments: object) -> subprocess.Popen:
     ("stride", "least"), [(8, 4), pytest.param(1, 28, marks=pytest.mark.slow)], ids=["some", "all"]
 )
 def test_killed_after_any_change_it_ends_in_the_same_bytes(models, server, bucket, local_files, stride, least):
-    """SIGKILL when the server has done the n-th change; the dead one's lease does not keep the next waiting."""
+    """Kill the writer after the server's n-th change; its lease does not delay the next writer."""
     with script(server, "runs", models["nlm"].identity.id) as other:
 
         def runs(url: str, kill_at: int | None) -> str:
@@ -313,7 +313,7 @@ def test_of_two_that_begin_at_once_one_wins(server, bucket):
 
 
 def test_who_looked_before_another_began_does_not_take_its_lease(server, bucket, url, monkeypatch):
-    """The other begins between the look and the write, which must be conditional."""
+    """The other writer begins between this one's look and its write, which must be conditional."""
     objects, won = folder_at(url)._objects, []
     read = objects.read
 
@@ -385,7 +385,7 @@ def test_a_lease_is_renewed_and_released(server, bucket, url, monkeypatch):
 
 
 def test_no_lease_outlives_its_writer(server, url):
-    """Of a writer that nobody closed, too."""
+    """This also holds for a writer that was never closed."""
     folder_at(url).hold()
     gc.collect()
     for thread in lease_threads():
@@ -476,7 +476,7 @@ def test_a_store_may_be_all_of_a_bucket_which_stays(server, bucket):
 
 
 def refusal(models, url: str) -> str:
-    """What a run is refused with, at once; one line that needs no knowledge of the service's library."""
+    """Return the one-line message of a refused run, without details of the service's library."""
     began = time.monotonic()
     messages = []
 
@@ -531,7 +531,7 @@ def test_a_service_that_is_not_there_is_said_before_any_work(models, url, monkey
 def test_a_service_that_refuses_in_the_middle_leaves_a_store_that_goes_on(
     models, server, bucket, url, local_files
 ):
-    """It stores two shards and no more, whatever is asked, so that the lease cannot be removed either."""
+    """The service stores two shards and then refuses every request, including the removal of the lease."""
     puts = 0
 
     def refuse(method: str, path: str) -> int | None:
@@ -599,7 +599,7 @@ def test_s3_without_s3fs_names_the_extra(tmp_path):
 
 @pytest.mark.parametrize("kind", ["memory", "dir"])
 def test_other_file_systems(models, tmp_path, local_files, kind):
-    """One without folders, and one whose folders are real."""
+    """Test a file system without folders, and one with real folders."""
     (tmp_path / "there").mkdir()
     place = (
         f"memory://{uuid.uuid4().hex}/a.zarr" if kind == "memory" else f"dir::file://{tmp_path}/there/a.zarr"
