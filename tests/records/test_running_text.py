@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onegrain.activations.extraction.encoding import with_special_tokens
+from onegrain.activations.extraction.special_tokens import with_special_tokens
 from onegrain.corpora import annotate_regex, control_task
 from onegrain.errors import CorpusError, MismatchError
 from onegrain.records.activations import Activations

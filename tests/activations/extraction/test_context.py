@@ -8,7 +8,8 @@ from tokenizers import processors
 from transformers import OPTConfig, OPTForCausalLM
 
 import onegrain as og
-from onegrain.activations.extraction.encoding import EncodedCorpus, EncodingOptions
+from onegrain.activations.extraction.encoding import EncodedCorpus
+from onegrain.activations.extraction.options import EncodingOptions
 from onegrain.errors import MismatchError
 from onegrain.models import load_model
 from onegrain.models.scoring import _rows as scored_rows

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 import onegrain as og
 from onegrain.activations import extract
-from onegrain.activations.extraction.encoding import EncodedCorpus, EncodingOptions, with_special_tokens
+from onegrain.activations.extraction.encoding import EncodedCorpus
+from onegrain.activations.extraction.options import EncodingOptions
+from onegrain.activations.extraction.special_tokens import with_special_tokens
 from onegrain.activations.extraction.windows import cut, shorten, specials
 from onegrain.analyses import top_words
 from onegrain.errors import CorpusError, ParameterError

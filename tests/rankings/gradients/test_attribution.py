@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import onegrain as og
-from onegrain.activations.extraction.encoding import EncodedCorpus, EncodingOptions
+from onegrain.activations.extraction.encoding import EncodedCorpus
+from onegrain.activations.extraction.options import EncodingOptions
 from onegrain.errors import CorpusError, ModelError, ParameterError
 from onegrain.models import LoadedModel, load_model
 from onegrain.rankings.gradients import attribution as gradients

@@ -2,63 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import Event, Lock
-from typing import Literal, get_args
 
 import numpy as np
 
-from onegrain.activations.extraction.alignment import Aggregate, align, require_aggregate
+from onegrain.activations.extraction.alignment import align
+from onegrain.activations.extraction.options import EncodingOptions, puts_start, start_tokens
+from onegrain.activations.extraction.special_tokens import with_special_tokens
 from onegrain.activations.extraction.windows import Window, cut, shorten, specials
 from onegrain.errors import CorpusError, ParameterError
 from onegrain.models.batching import Encoded
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.sites import Side
-from onegrain.records.corpus import UNLABELLED, Corpus, LabelLayer
-from onegrain.records.running_text import Form, RunningText
+from onegrain.records.corpus import Corpus
 
-__all__ = [
-    "EncodedCorpus",
-    "EncodedRow",
-    "EncodingOptions",
-    "Long",
-    "read_side",
-    "too_long",
-    "with_special_tokens",
-]
-
-Long = Literal["error", "truncate", "window"]
-"""How a sentence that is too long for the model is handled."""
+__all__ = ["EncodedCorpus", "EncodedRow", "read_side", "too_long"]
 
 ENCODED_AT_ONCE = 1000
 KEPT_CHUNKS = 64
-
-
-@dataclass(frozen=True)
-class EncodingOptions:
-    """Options for splitting words into subwords and for combining subwords into word values.
-
-    Attributes:
-        aggregate: a word's value is that of its ``last`` or ``first`` subword, or their ``mean``.
-        long: how a sentence that is too long for the model is handled: ``error`` raises an error, ``truncate``
-            leaves the words that do not fit without an activation, and ``window`` reads overlapping windows,
-            each word where it has the most context.
-        special_tokens: store the special tokens around each sentence as extra words.
-        bos: whether to put the start token before each sentence if the tokenizer does not. None means: as when
-            the model is scored, which :class:`EncodedCorpus` decides.
-    """
-
-    aggregate: Aggregate = "last"
-    long: Long = "error"
-    special_tokens: bool = False
-    bos: bool | None = None
-
-    def __post_init__(self) -> None:
-        require_aggregate(self.aggregate)
-        if self.long not in get_args(Long):
-            raise ParameterError(f"long must be one of {', '.join(get_args(Long))}, got {self.long!r}")
 
 
 @dataclass(frozen=True)
@@ -119,9 +82,9 @@ class EncodedCorpus:
         self.loaded = loaded
         self.corpus = corpus
         self.side = side
-        self.options = replace(options, bos=_puts_start(loaded, side, options))
+        self.options = replace(options, bos=puts_start(loaded, side, options))
         self.read = read_side(corpus, side)
-        self._bos = _start_token(loaded, side, self.options)
+        self._bos = start_tokens(loaded, side, self.options)
         self._special = self._special_tokens() if options.special_tokens else ([], [])
         self.words = with_special_tokens(self.read, *self._special) if options.special_tokens else self.read
         self._chunks: dict[int, list[list[EncodedRow]]] = {}
@@ -262,53 +225,6 @@ class EncodedCorpus:
                 ids = short[0].ids if short else ids[:longest]
             sources.append(ids)
         return sources
-
-
-def with_special_tokens(corpus: Corpus, before: Sequence[str], after: Sequence[str]) -> Corpus:
-    """Return the corpus with special tokens as unlabelled words around each sentence.
-
-    Raises:
-        ParameterError: there are no special tokens.
-    """
-    if not before and not after:
-        raise ParameterError("the tokenizer adds no special tokens around a sentence; leave special_tokens out")
-    words: list[str] = []
-    rows: list[int] = []
-    forms: list[Form] = []
-    offsets = [0]
-    for number in range(corpus.n_sentences):
-        words += [*before, *corpus.sentence(number), *after]
-        for spelled in corpus.forms(number, number + 1) or []:
-            forms += [*map(Form, before), *spelled, *map(Form, after)]
-        originals = range(int(corpus.offsets[number]), int(corpus.offsets[number + 1]))
-        rows += [UNLABELLED] * len(before) + list(originals) + [UNLABELLED] * len(after)
-        offsets.append(len(words))
-    row_of = np.array(rows, dtype=np.int64)
-    layers = {}
-    for name, layer in corpus.layers.items():
-        codes = np.where(row_of < 0, UNLABELLED, layer.codes[row_of]).astype(np.int32)
-        layers[name] = LabelLayer(name, codes, layer.vocabulary)
-    running = RunningText.of(forms) if forms else None
-    return Corpus(tuple(words), np.array(offsets, dtype=np.int64), layers, corpus.source, running=running)
-
-
-def _puts_start(loaded: LoadedModel, side: Side, options: EncodingOptions) -> bool:
-    """Return whether to add the start token: as ``bos`` says or, by default, if the model is scored with it."""
-    if options.bos is not None:
-        return options.bos
-    return side == "source" and loaded.task == "language model" and loaded.bos_id is not None
-
-
-def _start_token(loaded: LoadedModel, side: Side, options: EncodingOptions) -> list[int]:
-    if not options.bos:
-        return []
-    if side == "target":
-        raise ParameterError("a decoder's row always begins with its start token; leave bos out")
-    if loaded.bos_id is None:
-        raise ParameterError(
-            f"the tokenizer of {loaded.identity.id} has no start token, or adds it itself; leave bos out"
-        )
-    return [loaded.bos_id]
 
 
 def _encoded(loaded: LoadedModel, corpus: Corpus, start: int, stop: int, side: Side) -> list[Encoded]:

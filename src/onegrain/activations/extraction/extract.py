@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
-from onegrain.activations.extraction.encoding import EncodingOptions
+from onegrain.activations.extraction.options import EncodingOptions
 from onegrain.activations.extraction.planning import Announce, ExtractionPlan, require_room
 from onegrain.activations.extraction.reader import Block, Reader
 from onegrain.activations.extraction.remote_reader import RemoteReader, extract_provenance, open_reader
@@ -74,7 +74,7 @@ def extract(
         dtype: ``float32``, or ``float16`` for half the size.
         side: ``source`` or ``target``; by default the side of the sites, which must then agree.
         long: how a sentence that is too long for the model is handled: ``error``, ``truncate`` or ``window``;
-            see :class:`~onegrain.activations.extraction.encoding.EncodingOptions`.
+            see :class:`~onegrain.activations.extraction.options.EncodingOptions`.
         special_tokens: store the special tokens around each sentence as extra words without labels.
         bos: whether to put the start token before each sentence if the tokenizer does not; by default True for
             a language model whose tokenizer has a start token, as when the model is scored.

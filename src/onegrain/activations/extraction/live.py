@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from onegrain.activations.extraction.encoding import EncodingOptions
 from onegrain.activations.extraction.extract import groups_of
+from onegrain.activations.extraction.options import EncodingOptions
 from onegrain.activations.extraction.reader import Block, Reader
 from onegrain.activations.extraction.remote_reader import RemoteReader, extract_provenance, open_reader
 from onegrain.corpora import as_corpus

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from onegrain.activations.extraction.encoding import EncodedCorpus, EncodingOptions
+from onegrain.activations.extraction.encoding import EncodedCorpus
+from onegrain.activations.extraction.options import EncodingOptions
 from onegrain.activations.extraction.reader import Block, Reader
 from onegrain.core.patterns import some_of
 from onegrain.engines import Work
