@@ -43,7 +43,7 @@ def blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
-def test_every_public_name_of_neurox_stands_in_the_table_and_no_other() -> None:
+def test_the_table_lists_every_public_name_of_neurox_and_no_other() -> None:
     public_names = real_neurox.public_names()
     named = []
     for heading, first, _ in table():
@@ -106,7 +106,7 @@ def test_what_to_call_instead_runs(names: dict) -> None:
     assert len(done) > 60
 
 
-def test_its_values_are_those_that_it_says(names: dict) -> None:
+def test_the_values_on_the_page_are_right(names: dict) -> None:
     import numpy as np
 
     acts, ranking = names["acts"], names["ranking"]

@@ -32,7 +32,7 @@ def test_every_job_is_done(tmp_path: Path, workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_error_of_a_job_arrives_whole(tmp_path: Path, workers: int) -> None:
+def test_the_error_of_a_job_arrives_unchanged(tmp_path: Path, workers: int) -> None:
     jobs = [Job("bad", refuse), Job("good", partial(write, tmp_path / "good"))]
     with pytest.raises(CorpusError, match=r"file\.txt:3: broken"), JobPool(workers) as pool:
         pool.run(jobs)

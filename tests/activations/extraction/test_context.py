@@ -33,7 +33,7 @@ def scored_behind(loaded) -> list[int]:
 
 
 @pytest.mark.parametrize("name", BEFORE)
-def test_what_stands_before_a_sentence_by_default(zoo, name):
+def test_the_default_context_before_a_sentence(zoo, name):
     loaded = zoo[name]
     first = loaded.encode([["the"]])[0]
     inside = [ids for ids, of in zip(first.ids, first.word_of, strict=True) if of == 0]

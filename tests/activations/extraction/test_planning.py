@@ -16,7 +16,7 @@ Usage = namedtuple("Usage", "total used free")  # what shutil gives
 
 
 @pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("float16", 2)])
-def test_neurons_words_and_bytes_are_said_before_the_first_word(models, tmp_path, dtype, size):
+def test_the_plan_is_announced_before_the_first_word(models, tmp_path, dtype, size):
     announced: list[ExtractionPlan] = []
     path = tmp_path / "a.zarr"
 

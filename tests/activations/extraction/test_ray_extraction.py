@@ -152,7 +152,7 @@ def test_workers_that_cannot_load_the_model_leave_the_store_as_it_is(models: Any
 
 
 @pytest.mark.slow
-def test_workers_that_find_another_model_are_told(models: Any, tmp_path: Path) -> None:
+def test_workers_with_another_model_are_refused(models: Any, tmp_path: Path) -> None:
     shutil.copytree(models["nlm"].identity.id, tmp_path / "nlm")
     loaded, out = load_model(tmp_path / "nlm", name="same", device="cpu"), tmp_path / "a.zarr"
     shutil.rmtree(tmp_path / "nlm")
@@ -163,7 +163,7 @@ def test_workers_that_find_another_model_are_told(models: Any, tmp_path: Path) -
         extract(loaded, plain_corpus(), out, engine="ray")
 
 
-def test_what_a_model_does_wrong_in_a_worker_is_told_as_it_is(models: Any, tmp_path: Path) -> None:
+def test_an_error_of_the_model_in_a_worker_is_raised_unchanged(models: Any, tmp_path: Path) -> None:
     loaded = load_model(models["nlm"].identity.id, name="loud", device="cpu")
     with torch.no_grad():
         loaded.model.get_input_embeddings().weight[:] = float("inf")

@@ -188,7 +188,7 @@ def test_a_manifest_of_wrong_types_is_one_error_even_sealed_anew(tmp_path):
             open_activations(place)
 
 
-def test_a_finished_store_of_the_same_content_is_done_and_of_another_it_is_there(tmp_path):
+def test_a_finished_store_of_the_same_content_is_done_and_another_is_refused(tmp_path):
     place = tmp_path / "s.zarr"
     write_store(place, content(), [values()], force=False)
     before = files(place)
@@ -245,7 +245,7 @@ def test_a_place_that_takes_no_store_is_one_line(tmp_path, name):
         write_store("/proc/s.zarr", content(), [values()], force=True)
 
 
-def test_a_store_is_on_the_disk_before_its_manifest_says_so(tmp_path, monkeypatch):
+def test_all_files_are_synced_before_the_manifest(tmp_path, monkeypatch):
     """Every file is synced before the manifest is renamed, and every shard before the journal records it."""
     import onegrain.activations.store.places.local as local
 

@@ -94,7 +94,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(models, tmp_path, way, n
     assert int(run.stdout) >= least
 
 
-def test_it_goes_on_where_it_was(models, tmp_path, unfinished):
+def test_a_run_resumes_after_the_last_complete_shard(models, tmp_path, unfinished):
     unbroken = extract(models["nlm"], plain_corpus(), tmp_path / "whole.zarr")
     with pytest.raises(RecordError, match="unfinished"):
         open_activations(unfinished)
@@ -193,7 +193,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(models, tmp_path, small_disk, monkeypatch):
+def test_a_full_disk_is_reported_and_the_run_resumes_with_free_space(models, tmp_path, small_disk, monkeypatch):
     """Test a disk that becomes full before the shards, while a thread writes them, and after them.
 
     The disk has room when the run begins, and another program takes it.
@@ -213,7 +213,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_space(models, tmp
     assert content(out) == content(tmp_path / "whole.zarr")
 
 
-def test_a_read_only_disk_is_said(models, small_disk):
+def test_a_read_only_disk_is_reported(models, small_disk):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with pytest.raises(StorageError, match="read-only; choose another output"):
         extract(models["nlm"], plain_corpus(), small_disk / "a.zarr")

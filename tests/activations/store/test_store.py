@@ -111,7 +111,7 @@ def test_any_zarr_reader_reads_it(tmp_path):
 
 
 @given(st.integers(1, 10**7), st.integers(1, 10**6))
-def test_grids_fit_whatever_the_sizes(words, neurons):
+def test_grids_fit_any_sizes(words, neurons):
     grid = Grid.of(words, neurons)
     assert grid.rows % grid.chunk_rows == 0
     assert grid.columns % grid.chunk_columns == 0
@@ -318,7 +318,7 @@ def _refused(work) -> bool:
     return False
 
 
-def test_what_there_is_not_is_refused(tmp_path):
+def test_missing_words_and_labels_are_refused(tmp_path):
     write(tmp_path / "a.zarr")
     opened = open_activations(tmp_path / "a.zarr")
     with pytest.raises(ParameterError, match=r"words are numbered 0\.\.92"):
@@ -351,7 +351,7 @@ def test_every_flipped_byte_is_found_and_its_file_is_named(tmp_path):
     assert verify_activations(store) == 36
 
 
-def test_verifying_names_all_damage_and_tells_how_far_it_is(tmp_path, small_shards):
+def test_verifying_names_all_damage_and_reports_progress(tmp_path, small_shards):
     write(tmp_path / "a.zarr")
     reported = []
     verify_activations(tmp_path / "a.zarr", progress=lambda *_: nullcontext(reported.append))

@@ -86,7 +86,7 @@ def test_results_come_in_the_order_of_the_items_from_two_processes() -> None:
 
 
 @connected
-def test_nothing_is_printed_but_by_a_connection_of_the_users_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed_except_by_the_users_connection(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(engine_named("ray", workers=1).stream(squares(), [], pytest.fail)) == []
     results = list(engine_named("ray").stream(squares(), [2, 3], lambda done: None))
     assert [square for square, _ in results] == [4, 9]
@@ -94,7 +94,7 @@ def test_nothing_is_printed_but_by_a_connection_of_the_users_own(capsys: pytest.
 
 
 @connected
-def test_an_error_of_the_work_arrives_whole_and_in_its_turn() -> None:
+def test_an_error_of_the_work_arrives_unchanged_and_in_order() -> None:
     def refuse(item: int) -> None:
         if item == 1:
             raise CorpusError("broken", "file.txt", 3)
@@ -115,7 +115,7 @@ def test_an_error_of_the_work_arrives_whole_and_in_its_turn() -> None:
 
 
 @connected
-def test_an_error_that_does_not_pickle_is_told_too() -> None:
+def test_an_error_that_cannot_be_pickled_is_reported() -> None:
     class OddError(Exception):
         def __init__(self, one: str, two: str) -> None:
             super().__init__(one + two)
@@ -206,7 +206,7 @@ def test_workers_pause_while_results_wait_and_end_when_the_stream_is_closed(tmp_
 
 
 @connected
-def test_more_workers_than_cpus_are_no_more_than_there_are() -> None:
+def test_workers_are_limited_to_the_number_of_cpus() -> None:
     def short(item: int) -> None:
         time.sleep(0.1)
 
@@ -343,7 +343,7 @@ print(sorted(set(engine_named("ray").stream(start, range(8), lambda done: None))
 
 
 @pytest.mark.slow
-def test_each_worker_has_a_gpu_of_its_own() -> None:
+def test_each_worker_has_one_gpu() -> None:
     """Ray starts with two pretended GPUs and lets each worker see one of them."""
     run = subprocess.run([sys.executable, "-c", ON_TWO_GPUS], capture_output=True, text=True, check=False)
     assert run.stdout.splitlines()[-1] == "['0', '1']", run.stderr
@@ -405,7 +405,7 @@ def test_a_running_cluster_is_used_and_left_running(
     assert run.stderr == ""
 
 
-def test_a_cluster_that_is_not_there_is_told_at_once() -> None:
+def test_a_missing_cluster_is_reported_at_once() -> None:
     ray.shutdown()
     for address, reason in (("127.0.0.1:1", "refused"), ("nonsense", "Invalid address")):
         with pytest.raises(EngineError, match=f"{address}: .*{reason}.*ray start --head"):

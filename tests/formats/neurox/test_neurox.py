@@ -106,7 +106,7 @@ def test_a_file_of_neurox_comes_in(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_there_and_back(tmp_path, ending):
+def test_export_and_import_return_the_same_activations(tmp_path, ending):
     activations = tiny_activations()
     path = export_neurox(activations, tmp_path / f"a.{ending}")
     back = import_neurox(path, tmp_path / "a.zarr")
@@ -121,7 +121,7 @@ def test_there_and_back(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_back_and_there(tmp_path, ending):
+def test_import_and_export_return_the_same_file(tmp_path, ending):
     """A file of NeuroX that is imported and exported again equals the original."""
     path = write_neurox(tmp_path / f"a.{ending}", split(TEXTS), values_of(split(TEXTS)))
     again = export_neurox(import_neurox(path, tmp_path / "a.zarr"), tmp_path / f"b.{ending}")
@@ -275,7 +275,7 @@ def test_neurox_extracts_what_onegrain_extracts(tmp_path, bert, theirs, ours, en
     assert float(np.abs(extracted.values()).mean()) > 0.1
 
 
-def test_an_unfinished_import_goes_on(tmp_path):
+def test_an_unfinished_import_is_started_over(tmp_path):
     path = write_neurox(tmp_path / "a.hdf5", split(TEXTS), values_of(split(TEXTS)))
 
     class Stop(BaseException):
@@ -368,7 +368,7 @@ def test_a_spoilt_hdf5_file_is_refused_by_name(tmp_path, spoil, message):
     assert not (tmp_path / "a.zarr").exists()
 
 
-def test_a_corpus_stands_in_for_texts_that_are_lost(tmp_path):
+def test_a_corpus_replaces_lost_texts(tmp_path):
     path = write_neurox(tmp_path / "a.hdf5", split(TEXTS), values_of(split(TEXTS)))
     with h5py.File(path, "r+") as file:
         del file["sentence_to_index"]

@@ -136,7 +136,7 @@ def test_only_an_export_is_replaced_and_a_repeated_one_is_done(tmp_path, ending)
     assert [name.name for name in tmp_path.iterdir()] == [path.name]
 
 
-def test_an_import_that_is_there_is_done(tmp_path):
+def test_a_repeated_import_has_nothing_to_do(tmp_path):
     path = export_neurox(activations(), tmp_path / "a.json")
     import_neurox(path, tmp_path / "a.zarr")
     with pytest.raises(AlreadyDoneError, match="the same command has made it"):

@@ -34,7 +34,7 @@ def test_files_come_back_by_their_names(folder):
     assert folder.place == Path(str(folder))
 
 
-def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(folder, tmp_path):
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(folder, tmp_path):
     folder.write("a", b"whole")
     with pytest.raises(TypeError):
         folder.write("a", iter(["no bytes"]))  # type: ignore[arg-type]
@@ -127,14 +127,14 @@ def test_a_file_in_its_place_is_refused(folder, kind):
             refused()
 
 
-def test_a_file_on_the_way_is_said(tmp_path):
+def test_a_file_in_the_path_is_reported(tmp_path):
     (tmp_path / "file").write_text("text")
     for place in ("file/a.zarr", "file/b/a.zarr"):
         with pytest.raises(StorageError, match=r"cannot write .*a\.zarr: a part of its path is a file"):
             folder_at(tmp_path / place).hold()
 
 
-def test_a_file_that_may_not_be_read_is_said(folder):
+def test_an_unreadable_file_is_reported(folder):
     folder.write("a", b"secret")
     (folder.place / "a").chmod(0)
     if os.access(folder.place / "a", os.R_OK):

@@ -199,7 +199,7 @@ def test_the_command_line_takes_urls(models, server, url, tmp_path, capsys, monk
 
 
 @pytest.mark.parametrize("advances", [0, 1, 2, 4])
-def test_what_is_cut_off_goes_on_to_the_same_bytes(models, server, bucket, url, local_files, advances):
+def test_an_interrupted_run_resumes_to_the_same_bytes(models, server, bucket, url, local_files, advances):
     with pytest.raises(StopWorkError):
         run(models, url, progress=stop_after(advances))
     assert not lease_threads()
@@ -214,7 +214,7 @@ def test_what_is_cut_off_goes_on_to_the_same_bytes(models, server, bucket, url, 
     assert server.content(bucket, "a.zarr/") == local_files
 
 
-def test_something_else_does_not_go_on(models, server, url, small_shards):
+def test_other_content_does_not_resume(models, server, url, small_shards):
     with pytest.raises(StopWorkError):
         run(models, url, progress=stop_after(2))
     with pytest.raises(MismatchError, match="begun with other parameters"):
@@ -364,7 +364,7 @@ def test_the_lease_of_another_machine_is_respected_until_it_lapses(models, serve
     assert server.content(bucket, "a.zarr/") == local_files
 
 
-def test_a_lease_that_is_none_is_not_respected(models, server, bucket, url, local_files):
+def test_a_damaged_lease_is_ignored(models, server, bucket, url, local_files):
     put_lease(server, url, renewed="yesterday")
     run(models, url)
     assert server.content(bucket, "a.zarr/") == local_files
@@ -494,13 +494,13 @@ def refusal(models, url: str) -> str:
     return str(caught.value)
 
 
-def test_a_bucket_that_is_not_there_is_said_before_any_work(models, settings):
+def test_a_missing_bucket_is_reported_before_any_work(models, settings):
     assert "create the bucket or folder first" in refusal(models, "s3://no-such-bucket/a.zarr")
     with pytest.raises((RecordError, StorageError), match="does not exist"):
         open_activations("s3://no-such-bucket/a.zarr")
 
 
-def test_missing_rights_are_said_before_any_work(models, server, url):
+def test_missing_permissions_are_reported_before_any_work(models, server, url):
     server.refuse = lambda method, path: 403
     assert "check the credentials and their permissions" in refusal(models, url)
     server.refuse = lambda method, path: 403 if method == "PUT" else None
@@ -509,7 +509,7 @@ def test_missing_rights_are_said_before_any_work(models, server, url):
         open_activations(url)
 
 
-def test_no_credentials_at_all_are_said(models, url, monkeypatch):
+def test_missing_credentials_are_reported(models, url, monkeypatch):
     import s3fs
 
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -518,7 +518,7 @@ def test_no_credentials_at_all_are_said(models, url, monkeypatch):
     assert "check the credentials and their permissions" in refusal(models, url)
 
 
-def test_a_service_that_is_not_there_is_said_before_any_work(models, url, monkeypatch):
+def test_an_unreachable_service_is_reported_before_any_work(models, url, monkeypatch):
     import s3fs
 
     with socket.socket() as closed:
@@ -528,9 +528,7 @@ def test_a_service_that_is_not_there_is_said_before_any_work(models, url, monkey
         assert "check the network and the address of the service" in refusal(models, url)
 
 
-def test_a_service_that_refuses_in_the_middle_leaves_a_store_that_goes_on(
-    models, server, bucket, url, local_files
-):
+def test_a_store_can_resume_after_the_service_refused_requests(models, server, bucket, url, local_files):
     """The service stores two shards and then refuses every request, including the removal of the lease."""
     puts = 0
 
