@@ -8,13 +8,12 @@ import threading
 from pathlib import Path
 
 import pytest
-import typer
 
-from onegrain.cli import app
+from onegrain.cli import command_tree
 from onegrain.cli.ending import split_debug, unforeseen
 from onegrain.records.curve import Curve
 
-COMMAND = typer.main.get_command(app)
+COMMAND = command_tree()
 
 
 @pytest.mark.parametrize(

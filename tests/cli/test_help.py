@@ -97,6 +97,20 @@ def test_the_command_alone_prints_its_help(run: Run) -> None:
     assert "similarity" in out
 
 
+def test_the_list_of_verbs_builds_none_of_them(run: Run) -> None:
+    command_tree.cache_clear()
+    assert run("--help")[0] == 0
+    assert run("--version")[0] == 0
+    assert command_tree().commands.built == []
+    assert run("similarity", "-h")[0] == 0
+    assert command_tree().commands.built == ["similarity"]
+
+
+def test_a_list_of_verbs_is_not_cut_short(run: Run) -> None:
+    for arguments in ((), ("analyse", "-h"), ("train", "-h")):
+        assert "..." not in run(*arguments)[1].partition("Commands:")[2]
+
+
 def test_shells_complete_verbs_and_options(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_ONEGRAIN_COMPLETE", "source_bash")
     code, script, _ = run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import typer
@@ -13,6 +13,7 @@ import typer
 from onegrain.cli.console import fail
 from onegrain.cli.ending import close_quietly, quiet_hooks, split_debug, unforeseen
 from onegrain.cli.grouped_help import GroupedCommand, VerbGroup
+from onegrain.cli.lazy_commands import LazyCommands, RootGroup, build_verb
 from onegrain.cli.method_help import RankCommand
 from onegrain.cli.verbs import (
     ablate,
@@ -32,37 +33,23 @@ from onegrain.cli.verbs import (
 )
 from onegrain.errors import AlreadyDoneError, OnegrainError
 
-__all__ = ["app", "command_tree", "main"]
+__all__ = ["command_tree", "main"]
 
 INTERRUPTED = 130
 
-app = VerbGroup(
+VERBS = (demo, study, extract, convert, rank, compare, similarity, ablate, show, cards, neuronpedia, report)
+GROUPS = (train, analyse)
+
+root = VerbGroup(
     name="onegrain",
+    cls=RootGroup,
     help="Find, rank, erase and show the individual neurons of language and translation models.",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    add_completion=True,
 )
-for verb in (
-    demo,
-    study,
-    extract,
-    convert,
-    rank,
-    compare,
-    similarity,
-    ablate,
-    show,
-    cards,
-    neuronpedia,
-    report,
-):
-    app.command(verb.NAME, cls=RankCommand if verb is rank else GroupedCommand)(verb.run)
-app.add_typer(train.app, name="train")
-app.add_typer(analyse.app, name="analyse")
 
 
-@app.callback()
+@root.callback()
 def options(
     version: bool = typer.Option(False, "--version", "-V", help="Print the version and stop."),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
@@ -72,8 +59,18 @@ def options(
 
 @cache
 def command_tree() -> Any:
-    """Return the command with all its verbs, built once in a process."""
-    return typer.main.get_command(app)
+    """Return the command ``onegrain``; each of its verbs is built when it is first used."""
+    verbs = LazyCommands()
+    for verb in VERBS:
+        command_class = RankCommand if verb is rank else GroupedCommand
+        verbs.add(verb.NAME, verb.run.__doc__ or "", partial(build_verb, verb.NAME, verb.run, command_class))
+    for group in GROUPS:
+        verbs.add(
+            str(group.app.info.name), str(group.app.info.help), partial(typer.main.get_command, group.app)
+        )
+    command: Any = typer.main.get_command(root)
+    command.commands = verbs
+    return command
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["GroupedCommand", "VerbGroup"]
+__all__ = ["GroupedCommand", "SuggestingGroup", "VerbGroup", "first_paragraph"]
 
 DEFAULT_HEADING = "Options"
 
@@ -56,16 +57,36 @@ class GroupedCommand(_Suggesting, TyperCommand):
                     formatter.write_dl(rows)
 
 
-class _SuggestingGroup(_Suggesting, TyperGroup):
-    """A group of commands that suggests options."""
+class SuggestingGroup(_Suggesting, TyperGroup):
+    """A group of commands that suggests options, and whose help is never cut short."""
+
+    def summaries(self) -> dict[str, str]:
+        """Return the first paragraph of the help of each command."""
+        return {name: first_paragraph(command.help or "") for name, command in self.commands.items()}
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write each command with the first paragraph of its help."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.summaries().items()))
+
+
+def first_paragraph(text: str) -> str:
+    """Return the first paragraph of a help text on one line."""
+    return " ".join(inspect.cleandoc(text).partition("\n\n")[0].split())
 
 
 class VerbGroup(typer.Typer):
     """A Typer application that groups the options of its verbs and answers to ``-h``."""
 
     def __init__(self, **options: Any) -> None:
-        options.setdefault("cls", _SuggestingGroup)
-        super().__init__(context_settings={"help_option_names": ["-h", "--help"]}, **options)
+        settings: dict[str, Any] = {
+            "cls": SuggestingGroup,
+            "context_settings": {"help_option_names": ["-h", "--help"]},
+            "add_completion": False,
+            "pretty_exceptions_enable": False,
+            "rich_markup_mode": None,
+        }
+        super().__init__(**{**settings, **options})
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
         """Register a verb; see :meth:`typer.Typer.command`."""

@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from onegrain.core.text import visible
+from onegrain.errors import OnegrainError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ class Described:
         """Return the summary, or a sentence in its place if details are missing: printing never fails."""
         try:
             return self.summary()
-        except (KeyError, TypeError, AttributeError, ValueError):
+        except (OnegrainError, KeyError, TypeError, AttributeError, ValueError):
             return {"summary": "not available, because details are missing or of another form"}
 
     def __repr__(self) -> str:

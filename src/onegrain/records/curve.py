@@ -93,13 +93,12 @@ class Curve(Described):
 
     def summary(self) -> dict[str, Any]:
         """Return the curve's facts: what was measured, of how many neurons, and its value with none erased."""
-        intact = self.points.loc[self.points["neurons"] == 0, "value"]
         return {
             "record": "curve",
             "metric": self.metric,
             "signature": self.signature,
             "neurons": self.n_neurons,
-            "intact": None if intact.empty else float(intact.iloc[0]),
+            "intact": self.intact,
             "lines": self.points["line"].unique().tolist(),
         }
 

@@ -15,7 +15,9 @@ from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.cli.options.records import curves_from, rankings_from
 from onegrain.errors import ParameterError
 
-app = VerbGroup(help="Ask the paper's questions of rankings, curves and stores.", no_args_is_help=True)
+app = VerbGroup(
+    name="analyse", help="Ask the paper's questions of rankings, curves and stores.", no_args_is_help=True
+)
 
 RankingFile = Annotated[Path, typer.Argument(help="Ranking with labels.")]
 Rankings = Annotated[list[Path], typer.Argument(help="Two or more rankings.")]

@@ -12,7 +12,7 @@ from onegrain.cli.grouped_help import VerbGroup
 from onegrain.cli.options.corpus import corpus_from
 from onegrain.cli.options.output import Force, Json, out_option
 
-app = VerbGroup(help="Train one of the paper's two models.", no_args_is_help=True)
+app = VerbGroup(name="train", help="Train one of the paper's two models.", no_args_is_help=True)
 
 Out = Annotated[Path, out_option("Model folder to write.")]
 Hidden = Annotated[int, typer.Option("--hidden-size", help="Number of units in each layer.")]
