@@ -209,7 +209,7 @@ def test_a_model_of_the_hub_is_read_from_its_cache(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     loaded = load_model("org/tiny", device="cpu")
-    assert loaded.identity.id == loaded.origin.path == "org/tiny"
+    assert loaded.identity.id == loaded.load_spec.path == "org/tiny"
     assert loaded.identity.weight_hash == load_model(model, device="cpu").identity.weight_hash
     with pytest.raises(ModelError, match="no model of that name in the cache"):
         load_model("org/other", device="cpu")

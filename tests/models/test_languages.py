@@ -12,7 +12,7 @@ from onegrain.activations import open_activations
 from onegrain.cli import main
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models import load_model
-from onegrain.models.loading import load_origin
+from onegrain.models.loading import load_from_spec
 from support.tiny import tiny_nmt
 from support.zoo import Zoo
 
@@ -38,7 +38,7 @@ def test_languages_are_asked_for(folder: Path) -> None:
 def test_languages_that_are_given_are_used_and_kept(folder: Path, zoo: Zoo) -> None:
     loaded = load_model(folder, device="cpu", source_language="de_DE", target_language="en_XX")
     code = loaded.tokenizer.convert_tokens_to_ids
-    again = load_origin(loaded.origin)
+    again = load_from_spec(loaded.load_spec)
     for model in (loaded, again):
         assert code("de_DE") in model.encode([["rain"]])[0].ids
         assert code("en_XX") in model.encode_labels([["rain"]])[0].ids

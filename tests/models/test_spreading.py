@@ -11,8 +11,8 @@ import torch
 
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models import load_model
-from onegrain.models.load_spec import Origin
-from onegrain.models.loading import hash_weights, load_origin
+from onegrain.models.load_spec import LoadSpec
+from onegrain.models.loading import hash_weights, load_from_spec
 from support import ROOT
 from support.tiny import plain_corpus
 
@@ -96,7 +96,7 @@ def test_accelerate_finds_a_map_itself_and_nothing_is_printed(zoo, capfd):
     capfd.readouterr()
     spread = load_model(path, device_map="auto", max_memory={"cpu": "1GiB"})
     assert spread.identity == before
-    assert spread.origin.device_map == "auto"
+    assert spread.load_spec.device_map == "auto"
     assert capfd.readouterr() == ("", "")
 
 
@@ -130,23 +130,23 @@ def test_an_origin_loads_the_same_model(zoo, monkeypatch, tmp_path):
     monkeypatch.chdir(path.parent)
     loaded = load_model("gpt2", device="cpu", dtype="bfloat16")
     assert loaded.identity.id == "gpt2"
-    origin = pickle.loads(pickle.dumps(loaded.origin))
+    load_spec = pickle.loads(pickle.dumps(loaded.load_spec))
     monkeypatch.chdir(tmp_path)  # a relative path means another folder from here
-    again = load_origin(origin)
+    again = load_from_spec(load_spec)
     assert again.identity == loaded.identity
-    assert again.origin == origin
+    assert again.load_spec == load_spec
     assert {weight.dtype for weight in again.model.parameters()} == {torch.bfloat16}
 
 
 def test_an_origin_loads_in_another_process(models, tmp_path):
     loaded = models["nlm"]
-    (tmp_path / "origin").write_bytes(pickle.dumps(loaded.origin))
+    (tmp_path / "load_spec").write_bytes(pickle.dumps(loaded.load_spec))
     script = (
-        "import pickle, sys; from pathlib import Path; from onegrain.models.loading import load_origin\n"
-        "loaded = load_origin(pickle.loads(Path(sys.argv[1]).read_bytes()))\n"
+        "import pickle, sys; from pathlib import Path; from onegrain.models.loading import load_from_spec\n"
+        "loaded = load_from_spec(pickle.loads(Path(sys.argv[1]).read_bytes()))\n"
         "print(loaded.identity.weight_hash, loaded.device)"
     )
-    command = [sys.executable, "-c", script, str(tmp_path / "origin")]
+    command = [sys.executable, "-c", script, str(tmp_path / "load_spec")]
     environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": ""}
     made = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert made.stdout.split() == [loaded.identity.weight_hash, "cpu"]
@@ -156,14 +156,14 @@ def test_an_origin_keeps_every_option(zoo, tmp_path):
     loaded = load_model(
         zoo.path("llama"), name="mine", device_map=MAPS["llama"], offload_folder=tmp_path, allow_pickle=True
     )
-    assert loaded.origin == Origin(
+    assert loaded.load_spec == LoadSpec(
         path=str(zoo.path("llama").resolve()),
         name="mine",
         device_map=MAPS["llama"],
         offload_folder=str(tmp_path),
         allow_pickle=True,
     )
-    assert load_origin(loaded.origin).identity == loaded.identity
+    assert load_from_spec(loaded.load_spec).identity == loaded.identity
 
 
 TOLERANCE = {"bfloat16": 0.06, "float16": 0.005}

@@ -1,4 +1,4 @@
-"""Models: loading, sites, recording and editing of activations, the paper's two models and their training."""
+"""Models: loading, sites, recording and editing of activations, and the paper's two models."""
 
 from __future__ import annotations
 

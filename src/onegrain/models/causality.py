@@ -1,4 +1,4 @@
-"""Trying whether a subword sees what follows it."""
+"""A test by trial: does a subword see the subwords after it?"""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from onegrain.models.sites import Side
 __all__ = ["is_causal"]
 
 LENGTHS = (2, 3, 8, 24)
-"""Rows that are tried."""
+"""Lengths of the rows that are tried."""
 
 CLOSE = 2e-5
 CLOSE_IN_OTHER_SHAPES = 1e-3
-"""How far values may lie apart, relative to the largest, in float32."""
+"""Largest difference of equal values, relative to the largest value, in float32."""
 
 
 @torch.no_grad()
 def is_causal(loaded: RunningModel, side: Side = "source") -> bool:
-    """Return whether a subword's values are the same whatever follows it, found by trying.
+    """Return True if the values of a subword do not depend on the subwords after it, found by trial.
 
-    Rows of several lengths are read with other subwords behind several places, and cut there.
+    Rows of several lengths are read with other subwords after several positions, and cut at these positions.
     """
     if side == "source" and loaded.task == "translation":
         return False
     first, second = _subwords(loaded, side)
     longest = loaded.longest_on(side) or LENGTHS[-1]
     for length in sorted({min(length, longest) for length in LENGTHS}):
-        row = [(first, second)[at % 3 == 1] for at in range(length)]
+        row = [(first, second)[index % 3 == 1] for index in range(length)]
         places = sorted({1, 2, length // 2, length - 1} & set(range(1, length)))
         others = [row[:place] + [second if id == first else first for id in row[place:]] for place in places]
         if not places:
@@ -57,7 +57,7 @@ def _subwords(loaded: RunningModel, side: Side) -> tuple[int, int]:
 
 
 def _values(loaded: RunningModel, rows: list[list[int]], side: Side) -> Tensor:
-    """Return what the model computes below its output layer (rows, time, width)."""
+    """Return the values below the output layer, (rows, time, width)."""
     values: list[Any] = []
     body = loaded.model.base_model
     hook = body.register_forward_hook(lambda module, inputs, output: values.append(output))
@@ -73,6 +73,6 @@ def _values(loaded: RunningModel, rows: list[list[int]], side: Side) -> Tensor:
     return first
 
 
-def _alike(one: Tensor, other: Tensor, close: float, roundings: int) -> bool:
-    bound = max(close, roundings * torch.finfo(one.dtype).eps) * float(one.abs().max())
-    return torch.allclose(one.float(), other.float(), rtol=0.0, atol=bound, equal_nan=True)
+def _alike(first: Tensor, second: Tensor, close: float, roundings: int) -> bool:
+    bound = max(close, roundings * torch.finfo(first.dtype).eps) * float(first.abs().max())
+    return torch.allclose(first.float(), second.float(), rtol=0.0, atol=bound, equal_nan=True)

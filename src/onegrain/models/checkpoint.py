@@ -157,7 +157,7 @@ def _different(entries: Any) -> Iterator[Any]:
 
 
 def _check_entry(folder: Path, entry: Any, where: Path, suffixes: tuple[str, ...]) -> None:
-    """Check that a file named in an index or configuration has an allowed suffix and lies in the folder."""
+    """Check that a file that an index or configuration names has an allowed suffix and lies in the folder."""
     if not isinstance(entry, str) or "\0" in entry:
         raise ModelError(f"{where} names {entry!r} in place of a file")
     if not entry.endswith(suffixes):
@@ -185,7 +185,7 @@ def _check_safe(file: Path) -> None:
     start = _start(file, 9)
     # the length of the header comes first, in eight bytes that may look like a pickle's, then its brace
     if start.startswith(PICKLE_MARKS) and start[8:] != b"{":
-        raise ModelError(f"{file} is a pickle, not a safetensors file, whatever it is called; it is not opened")
+        raise ModelError(f"{file} is a pickle with the name of a safetensors file; it is not opened")
 
 
 def _start(file: Path, size: int) -> bytes:

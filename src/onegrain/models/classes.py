@@ -1,4 +1,4 @@
-"""Which class of transformers a configuration asks for, and what that class can do."""
+"""Choose the class of transformers that loads a model, and the task it is good for."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ CAUSAL = ("ForCausalLM", "LMHeadModel", "LSTMLanguageModel")
 
 @dataclass(frozen=True)
 class Chosen:
-    """How a model is loaded.
+    """The class that loads a model, and its task.
 
     Attributes:
-        task: what the model can be measured on.
-        kind: the class, or an Auto class, whose ``from_pretrained`` loads it.
-        skeleton: the model without weights, on the meta device; None where its class is known only once the
-            model is loaded.
+        task: ``language model``, ``translation`` or ``encoder``.
+        kind: the class, or an Auto class, whose ``from_pretrained`` loads the model.
+        skeleton: the model without weights, on the meta device; None if its class is known only after loading.
     """
 
     task: Task
@@ -42,10 +41,11 @@ class Chosen:
 
 
 def choose_class(config: Any, *, trust_remote_code: bool) -> Chosen:
-    """Return the class that ``architectures`` names, or the body of it where its head is of no use here.
+    """Return the class that ``architectures`` names, or that of its body if its head has no use here.
 
-    A class that writes text is loaded as it is. Of any other, a masked language model or a classifier, the body
-    is, which is what the sites lie in; an encoder-decoder's body is loaded with the output layer of its family.
+    A class that writes text is loaded as it is. Of any other class, such as a masked language model or a
+    classifier, only the body is loaded, which holds the sites. The body of an encoder-decoder is loaded with
+    the output layer of its family.
 
     Raises:
         ModelError: ``architectures`` is not a list of names.
@@ -75,20 +75,20 @@ def _first_architecture(config: Any) -> str:
 
 
 def _resolve(name: str, config: Any) -> Any:
-    """Return the class of that name if it belongs to this kind of configuration, else None."""
-    found = getattr(transformers, name, None) if name.isidentifier() else None
-    if found is None and name.isidentifier():
-        place = type(config).__module__.replace(".configuration_", ".modeling_")
-        if place.startswith("transformers.models.") and ".modeling_" in place:
-            found = getattr(importlib.import_module(place), name, None)
-    if not (isinstance(found, type) and issubclass(found, PreTrainedModel)):
+    """Return the class with this name if it belongs to this kind of configuration, else None."""
+    named = getattr(transformers, name, None) if name.isidentifier() else None
+    if named is None and name.isidentifier():
+        module = type(config).__module__.replace(".configuration_", ".modeling_")
+        if module.startswith("transformers.models.") and ".modeling_" in module:
+            named = getattr(importlib.import_module(module), name, None)
+    if not (isinstance(named, type) and issubclass(named, PreTrainedModel)):
         return None
-    expected = getattr(found, "config_class", None)
-    return found if expected is None or isinstance(config, expected) else None
+    expected = getattr(named, "config_class", None)
+    return named if expected is None or isinstance(config, expected) else None
 
 
 def _by_family(config: Any, name: str) -> Chosen:
-    """Return the Auto class for what the configuration says of itself."""
+    """Return the Auto class that fits the configuration."""
     if getattr(config, "is_encoder_decoder", False):
         return Chosen("translation", AutoModelForSeq2SeqLM)
     if any(mark in name for mark in CAUSAL):

@@ -1,4 +1,4 @@
-"""Running a model so that its loss can be differentiated at a site, and nowhere else."""
+"""Run a model so that its loss can be differentiated with respect to the value of a site only."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["GivenValues", "differentiable"]
 
 
 class GivenValues:
-    """The edit that puts given values in a site's place; it is made for one forward pass.
+    """An edit that replaces a site's value in one forward pass by values that gradients can be taken for.
 
     Args:
-        values: of all time steps; a stepwise decoder takes one after the other. What is differentiated by them
-            sees only the way from the site to the output.
+        values: the values of all time steps; a stepwise decoder takes them one after the other. A gradient
+            with respect to them covers only the computation from the site to the output.
     """
 
     def __init__(self, values: Float[Tensor, "rows time width"]) -> None:
@@ -25,7 +25,7 @@ class GivenValues:
         self._steps: Iterator[Tensor] | None = None
 
     def __call__(self, value: Tensor) -> Tensor:
-        """The values in place of (rows, time, width), or of the next (rows, width)."""
+        """Return the values that replace (rows, time, width), or the next (rows, width) of a decoder."""
         if value.dim() == self._values.dim():
             return self._values
         if self._steps is None:
@@ -35,23 +35,23 @@ class GivenValues:
 
 @contextmanager
 def differentiable(model: nn.Module) -> Iterator[None]:
-    """In the block, dropout is off and no parameter takes a gradient; afterwards all is as it was.
+    """Turn dropout and the gradients of parameters off inside a ``with`` block, and restore both after it.
 
-    Gradients may be taken in it also where the caller is in inference mode. cuDNN cannot differentiate a
-    recurrent layer whose dropout is off, so it is left aside where there is one.
+    Gradients of other tensors can be taken in the block, even if the caller is in inference mode. cuDNN cannot
+    differentiate recurrent layers in evaluation mode, so it is turned off for a model that has one.
     """
     modes = [(module, module.training) for module in model.modules()]
-    asked = [(weight, weight.requires_grad) for weight in model.parameters()]
+    required = [(weight, weight.requires_grad) for weight in model.parameters()]
     recurrent = any(isinstance(module, nn.RNNBase) for module, _ in modes)
     try:
         model.eval()
-        for weight, _ in asked:
+        for weight, _ in required:
             weight.requires_grad_(False)
-        aside = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
-        with torch.inference_mode(False), aside:
+        backend = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
+        with torch.inference_mode(False), backend:
             yield
     finally:
-        for weight, wanted in asked:
-            weight.requires_grad_(wanted)
+        for weight, requires_grad in required:
+            weight.requires_grad_(requires_grad)
         for module, training in modes:
             module.training = training

@@ -1,4 +1,4 @@
-"""One clear error in place of the many that other libraries raise over a model folder."""
+"""Turn the many errors that other libraries raise for a model folder into one clear error."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["as_model_error", "few_of", "reason"]
 
 @contextmanager
 def as_model_error(what: str) -> Iterator[None]:
-    """Turn whatever is raised inside the block into a ModelError: ``what``, and why, in one line.
+    """Turn an exception raised inside the block into a ModelError: ``what`` and the reason, in one line.
 
-    Errors of onegrain pass, and so does what ends the process. Rust libraries panic with an exception that is
-    no ``Exception``.
+    Errors of onegrain pass through, and so do exceptions that end the process. BaseException is caught because
+    Rust libraries panic with an exception that is not an ``Exception``.
     """
     try:
         yield
@@ -28,7 +28,7 @@ def as_model_error(what: str) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Return the first line of an error's text that says something, with its type where the text is bare."""
+    """Return the first line of an error's text that has words, with its type if the text is short."""
     if isinstance(error, RecursionError):
         return "it is nested too deep"
     if isinstance(error, MemoryError):
@@ -41,7 +41,7 @@ def reason(error: BaseException) -> str:
 
 
 def few_of(names: Iterable[str]) -> str:
-    """Return the names, or of more than four the first three and how many there are."""
+    """Return the names as text; of more than four, the first three and their number."""
     listed = list(names)
     if len(listed) <= 4:
         return ", ".join(listed)

@@ -1,4 +1,4 @@
-"""The hash of weights, by which provenance knows them."""
+"""The hash of weights that provenance records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["hash_tensors"]
 
 
 def hash_tensors(tensors: Iterable[tuple[str, Tensor]]) -> str:
-    """SHA-256 (hex) of named tensors, given in the order of their names: of name, dtype, shape and values."""
+    """Return the SHA-256 (hex) of the name, dtype, shape and values of tensors, which come ordered by name."""
     digest = hashlib.sha256()
     for name, tensor in tensors:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -1,4 +1,4 @@
-"""Reading and replacing the values at sites while a model runs. The hooks come off whatever happens."""
+"""Record and replace the values at sites while a model runs. Hooks are removed when the block ends."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ from onegrain.models.sites import SitePoint
 __all__ = ["Edit", "Recording", "editing", "module_widths", "recorded_value", "recording"]
 
 Edit = Callable[[Tensor], Tensor]
-"""Takes a site's value, (batch, time, width) or (batch, width) in one decoder step; returns its replacement."""
+"""A function from a site's value, (batch, time, width) or in a decoder step (batch, width), to a new value."""
 
 
 class Recording:
-    """What sites saw in one forward pass, by site name."""
+    """The values of sites in one forward pass, by site name."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, list[Tensor]] = {}
+        self._values: dict[str, list[Tensor]] = {}
 
     def clear(self) -> None:
         """Forget the last forward pass."""
-        self._seen.clear()
+        self._values.clear()
 
     def add(self, name: str, value: Tensor) -> None:
-        """Take one more value of a site."""
-        self._seen.setdefault(name, []).append(value.detach())
+        """Add a value of a site."""
+        self._values.setdefault(name, []).append(value.detach())
 
     def __contains__(self, name: str) -> bool:
-        return name in self._seen
+        return name in self._values
 
     def __getitem__(self, name: str) -> Tensor:
-        """The site's value, (batch, time, width); the steps of a stepwise decoder are put side by side.
+        """Return the site's value, (batch, time, width); the steps of a stepwise decoder are stacked.
 
         Raises:
-            ModelError: the site was passed more than once in a forward pass, and not step by step.
+            ModelError: the module ran more than once in a forward pass, and not step by step.
         """
-        seen = self._seen[name]
-        if len(seen) == 1 and seen[0].dim() >= 3:
-            return seen[0]
-        if any(value.shape != seen[0].shape or value.dim() != 2 for value in seen):
-            shapes = ", ".join(str(tuple(value.shape)) for value in seen[:4])
+        values = self._values[name]
+        if len(values) == 1 and values[0].dim() >= 3:
+            return values[0]
+        if any(value.shape != values[0].shape or value.dim() != 2 for value in values):
+            shapes = ", ".join(str(tuple(value.shape)) for value in values[:4])
             raise ModelError(
-                f"site {name!r} was passed {len(seen)} times in one forward pass, by values of shape {shapes}; "
-                "name a module that is passed once"
+                f"site {name!r} was passed {len(values)} times in one forward pass, by values of shape "
+                f"{shapes}; name a module that is passed once"
             )
-        return torch.stack(seen, dim=1)
+        return torch.stack(values, dim=1)
 
 
 def recorded_value(record: Recording, point: SitePoint, shape: tuple[int, int]) -> Tensor:
-    """What a site held in one forward pass over (rows, subwords): (rows, subwords, width).
+    """Return the value of a site in one forward pass, (rows, subwords, width).
 
     Raises:
-        ModelError: nothing passed it, too often, or not one vector for each subword, rows first.
+        ModelError: the module did not run or ran too often, or its value is not one vector per subword.
     """
     if point.name not in record:
         raise ModelError(f"nothing passed site {point.name!r} while the {point.side} words were read")
@@ -87,12 +87,12 @@ def recording(model: nn.Module, points: Sequence[SitePoint]) -> Iterator[Recordi
 
 
 def module_widths(model: nn.Module, run: Callable[[], Any], steps: int) -> dict[str, int]:
-    """The modules, by path, that give one vector for each of a row's ``steps`` subwords, with its width.
+    """Return the modules, by path, that give one vector per subword of a row, with the width of the vector.
 
     Args:
         model: the model.
-        run: a forward pass over one row.
-        steps: how many subwords it has.
+        run: runs the model over one row.
+        steps: number of subwords of the row.
     """
     shapes: dict[str, list[tuple[int, ...]]] = {}
 
@@ -108,7 +108,7 @@ def module_widths(model: nn.Module, run: Callable[[], Any], steps: int) -> dict[
             if path:
                 stack.callback(module.register_forward_hook(see(path)).remove)
         run()
-    once = {path: seen[0] for path, seen in shapes.items() if len(seen) == 1}
+    once = {path: path_shapes[0] for path, path_shapes in shapes.items() if len(path_shapes) == 1}
     return {
         path: once[path][2]
         for path, _ in model.named_modules()
@@ -120,88 +120,88 @@ def module_widths(model: nn.Module, run: Callable[[], Any], steps: int) -> dict[
 def editing(
     model: nn.Module, edits: Sequence[tuple[SitePoint, Edit]] | Mapping[SitePoint, Edit]
 ) -> Iterator[None]:
-    """Replace the values that pass the points by what the edits make of them.
+    """Replace the values that pass the points by the results of the edits.
 
-    The model computes on with the replacement. Edits that share a module run in the given order. The edit of a
-    site that is part of a module's value, as a head is, sees that part alone, (..., width of the site); what it
-    returns is written into a copy of the whole. The edit of a site of latents sees those, and what it changes
-    in them is added to the value as the dictionary decodes it.
+    The rest of the model runs with the replacement. Edits of one module run in the order in which they are
+    listed. The edit of a site that is part of a module's value, such as a head, receives only that part,
+    (..., width of the site), and its result is written into a copy of the value. The edit of a site of latents
+    receives the latents; the change that it makes is decoded by the dictionary and added to the value.
     """
     pairs = edits.items() if isinstance(edits, Mapping) else edits
-    places: dict[tuple[str, str], list[tuple[SitePoint, Edit]]] = {}
+    by_module: dict[tuple[str, str], list[tuple[SitePoint, Edit]]] = {}
     for point, edit in pairs:
-        places.setdefault((point.module, point.reads), []).append((point, edit))
+        by_module.setdefault((point.module, point.reads), []).append((point, edit))
     with ExitStack() as stack:
-        for (path, reads), here in places.items():
+        for (path, reads), module_edits in by_module.items():
             module = model.get_submodule(path)
             if reads == "output":
-                handle = module.register_forward_hook(_on_output(here))
+                handle = module.register_forward_hook(_on_output(module_edits))
             else:
-                handle = module.register_forward_pre_hook(_on_input(here))
+                handle = module.register_forward_pre_hook(_on_input(module_edits))
             stack.callback(handle.remove)
         yield
 
 
-def _on_output(here: Sequence[tuple[SitePoint, Edit]]) -> Callable[[nn.Module, Any, Any], Any]:
+def _on_output(module_edits: Sequence[tuple[SitePoint, Edit]]) -> Callable[[nn.Module, Any, Any], Any]:
     def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
         values = output if isinstance(output, tuple) else (output,)
-        edited = _edited(here, values)
+        edited = _edited(module_edits, values)
         if edited is values[0]:
-            return None  # nothing was changed: the output passes as it is, whatever its type
+            return None  # unchanged, so the output keeps its type
         return _with_first(output, edited) if isinstance(output, tuple) else edited
 
     return hook
 
 
-def _on_input(here: Sequence[tuple[SitePoint, Edit]]) -> Callable[[nn.Module, Any], Any]:
+def _on_input(module_edits: Sequence[tuple[SitePoint, Edit]]) -> Callable[[nn.Module, Any], Any]:
     def hook(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        edited = _edited(here, inputs)
+        edited = _edited(module_edits, inputs)
         return None if edited is inputs[0] else (edited, *inputs[1:])
 
     return hook
 
 
 def _with_first(output: tuple[Any, ...], first: Tensor) -> tuple[Any, ...]:
-    """The tuple with another first value; a named tuple stays one."""
-    made = (first, *output[1:])
-    return output._make(made) if hasattr(output, "_make") else made
+    """Return the tuple with another first value; a named tuple stays a named tuple."""
+    values = (first, *output[1:])
+    return output._make(values) if hasattr(output, "_make") else values
 
 
-def _edited(here: Sequence[tuple[SitePoint, Edit]], values: tuple[Any, ...]) -> Tensor:
-    """The first of a module's values, after every edit that is made there."""
-    value = _tensor(here[0][0], values)
-    for point, edit in here:
+def _edited(module_edits: Sequence[tuple[SitePoint, Edit]], values: tuple[Any, ...]) -> Tensor:
+    """Return the first of a module's values after all edits of the module."""
+    value = _tensor(module_edits[0][0], values)
+    for point, edit in module_edits:
         part = value if point.units is None else value[..., slice(*point.units)]
-        made = _made(point, edit, part)
-        if made is part:
+        replacement = _replacement(point, edit, part)
+        if replacement is part:
             continue
         if point.units is not None:
             value = value.clone()
-            value[..., slice(*point.units)] = made
+            value[..., slice(*point.units)] = replacement
         else:
-            value = made
+            value = replacement
     return value
 
 
-def _made(point: SitePoint, edit: Edit, value: Tensor) -> Tensor:
-    """What an edit makes of the value of a site, or of its latents."""
-    seen = value if point.dictionary is None else point.dictionary.encode(value)
-    made = edit(seen)
-    if made is seen:
+def _replacement(point: SitePoint, edit: Edit, value: Tensor) -> Tensor:
+    """Apply an edit to the value of a site, or to the latents of the value, and return the new value."""
+    before = value if point.dictionary is None else point.dictionary.encode(value)
+    after = edit(before)
+    if after is before:
         return value
-    if made.shape != seen.shape:
+    if after.shape != before.shape:
         raise ModelError(
-            f"the edit of site {point.name!r} made {tuple(made.shape)} of {tuple(seen.shape)}; "
+            f"the edit of site {point.name!r} made {tuple(after.shape)} of {tuple(before.shape)}; "
             "an edit keeps the shape"
         )
-    return made if point.dictionary is None else point.dictionary.decode_change(value, seen, made)
+    return after if point.dictionary is None else point.dictionary.decode_change(value, before, after)
 
 
 def _tensor(point: SitePoint, values: tuple[Any, ...]) -> Tensor:
     if values and isinstance(values[0], Tensor):
         return values[0]
-    found = type(values[0]).__name__ if values else "nothing"
+    kind = type(values[0]).__name__ if values else "nothing"
     raise ModelError(
-        f"site {point.name!r}: the {point.reads} of module {point.module!r} is {found}, not a tensor; "
+        f"site {point.name!r}: the {point.reads} of module {point.module!r} is {kind}, not a tensor; "
         "name a module inside it"
     )

@@ -1,4 +1,4 @@
-"""Where a model lies: a folder, or a model of the Hugging Face hub, fetched into its cache."""
+"""Find the folder of a model: a local folder, or a model of the Hugging Face hub, fetched into its cache."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HUB_ID = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9][A-Za-z0-9._-]*
 FILES = re.compile(
     r".*\.(zarr|parquet|json|jsonl|toml|safetensors|bin|pt|pth|gguf|txt|conllu|conll|csv|tsv|h5|hdf5|npz|npy|word)"
 )
-"""What ends like this is meant as a file, never as a model of the hub."""
+"""Names with these endings are taken as files, never as models of the hub."""
 
 LONGEST_NAME = 96
 TIMEOUT = 5.0
@@ -29,13 +29,12 @@ CODE = ("*.py",)
 
 
 def find_folder(name: str, *, allow_pickle: bool, trust_remote_code: bool) -> Path:
-    """Return the folder of a model, which is fetched if the name is that of a model of the hub.
+    """Return the folder of a model, fetching it if the name is that of a model of the hub.
 
-    A missing folder fails at once: a name that can only be a path is never asked for on the network, and any
-    other name is asked for once.
+    The network is never asked for a name that can only be a path, and once for any other name.
 
     Raises:
-        ModelError: there is no such folder, nor a model of that name that can be had.
+        ModelError: the folder does not exist, and no model with this name is available.
     """
     try:
         folder = Path(name).expanduser()
@@ -44,13 +43,7 @@ def find_folder(name: str, *, allow_pickle: bool, trust_remote_code: bool) -> Pa
         raise ModelError(f"{name!r} is not a model folder: {reason(error)}") from error
     if exists:
         return _local(folder, name)
-    if (
-        len(name) > LONGEST_NAME
-        or not HUB_ID.fullmatch(name)
-        or ".." in name
-        or "--" in name
-        or FILES.fullmatch(name)
-    ):
+    if not _is_hub_id(name):
         raise ModelError(f"{name} is not a model folder; give a folder with config.json, or a hub id")
     patterns = [*SMALL, *WEIGHTS, *(PICKLED if allow_pickle else ()), *(CODE if trust_remote_code else ())]
     return _snapshot(name, patterns)
@@ -75,7 +68,7 @@ def _local(folder: Path, name: str) -> Path:
 
 
 def _snapshot(name: str, patterns: list[str]) -> Path:
-    """Return the hub's snapshot of a model, from the cache where the hub cannot be asked."""
+    """Return the hub's snapshot of a model, from the cache if the hub cannot be reached."""
     ignored = None if "*.py" in patterns else ["*/*"]
     offline = constants.HF_HUB_OFFLINE
     try:
@@ -87,7 +80,7 @@ def _snapshot(name: str, patterns: list[str]) -> Path:
         ) from error
     except HfHubHTTPError as error:
         raise ModelError(f"cannot fetch {name} from the Hugging Face hub: {reason(error)}") from error
-    except Exception:  # no network, in any of the ways in which that shows: what is cached is used
+    except Exception:  # a missing network has many exceptions; fall back to the cache
         offline = True
     try:
         folder = Path(
@@ -107,14 +100,8 @@ def _snapshot(name: str, patterns: list[str]) -> Path:
     return folder
 
 
-def _download(name: str, patterns: list[str], ignored: list[str] | None, offline: bool) -> Path:
-    return Path(
-        snapshot_download(name, allow_patterns=patterns, ignore_patterns=ignored, local_files_only=offline)
-    )
-
-
 def _unusual_shards(folder: Path) -> list[str]:
-    """Return the safetensors files that the index names and that are not called as is usual."""
+    """Return the safetensors files that the index names and the usual patterns do not match."""
     index = folder / "model.safetensors.index.json"
     entries = read_json(index, "index of the weights").get("weight_map") if index.is_file() else None
     names = {str(entry) for entry in entries.values()} if isinstance(entries, dict) else set()

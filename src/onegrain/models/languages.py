@@ -1,4 +1,4 @@
-"""The languages of tokenizers that put a language's token around each sentence (NLLB, mBART, M2M100)."""
+"""The languages of tokenizers that add the token of a language to each sentence (NLLB, mBART, M2M100)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ATTRIBUTES = {"source": "src_lang", "target": "tgt_lang"}
 
 
 def set_languages(tokenizer: Any, name: str, **languages: str | None) -> None:
-    """Set the ``source`` and ``target`` language of a tokenizer, where they are given.
+    """Set the ``source`` and ``target`` language of a tokenizer; None leaves a language as it is.
 
     Raises:
-        ParameterError: the tokenizer has no languages, or not this one.
+        ParameterError: the tokenizer has no languages, or does not know this one.
     """
     for side, language in languages.items():
         if language is None:
@@ -37,9 +37,9 @@ def set_languages(tokenizer: Any, name: str, **languages: str | None) -> None:
 
 
 def require_language(tokenizer: Any, side: str) -> None:
-    """Check that a tokenizer that has languages was told which one a side is in.
+    """Check that a tokenizer with languages knows the language of a side.
 
-    Without it NLLB and mBART take every sentence for English.
+    Without it, NLLB and mBART would treat every sentence as English.
 
     Raises:
         ModelError: neither the folder nor the caller names the language.
@@ -47,8 +47,8 @@ def require_language(tokenizer: Any, side: str) -> None:
     attribute = ATTRIBUTES[side]
     if not hasattr(tokenizer, attribute):
         return
-    stated = getattr(tokenizer, attribute) if side == "target" else tokenizer.init_kwargs.get(attribute)
-    if stated is None:
+    language = getattr(tokenizer, attribute) if side == "target" else tokenizer.init_kwargs.get(attribute)
+    if language is None:
         verb = "writes" if side == "target" else "reads"
         raise ModelError(
             f"the {type(tokenizer).__name__} does not know which language the model {verb}; give "
@@ -57,7 +57,7 @@ def require_language(tokenizer: Any, side: str) -> None:
 
 
 def _known(tokenizer: Any) -> str:
-    """Return the languages that a tokenizer has tokens for, the first twenty."""
+    """Return the first twenty languages that a tokenizer has tokens for, as text."""
     names = [str(token) for token in getattr(tokenizer, "additional_special_tokens", None) or ()]
     names = names or [token for token in tokenizer.all_special_tokens if "_" in token]
     named = [name.strip("_") if name.startswith("__") else name for name in names]

@@ -1,4 +1,4 @@
-"""What bounds a row of subwords: positions and embeddings."""
+"""The limits of a row of subwords: the number of positions and the size of the vocabulary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onegrain.models.sites import Side
 __all__ = ["longest_row", "vocabulary_size"]
 
 UNBOUNDED = 10**6
-"""Tokenizers without a limit name an astronomical one."""
+"""Tokenizers without a limit state one far above this number."""
 
 ANY_SIDE = (
     "max_position_embeddings",
@@ -27,27 +27,26 @@ LIMITS: dict[Side, tuple[str, ...]] = {
     "source": ("max_encoder_position_embeddings", "max_source_positions", *ANY_SIDE),
     "target": ("max_decoder_position_embeddings", "max_target_positions", *ANY_SIDE),
 }
-"""What configurations call the number of positions."""
+"""The names of the number of positions in configurations."""
 
 PARTS: dict[Side, tuple[str, ...]] = {
     "source": ("text_config", "language_config", "llm_config", "encoder"),
     "target": ("text_config", "language_config", "llm_config", "decoder"),
 }
-"""Configurations inside a configuration."""
+"""The names of configurations inside a configuration."""
 
 TABLE = re.compile(r"wpe|embed_positions|positions?_embed|pos(ition)?(al)?_?(emb|embed|embedding|embeddings)")
 NO_TEXT = ("vision", "visual", "image", "audio", "speech")
 
 
 def longest_row(network: Any, tokenizer: Any, side: Side = "source") -> int | None:
-    """Return how many subwords a row of a side may have, special ones included; None where nothing bounds it.
+    """Return the largest number of subwords in a row, including special ones; None if there is no limit.
 
-    The smallest of the positions that the configuration names, those that a table of them has, and the
-    ``model_max_length`` of the tokenizer. RoBERTa and its like number positions from behind the padding id, and
-    BART from 2, so their tables hold positions that no subword takes. Models without numbered positions (LSTMs,
-    T5) run on rows of any length: they have no bound, and the length that their tokenizer names, on which they
-    were trained, is taken as advice. Models with rotary positions (Llama) would run on longer rows too, but
-    have not learned to.
+    It is the smallest of three numbers: the positions that the configuration states, the rows of a table of
+    positions, and the ``model_max_length`` of the tokenizer. Tables may have rows that no subword uses: models
+    like RoBERTa count positions from the padding id, and BART from 2. Models without numbered positions (LSTMs,
+    T5) run on rows of any length and have no limit; the length in their tokenizer is that of their training
+    data. Models with rotary positions (Llama) would run on longer rows, but were not trained on them.
     """
     both = bool(getattr(network.config, "is_encoder_decoder", False))
     sides: tuple[Side, ...] = (side,) if both else ("source", "target")
@@ -60,7 +59,7 @@ def longest_row(network: Any, tokenizer: Any, side: Side = "source") -> int | No
 
 
 def vocabulary_size(network: Any, side: Side = "source") -> int | None:
-    """Return how many subwords a side has embeddings for; None where they are not in one table."""
+    """Return the number of subwords with embeddings on a side; None if they are not in one table."""
     owner = network
     if side == "target":
         try:
@@ -77,9 +76,11 @@ def vocabulary_size(network: Any, side: Side = "source") -> int | None:
 
 
 def _stated(network: Any, config: Any, side: Side) -> Iterator[int]:
-    """Yield the numbers of positions that a configuration and its parts name."""
+    """Yield the numbers of positions that a configuration and its parts state."""
     relative = any(name.endswith("relative_attention_bias") for name, _ in network.named_modules())
-    names = [n for n in LIMITS[side] if not (relative and n == "n_positions")]  # T5 states one and has none
+    names = [
+        n for n in LIMITS[side] if not (relative and n == "n_positions")
+    ]  # T5 states it but has no positions
     for part in (config, *(getattr(config, name, None) for name in PARTS[side])):
         for name in names:
             value = getattr(part, name, None)
@@ -88,7 +89,7 @@ def _stated(network: Any, config: Any, side: Side) -> Iterator[int]:
 
 
 def _tables(network: nn.Module, side: Side | None) -> Iterator[int]:
-    """Yield how many subwords each table of learned or fixed positions has a row for."""
+    """Yield the number of subwords for which each table of learned or fixed positions has a row."""
     for path, module in network.named_modules():
         *outer, name = path.split(".")
         weight = getattr(module, "weight", None)
@@ -101,7 +102,7 @@ def _tables(network: nn.Module, side: Side | None) -> Iterator[int]:
 
 
 def _unused(module: Any) -> int:
-    """Return the rows of a table of positions that no subword takes."""
+    """Return the number of rows of a table of positions that no subword uses."""
     offset = getattr(module, "offset", None)
     if isinstance(offset, int):
         return offset

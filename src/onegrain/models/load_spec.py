@@ -1,4 +1,4 @@
-"""Where a model was loaded from and how, so that another process can load the same one."""
+"""The arguments a model was loaded with, so that another process can load the same model."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any
 
 from onegrain.errors import ParameterError
 
-__all__ = ["DTYPES", "Origin"]
+__all__ = ["DTYPES", "LoadSpec"]
 
 DTYPES = ("float32", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)
-class Origin:
-    """The arguments of :func:`onegrain.models.loading.load_model`; it can be pickled.
+class LoadSpec:
+    """The arguments of :func:`onegrain.models.loading.load_model`, as a record that can be pickled.
 
     Attributes:
-        path: the folder, as an absolute path, or the hub id.
-        name: what provenance calls the model.
-        device: where it runs; None for CUDA where there is one. None with a ``device_map``.
+        path: the folder as an absolute path, or the hub id.
+        name: the name of the model in provenance.
+        device: the device to run on; None for CUDA if available, and with a ``device_map``.
         dtype: ``float32``, ``float16`` or ``bfloat16``.
-        device_map: how accelerate spreads the model over devices: ``auto``, ``balanced``, ..., or a dict from
-            module path to device; None for one device.
-        max_memory: how much each device may hold, with a ``device_map``; see accelerate.
-        offload_folder: where weights lie that the ``device_map`` puts on disk.
-        trust_remote_code: run code that the model's repository brings.
-        allow_pickle: load weights that are not safetensors.
-        source_language: what the tokenizer calls the language that is read; None as its folder says.
-        target_language: what it calls the language that is written; None as its folder says.
-        dictionaries: sites, and the folders of the learned dictionaries that read them.
+        device_map: the way accelerate spreads the model over devices: ``auto``, ``balanced``, ..., or a dict
+            from module path to device; None for a single device.
+        max_memory: memory limit of each device, with a ``device_map``; see accelerate.
+        offload_folder: the folder for weights that the ``device_map`` puts on disk.
+        trust_remote_code: True to run code from the model's repository.
+        allow_pickle: True to load weights that are not safetensors.
+        source_language: the tokenizer's name of the input language; None for the one set in the folder.
+        target_language: the tokenizer's name of the output language; None for the one set in the folder.
+        dictionaries: pairs of a site and the folder of the learned dictionary that reads it.
 
     Raises:
         ParameterError: an unknown dtype, or options that exclude each other.
@@ -59,6 +59,6 @@ class Origin:
         if self.device_map is None and (self.max_memory is not None or self.offload_folder is not None):
             raise ParameterError("max_memory and offload_folder need a device_map; give device_map='auto'")
 
-    def with_dictionary(self, site: str, folder: str) -> Origin:
-        """The origin of the same model with a learned dictionary at a site."""
+    def with_dictionary(self, site: str, folder: str) -> LoadSpec:
+        """Return the specification of the same model with a learned dictionary at a site."""
         return replace(self, dictionaries=(*self.dictionaries, (site, folder)))

@@ -1,4 +1,4 @@
-"""A model with its tokenizer and its sites, and what it can be asked: what the other stages work with."""
+"""The loaded model that the other stages work with: it reads, scores, translates and describes itself."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class LoadedModel(Described, RunningModel):
 
     @cached_property
     def causal(self) -> bool:
-        """Whether a source word sees only what stands left of it, as in language models.
+        """True if a source word sees only the words before it, as in language models.
 
-        A translation model's encoder sees all; see :attr:`decoder_causal` for the target side.
+        A translation model's encoder sees the whole sentence; see :attr:`decoder_causal` for the target side.
         """
         return is_causal(self)
 
     @cached_property
     def decoder_causal(self) -> bool:
-        """Whether a translation model's decoder sees only what stands left of a subword, found by trying."""
+        """True if a translation model's decoder sees only the subwords before a subword, found by trying."""
         return is_causal(self, "target")
 
     def summary(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class LoadedModel(Described, RunningModel):
     def sentence_losses(
         self, corpus: Corpus, *, batch_size: int = 64, progress: Progress = automatic
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Negative log-likelihood (nats) and predicted tokens of every sentence, float64 and int64."""
+        """Return negative log-likelihood (nats, float64) and predicted subwords (int64) of each sentence."""
         self.require_loss()
         return sentence_losses(self, corpus, batch_size, progress)
 
@@ -65,8 +65,8 @@ class LoadedModel(Described, RunningModel):
         """Check that the model predicts subwords.
 
         Raises:
-            ParameterError: it is an encoder, or a subword sees what follows it.
-            ModelError: its output layer is not in the checkpoint.
+            ParameterError: the model is an encoder, or a subword sees the subwords after it.
+            ModelError: the output layer is not in the checkpoint.
         """
         if self.task == "encoder":
             raise ParameterError(f"{self.identity.id} is neither a language model nor a translation model")
@@ -79,7 +79,7 @@ class LoadedModel(Described, RunningModel):
 
     @torch.no_grad()
     def _require_output(self) -> None:
-        """Check that what the model predicts does not depend on parts that were left out."""
+        """Check that predictions do not depend on parts that were left out."""
         if not self.lacking:
             return
         row = [self.pad_id] * 2
@@ -98,7 +98,7 @@ class LoadedModel(Described, RunningModel):
         batch_size: int = 64,
         progress: Progress = automatic,
     ) -> list[str]:
-        """The translation of every sentence, words joined by spaces as the tokenizer decodes them.
+        """Return the translation of every sentence, as text decoded by the tokenizer.
 
         Raises:
             ParameterError: the model does not translate.
@@ -110,5 +110,5 @@ class LoadedModel(Described, RunningModel):
         return translate(self, corpus, beams, max_new_tokens, batch_size, progress)
 
     def generation_settings(self, beams: int = 1) -> dict[str, Any]:
-        """What translations are searched by, whatever the model's folder says about generation."""
+        """Return the settings of the search; the generation settings of the model's folder are ignored."""
         return generation_settings(self, beams)

@@ -1,4 +1,4 @@
-"""Loading a Hugging Face model with its tokenizer, from a folder or a hub id."""
+"""Load a Hugging Face model with its tokenizer, from a folder or a hub id."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from onegrain.models.failures import as_model_error, few_of, reason
 from onegrain.models.hashing import hash_tensors
 from onegrain.models.hub import find_folder
 from onegrain.models.languages import set_languages
-from onegrain.models.load_spec import Origin
+from onegrain.models.load_spec import LoadSpec
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.quiet import quiet_accelerate, quiet_transformers
 from onegrain.models.weights import absent_parts, check_config, check_stored, leave_out, require_body
 from onegrain.records.provenance import ModelIdentity
 
-__all__ = ["hash_weights", "load_model", "load_origin"]
+__all__ = ["hash_weights", "load_from_spec", "load_model"]
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -59,27 +59,28 @@ def load_model(
     """Load a model and its tokenizer, ready to be read, scored and edited.
 
     Args:
-        model: a folder, a hub id, or a model that is loaded already (returned as it is).
-        name: what provenance calls the model; by default the folder or id.
-        device: ``cpu``, ``cuda``, ...; by default CUDA where there is one.
-        dtype: ``float32``, ``float16`` or ``bfloat16``: the precision that the model computes in.
-        device_map: spread a model that does not fit one device over several, by accelerate: ``auto``,
-            ``balanced``, ..., or a dict from module path to device, ``cpu`` or ``disk``; then no ``device``.
-        max_memory: with a ``device_map``, how much each device may hold, e.g. ``{0: "20GiB", "cpu": "60GiB"}``.
+        model: a folder, a hub id, or a loaded model, which is returned unchanged.
+        name: the name of the model in provenance; by default the folder or id.
+        device: ``cpu``, ``cuda``, ...; by default CUDA if available.
+        dtype: precision of the model: ``float32``, ``float16`` or ``bfloat16``.
+        device_map: the way accelerate spreads a model over several devices: ``auto``, ``balanced``, ..., or a
+            dict from module path to device, ``cpu`` or ``disk``; it excludes ``device``.
+        max_memory: with a ``device_map``, the memory limit of each device, e.g.
+            ``{0: "20GiB", "cpu": "60GiB"}``.
         offload_folder: with a ``device_map``, the folder for weights that it puts on disk.
-        trust_remote_code: run code that the model's repository brings.
-        allow_pickle: load weights that are not safetensors; a pickle can run any code.
-        source_language: the language that the model reads, as its tokenizer calls it (NLLB: ``deu_Latn``).
-        target_language: the language that the model writes.
+        trust_remote_code: True to run code from the model's repository.
+        allow_pickle: True to load weights that are not safetensors; a pickle can run any code.
+        source_language: the tokenizer's name of the input language (NLLB: ``deu_Latn``).
+        target_language: the tokenizer's name of the output language.
 
     Raises:
         ModelError: the folder or id has no model, no safetensors weights, or no tokenizer.
-        ParameterError: an unknown dtype, or ``device`` beside a ``device_map``.
+        ParameterError: an unknown dtype, or both ``device`` and ``device_map``.
     """
     if isinstance(model, LoadedModel):
         return model
     path = os.fspath(model)
-    origin = Origin(
+    load_spec = LoadSpec(
         path=str(Path(path).resolve()) if os.path.isdir(path) else path,
         name=name or path,
         device=device,
@@ -92,63 +93,65 @@ def load_model(
         source_language=source_language,
         target_language=target_language,
     )
-    return load_origin(origin)
+    return load_from_spec(load_spec)
 
 
-def load_origin(origin: Origin) -> LoadedModel:
-    """Load what an origin names; see :func:`load_model`."""
-    trust, name = origin.trust_remote_code, origin.path
-    folder = find_folder(name, allow_pickle=origin.allow_pickle, trust_remote_code=trust)
-    device = None if origin.device_map is not None else _device(origin.device)
+def load_from_spec(load_spec: LoadSpec) -> LoadedModel:
+    """Load the model of a specification; see :func:`load_model`."""
+    trust, name = load_spec.trust_remote_code, load_spec.path
+    folder = find_folder(name, allow_pickle=load_spec.allow_pickle, trust_remote_code=trust)
+    device = None if load_spec.device_map is not None else _device(load_spec.device)
     check_pointers(folder)
     read_json(folder / "config.json", "model configuration")
     with quiet_transformers(warnings=False), quiet_accelerate():
         with as_model_error(f"cannot load the model configuration of {name}"):
             config = AutoConfig.from_pretrained(folder, trust_remote_code=trust)
         tokenizer = _tokenizer(folder, name, trust)
-        set_languages(tokenizer, name, source=origin.source_language, target=origin.target_language)
+        set_languages(tokenizer, name, source=load_spec.source_language, target=load_spec.target_language)
         with as_model_error(f"cannot load the model of {name}"):
-            chosen, network, missing = _network(folder, config, origin, device)
+            chosen, network, missing = _network(folder, config, load_spec, device)
     identity = ModelIdentity(
-        id=origin.name, architecture=type(network).__name__, weight_hash=hash_weights(network)
+        id=load_spec.name, architecture=type(network).__name__, weight_hash=hash_weights(network)
     )
-    loaded = LoadedModel(network, tokenizer, identity, chosen.task, replace(origin, dictionaries=()), missing)
-    for site, dictionary in origin.dictionaries:
+    loaded = LoadedModel(
+        network, tokenizer, identity, chosen.task, replace(load_spec, dictionaries=()), missing
+    )
+    for site, dictionary in load_spec.dictionaries:
         loaded = loaded.with_dictionary(site, dictionary)
     return loaded
 
 
 def _network(
-    folder: Path, config: Any, origin: Origin, device: torch.device | None
+    folder: Path, config: Any, load_spec: LoadSpec, device: torch.device | None
 ) -> tuple[Chosen, Any, tuple[str, ...]]:
-    """Return how the model is loaded, the model, and the names of the weights that were left out of it."""
-    files = check_weights(folder, config, allow_pickle=origin.allow_pickle)
+    """Return the class that loaded the model, the model, and the names of the weights that it lacks."""
+    files = check_weights(folder, config, allow_pickle=load_spec.allow_pickle)
     tensors = stored_tensors(files)
-    check_config(config, tensors, origin.path)
-    chosen = choose_class(config, trust_remote_code=origin.trust_remote_code)
+    check_config(config, tensors, load_spec.path)
+    chosen = choose_class(config, trust_remote_code=load_spec.trust_remote_code)
     if chosen.skeleton is not None:
-        check_stored(chosen.skeleton, tensors, origin.path)
+        check_stored(chosen.skeleton, tensors, load_spec.path)
     options: dict[str, Any] = {
         "config": config,
-        "dtype": getattr(torch, origin.dtype),
-        "trust_remote_code": origin.trust_remote_code,
+        "dtype": getattr(torch, load_spec.dtype),
+        "trust_remote_code": load_spec.trust_remote_code,
         "use_safetensors": None if files[0].suffix != ".safetensors" else True,
     }
-    if origin.device_map is not None:
-        spread = {"max_memory": origin.max_memory, "offload_folder": origin.offload_folder}
-        options |= {"device_map": origin.device_map} | {k: v for k, v in spread.items() if v is not None}
+    if load_spec.device_map is not None:
+        spread = {"max_memory": load_spec.max_memory, "offload_folder": load_spec.offload_folder}
+        options |= {"device_map": load_spec.device_map} | {k: v for k, v in spread.items() if v is not None}
     network, report = chosen.kind.from_pretrained(
         folder, output_loading_info=True, ignore_mismatched_sizes=True, **options
     )
-    _check_report(network, report, origin.path)
+    _check_report(network, report, load_spec.path)
     if device is not None:
         network.to(device)
     network.eval()
-    return chosen, network, _without(network, report, origin.path)
+    return chosen, network, _without(network, report, load_spec.path)
 
 
 def _check_report(network: Any, report: Mapping[str, Any], where: str) -> None:
-    """Check that every weight that was loaded has the shape that the configuration asks for."""
+    """Check that the loaded weights have the shapes that the configuration asks for."""
     for name, *shapes in sorted(report["mismatched_keys"]):
         stored, expected = (" x ".join(map(str, shape)) for shape in shapes)
         raise ModelError(
@@ -183,10 +186,10 @@ def _without(network: Any, report: Mapping[str, Any], where: str) -> tuple[str, 
 
 
 def _device(name: str | None) -> torch.device:
-    """Return the device of that name, or CUDA where there is one.
+    """Return the device with this name; None means CUDA if available, else the CPU.
 
     Raises:
-        ParameterError: there is no such device.
+        ParameterError: the device cannot be used.
     """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -199,9 +202,9 @@ def _device(name: str | None) -> torch.device:
 
 
 def hash_weights(network: nn.Module) -> str:
-    """SHA-256 (hex) of every parameter and buffer, by name; the same for equal weights wherever they lie.
+    """Return the SHA-256 (hex) of all parameters and buffers; it does not depend on the device they are on.
 
-    Weights that accelerate keeps elsewhere, on disk or in memory, are fetched one after the other.
+    Weights that accelerate has moved to disk or to memory are fetched one after the other.
     """
     return hash_tensors(
         (name, _fetched(network, name) if tensor.is_meta else tensor)
@@ -210,11 +213,11 @@ def hash_weights(network: nn.Module) -> str:
 
 
 def _fetched(network: nn.Module, name: str) -> torch.Tensor:
-    """A weight whose place in the model is empty until its module runs."""
-    path, _, own = name.rpartition(".")
+    """Return a weight that accelerate loads only when its module runs."""
+    path, _, weight_name = name.rpartition(".")
     module = network.get_submodule(path)
     with align_module_device(module, "cpu"):
-        weight = getattr(module, own)
+        weight = getattr(module, weight_name)
         if weight.is_meta:
             raise ModelError(f"the weight {name!r} was not loaded; give another device_map")
         return weight.detach().clone()
@@ -227,7 +230,7 @@ def _tokenizer(folder: Path, name: str, trust_remote_code: bool) -> Any:
             "(tokenizer.save_pretrained)"
         )
     with warnings.catch_warnings(), as_model_error(f"cannot load the tokenizer of {name}"):
-        # for a normaliser that transformers sets up but does not call
+        # transformers sets up a normaliser that it does not call
         warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
         try:
             return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
@@ -237,7 +240,7 @@ def _tokenizer(folder: Path, name: str, trust_remote_code: bool) -> Any:
 
 
 def _check_tokenizer(file: Path, name: str) -> None:
-    """Check that the tokenizers library reads a file: its errors do not say that a newer one wrote it."""
+    """Check that the tokenizers library can read a file; its own errors do not mention newer versions."""
     if not file.is_file():
         return
     read_json(file, "tokenizer")

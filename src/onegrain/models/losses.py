@@ -1,4 +1,4 @@
-"""The loss of each subword, summed over the vocabulary in double precision."""
+"""Losses of subwords, with sums over the vocabulary in double precision."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ IGNORED = -100
 """The label of a subword that is not predicted."""
 
 VALUES_AT_ONCE = 2**22
-"""Logits that are held in double precision at once: 32 MiB."""
+"""Number of logits that are held in double precision at a time: 32 MiB."""
 
 
 def exact_losses(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Return the negative log-likelihood (nats, float64) of each wanted class, 0 where it is ``IGNORED``.
+    """Return the negative log-likelihood (nats, float64) of each wanted class, 0 for ``IGNORED``.
 
     The exponentials of a large vocabulary are summed in float64, a few rows at a time: a float32 sum of
     256,000 of them is off by 4e-4. Gradients flow to the logits, in the logits' own precision.
 
     Args:
         logits: (..., classes), of any floating dtype.
-        wanted: int64 (...), the class that each row is to predict, or ``IGNORED``.
+        wanted: int64 (...), the class that each row should predict, or ``IGNORED``.
     """
     rows, targets = logits.reshape(-1, logits.shape[-1]), wanted.reshape(-1)
     losses: Tensor = _Losses.apply(rows, targets)
@@ -35,13 +35,13 @@ def exact_losses(logits: Tensor, wanted: Tensor) -> Tensor:
 
 
 def mean_loss(logits: Tensor, wanted: Tensor, smoothing: float | None) -> Tensor:
-    """Return the mean loss (nats, float32) over the wanted classes, of which some may be ``IGNORED``.
+    """Return the mean loss (nats, float32) over the wanted classes that are not ``IGNORED``.
 
     Args:
         logits: (batch, time, classes).
         wanted: int64 (batch, time).
         smoothing: label smoothing of the loss that training minimises, which is computed in float32; None for
-            the loss that is reported, whose exponentials are summed in float64.
+            the loss that is reported, which is computed in float64.
     """
     if smoothing is not None:
         return F.cross_entropy(logits.flatten(0, 1).float(), wanted.flatten(), label_smoothing=smoothing)
@@ -50,7 +50,7 @@ def mean_loss(logits: Tensor, wanted: Tensor, smoothing: float | None) -> Tensor
 
 
 class _Losses(torch.autograd.Function):
-    """Losses whose double-precision values are kept neither forward nor backward."""
+    """Losses that keep no double-precision values of logits, neither forward nor backward."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, wanted: Tensor) -> Tensor:
@@ -79,12 +79,12 @@ class _Losses(torch.autograd.Function):
 
 
 def _chunks(logits: Tensor) -> Iterator[slice]:
-    """Yield ranges of rows whose values fit the double-precision buffer, one row at least."""
+    """Yield ranges of rows whose values fit the double-precision buffer; each has at least one row."""
     size = max(1, VALUES_AT_ONCE // max(1, logits.shape[1]))
     for start in range(0, len(logits), size):
         yield slice(start, start + size)
 
 
 def _precise(logits: Tensor) -> torch.device:
-    """Return the device that holds double precision: the logits' own, or the CPU where it has none (MPS)."""
+    """Return the device to compute in double precision on: that of the logits, or the CPU for MPS."""
     return torch.device("cpu") if logits.device.type == "mps" else logits.device

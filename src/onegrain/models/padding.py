@@ -1,4 +1,4 @@
-"""Trying whether what a model computes for a row depends on the rows that are padded beside it."""
+"""A test by trial: do a model's values for a row depend on the other rows of a padded batch?"""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["losses_need_equal_rows", "sites_need_equal_rows"]
 
 WORDS = ("the", "a", "1", "dog", "A", "of", "rain", "in", "two", "I")
 SIZES = (24, 9, 2)
-"""Words of the rows that are tried together."""
+"""Numbers of words of the rows that are tried together."""
 
 CLOSE = 1e-4
 STEPS = 32
-"""How far values may lie apart, relative to the largest of their time step: in float32, and in a narrower type
-in units of its precision."""
+"""Largest difference of equal values, relative to the largest value of their time step: in float32, and for a
+narrower type in units of its precision."""
 
 OUTPUT = "the output"
 
@@ -33,38 +33,38 @@ _tried: WeakKeyDictionary[Any, dict[Any, bool]] = WeakKeyDictionary()
 
 @dataclass(frozen=True)
 class _Row:
-    """What a model reads in a trial; ``target`` for a decoder under teacher forcing."""
+    """A row that a model reads in a trial; ``target`` is read by a decoder under teacher forcing."""
 
     source: list[int]
     target: list[int] | None = None
 
     @property
     def length(self) -> int:
-        """Time steps on the side that is looked at."""
+        """The number of time steps on the side that is tested."""
         return len(self.source if self.target is None else self.target)
 
 
 _Run = Callable[[Sequence[_Row]], dict[str, Tensor]]
-"""From rows that are read together to what each site holds, (rows, time, width)."""
+"""A function from rows that are read together to the value of each site, (rows, time, width)."""
 
 
 def sites_need_equal_rows(
     loaded: RunningModel, points: Sequence[SitePoint], side: Side, *, single: bool = False
 ) -> bool:
-    """Return whether the sites' values are right only if all rows of a batch have one length.
+    """Return True if the sites' values are right only in batches of rows of one length.
 
-    Rows of several lengths are read together and each alone, once for a model and its sites. Where the values
-    differ, rows of equal length are read together: if these agree with the row alone, such batches are needed.
+    Rows of several lengths are read together and each alone, once per model and sites. If the values differ,
+    rows of equal length are read together: if these agree with the row alone, such batches are needed.
 
     Args:
         loaded: the model.
-        points: its sites, all of one side.
-        side: whose words are read.
-        single: rows are read one by one, so that only the shape of the values matters.
+        points: sites of the model, all of one side.
+        side: the side whose words are read.
+        single: True if rows are read one by one, so that only the shape of the values is checked.
 
     Raises:
         ModelError: a site does not hold one vector for each subword, rows first; or its values depend on the
-            rows beside it, whatever their length.
+            other rows of a batch even if all have one length.
         ParameterError: two sites hold the same values.
     """
     if not points:
@@ -84,16 +84,16 @@ def sites_need_equal_rows(
 
 
 def losses_need_equal_rows(loaded: RunningModel) -> bool:
-    """Return whether what a model predicts is right only if all rows of a batch have one length.
+    """Return True if predictions are right only in batches of rows of one length.
 
     Raises:
-        ModelError: it depends on the rows beside it, whatever their length.
+        ModelError: predictions depend on the other rows of a batch even if all have one length.
     """
     translates = loaded.task == "translation"
 
     def run(rows: Sequence[_Row]) -> dict[str, Tensor]:
-        made = _forward(loaded, rows, "target" if translates else "source")
-        return {OUTPUT: made.logits}
+        output = _forward(loaded, rows, "target" if translates else "source")
+        return {OUTPUT: output.logits}
 
     return _cached(loaded, ("logits",), run, _rows(loaded, target=translates), lambda values: None)
 
@@ -128,11 +128,10 @@ def _need_equal_rows(
 def _differing(
     together: Mapping[str, Tensor], rows: Sequence[_Row], alone: Sequence[Mapping[str, Tensor] | None]
 ) -> str | None:
-    """The first site at which a row has other values in the batch than alone."""
+    """Return the first site at which a row has other values in the batch than alone, or None."""
     for number, (row, values) in enumerate(zip(rows, alone, strict=True)):
         for name, value in (values or {}).items():
-            mine, other = together[name][number, : row.length], value[0]
-            if not _close(mine, other):
+            if not _close(together[name][number, : row.length], value[0]):
                 return name
     return None
 
@@ -144,17 +143,19 @@ def _close(first: Tensor, second: Tensor) -> bool:
     exact = torch.promote_types(second.dtype, torch.float32)
     first, second = first.to(exact), second.to(exact)
     largest = second.abs().amax(dim=-1, keepdim=True)
-    both = torch.isfinite(first) & torch.isfinite(second)  # what is not finite is refused when it is read
+    both = torch.isfinite(first) & torch.isfinite(
+        second
+    )  # values that are not finite are refused during extraction
     return bool(((first - second).abs() <= tolerance * largest)[both].all())
 
 
 def _require_different(loaded: RunningModel, points: Sequence[SitePoint], values: Mapping[str, Tensor]) -> None:
-    """Refuse a module path whose values are those of another site: its neurons would be counted twice."""
+    """Refuse a module path whose values equal those of another site: its neurons would be counted twice."""
     for number, second in enumerate(points):
         for first in points[:number]:
             named = first.name in loaded.points and second.name in loaded.points
-            mine, other = values[first.name], values[second.name]
-            if not named and mine.shape == other.shape and torch.equal(mine, other) and bool(mine.any()):
+            value, other = values[first.name], values[second.name]
+            if not named and value.shape == other.shape and torch.equal(value, other) and bool(value.any()):
                 raise ParameterError(
                     f"the sites {first.name!r} and {second.name!r} hold the same neurons, which would count "
                     "twice: their values are equal everywhere; name only one of them"
@@ -171,17 +172,20 @@ def _forward(loaded: RunningModel, rows: Sequence[_Row], side: Side) -> Any:
 
 
 def _rows(loaded: RunningModel, *, target: bool) -> list[_Row]:
-    """Rows of several lengths that the model can read."""
+    """Return rows of several lengths that the model can read."""
     sentences = [[WORDS[word % len(WORDS)] for word in range(size)] for size in SIZES]
     sources = _fitting(loaded, [row.ids for row in loaded.encode(sentences)], "source")
     if not target:
         return [_Row(source) for source in sources]
     targets = _fitting(loaded, [row.ids for row in loaded.encode_target(sentences)], "target")
-    shifted = [*targets[1:], targets[0]]  # the longest source stands beside another than the longest target
+    shifted = [
+        *targets[1:],
+        targets[0],
+    ]  # so that the longest source and the longest target are in different rows
     return [_Row(source, shown) for source, shown in zip(sources, shifted, strict=True)]
 
 
 def _fitting(loaded: RunningModel, rows: Sequence[list[int]], side: Side) -> list[list[int]]:
-    """The rows, cut where the model reads no more, each shorter than the one before."""
+    """Return the rows cut to what the model can read, each shorter than the one before."""
     longest = loaded.longest_on(side) or len(rows[0])
     return [(row or [loaded.pad_id])[: max(1, longest // 2**number)] for number, row in enumerate(rows)]

@@ -1,4 +1,4 @@
-"""Keeping other libraries from writing to the terminal; what there is to tell goes through our progress."""
+"""Keep other libraries from writing to the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["quiet_accelerate", "quiet_transformers"]
 
 @contextmanager
 def quiet_accelerate() -> Iterator[None]:
-    """No word of accelerate, inside the block, on which weights it put where it was told to."""
+    """Suppress accelerate's messages about the placement of weights inside the block."""
     logger = standard_logging.getLogger("accelerate.big_modeling")
     level = logger.level
     logger.setLevel(standard_logging.ERROR)
@@ -25,7 +25,7 @@ def quiet_accelerate() -> Iterator[None]:
 
 @contextmanager
 def quiet_transformers(*, warnings: bool) -> Iterator[None]:
-    """No progress bars of transformers inside the block, and its warnings only if ``warnings``."""
+    """Suppress the progress bars of transformers inside the block; its warnings too if not ``warnings``."""
     bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     if not warnings:

@@ -20,7 +20,7 @@ from onegrain.models.failures import as_model_error, few_of
 from onegrain.models.hooks import Edit, Recording, editing, module_widths, recording
 from onegrain.models.languages import require_language
 from onegrain.models.limits import longest_row, vocabulary_size
-from onegrain.models.load_spec import Origin
+from onegrain.models.load_spec import LoadSpec
 from onegrain.models.selecting import default_points, select_points
 from onegrain.models.sites import Side, SitePoint, find_points, module_point
 from onegrain.models.words import WordEncoder, decoder_inputs
@@ -42,27 +42,28 @@ class RunningModel:
     Attributes:
         model: the ``PreTrainedModel``.
         tokenizer: its tokenizer.
-        identity: where it came from, and the hash of its weights.
-        task: what the model can be measured on.
-        origin: how another process loads the same model.
-        lacking: weights that the checkpoint lacks, whose parts were left out: no site or metric may need them.
+        identity: the name of the model and the hash of its weights.
+        task: ``language model``, ``translation`` or ``encoder``.
+        load_spec: the arguments with which another process loads the same model.
+        lacking: weights missing from the checkpoint. Their modules were left out, so no site or metric may need
+            them.
         dictionaries: learned dictionaries by the site whose value they read; see :meth:`with_dictionary`.
-        start_token: whether a language model reads sentences behind its start token where the tokenizer has one
-            and does not put it: when words are read, when losses are taken, and when neurons are erased.
+        start_token: True if a language model reads its start token before each sentence although the tokenizer
+            does not add it. This holds for reading words, computing losses and erasing neurons alike.
     """
 
     model: Any
     tokenizer: Any
     identity: ModelIdentity
     task: Task
-    origin: Origin
+    load_spec: LoadSpec
     lacking: tuple[str, ...] = ()
     dictionaries: Mapping[str, Dictionary] = field(default_factory=dict)
     start_token: bool = True
 
     @property
     def device(self) -> torch.device:
-        """The device that inputs go to: that of the embeddings, where the model is spread over several."""
+        """The device for inputs: the device of the embeddings if the model is spread over several."""
         if not hasattr(self.model, "hf_device_map"):
             return self.model.device
         embeddings = self.model.get_input_embeddings()
@@ -71,7 +72,7 @@ class RunningModel:
 
     @cached_property
     def longest(self) -> int | None:
-        """How many subwords a row of the source may have; see :meth:`longest_on`."""
+        """The largest number of subwords in a row of the source; see :meth:`longest_on`."""
         return longest_row(self.model, self.tokenizer)
 
     @cached_property
@@ -79,7 +80,7 @@ class RunningModel:
         return longest_row(self.model, self.tokenizer, "target")
 
     def longest_on(self, side: Side) -> int | None:
-        """How many subwords a row of a side may have; see :func:`onegrain.models.limits.longest_row`."""
+        """Return the largest number of subwords in a row; see :func:`onegrain.models.limits.longest_row`."""
         return self.longest if side == "source" else self._longest_target
 
     @cached_property
@@ -88,7 +89,7 @@ class RunningModel:
 
     @cached_property
     def points(self) -> dict[str, SitePoint]:
-        """The named sites, from the bottom up."""
+        """The named sites from the bottom of the model to its top."""
         named = {point.name: point for point in find_points(self.model, self.model.config.model_type)}
         latents = [
             replace(
@@ -103,42 +104,44 @@ class RunningModel:
         return self._measure(list(self.points.values()))
 
     def with_dictionary(self, site: str, dictionary: str | os.PathLike[str] | Dictionary) -> Self:
-        """The same model with one more site, ``SITE.latents``: the latents of a learned dictionary.
+        """Return the same model with one more site, ``SITE.latents``: the latents of a learned dictionary.
 
         Args:
             site: the site whose value the dictionary reads, or a module path.
             dictionary: the folder in which SAELens saved it, or the dictionary.
 
         Raises:
-            ModelError: there is no such site, or no dictionary in the folder, or the site has one already.
-            MismatchError: the site has another width than the dictionary reads.
+            ModelError: the site does not exist or has a dictionary already, or the folder holds none.
+            MismatchError: the dictionary reads another width than the site has.
         """
-        known = dictionary if isinstance(dictionary, Dictionary) else load_dictionary(dictionary)
+        learned = dictionary if isinstance(dictionary, Dictionary) else load_dictionary(dictionary)
         if site in self.dictionaries:
             raise ModelError(f"site {site!r} has a dictionary already, {self.dictionaries[site].folder}")
         (width,) = self.space([site]).widths
-        if width != known.width_in:
-            raise MismatchError(f"{known.folder} reads {known.width_in} units, but site {site!r} has {width}")
-        origin = self.origin.with_dictionary(site, str(known.folder.resolve()))
-        return replace(self, origin=origin, dictionaries={**self.dictionaries, site: known})
+        if width != learned.width_in:
+            raise MismatchError(
+                f"{learned.folder} reads {learned.width_in} units, but site {site!r} has {width}"
+            )
+        load_spec = self.load_spec.with_dictionary(site, str(learned.folder.resolve()))
+        return replace(self, load_spec=load_spec, dictionaries={**self.dictionaries, site: learned})
 
     def without_start_token(self) -> Self:
-        """The same model, which reads and scores sentences without the start token that its tokenizer lacks."""
+        """Return the same model, set to read sentences without a start token that the tokenizer omits."""
         return replace(self, start_token=False)
 
     def space(self, sites: str | Iterable[str] | None = None) -> NeuronSpace:
-        """The neurons of the sites that match the glob patterns; see :meth:`select`."""
+        """Return the neurons of the sites that match the glob patterns; see :meth:`select`."""
         points = self.select(sites)
         unknown = [point for point in points if point.name not in self.points]
         widths = {**self._widths, **self._measure(unknown)}
         return NeuronSpace(tuple(p.name for p in points), tuple(widths[p.name] for p in points))
 
     def select(self, sites: str | Iterable[str] | None = None, *, side: Side | None = None) -> list[SitePoint]:
-        """The sites that match the glob patterns, of one side if it is given; a module path is a site too.
+        """Return the sites that match the glob patterns, perhaps of one side; a module path is a site too.
 
-        A ``*`` stays between two dots and ``**`` crosses them. By default a transformer's residual stream,
-        or all sites of an LSTM, of the source words or of ``side``. Heads, directions and latents, which are
-        parts of another site or made from one, are left out unless a pattern names them.
+        A ``*`` matches between two dots, ``**`` also across dots. The default is a transformer's residual
+        stream, or all sites of an LSTM, for the source words or for ``side``. Heads, directions and latents are
+        parts of another site or computed from one; they are left out unless a pattern names them.
         """
         if sites is not None:
             chosen = select_points(self.model, self.points, sites)
@@ -152,16 +155,16 @@ class RunningModel:
 
     @torch.no_grad()
     def module_widths(self) -> dict[str, int]:
-        """The modules that can be sites, by path, with their widths; for models without named sites."""
+        """Return the modules that can be sites, by path, with their widths; for models without named sites."""
         row = self.encode([["a", "a", "a"]])[0].ids or [self.pad_id]
         target = [row] if self.task == "translation" else None
         return module_widths(self.model, lambda: self.forward([row], target), len(row))
 
     def require_space(self, space: NeuronSpace) -> list[SitePoint]:
-        """The points of a space's sites; MismatchError where the model lacks one or has another width."""
+        """Return the points of a space's sites; raise MismatchError if one is missing or has another width."""
         try:
-            own = self.space(list(space.sites))
-            own.require_same(space, f"the neurons are not those of {self.identity.id}")
+            model_space = self.space(list(space.sites))
+            model_space.require_same(space, f"the neurons are not those of {self.identity.id}")
         except ModelError as error:
             raise MismatchError(f"{self.identity.id} does not have these neurons: {error}") from error
         return self.select(list(space.sites))
@@ -169,9 +172,9 @@ class RunningModel:
     def encode(
         self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
     ) -> list[Encoded]:
-        """The subwords of each sentence of words, with the word that each belongs to.
+        """Return the subwords of each sentence of words, with the word that each belongs to.
 
-        Words are encoded as they are inside running text; see :class:`onegrain.models.words.WordEncoder`.
+        Words are encoded as in running text; see :class:`onegrain.models.words.WordEncoder`.
         """
         require_language(self.tokenizer, "source")
         with as_model_error(f"the tokenizer of {self.identity.id} cannot encode the words"):
@@ -180,10 +183,10 @@ class RunningModel:
     def encode_labels(
         self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
     ) -> list[Encoded]:
-        """The subwords that a translation model is to write, in its target language.
+        """Return the subwords that a translation model is to write, in its target language.
 
         Raises:
-            ModelError: the tokenizer does not know which language the model writes.
+            ModelError: the tokenizer does not know the target language.
         """
         require_language(self.tokenizer, "target")
         with as_model_error(f"the tokenizer of {self.identity.id} cannot encode the words"):
@@ -195,8 +198,8 @@ class RunningModel:
         for row, words in zip(rows, sentences, strict=True):
             if size is None or not row.ids or (min(row.ids) >= 0 and max(row.ids) < size):
                 continue
-            place = next(at for at, subword in enumerate(row.ids) if not 0 <= subword < size)
-            word, subword = row.word_of[place], row.ids[place]
+            index = next(index for index, subword in enumerate(row.ids) if not 0 <= subword < size)
+            word, subword = row.word_of[index], row.ids[index]
             what = f"word {words[word]!r}" if word >= 0 else "a sentence"
             raise ModelError(
                 f"the tokenizer of {self.identity.id} gives {what} the subword {subword} "
@@ -208,27 +211,27 @@ class RunningModel:
     def encode_target(
         self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
     ) -> list[Encoded]:
-        """What a translation model's decoder reads under teacher forcing, so that it writes the sentences.
+        """Return the input of a translation model's decoder under teacher forcing.
 
-        The start token and then the subwords of :meth:`encode_labels` but the last special one, as the model
-        itself shifts them; a word's place is where the decoder reads it.
+        It is the start token and then the subwords of :meth:`encode_labels` without the last special one, as
+        the model itself shifts them. A word's position is the one at which the decoder reads it.
 
         Raises:
-            ModelError: no decoder_start_token_id, or the tokenizer does not know which language is written.
+            ModelError: the model has no decoder_start_token_id, or the target language is unknown.
         """
         return [decoder_inputs(self.model, labels) for labels in self.encode_labels(sentences, forms)]
 
     @property
     def frame(self) -> tuple[list[int], list[int]]:
-        """The special subwords that the tokenizer puts before and after a (source) sentence."""
+        """The special subwords that the tokenizer puts before and after a source sentence."""
         return self._source.frame
 
     @property
     def bos_id(self) -> int | None:
-        """The start token that a sentence lacks: None where the tokenizer has none, or puts it there itself.
+        """The start token to put before a sentence; None if the tokenizer has none, or puts it there itself.
 
-        None for translation models too, which read what their tokenizer puts and nothing more, for a start
-        token that the model has no embedding for, and where :meth:`without_start_token` says so.
+        It is also None for translation models, whose input is what their tokenizer makes, for a start token
+        that has no embedding in the model, and after :meth:`without_start_token`.
         """
         start, size = self.tokenizer.bos_token_id, self._vocabularies["source"]
         if start is None or not self.start_token or self.task == "translation":
@@ -262,20 +265,20 @@ class RunningModel:
                 )
 
     def forward(self, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]] | None = None) -> Any:
-        """One forward pass over padded rows of ids; ``target`` is what an encoder-decoder's decoder reads."""
+        """Run one forward pass over padded rows of ids; ``target`` is the input of a decoder."""
         inputs = self.batch(source)
         if target is not None:
             inputs["decoder_input_ids"] = pad_batch(target, self.pad_id, self.device)[0]
         return self.model(**inputs)
 
     def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        """Model inputs for rows of ids."""
+        """Return the model inputs for rows of ids, padded to one length."""
         ids, mask = pad_batch(rows, self.pad_id, self.device)
         return {"input_ids": ids, "attention_mask": mask}
 
     @property
     def pad_id(self) -> int:
-        """The id that fills short rows; the mask hides it, so any will do that has an embedding."""
+        """The id that fills short rows; the mask hides it, so it only needs an embedding."""
         size = min((size for size in self._vocabularies.values() if size is not None), default=None)
         for pad in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
             if isinstance(pad, int) and pad >= 0 and (size is None or pad < size):
@@ -283,16 +286,16 @@ class RunningModel:
         return 0
 
     def recording(self, points: Sequence[SitePoint]) -> AbstractContextManager[Recording]:
-        """Record what passes the points; see :func:`onegrain.models.hooks.recording`."""
+        """Record the values that pass the points; see :func:`onegrain.models.hooks.recording`."""
         return recording(self.model, points)
 
     def editing(self, edits: Mapping[SitePoint, Edit]) -> AbstractContextManager[None]:
-        """Replace what passes the points; see :func:`onegrain.models.hooks.editing`."""
+        """Replace the values that pass the points; see :func:`onegrain.models.hooks.editing`."""
         return editing(self.model, edits)
 
     @torch.no_grad()
     def _measure(self, points: Sequence[SitePoint]) -> dict[str, int]:
-        """The width of each point, from a forward pass over one word."""
+        """Return the width of each point, from a forward pass over one word."""
         if not points:
             return {}
         row = self.encode([["a"]])[0].ids or [self.pad_id]

@@ -1,4 +1,4 @@
-"""Words that no space parts: the subwords of what they spell together, and the word that each belongs to."""
+"""Runs of words without spaces between them: their subwords, and the word that each subword belongs to."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from onegrain.records.running_text import Form
 __all__ = ["Run", "Span", "assign", "runs_of", "spell"]
 
 Span = tuple[int, int]
-"""Where a subword begins and ends in a text, in characters."""
+"""Start and end of a subword in a text, in characters."""
 
 SPELLINGS: tuple[Callable[[str], str], ...] = (
     lambda character: character,
     lambda character: unicodedata.normalize("NFKC", character),
     lambda character: unicodedata.normalize("NFKC", character).lower(),
 )
-"""What tokenizers that are written in Python make of a character before they split the text."""
+"""Changes that tokenizers written in Python make to a character before they split the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The subwords of words that stand together.
+    """The subwords of words that have no space between them.
 
     Attributes:
         ids: subword ids.
-        word_of: for every subword the word of the run that it belongs to.
-        shares: see :class:`onegrain.models.batching.Encoded`; words count from the run's first.
+        word_of: the word of the run that each subword belongs to.
+        shares: see :class:`onegrain.models.batching.Encoded`; words are counted from the first of the run.
     """
 
     ids: list[int]
@@ -41,7 +41,7 @@ class Run:
 
 
 def runs_of(forms: Sequence[Form]) -> list[tuple[str, ...]]:
-    """Split a sentence at its spaces: the texts of the words of each run.
+    """Split a sentence at its spaces and return the texts of the words of each run.
 
     >>> runs_of([Form("do", False), Form("n't"), Form("go")])
     [('do', "n't"), ('go',)]
@@ -57,15 +57,15 @@ def runs_of(forms: Sequence[Form]) -> list[tuple[str, ...]]:
 
 
 def assign(texts: Sequence[str], ids: list[int], spans: Sequence[Span]) -> Run:
-    """Give each subword to the word in which its first character stands.
+    """Assign each subword to the word that contains its first character.
 
-    A word in which no subword begins shares those that reach into it. So does a word without characters of its
-    own, which is written together with the one before it.
+    A word in which no subword begins shares the subwords that reach into it. A word without characters shares
+    the subwords of the word before it.
 
     Args:
-        texts: what each word spells.
-        ids: the subwords of all of them together.
-        spans: where each subword lies in their text.
+        texts: the text of each word.
+        ids: the subwords of all words together.
+        spans: start and end of each subword in the joined text.
 
     >>> run = assign(["can", "not"], [7, 8], [(0, 2), (2, 6)])
     >>> run.word_of, run.shares
@@ -80,17 +80,17 @@ def assign(texts: Sequence[str], ids: list[int], spans: Sequence[Span]) -> Run:
         word = written[max(0, int(np.searchsorted(first, start, side="right")) - 1)]
         word_of.append(max(word, word_of[-1]) if word_of else word)
     shares = {}
-    having = set(word_of)
+    with_subwords = set(word_of)
     for word, text in enumerate(texts):
-        if word in having:
+        if word in with_subwords:
             continue
-        standing = word if text else max((other for other in written if other < word), default=None)
-        if standing is None:
+        covered = word if text else max((other for other in written if other < word), default=None)
+        if covered is None:
             continue
         inside = [
             owner
             for owner, (start, stop) in zip(word_of, spans, strict=True)
-            if start < ends[standing] and stop > starts[standing] and owner < word
+            if start < ends[covered] and stop > starts[covered] and owner < word
         ]
         if inside:
             shares[word] = (inside[-1], inside.count(inside[-1]))
@@ -98,15 +98,15 @@ def assign(texts: Sequence[str], ids: list[int], spans: Sequence[Span]) -> Run:
 
 
 def spell(text: str, pieces: Sequence[str | None]) -> list[Span] | None:
-    """Find where each piece of a tokenizer that gives no offsets lies in the text that it was made from.
+    """Return the span of each piece in the text, for tokenizers that give no offsets.
 
     Args:
-        text: the text, a space before it or not.
-        pieces: as the vocabulary writes them: a space as ``\u2581``, what continues a word perhaps behind
-            ``##``; None for an unknown one.
+        text: the text, with or without a space before it.
+        pieces: the pieces as the vocabulary writes them: a space is ``\u2581``, and a piece that continues a
+            word may begin with ``##``; None for an unknown piece.
 
     Returns:
-        None where the pieces do not spell the text, as after a normalisation that is not known.
+        The spans, or None if the pieces do not spell the text, for example after an unknown normalisation.
 
     >>> spell(" cannot", ["\u2581can", "not"])
     [(0, 4), (4, 7)]
@@ -116,10 +116,10 @@ def spell(text: str, pieces: Sequence[str | None]) -> list[Span] | None:
         spelled = [change(character) for character in text]
         match = re.fullmatch(pattern, "".join(spelled), re.DOTALL)
         if match is not None:
-            # the character of the text from which each character of its spelling comes
-            origin = [at for at, letters in enumerate(spelled) for _ in letters] + [len(text)]
+            # the character of the text that each character of the spelling comes from
+            sources = [index for index, letters in enumerate(spelled) for _ in letters] + [len(text)]
             spans = [match.span(number + 1) for number in range(len(pieces))]
-            return [(origin[start], origin[stop]) for start, stop in spans]
+            return [(sources[start], sources[stop]) for start, stop in spans]
     return None
 
 

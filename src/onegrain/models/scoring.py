@@ -1,4 +1,4 @@
-"""How well a model predicts sentences."""
+"""Losses of a model on sentences."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["IGNORED", "sentence_losses", "subword_losses"]
 def sentence_losses(
     loaded: RunningModel, corpus: Corpus, batch_size: int, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Negative log-likelihood (nats, float64) and number of predicted tokens (int64) of every sentence.
+    """Return negative log-likelihood (nats, float64) and number of predicted subwords (int64) per sentence.
 
-    A language model predicts every subword after the first; where its tokenizer puts no start token, one is
-    put if the tokenizer has it. A translation model predicts the target sentence and its end.
+    A language model predicts every subword after the first. If its tokenizer has a start token but does not
+    add it, it is added here. A translation model predicts the target sentence and its end.
 
     Raises:
         CorpusError: a sentence is longer than the model reads.
@@ -39,8 +39,8 @@ def sentence_losses(
     alike = sizes if losses_need_equal_rows(loaded) else None
     with progress("score", len(rows), "sentences") as advance:
         for batch in by_length([sum(size) for size in sizes], batch_size, alike=alike):
-            each, predicted = subword_losses(loaded, [rows[i] for i in batch], [labels[i] for i in batch])
-            nll[batch] = each.sum(1).cpu().numpy()
+            losses, predicted = subword_losses(loaded, [rows[i] for i in batch], [labels[i] for i in batch])
+            nll[batch] = losses.sum(1).cpu().numpy()
             tokens[batch] = predicted.sum(1).cpu().numpy()
             advance(len(batch))
     return nll, tokens
@@ -49,15 +49,16 @@ def sentence_losses(
 def subword_losses(
     loaded: RunningModel, rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]
 ) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood (nats; batch, time) of each predicted subword, 0 elsewhere, and which those are.
+    """Return the loss of each subword, and a mask of the subwords that are predicted; both (batch, time).
 
-    It is float64, whatever the model computes in, and can be differentiated where gradients are on.
+    The loss is the negative log-likelihood in nats, float64 for every precision of the model, and 0 for
+    subwords that are not predicted. It can be differentiated if gradients are enabled.
 
     Args:
         loaded: a language model or a translation model.
-        rows: ids that the language model reads, or the encoder.
-        labels: ids that the translation model is to write. For a language model the row again, ``IGNORED``
-            in place of what is not to be predicted; its first subword never is.
+        rows: ids that the language model or the encoder reads.
+        labels: ids that the translation model should write. For a language model the row again, with
+            ``IGNORED`` for subwords that should not be predicted; the first subword never is.
     """
     wanted, mask = pad_batch(labels, loaded.pad_id, loaded.device)
     wanted = wanted.masked_fill(mask == 0, IGNORED)
@@ -70,7 +71,7 @@ def subword_losses(
 
 
 def _rows(loaded: RunningModel, corpus: Corpus) -> tuple[list[list[int]], list[list[int]]]:
-    """What is read and what is predicted, as :func:`subword_losses` takes them."""
+    """Return the rows and labels of a corpus, as :func:`subword_losses` takes them."""
     rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()), corpus.forms())]
     if loaded.task == "translation":
         if corpus.target is None:

@@ -1,4 +1,4 @@
-"""Which sites of a model a selection means."""
+"""Select sites of a model by patterns."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["default_points", "require_distinct", "select_points"]
 def default_points(points: Iterable[SitePoint], side: Side) -> list[SitePoint]:
     """Return the sites of one side that are read by default.
 
-    Those of a transformer are its residual stream, the output of every block; those of an LSTM are its
-    embeddings, layers and attention.
+    For a transformer these are its residual stream, the output of every block; for an LSTM its embeddings,
+    layers and attention.
     """
-    whole = [point for point in points if not point.derived]
-    residual = [point for point in whole if point.residual]
-    return [point for point in residual or whole if point.side == side]
+    complete = [point for point in points if not point.derived]
+    residual = [point for point in complete if point.residual]
+    return [point for point in residual or complete if point.side == side]
 
 
 def select_points(
@@ -29,8 +29,8 @@ def select_points(
 ) -> list[SitePoint]:
     """Return the named sites that match the patterns, and the modules whose paths are among them.
 
-    A part of another site, as a head, or what is made from one, as latents, is left out unless a pattern names
-    it: ``layers.0.heads.*``, not ``layers.0.**``.
+    A site that is part of another, such as a head, or computed from one, such as latents, is left out unless a
+    pattern names it: ``layers.0.heads.*`` does, ``layers.0.**`` does not.
 
     Raises:
         ModelError: a pattern matches no site, or only parts that it does not name.
@@ -52,7 +52,7 @@ def select_points(
 
 
 def require_distinct(points: Sequence[SitePoint]) -> None:
-    """Raise ParameterError where two sites hold the same neurons: they would be counted twice."""
+    """Raise ParameterError if two sites hold the same neurons, which would be counted twice."""
     for number, first in enumerate(points):
         for second in points[number + 1 :]:
             if first.overlaps(second):

@@ -1,4 +1,4 @@
-"""Where in a model the sites are: those that its architecture names, and any module by its path."""
+"""The sites of a model: those that its architecture names, and any module by its path."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["Side", "SitePoint", "find_points", "module_point"]
 
 @dataclass(frozen=True)
 class SitePoint:
-    """A site and the place in the module tree where its value passes.
+    """A site, and the module that its value passes through.
 
     Attributes:
         name: the site's name, e.g. ``encoder.layers.1``.
         module: path of the module, from the model's root.
-        reads: whether the value is that module's output or its first input.
-        side: whose words the site sees.
-        units: the half-open range of the last dimension that is the site, as in a head or a direction; None
-            for all of it.
-        dictionary: the learned dictionary whose latents of that value are the site; None for the value itself.
-        residual: whether the value is the residual stream of a transformer after a block.
+        reads: ``output`` if the value is that module's output, ``input`` if it is its first input.
+        side: the side whose words the site reads.
+        units: the half-open range of the last dimension that belongs to the site, for a head or a direction;
+            None for all of it.
+        dictionary: the learned dictionary that computes the latents of the value; None for the value itself.
+        residual: True if the value is the residual stream of a transformer after a block.
     """
 
     name: str
@@ -41,11 +41,11 @@ class SitePoint:
 
     @property
     def derived(self) -> bool:
-        """Whether the site is a part of another's value, or made from it: it is read only if it is named."""
+        """True if the site is part of another's value or computed from it; it is read only if it is named."""
         return self.units is not None or self.dictionary is not None
 
     def overlaps(self, other: SitePoint) -> bool:
-        """Whether a neuron of one site is a neuron of the other: the same unit of the same value."""
+        """Return True if the two sites share a neuron: the same unit of the same value."""
         if (self.module, self.reads) != (other.module, other.reads) or self.dictionary is not other.dictionary:
             return False
         if self.units is None or other.units is None:
@@ -54,17 +54,17 @@ class SitePoint:
 
 
 def find_points(model: nn.Module, model_type: str) -> list[SitePoint]:
-    """Every named site of a model: from the bottom up, the encoder before the decoder.
+    """Return every named site of a model, from the bottom to the top, the encoder before the decoder.
 
-    ``embeddings`` is what enters block 0, ``layers.N`` the residual stream after block N, ``layers.N.attn`` and
-    ``layers.N.cross_attn`` what the (cross-)attention's output projection makes (before any norm that follows
-    it), ``layers.N.heads.H`` the part of that projection's input that self-attention head H gives, and
-    ``layers.N.mlp`` the MLP's neurons after the non-linearity, in a gated MLP after the product with the gate.
-    Encoder-decoders put ``encoder.`` or ``decoder.`` before them. The LSTM models name what they have of these,
-    and the two directions of an encoder layer, ``encoder.layers.N.forward`` and ``.backward``. An encoder or a
-    decoder that is loaded without the other has its own sites, by the same names.
+    ``embeddings`` is the input of block 0, ``layers.N`` the residual stream after block N, ``layers.N.attn``
+    and ``layers.N.cross_attn`` the output of the (cross-)attention's output projection (before a norm that
+    follows it), ``layers.N.heads.H`` the part of that projection's input that comes from self-attention head H,
+    and ``layers.N.mlp`` the MLP's neurons after the non-linearity, in a gated MLP after the product with the
+    gate. In encoder-decoders the names begin with ``encoder.`` or ``decoder.``. The LSTM models have some of
+    these sites, and the two directions of an encoder layer, ``encoder.layers.N.forward`` and ``.backward``. An
+    encoder or decoder that is loaded alone has its sites under the same names.
 
-    A model of an architecture that the table does not know has none; :func:`module_point` still reaches it.
+    A model whose architecture is not in the table has no named sites; :func:`module_point` gives sites by path.
     """
     if model_type == "onegrain_lstm_lm":
         return _recurrent("", model, "source")
@@ -79,9 +79,12 @@ def find_points(model: nn.Module, model_type: str) -> list[SitePoint]:
 
 
 def module_point(model: nn.Module, path: str) -> SitePoint:
-    """The site that any module's output is, named by the module's path.
+    """Return the site of a module's output, which is named by the module's path.
 
-    In a translation model only what lies in the encoder sees the source's words.
+    In a translation model only modules of the encoder read the source's words.
+
+    Raises:
+        ModelError: the model has no module with this path.
     """
     names = [name for name, _ in model.named_modules() if name]
     if path not in names:
@@ -108,7 +111,7 @@ def _recurrent(prefix: str, model: nn.Module, side: Side) -> list[SitePoint]:
 
 
 def _stack(parts: Stack, model: nn.Module, *, alone: bool) -> list[SitePoint]:
-    """The sites of one stack; one that stands alone reads the source's words, and no other stack's output."""
+    """Return the sites of one stack; a stack loaded alone reads the source and has no cross-attention."""
     blocks, name = _blocks(parts, model), f"{parts.name}layers"
     side: Side = "source" if alone else parts.side
     points = [SitePoint(f"{parts.name}embeddings", f"{blocks}.0", "input", side)]
@@ -128,7 +131,7 @@ def _stack(parts: Stack, model: nn.Module, *, alone: bool) -> list[SitePoint]:
 
 
 def _blocks(parts: Stack, model: nn.Module) -> str:
-    """The path of a stack's list of blocks from the model's root."""
+    """Return the path of a stack's list of blocks from the model's root."""
     base = getattr(model, "base_model", model)
     return parts.blocks if base is model else f"{model.base_model_prefix}.{parts.blocks}"
 
@@ -142,7 +145,7 @@ def _has(model: nn.Module, path: str) -> bool:
 
 
 def _heads(model: nn.Module, projection: str, side: Side) -> list[tuple[int, int]]:
-    """The units of each head in what the attention's output projection reads."""
+    """Return the range of each head's units in the input of the attention's output projection."""
     heads, width = count_heads(model.config, side), input_width(model, projection)
     if width % heads:
         raise ModelError(

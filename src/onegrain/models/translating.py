@@ -29,9 +29,9 @@ def translate(
 ) -> list[str]:
     """Translate every sentence, greedily (``beams`` 1) or by beam search.
 
-    A sentence may become twice as long as its source plus ten subwords, and ``max_new_tokens`` at most: an
-    erased model that never ends its sentence is cut there. The sentences beside it in its batch have no say.
-    Of the folder's generation settings only the token ids count; see :func:`generation_settings`.
+    A translation is cut at twice the length of its source plus ten subwords, and at ``max_new_tokens``, because
+    a model with erased neurons may never end a sentence. It does not depend on the other sentences of a batch.
+    Of the folder's generation settings only the token ids are used; see :func:`generation_settings`.
 
     Raises:
         CorpusError: a sentence is longer than the model reads.
@@ -39,21 +39,21 @@ def translate(
     rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()), corpus.forms())]
     lengths, start = [len(row) for row in rows], _start(loaded)
     loaded.require_fitting(corpus, rows)
-    longest, stated = loaded.longest_on("target"), generation_settings(loaded, beams)
+    longest, search = loaded.longest_on("target"), generation_settings(loaded, beams)
     most = max_new_tokens if longest is None else min(max_new_tokens, longest - len(start))
     translations = [""] * len(rows)
     with progress("translate", len(rows), "sentences") as advance:
         for batch in by_length(lengths, batch_size, alike=lengths if losses_need_equal_rows(loaded) else None):
             inputs = loaded.batch([rows[i] for i in batch])
             limits = [min(most, 2 * len(rows[i]) + 10) for i in batch]
-            # the last is not kept: some models force an end there
-            settings = GenerationConfig(**stated, max_new_tokens=max(limits) + 1)
-            shown = torch.tensor([start] * len(batch), device=loaded.device)
+            # one more than is kept, as some models force an end at the last one
+            settings = GenerationConfig(**search, max_new_tokens=max(limits) + 1)
+            decoder_start = torch.tensor([start] * len(batch), device=loaded.device)
             with _generating_by(loaded.model, settings):
-                made = type(loaded.model).generate(
-                    loaded.model, **inputs, decoder_input_ids=shown, generation_config=settings
+                generated = type(loaded.model).generate(
+                    loaded.model, **inputs, decoder_input_ids=decoder_start, generation_config=settings
                 )
-            kept = [ids[: len(start) + limit] for ids, limit in zip(made.tolist(), limits, strict=True)]
+            kept = [ids[: len(start) + limit] for ids, limit in zip(generated.tolist(), limits, strict=True)]
             texts = loaded.tokenizer.batch_decode(
                 kept, skip_special_tokens=True, clean_up_tokenization_spaces=False
             )
@@ -66,8 +66,8 @@ def translate(
 def generation_settings(loaded: RunningModel, beams: int) -> dict[str, Any]:
     """Return the settings of a plain greedy or beam search, with the token ids that the folder names.
 
-    Length penalties, bans of repeated words, sampling and all else that a folder may ask for are left out. A
-    padding token that the folder forbids to write (Marian) stays forbidden: it is no part of a sentence.
+    Length penalties, bans of repeated words, sampling and other settings of the folder are left out. A padding
+    token that the folder forbids to write (Marian) stays forbidden, as it is not part of a sentence.
     """
     folder = getattr(loaded.model, "generation_config", None)
     ends = [getattr(folder, "eos_token_id", None), loaded.tokenizer.eos_token_id]
@@ -86,7 +86,7 @@ def generation_settings(loaded: RunningModel, beams: int) -> dict[str, Any]:
 
 @contextmanager
 def _generating_by(network: Any, settings: GenerationConfig) -> Iterator[None]:
-    """Put the settings in the place of the model's own, which generate() would fill gaps from."""
+    """Replace the model's generation settings, from which generate() would fill in missing ones."""
     before = network.generation_config
     network.generation_config = settings
     try:
@@ -96,9 +96,9 @@ def _generating_by(network: Any, settings: GenerationConfig) -> Iterator[None]:
 
 
 def _start(loaded: RunningModel) -> list[int]:
-    """The special subwords that the decoder reads before the first word: its start, and a language if any.
+    """Return the special subwords that the decoder reads before the first word: a start and perhaps a language.
 
-    What ``generate`` returns starts with them.
+    The output of ``generate`` begins with them.
     """
-    (shown,), (word,) = loaded.encode_target([["a"]]), loaded.encode_labels([["a"]])
-    return shown.ids[: 1 + word.word_of.index(0)]
+    (decoder_input,), (labels,) = loaded.encode_target([["a"]]), loaded.encode_labels([["a"]])
+    return decoder_input.ids[: 1 + labels.word_of.index(0)]

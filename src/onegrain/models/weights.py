@@ -1,4 +1,4 @@
-"""What a checkpoint holds against what its model needs: shapes, precisions, and parts that it lacks."""
+"""Compare a checkpoint with its model: shapes, precisions, and missing parts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["Absent", "absent_parts", "check_config", "check_stored", "leave_out"
 FLOATS = ("F64", "F32", "F16", "BF16")
 LAYER_COUNTS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers")
 MOST_LAYERS = 1000
-"""A configuration may name this many layers, or as many as the checkpoint has tensors."""
+"""Largest number of layers in a configuration, unless the checkpoint has more tensors."""
 
 
 class Absent(nn.Module):
-    """Stands for a part of a model whose weights the checkpoint lacks: what it gives is NaN, one unit wide."""
+    """A module in place of a part whose weights the checkpoint lacks; its output is NaN, one unit wide."""
 
     def __init__(self, lacking: Iterable[str]) -> None:
         super().__init__()
@@ -46,8 +46,8 @@ def check_config(config: Any, tensors: Mapping[str, StoredTensor], where: str) -
     if method := content.get("quantization_config"):
         name = method.get("quant_method") if isinstance(method, dict) else None
         raise ModelError(
-            f"the weights of {where} are quantised ({name or 'quantization_config'}); onegrain reads those "
-            "of the model before it was quantised"
+            f"the weights of {where} are quantised ({name or 'quantization_config'}); load the "
+            "model from before it was quantised"
         )
     most = max(MOST_LAYERS, len(tensors))
     for name, value in _numbers(content):

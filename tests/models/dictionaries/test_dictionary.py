@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from onegrain.errors import MismatchError, ModelError, ParameterError
 from onegrain.models.dictionaries.dictionary import load_dictionary
-from onegrain.models.loading import load_origin
+from onegrain.models.loading import load_from_spec
 from support.saelens import SIZE, WIDTH, config_v4, config_v6, random_weights, save_dictionary
 
 ARCHITECTURES = ["standard", "gated", "jumprelu", "topk", "linear"]
@@ -562,7 +562,7 @@ def test_latents_are_a_site_that_is_read_edited_and_loaded_elsewhere(models, tmp
         after = record["layers.0"]
     expected = value - latents[..., unit, None] * dictionary.weights["W_dec"][unit]
     torch.testing.assert_close(after, expected, rtol=1e-5, atol=1e-6)
-    again = load_origin(loaded.origin)
+    again = load_from_spec(loaded.load_spec)
     assert again.dictionaries["layers.0"].identity == dictionary.identity
     assert again.space(list(loaded.points)) == loaded.space(list(loaded.points))
     with pytest.raises(ModelError, match="has a dictionary already"):

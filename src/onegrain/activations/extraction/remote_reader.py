@@ -15,9 +15,9 @@ from onegrain.activations.extraction.reader import Block, Reader
 from onegrain.core.patterns import some_of
 from onegrain.engines import Work
 from onegrain.errors import EngineError, ModelError, OnegrainError, ParameterError
-from onegrain.models.load_spec import Origin
+from onegrain.models.load_spec import LoadSpec
 from onegrain.models.loaded import LoadedModel
-from onegrain.models.loading import load_model, load_origin
+from onegrain.models.loading import load_from_spec, load_model
 from onegrain.models.padding import sites_need_equal_rows
 from onegrain.models.selecting import require_distinct
 from onegrain.models.sites import Side, SitePoint
@@ -68,8 +68,8 @@ def extract_provenance(reader: Reader, dtype: str) -> Provenance:
         parameters["dictionaries"] = dictionaries
     if encoded.words is not encoded.corpus:
         parameters["read_from"] = CorpusIdentity.of(encoded.corpus).model_dump()
-    origin = reader.loaded.origin
-    languages = {"source": origin.source_language, "target": origin.target_language}
+    load_spec = reader.loaded.load_spec
+    languages = {"source": load_spec.source_language, "target": load_spec.target_language}
     if any(languages.values()):
         parameters["languages"] = languages
     return Provenance(
@@ -88,7 +88,7 @@ class RemoteReader:
     Calling it in the worker returns the work function that an engine runs.
 
     Attributes:
-        origin: how to load the model.
+        load_spec: how to load the model.
         weight_hash: the hash that the loaded weights must have.
         corpus: the corpus, with its parallel side if a decoder is read.
         sites: names of the sites.
@@ -98,7 +98,7 @@ class RemoteReader:
         threads: number of threads of a forward pass, which affects rounding.
     """
 
-    origin: Origin
+    load_spec: LoadSpec
     weight_hash: str
     corpus: Corpus
     sites: tuple[str, ...]
@@ -112,9 +112,9 @@ class RemoteReader:
         """Return the description of a reader."""
         loaded = reader.loaded
         # a worker sees only the GPU that it is assigned, so its number there differs
-        indexed = (loaded.origin.device or "").startswith("cuda:")
+        indexed = (loaded.load_spec.device or "").startswith("cuda:")
         return cls(
-            replace(loaded.origin, device="cuda") if indexed else loaded.origin,
+            replace(loaded.load_spec, device="cuda") if indexed else loaded.load_spec,
             loaded.identity.weight_hash,
             reader.encoded.corpus,
             reader.space.sites,
@@ -132,7 +132,7 @@ class RemoteReader:
         """
         torch.set_num_threads(self.threads)
         try:
-            loaded = load_origin(self.origin)
+            loaded = load_from_spec(self.load_spec)
         except OnegrainError as error:
             raise EngineError(
                 f"a worker cannot load the model: {error}; put it where every worker finds it by the same "
@@ -140,8 +140,8 @@ class RemoteReader:
             ) from error
         if loaded.identity.weight_hash != self.weight_hash:
             raise EngineError(
-                f"the weights that a worker finds at {self.origin.path} differ from those of your model; save "
-                "the model where every worker finds it by the same path, and pass that path"
+                f"the weights that a worker finds at {self.load_spec.path} differ from those of your model; "
+                "save the model where every worker finds it by the same path, and pass that path"
             )
         points = loaded.select(list(self.sites))
         encoded = EncodedCorpus(loaded, self.corpus, points[0].side, self.options)
