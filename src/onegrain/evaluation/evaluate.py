@@ -157,7 +157,7 @@ def _classifier(
     if inputs.dev is not None or any(setting is not None for setting in net_settings):
         raise ParameterError(
             "dev, memory and device are of the probe elastic-net; leave them out, and choose the parameters of "
-            "a classifier with a search of its own, such as scikit-learn's GridSearchCV"
+            "a classifier with a search such as scikit-learn's GridSearchCV"
         )
     words = inputs.read(options, None, Memory())
     return Classifier(probe, words, standardize=options.standardize), words

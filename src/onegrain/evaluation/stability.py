@@ -206,7 +206,7 @@ class _Refit:
         self.data = ProbeData(words.values, words.codes, self.n_labels, memory=memory)
         self.changing = self.data.spread > 0.0
         if not self.changing.any():
-            raise ParameterError("no neuron changes over the training words, so there is no order to compare")
+            raise ParameterError("no neuron changes over the training words, so no order can be compared")
         options = options_of(ranking)
         self.options = SolverOptions(tolerance, options.max_steps, options.max_free_steps)
         self.pair = ranking.details["lambda1"], ranking.details["lambda2"]

@@ -119,15 +119,15 @@ class Method:
             engine=request.engine if self.takes_engine else None,
         )
 
-    def require(self, request: Request, given: dict[str, Any]) -> None:
+    def require(self, request: Request, parameters: dict[str, Any]) -> None:
         """Raise ParameterError if the request lacks what the method needs, or has what it does not take.
 
         Args:
             request: the request.
-            given: parameters of the method by name.
+            parameters: parameters of the method by name.
         """
         self.require_given(
-            given,
+            parameters,
             label=request.label is not None,
             others=bool(request.others),
             heldout=request.dev is not None or request.test is not None,
@@ -155,10 +155,10 @@ class Method:
             ("a label layer (label)", self.needs_label, label),
             ("other models on the same words (others)", self.needs_others, others),
         ]
-        for what, needed, given in needs:
-            if needed and not given:
+        for what, needed, is_given in needs:
+            if needed and not is_given:
                 raise ParameterError(f"{self.name} needs {what}")
-            if given and not needed:
+            if is_given and not needed:
                 raise ParameterError(
                     f"{self.name} takes no {what.split(' (')[0].removeprefix('a ')}; leave it out"
                 )

@@ -20,6 +20,7 @@ import pandas as pd
 
 from onegrain.analyses.judging.agreement import judges_among, require_comparable
 from onegrain.analyses.questions.topsets import chance_overlap, default_k
+from onegrain.core.options import require_count
 from onegrain.core.ordering import order_by_score
 from onegrain.errors import ParameterError
 from onegrain.records.provenance import Provenance
@@ -48,7 +49,7 @@ def neuron_vote(rankings: Mapping[str, Ranking], ballots: int = BALLOTS) -> Rank
     voters = list(rankings.values())
     if not voters:
         raise ParameterError("there is no ranking to vote; give one at least, by name")
-    _require_ballots(ballots)
+    require_count("ballots", ballots)
     first, named = voters[0], next(iter(rankings))
     for name, ranking in rankings.items():
         first.space.require_same(ranking.space, f"rankings {named!r} and {name!r} cannot vote together")
@@ -99,7 +100,7 @@ def vote_agreement(
         MismatchError: rankings of different neurons or models.
     """
     names = require_comparable(rankings)
-    _require_ballots(ballots)
+    require_count("ballots", ballots)
     space = rankings[names[0]].space
     size = default_k(space.size) if k is None else rankings[names[0]].require_k(k)
     chosen = names if judges is None else judges_among(rankings, judges)
@@ -140,8 +141,3 @@ def _label_points(rankings: Sequence[Ranking], ballots: int) -> dict[str, Any]:
 
 def _top(ranking: Ranking, k: int) -> np.ndarray:
     return ranking.order[: min(k, ranking.n_ranked)]
-
-
-def _require_ballots(ballots: int) -> None:
-    if isinstance(ballots, bool) or int(ballots) != ballots or ballots < 1:
-        raise ParameterError(f"ballots must be a whole number from 1, got {ballots!r}")

@@ -1,4 +1,4 @@
-"""The rows on which a model's task loss is taken, and the word that stands at each of their time steps."""
+"""The rows on which a model's task loss is computed, with the word of each of their time steps."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ Encode = Callable[[Sequence[Sequence[str]], Sequence[Sequence[Form]] | None], li
 
 @dataclass(frozen=True)
 class ScoredRow:
-    """One row of subwords that is read, what is predicted from it, and its words.
+    """One row of subwords, with the subwords predicted from it and its words.
 
     Attributes:
-        ids: what the language model or the encoder reads.
-        labels: what is predicted, as :func:`onegrain.models.scoring.subword_losses` takes it.
-        predicted: how many subwords that is.
-        word_of: int64 (time,), of the side that the sites read: the row of the word in the record of
-            activations, or -1 for a special subword.
-        read: bool (time,), where a word is read: a word that stands in several windows is read in one.
+        ids: subwords that the language model or the encoder reads.
+        labels: subwords to predict, as :func:`onegrain.models.scoring.subword_losses` takes them.
+        predicted: number of predicted subwords.
+        word_of: int64 (time,), for the side that the sites read: the row of each subword's word in the record
+            of activations, or -1 for a special subword.
+        read: bool (time,), True where the word is read in this row; a word in several windows is read in one of
+            them.
     """
 
     ids: list[int]
@@ -46,16 +47,16 @@ class ScoredRow:
 
 @dataclass(frozen=True)
 class ScoredBatch:
-    """The rows of one forward pass, and what stands where in a site's value (rows, time, width).
+    """The rows of one forward pass, with the words in a site's value (rows, time, width).
 
     Attributes:
-        ids: of each row.
-        labels: of each row.
-        predicted: how many subwords are predicted in all.
-        shape: rows, and the time steps of the longest.
-        steps: int64 (subwords,), the time steps that are no padding, among rows x time.
+        ids: subwords of each row.
+        labels: subwords to predict of each row.
+        predicted: number of predicted subwords of all rows.
+        shape: number of rows, and of time steps of the longest row.
+        steps: int64 (subwords,), positions of the time steps without padding, among rows x time.
         word_of: int64 (subwords,), see :class:`ScoredRow`.
-        read: bool (subwords,), likewise.
+        read: bool (subwords,), see :class:`ScoredRow`.
     """
 
     ids: list[list[int]]
@@ -68,14 +69,14 @@ class ScoredBatch:
 
     @classmethod
     def of(cls, rows: Sequence[ScoredRow]) -> ScoredBatch:
-        """The batch of some rows."""
+        """Return the batch of some rows."""
         longest = max(len(row.word_of) for row in rows)
         return cls(
             [row.ids for row in rows],
             [row.labels for row in rows],
             sum(row.predicted for row in rows),
             (len(rows), longest),
-            np.concatenate([at * longest + np.arange(len(row.word_of)) for at, row in enumerate(rows)]),
+            np.concatenate([index * longest + np.arange(len(row.word_of)) for index, row in enumerate(rows)]),
             np.concatenate([row.word_of for row in rows]),
             np.concatenate([row.read for row in rows]),
         )
@@ -83,10 +84,10 @@ class ScoredBatch:
 
 @dataclass(frozen=True)
 class Unit:
-    """Batches of rows that hold every occurrence of their words.
+    """Batches of rows that contain every occurrence of their words.
 
     Attributes:
-        words: int64 (words,), increasing: rows of the record of activations.
+        words: int64 (words,), rows of the record of activations, ascending.
         batches: one forward pass each.
     """
 
@@ -95,16 +96,17 @@ class Unit:
 
 
 def scored_sentences(rows: EncodedCorpus) -> list[list[ScoredRow]]:
-    """The rows of every sentence of a corpus, so that their losses are those of the sentences.
+    """Return the rows of every sentence of a corpus; their losses sum to those of the sentences.
 
-    They are what :meth:`LoadedModel.sentence_losses` scores: behind the start token where the model has one. A
-    language model reads a sentence that is too long in several windows if the options say so, and a subword
-    counts in the window in which its word is read. Of a truncated sentence only the words that fit are scored.
+    They are the rows that :meth:`LoadedModel.sentence_losses` scores, after the start token if the model has
+    one. A language model reads a sentence that is too long in several windows if the options allow it, and a
+    subword counts in the window in which its word is read. Of a truncated sentence, only the words that fit are
+    scored.
 
     Raises:
-        ParameterError: the model predicts nothing, a translation model has no parallel side, or words are not
-            read behind the start token behind which they are scored.
-        CorpusError: a sentence longer than the model reads; a translation is not scored in windows.
+        ParameterError: the model predicts nothing, the corpus of a translation model has no parallel side, or
+            words are scored after a start token but read without it, or the reverse.
+        CorpusError: a sentence is longer than the model reads; translations are not scored in windows.
     """
     loaded = rows.loaded
     loaded.require_loss()
@@ -117,16 +119,16 @@ def scored_sentences(rows: EncodedCorpus) -> list[list[ScoredRow]]:
             f"are read {'without' if start else 'behind'} it; leave bos out"
         )
     encoded = loaded.encode(list(rows.read.sentences()), rows.read.forms())
-    return [_language(rows, number, rows.windows(number, one)) for number, one in enumerate(encoded)]
+    return [_language(rows, number, rows.windows(number, sentence)) for number, sentence in enumerate(encoded)]
 
 
 def units_of(
     sentences: Sequence[Sequence[ScoredRow]], batch_size: int, *, equal_rows: bool = False
 ) -> list[Unit]:
-    """Whole sentences of like length in one batch; a sentence of several windows by itself.
+    """Divide sentences into units: a batch of sentences of similar length, or one sentence with several windows.
 
-    Rows from which nothing can be predicted, as they have no subword, are left out. With ``equal_rows`` the
-    rows of a batch have one length.
+    Rows without a subword, from which nothing can be predicted, are left out. With ``equal_rows``, all rows of
+    a batch have the same length.
     """
     kept = [[row for row in rows if row.ids and row.labels] for rows in sentences]
     single = [rows[0] for rows in kept if len(rows) == 1]
@@ -142,31 +144,31 @@ def _unit(batches: list[ScoredBatch]) -> Unit:
 def _batches(rows: Sequence[ScoredRow], batch_size: int, equal_rows: bool) -> list[ScoredBatch]:
     sizes = [(len(row.ids), len(row.labels)) for row in rows]
     batches = by_length([sum(size) for size in sizes], batch_size, alike=sizes if equal_rows else None)
-    return [ScoredBatch.of([rows[at] for at in batch]) for batch in batches]
+    return [ScoredBatch.of([rows[index] for index in batch]) for batch in batches]
 
 
 def _language(rows: EncodedCorpus, number: int, windows: Sequence[Window]) -> list[ScoredRow]:
-    """A language model's rows: each subword is predicted where its word is read, the specials at the ends."""
-    base, made = int(rows.words.offsets[number]), []
-    for at, window in enumerate(windows):
+    """Return a language model's rows: each subword counts where its word is read, specials at the ends."""
+    base, scored = int(rows.words.offsets[number]), []
+    for index, window in enumerate(windows):
         counted = window.word_of >= 0
-        own = np.flatnonzero(window.context >= 0)
-        first, last = (int(own[0]), int(own[-1])) if own.size else (len(counted), 0)
-        counted[:first] |= at == 0
-        counted[last + 1 :] |= at == len(windows) - 1
+        positions = np.flatnonzero(window.context >= 0)
+        first, last = (int(positions[0]), int(positions[-1])) if positions.size else (len(counted), 0)
+        counted[:first] |= index == 0
+        counted[last + 1 :] |= index == len(windows) - 1
         labels = np.where(counted, window.ids, IGNORED)
         word_of = np.where(window.context >= 0, base + window.context, -1)
         predicted = int(counted[1:].sum())
-        made.append(ScoredRow(window.ids.tolist(), labels.tolist(), predicted, word_of, window.word_of >= 0))
-    return made
+        scored.append(ScoredRow(window.ids.tolist(), labels.tolist(), predicted, word_of, window.word_of >= 0))
+    return scored
 
 
 def _translations(rows: EncodedCorpus) -> Iterator[list[ScoredRow]]:
     loaded, corpus = rows.loaded, rows.corpus
     if corpus.target is None:
         raise ParameterError(
-            f"{corpus.source} has no parallel side, which the loss of {loaded.identity.id} is taken on; read "
-            "it with read_parallel"
+            f"{corpus.source} has no parallel side, on which the loss of {loaded.identity.id} is computed; "
+            "read it with read_parallel"
         )
     sides = [
         _encoded(rows, corpus, loaded.encode, "source"),
@@ -176,20 +178,20 @@ def _translations(rows: EncodedCorpus) -> Iterator[list[ScoredRow]]:
         if source is None or target is None:
             yield []
             continue
-        read = source if rows.side == "source" else _shown(loaded, target)
-        (window,) = rows.windows(number, read)
+        subwords = source if rows.side == "source" else _shown(loaded, target)
+        (window,) = rows.windows(number, subwords)
         word_of = np.where(window.word_of >= 0, int(rows.words.offsets[number]) + window.word_of, -1)
         yield [ScoredRow(source.ids, target.ids, len(target.ids), word_of, word_of >= 0)]
 
 
 def _shown(loaded: LoadedModel, labels: Encoded) -> Encoded:
-    """What the decoder reads while it writes the labels: not the last of them."""
+    """Return what the decoder reads while it writes the labels: all but the last of them."""
     shown, length = decoder_inputs(loaded.model, labels), len(labels.ids)
     return Encoded(shown.ids[:length], shown.word_of[:length])
 
 
 def _encoded(rows: EncodedCorpus, corpus: Corpus, encode: Encode, side: Side) -> Iterator[Encoded | None]:
-    """The subwords of each sentence, cut where that is asked for; None where not even its first word fits."""
+    """Yield the subwords of each sentence, cut if the options say so; None if not even its first word fits."""
     longest = rows.loaded.longest_on(side)
     for number, encoded in enumerate(encode(list(corpus.sentences()), corpus.forms())):
         if longest is None or len(encoded.ids) <= longest:
@@ -197,7 +199,7 @@ def _encoded(rows: EncodedCorpus, corpus: Corpus, encode: Encode, side: Side) ->
         elif rows.options.long != "truncate":
             raise too_long(rows.loaded, corpus, number, len(encoded.ids), side=side, beside=True)
         else:
-            ids, word_of = (np.array(one, dtype=np.int64) for one in (encoded.ids, encoded.word_of))
+            ids, word_of = (np.array(values, dtype=np.int64) for values in (encoded.ids, encoded.word_of))
             short = shorten(ids, word_of, longest, specials(word_of))
             kept = int(short[0].context.max()) + 1 if short else 0
             forms = corpus.forms(number, number + 1)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from onegrain.core.options import require_count
 from onegrain.errors import ParameterError
 
-__all__ = ["LcaOptions", "numbers_of", "require_count", "require_range"]
+__all__ = ["LcaOptions", "numbers_of", "require_range"]
 
 GRID = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
 
@@ -112,9 +113,3 @@ def require_range(name: str, values: tuple[float, ...], what: str, low: float, h
     for value in values:
         if not (np.isfinite(value) and low <= value <= high):
             raise ParameterError(f"{name} must be {what}, got {value}")
-
-
-def require_count(name: str, value: Any, least: int) -> None:
-    """Raise ParameterError unless the value is a whole number from ``least``."""
-    if isinstance(value, bool) or int(value) != value or value < least:
-        raise ParameterError(f"{name} must be a whole number from {least}, got {value!r}")

@@ -67,8 +67,8 @@ def sparse_probing(request: Request) -> Ranking:
     options: SparseOptions = request.options
     layer, memory = str(request.label), Memory(request.memory)
     require_labels(request.activations, layer, options.min_count)
-    given = {"dev": request.dev, "test": request.test}
-    held_out = {name: activations for name, activations in given.items() if activations is not None}
+    named = {"dev": request.dev, "test": request.test}
+    held_out = {name: activations for name, activations in named.items() if activations is not None}
     for activations in held_out.values():
         require_held_out(request.activations, activations)
     memory.reserve(_working_bytes(request), "sparse probing")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from onegrain.core.options import require_count
 from onegrain.errors import LabelError, ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus, LabelLayer
@@ -21,7 +22,6 @@ from onegrain.synthetic.planted.neurons import (
     Parts,
     PlantedNeurons,
     draw_parts,
-    require_count,
     require_size,
 )
 

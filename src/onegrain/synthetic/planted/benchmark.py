@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 
+from onegrain.core.options import require_count
 from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
@@ -26,7 +27,6 @@ from onegrain.synthetic.planted.columns import (
     draw_words,
     level_and_unit,
 )
-from onegrain.synthetic.planted.neurons import require_count
 from onegrain.synthetic.planted.recovery import recovery
 from onegrain.synthetic.planted.scenarios import LABELS, VERSIONS, Scenario
 

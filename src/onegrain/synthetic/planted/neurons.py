@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from onegrain.core.options import require_count
 from onegrain.errors import LabelError, ParameterError
 
 __all__ = [
@@ -15,7 +16,6 @@ __all__ = [
     "Parts",
     "PlantedNeurons",
     "draw_parts",
-    "require_count",
     "require_size",
 ]
 
@@ -138,12 +138,6 @@ def draw_parts(neurons: PlantedNeurons, labels: tuple[str, ...], rng: np.random.
     level = np.zeros(kind.size)
     level[kind == "constant"] = np.where(np.arange(neurons.constant), rng.uniform(-1, 1, neurons.constant), 0.0)
     return Parts(kind, carries, original, means, deviation, level).shuffled(rng)
-
-
-def require_count(name: str, value: int, least: int) -> None:
-    """Raise ParameterError unless the value is a whole number from ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ParameterError(f"{name} must be a whole number from {least}, got {value!r}")
 
 
 def require_size(name: str, value: float) -> None:

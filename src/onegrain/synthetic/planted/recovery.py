@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from onegrain.core.options import require_count
 from onegrain.errors import ParameterError
 from onegrain.records.ranking import Ranking
 from onegrain.synthetic.planted.activations import Planted
-from onegrain.synthetic.planted.neurons import INFORMATIVE, require_count
+from onegrain.synthetic.planted.neurons import INFORMATIVE
 
 __all__ = ["mean_recovery", "precision_in_order", "recovery"]
 
