@@ -125,7 +125,7 @@ def scored_sentences(rows: EncodedCorpus) -> list[list[ScoredRow]]:
 def units_of(
     sentences: Sequence[Sequence[ScoredRow]], batch_size: int, *, equal_rows: bool = False
 ) -> list[Unit]:
-    """Divide sentences into units: a batch of sentences of similar length, or one sentence with several windows.
+    """Divide sentences into units: batches of similar sentences, and single sentences with several windows.
 
     Rows without a subword, from which nothing can be predicted, are left out. With ``equal_rows``, all rows of
     a batch have the same length.
