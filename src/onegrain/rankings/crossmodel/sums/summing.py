@@ -113,7 +113,7 @@ class _Centre:
     Args:
         span: the neurons of the blocks.
         deviations: working memory for the deviations of a block, flat.
-        scratch: working memory of the same size, used only while a block is centred.
+        scratch: working memory of at least that size, used only while a block is centred.
         rounding: relative rounding of the values.
     """
 
