@@ -185,7 +185,7 @@ def _check_safe(file: Path) -> None:
     start = _start(file, 9)
     # the length of the header comes first, in eight bytes that may look like a pickle's, then its brace
     if start.startswith(PICKLE_MARKS) and start[8:] != b"{":
-        raise ModelError(f"{file} is a pickle with the name of a safetensors file; it is not opened")
+        raise ModelError(f"{file} is a pickle, not a safetensors file, despite its name; it is not opened")
 
 
 def _start(file: Path, size: int) -> bytes:
