@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from onegrain.core.progress import silent
 from onegrain.errors import ParameterError
 from onegrain.records.curve import Curve
 from onegrain.records.evaluation import Evaluation
 from onegrain.records.ranking import Ranking
 from onegrain.records.stability import Stability
 from onegrain.studies import read_study, run_study
-from onegrain.studies.plan import plan_study
-from onegrain.studies.steps import Workshop, perform
+from onegrain.studies.stages import plan_study
+from onegrain.studies.workspace import Workspace
 
 STUDY = """
 title = "A slice of the road"
@@ -39,16 +40,18 @@ nlm-1 = { kind = "nlm", train = "ewt-a", valid = "ewt-valid", test = "ewt-test",
 nlm-2 = { kind = "nlm", train = "ewt-b", valid = "ewt-valid", test = "ewt-test", options = { OPTIONS, seed = 2 } }
 nmt-1 = { kind = "nmt", train = "flickr", valid = "flickr-valid", test = "flickr-few", options = { OPTIONS, seed = 1 } }
 
-[probes.upos]
+[rankings.upos]
 models = ["nlm-1", "nmt-1"]
+method = "lca"
 label = "upos"
-train = "ewt-a"
+corpus = "ewt-a"
 test = "ewt-test"
 parameters = { lambda1 = [0.0, 1e-3], lambda2 = [0.0, 1e-3], max_words = 3000 }
 stability = { resamples = 2, k = [10], tolerance = 0.1 }
 
-[crossmodel.maxcorr]
+[rankings.maxcorr]
 models = ["nlm-1", "nlm-2"]
+method = "maxcorr"
 corpus = "ewt-test"
 
 [rankings.f]
@@ -136,9 +139,9 @@ def test_the_sentences_are_drawn_again(walked: tuple[Path, Path], tmp_path: Path
         assert found.at("seeds")["jaccard"].item() > found.at("halves")["jaccard"].item() > 0.0
     study = tmp_path / "study.toml"
     study.write_text(walked[0].read_text().replace("resamples = 2", "draws = 2"))
-    step = next(step for step in plan_study(read_study(study)) if step.stage == "stability")
-    with pytest.raises(ParameterError, match=r"probes\.upos\.stability.*draws"):
-        perform(Workshop(read_study(study), tmp_path, tmp_path, walked[1]), step)
+    step = next(step for step in plan_study(read_study(study)) if step.stage.name == "stability")
+    with pytest.raises(ParameterError, match=r"rankings\.upos\.stability.*draws"):
+        step.stage.perform(Workspace(read_study(study), tmp_path, tmp_path, walked[1]), step, silent)
 
 
 def test_erasing_everything_hurts(walked: tuple[Path, Path]) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from onegrain.studies import demo_study, entries, read_study
-from onegrain.studies.plan import STAGES, plan_study
-from onegrain.studies.study import Study
+from onegrain.studies.read import StudyFile
+from onegrain.studies.stages import STAGES, plan_study
+from onegrain.studies.stages.ablate import AblationEntry
+from onegrain.studies.stages.evaluate import ComparisonEntry
+from onegrain.studies.stages.rank import RankingEntry
 from support import ROOT
 
 PAGE = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
@@ -20,7 +23,7 @@ def test_the_example_is_sound(tmp_path: Path) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "study.toml").write_text(example)
     steps = plan_study(read_study(tmp_path / "study.toml"))
-    assert {step.stage for step in steps} == set(STAGES) - {"train", "stability"}
+    assert {step.stage.name for step in steps} == {stage.name for stage in STAGES} - {"train", "stability"}
 
 
 @pytest.mark.parametrize(
@@ -28,11 +31,9 @@ def test_the_example_is_sound(tmp_path: Path) -> None:
     [
         ("corpora", [entries.CorpusSource, entries.SandboxSource]),
         ("models", [entries.ModelSource]),
-        ("probes", [entries.Probe]),
-        ("crossmodel", [entries.CrossModel]),
-        ("rankings", [entries.MethodRanking]),
-        ("comparisons", [entries.Comparison]),
-        ("ablations", [entries.Ablation]),
+        ("rankings", [RankingEntry]),
+        ("comparisons", [ComparisonEntry]),
+        ("ablations", [AblationEntry]),
     ],
 )
 def test_every_key_is_named(row: str, kinds: list) -> None:
@@ -42,7 +43,7 @@ def test_every_key_is_named(row: str, kinds: list) -> None:
 
 
 def test_every_table_and_key_of_the_file_is_named() -> None:
-    for key in Study.model_fields:
+    for key in StudyFile.model_fields:
         assert key in ROWS or f"`{key}`" in ROWS["the file itself"], key
 
 

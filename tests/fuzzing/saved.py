@@ -202,9 +202,10 @@ def studies(folder: Path) -> list[Path]:
 
 
 def _steps() -> list[Any]:
-    from onegrain.studies.plan import Step
+    from onegrain.studies.stages.rank import Rank
+    from onegrain.studies.stages.stage import Step
 
-    return [Step("rank", name, f"rankings/{name}.parquet", {}, (), {}) for name in ("done", "begun")]
+    return [Step(Rank(), name, f"rankings/{name}.parquet", {}, (), {}) for name in ("done", "begun")]
 
 
 def look_for_steps(path: Path) -> Any:

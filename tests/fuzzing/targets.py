@@ -17,7 +17,7 @@ from fuzzing.saved import SENTENCES, TAGS
 from fuzzing.sealed import reseal
 from onegrain.corpora import read_word_list
 from onegrain.models.dictionaries.dictionary import load_dictionary
-from onegrain.studies.study import read_study
+from onegrain.studies.read import read_study
 
 __all__ = ["TARGETS", "Target"]
 

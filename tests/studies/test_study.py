@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from onegrain.errors import CorpusError, ParameterError
 from onegrain.studies import demo_study, read_study
 from onegrain.studies.entries import CorpusSource
-from onegrain.studies.plan import plan_study
 from onegrain.studies.read_corpora import load_corpus
+from onegrain.studies.stages import plan_study
 from support import ROOT
 
 GOOD = """
@@ -20,10 +21,11 @@ title = "t"
 a = { path = "a.txt" }
 [models]
 m = { path = "folder", test = "a" }
-[probes.p]
+[rankings.p]
 models = ["m"]
+method = "lca"
 label = "x"
-train = "a"
+corpus = "a"
 """
 
 
@@ -44,8 +46,8 @@ def test_the_studies_of_the_project_are_sound(path: Path) -> None:
     ("change", "named"),
     [
         (("title", "titel"), "titel"),
-        (('label = "x"', 'label = "x"\ncolour = 1'), "probes.p.colour"),
-        (('train = "a"', 'train = "b"'), "no corpus 'b'"),
+        (('label = "x"', 'label = "x"\ncolour = 1'), "rankings.p.colour"),
+        (('corpus = "a"', 'corpus = "b"'), "no corpus 'b'"),
         (('["m"]', '["n"]'), "no model 'n'"),
         (('path = "a.txt"', 'path = "a.txt", source = "b"'), "source and target"),
         (('path = "a.txt"', 'path = "a.txt", part = [3, 2]'), "part"),
@@ -80,7 +82,7 @@ def test_languages_that_are_stated_are_part_of_a_recipe_and_others_leave_it_as_i
 
 def test_an_ablation_needs_a_ranking_of_its_models(tmp_path: Path) -> None:
     ablation = '[ablations.x]\nmodels = ["m"]\nrankings = ["q"]\nmetric = "bleu"\ncorpus = "a"\n'
-    with pytest.raises(ParameterError, match=r"ablations\.x: no probes, crossmodel or rankings entry 'q'"):
+    with pytest.raises(ParameterError, match=r"ablations\.x: no rankings entry 'q'"):
         read_study(written(tmp_path, GOOD + ablation))
 
 
@@ -104,18 +106,24 @@ BOTH = GOOD.replace("[models]", 'b = { path = "b.txt" }\n[models]') + RANKINGS
     ("change", "named"),
     [
         (('"f-statistic"', '"f-statistics"'), "rankings.f: no ranking method 'f-statistics'"),
-        (('corpus = "a"', 'corpus = "a"\nparameters = { q = 1 }'), "f-statistic takes no parameter q"),
+        (
+            ('corpus = "a"\nlabel', 'corpus = "a"\nparameters = { q = 1 }\nlabel'),
+            "f-statistic takes no parameter q",
+        ),
         (('corpus = "a"\nlabel = "x"', 'corpus = "a"'), "f-statistic needs a label"),
         (('"f-statistic"', '"std"'), "std takes no label"),
-        (('corpus = "a"', 'corpus = "a"\ndev = "b"'), "f-statistic uses no held-out words"),
-        (('"f-statistic"', '"maxcorr"'), "maxcorr compares models; give it a [crossmodel] entry"),
+        (('corpus = "a"\nlabel', 'corpus = "a"\ndev = "b"\nlabel'), "f-statistic uses no held-out words"),
+        (('"f-statistic"', '"maxcorr"'), "f: maxcorr compares models; name two or more"),
         (('"f-statistic"', '"integrated-gradients"'), "integrated-gradients needs a running model"),
-        (("[rankings.f]", "[rankings.p]"), "two entries that rank are named p"),
+        (("[rankings.f]", "[rankings.p]"), "is not TOML"),
         (('["p", "f"]', '["p"]'), "comparisons.c.rankings"),
-        (('["p", "f"]', '["p", "g"]'), "comparisons.c: no probes, crossmodel or rankings entry 'g'"),
-        (('corpus = "a"', 'corpus = "a"\nsites = ["layers.0"]'), "p, f rank different sites"),
+        (('["p", "f"]', '["p", "g"]'), "comparisons.c: no rankings entry 'g'"),
+        (('corpus = "a"\nlabel', 'corpus = "a"\nsites = ["layers.0"]\nlabel'), "p, f rank different sites"),
         (('test = "b"', 'test = "a"'), "'p' is made from the tested words"),
-        (('corpus = "a"', 'corpus = "b"'), "'f' is made from the tested words; test on others than 'b'"),
+        (
+            ('corpus = "a"\nlabel', 'corpus = "b"\nlabel'),
+            "'f' is made from the tested words; test on others than 'b'",
+        ),
         (('test = "b"', 'test = "b"\nparameters = { q = 1 }'), "evaluate takes no parameter q"),
         (('test = "b"', 'test = "c"'), "comparisons.c: no corpus 'c'"),
     ],
@@ -129,16 +137,63 @@ def test_a_fault_of_a_ranking_or_comparison_is_named(
     assert named in str(error.value)
 
 
-def test_methods_that_compare_models_have_a_place_of_their_own(tmp_path: Path) -> None:
-    cross = '[crossmodel.x]\nmodels = ["m", "m"]\ncorpus = "a"\nmethod = "std"\n'
-    with pytest.raises(ParameterError, match=r"std compares no models; give it a \[rankings\] entry"):
-        read_study(written(tmp_path, GOOD + cross))
+def test_a_method_that_compares_models_ranks_each_against_the_others(tmp_path: Path) -> None:
+    ranking = '[rankings.x]\nmodels = ["m", "n"]\ncorpus = "a"\nmethod = "maxcorr"\n'
+    text = GOOD.replace("[rankings.p]", 'n = { path = "other" }\n[rankings.p]') + ranking
+    steps = {step.output: step for step in plan_study(read_study(written(tmp_path, text)))}
+    read = ("activations/m--a.zarr", "activations/n--a.zarr")
+    assert steps["rankings/x--m.parquet"].needs == steps["rankings/x--n.parquet"].needs == read
+    with pytest.raises(ParameterError, match=r"rankings\.x: maxcorr compares models; name two or more"):
+        read_study(written(tmp_path, text.replace('["m", "n"]', '["m", "m"]')))
+
+
+def test_only_a_probe_is_fitted_again_to_draws(tmp_path: Path) -> None:
+    text = GOOD.replace('method = "lca"', 'method = "probeless"\nstability = { resamples = 2 }')
+    with pytest.raises(ParameterError, match=r"rankings\.p: stability fits the probe of lca again"):
+        read_study(written(tmp_path, text))
+
+
+FORMER = """
+[probes."p 1"]
+models = ["m"]
+label = "x"
+train = "a"
+parameters = { lambda1 = [0.0, 1e-3] }
+[crossmodel.c]
+models = ["m", "m"]
+corpus = "a"
+method = "linreg"
+"""
+
+
+def test_tables_of_earlier_versions_are_refused_with_the_tables_to_write(tmp_path: Path) -> None:
+    file = written(tmp_path, GOOD + FORMER)
+    with pytest.raises(ParameterError) as error:
+        read_study(file)
+    message, _, tables = str(error.value).partition("\n\n")
+    assert message == (
+        f"{file}: [probes.NAME] and [crossmodel.NAME] are now [rankings.NAME] with a method; "
+        "write in their place:"
+    )
+    assert tomllib.loads(tables)["rankings"] == {
+        "p 1": {
+            "method": "lca",
+            "models": ["m"],
+            "label": "x",
+            "corpus": "a",
+            "parameters": {"lambda1": [0.0, 1e-3]},
+        },
+        "c": {"method": "linreg", "models": ["m", "m"], "corpus": "a"},
+    }
+    for odd in ("probes = 3", "[probes]\np = 3", "[[crossmodel]]"):
+        with pytest.raises(ParameterError, match=r"\[rankings\.NAME\] with a method"):
+            read_study(written(tmp_path, odd))
 
 
 def test_what_is_compared_is_read_and_ranked_first(tmp_path: Path) -> None:
     steps = {step.output: step for step in plan_study(read_study(written(tmp_path, BOTH)))}
     step = steps["evaluations/c--m.parquet"]
-    assert step.stage == "evaluate"
+    assert step.stage.name == "evaluate"
     assert step.needs == (
         "activations/m--a.zarr",
         "activations/m--b.zarr",
@@ -183,13 +238,12 @@ VICTIMS = (
 
 
 @pytest.mark.parametrize("name", VICTIMS)
-@pytest.mark.parametrize("table", ["corpora", "models", "probes", "rankings", "comparisons", "ablations"])
+@pytest.mark.parametrize("table", ["corpora", "models", "rankings", "comparisons", "ablations"])
 def test_names_that_are_no_names_of_files_are_refused(tmp_path: Path, table: str, name: str) -> None:
     """Table and name are in the error, whatever the entry holds."""
     entries = {
         "corpora": '{ path = "a.txt" }',
         "models": '{ path = "folder" }',
-        "probes": '{ models = ["m"], label = "x", train = "a" }',
         "rankings": '{ models = ["m"], method = "f-statistic", label = "x", corpus = "a" }',
         "comparisons": '{ models = ["m"], rankings = ["p", "p"], label = "x", train = "a" }',
         "ablations": '{ models = ["m"], rankings = ["p"], metric = "perplexity", corpus = "a" }',

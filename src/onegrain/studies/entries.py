@@ -1,32 +1,15 @@
-"""The entries of a study file: corpora, models, rankings, comparisons and ablations, each checked by itself."""
+"""The tables that every study file has, and the base of those that stages add."""
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from onegrain.errors import ParameterError
-from onegrain.evaluation.options import ElasticNetOptions, EvaluationOptions
-from onegrain.metrics.registry import require_metric_parameters
-from onegrain.rankings.registry import method
-
-__all__ = [
-    "LANGUAGES",
-    "Ablation",
-    "Comparison",
-    "CorpusSource",
-    "CrossModel",
-    "Entry",
-    "MethodRanking",
-    "ModelSource",
-    "Probe",
-    "SandboxSource",
-]
+__all__ = ["LANGUAGES", "CorpusSource", "Entry", "ModelSource", "SandboxSource", "StageEntry", "existing"]
 
 LANGUAGES = ("source_language", "target_language")
-EVALUATED_BY = (EvaluationOptions, ElasticNetOptions)
 
 
 class Entry(BaseModel):
@@ -39,7 +22,7 @@ class SandboxSource(Entry):
     """A corpus of the sandbox language; see :func:`onegrain.synthetic.sandbox_parts` for the arguments.
 
     Attributes:
-        take: ``valid``, ``test``, or the training part's number, from 0.
+        take: ``valid``, ``test``, or the number of the training part, from 0.
     """
 
     take: Literal["valid", "test"] | int
@@ -57,11 +40,11 @@ class CorpusSource(Entry):
     Attributes:
         path: a corpus file, relative to the data folder.
         labels, format, columns: as :func:`onegrain.corpora.read_corpus` takes them.
-        source, target: two parallel files, one sentence a line, in place of ``path``.
+        source, target: two parallel files with one sentence per line, in place of ``path``.
         sandbox: the sandbox language, in place of files.
-        lower: lower-case the words.
-        part: (k, n): every n-th sentence, from the k-th, k from 1.
-        limit: at most so many sentences (after ``part``).
+        lower: convert the words to lower case.
+        part: (k, n): every n-th sentence, starting with the k-th; k counts from 1.
+        limit: the largest number of sentences, applied after ``part``.
     """
 
     path: str | None = None
@@ -92,7 +75,8 @@ class ModelSource(Entry):
 
     Attributes:
         path: a model folder, relative to the study file, or a hub id.
-        source_language, target_language: of the model at ``path``, as :func:`onegrain.load_model` takes them.
+        source_language, target_language: languages of the model at ``path``, as :func:`onegrain.load_model`
+            takes them.
         kind: ``nlm`` or ``nmt``.
         train, valid: corpora to train and validate on.
         test: the corpus on which the model is measured.
@@ -119,163 +103,52 @@ class ModelSource(Entry):
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The keys of the languages that are stated."""
+        """The keys of the languages that the entry states."""
         return tuple(name for name in LANGUAGES if getattr(self, name) is not None)
 
+    def recipe(self, *, exclude: set[str] | None = None) -> dict[str, Any]:
+        """Return the entry as JSON-able data.
 
-class Probe(Entry):
-    """Linguistic correlation analysis of some models on one label layer.
-
-    Attributes:
-        models: the models to probe.
-        label: the label layer.
-        train, dev, test: corpora; dev is taken from train by sentence where none is given.
-        sites: glob patterns; by default all sites that read source words.
-        parameters: further parameters of the ``lca`` method.
-        stability: parameters of :func:`onegrain.stability`, to draw the sentences again; none for no draws.
-    """
-
-    models: tuple[str, ...]
-    label: str
-    train: str
-    dev: str | None = None
-    test: str | None = None
-    sites: tuple[str, ...] | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    stability: dict[str, Any] | None = None
-
-    @property
-    def corpora(self) -> tuple[str, ...]:
-        """What is read, first what the ranking is made from."""
-        return _given(self.train, self.dev, self.test)
+        Languages that are not stated are left out, so that records made before a study could state languages
+        are still valid.
+        """
+        unstated = set(LANGUAGES) - set(self.languages)
+        return self.model_dump(mode="json", exclude=unstated | (exclude or set()))
 
 
-class CrossModel(Entry):
-    """Cross-model correlation: each model is ranked against the others on one corpus."""
-
-    models: tuple[str, ...] = Field(min_length=2)
-    corpus: str
-    method: str = "maxcorr"
-    sites: tuple[str, ...] | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def corpora(self) -> tuple[str, ...]:
-        """What is read."""
-        return (self.corpus,)
-
-    @model_validator(mode="after")
-    def _method_fits(self) -> CrossModel:
-        ranks_by = method(self.method)
-        if not ranks_by.needs_others:
-            raise ValueError(f"{self.method} compares no models; give it a [rankings] entry")
-        ranks_by.require_given(self.parameters, label=False, others=True, heldout=False)
-        return self
-
-
-class MethodRanking(Entry):
-    """A ranking of some models' neurons, each by itself, by any method that ranks from a store.
+class StageEntry(Entry):
+    """Base of the entries of a table that a stage adds to the study file.
 
     Attributes:
-        models: the models to rank the neurons of.
-        method: its name, as ``onegrain rank`` takes it.
-        corpus: the words that it is made from.
-        label: the label layer, for methods that need one.
-        dev, test: held-out words, for methods that use them.
-        sites: glob patterns; by default all sites that read source words.
-        parameters: further parameters of the method.
+        TABLE: the name of the table.
+        models: the models that the stage works on.
     """
 
+    TABLE: ClassVar[str]
     models: tuple[str, ...] = Field(min_length=1)
-    method: str
-    corpus: str
-    label: str | None = None
-    dev: str | None = None
-    test: str | None = None
-    sites: tuple[str, ...] | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def corpora(self) -> tuple[str, ...]:
-        """What is read, first what the ranking is made from."""
-        return _given(self.corpus, self.dev, self.test)
-
-    @model_validator(mode="after")
-    def _method_fits(self) -> MethodRanking:
-        ranks_by = method(self.method)
-        if ranks_by.needs_others:
-            raise ValueError(f"{self.method} compares models; give it a [crossmodel] entry")
-        if ranks_by.needs_model:
-            raise ValueError(
-                f"{self.method} needs a running model, and a study ranks from stores: use onegrain rank"
-            )
-        heldout = self.dev is not None or self.test is not None
-        ranks_by.require_given(self.parameters, label=self.label is not None, others=False, heldout=heldout)
-        return self
-
-
-class Comparison(Entry):
-    """Rankings of the same neurons side by side: masking, retraining, and those ablation curves that there are.
-
-    Attributes:
-        models: the models whose rankings are compared.
-        rankings: two or more entries, of whatever kind, that rank the same sites of those models.
-        label: the label layer that probes learn.
-        train: words that they learn from.
-        test: words that they are tested on, from which no ranking is made; by default some of ``train``.
-        dev: words on which the probe's penalties are chosen; by default some of ``train``.
-        parameters: further parameters of :func:`onegrain.evaluate` with its own probe.
-    """
-
-    models: tuple[str, ...] = Field(min_length=1)
-    rankings: tuple[str, ...] = Field(min_length=2)
-    label: str
-    train: str
-    test: str | None = None
-    dev: str | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
+        """The names of the corpora that the entry mentions."""
+        raise NotImplementedError
 
     @property
-    def corpora(self) -> tuple[str, ...]:
-        """What is read, first what the probes learn from."""
-        return _given(self.train, self.dev, self.test)
+    def extracted(self) -> tuple[str, ...]:
+        """The corpora on which the activations of every model are read; by default all that are mentioned."""
+        return self.corpora
 
-    @model_validator(mode="after")
-    def _parameters_exist(self) -> Comparison:
-        known = [*(one.name for kind in EVALUATED_BY for one in fields(kind)), "memory", "device"]
-        unknown = sorted(set(self.parameters) - set(known))
-        if unknown:
-            raise ValueError(f"evaluate takes no parameter {', '.join(unknown)}; there are: {', '.join(known)}")
-        return self
+    def check(self, where: str, tables: Mapping[str, Mapping[str, StageEntry]]) -> None:
+        """Check that what the entry names in other tables exists and fits.
 
+        Args:
+            where: what errors call the entry, e.g. ``ablations.perplexity``.
+            tables: the tables of all stages, by name.
 
-class Ablation(Entry):
-    """Erasing ranked neurons in the running models.
-
-    Attributes:
-        models: the models to erase in.
-        rankings: names of probes, cross-model and other rankings that those models have.
-        metric: a name of :data:`onegrain.metrics.METRICS`: ``perplexity``, ``bleu`` or ``chrf``.
-        corpus: what is measured on.
-        parameters: further parameters of :func:`onegrain.interventions.ablate`.
-        metric_parameters: further parameters of the metric, e.g. ``beams``.
-    """
-
-    models: tuple[str, ...]
-    rankings: tuple[str, ...]
-    metric: str
-    corpus: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    metric_parameters: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _metric_exists(self) -> Ablation:
-        try:
-            require_metric_parameters(self.metric, self.metric_parameters)
-        except ParameterError as error:
-            raise ValueError(str(error)) from None
-        return self
+        Raises:
+            ValueError: something that the entry names does not exist or does not fit.
+        """
 
 
-def _given(*names: str | None) -> tuple[str, ...]:
+def existing(*names: str | None) -> tuple[str, ...]:
+    """Return the names that are not None."""
     return tuple(name for name in names if name is not None)

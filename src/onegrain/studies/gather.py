@@ -17,7 +17,7 @@ from onegrain.records.ranking import Ranking
 from onegrain.records.stability import Stability
 from onegrain.reports import Records, compose, left_out
 from onegrain.studies.naming import curve_names, record_names
-from onegrain.studies.plan import activations_path
+from onegrain.studies.places import activations_path
 from onegrain.studies.scanning import FolderScan, Found, scan_folder
 from onegrain.studies.study import Study
 

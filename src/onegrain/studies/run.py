@@ -1,4 +1,4 @@
-"""Running a study: every step that is not done, in order, and the report at the end."""
+"""Running a study: every step that is not done yet, in order, and the report at the end."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from onegrain.errors import AlreadyDoneError
 from onegrain.records.identity import corpus_digest
 from onegrain.studies.gather import REPORT, write_study_report
 from onegrain.studies.notes import begin_step, finish_step, is_done, sweep_study
-from onegrain.studies.plan import STAGES, Step, plan_study
+from onegrain.studies.read import read_study
 from onegrain.studies.read_corpora import data_folder
-from onegrain.studies.steps import Workshop, perform, training_options
-from onegrain.studies.study import read_study
+from onegrain.studies.stages import STAGES, Step, plan_study
+from onegrain.studies.workspace import Workspace
 
-__all__ = ["StudyRun", "demo_study", "run_study", "walk_study"]
+__all__ = ["StudyRun", "demo_study", "fingerprints", "run_study", "walk_study"]
 
 
 def demo_study() -> Path:
-    """The study of ``onegrain demo``: the whole road on the sandbox language."""
+    """Return the path of the study that ``onegrain demo`` runs: every stage, on the sandbox language."""
     return Path(str(files("onegrain.studies") / "demo.toml"))
 
 
@@ -38,8 +38,8 @@ class StudyRun:
 
     Attributes:
         report: the page.
-        made: how many records it made; none where the study had finished before.
-        kept: how many it found, made by the same recipe and undamaged.
+        made: number of records that it made; 0 if the study had finished before.
+        kept: number of records that it kept, made by the same recipe and undamaged.
     """
 
     report: Path
@@ -54,23 +54,24 @@ def run_study(
     workers: int = 1,
     progress: Progress = automatic,
 ) -> Path:
-    """Run a study file, or resume one that was cut off.
+    """Run a study file, or resume an interrupted run.
 
-    A step whose record is there, made by the same part of the study file from the same corpora, is not done
-    again. Where that part has changed, the record and what depends on it are made anew, and so is a damaged
-    record.
+    A step is skipped if its record exists and was made by the same part of the study file from the same
+    corpora. If that part has changed, the record and everything that depends on it are made again; a damaged
+    record is made again, too.
 
     Args:
         study: the TOML file; see :class:`onegrain.studies.study.Study`.
         out: folder of the records and of the report.
-        workers: processes that work side by side on steps that do not wait for each other.
+        workers: number of processes that do steps of one stage in parallel.
         progress: reports the progress of each step.
 
     Returns:
         The report, ``report.html`` in ``out``.
 
     Raises:
-        OutputExistsError: a file that onegrain did not write is in the place of a record.
+        ParameterError: the study file has a fault.
+        OutputExistsError: a file that onegrain did not write has the name of a record.
     """
     return walk_study(study, out, workers=workers, progress=progress).report
 
@@ -78,42 +79,45 @@ def run_study(
 def walk_study(
     study: str | os.PathLike[str], out: str | os.PathLike[str], *, workers: int, progress: Progress
 ) -> StudyRun:
-    """Run a study as :func:`run_study` does, and return what was done."""
+    """Run a study as :func:`run_study` does, and return how many records were made and kept."""
     file, folder = Path(study), Path(out)
     specification = read_study(file)
-    for name in specification.models:
-        training_options(specification, name)
+    steps = plan_study(specification)
     require_writable_output(folder / REPORT, force=True, suffixes=(".html",))
     with storage_errors(folder):
         make_folder(folder)
-    shop = Workshop(specification, file.parent, data_folder(file.parent), folder)
-    steps = plan_study(specification)
-    contents = {name: corpus_digest(shop.corpus(name)) for name in specification.corpora}
-    prints = _fingerprints(steps, contents)
+    workspace = Workspace(specification, file.parent, data_folder(file.parent), folder)
+    contents = {name: corpus_digest(workspace.corpus(name)) for name in specification.corpora}
+    prints = fingerprints(steps, contents)
     sweep_study(folder, steps)
     made = 0
     with JobPool(workers) as pool:
         for stage in STAGES:
             waiting = [
-                step for step in steps if step.stage == stage and not is_done(folder, step, prints[step.output])
+                step for step in steps if step.stage is stage and not is_done(folder, step, prints[step.output])
             ]
             for step in waiting:
                 begin_step(folder, step, prints[step.output])
-            jobs = [Job(step.name, partial(_do, shop, step, prints[step.output])) for step in waiting]
-            pool.run(jobs, description=stage, progress=progress)
+            jobs = [Job(step.name, partial(_do, workspace, step, prints[step.output])) for step in waiting]
+            pool.run(jobs, description=stage.name, progress=progress)
             made += len(waiting)
     return StudyRun(write_study_report(specification, folder), made, len(steps) - made)
 
 
-def _do(shop: Workshop, step: Step, fingerprint: str, progress: Progress = automatic) -> None:
-    """Do one step, and note that it is done."""
+def _do(workspace: Workspace, step: Step, fingerprint: str, progress: Progress = automatic) -> None:
+    """Do one step and note that it is done."""
     with suppress(AlreadyDoneError):  # killed between the end of the step and its note
-        perform(shop, step, progress)
-    finish_step(shop.out, step, fingerprint)
+        step.stage.perform(workspace, step, progress)
+    finish_step(workspace.out, step, fingerprint)
 
 
-def _fingerprints(steps: list[Step], contents: dict[str, str]) -> dict[str, str]:
-    """Return, by output, a hash of the step's recipe, its corpora and the steps that it needs."""
+def fingerprints(steps: list[Step], contents: dict[str, str]) -> dict[str, str]:
+    """Return, by output, a hash of the step's recipe, its corpora and the steps that it needs.
+
+    Args:
+        steps: steps of a study, each after those that it needs.
+        contents: digests of the corpora, by name.
+    """
     prints: dict[str, str] = {}
     for step in steps:
         content = {

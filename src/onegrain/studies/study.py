@@ -1,43 +1,32 @@
-"""A study file as a whole: that what its entries name is there, checked before any work."""
+"""A study file's content, checked: every name that an entry mentions exists."""
 
 from __future__ import annotations
 
-import os
-import tomllib
-from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from onegrain.core.names import require_name
-from onegrain.errors import ParameterError
-from onegrain.studies.entries import (
-    Ablation,
-    Comparison,
-    CorpusSource,
-    CrossModel,
-    Entry,
-    MethodRanking,
-    ModelSource,
-    Probe,
-)
+from onegrain.studies.entries import CorpusSource, Entry, ModelSource, StageEntry
 
-__all__ = ["Study", "read_study"]
+__all__ = ["Study"]
 
-NAMED = ("corpora", "models", "probes", "crossmodel", "rankings", "comparisons", "ablations")
+Kind = TypeVar("Kind", bound=StageEntry)
 
 
 class Study(Entry):
-    """A whole experiment.
+    """An experiment: corpora, models, and the tables of the stages.
+
+    Studies that :func:`~onegrain.studies.read.read_study` returns have one more attribute for each stage with a
+    table: a dict from name to entry, which :meth:`entries` returns.
 
     Attributes:
-        title: of the report.
-        seed: of everything random that names no seed of its own.
-        neurons: single neurons to show of each model in the report.
-        aggregate, dtype: of every extraction.
-        show: (model, corpus) whose activations the report takes its words and heat maps from.
+        title: title of the report.
+        seed: seed of every random step that has no seed itself.
+        neurons: number of single neurons of each model in the report.
+        aggregate, dtype: options of every extraction.
+        show: (model, corpus) pairs whose activations give the report its words and heat maps.
     """
 
     title: str
@@ -47,17 +36,37 @@ class Study(Entry):
     dtype: Literal["float16", "float32"] = "float32"
     corpora: dict[str, CorpusSource] = Field(min_length=1)
     models: dict[str, ModelSource] = Field(min_length=1)
-    probes: dict[str, Probe] = Field(default_factory=dict)
-    crossmodel: dict[str, CrossModel] = Field(default_factory=dict)
-    rankings: dict[str, MethodRanking] = Field(default_factory=dict)
-    comparisons: dict[str, Comparison] = Field(default_factory=dict)
-    ablations: dict[str, Ablation] = Field(default_factory=dict)
     show: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def stage_tables(cls) -> tuple[str, ...]:
+        """Return the names of the tables that stages add."""
+        return tuple(name for name in cls.model_fields if name not in Study.model_fields)
+
+    def entries(self, kind: type[Kind]) -> dict[str, Kind]:
+        """Return the entries of a stage's table."""
+        return getattr(self, kind.TABLE)
+
+    def stage_entries(self) -> Iterable[tuple[str, str, StageEntry]]:
+        """Yield table, name and entry of every entry that a stage reads."""
+        for table in self.stage_tables():
+            for name, entry in getattr(self, table).items():
+                yield table, name, entry
+
+    def corpora_recipe(self, *names: str | None) -> dict[str, Any]:
+        """Return the entries of some corpora as JSON-able data."""
+        return {name: self.corpora[name].model_dump(mode="json") for name in names if name is not None}
+
+    def readings(self) -> Iterable[tuple[str, str]]:
+        """Yield every (model, corpus) whose activations a step or the report reads; pairs can repeat."""
+        for _, _, entry in self.stage_entries():
+            yield from ((model, corpus) for model in entry.models for corpus in entry.extracted)
+        yield from self.show
 
     @model_validator(mode="after")
     def _names_fit(self) -> Study:
         """Check every name that becomes part of a file's name, before anything is written or removed."""
-        for table in NAMED:
+        for table in ("corpora", "models", *self.stage_tables()):
             for name in getattr(self, table):
                 require_name(name, f"[{table}]: the name {name!r}")
                 if "--" in name:
@@ -75,89 +84,15 @@ class Study(Entry):
             for name in models:
                 if name not in self.models:
                     raise ValueError(f"{where}: no model {name!r}; there are: {', '.join(self.models)}")
-        twice = [name for name, n in Counter([*self.probes, *self.crossmodel, *self.rankings]).items() if n > 1]
-        if twice:
-            raise ValueError(f"two entries that rank are named {', '.join(twice)}; give them different names")
-        for name, ablation in self.ablations.items():
-            self._require_ranked(f"ablations.{name}", ablation)
-        for name, comparison in self.comparisons.items():
-            self._require_ranked(f"comparisons.{name}", comparison)
-            self._require_comparable(f"comparisons.{name}", comparison)
+        tables = {table: getattr(self, table) for table in self.stage_tables()}
+        for table, name, entry in self.stage_entries():
+            entry.check(f"{table}.{name}", tables)
         return self
 
-    def _require_ranked(self, where: str, entry: Ablation | Comparison) -> None:
-        """Raise ValueError unless the rankings that an entry names are there, of all its models."""
-        ranked = self.ranked
-        for name in entry.rankings:
-            if name not in ranked:
-                raise ValueError(f"{where}: no probes, crossmodel or rankings entry {name!r}")
-            missing = sorted(set(entry.models) - set(ranked[name].models))
-            if missing:
-                raise ValueError(f"{where}: {name!r} does not rank {', '.join(missing)}")
-
-    def _require_comparable(self, where: str, comparison: Comparison) -> None:
-        """Raise ValueError unless the rankings are of the same sites, and not made from the tested words."""
-        entries = {name: self.ranked[name] for name in comparison.rankings}
-        if len({entry.sites for entry in entries.values()}) > 1:
-            raise ValueError(f"{where}: {', '.join(entries)} rank different sites; give all the same")
-        for name, entry in entries.items():
-            if entry.corpora[0] == comparison.test:
-                raise ValueError(
-                    f"{where}: {name!r} is made from the tested words; test on others than {comparison.test!r}"
-                )
-
-    @property
-    def ranked(self) -> dict[str, Probe | CrossModel | MethodRanking]:
-        """Every entry that ranks neurons, by name."""
-        return {**self.probes, **self.crossmodel, **self.rankings}
-
-    def _references(self) -> Iterable[tuple[str, list[str | None], list[str]]]:
+    def _references(self) -> Iterable[tuple[str, Iterable[str | None], Iterable[str]]]:
+        """Yield for each entry what errors call it, and the corpora and models that it mentions."""
         for name, model in self.models.items():
             yield f"models.{name}", [model.train, model.valid, model.test], []
-        for table in ("probes", "crossmodel", "rankings", "comparisons"):
-            for name, entry in getattr(self, table).items():
-                yield f"{table}.{name}", list(entry.corpora), list(entry.models)
-        for name, ablation in self.ablations.items():
-            yield f"ablations.{name}", [ablation.corpus], list(ablation.models)
+        for table, name, entry in self.stage_entries():
+            yield f"{table}.{name}", entry.corpora, entry.models
         yield "show", [corpus for _, corpus in self.show], [model for model, _ in self.show]
-
-
-def read_study(path: str | os.PathLike[str]) -> Study:
-    """Read and check a study file.
-
-    Raises:
-        ParameterError: the file is not there, is not TOML, or says something impossible; every fault is named.
-    """
-    file = Path(path)
-    content = _toml(file)
-    try:
-        return Study.model_validate(content)
-    except ValidationError as error:
-        faults = [
-            ".".join(str(part) for part in fault["loc"])
-            + (": " if fault["loc"] else "")
-            + fault["msg"].removeprefix("Value error, ")
-            for fault in error.errors()
-        ]
-        raise ParameterError(f"{file}: " + "; ".join(faults)) from error
-
-
-def _toml(file: Path) -> dict[str, Any]:
-    """Return what a TOML file says; every failure is one error that names the file and the line if known."""
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        raise ParameterError(f"{file} does not exist") from None
-    except IsADirectoryError:
-        raise ParameterError(f"{file} is a folder; give the study file in it (*.toml)") from None
-    except (OSError, ValueError) as error:
-        raise ParameterError(f"{file} cannot be read: {error}") from error
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ParameterError(f"{file}:{line}: not UTF-8 text; save the file as UTF-8") from error
-    except RecursionError:
-        raise ParameterError(f"{file}: nested too deeply for a study; nothing in one is") from None
-    except ValueError as error:  # TOMLDecodeError is one; so is a number of thousands of digits
-        raise ParameterError(f"{file} is not TOML: {error}") from error
