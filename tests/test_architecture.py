@@ -136,6 +136,10 @@ def test_a_forbidden_import_is_seen_even_inside_a_function(tmp_path: Path) -> No
     ]
 
 
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circles(import_graph(PACKAGE)) == []
+
+
 def test_a_circle_is_named_even_for_type_checkers_and_through_a_stub(tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "__init__.py").write_text("")
