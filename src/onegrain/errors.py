@@ -3,20 +3,20 @@
 ::
 
     OnegrainError
-    ├── InputError              what the user gave cannot be used
-    │   ├── CorpusError         a corpus file is malformed; names file and line
-    │   ├── LabelError          a label layer or label does not exist; names the ones that do
-    │   ├── ModelError          a model folder cannot be loaded, or a site does not exist in it
-    │   ├── RecordError         a file is not the record it should be, or is incomplete or damaged
+    ├── InputError              an input cannot be used
+    │   ├── CorpusError         a corpus file is malformed; the message names file and line
+    │   ├── LabelError          a label layer or label does not exist; the message names those that do
+    │   ├── ModelError          a model cannot be loaded, or does not have a site
+    │   ├── RecordError         a file is not the expected record, or is incomplete or damaged
     │   ├── MismatchError       two records do not belong together
     │   ├── ParameterError      an option or argument has an impossible value
-    │   └── OutputExistsError   the output is there already, and replacing it was not asked for
-    │       └── AlreadyDoneError    the same run made it, so nothing is left to do
-    ├── StorageError            the disk refused: full, read-only, gone
-    ├── EngineError             where the work runs failed, not the work
+    │   └── OutputExistsError   the output already exists, and no option asks to replace it
+    │       └── AlreadyDoneError    the same run made the output, so nothing is left to do
+    ├── StorageError            a disk or a storage service failed: full, read-only, not reachable
+    ├── EngineError             the place where work runs failed, not the work
     └── MissingExtraError       an optional dependency is not installed
 
-An error's text says what was wrong, what was expected and what to try.
+A message says what was wrong, what was expected and what to try.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class OnegrainError(Exception):
 
 
 class InputError(OnegrainError, ValueError):
-    """What the user gave cannot be used."""
+    """An input cannot be used."""
 
 
 class CorpusError(InputError):
@@ -52,7 +52,7 @@ class CorpusError(InputError):
     Args:
         message: what was wrong and what was expected.
         path: the file.
-        line: the 1-based line, or None where the whole file is meant.
+        line: the line, counted from 1; None if the error concerns the whole file.
     """
 
     def __init__(self, message: str, path: object = None, line: int | None = None) -> None:
@@ -67,11 +67,11 @@ class LabelError(InputError):
 
 
 class ModelError(InputError):
-    """A model cannot be loaded, or does not have the site that was named."""
+    """A model cannot be loaded, or does not have a site."""
 
 
 class RecordError(InputError):
-    """A file is not the record that it should be, or is incomplete or damaged."""
+    """A file is not the expected record, or is incomplete or damaged."""
 
 
 class MismatchError(InputError):
@@ -83,23 +83,23 @@ class ParameterError(InputError):
 
 
 class OutputExistsError(InputError):
-    """The output is there already, and replacing it was not asked for."""
+    """The output already exists, and no option asks to replace it."""
 
 
 class AlreadyDoneError(OutputExistsError):
-    """The output is there already, made by the same run: nothing is left to do.
+    """The same run already made the output, so nothing is left to do.
 
-    The command line prints it and ends with exit code 0, so that a command which was killed at its very end can
-    be repeated like any other.
+    The command line prints the message and ends with exit code 0, so that a command which was killed at the
+    last moment can be repeated like any other.
     """
 
 
 class StorageError(OnegrainError):
-    """The disk refused: full, read-only or gone."""
+    """A disk or a storage service failed: it is full, read-only or not reachable."""
 
 
 class EngineError(OnegrainError):
-    """Where the work runs failed, not the work: no such cluster, or workers that die or cannot load a model."""
+    """The place where work runs failed: a cluster is not reachable, or workers die or cannot load a model."""
 
 
 class MissingExtraError(OnegrainError):

@@ -1,4 +1,4 @@
-"""What several folders of tests share."""
+"""Models, records and servers that the tests of several folders use."""
 
 from __future__ import annotations
 

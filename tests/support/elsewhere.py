@@ -1,8 +1,9 @@
-"""A device that is not the CPU, for machines without one: what stands there is computed on the CPU, but apart.
+"""A device other than the CPU, for machines that have none.
 
-PyTorch lets a back end be written in Python. Tensors of this one, ``elsewhere``, hold a CPU tensor that nobody
-else sees; an operation on tensors of two devices fails as it does on CUDA, and so does ``numpy()``. It shows
-that code leaves nothing on the CPU by mistake. It says nothing of CUDA's own numbers or speed.
+PyTorch allows a back end to be written in Python. A tensor of this one, ``elsewhere``, wraps a CPU tensor that
+other code cannot reach. Operations on tensors of two devices fail as they do on CUDA, and so does ``numpy()``.
+Tests on this device show that code leaves no tensor on the CPU by mistake; they do not show CUDA's numbers or
+speed.
 """
 
 from __future__ import annotations
@@ -21,24 +22,24 @@ COPIES = ("aten::copy_", "aten::_to_copy", "aten::_copy_from")
 INDEXING = ("aten::index", "aten::index_put_", "aten::_index_put_impl_")
 
 
-class There(torch.Tensor):
+class ElsewhereTensor(torch.Tensor):
     """A tensor of the device ``elsewhere``."""
 
     inner: torch.Tensor
     __torch_function__ = torch._C._disabled_torch_function_impl
 
     @staticmethod
-    def of(inner: torch.Tensor) -> There:
-        made = torch.Tensor._make_wrapper_subclass(
-            There,
+    def of(inner: torch.Tensor) -> ElsewhereTensor:
+        wrapper = torch.Tensor._make_wrapper_subclass(
+            ElsewhereTensor,
             inner.size(),
             strides=inner.stride(),
             storage_offset=inner.storage_offset(),
             dtype=inner.dtype,
             device=ELSEWHERE,
         )
-        made.inner = inner
-        return made
+        wrapper.inner = inner
+        return wrapper
 
     def tolist(self) -> Any:
         return self.inner.tolist()
@@ -49,32 +50,32 @@ class There(torch.Tensor):
 
 
 def _compute(op: Any, *args: Any, **kwargs: Any) -> Any:
-    """The operation on what the tensors hold; what it returns stays on its device."""
-    name, seen, strays = op._schema.name, {}, []
+    """Run an operation on the wrapped tensors, and wrap the tensors that it returns."""
+    name, wrappers, strays = op._schema.name, {}, []
 
-    def take(one: Any) -> Any:
-        if isinstance(one, There):
-            seen[id(one.inner)] = one
-            return one.inner
-        if isinstance(one, torch.Tensor) and one.dim():
-            strays.append(one)
-        return torch.device("cpu") if isinstance(one, torch.device) and one.type == "elsewhere" else one
+    def unwrap(value: Any) -> Any:
+        if isinstance(value, ElsewhereTensor):
+            wrappers[id(value.inner)] = value
+            return value.inner
+        if isinstance(value, torch.Tensor) and value.dim():
+            strays.append(value)
+        return torch.device("cpu") if isinstance(value, torch.device) and value.type == "elsewhere" else value
 
-    given, named = tree_map(take, args), tree_map(take, kwargs)
-    if seen and strays and name not in COPIES + INDEXING:
+    positional, named = tree_map(unwrap, args), tree_map(unwrap, kwargs)
+    if wrappers and strays and name not in COPIES + INDEXING:
         raise RuntimeError(f"{name}: expected all tensors to be on the same device, found elsewhere:0 and cpu")
-    found = op(*given, **named)
+    result = op(*positional, **named)
     if name == "aten::_to_copy" and kwargs.get("device", ELSEWHERE).type != "elsewhere":
-        return found
+        return result
     if name == "aten::_copy_from":
         return args[1]
 
-    def give(one: Any) -> Any:
-        if not isinstance(one, torch.Tensor):
-            return one
-        return seen.get(id(one)) if id(one) in seen else There.of(one)
+    def wrap(value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            return value
+        return wrappers[id(value)] if id(value) in wrappers else ElsewhereTensor.of(value)
 
-    return tree_map(give, found)
+    return tree_map(wrap, result)
 
 
 _LIBRARY = torch.library.Library("_", "IMPL")

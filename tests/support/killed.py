@@ -1,4 +1,4 @@
-"""Runs the scripts that kill and repeat (see ``killing.py``), each in a process that has not used torch yet."""
+"""Run a script that kills and repeats (see ``killing.py``) in a process that has not used torch yet."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["kill_points"]
 
 
 def kill_points(script: Path, folder: Path, step: str, *more: str) -> int:
-    """Run a script that kills at every ``step``-th point; check that no result differs; return the points."""
+    """Run a script that kills at every ``step``-th point, check its results, and return the number of kills."""
     paths = os.pathsep.join([str(TESTS), *sys.path])
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(script), str(folder), step, *more],
         env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr
-    result = json.loads(ended.stdout.splitlines()[-1])
-    assert result["wrong"] == [], ended.stderr
+    assert process.returncode == 0, process.stderr
+    result = json.loads(process.stdout.splitlines()[-1])
+    assert result["wrong"] == [], process.stderr
     return int(result["killed"])

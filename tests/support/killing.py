@@ -1,8 +1,8 @@
-"""Kills a forked child of this process at a chosen file operation.
+"""Kill a forked child of this process at a chosen file operation.
 
 A file operation is one that Python reports (open for writing, mkdir, rename, remove, rmdir), or a call of
-torch's or safetensors' own writer, cut off before it writes and with half of its file written. Forking from a
-process that has imported everything makes a kill take a second and not ten.
+torch's or safetensors' own writer, killed before it writes and with half of its file written. Forking from a
+process that has imported everything reduces the time per kill from ten seconds to one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ torch.set_num_threads(1)
 
 
 class Killer:
-    """Counts file operations below a folder, and ends this process at one of them."""
+    """A counter of file operations below a folder that kills this process at one of them."""
 
     def __init__(self, folder: Path, point: int) -> None:
         self.folder, self.point, self.count, self.active = str(folder), point, 0, True
@@ -66,7 +66,7 @@ class Killer:
 
 
 def run_killed(work: Callable[[], object], out: Path, point: int, report: Path | None = None) -> int:
-    """Work in a child that is killed at a file operation in ``out``; return how the child ended."""
+    """Work in a child that is killed at a file operation in ``out``, and return the child's exit code."""
     child = os.fork()
     if child == 0:
         killer = Killer(out, point)
@@ -97,10 +97,10 @@ def compare_killed(work: Callable[[Path], object], base: Path, name: str, step: 
     """Work once without a kill, then with a kill at every ``step``-th point and a repeat; print what differs.
 
     Args:
-        work: what is done, given where it writes.
+        work: called with the path that it writes.
         base: a folder for the outputs.
-        name: of the output, which lies in a folder for each point.
-        step: every which point, or ``all``.
+        name: name of the output, which is in one folder per point.
+        step: distance between the points, in file operations.
     """
     straight = base / "straight" / name
     straight.parent.mkdir()

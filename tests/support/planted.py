@@ -1,4 +1,4 @@
-"""Planted activations as many tests take them: four labels, 32 neurons at two sites."""
+"""Planted activations for many tests: four labels, 32 neurons at two sites."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPACE = NeuronSpace(("layers.0", "layers.1"), (12, 20))
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """Planted activations and which flat indices do what, as plain numbers; see :class:`onegrain.Planted`."""
+    """Planted activations and the flat indices of each kind of neuron; see :class:`onegrain.Planted`."""
 
     activations: Activations
     exclusive: dict[str, int]
@@ -39,12 +39,12 @@ class Planted:
 
 
 def labelled_corpus(sentences: int, seed: int = 0, *, control: bool = False, length: int = 5) -> Corpus:
-    """Sentences of numbered words with random labels in ``upos``; with ``control``, also a control layer."""
+    """Return sentences of numbered words with random labels, ``upos``, and with ``control`` a control layer."""
     corpus = onegrain.planted(sentences, length=length, words_seed=seed).activations.corpus
     if not control:
         return corpus
-    given = np.random.default_rng(99).integers(0, len(LABELS), size=40)
-    labels = [LABELS[given[int(word[1:])]] for word in corpus.words]
+    codes = np.random.default_rng(99).integers(0, len(LABELS), size=40)
+    labels = [LABELS[codes[int(word[1:])]] for word in corpus.words]
     return corpus.with_layer(LabelLayer.from_labels("upos-control", labels))
 
 
@@ -52,13 +52,13 @@ def plant(sentences: int = 160, seed: int = 0, *, control: bool = False, model: 
     """Plant 32 neurons at two sites; the same seed gives the same words, labels and activations.
 
     Args:
-        sentences: of five words each.
-        seed: of words, labels and noise; the neurons' roles never change.
-        control: add the layer ``upos-control``, one label a word type.
+        sentences: number of sentences, each of five words.
+        seed: seed of words, labels and noise; the neurons' roles never change.
+        control: add the layer ``upos-control``, with one label per word type.
         model: id and weight hash of a model in the provenance.
     """
-    made = onegrain.planted(sentences, strength=20 / 3, neurons=NEURONS, words_seed=seed)
-    activations = replace(made.activations, space=SPACE)
+    source = onegrain.planted(sentences, strength=20 / 3, neurons=NEURONS, words_seed=seed)
+    activations = replace(source.activations, space=SPACE)
     activations = activations.with_corpus(labelled_corpus(sentences, seed, control=control))
     if model is not None:
         identity = ModelIdentity(id=model, architecture="Planted", weight_hash=model)
@@ -66,11 +66,11 @@ def plant(sentences: int = 160, seed: int = 0, *, control: bool = False, model: 
         activations = replace(activations, provenance=provenance)
 
     def of(kind: str) -> tuple[int, ...]:
-        return tuple(made.indices(kind).tolist())
+        return tuple(source.indices(kind).tolist())
 
     return Planted(
         activations=activations,
-        exclusive={label: int(made.indices("exclusive", label=label)[0]) for label in LABELS},
+        exclusive={label: int(source.indices("exclusive", label=label)[0]) for label in LABELS},
         shared=of("shared")[0],
         copies=of("copy"),
         weak=of("weak"),

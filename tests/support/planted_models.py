@@ -1,4 +1,4 @@
-"""A language model, built by hand, of which one neuron does all the work."""
+"""A language model, built by hand, in which one neuron does all the work."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ KEY = 5
 
 
 def alternating_corpus() -> Corpus:
-    """Sentences in which ``a`` and ``b`` take turns."""
+    """Return sentences in which ``a`` and ``b`` alternate."""
     lengths = [4, 5, 6, 7, 8, 9, 10, 11]
-    return Corpus.from_sentences([["ab"[at % 2] for at in range(length)] for length in lengths])
+    return Corpus.from_sentences([["ab"[position % 2] for position in range(length)] for length in lengths])
 
 
 def planted_nlm(path: Path) -> Path:

@@ -21,10 +21,10 @@ MISSING = "the real neurox is not installed: pip install --no-deps neurox==1.0.9
 
 
 def load(name: str) -> ModuleType:
-    """A module ``neurox.<name>``; the test is skipped where the package is missing.
+    """Import a module ``neurox.<name>``; skip the test if the package is missing.
 
-    ``neurox.interpretation.utils`` imports imbalanced-learn for the balancing of data, which nothing here uses;
-    where it is not installed, an empty module stands in its place while neurox is imported.
+    ``neurox.interpretation.utils`` imports imbalanced-learn to balance data, which no test does. If it is not
+    installed, an empty module replaces it while neurox is imported.
     """
     if find_spec("neurox") is None:
         pytest.skip(MISSING)
@@ -40,7 +40,7 @@ def load(name: str) -> ModuleType:
 
 
 def train(values: np.ndarray, codes: np.ndarray, seed: int, **options: Any) -> Any:
-    """NeuroX's probe, trained from a seed, on the CPU."""
+    """Train NeuroX's probe from a seed, on the CPU."""
     import torch
 
     probe = load("interpretation.linear_probe")
@@ -51,7 +51,7 @@ def train(values: np.ndarray, codes: np.ndarray, seed: int, **options: Any) -> A
 
 
 def probe_of(weights: np.ndarray) -> Any:
-    """NeuroX's probe with given weights, (labels, neurons)."""
+    """Return NeuroX's probe with these weights, (labels, neurons)."""
     import torch
 
     probe = load("interpretation.linear_probe").LinearProbe(weights.shape[1], weights.shape[0])
@@ -60,27 +60,27 @@ def probe_of(weights: np.ndarray) -> Any:
 
 
 def class_numbers(labels: tuple[str, ...]) -> Mapping[str, int]:
-    """NeuroX's ``class_to_idx`` with the labels numbered in their order."""
+    """Return NeuroX's ``class_to_idx`` with the labels numbered in their order."""
     return {label: number for number, label in enumerate(labels)}
 
 
 def public_names() -> set[str]:
-    """Every public function, class and method of neurox, as ``module.name``, read from its source.
+    """Return every public function, class and method of neurox as ``module.name``, read from its source.
 
-    Its plotting modules import packages that need not be here, so nothing is imported.
+    The modules are not imported, because the plotting ones need packages that may not be installed.
     """
     spec = find_spec("neurox")
     if spec is None or not spec.submodule_search_locations:
         pytest.skip(MISSING)
     root = Path(next(iter(spec.submodule_search_locations)))
-    found: set[str] = set()
+    names: set[str] = set()
     for path in sorted(root.rglob("*.py")):
         module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             body = ast.parse(path.read_text(encoding="utf-8")).body
-        found |= {f"{module}.{name}" for name in _names(body)}
-    return found
+        names |= {f"{module}.{name}" for name in _names(body)}
+    return names
 
 
 def _names(body: list[ast.stmt]) -> Iterator[str]:

@@ -83,8 +83,8 @@ def clusters() -> Clusters:
 
 def cards() -> NeuronCards:
     acts = plant(60, model="abcdefabcdef0").activations
-    found = Ranking.by_scores("std", acts.space, np.arange(acts.space.size) + 0.5, acts.provenance)
-    return neuron_cards(acts, [3], rankings={"std": found}, n=2)
+    ranking = Ranking.by_scores("std", acts.space, np.arange(acts.space.size) + 0.5, acts.provenance)
+    return neuron_cards(acts, [3], rankings={"std": ranking}, n=2)
 
 
 RECORDS: dict[str, tuple[Callable[[], Any], Callable[[Path], Any]]] = {
@@ -96,4 +96,4 @@ RECORDS: dict[str, tuple[Callable[[], Any], Callable[[Path], Any]]] = {
     "clusters.parquet": (clusters, Clusters.load),
     "cards.json": (cards, NeuronCards.load),
 }
-"""File name -> what makes a record, and what reads it."""
+"""File name -> (function that makes the record, function that loads it)."""

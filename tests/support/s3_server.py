@@ -1,7 +1,7 @@
 """A real S3-compatible server on loopback: moto's, one request at a time.
 
-So conditional writes are atomic, as those of S3 are. It keeps a log of what it was asked, and can be told to
-refuse requests, or to do something after one.
+Conditional writes are therefore atomic, as on S3. The server logs its requests; tests can make it refuse some or
+call a function after one.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class _Silent(WSGIRequestHandler):
 
 
 class S3Server:
-    """A server on a port of 127.0.0.1, the same port when it is started again; moto keeps the buckets.
+    """A server on a port of 127.0.0.1, which is the same after a restart; moto keeps the buckets.
 
     Attributes:
         requests: method and path of every request.
-        refuse: given method and path, the status (403, 503, ...) with which a request is refused, or None.
-        after: called with method and path when a request was answered.
+        refuse: called with method and path; returns the status (403, 503) to refuse the request with, or None.
+        after: called with method and path after a request was answered.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class S3Server:
         return f"http://127.0.0.1:{self._port}"
 
     def environment(self) -> dict[str, str]:
-        """The settings by which s3fs finds the server, and gives up soon where there is none."""
+        """Return the settings with which s3fs finds the server, and gives up soon if it is stopped."""
         return {
             **KEYS,
             "AWS_ENDPOINT_URL": self.address,
@@ -92,7 +92,7 @@ class S3Server:
         return name
 
     def content(self, bucket: str, prefix: str = "") -> dict[str, bytes]:
-        """Every object below a prefix, by what follows it."""
+        """Return every object below a prefix, by the rest of its key."""
         client = self.client()
         listed = client.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
         return {
@@ -101,23 +101,23 @@ class S3Server:
         }
 
     def lose_bucket(self, bucket: str) -> None:
-        """The bucket is gone, with what is in it; as ``after`` may do it, between two requests."""
+        """Delete the bucket and its objects; ``after`` may do so between two requests."""
         backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
         backend.get_bucket(bucket).keys.clear()
         backend.delete_bucket(bucket)
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        asked = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        request = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         with self._one_at_a_time:
-            self.requests.append(asked)
-            status = self.refuse(*asked)
+            self.requests.append(request)
+            status = self.refuse(*request)
             if status is not None:
                 environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
                 code = {403: "AccessDenied", 503: "ServiceUnavailable"}[status]
-                told = f"<Error><Code>{code}</Code><Message>Not now.</Message></Error>".encode()
-                told = b"" if asked[0] == "HEAD" else told
-                start(f"{status} No", [("Content-Type", "application/xml"), ("Content-Length", str(len(told)))])
-                return [told]
+                body = f"<Error><Code>{code}</Code><Message>Not now.</Message></Error>".encode()
+                body = b"" if request[0] == "HEAD" else body
+                start(f"{status} No", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+                return [body]
             body = b"".join(self._application(environ, start))
-            self.after(*asked)
+            self.after(*request)
         return [body]

@@ -1,4 +1,4 @@
-"""Tiny dictionaries with random weights, in the files that versions of SAELens write."""
+"""Tiny dictionaries with random weights, in the files that several versions of SAELens write."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIZE = 40
 
 
 def config_v6(architecture: str = "standard", **changes: Any) -> dict[str, Any]:
-    """``cfg.json`` as SAELens 6 writes it."""
+    """Return the content of ``cfg.json`` as SAELens 6 writes it."""
     return {
         "d_in": WIDTH,
         "d_sae": SIZE,
@@ -41,7 +41,7 @@ def config_v6(architecture: str = "standard", **changes: Any) -> dict[str, Any]:
 
 
 def config_v4(architecture: str = "standard", **changes: Any) -> dict[str, Any]:
-    """``cfg.json`` as SAELens 3 to 5 write it."""
+    """Return the content of ``cfg.json`` as SAELens 3 to 5 write it."""
     return {
         "architecture": architecture,
         "d_in": WIDTH,
@@ -65,7 +65,7 @@ def config_v4(architecture: str = "standard", **changes: Any) -> dict[str, Any]:
 
 
 def random_weights(architecture: str = "standard", *, seed: int = 0) -> dict[str, Tensor]:
-    """Every tensor of an architecture, drawn so that about half the latents are active."""
+    """Return every tensor of an architecture, drawn so that about half the latents are active."""
     source = torch.Generator().manual_seed(seed)
 
     def draw(*shape: int) -> Tensor:
@@ -85,7 +85,7 @@ def random_weights(architecture: str = "standard", *, seed: int = 0) -> dict[str
 
 
 def save_dictionary(folder: Path, config: dict[str, Any], weights: dict[str, Tensor]) -> Path:
-    """Write both files."""
+    """Write the configuration and the weights into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "cfg.json").write_text(json.dumps(config))
     save_file(

@@ -19,7 +19,7 @@ SPACE = NeuronSpace(("layers.0", "layers.1"), (3, 4))
 def store(
     seed: int, *, offset: float = 0.0, sentences: int = 40, space: NeuronSpace = SPACE, common: int = 2
 ) -> Activations:
-    """Noise, mixed with two signals that all such stores share, in a model of its own."""
+    """Return noise mixed with signals that all such stores share; each seed is another model."""
     corpus = labelled_corpus(sentences)
     rng = np.random.default_rng(seed)
     signals = np.random.default_rng(77).normal(size=(corpus.n_words, common))
@@ -30,11 +30,11 @@ def store(
 
 
 def changed(acts: Activations, values: np.ndarray) -> Activations:
-    """The same with other values."""
+    """Return the same activations with other values."""
     return replace(acts, array=values.astype(np.float32))
 
 
 def centred(acts: Activations, site: str | None = None) -> np.ndarray:
-    """The values of a site, or of all, float64, less their means."""
+    """Return the values of a site, or of all sites, as float64 minus their means."""
     values = (acts if site is None else acts.restrict(site)).values().astype(np.float64)
     return values - values.mean(axis=0)

@@ -65,7 +65,7 @@ TRANSLATIONS = [
 
 
 def plain_corpus() -> Corpus:
-    """The English sentences, with two label layers: ``length`` and ``initial`` (some words unlabelled)."""
+    """Return the English sentences with the layers ``length`` and ``initial`` (some words unlabelled)."""
     sentences = [line.split() for line in SENTENCES]
     layers = {
         "length": [[str(min(len(word), 5)) for word in words] for words in sentences],
@@ -75,28 +75,28 @@ def plain_corpus() -> Corpus:
 
 
 def parallel_corpus() -> Corpus:
-    """The English sentences with their German translations."""
+    """Return the English sentences with their German translations."""
     german = [line.split() for line in TRANSLATIONS]
     labels = {"length": [[str(min(len(word), 5)) for word in words] for words in german]}
     return plain_corpus().with_target(Corpus.from_sentences(german, labels, source="tiny-de"))
 
 
 def tiny_nlm(path: Path, *, seed: int = 0) -> Path:
-    """An LSTM language model."""
+    """Save an LSTM language model."""
     tokenizer = _tokenizer(starts_with_bos=True)
     config = LSTMLanguageModelConfig(vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=LAYERS)
     return save_tiny(path, lambda: LSTMLanguageModel(config), tokenizer, seed)
 
 
 def tiny_nmt(path: Path, *, seed: int = 0) -> Path:
-    """An attentional LSTM translation model."""
+    """Save an attentional LSTM translation model."""
     tokenizer = _tokenizer(starts_with_bos=False)
     config = LSTMTranslationConfig(vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=LAYERS)
     return save_tiny(path, lambda: LSTMTranslationModel(config), tokenizer, seed)
 
 
 def tiny_bert(path: Path, *, seed: int = 0) -> Path:
-    """A BERT encoder of at most 64 subwords."""
+    """Save a BERT encoder that reads at most 64 subwords."""
     tokenizer = _tokenizer(starts_with_bos=True)
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -113,7 +113,7 @@ def tiny_bert(path: Path, *, seed: int = 0) -> Path:
 
 
 def tiny_gpt2(path: Path, *, seed: int = 0) -> Path:
-    """A GPT-2 language model of at most 64 subwords."""
+    """Save a GPT-2 language model that reads at most 64 subwords."""
     tokenizer = _tokenizer(starts_with_bos=True)
     config = GPT2Config(
         vocab_size=len(tokenizer),
@@ -129,7 +129,7 @@ def tiny_gpt2(path: Path, *, seed: int = 0) -> Path:
 
 
 def load_tiny_models(folder: Path) -> dict[str, LoadedModel]:
-    """All four, made below a folder and loaded, by ``nlm``, ``nmt``, ``bert`` and ``gpt2``."""
+    """Save the four models below a folder, and return them loaded: ``nlm``, ``nmt``, ``bert``, ``gpt2``."""
     builders = {"nlm": tiny_nlm, "nmt": tiny_nmt, "bert": tiny_bert, "gpt2": tiny_gpt2}
     return {name: load_model(build(folder / name), device="cpu") for name, build in builders.items()}
 

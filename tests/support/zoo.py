@@ -85,7 +85,7 @@ BASE = {
 }
 GROUPED = BASE | {"num_key_value_heads": 1}
 WIDE_HEADS = GROUPED | {"head_dim": 12}
-"""Heads that are together wider than the residual stream."""
+"""Heads whose total width exceeds that of the residual stream."""
 MIXED = WIDE_HEADS | {
     "query_pre_attn_scalar": 12,
     "sliding_window": 8,
@@ -154,12 +154,12 @@ LANGUAGE_MODELS = tuple(name for name in KINDS if name not in (*ENCODERS, *TRANS
 
 
 def build(name: str, folder: Path) -> Path:
-    """Write the model of that name, with its tokenizer, into a folder."""
+    """Write a model and its tokenizer into a folder."""
     return ZOO[name](folder)
 
 
 def zoo_corpus() -> Corpus:
-    """The tiny English sentences and the other scripts, with German on the target side."""
+    """Return the tiny English sentences and those in other scripts, with German on the target side."""
     source = [line.split() for line in [*SENTENCES, *SCRIPTS]]
     target = [line.split() for line in [*TRANSLATIONS, *TRANSLATIONS[: len(SCRIPTS)]]]
     return Corpus.from_sentences(source, source="zoo").with_target(
@@ -168,7 +168,7 @@ def zoo_corpus() -> Corpus:
 
 
 class Zoo(Mapping[str, LoadedModel]):
-    """The models by name, built and loaded when they are first asked for."""
+    """The models by name, each built and loaded when it is first used."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -186,7 +186,7 @@ class Zoo(Mapping[str, LoadedModel]):
         return len(ZOO)
 
     def path(self, name: str) -> Path:
-        """The folder of a model, built if it is not yet."""
+        """Return the folder of a model, which is built if it does not exist."""
         folder = self.folder / name
         return folder if folder.is_dir() else build(name, folder)
 
@@ -209,4 +209,4 @@ def _build(name: str, folder: Path) -> Path:
 
 
 ZOO: dict[str, Callable[[Path], Path]] = {name: partial(_build, name) for name in KINDS}
-"""By name: what writes the model and its tokenizer into a folder."""
+"""Name -> function that writes the model and its tokenizer into a folder."""

@@ -1,4 +1,4 @@
-"""The tokenizers of the zoo: transformers' own classes, trained here on a handful of sentences."""
+"""The tokenizers of the zoo: classes of transformers, trained on a few sentences."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ SCRIPTS = [
 """Sentences in other scripts: CJK, emoji, combining characters, right to left."""
 
 KNOWN = [*SENTENCES, *TRANSLATIONS, *SCRIPTS[3:5]]
-"""What the tokenizers are trained on: they meet CJK, emoji and Arabic for the first time."""
+"""The sentences that the tokenizers are trained on; CJK, emoji and Arabic are unknown to them."""
 
 SIZE = 200
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
 
 def _trained(model: Any, trainer: Any, pre_tokenizer: Any) -> dict[str, Any]:
-    """The model part of tokenizer.json."""
+    """Train a tokenizer, and return the model part of its tokenizer.json."""
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizer
     tokenizer.train_from_iterator(KNOWN, trainer)
@@ -59,58 +59,58 @@ def _trained(model: Any, trainer: Any, pre_tokenizer: Any) -> dict[str, Any]:
 
 
 def word_piece(kind: Any) -> Any:
-    """BERT's, from every letter and every frequent pair of letters (its trainer draws ids at random)."""
+    """Return BERT's tokenizer with all letters and frequent letter pairs (its trainer draws ids at random)."""
     plain = normalizers.BertNormalizer().normalize_str(" ".join(KNOWN))
     words = [word for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(plain)]
     counts = Counter(
-        ("##" if at else "") + word[at : at + length]
+        ("##" if start else "") + word[start : start + length]
         for word in words
         for length in (1, 2)
-        for at in range(len(word) - length + 1)
+        for start in range(len(word) - length + 1)
     )
     pieces = [
         piece for piece, count in sorted(counts.items()) if count > 2 or len(piece.removeprefix("##")) == 1
     ]
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    return kind(vocab={piece: at for at, piece in enumerate([*special, *pieces])})
+    return kind(vocab={piece: number for number, piece in enumerate([*special, *pieces])})
 
 
 def byte_level(kind: Any, special: list[str], **options: Any) -> Any:
-    """Byte-level BPE: GPT-2, RoBERTa, GPT-NeoX, Qwen, BART."""
+    """Return a byte-level BPE tokenizer: GPT-2, RoBERTa, GPT-NeoX, Qwen, BART."""
     trainer = trainers.BpeTrainer(
         vocab_size=256 + len(special) + 60,
         special_tokens=special,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    made = _trained(models.BPE(), trainer, pre_tokenizers.ByteLevel(add_prefix_space=True))
-    return kind(vocab=made["vocab"], merges=[tuple(pair) for pair in made["merges"]], **options)
+    trained = _trained(models.BPE(), trainer, pre_tokenizers.ByteLevel(add_prefix_space=True))
+    return kind(vocab=trained["vocab"], merges=[tuple(pair) for pair in trained["merges"]], **options)
 
 
 def byte_fallback(kind: Any, special: list[str], **options: Any) -> Any:
-    """SentencePiece-like BPE that spells what it does not know in bytes: Llama, Gemma."""
+    """Return a SentencePiece-like BPE tokenizer that spells unknown characters in bytes: Llama, Gemma."""
     trainer = trainers.BpeTrainer(
         vocab_size=256 + len(special) + 120,
         special_tokens=[*special, *BYTES],
         show_progress=False,
     )
     pre = pre_tokenizers.Metaspace(prepend_scheme="always")
-    made = _trained(models.BPE(), trainer, pre)
-    return kind(vocab=made["vocab"], merges=[tuple(pair) for pair in made["merges"]], **options)
+    trained = _trained(models.BPE(), trainer, pre)
+    return kind(vocab=trained["vocab"], merges=[tuple(pair) for pair in trained["merges"]], **options)
 
 
 def unigram(kind: Any, special: list[str], after: list[str], **options: Any) -> Any:
-    """Unigram behind word marks: XLM-R, T5, mBART."""
+    """Return a unigram tokenizer whose words begin with a mark: XLM-R, T5, mBART."""
     trainer = trainers.UnigramTrainer(
         vocab_size=SIZE, special_tokens=special, unk_token="<unk>", show_progress=False
     )
     pre = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
-    made = _trained(models.Unigram(), trainer, pre)
-    return kind(vocab=[*map(tuple, made["vocab"]), *((piece, 0.0) for piece in after)], **options)
+    trained = _trained(models.Unigram(), trainer, pre)
+    return kind(vocab=[*map(tuple, trained["vocab"]), *((piece, 0.0) for piece in after)], **options)
 
 
 def marian_tokenizer(folder: Path) -> MarianTokenizer:
-    """Two SentencePiece models and one vocabulary, as the models from Helsinki have them."""
+    """Return a tokenizer with two SentencePiece models and one vocabulary, as in the Helsinki models."""
     folder.mkdir(parents=True, exist_ok=True)
     pieces: dict[str, None] = {}
     for name, text in (("source", KNOWN), ("target", TRANSLATIONS)):
@@ -124,9 +124,11 @@ def marian_tokenizer(folder: Path) -> MarianTokenizer:
             minloglevel=2,
         )
         (folder / f"{name}.spm").write_bytes(model.getvalue())
-        trained = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-        pieces |= dict.fromkeys(trained.id_to_piece(at) for at in range(3, trained.get_piece_size()))
-    vocabulary = {piece: at for at, piece in enumerate(["</s>", "<unk>", *pieces, "<pad>"])}
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+        pieces |= dict.fromkeys(
+            processor.id_to_piece(number) for number in range(3, processor.get_piece_size())
+        )
+    vocabulary = {piece: number for number, piece in enumerate(["</s>", "<unk>", *pieces, "<pad>"])}
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
@@ -166,4 +168,4 @@ TOKENIZERS = {
         MBartTokenizer, FAIRSEQ, [*FAIRSEQ_LANGUAGE_CODES, "<mask>"], src_lang="en_XX", tgt_lang="de_DE"
     ),
 }
-"""Builders of all but Marian's, which is made of files."""
+"""Kind -> function that builds the tokenizer; Marian's is built from files instead."""

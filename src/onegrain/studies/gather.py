@@ -1,4 +1,4 @@
-"""The records of a folder, gathered into a report."""
+"""Gather the records of a folder, and write their report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from onegrain.records.stability import Stability
 from onegrain.reports import Records, compose, left_out
 from onegrain.studies.naming import curve_names, record_names
 from onegrain.studies.places import activations_path
-from onegrain.studies.scanning import FolderScan, Found, scan_folder
+from onegrain.studies.scanning import FolderRecord, FolderScan, scan_folder
 from onegrain.studies.study import Study
 
 __all__ = ["gather", "write_folder_report", "write_study_report"]
@@ -29,18 +29,18 @@ REPORT = "report.html"
 def gather(
     folder: str | os.PathLike[str], *, stores: Mapping[str, Path] | None = None, neurons: int = 3
 ) -> Records:
-    """Return every ranking, curve, stability, evaluation and measure in a folder and the folders in it.
+    """Return every ranking, curve, stability, evaluation and measure in a folder and its subfolders.
 
-    A record belongs to the model that its provenance names; its ordering is called as its file is. Where two
-    files have one name, their folders tell them apart. What is not shown is in ``left_out``, with the reason.
+    A record belongs to the model that its provenance names, and its ranking is named after its file. If two
+    files have the same name, the names include the folders. ``left_out`` lists what is not shown, with reasons.
 
     Args:
-        folder: where to look.
-        stores: model -> the store whose words to show; by default the first finished one of each model.
-        neurons: how many single neurons of each model to show.
+        folder: the folder to search.
+        stores: model -> the store whose words are shown; by default the first finished one of each model.
+        neurons: number of single neurons of each model to show.
 
     Raises:
-        ParameterError: the folder is not there.
+        ParameterError: the folder does not exist.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -69,17 +69,17 @@ def write_folder_report(
     force: bool = False,
     notify: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Write the report of the records that a folder holds, and its charts as PNG beside it.
+    """Write the report of the records in a folder, and its charts as PNG files beside it.
 
     Args:
-        folder: where the records are.
-        out: the page to write.
-        title: of the page.
+        folder: the folder of the records.
+        out: the HTML file to write.
+        title: title of the page.
         force: replace an earlier report.
-        notify: is called with a line for each record or file that the report leaves out.
+        notify: called with one line for each record or file that the report leaves out.
 
     Returns:
-        The page.
+        The path of the page.
     """
     records = gather(folder)
     for line in left_out(records):
@@ -91,7 +91,7 @@ def write_folder_report(
 
 
 def write_study_report(study: Study, folder: Path) -> Path:
-    """Write the report of a study into its folder."""
+    """Write the report of a study into its folder, and return the path of the page."""
     stores = {model: folder / activations_path(model, corpus) for model, corpus in study.show}
     records = gather(folder, stores=stores, neurons=study.neurons)
     path = folder / REPORT
@@ -99,12 +99,12 @@ def write_study_report(study: Study, folder: Path) -> Path:
     return path
 
 
-def _of(records: Sequence[Found], kind: type) -> list[Found]:
-    return [found for found in records if isinstance(found.record, kind)]
+def _of(records: Sequence[FolderRecord], kind: type) -> list[FolderRecord]:
+    return [record for record in records if isinstance(record.record, kind)]
 
 
 def _measures(path: Path, root: Path, lines: list[str]) -> dict[str, Any]:
-    """The facts of a model; empty, and left out, where the file is damaged."""
+    """Return the measures of a model; empty if the file is damaged, with a line added to ``lines``."""
     try:
         facts = read_sealed_json(path, "measures")
     except RecordError as error:

@@ -1,4 +1,4 @@
-"""What a report calls the records of a folder: as their files are named, and told apart by folder."""
+"""The names by which a report calls the records of a folder: those of their files, distinguished by folder."""
 
 from __future__ import annotations
 
@@ -6,62 +6,63 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from onegrain.studies.scanning import Found
+from onegrain.studies.scanning import FolderRecord
 
 __all__ = ["curve_names", "record_names"]
 
 Key = tuple[str, str]
 
 
-def record_names(root: Path, found: Sequence[Found]) -> dict[Key, Any]:
+def record_names(root: Path, records: Sequence[FolderRecord]) -> dict[Key, Any]:
     """Return (model, name) -> record.
 
-    The name is the file's without the model's. Records of one name have their folder behind it.
+    The name is that of the file without the model's name. If several records have the same name, it ends with
+    the folder in parentheses.
     """
     return {
-        (each.model, _with(_stem(each), place)): each.record
-        for each, place in zip(found, _places(root, found), strict=True)
+        (record.model, _with(_stem(record), place)): record.record
+        for record, place in zip(records, _places(root, records), strict=True)
     }
 
 
-def curve_names(root: Path, found: Sequence[Found]) -> dict[Key, Any]:
-    """Return (model, ordering) -> curve, as :func:`record_names`.
+def curve_names(root: Path, records: Sequence[FolderRecord]) -> dict[Key, Any]:
+    """Return (model, name) -> curve, as :func:`record_names`.
 
-    A file is named after its ordering, behind the curve's metric where a study wrote it. The first
-    curve of an ordering is called as the ordering, and those of further metrics as ordering and metric.
+    A file is named after its ranking; in a study, the metric and ``--`` come first. The first curve of a
+    ranking has the name of the ranking, and curves of further metrics have the names of ranking and metric.
     """
     curves: dict[Key, Any] = {}
-    for each, place in zip(found, _places(root, found), strict=True):
-        metric = each.record.metric
-        ranking = _stem(each).removeprefix(f"{metric}--")
-        key = each.model, _with(ranking, place)
-        if key in curves and ranking != _stem(each):
-            key = each.model, _with(f"{ranking} {metric}", place)
+    for curve, place in zip(records, _places(root, records), strict=True):
+        metric = curve.record.metric
+        ranking = _stem(curve).removeprefix(f"{metric}--")
+        key = curve.model, _with(ranking, place)
+        if key in curves and ranking != _stem(curve):
+            key = curve.model, _with(f"{ranking} {metric}", place)
         while key in curves:
-            key = each.model, f"{key[1]} ({each.path.relative_to(root)})"
-        curves[key] = each.record
+            key = curve.model, f"{key[1]} ({curve.path.relative_to(root)})"
+        curves[key] = curve.record
     return curves
 
 
-def _stem(found: Found) -> str:
-    """Return a file's name without its ending and without the model's name."""
-    return found.path.stem.removesuffix(f"--{found.model.split(' (')[0]}")
+def _stem(record: FolderRecord) -> str:
+    """Return a file's name without its suffix and without the model's name."""
+    return record.path.stem.removesuffix(f"--{record.model.split(' (')[0]}")
 
 
 def _with(name: str, place: str) -> str:
     return f"{name} ({place})" if place else name
 
 
-def _places(root: Path, found: Sequence[Found]) -> list[str]:
-    """Return for each record what tells it from others of its model and name; empty where nothing needs to."""
+def _places(root: Path, records: Sequence[FolderRecord]) -> list[str]:
+    """Return for each record the folder that distinguishes it from others of its model and name, or ''."""
     groups: dict[Key, list[int]] = {}
-    for number, each in enumerate(found):
-        groups.setdefault((each.model, _stem(each)), []).append(number)
-    places = [""] * len(found)
+    for number, record in enumerate(records):
+        groups.setdefault((record.model, _stem(record)), []).append(number)
+    places = [""] * len(records)
     for numbers in groups.values():
         if len(numbers) == 1:
             continue
-        paths = [found[number].path.relative_to(root) for number in numbers]
+        paths = [records[number].path.relative_to(root) for number in numbers]
         folders = [list(path.parent.parts) for path in paths]
         while all(folders) and len({parts[-1] for parts in folders}) == 1:
             folders = [parts[:-1] for parts in folders]

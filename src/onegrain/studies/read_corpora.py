@@ -1,4 +1,4 @@
-"""The corpora of a study, read where they are needed."""
+"""Read the corpora of a study."""
 
 from __future__ import annotations
 
@@ -19,34 +19,37 @@ __all__ = ["data_folder", "load_corpus"]
 
 
 def data_folder(beside: Path) -> Path:
-    """Where a study's corpora lie: ``ONEGRAIN_DATA``, else the folder of the study file."""
-    named = os.environ.get("ONEGRAIN_DATA")
-    return Path(named) if named else beside
+    """Return the folder of a study's corpora: ``ONEGRAIN_DATA``, or else the folder of the study file."""
+    variable = os.environ.get("ONEGRAIN_DATA")
+    return Path(variable) if variable else beside
 
 
-def load_corpus(origin: CorpusSource, data: Path) -> Corpus:
-    """Read one corpus of a study; its ``source`` is the path in the study, so results name no machine."""
-    if origin.sandbox is not None:
-        corpus = _sandbox(origin.sandbox)
-    elif origin.path is not None:
-        labels = {name: _there(data, file) for name, file in (origin.labels or {}).items()} or None
+def load_corpus(source: CorpusSource, data: Path) -> Corpus:
+    """Read one corpus of a study.
+
+    Its ``source`` is the path that the study names, so that records do not depend on the machine.
+    """
+    if source.sandbox is not None:
+        corpus = _sandbox(source.sandbox)
+    elif source.path is not None:
+        labels = {name: _existing(data, file) for name, file in (source.labels or {}).items()} or None
         corpus = read_corpus(
-            _there(data, origin.path), labels=labels, format=origin.format, columns=origin.columns
+            _existing(data, source.path), labels=labels, format=source.format, columns=source.columns
         )
-        corpus = replace(corpus, source=origin.path)
+        corpus = replace(corpus, source=source.path)
     else:
-        pair = read_parallel(_there(data, str(origin.source)), _there(data, str(origin.target)))
-        target = None if pair.target is None else replace(pair.target, source=str(origin.target))
-        corpus = replace(pair, source=str(origin.source), target=target)
-    if origin.part is not None:
-        first, every = origin.part
+        pair = read_parallel(_existing(data, str(source.source)), _existing(data, str(source.target)))
+        target = None if pair.target is None else replace(pair.target, source=str(source.target))
+        corpus = replace(pair, source=str(source.source), target=target)
+    if source.part is not None:
+        first, every = source.part
         corpus = corpus.select(np.arange(first - 1, corpus.n_sentences, every))
-    if origin.limit is not None:
-        corpus = corpus.head(origin.limit)
-    return corpus.lower() if origin.lower else corpus
+    if source.limit is not None:
+        corpus = corpus.head(source.limit)
+    return corpus.lower() if source.lower else corpus
 
 
-def _there(data: Path, name: str) -> Path:
+def _existing(data: Path, name: str) -> Path:
     path = data / name
     if not path.is_file():
         raise CorpusError(
@@ -62,12 +65,12 @@ def _parts(
     return sandbox_parts(parts, sentences, held_out, seed=seed, language=language, parallel=parallel)
 
 
-def _sandbox(origin: SandboxSource) -> Corpus:
-    made = _parts(
-        origin.parts, origin.sentences, origin.held_out, origin.seed, origin.language, origin.parallel
+def _sandbox(source: SandboxSource) -> Corpus:
+    parts = _parts(
+        source.parts, source.sentences, source.held_out, source.seed, source.language, source.parallel
     )
-    if origin.take == "valid":
-        return made.valid
-    if origin.take == "test":
-        return made.test
-    return made.train[int(origin.take)]
+    if source.take == "valid":
+        return parts.valid
+    if source.take == "test":
+        return parts.test
+    return parts.train[int(source.take)]

@@ -1,4 +1,4 @@
-"""Looking through a folder for what a report can show, and naming what it cannot."""
+"""Search a folder for the records that a report can show, and list what it cannot show."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from onegrain.errors import RecordError
 from onegrain.library import is_model, kind_of, load
 from onegrain.records.provenance import Provenance
 
-__all__ = ["FolderScan", "Found", "scan_folder"]
+__all__ = ["FolderRecord", "FolderScan", "scan_folder"]
 
 SHOWN = ("ranking", "curve", "stability", "evaluation")
 """The kinds of records that a report has sections for."""
 OWN_OUTPUT = (".html", ".png")
-"""Endings of files that reports themselves consist of."""
+"""Suffixes of the files that reports consist of."""
 MOST_NAMED = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """A record, the file that holds it, and what the report calls its model."""
+class FolderRecord:
+    """A record, the file that holds it, and the name by which the report calls its model."""
 
     path: Path
     record: Any
@@ -32,26 +32,26 @@ class Found:
 
 @dataclass(eq=False)
 class FolderScan:
-    """What lies in a folder.
+    """The content of a folder.
 
     Attributes:
         records: the records that a report has sections for, in the order of their paths.
-        stores: the folders of activations.
-        measures: the files of the facts of models.
+        stores: the stores of activations.
+        measures: the JSON files with the measures of models.
         left_out: one line for each other file or group of files, with the reason.
     """
 
-    records: list[Found] = field(default_factory=list)
+    records: list[FolderRecord] = field(default_factory=list)
     stores: list[Path] = field(default_factory=list)
     measures: list[Path] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     _models: dict[str, list[str]] = field(default_factory=dict)
 
     def model_of(self, provenance: Provenance) -> str:
-        """Return what the report calls the model of a record.
+        """Return the name by which the report calls the model of a record.
 
-        It is the last part of its id, with the first letters of the weights' hash where another model in the
-        folder has the same one.
+        The name is the last part of the model's id. If several models of the folder have the same one, the
+        names of all but the first end with the beginning of the hash of the weights.
         """
         identity = provenance.subject()
         if identity is None:
@@ -64,7 +64,7 @@ class FolderScan:
 
 
 def scan_folder(root: Path) -> FolderScan:
-    """Look through a folder and the folders in it, but for hidden ones and those of models."""
+    """Search a folder and its subfolders, except hidden ones and models."""
     scan, others = FolderScan(), list[str]()
     for folder, files in _walk(root, scan):
         for name in files:
@@ -84,9 +84,9 @@ def scan_folder(root: Path) -> FolderScan:
 
 
 def _walk(root: Path, scan: FolderScan) -> Iterator[tuple[Path, list[str]]]:
-    """Yield each folder to look into with the names of its files, sorted; stores are added to the scan."""
-    for place, folders, files in os.walk(root):
-        folder = Path(place)
+    """Yield each folder to search with the sorted names of its files; stores are added to the scan."""
+    for parent, folders, files in os.walk(root):
+        folder = Path(parent)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         stores = [name for name in folders if name.endswith(".zarr")]
         scan.stores += [folder / name for name in stores]
@@ -105,4 +105,4 @@ def _add_table(root: Path, path: Path, scan: FolderScan) -> None:
     except RecordError as error:
         scan.left_out.append(f"{shown}: {str(error).replace(str(path), path.name)}")
         return
-    scan.records.append(Found(path, record, scan.model_of(record.provenance)))
+    scan.records.append(FolderRecord(path, record, scan.model_of(record.provenance)))
