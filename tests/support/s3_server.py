@@ -1,7 +1,7 @@
 """A real S3-compatible server on loopback: moto's, one request at a time.
 
-Conditional writes are therefore atomic, as on S3. The server logs its requests; tests can make it refuse some or
-call a function after one.
+Conditional writes are therefore atomic, as on S3. The server logs its requests; tests can make it refuse some
+or call a function after one.
 """
 
 from __future__ import annotations
