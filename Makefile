@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps neurox
 	@touch $(STAMP)
 
-demo: $(STAMP) ## the whole road on the sandbox language; names the report it wrote
+demo: $(STAMP) ## run every stage on the sandbox language, and print the path of the report
 	$(BIN)/onegrain demo --out demo-out
 
 chromium: ## install the browser that the browser tests drive, where this machine allows it

@@ -1,4 +1,4 @@
-"""The whole road with tiny models on a slice of real corpora, EWT and Multi30k."""
+"""Every stage of a study with tiny models on parts of real corpora, EWT and Multi30k."""
 
 # ruff: noqa: E501
 
@@ -20,7 +20,7 @@ from onegrain.studies.stages import plan_study
 from onegrain.studies.workspace import Workspace
 
 STUDY = """
-title = "A slice of the road"
+title = "Every stage"
 seed = 3
 neurons = 1
 show = [["nlm-1", "ewt-test"]]
@@ -94,7 +94,7 @@ parameters = { steps = 2, random_orders = 1 }
 
 @pytest.fixture(scope="module")
 def walked(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("road")
+    folder = tmp_path_factory.mktemp("study")
     (folder / "study.toml").write_text(STUDY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEGRAIN_DATA", str(data_root))
@@ -122,10 +122,10 @@ def test_the_probes_beat_the_majority(walked: tuple[Path, Path]) -> None:
 def test_other_methods_rank_and_all_are_measured_the_same_way(walked: tuple[Path, Path]) -> None:
     f, picked = (Ranking.load(walked[1] / "rankings" / f"{name}--nlm-1.parquet") for name in ("f", "picked"))
     assert (f.method, f.provenance.seed, picked.method, picked.n_ranked) == ("f-statistic", 3, "gaussian", 3)
-    found = Evaluation.load(walked[1] / "evaluations" / "methods--nlm-1.parquet")
-    assert found.methods == {"upos": "lca", "f": "f-statistic"}
-    assert found.details["orders"]["f"] == f.order_hash
-    assert 900 < found.details["train"]["words"] <= 1000
+    evaluation = Evaluation.load(walked[1] / "evaluations" / "methods--nlm-1.parquet")
+    assert evaluation.methods == {"upos": "lca", "f": "f-statistic"}
+    assert evaluation.details["orders"]["f"] == f.order_hash
+    assert 900 < evaluation.details["train"]["words"] <= 1000
     page = (walked[1] / "report.html").read_text()
     assert "Rankings side by side: methods of nlm-1" in page
     assert "methods of nlm-1: Ablation" not in page  # one of the two has a curve
@@ -133,10 +133,10 @@ def test_other_methods_rank_and_all_are_measured_the_same_way(walked: tuple[Path
 
 def test_the_sentences_are_drawn_again(walked: tuple[Path, Path], tmp_path: Path) -> None:
     for model in ("nlm-1", "nmt-1"):
-        found = Stability.load(walked[1] / "stability" / f"upos--{model}.parquet")
-        assert found.ks == (10,)
-        assert found.provenance.seed == 3
-        assert found.at("seeds")["jaccard"].item() > found.at("halves")["jaccard"].item() > 0.0
+        record = Stability.load(walked[1] / "stability" / f"upos--{model}.parquet")
+        assert record.ks == (10,)
+        assert record.provenance.seed == 3
+        assert record.at("seeds")["jaccard"].item() > record.at("halves")["jaccard"].item() > 0.0
     study = tmp_path / "study.toml"
     study.write_text(walked[0].read_text().replace("resamples = 2", "draws = 2"))
     step = next(step for step in plan_study(read_study(study)) if step.stage.name == "stability")
@@ -152,7 +152,7 @@ def test_erasing_everything_hurts(walked: tuple[Path, Path]) -> None:
     assert bleu.line("top")["value"].iloc[-1] <= bleu.intact
 
 
-def test_the_report_tells_of_every_stage(walked: tuple[Path, Path]) -> None:
+def test_the_report_shows_every_stage(walked: tuple[Path, Path]) -> None:
     page = (walked[1] / "report.html").read_text()
     for word in ("nlm-1", "nmt-1", "upos", "maxcorr", "perplexity", "NOUN", "weight_hash"):
         assert word in page, word
