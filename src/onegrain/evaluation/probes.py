@@ -13,11 +13,11 @@ from onegrain.errors import ParameterError
 from onegrain.evaluation.options import ElasticNetOptions
 from onegrain.evaluation.words import ProbeWords
 from onegrain.rankings.data.memory import Memory, ScratchTable
-from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeSolver, predict
+from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeRounds, ProbeSolver, predict
 from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.elastic_net.solver import SolverOptions
-from onegrain.rankings.lca.evaluation import accuracy
-from onegrain.rankings.lca.finalists import FINAL_GAP, Candidate, Finals, finalists_limit
+from onegrain.rankings.lca.finalists import FINAL_GAP, Candidate, Finals
+from onegrain.rankings.lca.scores import Score, sentence_sums, sentence_words
 
 __all__ = ["Classifier", "ElasticNet", "EvaluationProbe", "describe"]
 
@@ -123,28 +123,31 @@ class ElasticNet(EvaluationProbe):
     def _search(self, pairs: list[tuple[float, float]]) -> tuple[float, float]:
         dev = self._words.dev
         assert dev is not None
-        limit = 0 if self._solver.is_large else None
         tolerance = self._options.tolerance
-        probes, solution = self._solver.solve(
-            Penalties.of(*pairs), tolerance, limit=limit, progress=self._progress
-        )
-        predicted = predict(dev.values, [(probe, None) for probe in probes])
-        candidates = [
-            Candidate(pair, probe, solution.take(np.array([number])), accuracy(predicted[number], dev.codes))
-            for number, (pair, probe) in enumerate(zip(pairs, probes, strict=True))
-        ]
+        rounds: ProbeRounds | None = None
+        if self._solver.is_large:
+            rounds = self._solver.start_rounds(Penalties.of(*pairs), self._progress)
+            fitted = [rounds.probe(number) for number in range(len(pairs))]
+        else:
+            probes, solution = self._solver.solve(Penalties.of(*pairs), tolerance, progress=self._progress)
+            fitted = [(probe, solution.take(np.array([number]))) for number, probe in enumerate(probes)]
+
+        def score(probe: FittedProbe) -> Score:
+            right = predict(dev.values, [(probe, None)])[0] == dev.codes
+            return Score(float(right.mean()), sentence_sums(dev.sentences, right))
+
         finals = Finals(
             self._solver,
-            candidates,
-            lambda probe: accuracy(predict(dev.values, [(probe, None)])[0], dev.codes),
+            [Candidate(pair, *fit, score(fit[0])) for pair, fit in zip(pairs, fitted, strict=True)],
+            score,
+            sentence_words(dev.sentences),
             2.0 / len(dev),
             (tolerance, min(tolerance, FINAL_GAP)),
-            finalists_limit(self._solver.n_weights, None),
-            exact=limit != 0,
+            rounds=rounds,
         )
         chosen = finals.run()
         self._grid = [
-            {"lambda1": candidate.pair[0], "lambda2": candidate.pair[1], "accuracy": candidate.score}
+            {"lambda1": candidate.pair[0], "lambda2": candidate.pair[1], "accuracy": candidate.score.value}
             for candidate in finals.candidates
         ]
         self._choice = finals.facts(chosen)

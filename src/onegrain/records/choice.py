@@ -16,8 +16,8 @@ def describe_choice(choice: Mapping[str, Any] | None) -> str:
     """
     if choice is None or choice["certified"]:
         return ""
-    solved, within = len(choice["finalists"]), choice["in_reach"]
+    solved, others = len(choice["finalists"]), choice["in_reach"]
     return (
-        f"the choice is not certified: {solved} pairs of penalties were solved, and {within} more could still "
-        "score higher; allow more finalists to solve them"
+        f"the choice is not certified: {solved} pairs of penalties were solved further, and {others} others "
+        "could still score higher by more than the standard error; allow more finalists to solve them"
     )

@@ -12,58 +12,98 @@ from onegrain.rankings import rank
 from onegrain.rankings.elastic_net.probe import FittedProbe
 from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.elastic_net.solver import Solution
-from onegrain.rankings.lca.finalists import (
-    FEW_FINALISTS,
-    LEAST_RATE,
-    MANY_WEIGHTS,
-    Candidate,
-    Finals,
-    finalists_limit,
-)
+from onegrain.rankings.lca.finalists import FIRST_RATE, MOST_ROUNDS, Candidate, Finals
+from onegrain.rankings.lca.scores import Score, paired_error, sentence_sums, sentence_words
 from onegrain.records.choice import describe_choice
 
 WORTH = 0.002
+WORDS = np.array([10.0, 20.0, 30.0, 40.0])
+UNEVEN = np.array([1.0, -1.0, 1.0, -1.0])
+Pair = tuple[float, float]
 
 
-def solved_to(gap: float, steps: int = 1, *, converged: bool = True) -> Solution:
+def solved_to(gap: float, objective: float = 1.0, *, converged: bool = True) -> Solution:
     one = np.ones(1)
     return Solution(
         weights=np.zeros((1, 2, 3)),
         biases=np.zeros((1, 2)),
-        objective=one,
+        objective=objective * one,
         gap=gap * one,
         gradient=one,
         converged=np.array([converged]),
-        steps=np.array([steps]),
+        steps=np.array([1]),
     )
 
 
-class Solver:
-    """Gives each pair the score that it is said to have once its gap is small."""
+def probe_of(score: float) -> FittedProbe:
+    return FittedProbe(*(np.full((1, 1), score) for _ in range(4)))
 
-    def __init__(
-        self, scores: dict[tuple[float, float], float], stuck: tuple[float, float] | None = None
-    ) -> None:
+
+def score_of(value: float, unevenness: float = 0.0) -> Score:
+    """Every word of every sentence scores alike, but for what the first and third sentence have more."""
+    return Score(value, value * WORDS + unevenness * UNEVEN)
+
+
+class Solver:
+    """A solver that gives each pair a score that is known before, once its gap is small."""
+
+    def __init__(self, scores: dict[Pair, float], stuck: Pair | None = None) -> None:
         self.scores, self.stuck = scores, stuck
-        self.asked: list[tuple[tuple[float, float], float]] = []
+        self.asked: list[tuple[Pair, float]] = []
 
     def solve(self, penalties: Penalties, tolerance: float, *, start: Any = None) -> tuple[list, Solution]:
         (pair,) = penalties.pairs
         self.asked.append((pair, tolerance))
-        score = np.array([[self.scores[pair]]])
         gap = 0.3 if pair == self.stuck else tolerance / 2
-        return [FittedProbe(score, score, score, score)], solved_to(gap, converged=pair != self.stuck)
+        return [probe_of(self.scores[pair])], solved_to(gap, converged=pair != self.stuck)
 
 
-def finals(solver: Solver, first: dict[tuple[float, float], tuple[float, float]], **given: Any) -> Finals:
+class Rounds:
+    """Rounds that bring each problem to the next of its scores and gaps; the objective falls, or it stalls."""
+
+    def __init__(self, coming: list[list[tuple[float, float]]], fall: float = 0.1) -> None:
+        self.coming, self.fall = coming, fall
+        self.ran: list[list[int]] = []
+        self.taken = [0] * len(coming)
+
+    def run(self, numbers: list[int]) -> None:
+        self.ran.append(sorted(numbers))
+        for number in numbers:
+            self.taken[number] += 1
+
+    def probe(self, number: int) -> tuple[FittedProbe, Solution]:
+        taken = self.taken[number]
+        score, gap = self.coming[number][min(taken, len(self.coming[number])) - 1]
+        return probe_of(score), solved_to(gap, (1.0 - self.fall) ** taken)
+
+
+def finals(solver: Solver, first: dict[Pair, tuple[float, float]], **given: Any) -> Finals:
     """The pairs with their first score and gap."""
-    probe = FittedProbe(*(np.zeros((1, 1)) for _ in range(4)))
-    candidates = [Candidate(pair, probe, solved_to(gap), score) for pair, (score, gap) in first.items()]
-    score = lambda probe: float(probe.weights[0, 0])  # noqa: E731
-    return Finals(solver, candidates, score, WORTH, (1e-2, 1e-4), **given)
+    unevenness = given.pop("unevenness", {})
+    candidates = [
+        Candidate(pair, probe_of(score), solved_to(gap), score_of(score, unevenness.get(pair, 0.0)))
+        for pair, (score, gap) in first.items()
+    ]
+    score = lambda probe: score_of(float(probe.weights[0, 0]))  # noqa: E731
+    return Finals(solver, candidates, score, WORDS, WORTH, (1e-2, 1e-4), **given)
 
 
 A, B, C, D = (1e-3, 1e-2), (1e-4, 1e-3), (1e-5, 1e-4), (1e-5, 0.0)
+
+
+def test_the_error_of_a_difference_is_that_of_a_ratio_over_sentences() -> None:
+    rng = np.random.default_rng(0)
+    sentences = np.repeat(np.arange(40), rng.integers(3, 30, 40))
+    right = rng.random((2, len(sentences))) < np.array([[0.8], [0.7]])
+    words = sentence_words(sentences)
+    first, second = (Score(float(each.mean()), sentence_sums(sentences, each)) for each in right)
+    differences = (first.sums - second.sums)[:, None]
+    assert differences.sum() / words.sum() == pytest.approx(first.value - second.value)
+    drawn = rng.integers(0, 40, (4000, 40))
+    ratios = (first.sums - second.sums)[drawn].sum(1) / words[drawn].sum(1)
+    assert paired_error(first, second, words) == pytest.approx(ratios.std(), rel=0.1)
+    assert paired_error(first, first, words) == 0.0
+    assert paired_error(Score(1.0, np.ones(1)), Score(0.0, np.zeros(1)), np.ones(1)) == 0.0
 
 
 def test_a_pair_that_rises_as_it_is_solved_is_chosen_and_one_out_of_reach_is_not_solved() -> None:
@@ -72,21 +112,64 @@ def test_a_pair_that_rises_as_it_is_solved_is_chosen_and_one_out_of_reach_is_not
     assert chosen.run() == 1
     facts = chosen.facts(1)
     assert facts["certified"]
-    assert [one["pair"] for one in facts["finalists"]] == [list(A), list(B)]
-    assert [one["settled"] for one in facts["finalists"]] == [True, True]
+    assert [finalist["pair"] for finalist in facts["finalists"]] == [list(A), list(B)]
+    assert [finalist["settled"] for finalist in facts["finalists"]] == [True, True]
     assert solver.asked == [(A, 1e-4), (B, 1e-2), (B, 1e-4)]
     assert facts["largest_change"] == pytest.approx(0.05)
-    assert facts["margin"] == pytest.approx(0.33 - (0.05 + LEAST_RATE * np.sqrt(0.25) + WORTH))
+    assert facts["margin"] == pytest.approx(0.33 + WORTH - (0.05 + FIRST_RATE * np.sqrt(0.25)))
+    assert facts["second"]["pair"] == list(A)
+    assert facts["second"]["margin"] == pytest.approx(0.03)
+    assert facts["within"] == 0.0
 
 
 def test_a_score_that_moved_faster_than_the_rule_widens_the_reach_of_the_others() -> None:
     first = {A: (0.50, 1e-5), B: (0.40, 0.25), C: (0.20, 0.25)}
-    assert [n for n in range(3) if finals(Solver({}), first).reach(n) >= 0.50] == [0, 1]
     solver = Solver({B: 0.02, C: 0.51})
     chosen = finals(solver, first)
     assert chosen.run() == 2
-    assert chosen.rate == pytest.approx((0.38 - WORTH) / 0.5)
+    assert chosen.rates[0] == pytest.approx((0.38 - WORTH) / 0.5)
     assert {pair for pair, _ in solver.asked} == {B, C}
+
+
+def test_pairs_go_through_rounds_together_until_they_are_out_and_the_best_is_solved_alone() -> None:
+    solver = Solver({A: 0.31, B: 0.35})
+    rounds = Rounds([[(0.31, 1e-3)], [(0.30, 0.1), (0.345, 1e-3)], [(0.05, 0.5)], [(0.06, 1.0), (0.04, 0.2)]])
+    first = {A: (0.30, 0.01), B: (0.20, 0.9), C: (0.05, 0.9), D: (0.06, 1.0)}
+    chosen = finals(solver, first, rounds=rounds)
+    assert chosen.run() == 1
+    # after one round B alone may still exceed A: the others are out, however large their gaps are
+    assert rounds.ran[0] == [0, 1, 2, 3]
+    assert all(2 not in numbers for numbers in rounds.ran[1:])
+    assert {pair for pair, _ in solver.asked} == {B}
+    facts = chosen.facts(1)
+    assert facts["certified"]
+    assert [finalist["settled"] for finalist in facts["finalists"] if finalist["pair"] == list(B)] == [True]
+    assert all(finalist["rounds"] <= MOST_ROUNDS for finalist in facts["finalists"])
+
+
+def test_rounds_end_where_the_objective_falls_no_more_or_there_were_enough() -> None:
+    for fall, most in ((0.0, 1), (0.1, MOST_ROUNDS)):
+        rounds = Rounds([[(0.30, 0.2)], [(0.30, 0.2)]], fall)
+        solver = Solver({A: 0.30, B: 0.31})
+        assert finals(solver, {A: (0.30, 0.3), B: (0.30, 0.3)}, rounds=rounds).run() == 1
+        assert len(rounds.ran) == most
+        assert [tolerance for pair, tolerance in solver.asked if pair == B] == [1e-2, 1e-4]
+
+
+def test_a_pair_that_can_exceed_the_best_by_less_than_the_standard_error_is_not_solved() -> None:
+    reach = FIRST_RATE * np.sqrt(1e-3)
+    first = {A: (0.50, 1e-5), B: (0.50 - 0.5 * reach, 1e-3)}
+    level = finals(Solver({}), first, unevenness={B: 4.0})
+    error = paired_error(level.candidates[0].score, level.candidates[1].score, WORDS)
+    assert 0.5 * reach < error
+    assert level.run() == 0
+    facts = level.facts(0)
+    assert facts["certified"]
+    assert facts["within"] == pytest.approx(0.5 * reach)
+    assert facts["second"]["standard_error"] == pytest.approx(error)
+    solver = Solver({B: 0.51})
+    assert finals(solver, first).run() == 1
+    assert [pair for pair, _ in solver.asked] == [B]
 
 
 def test_without_finalists_or_where_steps_ran_out_the_record_says_so() -> None:
@@ -96,7 +179,7 @@ def test_without_finalists_or_where_steps_ran_out_the_record_says_so() -> None:
     assert not chosen.facts(0)["certified"]
     assert chosen.facts(0)["margin"] < 0
     assert chosen.facts(0)["in_reach"] == 1
-    assert "0 pairs of penalties were solved, and 1 more could" in describe_choice(chosen.facts(0))
+    assert "0 pairs of penalties were solved further, and 1 others could" in describe_choice(chosen.facts(0))
     stuck = finals(Solver({A: 0.30, B: 0.33}, stuck=B), first)
     assert stuck.run() == 1
     assert stuck.facts(1)["finalists"][1]["gap"] == 0.3
@@ -106,12 +189,12 @@ def test_without_finalists_or_where_steps_ran_out_the_record_says_so() -> None:
 def test_a_gap_that_was_measured_roughly_settles_nothing() -> None:
     first = {A: (0.50, 1e-6), B: (0.20, 1e-6)}
     solver = Solver({A: 0.50})
-    rough = finals(solver, first, exact=False)
+    rough = finals(solver, first, rounds=Rounds([[(0.50, 1e-6)], [(0.20, 1e-6)]]))
     number = rough.run()
     assert number == 0
     assert solver.asked == [(A, 1e-4)]
     assert rough.facts(number)["certified"]
-    assert rough.facts(number)["margin"] == pytest.approx(0.30 - LEAST_RATE * 1e-3 - WORTH)
+    assert rough.facts(number)["margin"] == pytest.approx(0.30 + WORTH - FIRST_RATE * 1e-3)
     exact = Solver({})
     assert finals(exact, first).run() == 0
     assert exact.asked == []
@@ -124,14 +207,11 @@ def test_scores_level_with_the_chosen_one_are_named() -> None:
     assert chosen.facts(number)["level"] == [list(A)]
 
 
-def test_probes_of_many_weights_have_few_finalists_unless_more_are_asked_for() -> None:
-    assert finalists_limit(MANY_WEIGHTS, None) is None
-    assert finalists_limit(MANY_WEIGHTS + 1, None) == FEW_FINALISTS
-    assert finalists_limit(MANY_WEIGHTS + 1, 25) == 25
+def test_finalists_limits_the_pairs_to_those_of_the_highest_first_scores() -> None:
     first = {A: (0.30, 0.01), B: (0.28, 0.25), C: (0.27, 0.25), D: (0.05, 0.25)}
     chosen = finals(Solver({A: 0.30, B: 0.31, C: 0.29}), first, limit=2)
     number = chosen.run()
-    assert [one["pair"] for one in chosen.facts(number)["finalists"]] == [list(A), list(B)]
+    assert [finalist["pair"] for finalist in chosen.facts(number)["finalists"]] == [list(A), list(B)]
     assert number == 1
     assert describe_choice(chosen.facts(number))
     assert describe_choice(None) == ""
@@ -164,3 +244,25 @@ def test_the_choice_is_that_of_a_grid_that_is_solved_before(large: onegrain.Acti
     reached = {tuple(one["pair"]) for one in found["choice"]["finalists"] if one["settled"]}
     assert (found["lambda1"], found["lambda2"]) in reached
     assert found["solution"]["gap"] <= 1e-4
+
+
+def test_many_weights_do_not_keep_the_default_from_the_pair_that_the_first_scores_miss() -> None:
+    rng = np.random.default_rng(3)
+    labels, length, neurons = 12, 8, 1400
+    codes = rng.integers(labels, size=150 * length)
+    values = rng.normal(size=(len(codes), 200)) @ rng.normal(size=(200, neurons)) / np.sqrt(200)
+    values += 0.3 * rng.normal(size=values.shape)
+    values[:, : 3 * labels] += 1.5 * np.repeat(np.eye(labels)[codes], 3, axis=1)
+    sentences = [[f"L{code:02d}" for code in codes[first : first + length]] for first in range(0, 1200, length)]
+    corpus = onegrain.Corpus.from_sentences([["w"] * length] * 150, {"upos": sentences})
+    activations = onegrain.Activations.from_array(values.astype(np.float32), corpus)
+    given: dict[str, Any] = {"lambda1": (1e-3, 1e-2), "lambda2": (1e-4, 1e-2), "evaluate": False}
+    first = rank("lca", activations, label="upos", finalists=0, **given).details
+    default = rank("lca", activations, label="upos", **given).details
+    solved = rank("lca", activations, label="upos", grid_steps=50, tolerance=1e-3, **given).details
+    assert labels * neurons > 2**14
+    chosen = [(found["lambda1"], found["lambda2"]) for found in (first, default, solved)]
+    assert chosen == [(1e-2, 1e-2), (1e-3, 1e-4), (1e-3, 1e-4)]
+    assert default["choice"]["certified"]
+    assert default["choice"]["second"]["margin"] > default["choice"]["second"]["standard_error"] > 0.0
+    assert default["solution"]["gap"] <= 1e-4

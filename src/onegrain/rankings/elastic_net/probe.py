@@ -14,9 +14,11 @@ from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.data.memory import Memory, ScratchTable
 from onegrain.rankings.elastic_net.duality import evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
-from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, is_large, solve
+from onegrain.rankings.elastic_net.refinement import Refined
+from onegrain.rankings.elastic_net.rounds import Rounds
+from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, gather, is_large, solve, start_rounds
 
-__all__ = ["FittedProbe", "ProbeSolver", "predict"]
+__all__ = ["FittedProbe", "ProbeRounds", "ProbeSolver", "predict"]
 
 PREDICTED = 4096
 
@@ -124,6 +126,18 @@ class ProbeSolver:
             free = min(limit, options.max_free_steps)
             options = replace(options, max_steps=limit, max_free_steps=free)
         solution = solve(self._data, penalties, options, start=start, progress=progress)
+        return self._probes(solution), solution
+
+    def start_rounds(self, penalties: Penalties, progress: Progress = silent) -> ProbeRounds:
+        """Solve a grid roughly, together, so that some of its probes can be improved round by round.
+
+        Raises:
+            ParameterError: the memory budget is too small.
+        """
+        return ProbeRounds(self, start_rounds(self._data, penalties, self.options, progress))
+
+    def _probes(self, solution: Solution) -> list[FittedProbe]:
+        """Return the probes of a solution, for activations as they are given."""
         data = self._data
         shift, scale = np.zeros(data.n_neurons), np.ones(data.n_neurons)
         if data.standardize:
@@ -131,7 +145,7 @@ class ProbeSolver:
             scale = np.where(data.spread > 0.0, data.spread, 1.0)
         biases = solution.biases - solution.weights @ ((data.mean - shift) / scale)
         pairs = zip(solution.weights, biases, strict=True)
-        return [FittedProbe(weights, bias, shift, scale) for weights, bias in pairs], solution
+        return [FittedProbe(weights, bias, shift, scale) for weights, bias in pairs]
 
     def slopes(self, probe: FittedProbe) -> np.ndarray:
         """Return |dL/dtheta|, float64 (labels, neurons), L the mean cross-entropy on the words: one pass.
@@ -162,3 +176,27 @@ class ProbeSolver:
         found = copy(self)
         found._data = self._data.restrict(neurons)
         return found
+
+
+class ProbeRounds:
+    """The probes of a grid, as good as the rounds so far made them (rounds.py).
+
+    Args:
+        solver: the solver whose grid it is.
+        rounds: its problems.
+    """
+
+    def __init__(self, solver: ProbeSolver, rounds: Rounds) -> None:
+        self._solver, self._rounds = solver, rounds
+
+    def run(self, numbers: Sequence[int]) -> None:
+        """Take one round of some of the problems, by number."""
+        self._rounds.run(np.array(numbers, dtype=np.int64))
+
+    def probe(self, number: int) -> tuple[FittedProbe, Solution]:
+        """Return the best probe so far of one problem, and how good it is; its steps are its rounds."""
+        rounds = self._rounds
+        taken = int(rounds.taken[number])
+        refined = Refined(rounds.weights[:, number], rounds.biases[number], rounds.certificates[number], taken)
+        solution = gather(self._solver._data, [refined], 0.0)
+        return self._solver._probes(solution)[0], solution

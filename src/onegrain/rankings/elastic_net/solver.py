@@ -19,9 +19,10 @@ from onegrain.core.progress import Progress, automatic
 from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData
 from onegrain.rankings.elastic_net.refinement import HESSIAN_BYTES, JOINT, Refined, refine
+from onegrain.rankings.elastic_net.rounds import Rounds
 from onegrain.rankings.elastic_net.stochastic import Schedule, ShuffledWords, stochastic_phase
 
-__all__ = ["FAR", "Solution", "SolverOptions", "gather", "is_large", "solve", "working_bytes"]
+__all__ = ["FAR", "Solution", "SolverOptions", "gather", "is_large", "solve", "start_rounds", "working_bytes"]
 
 SMALL = 1024
 FAR = 0.1
@@ -129,6 +130,25 @@ def solve(
             found.append(probe)
             advance(1)
     return gather(data, found, options.tolerance)
+
+
+def start_rounds(
+    data: ProbeData, penalties: Penalties, options: SolverOptions, progress: Progress = silent
+) -> Rounds:
+    """Take the stochastic phase of a grid, and return its problems for rounds of more steps.
+
+    Objectives and gaps are uncertain by some 1e-3 of the objective where products are bfloat16.
+
+    Raises:
+        ParameterError: the memory budget is too small.
+    """
+    shape = data.n_words, data.n_neurons, data.n_labels
+    data.memory.reserve(working_bytes(shape, len(penalties)), f"a grid of {len(penalties)} probes")
+    with progress("solve probes", len(penalties), "probes") as advance:
+        words = ShuffledWords(data, options.schedule.seed)
+        rounds = Rounds(words, penalties, stochastic_phase(words, penalties, options.schedule))
+        advance(len(penalties))
+    return rounds
 
 
 def is_large(data: ProbeData) -> bool:

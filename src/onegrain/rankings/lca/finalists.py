@@ -1,40 +1,47 @@
 """Solve the pairs of penalties that could still be chosen, until the choice stands.
 
-The stochastic phase can leave weakly penalised probes far above their minimum, and the score by which a pair is
-chosen moves as a probe is solved. A probe whose objective is within a share g of its minimum has weights within
-some multiple of sqrt(g) of the best ones, and its score moves alike. So a pair with score S and relative gap g
-is taken to be able to reach S + rate * sqrt(g), plus what two words are worth; the rate is the largest that was
-seen while probes of this grid were solved, and never less than ``LEAST_RATE``. The highest pair that can still
-reach the best solved one is solved further, first roughly, then to the final gap, until none is left. This is a
-rule with a measured rate, not a proof: the score counts words of masked probes, which no gap bounds.
+The stochastic phase can leave weakly penalised probes far above their minimum, and the score by which a pair
+is chosen moves as a probe is solved. A probe whose objective is within a share g of its minimum has weights
+within some multiple of sqrt(g) of the best ones, and its score moves alike. So the score at the minimum is
+taken to lie within rate * sqrt(g) of the score now, its *reach*, where g is the relative duality gap. The rate
+is measured (docs/solver.md), and raised where a probe of this grid moved faster. This is a rule, not a proof:
+the score counts words of masked probes, which no gap bounds.
+
+A pair is out as soon as it cannot exceed the best by more than the standard error of their difference, paired
+over the held-out sentences: what is left then is less than what other sentences would change. The pairs that
+are not out are solved further, first together (rounds.py), then one by one, the highest first, to the final
+gap. The choice is the best pair that is solved to the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeSolver
+from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeRounds, ProbeSolver
 from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.elastic_net.solver import FAR, Solution
+from onegrain.rankings.lca.scores import Score, paired_error
 
-__all__ = ["FINAL_GAP", "Candidate", "Finals", "finalists_limit"]
+__all__ = ["FINAL_GAP", "Candidate", "Finals"]
 
 FINAL_GAP = 1e-4
 """To which finalists are solved where no other gap is asked for."""
 
-LEAST_RATE = 0.5
-"""Of the score's change by the root of the gap; the largest that was measured is 0.33 (docs/solver.md)."""
+FIRST_RATE = 0.5
+"""Of the score's change by the root of the gap after the stochastic phase; the largest measured is 0.33."""
 
+RATE = 0.25
+"""The same once a probe had Newton steps; the largest measured is 0.19."""
 
-MANY_WEIGHTS = 16_384
-"""A probe with more weights takes up to minutes to solve where its penalties are weak."""
+MOST_ROUNDS = 6
+"""Rounds of a pair, together with others, before it is solved alone."""
 
-FEW_FINALISTS = 4
-"""Finalists of a grid of such probes, unless more are asked for."""
+STALLED = 1e-3
+"""A pair whose objective fell by a smaller share of itself in a round is better solved alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +54,17 @@ class Candidate:
         solution: of this one probe.
         score: what pairs are chosen by.
         settled: whether the probe is solved to the final gap, or as far as the limits on steps let it.
+        rounds: how many rounds it had.
+        stalled: whether more rounds would bring little.
     """
 
     pair: tuple[float, float]
     probe: FittedProbe
     solution: Solution
-    score: float
+    score: Score
     settled: bool = False
+    rounds: int = 0
+    stalled: bool = False
 
     @property
     def gap(self) -> float:
@@ -64,7 +75,7 @@ class Candidate:
     @property
     def place(self) -> tuple[float, float, float]:
         """The highest is chosen: by score, equal ones by stronger regularisation."""
-        return self.score, sum(self.pair), self.pair[0]
+        return self.score.value, sum(self.pair), self.pair[0]
 
 
 @dataclass(eq=False)
@@ -75,77 +86,108 @@ class Finals:
         solver: solves a pair.
         candidates: every pair.
         score: gives the score of a probe.
-        worth: what two held-out words change a score by.
+        words: float64 (sentences,), held-out words of each sentence.
+        worth: what two held-out words change a score by; differences below it are ignored.
         tolerances: the rough and the final gap.
-        limit: most pairs that are solved; None for as many as could be chosen.
-        exact: whether the candidates' gaps are exact. Those of a large grid are measured with bfloat16
-            products, and then no candidate counts as solved before it is measured again.
-        advance: is called with 1 for every pair as it is settled.
+        limit: most pairs that are solved further; None for as many as could be chosen.
+        rounds: improves probes together; numbered as the candidates. Its gaps are measured with bfloat16
+            products, and so no candidate counts as settled before it is solved alone. None where every gap is
+            exact.
+        advance: is called with 1 for every pair as it is settled or found to be out.
 
     Attributes:
-        rate: see the head of this file.
+        rates: the rates of the head of this file, before and after Newton steps.
         solved: numbers of the candidates that were solved further, in that order.
         largest_change: of a score, from before its pair was first solved further.
     """
 
     solver: ProbeSolver
     candidates: list[Candidate]
-    score: Callable[[FittedProbe], float]
+    score: Callable[[FittedProbe], Score]
+    words: np.ndarray
     worth: float
     tolerances: tuple[float, float]
     limit: int | None = None
-    exact: bool = True
+    rounds: ProbeRounds | None = None
     advance: Callable[[int], None] = lambda _: None
-    rate: float = LEAST_RATE
+    rates: tuple[float, float] = (FIRST_RATE, RATE)
     solved: list[int] = field(default_factory=list)
     largest_change: float = 0.0
 
     def __post_init__(self) -> None:
-        self._first = [candidate.score for candidate in self.candidates]
+        self._first = [candidate.score.value for candidate in self.candidates]
+        self._done = 0
         for number, candidate in enumerate(self.candidates):
-            settled = self.exact and candidate.gap <= self.tolerances[1]
+            settled = self.rounds is None and candidate.gap <= self.tolerances[1]
             self.candidates[number] = replace(candidate, settled=settled or candidate.pair == (0.0, 0.0))
 
     def run(self) -> int:
         """Solve candidates until the choice stands or the limit is reached; return the number of the choice."""
-        while (number := self._next()) is not None:
-            if number not in self.solved:
-                if self.limit is not None and len(self.solved) >= self.limit:
-                    break
-                self.solved.append(number)
-            self._advance(number)
-        return self._best(range(len(self.candidates)))
+        allowed = self._allowed()
+        while numbers := [number for number in self._undecided(allowed) if self._has_rounds(number)]:
+            self._run_round(numbers)
+        while (number := self._next(allowed)) is not None:
+            self._solve(number)
+        settled = [number for number in allowed if self.candidates[number].settled]
+        self._report(len(self.candidates))
+        return self._best(settled or range(len(self.candidates)))
 
     def reach(self, number: int) -> float:
-        """Return the score that a candidate could still get."""
-        return self.candidates[number].score if self.candidates[number].settled else self._could(number)
+        """Return how far the score of a candidate may be from that of its minimum."""
+        candidate = self.candidates[number]
+        if candidate.settled:
+            return 0.0
+        rate = self.rates[candidate.rounds > 0 or number in self.solved]
+        return rate * float(np.sqrt(candidate.gap))
+
+    def slack(self, number: int, other: int) -> float:
+        """Return the standard error of the difference of two candidates' scores, at least ``worth``."""
+        return max(self.worth, self._error(number, other))
 
     def facts(self, chosen: int) -> dict[str, Any]:
-        """Return what a record says of the choice, see :func:`onegrain.rankings.lca.search.search`."""
-        best = self.candidates[chosen].score
+        """Return what a record says of the choice, see :class:`onegrain.rankings.lca.search.Search`."""
+        best = self.candidates[chosen]
         others = [number for number in range(len(self.candidates)) if number != chosen]
-        behind = [best - self._could(number) for number in others if not self._solved(number)]
-        spread = self.rate * np.sqrt(self.tolerances[1]) + self.worth
-        level = [n for n in others if self.candidates[n].settled and best - self.candidates[n].score <= spread]
+        ahead = {number: self._exceeds(number, chosen) for number in others}
+        second = max(others, key=lambda number: self.candidates[number].place)
         return {
-            "certified": self._solved(chosen) and all(margin > 0.0 for margin in behind),
+            "certified": self._solved(chosen) and all(excess <= 0.0 for excess in ahead.values()),
+            "within": max(0.0, *(self._could(number) - best.score.value for number in others)),
             "finalists": [
-                {"pair": list(self.candidates[n].pair), "score": self.candidates[n].score, "gap": self._gap(n),
-                 "first_score": self._first[n], "settled": self.candidates[n].settled}
+                {"pair": list(self.candidates[n].pair), "score": self.candidates[n].score.value,
+                 "gap": self._gap(n), "first_score": self._first[n], "rounds": self.candidates[n].rounds,
+                 "settled": self.candidates[n].settled}
                 for n in self.solved
             ],
-            "margin": min(behind, default=None),
-            "in_reach": sum(margin <= 0.0 for margin in behind),
-            "level": [list(self.candidates[number].pair) for number in level],
-            "rate": float(self.rate),
+            "second": {
+                "pair": list(self.candidates[second].pair),
+                "margin": best.score.value - self.candidates[second].score.value,
+                "standard_error": self._error(second, chosen),
+            },
+            "margin": -max(ahead.values()),
+            "in_reach": sum(excess > 0.0 for excess in ahead.values()),
+            "level": [list(self.candidates[n].pair) for n in others if self._level(n, chosen)],
+            "rate": float(self.rates[1]),
             "worth": self.worth,
             "largest_change": self.largest_change,
         }  # fmt: skip
 
+    def _error(self, number: int, other: int) -> float:
+        return paired_error(self.candidates[number].score, self.candidates[other].score, self.words)
+
+    def _exceeds(self, number: int, other: int) -> float:
+        """Return by how much a candidate could exceed another by more than the slack; negative if it cannot."""
+        could = self._could(number)
+        least = self.candidates[other].score.value - self.reach(other)
+        return could - least - self.slack(number, other)
+
     def _could(self, number: int) -> float:
-        """Return the score that a candidate would get at most at its minimum."""
-        candidate = self.candidates[number]
-        return candidate.score + self.rate * float(np.sqrt(candidate.gap)) + self.worth
+        """Return the highest score that a candidate is taken to be able to get."""
+        return self.candidates[number].score.value + self.reach(number)
+
+    def _level(self, number: int, chosen: int) -> bool:
+        """Return whether a candidate's score may be no more than the slack below the chosen one's."""
+        return self.candidates[chosen].score.value - self._could(number) <= self.slack(number, chosen)
 
     def _solved(self, number: int) -> bool:
         """Return whether a candidate reached the final gap; a probe without penalties has none to reach."""
@@ -157,43 +199,78 @@ class Finals:
         gap = float(self.candidates[number].solution.gap[0])
         return None if np.isnan(gap) else gap
 
-    def _best(self, numbers: Any) -> int:
+    def _best(self, numbers: Sequence[int]) -> int:
         return max(numbers, key=lambda number: self.candidates[number].place)
 
-    def _next(self) -> int | None:
-        """Return the highest unsettled candidate that could reach the best settled one, None where none can."""
-        settled = [n for n, candidate in enumerate(self.candidates) if candidate.settled]
-        least = max((self.candidates[number].score for number in settled), default=-np.inf)
-        able = [n for n, one in enumerate(self.candidates) if not one.settled and self.reach(n) >= least]
-        return self._best(able) if able else None
+    def _allowed(self) -> list[int]:
+        """Return the candidates that may be solved further: with a limit, those of the highest first scores."""
+        ranked = sorted(range(len(self.candidates)), key=lambda n: self.candidates[n].place, reverse=True)
+        return ranked if self.limit is None else ranked[: self.limit]
 
-    def _advance(self, number: int) -> None:
-        """Solve one candidate to the next tolerance."""
+    def _undecided(self, allowed: Sequence[int]) -> list[int]:
+        """Return the unsettled candidates that could exceed the one whose score is surest to be high."""
+        if not allowed:
+            return []
+        leader = max(
+            allowed, key=lambda n: (self.candidates[n].score.value - self.reach(n), self.candidates[n].place)
+        )
+        unsettled = [number for number in allowed if not self.candidates[number].settled]
+        undecided = [n for n in unsettled if n == leader or self._exceeds(n, leader) > 0.0]
+        self._report(len(self.candidates) - len(undecided))
+        return undecided
+
+    def _has_rounds(self, number: int) -> bool:
+        candidate = self.candidates[number]
+        return self.rounds is not None and not candidate.stalled and candidate.rounds < MOST_ROUNDS
+
+    def _run_round(self, numbers: Sequence[int]) -> None:
+        """Take one round of some of the candidates together."""
+        assert self.rounds is not None
+        self.rounds.run(numbers)
+        for number in numbers:
+            before = self.candidates[number]
+            probe, solution = self.rounds.probe(number)
+            fall = 1.0 - float(solution.objective[0]) / max(float(before.solution.objective[0]), 1e-300)
+            after = replace(
+                before, probe=probe, solution=solution, score=self.score(probe), rounds=before.rounds + 1
+            )
+            exact_enough = after.gap <= self.tolerances[0]
+            self._replace(number, replace(after, stalled=fall < STALLED or exact_enough))
+
+    def _next(self, allowed: Sequence[int]) -> int | None:
+        """Return the highest unsettled candidate that could exceed the best settled one, or None."""
+        settled = [number for number in allowed if self.candidates[number].settled]
+        unsettled = [number for number in allowed if not self.candidates[number].settled]
+        if settled:
+            leader = self._best(settled)
+            unsettled = [number for number in unsettled if self._exceeds(number, leader) > 0.0]
+        self._report(len(self.candidates) - len(unsettled))
+        return self._best(unsettled) if unsettled else None
+
+    def _solve(self, number: int) -> None:
+        """Solve one candidate alone, to the next tolerance."""
         before = self.candidates[number]
         rough, final = self.tolerances
         tolerance = rough if before.gap > rough else final
-        near = before.solution if before.gap <= FAR else None
+        near = before.solution if before.gap <= FAR or before.rounds else None
         (probe,), solution = self.solver.solve(Penalties.of(before.pair), tolerance, start=near)
-        score = self.score(probe)
-        after = Candidate(before.pair, probe, solution, score)
+        after = replace(before, probe=probe, solution=solution, score=self.score(probe))
         settled = after.gap <= final or not bool(solution.converged[0])
-        self.candidates[number] = replace(after, settled=settled)
-        self.advance(int(settled))
-        self.largest_change = max(self.largest_change, abs(score - self._first[number]))
-        change = abs(score - before.score) - self.worth
-        self.rate = max(self.rate, change / float(np.sqrt(max(before.gap, final))))
+        self._replace(number, replace(after, settled=settled))
 
+    def _replace(self, number: int, after: Candidate) -> None:
+        """Put a candidate's better probe in its place, and learn the rate from its score's change."""
+        before = self.candidates[number]
+        change = abs(after.score.value - before.score.value) - self.worth
+        rate = change / float(np.sqrt(max(before.gap, self.tolerances[1])))
+        later = before.rounds > 0 or number in self.solved
+        self.rates = max(self.rates[0], rate), max(self.rates[1], rate if later else 0.0)
+        if number not in self.solved:
+            self.solved.append(number)
+        self.candidates[number] = after
+        self.largest_change = max(self.largest_change, abs(after.score.value - self._first[number]))
 
-def finalists_limit(weights: int, asked: int | None) -> int | None:
-    """Return the most pairs that are solved before one is chosen; None for all that could be chosen.
-
-    >>> finalists_limit(384 * 17, None), finalists_limit(2688 * 17, None), finalists_limit(2688 * 17, 25)
-    (None, 4, 25)
-
-    Args:
-        weights: of one probe.
-        asked: the most that the user asked for, or None.
-    """
-    if asked is not None:
-        return asked
-    return FEW_FINALISTS if weights > MANY_WEIGHTS else None
+    def _report(self, decided: int) -> None:
+        """Report progress: how many candidates are decided, never fewer than before."""
+        self.advance(max(0, decided - self._done))
+        self._done = max(self._done, decided)

@@ -39,9 +39,9 @@ class LcaOptions:
         grid_steps: limit on the certified Newton steps of each probe before pairs are compared. By default none
             where there are more than 1,024 weights: the stochastic phase serves to see which pairs could be
             chosen, and these are then solved. Else ``max_steps``.
-        finalists: most pairs that are solved before one is chosen. By default all that could still be chosen,
-            but 4 where a probe has more than 16,384 weights: there a weakly penalised pair takes up to minutes.
-            0 chooses by the first scores. The record says whether the choice is certified.
+        finalists: most pairs that are solved further before one is chosen, those of the highest first scores.
+            By default all that could still be chosen; 0 chooses by the first scores. The record says whether
+            the choice is certified.
         max_steps: limit on the Newton steps of a probe with a penalty.
         max_free_steps: the same without any penalty, where a minimum need not exist.
         evaluate: whether to mask and retrain; the grid is scored in any case.

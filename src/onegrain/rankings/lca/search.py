@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +9,13 @@ import numpy as np
 
 from onegrain.core.progress import Progress, automatic
 from onegrain.rankings.data.labelled import LabelledWords
-from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeSolver, predict
+from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeRounds, ProbeSolver, predict
 from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.elastic_net.solver import FAR, Solution
-from onegrain.rankings.lca.finalists import Candidate, Finals, finalists_limit
+from onegrain.rankings.lca.finalists import Candidate, Finals
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
+from onegrain.rankings.lca.scores import Score, sentence_sums, sentence_words
 
 __all__ = ["Search", "count_of", "grid_score", "search"]
 
@@ -31,11 +31,14 @@ class Search:
             score (S), zero_share (of the weights), objective (nats a word), gap (relative; None without
             penalty), gradient (relative), converged (to the grid's tolerance), steps (Newton).
         solution: objective, gap, gradient, converged and steps of the chosen probe after polishing.
-        choice: what the choice is certified to: ``finalists``, the pairs that were solved to the end, each with
-            its ``pair``, ``score``, ``gap``, ``first_score`` (before) and ``settled``; ``certified``, whether
-            no other pair can reach the chosen one by the rule of finalists.py; ``margin``, how far below it
-            the reach of the others ends (None where all are solved); ``in_reach``, how many others reach it;
-            ``level``, the finalists whose scores are no further below than what the final gap leaves open;
+        choice: what the choice is certified to: ``certified``, whether the chosen probe is solved to the final
+            gap and no other pair could exceed its score by more than the standard error of their difference,
+            by the rule of finalists.py; ``within``, the largest of these errors; ``second``, the next best
+            pair, by how much it is below (``margin``) and the ``standard_error`` of that; ``finalists``, the
+            pairs that were solved further, each with its ``pair``, ``score``, ``gap``, ``first_score``
+            (before), ``rounds`` (rounds.py) and ``settled`` (whether to the final gap); ``margin``, how far the
+            others end below what would put the choice in doubt (negative if they do not); ``in_reach``, how
+            many do not; ``level``, the pairs that may be no more than that error below the chosen one;
             ``rate`` and ``worth`` of the rule; ``largest_change`` of a finalist's score. None for one pair.
     """
 
@@ -73,23 +76,37 @@ def search(
     pairs = options.pairs
     several = len(pairs) > 1
     solved = [*pairs, (0.0, 0.0)] if several and (0.0, 0.0) not in pairs else pairs
-    limit = options.grid_steps
-    if limit is None and solver.is_large:
-        limit = 0
-    probes, solution = solver.solve(Penalties.of(*solved), options.tolerance, limit=limit, progress=progress)
+    rounds: ProbeRounds | None = None
+    if several and solver.is_large and not options.grid_steps:
+        rounds = solver.start_rounds(Penalties.of(*solved), progress)
+        fitted = [rounds.probe(number) for number in range(len(solved))]
+    else:
+        limit = 0 if solver.is_large and options.grid_steps is None else options.grid_steps
+        probes, solution = solver.solve(
+            Penalties.of(*solved), options.tolerance, limit=limit, progress=progress
+        )
+        fitted = [(probe, solution.take(np.array([number]))) for number, probe in enumerate(probes)]
     if not several:
-        return _alone(solver, dev, options, probes[0], solution)
-    scoring = _Scoring(dev, options, _accuracies([probes[solved.index((0.0, 0.0))]], dev, 1.0)[0][2])
+        return _alone(solver, dev, options, *fitted[0])
+    scoring = _Scoring(dev, options)
+    scoring.free = scoring.accuracies(fitted[solved.index((0.0, 0.0))][0])[2]
     candidates = [
-        Candidate(pair, probe, solution.take(np.array([number])), scoring.score(probe))
-        for number, (pair, probe) in enumerate(zip(pairs, probes, strict=False))
+        Candidate(pair, probe, solution, scoring.score(probe))
+        for pair, (probe, solution) in zip(pairs, fitted, strict=False)
     ]
     worth = 2.0 * max(options.alpha, options.beta) / len(dev)
-    tolerances = options.tolerance, options.polish
-    most = finalists_limit(solver.n_weights, options.finalists)
     with progress("solve finalists", len(pairs), "pairs") as advance:
-        exact = limit != 0 or not solver.is_large
-        finals = Finals(solver, candidates, scoring.score, worth, tolerances, most, exact, advance)
+        finals = Finals(
+            solver,
+            candidates,
+            scoring.score,
+            sentence_words(dev.sentences),
+            worth,
+            (options.tolerance, options.polish),
+            options.finalists,
+            rounds,
+            advance,
+        )
         chosen = finals.run()
     rows = [scoring.row(candidate) for candidate in finals.candidates]
     best = finals.candidates[chosen]
@@ -104,7 +121,7 @@ def _alone(
 ) -> Search:
     """Return the only pair, polished; its row of the grid says how it was before."""
     (pair,) = options.pairs
-    row = _Scoring(dev, options, None).row(Candidate(pair, probe, solution, 0.0))
+    row = _Scoring(dev, options).row(Candidate(pair, probe, solution, Score(0.0, np.empty(0))))
     facts = solution.facts(0)
     if pair != (0.0, 0.0):
         probe, facts = _polished(solver, pair, solution, options)
@@ -126,43 +143,45 @@ class _Scoring:
     Args:
         dev: the held-out words.
         options: alpha, beta, and the share of neurons in A_t and A_b.
+
+    Attributes:
         free: A_z, or None where there is nothing to choose and so no score.
     """
 
-    def __init__(self, dev: LabelledWords, options: LcaOptions, free: float | None) -> None:
-        self._dev, self._options, self._free = dev, options, free
-        self._known: dict[int, tuple[FittedProbe, tuple[float, float, float]]] = {}
+    def __init__(self, dev: LabelledWords, options: LcaOptions) -> None:
+        self._dev, self._options = dev, options
+        self.free: float | None = None
+        self._known: dict[int, tuple[FittedProbe, np.ndarray]] = {}
 
-    def score(self, probe: FittedProbe) -> float:
-        """Return S of a probe."""
-        assert self._free is not None, "a score is a comparison with the probe without regularisation"
-        top, bottom, full = self._accuracies(probe)
-        return grid_score((top, bottom, self._free, full), self._options.alpha, self._options.beta)
+    def score(self, probe: FittedProbe) -> Score:
+        """Return S of a probe, and what each sentence adds to it."""
+        assert self.free is not None, "a score is a comparison with the probe without regularisation"
+        top, bottom, full = self._right(probe)
+        alpha, beta = self._options.alpha, self._options.beta
+        accuracies = float(top.mean()), float(bottom.mean()), self.free, float(full.mean())
+        each = alpha * (top.astype(np.float64) - bottom) + beta * full
+        return Score(grid_score(accuracies, alpha, beta), sentence_sums(self._dev.sentences, each))
+
+    def accuracies(self, probe: FittedProbe) -> tuple[float, float, float]:
+        """Return a probe's accuracy with the top, the bottom, and all neurons of its own ordering."""
+        top, bottom, full = self._right(probe).mean(axis=1).tolist()
+        return top, bottom, full
 
     def row(self, candidate: Candidate) -> dict[str, Any]:
         """Return a candidate's row of the grid."""
-        top, bottom, full = self._accuracies(candidate.probe)
+        top, bottom, full = self.accuracies(candidate.probe)
         return {
             "lambda1": candidate.pair[0], "lambda2": candidate.pair[1], "accuracy": full, "top_accuracy": top,
-            "bottom_accuracy": bottom, "score": None if self._free is None else candidate.score,
+            "bottom_accuracy": bottom, "score": None if self.free is None else candidate.score.value,
             "zero_share": float((candidate.probe.weights == 0.0).mean()), **candidate.solution.facts(0),
             "converged": candidate.gap <= self._options.tolerance,
         }  # fmt: skip
 
-    def _accuracies(self, probe: FittedProbe) -> tuple[float, float, float]:
+    def _right(self, probe: FittedProbe) -> np.ndarray:
+        """Return which words get their label, bool (3, words): with the top, the bottom, and all neurons."""
         if id(probe) not in self._known:
-            self._known[id(probe)] = probe, _accuracies([probe], self._dev, self._options.search_share)[0]
+            order = order_neurons(probe.weights).order
+            count = count_of(self._options.search_share, len(order))
+            jobs = [(probe, order[:count]), (probe, order[-count:]), (probe, None)]
+            self._known[id(probe)] = probe, predict(self._dev.values, jobs) == self._dev.codes
         return self._known[id(probe)][1]
-
-
-def _accuracies(
-    probes: Sequence[FittedProbe], dev: LabelledWords, share: float
-) -> list[tuple[float, float, float]]:
-    """Each probe's accuracy on dev with the top, the bottom, and all neurons of its own ordering."""
-    jobs: list[tuple[FittedProbe, np.ndarray | None]] = []
-    for probe in probes:
-        order = order_neurons(probe.weights).order
-        count = count_of(share, len(order))
-        jobs += [(probe, order[:count]), (probe, order[-count:]), (probe, None)]
-    found = (predict(dev.values, jobs) == dev.codes).mean(axis=1).tolist()
-    return list(zip(found[::3], found[1::3], found[2::3], strict=True))

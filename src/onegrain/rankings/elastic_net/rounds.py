@@ -1,0 +1,227 @@
+"""Bring many problems of the same words near their minima together: epochs and Newton steps in turns.
+
+A product of the words with one probe's weights is bound by memory, and with those of many probes by arithmetic,
+which a processor does five to ten times as fast. So all problems take each step together here, as in the
+stochastic phase. A round is
+
+1. a few epochs of stochastic steps (stochastic.py), which find the weights that are zero, and
+2. a Newton step of all labels on the weights that are not zero, by conjugate gradients on the true Hessian
+   (without lambda1, on all weights), shortened until J falls. A weight that would change its sign becomes zero.
+
+Either alone is slow: stochastic steps take hundreds of epochs along the flat directions of a weakly penalised
+problem, and a Newton step cannot bring a weight back from zero. A problem whose epochs raise J goes slower in
+the next ones. Products are those of :class:`ShuffledWords`, bfloat16 where the processor has it, so that
+objectives are uncertain by some 1e-3 of themselves: refinement.py goes on from there, pair by pair.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from onegrain.rankings.elastic_net.duality import Certificate, Points, certify, evaluate_probes
+from onegrain.rankings.elastic_net.problem import Penalties
+from onegrain.rankings.elastic_net.stochastic import Descent, ShuffledWords, pace
+
+__all__ = ["Rounds"]
+
+EPOCHS = 5
+SLOWER = 0.5
+SHORTER = 0.3
+TRIALS = 3
+STEPS = 16
+RESIDUAL = 0.1
+PRODUCT = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class _Probes:
+    """Probes of some problems, and what one pass over the words showed of them.
+
+    Attributes:
+        weights: float32 (neurons, G, labels), of the scaled neurons.
+        biases: float32 (G, labels).
+        points: of the pass.
+        certificates: objectives and gaps.
+    """
+
+    weights: Tensor
+    biases: Tensor
+    points: Points
+    certificates: list[Certificate]
+
+    @classmethod
+    def evaluate(cls, words: ShuffledWords, penalties: Penalties, weights: Tensor, biases: Tensor) -> _Probes:
+        """Take one pass over the words."""
+        points = evaluate_probes(words, weights, biases)
+        return cls(weights, biases, points, certify(words, penalties, weights, points))
+
+    @property
+    def objectives(self) -> np.ndarray:
+        """float64 (G,)."""
+        return np.array([certificate.objective for certificate in self.certificates])
+
+
+class Rounds:
+    """The best probes so far of G problems that are solved together.
+
+    Args:
+        words: the words of all problems.
+        penalties: of the G problems.
+        start: weights (neurons, G, labels) of the scaled neurons, and biases (G, labels).
+
+    Attributes:
+        weights: float32 (neurons, G, labels): of each problem those of the lowest objective so far.
+        biases: float32 (G, labels).
+        certificates: their objectives, with the highest lower bound so far.
+        taken: int64 (G,), rounds of each problem.
+    """
+
+    def __init__(self, words: ShuffledWords, penalties: Penalties, start: tuple[Tensor, Tensor]) -> None:
+        self.words, self.penalties = words, penalties
+        self.weights, self.biases = (part.to(words.dtype, copy=True) for part in start)
+        points = evaluate_probes(words, self.weights, self.biases)
+        self.certificates = certify(words, penalties, self.weights, points)
+        self.taken = np.zeros(len(penalties), dtype=np.int64)
+        self._caution = words.zeros(len(penalties), dtype=words.dtype) + 1.0
+
+    def run(self, numbers: np.ndarray) -> None:
+        """Take one round of the problems with these numbers."""
+        words, penalties = self.words.of_problems(numbers), self.penalties.take(numbers)
+        probes = _Probes.evaluate(words, penalties, *self._descend(words, penalties, numbers))
+        risen = self._keep(numbers, probes)
+        self._caution[words.tensor(numbers[risen], torch.int64)] *= SLOWER
+        direction, turn = _newton_directions(words, penalties, probes)
+        undecided, step = np.arange(len(numbers)), 1.0
+        for _ in range(TRIALS):
+            trial = _move(words, penalties, probes, (direction, turn), undecided, step)
+            self._keep(numbers[undecided], trial)
+            undecided = undecided[trial.objectives >= probes.objectives[undecided]]
+            if not len(undecided):
+                break
+            step *= SHORTER
+        self.taken[numbers] += 1
+
+    def _descend(
+        self, words: ShuffledWords, penalties: Penalties, numbers: np.ndarray
+    ) -> tuple[Tensor, Tensor]:
+        """Return weights and biases of some problems after a few epochs from the best so far."""
+        start = self.weights[:, numbers], self.biases[numbers]
+        descent = Descent(words, penalties, start)
+        descent.caution.copy_(self._caution[numbers])
+        descent.grow(words.n_words)
+        descent.run(EPOCHS * pace(words))
+        return descent.result()
+
+    def _keep(self, numbers: np.ndarray, probes: _Probes) -> np.ndarray:
+        """Keep each probe that is better than the best so far; return which are worse, bool (G,)."""
+        risen = np.zeros(len(numbers), dtype=bool)
+        for place, number in enumerate(numbers.tolist()):
+            before, now = self.certificates[number], probes.certificates[place]
+            lower = float(np.fmax(before.lower, now.lower))
+            risen[place] = now.objective > before.objective
+            if not risen[place]:
+                before = now
+                self.weights[:, number] = probes.weights[:, place]
+                self.biases[number] = probes.biases[place]
+            self.certificates[number] = replace(before, lower=lower)
+        return risen
+
+
+def _move(
+    words: ShuffledWords,
+    penalties: Penalties,
+    probes: _Probes,
+    change: tuple[Tensor, Tensor],
+    numbers: np.ndarray,
+    step: float,
+) -> _Probes:
+    """Return some of the probes a step further along their directions; no weight passes through zero."""
+    weights = probes.weights[:, numbers]
+    moved = weights + step * change[0][:, numbers]
+    with_l1 = words.tensor(penalties.l1[numbers] > 0.0, torch.bool)[None, :, None]
+    moved = torch.where((moved * weights < 0.0) & with_l1, torch.zeros_like(moved), moved)
+    # without lambda1, what all labels share of a neuron changes no probability, and only costs
+    moved = torch.where(with_l1, moved, moved - moved.mean(2, keepdim=True))
+    biases = probes.biases[numbers] + step * change[1][numbers]
+    return _Probes.evaluate(words.of_problems(numbers), penalties.take(numbers), moved, biases)
+
+
+def _newton_directions(words: ShuffledWords, penalties: Penalties, probes: _Probes) -> tuple[Tensor, Tensor]:
+    """Return d (neurons, G, labels) and e (G, labels) with H (d, e) = -(slope, slope of the biases), roughly.
+
+    By conjugate gradients [Hestenes and Stiefel 1952], preconditioned by the diagonal, on the weights that are
+    not zero; those of a problem without lambda1 are all free.
+    """
+    weights, unit = probes.weights, words.unit.to(words.dtype)[:, None, None]
+    l1 = words.tensor(penalties.l1, words.dtype)[None, :, None] * unit
+    l2 = words.tensor(penalties.l2, words.dtype)[None, :, None] * unit.square()
+    free = torch.where(l1 > 0.0, weights != 0.0, unit > 0.0)
+    slope = probes.points.gradient.to(words.dtype) + 2.0 * l2 * weights + l1 * weights.sign()
+    hessian = _Hessian(words, probes.points, free, l2)
+    residual = -(slope * free), -probes.points.slope.to(words.dtype)
+    direction, turn = (torch.zeros_like(part) for part in residual)
+    first = _dot(residual, residual)
+    preconditioned = hessian.precondition(residual)
+    ahead, along = preconditioned, _dot(residual, preconditioned)
+    for _ in range(STEPS):
+        image = hessian @ ahead
+        bend = _dot(ahead, image)
+        rate = torch.where(bend > 0.0, along / bend, 0.0).to(words.dtype)[:, None]
+        direction += rate * ahead[0]
+        turn += rate * ahead[1]
+        residual = residual[0] - rate * image[0], residual[1] - rate * image[1]
+        still_open = (_dot(residual, residual) > RESIDUAL**2 * first) & (bend > 0.0)
+        if not bool(still_open.any()):
+            break
+        preconditioned = hessian.precondition(residual)
+        before, along = along, _dot(residual, preconditioned)
+        follow = torch.where(before > 0.0, along / before, 0.0).to(words.dtype)[:, None]
+        ahead = preconditioned[0] + follow * ahead[0], preconditioned[1] + follow * ahead[1]
+    return direction, turn
+
+
+def _dot(left: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor]) -> Tensor:
+    """float64 (G,): the products of weights (neurons, G, labels) and biases (G, labels)."""
+    weights = (left[0] * right[0]).sum((0, 2), dtype=torch.float64)
+    return weights + (left[1] * right[1]).sum(1, dtype=torch.float64)
+
+
+class _Hessian:
+    """The product with the Hessians of G problems, each on its free weights (neurons, G, labels)."""
+
+    def __init__(self, words: ShuffledWords, points: Points, free: Tensor, l2: Tensor) -> None:
+        self.words, self.points, self.l2 = words, points, l2
+        self.shape = free.shape
+        self.free = free.to(words.dtype)
+        total = words.zeros(*self.shape[1:], dtype=words.dtype)
+        for rows in words.rows(PRODUCT):
+            chances = self._chances(rows)
+            total += words.weigh(chances * (1.0 - chances), rows).sum(0)
+        curvature = (total / words.n_words).clamp(min=1e-8)
+        self._inverse = self.free / (curvature + 2.0 * l2), 1.0 / curvature
+
+    def precondition(self, residual: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Divide by the diagonal."""
+        return residual[0] * self._inverse[0], residual[1] * self._inverse[1]
+
+    def __matmul__(self, direction: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        weights, biases = direction
+        words, flat = self.words, weights.flatten(1).to(self.words.kind)
+        image, turn = torch.zeros_like(weights), torch.zeros_like(biases)
+        for rows in words.rows(PRODUCT):
+            block, chances = words.block(rows), self._chances(rows)
+            change = (block @ flat).to(words.dtype).view_as(chances).add_(biases).mul_(chances)
+            change.addcmul_(chances, change.sum(2, keepdim=True), value=-1.0)
+            change = words.weigh(change, rows)
+            image += (block.T @ change.flatten(1).to(block.dtype)).view(self.shape)
+            turn += change.sum(0)
+        image /= words.n_words
+        image.addcmul_(self.l2, weights, value=2.0)
+        return image.mul_(self.free), turn / words.n_words
+
+    def _chances(self, rows: slice) -> Tensor:
+        return self.points.probabilities[rows].view(-1, *self.shape[1:])
