@@ -128,7 +128,7 @@ class ProbeSolver:
         solution = solve(self._data, penalties, options, start=start, progress=progress)
         return self._probes(solution), solution
 
-    def start_rounds(self, penalties: Penalties, progress: Progress = silent) -> ProbeRounds:
+    def start_rounds(self, penalties: Penalties, progress: Progress = automatic) -> ProbeRounds:
         """Solve a grid roughly, together, so that some of its probes can be improved round by round.
 
         Raises:

@@ -133,7 +133,7 @@ def solve(
 
 
 def start_rounds(
-    data: ProbeData, penalties: Penalties, options: SolverOptions, progress: Progress = silent
+    data: ProbeData, penalties: Penalties, options: SolverOptions, progress: Progress = automatic
 ) -> Rounds:
     """Take the stochastic phase of a grid, and return its problems for rounds of more steps.
 
