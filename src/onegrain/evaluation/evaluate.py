@@ -10,7 +10,7 @@ import numpy as np
 
 from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
-from onegrain.evaluation.keeping import Run, orders_kept, points_of
+from onegrain.evaluation.keeping import Measurer, orders_kept, points_of
 from onegrain.evaluation.options import ElasticNetOptions, EvaluationOptions
 from onegrain.evaluation.probes import Classifier, ElasticNet, EvaluationProbe, describe
 from onegrain.evaluation.words import EvaluationInput, ProbeWords, require_rankings, seen, shared_layer
@@ -92,8 +92,8 @@ def evaluate(
     else:
         storage = Memory(None if memory is None else read_size(memory), device=device or "cpu")
         fitted, words = _elastic_net(inputs, options, net, storage, progress)
-    run = Run(fitted, words.test, train.n_neurons, progress)
-    measured = run.measure(options.kinds, orders_kept(rankings, options, train.n_neurons, seed), grid)
+    measurer = Measurer(fitted, words.test, train.n_neurons, progress)
+    measured = measurer.measure(options.kinds, orders_kept(rankings, options, train.n_neurons, seed), grid)
     points, draws = points_of(measured, words.test, options, seed)
     described = {"probe": ELASTIC_NET, **vars(net)} if net is not None else describe(probe)
     sources = [words_read.provenance for words_read in (train, test, dev) if words_read is not None]
@@ -117,7 +117,7 @@ def evaluate(
             "full": {name: float(points.iloc[-1][name]) for name in ("accuracy", "low", "high")},
             "probe": fitted.facts(),
             "orders": {name: ranking.order_hash for name, ranking in rankings.items()},
-            "measured": run.counted,
+            "measured": measurer.counted,
             "train": _described(words.train),
             "test": _described(words.test),
             "labels": list(words.train.labels),

@@ -14,7 +14,7 @@ from onegrain.evaluation.probes import EvaluationProbe
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.records.ranking import Ranking
 
-__all__ = ["Run", "orders_kept", "points_of"]
+__all__ = ["Measurer", "orders_kept", "points_of"]
 
 LEVEL = 0.95
 """Confidence level of the intervals."""
@@ -38,8 +38,8 @@ def orders_kept(
     return {line: order for line, order in orders.items() if line[1] in options.keep}
 
 
-class Run:
-    """A run of measurements, which measures equal sets of neurons once.
+class Measurer:
+    """Measures the accuracy on sets of neurons; equal sets are measured once.
 
     Attributes:
         counted: number of sets measured, by kind.

@@ -16,7 +16,7 @@ from onegrain.core.options import require_choice
 from onegrain.rankings.crossmodel.comparing import pairs_of, require_comparable
 from onegrain.rankings.crossmodel.options import COMPARE, require_interval
 from onegrain.rankings.crossmodel.resampling import Regression, draws_of, explained_in_draws
-from onegrain.rankings.crossmodel.sums.moments import Moments, NeuronMoments, Product
+from onegrain.rankings.crossmodel.sums.moments import CrossMoments, NeuronMoments, Product
 from onegrain.rankings.crossmodel.sums.passes import Passes
 from onegrain.rankings.crossmodel.whitening import whitened
 from onegrain.rankings.request import Method, Request
@@ -184,7 +184,7 @@ class _Fit:
 
     def _draw(
         self,
-        moments: Moments,
+        moments: CrossMoments,
         fits: Sequence[tuple[Product, Tensor]],
         predictors: Mapping[tuple[int, int], Tensor],
     ) -> None:
@@ -213,7 +213,7 @@ class _Fit:
         """Return the bytes of the predictors' matrices and of their eigenvectors."""
         return sum(FACTOR_BYTES * square.shape[0] ** 2 for square in self._squares(group))
 
-    def _predictors(self, moments: Moments) -> dict[tuple[int, int], Tensor]:
+    def _predictors(self, moments: CrossMoments) -> dict[tuple[int, int], Tensor]:
         """Return the whitening matrices of the predicting neurons, by model and first neuron."""
         predictors = {}
         for square, sums in moments.products:

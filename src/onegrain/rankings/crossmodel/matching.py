@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from onegrain.rankings.crossmodel.comparing import pairs_of
-from onegrain.rankings.crossmodel.sums.moments import Moments, NeuronMoments, Product
+from onegrain.rankings.crossmodel.sums.moments import CrossMoments, NeuronMoments, Product
 from onegrain.rankings.crossmodel.sums.passes import Passes
 
 __all__ = ["Collector", "find_partners"]
@@ -27,7 +27,7 @@ class Collector(Protocol):
     def by_site(self) -> bool:
         """True if it needs a product for each site of the other models."""
 
-    def add(self, moments: Moments) -> None:
+    def add(self, moments: CrossMoments) -> None:
         """Add the sums of some of the ranked neurons."""
 
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from onegrain.rankings.crossmodel.sums.moments import Moments, Product
+from onegrain.rankings.crossmodel.sums.moments import CrossMoments, Product
 
 __all__ = ["Partners", "correlations"]
 
@@ -42,13 +42,13 @@ class Partners:
         )
         self.signed = signed
 
-    def add(self, moments: Moments) -> None:
+    def add(self, moments: CrossMoments) -> None:
         """Add the partners of some neurons of the ranked model, number 0."""
         for product, sums in moments.products:
             if product.left == 0:
                 self._add_product(moments, product, sums)
 
-    def _add_product(self, moments: Moments, product: Product, sums: Tensor) -> None:
+    def _add_product(self, moments: CrossMoments, product: Product, sums: Tensor) -> None:
         """Merge the partners in one product into those known; equally good ones go to the lower index."""
         model, n_partners = product.right - 1, self.neuron.shape[2]
         for rows, values in correlations(moments, product, sums):
@@ -78,7 +78,7 @@ class Partners:
 
 
 def correlations(
-    moments: Moments, product: Product, sums: Tensor
+    moments: CrossMoments, product: Product, sums: Tensor
 ) -> Iterator[tuple[slice, Float64[np.ndarray, "rows columns"]]]:
     """Yield the Pearson correlations of a product, some rows at a time; NaN where either neuron is constant.
 

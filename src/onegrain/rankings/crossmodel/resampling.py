@@ -11,7 +11,7 @@ from jaxtyping import Float32, Float64
 from torch import Tensor
 
 from onegrain.core.bootstrap import draw_weights
-from onegrain.rankings.crossmodel.sums.moments import Moments, Product, spans_of, within
+from onegrain.rankings.crossmodel.sums.moments import CrossMoments, Product, spans_of, within
 from onegrain.rankings.crossmodel.sums.passes import Passes
 from onegrain.rankings.data.blocks import read_blocks
 
@@ -38,7 +38,7 @@ def draws_of(passes: Passes, resamples: int, seed: int) -> Float64[np.ndarray, "
 
 
 def explained_in_draws(
-    passes: Passes, moments: Moments, regressions: Sequence[Regression], weights: np.ndarray
+    passes: Passes, moments: CrossMoments, regressions: Sequence[Regression], weights: np.ndarray
 ) -> list[Float32[np.ndarray, "draws neurons"]]:
     """Return the R^2 of each regression in each draw of the sentences, from one pass; nothing is fitted anew.
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from onegrain.rankings.crossmodel.null import Null
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import correlations
-from onegrain.rankings.crossmodel.sums.moments import Moments, Product
+from onegrain.rankings.crossmodel.sums.moments import CrossMoments, Product
 from onegrain.records.space import NeuronSpace
 
 __all__ = ["Rotations", "random_rotation"]
@@ -76,7 +76,7 @@ class Rotations:
             if self._options.compare == "all" or site in self._spaces[0].sites
         ]
 
-    def add(self, moments: Moments) -> None:
+    def add(self, moments: CrossMoments) -> None:
         """Add the draws of some of the ranked neurons."""
         squares = {
             (product.left, product.left_neurons.start): (product, sums)
@@ -109,7 +109,7 @@ class Rotations:
         return np.minimum(size.amax(dim=1).double().cpu().numpy(), 1.0)
 
 
-def _correlations(moments: Moments, product: Product, sums: Tensor) -> Tensor:
+def _correlations(moments: CrossMoments, product: Product, sums: Tensor) -> Tensor:
     """Return a product's correlations in float32 on the device of its sums; 0 where a neuron is constant."""
     result = torch.empty(sums.shape, dtype=torch.float32, device=sums.device)
     for rows, values in correlations(moments, product, sums):

@@ -15,7 +15,7 @@ from torch import Tensor
 from onegrain.core.progress import Progress, automatic
 from onegrain.engines import Engine, engine_named
 from onegrain.errors import ParameterError
-from onegrain.rankings.crossmodel.sums.moments import Moments, Product
+from onegrain.rankings.crossmodel.sums.moments import CrossMoments, Product
 from onegrain.rankings.crossmodel.sums.passes import Passes, require_words
 from onegrain.rankings.crossmodel.whitening import canonical, principal, whitened, without
 from onegrain.rankings.data.memory import read_size
@@ -146,7 +146,7 @@ class _Site:
         return principal(self.products, self.variance)
 
 
-def _sites(moments: Moments, variance: float) -> list[_Site]:
+def _sites(moments: CrossMoments, variance: float) -> list[_Site]:
     """Return every site of the first model, and then of the second."""
     sites = []
     for square, sums in moments.products[:-1]:

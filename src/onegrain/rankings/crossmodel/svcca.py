@@ -14,7 +14,7 @@ from onegrain.core.patterns import some_of
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.comparing import require_comparable
 from onegrain.rankings.crossmodel.similarity import require_variance
-from onegrain.rankings.crossmodel.sums.moments import Moments, Product
+from onegrain.rankings.crossmodel.sums.moments import CrossMoments, Product
 from onegrain.rankings.crossmodel.sums.passes import Passes
 from onegrain.rankings.crossmodel.whitening import canonical, principal, without
 from onegrain.rankings.request import Method, Request
@@ -146,7 +146,7 @@ def _sites(request: Request) -> tuple[Activations, Activations]:
 
 
 def _encoder(
-    moments: Moments, sites: tuple[Activations, Activations], variance: float
+    moments: CrossMoments, sites: tuple[Activations, Activations], variance: float
 ) -> tuple[Tensor, np.ndarray, list[int]]:
     """Return W (width, directions) of variance 1, its correlations, and the directions kept of each site."""
     bases = [principal(moments.products[number][1], variance) for number in (0, 1)]

@@ -13,7 +13,7 @@ import torch
 
 from onegrain.errors import ParameterError
 from onegrain.rankings.crossmodel.partners import correlations
-from onegrain.rankings.crossmodel.sums.moments import Moments, Product
+from onegrain.rankings.crossmodel.sums.moments import CrossMoments, Product
 from onegrain.rankings.crossmodel.sums.summing import Summing
 from onegrain.rankings.data import blocks as module
 from onegrain.records.activations import Activations
@@ -50,7 +50,7 @@ def moments_of(
     words: tuple[int, int],
     among: np.ndarray,
     **options,
-) -> Moments:
+) -> CrossMoments:
     """The sums over one shard."""
     return Summing(models, products, among, **options).over(words)
 
@@ -59,7 +59,7 @@ def product(own: Activations, other: Activations) -> list[Product]:
     return [Product(0, slice(0, own.n_neurons), 1, slice(0, other.n_neurons))]
 
 
-def table(found: Moments) -> np.ndarray:
+def table(found: CrossMoments) -> np.ndarray:
     found.widen()
     ((asked, sums),) = found.products
     return np.concatenate([values for _, values in correlations(found, asked, sums)])
@@ -93,12 +93,12 @@ def test_equals_numpy_in_float64(monkeypatch, dtype, rows):
     np.testing.assert_allclose(spread, double[:, kept].std(axis=0), rtol=1e-5)
 
 
-def shards(models: tuple[Activations, ...], edges: list[int]) -> list[Moments]:
+def shards(models: tuple[Activations, ...], edges: list[int]) -> list[CrossMoments]:
     summing = Summing(models, product(*models), everywhere(models))
     return [summing.over(words) for words in pairwise(edges)]
 
 
-def merged(parts: list[Moments]) -> Moments:
+def merged(parts: list[CrossMoments]) -> CrossMoments:
     first, *rest = deepcopy(parts)
     for one in rest:
         first.merge(one)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from onegrain.core.constant import constant_neurons
 
-__all__ = ["Moments", "NeuronMoments", "Product", "spans_of", "within"]
+__all__ = ["CrossMoments", "NeuronMoments", "Product", "spans_of", "within"]
 
 MERGE_BYTES = 2**20
 """Bytes merged at once; a copy of this size is needed where types differ."""
@@ -105,7 +105,7 @@ class NeuronMoments:
 
 
 @dataclass(eq=False)
-class Moments:
+class CrossMoments:
     """Sums over some words, into which the sums over other words can be merged.
 
     Attributes:
@@ -130,7 +130,7 @@ class Moments:
         for neurons in self.by_model:
             neurons.exponent = np.zeros_like(neurons.exponent)
 
-    def merge(self, other: Moments) -> None:
+    def merge(self, other: CrossMoments) -> None:
         """Merge the sums over other words into these, in place; the products become float64.
 
         S = S_n + S_m + (n m / (n + m)) d_x d_y' with d the differences of the means.

@@ -13,7 +13,7 @@ import torch
 from onegrain.core.progress import Progress, automatic
 from onegrain.engines import Engine, LocalEngine, Work
 from onegrain.errors import ParameterError
-from onegrain.rankings.crossmodel.sums.moments import Moments, Product
+from onegrain.rankings.crossmodel.sums.moments import CrossMoments, Product
 from onegrain.rankings.crossmodel.sums.summing import Summing
 from onegrain.rankings.data.blocks import BLOCK_ROWS
 from onegrain.rankings.data.memory import open_device, say_size
@@ -72,7 +72,7 @@ class _Start:
         torch.set_num_threads(self.threads)
         summing = Summing(self.models, self.products, self.among, dtype=self.dtype, device=self.device)
 
-        def work(words: tuple[int, int], advance: Callable[[int], None]) -> Moments:
+        def work(words: tuple[int, int], advance: Callable[[int], None]) -> CrossMoments:
             moments = summing.over(words)
             advance(words[1] - words[0])
             return moments
@@ -141,7 +141,7 @@ class Passes:
 
     def sums(
         self, products: Sequence[Product], *, dtype: torch.dtype = torch.float32, what: str = "correlations"
-    ) -> Moments:
+    ) -> CrossMoments:
         """Return the sums over all words, with the shards merged in order.
 
         Raises:
@@ -151,7 +151,7 @@ class Passes:
         shards = [(start, min(start + SHARD_ROWS, n_words)) for start in range(0, n_words, SHARD_ROWS)]
         threads = torch.get_num_threads()
         task = _Start(self.models, tuple(products), self.among, dtype, self.device, threads)
-        total: Moments | None = None
+        total: CrossMoments | None = None
         with self._progress(what, n_words, "words") as advance:
             for shard in self._engine.stream(task, shards, advance):
                 if total is None:

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from onegrain.core.constant import ORDINARY, exponents_of, rounding_of
-from onegrain.rankings.crossmodel.sums.moments import Moments, NeuronMoments, Product, spans_of, within
+from onegrain.rankings.crossmodel.sums.moments import CrossMoments, NeuronMoments, Product, spans_of, within
 from onegrain.rankings.data.blocks import Blocks
 from onegrain.records.activations import Activations
 
@@ -51,7 +51,7 @@ class Summing:
         self._memory = [self._empty(width) for width in widths]
         self._scratch = self._empty(max(widths))
 
-    def over(self, words: tuple[int, int]) -> Moments:
+    def over(self, words: tuple[int, int]) -> CrossMoments:
         """Return the sums over the words ``start:stop``.
 
         Raises:
@@ -81,7 +81,7 @@ class Summing:
         by_model = [centre.moments(sizes) for centre in centres]
         if counts:
             self._add(sums, [centre.between_blocks(sizes) for centre in centres])
-        return Moments(sum(counts), by_model, list(zip(self._products, sums, strict=True)))
+        return CrossMoments(sum(counts), by_model, list(zip(self._products, sums, strict=True)))
 
     def _add(self, sums: Sequence[Tensor], tables: Sequence[Tensor | None]) -> None:
         """Add to each sum the product of two tables (words, neurons of a span)."""
