@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ import pytest
 
 import onegrain as og
 from onegrain.errors import MismatchError, ParameterError, RecordError
+from onegrain.evaluation import refits
+from onegrain.evaluation.refits import DRAWERS, Refit, orders_of
 from onegrain.evaluation.source_words import training_words
-from onegrain.evaluation.stability import DRAWN, _orders, _Refit
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.data.memory import Memory
 from onegrain.rankings.elastic_net import solver, stochastic
@@ -99,8 +99,8 @@ def test_a_draw_is_the_probe_of_sentences_that_are_really_repeated(kind: str, st
     planted = og.planted(80, strength=1.0, seed=3)
     ranking = ranked(planted.activations, lambda1=3e-3, polish=1e-6, standardize=standardize, min_count=1)
     words = training_words(ranking, planted.activations, Memory())
-    refit = _Refit(ranking, words, Memory(), 1e-6, 5)
-    counts = refit.draw(DRAWN[kind], np.random.default_rng(5))[0][0]
+    refit = Refit(ranking, words, Memory(), 1e-6, 5)
+    counts = refit.draw(DRAWERS[kind], np.random.default_rng(5))[0][0]
     assert counts.max() == 1 if kind == "halves" else counts.max() > 1
     rows = np.concatenate(
         [np.flatnonzero(refit.number == one) for one in np.repeat(np.arange(len(counts)), counts)]
@@ -145,13 +145,13 @@ def test_the_same_seed_gives_the_same_bytes_and_more_draws_begin_with_the_same(t
     first, again, other = ((tmp_path / name).read_bytes() for name in "abc")
     assert first == again
     assert first != other
-    refit = _Refit(ranking, training_words(ranking, planted.activations, Memory()), Memory(), 1e-6, 5)
+    refit = Refit(ranking, training_words(ranking, planted.activations, Memory()), Memory(), 1e-6, 5)
     runs = [
         refit.run("halves", [np.random.default_rng([0, 1, draw]) for draw in range(n)], lambda done: None)
         for n in (2, 3)
     ]
     assert runs[0].ranks.tolist() == runs[1].ranks[:4].tolist()
-    two = refit.draw(DRAWN["halves"], np.random.default_rng(0))[0]
+    two = refit.draw(DRAWERS["halves"], np.random.default_rng(0))[0]
     assert (two[0] + two[1] == 1).all()
 
 
@@ -265,14 +265,14 @@ def test_neurons_of_equal_weight_stand_as_in_the_ranking() -> None:
         label_scores=np.abs(weights),
         weights=weights,
     )
-    ranks, with_weight, tops = _orders(weights[None], ("A", "B"), 10, 6)
+    ranks, with_weight, tops = orders_of(weights[None], ("A", "B"), 10, 6)
     assert np.argsort(ranks[0]).tolist() == ranking.order.tolist()
     assert with_weight.all()
     for top, label in zip(tops[0], "AB", strict=True):
         assert top.tolist() == ranking.label(label).order[:10].tolist()
     assert set(tops[0, 0].tolist()) != set(range(10))
     assert set(tops[0, 0].tolist()) != set(tops[0, 1].tolist())
-    assert tops.tolist() != _orders(weights[None], ("A", "B"), 10, 7)[2].tolist()
+    assert tops.tolist() != orders_of(weights[None], ("A", "B"), 10, 7)[2].tolist()
 
 
 def test_the_order_of_equal_neurons_is_drawn_from_the_rankings_seed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,8 +281,8 @@ def test_the_order_of_equal_neurons_is_drawn_from_the_rankings_seed(monkeypatch:
 
     def spied(weights: np.ndarray, labels: tuple[str, ...], most: int, seed: int) -> Any:
         seeds.append((labels, seed))
-        return _orders(weights, labels, most, seed)
+        return orders_of(weights, labels, most, seed)
 
-    monkeypatch.setattr(import_module("onegrain.evaluation.stability"), "_orders", spied)
+    monkeypatch.setattr(refits, "orders_of", spied)
     og.stability(ranking, acts, resamples=2, k=(2,), seed=9)
     assert seeds == [(ranking.labels, 5)] * len(KINDS)
