@@ -18,30 +18,25 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.questions.damage import TOLERANCE, damage, require_one_task
-from onegrain.core.bootstrap import quantile_interval
+from onegrain.analyses.judging.integration import (
+    LEVEL,
+    area_under,
+    bounded,
+    intact_draws,
+    less,
+    line_damage,
+    places_on,
+    trapezoid_weights,
+)
+from onegrain.analyses.questions.damage import TOLERANCE, require_one_task
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.records.curve import LINES, Curve
 from onegrain.records.evaluation import Evaluation
 
-__all__ = [
-    "ABLATION",
-    "LEVEL",
-    "SCALES",
-    "Areas",
-    "ablation_areas",
-    "area_under",
-    "bounded",
-    "kept_areas",
-    "less",
-    "line_damage",
-    "trapezoid_weights",
-]
+__all__ = ["ABLATION", "SCALES", "Areas", "ablation_areas", "kept_areas"]
 
 SCALES = ("log", "linear")
 ABLATION = "ablation"
-LEVEL = 0.95
-"""Level of an interval unless another is asked for."""
 AREAS = ["kind", "ranking", "line", "area", "low", "high"]
 GAPS = ["kind", "ranking", "against", "gap", "low", "high"]
 DIFFERENCES = ["kind", "first", "second", "difference", "low", "high"]
@@ -88,24 +83,6 @@ class Areas:
         return cls(table, gaps, differences, parts[0].level)
 
 
-def trapezoid_weights(places: np.ndarray) -> np.ndarray:
-    """Return weights, float64 (points,), for which ``weights @ values`` is the mean of the straight-line curve.
-
-    Args:
-        places: float64 (points,), rising. A single point has the weight 1.
-
-    >>> trapezoid_weights(np.array([0.0, 1.0, 4.0])).tolist()
-    [0.125, 0.5, 0.375]
-    """
-    if len(places) == 1:
-        return np.ones(1)
-    steps = np.diff(places)
-    sides = np.zeros(len(places))
-    sides[:-1] += steps / 2.0
-    sides[1:] += steps / 2.0
-    return sides / (places[-1] - places[0])
-
-
 def kept_areas(evaluation: Evaluation, *, scale: str = "log", level: float = LEVEL) -> Areas:
     """Measure the area under each line of an evaluation: mean accuracy over the numbers of neurons kept.
 
@@ -126,7 +103,7 @@ def kept_areas(evaluation: Evaluation, *, scale: str = "log", level: float = LEV
         for keep, name in lines:
             line = evaluation.line(kind, keep, name)
             values = np.column_stack([line["accuracy"], evaluation.draws_of(kind, keep, name)])
-            areas[kind, name, keep] = trapezoid_weights(_places(line["neurons"].to_numpy(), scale)) @ values
+            areas[kind, name, keep] = trapezoid_weights(places_on(line["neurons"].to_numpy(), scale)) @ values
     return _areas(areas, evaluation.kinds, evaluation.names, level)
 
 
@@ -172,76 +149,6 @@ _Line = tuple[str, str | None, str]
 """Kind, ranking, line."""
 
 
-def _places(neurons: np.ndarray, scale: str) -> np.ndarray:
-    numbers = np.asarray(neurons, dtype=np.float64)
-    return np.log(numbers) if scale == "log" else numbers
-
-
-def line_damage(curve: Curve, line: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shares erased and the damage at each, starting at (0, 0).
-
-    Returns:
-        float64 (points,) and (points, 1 + resamples): the damage in the corpus, then in each draw of the
-        sentences; no draws for a curve that was made without.
-
-    Raises:
-        ParameterError: a value has no damage; see :func:`damage`.
-    """
-    rows = curve.line(line)
-    draws = curve.draws_of(line)
-    measured = damage(curve, rows["value"].to_numpy())
-    intact = _intact_draws(curve)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        drawn = intact - draws if curve.higher_is_better else np.log(draws / intact)
-    shares = rows["neurons"].to_numpy(np.float64) / curve.n_neurons
-    values = np.column_stack([measured, np.where(np.isfinite(drawn), drawn, np.nan)])
-    if shares[0] > 0:
-        shares, values = np.append(0.0, shares), np.vstack([np.zeros(values.shape[1]), values])
-    return shares, values
-
-
-def _intact_draws(curve: Curve) -> np.ndarray:
-    """Return the metric with nothing erased in each draw, float64 (resamples,); empty without draws."""
-    if curve.draws is None:
-        return np.empty(0)
-    return curve.draws[np.flatnonzero(curve.points["neurons"] == 0)[0]]
-
-
-def area_under(
-    places: np.ndarray, values: np.ndarray, begin: float, until: float, scale: str = "linear"
-) -> np.ndarray:
-    """Return the mean of a curve from ``begin`` to ``until``: the area under it, divided by the length.
-
-    This is the only definition of an area under an ablation curve. The curve is straight between its points.
-
-    Args:
-        places: float64 (points,), rising; they reach from ``begin`` or less to ``until`` or more.
-        values: float64 (points, columns), one curve per column.
-        begin: where the mean starts.
-        until: where it ends.
-        scale: of the places, ``linear`` or ``log``.
-
-    Returns:
-        float64 (columns,).
-
-    >>> area_under(np.array([0.0, 1.0]), np.array([[0.0], [4.0]]), 0.0, 0.5).tolist()
-    [1.0]
-    """
-    within, clipped = _clipped(places, values, begin, until)
-    return trapezoid_weights(_places(within, scale)) @ clipped
-
-
-def _clipped(
-    places: np.ndarray, values: np.ndarray, begin: float, until: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the points from ``begin`` to ``until`` inclusive, on straight lines between those measured."""
-    inside = places[(places > begin) & (places < until)]
-    wanted = np.concatenate([[begin], inside, [until]])
-    after = np.clip(np.searchsorted(places, wanted), 1, len(places) - 1)
-    part = ((wanted - places[after - 1]) / (places[after] - places[after - 1]))[:, None]
-    return wanted, values[after - 1] + part * (values[after] - values[after - 1])
-
-
 def _areas(
     values: Mapping[_Line, np.ndarray], kinds: Sequence[str], names: Sequence[str], level: float
 ) -> Areas:
@@ -268,27 +175,6 @@ def _areas(
     )
 
 
-def less(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the difference of two areas in the corpus and every draw; without draws, in the corpus only."""
-    return first - second if len(first) == len(second) else (first - second[:1])[:1]
-
-
-def bounded(values: np.ndarray, level: float) -> tuple[float, float, float]:
-    """Return an area and its interval.
-
-    Args:
-        values: float64 (1 + resamples,): the area in the corpus, then in every draw.
-        level: of the interval, between 0 and 1.
-
-    Returns:
-        The area, lower and upper bound; the bounds are NaN without draws.
-    """
-    if len(values) == 1:
-        return float(values[0]), float("nan"), float("nan")
-    low, high = quantile_interval(values[1:, None], level)
-    return float(values[0]), float(low[0]), float(high[0])
-
-
 def _require(scale: str, level: float) -> None:
     if scale not in SCALES:
         raise ParameterError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}")
@@ -298,7 +184,7 @@ def _require(scale: str, level: float) -> None:
 
 def _require_shared_draws(curves: Mapping[str, Curve]) -> None:
     """Raise MismatchError unless the intact model has the same value in every draw of every curve."""
-    intact = {name: _intact_draws(curve) for name, curve in curves.items() if curve.draws is not None}
+    intact = {name: intact_draws(curve) for name, curve in curves.items() if curve.draws is not None}
     for name, values in list(intact.items())[1:]:
         first, reference = next(iter(intact.items()))
         if values.shape != reference.shape or not np.allclose(

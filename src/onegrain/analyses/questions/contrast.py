@@ -57,9 +57,9 @@ def contrast(rankings: Mapping[str, Ranking], k: int | None = None) -> Contrast:
     """
     if len(rankings) < 2:
         raise ParameterError(f"a contrast needs the rankings of at least two models, got {len(rankings)}")
-    levels = {name: ranking.layer for name, ranking in rankings.items()}
-    if len(set(levels.values())) > 1:
-        listed = ", ".join(f"{name}: {layer}" for name, layer in levels.items())
+    layer_of = {name: ranking.layer for name, ranking in rankings.items()}
+    if len(set(layer_of.values())) > 1:
+        listed = ", ".join(f"{name}: {layer}" for name, layer in layer_of.items())
         raise MismatchError(f"the rankings are of different label layers ({listed}); rank all models for one")
     lists = [ranking.labels for ranking in rankings.values()]
     labels = tuple(label for label in lists[0] if all(label in other for other in lists))

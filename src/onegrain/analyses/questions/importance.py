@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.judging.areas import LEVEL, area_under, bounded, less, line_damage
+from onegrain.analyses.judging.integration import LEVEL, area_under, bounded, less, line_damage
 from onegrain.analyses.questions.damage import damage, require_one_task, tasks
 from onegrain.errors import ParameterError
 from onegrain.records.curve import LINES, Curve

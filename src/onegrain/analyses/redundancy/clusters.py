@@ -51,7 +51,7 @@ def clusters(
         neurons: names ``site:unit`` or flat indices of those to cluster; all by default.
         memory: the most that this process may hold, including what it holds already: bytes, or text such as
             ``4GiB``; by default the free memory. Each ordered pair of neurons needs 12 bytes.
-        progress: is told how many words are done.
+        progress: receives the number of finished words.
 
     Returns:
         The partition, with a medoid for each cluster.

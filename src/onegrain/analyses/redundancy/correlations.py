@@ -57,7 +57,7 @@ def correlations(
     Args:
         activations: what the neurons did at every word.
         neurons: int64 flat indices, ascending.
-        progress: is told how many words are done.
+        progress: receives the number of finished words.
 
     Raises:
         ParameterError: no word has an activation, or one is not finite.

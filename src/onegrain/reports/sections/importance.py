@@ -7,14 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.judging.agreement import overlap
 from onegrain.analyses.questions.importance import TaskImportance, task_importance, tasks
 from onegrain.records.curve import Curve
 from onegrain.records.ranking import Ranking
-from onegrain.records.space import NeuronSpace
-from onegrain.reports.blocks import Answer, Block, Chart, Fold, Section, Table, Text, slug
+from onegrain.reports.blocks import Answer, Block, Chart, Fold, Section, Text, slug
 from onegrain.reports.charts import ablation, small_ablation
 from onegrain.reports.rendering.numbers import bracketed, number, percent
+from onegrain.reports.sections.importance_tables import importance_tables, overlap_tables, value_with_interval
 
 __all__ = ["curves_by_task", "importance_section"]
 
@@ -47,7 +46,7 @@ def importance_section(
         of_model = {
             ordering: ranking for (owner, ordering), ranking in (rankings or {}).items() if owner == model
         }
-        tables = _overlap_tables(model, of_model)
+        tables = overlap_tables(model, of_model)
         blocks += [Fold(f"Overlap of the rankings of {model}", tables)] if tables else []
     order = [model for model, _ in rankings or {} if model in answers] or list(answers)
     answer = answers[order[0]] if order else None
@@ -58,7 +57,7 @@ def _blocks(model: str, named: str, group: Mapping[str, Curve], result: TaskImpo
     signature = next(iter(group.values())).signature
     computed = Fold("How the metric is computed", [Text.of(f"Computed as: {signature}")])
     chart = Chart(ablation(group, model), slug(f"ablation-{named}"))
-    return [Text((), heading=named), chart, *_tables(named, result), computed]
+    return [Text((), heading=named), chart, *importance_tables(named, result), computed]
 
 
 def _findings(model: str, result: TaskImportance) -> list[str]:
@@ -93,13 +92,9 @@ def _top_or_bottom(ordering: str, share: float, rows: pd.DataFrame, result: Task
     return (
         f"with {percent(share, 0)} of the neurons erased in {ordering} order, {verdict}: {result.metric} "
         "goes from "
-        f"{number(result.intact)} to {_interval(top)} (top) and {_interval(bottom)} (bottom)"
+        f"{number(result.intact)} to {value_with_interval(top)} (top) and "
+        f"{value_with_interval(bottom)} (bottom)"
     )
-
-
-def _interval(row: pd.Series) -> str:
-    value = number(row["value"])
-    return value if pd.isna(row["low"]) else f"{value} [{number(row['low'])}, {number(row['high'])}]"
 
 
 def _random(table: pd.DataFrame, ordering: str, share: float, rows: pd.DataFrame) -> str:
@@ -115,11 +110,11 @@ def _random(table: pd.DataFrame, ordering: str, share: float, rows: pd.DataFrame
         verdict = "more than the mean random order, but no more than the worst of them"
     else:
         verdict = "more than every random order"
-    return f"; random orders give {_interval(chance)}, so the top hurts {verdict}."
+    return f"; random orders give {value_with_interval(chance)}, so the top hurts {verdict}."
 
 
 def _answer(model: str, group: Mapping[str, Curve], result: TaskImportance) -> Answer | None:
-    """Return how much more the top of one ranking hurts than random neurons, or than its own bottom.
+    """Return how much more the top of one ranking hurts than random neurons, or than its bottom.
 
     The ranking is the first of a probe (its curve's ranking has labels) or else the first, not the best: a
     choice by the outcome would flatter it.
@@ -184,89 +179,3 @@ def curves_by_task(curves: Mapping[tuple[str, str], Curve]) -> dict[tuple[str, s
             repeated = f" {metrics[: position + 1].count(metric)}" if metrics.count(metric) > 1 else ""
             by_task[model, f"{metric}{repeated}" if len(groups) > 1 else ""] = group
     return by_task
-
-
-def _tables(named: str, result: TaskImportance) -> list[Block]:
-    merged = result.summary.merge(result.gaps, on="ordering", how="left")
-    gap_columns = [name for name in result.gaps.columns if name != "ordering"]
-    merged.loc[merged["line"] != "top", gap_columns] = np.nan
-    random = merged["line"] == "random"
-    if random.sum() > 1 and merged.loc[random, "area"].nunique() == 1:
-        merged = merged[~random | ~merged.duplicated("line")]
-        merged.loc[merged["line"] == "random", "ordering"] = "(all)"
-    unit = f"points of {result.metric}" if result.higher_is_better else "nats per token"
-    rows = pd.DataFrame(
-        {
-            "ordering": merged["ordering"],
-            "line": merged["line"],
-            "area": [_with_bounds(row, "area", ".3g", "") for _, row in merged.iterrows()],
-            "half_lost": merged["half_lost"],
-            "half_lost_share": merged["half_lost_share"],
-            "top_minus_bottom": [_with_bounds(row, "top_minus_bottom", "+.3g") for _, row in merged.iterrows()],
-            "top_minus_random": [_with_bounds(row, "top_minus_random", "+.3g") for _, row in merged.iterrows()],
-        }
-    )
-    half = "half the intact value" if result.higher_is_better else "twice the intact value"
-    caption = (
-        f"{named}. Area: mean damage ({unit}) from 0 to {percent(result.until, 0)} erased; in brackets 95 % "
-        f"intervals over sentences. Half lost: neurons erased until {result.metric} is {half} (a dash where it "
-        "never is)."
-    )
-    formats = {"half_lost": ",.0f", "half_lost_share": ".1%"}
-    headings = {
-        "line": "erased first",
-        "half_lost_share": "of all neurons",
-        "top_minus_bottom": "area top − bottom",
-        "top_minus_random": "top − random",
-    }
-    tables: list[Block] = [Table(rows, caption, formats, headings)]
-    if len(result.at_shares):
-        second = (
-            f"{result.metric} with a share of all neurons erased; intact: {number(result.intact)}. In brackets "
-            "95 % intervals (top, bottom), least and largest random order (random)."
-        )
-        tables.append(
-            Fold(f"{named}: {result.metric} at some shares", [Table(_readings(result.at_shares), second)])
-        )
-    return tables
-
-
-def _with_bounds(row: pd.Series, column: str, form: str, prefix: str | None = None) -> str:
-    """Return a number of a table as text, with its interval if the table has one."""
-    stem = column if prefix is None else prefix
-    low, high = (row[f"{stem}_{end}" if stem else end] for end in ("low", "high"))
-    text = number(row[column], form)
-    return text if pd.isna(low) else f"{text} {bracketed(low, high, form)}"
-
-
-def _readings(at_shares: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per ordering and line, one column per share: the metric with its interval."""
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for _, point in at_shares.iterrows():
-        row = rows.setdefault((point["ordering"], point["line"]), {})
-        row[f"{percent(point['share'], 0)} erased"] = _interval(point)
-    return pd.DataFrame([{"ordering": o, "erased first": line, **row} for (o, line), row in rows.items()])
-
-
-def _overlap_tables(model: str, rankings: Mapping[str, Ranking]) -> list[Table]:
-    """Return a table for every two or more rankings of a model that are of the same neurons."""
-    spaces: list[NeuronSpace] = []
-    for ranking in rankings.values():
-        spaces += [] if ranking.space in spaces else [ranking.space]
-    groups = [
-        {name: ranking for name, ranking in rankings.items() if ranking.space == space} for space in spaces
-    ]
-    return [_overlap_table(model, group) for group in groups if len(group) > 1]
-
-
-def _overlap_table(model: str, rankings: Mapping[str, Ranking]) -> Table:
-    size = next(iter(rankings.values())).space.size
-    ks = sorted({min(size, max(1, round(share * size))) for share in (0.01, 0.05, 0.1, 0.2)})
-    frame = overlap(rankings, ks)
-    caption = (
-        f"{model}: overlap of the orderings' first k neurons, beside what two random sets would share "
-        "(hypergeometric)."
-    )
-    formats = {"expected": ".1f", "jaccard": ".3f", "expected_jaccard": ".3f", "p": ".2g", "q": ".2g"}
-    headings = {"expected": "shared by chance", "expected_jaccard": "Jaccard by chance"}
-    return Table(frame, caption, formats, headings)

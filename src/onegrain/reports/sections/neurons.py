@@ -36,10 +36,10 @@ def neurons_section(
     Args:
         activations: of the ranking's model; any corpus.
         ranking: of the same neurons.
-        k: how many first neurons get a card; the very first is open.
+        k: how many first neurons get a card.
         min_count: leave out word types that occur less often than this.
         prefix: of the anchors of the cards, unique in the page.
-        explain: begin with a paragraph on what the words and numbers are.
+        explain: begin with a paragraph on what the words and numbers are, and open the first card.
 
     Raises:
         MismatchError: the ranking is of other neurons.
@@ -66,7 +66,7 @@ def neurons_section(
         card = _card(activations, words[index])
         title = f"{words[index].name}, number {int(positions[index]) + 1}{_meaning(ranking, index)}"
         anchor = anchors[words[index].name]
-        if index == first[0]:
+        if explain and index == first[0]:
             blocks += [Text((), title, anchor), *card]
         else:
             blocks.append(Fold(title, card, anchor))
