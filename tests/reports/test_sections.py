@@ -248,3 +248,5 @@ def test_what_flatters_an_accuracy_stands_behind_it(probes) -> None:
     )
     assert "word for word. 80 % of the tested words are of types that were trained on" in text
     assert "Beware: the penalties were chosen on the tested words too" in text
+    _, second = probe_section({"nlm": probe, "nmt": probe}).findings
+    assert second.endswith("comes within 1 point of it. The same cautions apply.")

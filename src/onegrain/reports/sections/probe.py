@@ -97,6 +97,7 @@ def probe_cautions(ranking: Ranking) -> list[str]:
 def _findings(rankings: Mapping[str, Ranking]) -> list[str]:
     """Return for each probe its accuracy against the majority label, its minimal set, and what flatters it."""
     sentences = []
+    known_cautions: list[str] = []
     for name, ranking in rankings.items():
         full, minimal = _part(ranking, "full"), _part(ranking, "minimal_set")
         if "accuracy" in full:
@@ -120,6 +121,10 @@ def _findings(rankings: Mapping[str, Ranking]) -> list[str]:
         uncertified = describe_choice(ranking.details.get("choice"))
         if uncertified:
             cautions = [*cautions, f"{uncertified[0].upper()}{uncertified[1:]}."]
+        if cautions and cautions == known_cautions:
+            cautions = ["The same cautions apply."]
+        else:
+            known_cautions = cautions
         sentences.append(" ".join([f"{text}.", *cautions]))
     return sentences
 
