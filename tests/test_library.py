@@ -66,6 +66,9 @@ def test_a_record_prints_a_few_lines_and_html(name: str) -> None:
     assert repr(record).startswith(type(record).__name__)
     assert record._repr_html_().startswith("<table>")
     assert len(record.to_pandas())
+    tables = record.tables()
+    assert all(len(table) for table in tables.values())
+    assert tables
 
 
 def test_a_record_without_its_details_still_prints() -> None:
@@ -100,3 +103,15 @@ def test_a_ranking_is_indexed_by_place() -> None:
     assert record[-1] == record.bottom(1)[0]
     assert list(record) == record.top(5)
     assert record.top() == record.top(10)
+
+
+def test_a_ranking_shows_the_partners_of_its_neurons() -> None:
+    first = plant(60, model="a").activations
+    second = replace(first, provenance=plant(60, model="b").activations.provenance)
+    record = og.rank("maxcorr", first, others=[second])
+    frame = record.tables()["neurons"]
+    assert list(frame)[:5] == ["rank", "neuron", "site", "unit", "score"]
+    partner = record.details["partner"]
+    best = int(record.order[0])
+    assert frame["partner"][0] == f"1/{second.space.name(partner['neuron'][best])}"
+    assert frame["correlation"][0] == partner["correlation"][best]

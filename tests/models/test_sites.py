@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -32,7 +34,7 @@ from onegrain.models import load_model
 from onegrain.models.hooks import recording
 from onegrain.models.sites import find_points, module_point
 from onegrain.records.space import NeuronSpace
-from support.tiny import plain_corpus
+from support.tiny import plain_corpus, tiny_nmt
 from support.zoo import BASE, PAIR
 
 BLOCK = ["layers.{}", "layers.{}.attn", "layers.{}.heads.0", "layers.{}.heads.1", "layers.{}.mlp"]
@@ -256,3 +258,13 @@ def test_an_encoder_or_a_decoder_alone_has_its_own_sites(name):
     assert {tuple(record[point.name].shape[:2]) for point in points} == {(1, 3)}
     module = "encoder.block.0" if prefix == "encoder." else "model.decoder.layers.0"
     assert module_point(model, module).side == "source"
+
+
+def test_a_model_lists_its_sites(tmp_path: Path) -> None:
+    loaded = load_model(tiny_nmt(tmp_path / "nmt"), device="cpu")
+    table = loaded.to_pandas()
+    space = loaded.space(list(loaded.points))
+    assert (tuple(table["site"]), tuple(table["width"])) == (space.sites, space.widths)
+    assert set(table["words"]) == {"source", "target"}
+    assert loaded.summary()["sites"] == len(table)
+    assert "<td>decoder.layers.1</td>" in loaded._repr_html_()

@@ -24,16 +24,22 @@ DIGITS = 4
 class Described:
     """A record that prints a few lines of facts, and in a notebook a small HTML table.
 
-    A subclass defines :meth:`summary`. Where it has a table that readers want to see first, it also defines
-    ``_first_rows``.
+    A subclass defines :meth:`summary`, and :meth:`tables` if it has rows. The command line's ``show`` and
+    ``--json`` print these and nothing else.
     """
 
     def summary(self) -> dict[str, Any]:
         """Return the record's facts by name: text, numbers, None, and lists of them."""
         raise NotImplementedError
 
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the tables that readers want to see, by name, the most important first."""
+        return {}
+
     def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int] | None:
-        """Return the first rows of the record's table and the number of all its rows; None without a table."""
+        """Return the first rows of the first table and the number of all its rows; None without a table."""
+        for table in self.tables().values():
+            return table.head(rows), len(table)
         return None
 
     def _known_facts(self) -> dict[str, Any]:

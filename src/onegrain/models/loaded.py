@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from onegrain.core.describing import Described
@@ -17,6 +18,7 @@ from onegrain.models.classes import Task
 from onegrain.models.failures import few_of
 from onegrain.models.running import RunningModel
 from onegrain.models.scoring import sentence_losses
+from onegrain.models.sites import module_point
 from onegrain.models.translating import generation_settings, translate
 from onegrain.records.corpus import Corpus
 
@@ -53,6 +55,24 @@ class LoadedModel(Described, RunningModel):
             "weights": self.identity.weight_hash,
             "sites": len(self.points),
         }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per site: ``site``, ``width`` and whose ``words`` it reads, ``source`` or ``target``.
+
+        For a model without named sites, the rows are the modules that can be sites.
+        """
+        if self.points:
+            space = self.space(list(self.points))
+            widths = dict(zip(space.sites, space.widths, strict=True))
+        else:
+            widths = self.module_widths()
+        points = [self.points.get(site) or module_point(self.model, site) for site in widths]
+        sides = [point.side for point in points]
+        return pd.DataFrame({"site": list(widths), "width": list(widths.values()), "words": sides})
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the ``sites``."""
+        return {"sites": self.to_pandas()}
 
     def sentence_losses(
         self, corpus: Corpus, *, batch_size: int = 64, progress: Progress = automatic

@@ -136,8 +136,9 @@ class NeuronCards(Described, BaseModel):
             ],
         }
 
-    def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
-        return self.to_pandas().head(rows), len(self)
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return one row per card."""
+        return {"cards": self.to_pandas()}
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the record as one JSON file with its checksum; the same record gives the same bytes."""

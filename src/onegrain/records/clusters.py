@@ -159,9 +159,9 @@ class Clusters(Described):
             "words": self.details["words"],
         }
 
-    def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
-        table = self.groups()
-        return table.head(rows), len(table)
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the clusters as ``rows``, see :meth:`groups`."""
+        return {"rows": self.groups()}
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the record as Parquet, with everything else in the file's metadata."""

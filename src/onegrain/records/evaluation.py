@@ -136,8 +136,9 @@ class Evaluation(Described):
         }
         return facts | ({"caution": " ".join(self.cautions)} if self.cautions else {})
 
-    def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
-        return self.points.head(rows), len(self.points)
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the measured ``points``."""
+        return {"points": self.to_pandas()}
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the record as Parquet, with everything else in the file's metadata."""

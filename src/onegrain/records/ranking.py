@@ -189,6 +189,29 @@ class Ranking(Described):
         cautions = leakage_cautions(evaluation.get("leakage")) if isinstance(evaluation, Mapping) else []
         return facts | {"top": self.top(5)} | ({"caution": " ".join(cautions)} if cautions else {})
 
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the ``neurons``, best first, with their partners in other models if the ranking names them.
+
+        A partner is written ``MODEL/SITE:UNIT``, models counted from 1.
+        """
+        frame = self.to_pandas()[["rank", "neuron", "site", "unit", "score"]]
+        return {"neurons": frame.assign(**self._partners())}
+
+    def _partners(self) -> dict[str, list[Any]]:
+        """Return the partner of every neuron, the correlation with it and what is known of chance, in order."""
+        partner = self.details.get("partner")
+        if partner is None or "spaces" not in self.details:
+            return {}
+        spaces = [NeuronSpace.from_json(space) for space in self.details["spaces"]]
+        names = [
+            None if model is None else f"{model + 1}/{spaces[model].name(neuron)}"
+            for model, neuron in zip(partner["model"], partner["neuron"], strict=True)
+        ]
+        null = self.details.get("null", {})
+        columns = {"partner": names, "correlation": partner["correlation"]}
+        columns |= {name: null[name] for name in ("excess", "q") if name in null}
+        return {name: [values[index] for index in self.order.tolist()] for name, values in columns.items()}
+
     def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
         first = self.order[:rows]
         table = {"rank": range(1, len(first) + 1), "neuron": self[:rows], "score": self.scores[first]}

@@ -80,8 +80,9 @@ class Similarity(Described):
             "words": self.details["words"],
         }
 
-    def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
-        return self.table.head(rows), len(self.table)
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the compared pairs of sites as ``rows``."""
+        return {"rows": self.to_pandas()}
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the record as Parquet, with everything else in the file's metadata."""

@@ -128,6 +128,10 @@ class Stability(Described):
         """Return ``neurons``, one row per neuron and kind of draws, as a copy."""
         return self.neurons.copy()
 
+    def tables(self, label: str | None = None) -> dict[str, pd.DataFrame]:
+        """Return the likeness of top sets for each kind of draws, and the ``neurons`` of the bootstrap."""
+        return {kind: self.at(kind, label) for kind in KINDS} | {"neurons": self.of(KINDS[0])}
+
     def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
         of_all = self.likeness[self.likeness["label"].isna()].drop(columns="label")
         return of_all.head(rows), len(of_all)

@@ -12,9 +12,10 @@ from onegrain.cli.options.output import Json
 from onegrain.errors import ParameterError
 
 if TYPE_CHECKING:
-    from onegrain.records.ranking import Ranking
+    import pandas as pd
 
 NAME = "show"
+NEURONS = "neurons"
 
 
 def run(
@@ -67,56 +68,39 @@ def run(
 
 
 def _table(path: Path, rows: int, label: str | None, as_json: bool) -> None:
-    """Print the facts of a Parquet record, then its table."""
+    """Print the facts of a Parquet record, then its tables; in JSON without the table of all neurons."""
     from onegrain.library import load
     from onegrain.records.curve import Curve
     from onegrain.records.ranking import Ranking
     from onegrain.records.similarity import Similarity
-    from onegrain.records.stability import KINDS, Stability
+    from onegrain.records.stability import Stability
 
     record = load(path)
     if label is not None and isinstance(record, Ranking):
         record = record.label(label)
-    tables = _tables(record)
-    if isinstance(record, Stability):
-        tables = {kind: record.at(kind, label) for kind in KINDS}
+    tables = record.tables(label) if isinstance(record, Stability) else record.tables()
     facts = record.summary()
     if as_json:
-        facts |= {name: _rows(table) for name, table in tables.items()}
+        facts |= {name: _rows(table) for name, table in tables.items() if name != NEURONS}
         emit(facts | ({"top": record.top(rows)} if isinstance(record, Ranking) else {}), as_json)
         return
     emit(facts, as_json)
-    if isinstance(record, Stability):
-        for kind, table in tables.items():
-            show_table(table, f"{kind}: likeness of top sets" + (f" of {label}" if label else ""))
-        tables = {"neurons": record.of(KINDS[0])}
-    elif isinstance(record, Ranking):
-        frame = record.to_pandas()[["rank", "neuron", "site", "unit", "score"]]
-        tables = {"neurons": frame.assign(**_partners(record))}
-    for table in tables.values():
-        if "members" in table:
-            table = table.assign(members=table["members"].map(" ".join))
-        if "ranking" in table:
-            table = table.assign(ranking=table["ranking"].fillna(""))
-        short = isinstance(record, Curve | Similarity)
-        show_table(table, str(path), rows=len(table) if short else rows)
+    for name, table in tables.items():
+        if isinstance(record, Stability) and name != NEURONS:
+            show_table(table, f"{name}: likeness of top sets" + (f" of {label}" if label else ""))
+        else:
+            short = isinstance(record, Curve | Similarity)
+            show_table(_readable(table), str(path), rows=len(table) if short else rows)
 
 
-def _tables(record: Any) -> dict[str, Any]:
-    """Return the tables of a record by the name they have in JSON; none for rankings and stabilities."""
-    from onegrain.records.clusters import Clusters
-    from onegrain.records.curve import Curve
-    from onegrain.records.evaluation import Evaluation
-    from onegrain.records.similarity import Similarity
-
-    if isinstance(record, Curve | Evaluation):
-        return {"points": record.to_pandas()}
-    if isinstance(record, Similarity):
-        return {"rows": record.to_pandas()}
-    return {"rows": record.groups()} if isinstance(record, Clusters) else {}
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose lists are joined, and in which a random order has no ranking's name."""
+    if "members" in table:
+        table = table.assign(members=table["members"].map(" ".join))
+    return table.assign(ranking=table["ranking"].fillna("")) if "ranking" in table else table
 
 
-def _rows(table: Any) -> list[dict[str, Any]]:
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a table, with None for missing values."""
     plain: list[dict[str, Any]] = table.astype(object).where(table.notna(), None).to_dict("records")
     return plain
@@ -130,48 +114,14 @@ def _store(path: str, as_json: bool, *, verify: bool) -> None:
 
 
 def _model(name: str, as_json: bool) -> None:
+    """Print the facts of a model, and its sites with their widths."""
     from onegrain.models import load_model
 
     model = load_model(name)
-    facts: dict[str, object] = {
-        "record": "model",
-        "architecture": model.identity.architecture,
-        "task": model.task,
-        "weights": model.identity.weight_hash,
-    }
-    if model.points:
-        space = model.space(list(model.points))
-        widths = dict(zip(space.sites, space.widths, strict=True))
-    else:
-        widths = model.module_widths()
+    facts, sites = model.summary(), model.to_pandas()
     if as_json:
-        emit(facts | {"sites": widths}, as_json)
+        emit(facts | {"sites": dict(zip(sites["site"], sites["width"].tolist(), strict=True))}, as_json)
         return
     emit(facts, as_json)
-    import pandas as pd
-
-    from onegrain.models.sites import module_point
-
-    points = [model.points.get(site) or module_point(model.model, site) for site in widths]
-    table = {"site": list(widths), "width": list(widths.values()), "words": [point.side for point in points]}
-    show_table(
-        pd.DataFrame(table), name if model.points else f"{name}: no named sites; these modules can be read"
-    )
-
-
-def _partners(ranking: Ranking) -> dict[str, list[Any]]:
-    """Return columns for the partners in a cross-model ranking, as ``MODEL/SITE:UNIT`` with models from 1."""
-    from onegrain.records.space import NeuronSpace
-
-    partner, order = ranking.details.get("partner"), ranking.order.tolist()
-    if partner is None or "spaces" not in ranking.details:
-        return {}
-    spaces = [NeuronSpace.from_json(space) for space in ranking.details["spaces"]]
-    names = [
-        None if model is None else f"{model + 1}/{spaces[model].name(neuron)}"
-        for model, neuron in zip(partner["model"], partner["neuron"], strict=True)
-    ]
-    null = ranking.details.get("null", {})
-    columns = {"partner": names, "correlation": partner["correlation"]}
-    columns |= {column: null[column] for column in ("excess", "q") if column in null}
-    return {column: [values[neuron] for neuron in order] for column, values in columns.items()}
+    title = name if model.points else f"{name}: no named sites; these modules can be read"
+    show_table(sites, title)
