@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onegrain.analyses.neurons.heat import heat
-from onegrain.analyses.neurons.words import Moments
+from onegrain.analyses.neurons.words import NeuronScale
 from onegrain.errors import ModelError, ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
@@ -36,7 +36,7 @@ def test_a_constant_neuron_has_no_deviation(small: Activations) -> None:
 
 
 def test_a_known_scale_is_used(small: Activations) -> None:
-    found = heat(small, [0], [1], scale=Moments(np.array([1.0]), np.array([3.0])))[0]
+    found = heat(small, [0], [1], scale=NeuronScale(np.array([1.0]), np.array([3.0])))[0]
     assert found.sentences[0].deviations == (1.0,)
 
 
@@ -44,7 +44,7 @@ def test_refusals(small: Activations) -> None:
     with pytest.raises(ParameterError, match=r"0\.\.2"):
         heat(small, [0], [3])
     with pytest.raises(ParameterError, match="2 were asked"):
-        heat(small, [0, 1], [0], scale=Moments(np.array([1.0]), np.array([3.0])))
+        heat(small, [0, 1], [0], scale=NeuronScale(np.array([1.0]), np.array([3.0])))
 
 
 def test_neurons_are_named_or_numbered(small: Activations) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import onegrain.records.activations as store
-from onegrain.analyses.neurons.words import moments, top_words
+from onegrain.analyses.neurons.words import neuron_scale, top_words
 from onegrain.errors import ModelError, ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
@@ -69,7 +69,7 @@ def test_blocks_do_not_matter(planted: Activations, monkeypatch: pytest.MonkeyPa
         assert [row["word"] for row in one["words"]] == [row["word"] for row in two["words"]]
         assert one["mean"] == pytest.approx(two["mean"], rel=1e-12)
         assert [row["sentence"] for row in one["occurrences"]] == [r["sentence"] for r in two["occurrences"]]
-    known = moments(planted, [2, 0])
+    known = neuron_scale(planted, [2, 0])
     np.testing.assert_allclose(known.std, planted.values()[:, [2, 0]].astype(np.float64).std(axis=0))
 
 
@@ -118,8 +118,8 @@ def test_neurons_are_named_or_numbered(planted: Activations) -> None:
     assert [neuron.name for neuron in named] == ["layers.0:2", "layers.0:1"]
     assert [neuron.to_json() for neuron in named] == [neuron.to_json() for neuron in numbered]
     assert top_words(planted, "layers.0:2", 3)[0].to_json() == numbered[0].to_json()
-    np.testing.assert_array_equal(moments(planted, ["layers.0:1"]).mean, moments(planted, [1]).mean)
+    np.testing.assert_array_equal(neuron_scale(planted, ["layers.0:1"]).mean, neuron_scale(planted, [1]).mean)
     with pytest.raises(
         ModelError, match=r"no neuron 'layers.1:0': no site 'layers.1'; the sites are: layers.0"
     ):
-        moments(planted, "layers.1:0")
+        neuron_scale(planted, "layers.1:0")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.analyses.neurons.words import Moments, moments, require_neurons
+from onegrain.analyses.neurons.words import NeuronScale, neuron_scale, require_neurons
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.space import Neurons
@@ -66,7 +66,7 @@ def heat(
     neurons: Neurons,
     sentences: Sequence[int],
     *,
-    scale: Moments | None = None,
+    scale: NeuronScale | None = None,
 ) -> list[Heat]:
     """Return one heat map per neuron: (value - mean) / std at each word of the sentences.
 
@@ -85,7 +85,7 @@ def heat(
     for number in sentences:
         if not 0 <= number < corpus.n_sentences:
             raise ParameterError(f"sentences are numbered 0..{corpus.n_sentences - 1}, not {number}")
-    known = moments(activations, chosen) if scale is None else scale
+    known = neuron_scale(activations, chosen) if scale is None else scale
     if known.mean.shape != chosen.shape or known.std.shape != chosen.shape:
         raise ParameterError(f"the scale is of {known.mean.size} neurons, but {chosen.size} were asked for")
     wide = np.where(known.std > 0, known.std, np.nan)

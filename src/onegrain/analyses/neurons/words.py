@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onegrain.core.moments import Spread
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.space import Neurons
 
-__all__ = ["Moments", "NeuronWords", "moments", "require_neurons", "top_words"]
+__all__ = ["NeuronScale", "NeuronWords", "neuron_scale", "require_neurons", "top_words"]
 
 CONTEXT = 6
 DIRECTIONS = ("high", "low")
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
-    """The mean and population standard deviation of some neurons over the words, float64."""
+class NeuronScale:
+    """Mean and standard deviation (population) of some neurons over the words, float64 (neurons,) each."""
 
     mean: np.ndarray
     std: np.ndarray
@@ -90,8 +91,8 @@ def require_neurons(activations: Activations, neurons: Neurons) -> np.ndarray:
     return indices
 
 
-def moments(activations: Activations, neurons: Neurons) -> Moments:
-    """Return mean and standard deviation of some neurons, from one pass (float64, centred blocks).
+def neuron_scale(activations: Activations, neurons: Neurons) -> NeuronScale:
+    """Return the mean and standard deviation of some neurons, from one pass over the activations.
 
     Words that have no activation are left out.
 
@@ -99,10 +100,10 @@ def moments(activations: Activations, neurons: Neurons) -> Moments:
         ParameterError: a neuron outside the space, or an activation that is not finite.
     """
     chosen = require_neurons(activations, neurons)
-    seen, mean, squares = 0, np.zeros(chosen.size), np.zeros(chosen.size)
+    spread = Spread.none(chosen.size)
     for _, block in _present(activations, chosen):
-        seen, mean, squares = _merge((seen, mean, squares), block)
-    return Moments(mean, np.sqrt(squares / max(seen, 1)))
+        spread = spread.merged(Spread.of(block))
+    return NeuronScale(spread.mean, np.sqrt(spread.squares / max(spread.words, 1)))
 
 
 def top_words(
@@ -132,7 +133,7 @@ def top_words(
     seen = _Seen(activations, chosen, n)
     for rows, block in _present(activations, chosen):
         seen.add(rows, block)
-    if not seen.state[0]:
+    if not seen.spread.words:
         raise ParameterError(
             f"no word of {activations.describe()} has an activation; extract with long=window, or other words"
         )
@@ -151,22 +152,22 @@ class _Seen:
         self.counts = np.bincount(self.codes[activations.present], minlength=len(number))
         self.sums = np.zeros((len(number), neurons.size))
         self.shift = np.zeros(neurons.size)
-        self.state = (0, np.zeros(neurons.size), np.zeros(neurons.size))
+        self.spread = Spread.none(neurons.size)
         self.above, self.below = np.zeros((2, neurons.size), dtype=np.int64)
         self.extremes = _Extremes(n, neurons.size)
 
     def add(self, rows: np.ndarray, block: np.ndarray) -> None:
-        if not self.state[0]:
+        if not self.spread.words:
             self.shift = block.mean(axis=0)
-        self.state = _merge(self.state, block)
+        self.spread = self.spread.merged(Spread.of(block))
         np.add.at(self.sums, self.codes[rows], block - self.shift)
         self.above += (block > 0).sum(axis=0)
         self.below += (block < 0).sum(axis=0)
         self.extremes.add(rows, block)
 
     def words_of(self, column: int, min_count: int) -> NeuronWords:
-        seen, mean = self.state[0], float(self.state[1][column])
-        std = float(np.sqrt(self.state[2][column] / seen))
+        seen, mean = self.spread.words, float(self.spread.mean[column])
+        std = float(np.sqrt(self.spread.squares[column] / seen))
         centred = self.sums[:, column] / np.maximum(self.counts, 1) + (self.shift[column] - mean)
         deviations = np.where(self.counts > 0, centred / (std if std > 0 else np.nan), np.nan)
         return NeuronWords(
@@ -192,21 +193,6 @@ def _present(activations: Activations, neurons: np.ndarray) -> Iterator[tuple[np
         activations.require_finite(block, start, present)
         if inside.any():
             yield start + np.flatnonzero(inside), block[inside][:, neurons].astype(np.float64)
-
-
-def _merge(state: tuple[int, np.ndarray, np.ndarray], block: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
-    """Add a float64 block (rows, neurons) to a state: (rows seen, means, sums of squared deviations).
-
-    Deviations are taken from the block's first row, then from their mean, so those of a constant neuron are 0.
-    """
-    seen, mean, squares = state
-    rows = len(block)
-    deviations = block - block[0]
-    rest = deviations.mean(axis=0)
-    difference = block[0] + rest - mean
-    total = seen + rows
-    within = ((deviations - rest) ** 2).sum(axis=0)
-    return total, mean + difference * rows / total, squares + within + difference**2 * seen * rows / total
 
 
 def _types(types: np.ndarray, counts: np.ndarray, deviations: np.ndarray, n: int, least: int) -> pd.DataFrame:

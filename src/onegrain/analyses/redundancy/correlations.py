@@ -13,14 +13,14 @@ from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 
-__all__ = ["BLOCK_ROWS", "Correlations", "correlations", "correlations_bytes"]
+__all__ = ["BLOCK_ROWS", "NeuronCorrelations", "correlations", "correlations_bytes"]
 
 BLOCK_ROWS = 2048
 """Words per block: a chunk of a store."""
 
 
 @dataclass(frozen=True, eq=False)
-class Correlations:
+class NeuronCorrelations:
     """Pearson's r of every two neurons that change.
 
     Attributes:
@@ -48,7 +48,7 @@ def correlations_bytes(chosen: int, span: int) -> int:
 
 def correlations(
     activations: Activations, neurons: np.ndarray, *, progress: Progress = automatic
-) -> Correlations:
+) -> NeuronCorrelations:
     """Correlate every two of some neurons over the words that have an activation.
 
     Blocks are centred at their own means before they are multiplied, and merge in float64 [Chan, Golub, LeVeque
@@ -81,7 +81,7 @@ def correlations(
             if not sums.add(block):
                 activations.require_finite(activations.values(start, start + len(active)), start, present)
             advance(len(block))
-    return Correlations(~sums.still, sums.condensed(), sums.words)
+    return NeuronCorrelations(~sums.still, sums.condensed(), sums.words)
 
 
 class _Sums:
@@ -101,7 +101,8 @@ class _Sums:
     def add(self, block: np.ndarray) -> bool:
         """Add a block (words, neurons); return False, and add nothing, if a value is not finite.
 
-        The sums merge as S = S_n + S_m + (n m / (n + m)) d d', where d is the difference of the means.
+        The sums merge as S = S_n + S_m + (n m / (n + m)) d d', where d is the difference of the means. They are
+        products of pairs, computed in BLAS; moments of single neurons are :class:`onegrain.core.moments.Spread`.
         """
         deviations = block.astype(np.float64)
         near = deviations[0].copy()

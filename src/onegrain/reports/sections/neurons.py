@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from onegrain.analyses.neurons.heat import heat
-from onegrain.analyses.neurons.words import Moments, NeuronWords, top_words
+from onegrain.analyses.neurons.words import NeuronScale, NeuronWords, top_words
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.ranking import Ranking
@@ -149,7 +149,7 @@ def _card(activations: Activations, words: NeuronWords) -> list[Block]:
     if words.std == 0:
         return [Text.of("This neuron is constant on this corpus; no word moves it.")]
     low, high = _listing(words, "low"), _listing(words, "high")
-    scale = Moments(np.array([words.mean]), np.array([words.std]))
+    scale = NeuronScale(np.array([words.mean]), np.array([words.std]))
     heat_map = heat(activations, [words.neuron], words.sentences(SENTENCES), scale=scale)[0]
     texts = [f"{name}: {text}." for name, text in (("Down", low), ("Up", high)) if text]
     caption = "in sentences where it is furthest from its mean (the number is the sentence's, from 0)"
