@@ -1,4 +1,4 @@
-"""The Activations record: what every neuron did at every word."""
+"""The Activations record: the value of every neuron at every word."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BLOCK_BYTES = 64 * 2**20
 
 @runtime_checkable
 class _Reads(Protocol):
-    """An array that is read into memory of the reader's."""
+    """An array that reads into memory which the caller provides."""
 
     def read_into(self, out: np.ndarray, rows: slice, columns: slice) -> None:
         """Fill ``out`` with the values of some rows and columns."""
@@ -34,15 +34,15 @@ class Activations(Described):
     """An array of activations with its neurons, its words and their labels.
 
     Attributes:
-        array: (words, neurons), any float dtype; a numpy array, or that of a store or of a running model, which
-            is read as it is sliced.
+        array: (words, neurons), any float dtype: a numpy array, or the array of a store or of a running model,
+            whose values are read when it is sliced.
         space: the neurons of this view.
-        corpus: the words that the rows are, with their label layers.
+        corpus: the words, one per row, with their label layers.
         provenance: what the activations were made from.
         path: the store, a path or a URL, or None in memory.
         columns: int64 flat indices into ``array`` that this view keeps, increasing, or None for all.
         missing: bool (words,), the words that have no activation, because the tokenizer gave them no subword
-            or the model does not reach them; their rows are NaN. None where every word has one.
+            or the model does not reach them; their rows are NaN. None if every word has one.
     """
 
     array: Any
@@ -62,10 +62,10 @@ class Activations(Described):
 
     @classmethod
     def from_array(cls, array: np.ndarray, corpus: Corpus, space: NeuronSpace | None = None) -> Activations:
-        """Wrap activations that were made elsewhere: (words, neurons), one row a word of the corpus."""
-        known = space or NeuronSpace(("layers.0",), (array.shape[1],))
-        provenance = Provenance(stage="memory", corpus=CorpusIdentity.of(corpus), sites=known.sites)
-        return cls(array, known, corpus, provenance)
+        """Wrap an array (words, neurons) that was made elsewhere, with one row per word of the corpus."""
+        neurons = space or NeuronSpace(("layers.0",), (array.shape[1],))
+        provenance = Provenance(stage="memory", corpus=CorpusIdentity.of(corpus), sites=neurons.sites)
+        return cls(array, neurons, corpus, provenance)
 
     @property
     def n_words(self) -> int:
@@ -79,20 +79,20 @@ class Activations(Described):
 
     @property
     def column_step(self) -> int | None:
-        """How many neighbouring neurons are quickly read without the others; None where none are.
+        """The number of neighbouring neurons that can be read quickly without the others, or None.
 
-        Those of a chunk of a store on a disk of this machine; a single one of an array in memory.
+        For a store on a local disk it is the width of a chunk, for an array in memory 1.
         """
         step: int | None = getattr(self.array, "column_step", None)
         return 1 if isinstance(self.array, np.ndarray) else step
 
     @property
     def present(self) -> Bool[np.ndarray, " words"]:
-        """The words that have an activation."""
+        """True for each word that has an activation, bool (words,)."""
         return np.ones(self.n_words, dtype=bool) if self.missing is None else ~self.missing
 
     def layer(self, name: str) -> LabelLayer:
-        """A label layer of the corpus."""
+        """Return a label layer of the corpus."""
         return self.corpus.layer(name)
 
     def values(
@@ -103,14 +103,14 @@ class Activations(Described):
         *,
         buffer: Float32[np.ndarray, " size"] | None = None,
     ) -> Float32[np.ndarray, "words neurons"]:
-        """Activations of the words ``start:stop`` and of a range of neurons (all by default), float32.
+        """Return the activations of the words ``start:stop`` at a range of neurons (all by default), float32.
 
         Args:
             start: the first word.
-            stop: the word behind the last.
+            stop: the word after the last.
             neurons: a range of flat indices of this view.
-            buffer: memory for at least so many values. What does not lie in memory as it is asked for is read
-                into it, and is good until the buffer is used again; by default new memory is taken.
+            buffer: memory for the values. They are read into it unless they are in memory already as float32;
+                the result is valid until the buffer is used again. By default new memory is allocated.
 
         Raises:
             ParameterError: the buffer is too small.
@@ -119,14 +119,14 @@ class Activations(Described):
         first, end, _ = neurons.indices(self.n_neurons)
         runs = [(first, end)] if self.columns is None else _runs(self.columns[first:end])
         if len(runs) == 1 and not isinstance(self.array, _Reads):
-            there = np.asarray(self.array[rows, slice(*runs[0])])
-            if there.dtype == np.float32 and there.flags.c_contiguous:
-                return there
+            block = np.asarray(self.array[rows, slice(*runs[0])])
+            if block.dtype == np.float32 and block.flags.c_contiguous:
+                return block
         out = _shaped(buffer, max(0, rows.stop - rows.start), max(0, end - first))
-        at = 0
+        column = 0
         for left, right in runs:
-            self._read(out[:, at : at + right - left], rows, slice(left, right))
-            at += right - left
+            self._read(out[:, column : column + right - left], rows, slice(left, right))
+            column += right - left
         return out
 
     def _read(self, out: np.ndarray, rows: slice, columns: slice) -> None:
@@ -146,11 +146,11 @@ class Activations(Described):
         return self.take(neurons=[neuron])[:, 0]
 
     def words_of(self, layer: str, label: str) -> Int64[np.ndarray, " words"]:
-        """The words that carry a label of a layer, by their row."""
-        found = self.layer(layer)
-        if label not in found.vocabulary:
-            raise LabelError(f"no label {label!r} in layer {layer!r}; it has: {', '.join(found.vocabulary)}")
-        return np.flatnonzero(found.codes == found.vocabulary.index(label))
+        """Return the rows of the words that have a label in a layer."""
+        labels = self.layer(layer)
+        if label not in labels.vocabulary:
+            raise LabelError(f"no label {label!r} in layer {layer!r}; it has: {', '.join(labels.vocabulary)}")
+        return np.flatnonzero(labels.codes == labels.vocabulary.index(label))
 
     def take(
         self,
@@ -185,20 +185,20 @@ class Activations(Described):
         return np.ascontiguousarray(block[row_order][:, column_order], dtype=np.float32)
 
     def blocks(self, rows: int | None = None) -> Iterator[tuple[int, Float32[np.ndarray, "rows neurons"]]]:
-        """Every (first row, block of rows) in order, for one pass in bounded memory."""
+        """Iterate over (first row, block of rows) in order, for one pass in bounded memory."""
         step = rows or max(1, BLOCK_BYTES // (4 * max(1, self.n_neurons)))
         for start in range(0, self.n_words, step):
             yield start, self.values(start, min(start + step, self.n_words))
 
     def restrict(self, sites: str | Iterable[str] | None) -> Activations:
-        """A view of the sites that match; nothing is loaded."""
+        """Return a view of the sites that match the patterns, without reading anything."""
         space, kept = self.space.restrict(sites)
         return replace(self, space=space, columns=kept if self.columns is None else self.columns[kept])
 
     def with_corpus(self, corpus: Corpus) -> Activations:
-        """The same activations with other label layers; the words must be the same.
+        """Return the same activations with the label layers of another corpus of the same words.
 
-        How the words stand in running text stays what it was when the activations were read.
+        The running text stays that of the corpus from which the activations were extracted.
         """
         if not corpus.same_words(self.corpus):
             raise MismatchError(
@@ -209,7 +209,7 @@ class Activations(Described):
         return replace(self, corpus=replace(corpus, running=self.corpus.running))
 
     def require_same_words(self, other: Activations) -> None:
-        """Raise MismatchError unless both are read on the same words."""
+        """Raise MismatchError unless both are of the same words."""
         if self.corpus.content_hash != other.corpus.content_hash:
             raise MismatchError(
                 f"{self.describe()} and {other.describe()} are of different words"
@@ -218,10 +218,10 @@ class Activations(Described):
             )
 
     def require_finite(self, block: np.ndarray, start: int, among: np.ndarray | None = None) -> None:
-        """Raise ParameterError if a block, from word ``start`` on, is not finite at the words that count.
+        """Raise ParameterError if a block of rows from ``start`` on holds a value that is not finite.
 
-        It names the first word and neuron, and how many there are from there on. ``among`` is a mask of the
-        words that count, bool (words,), or None for all.
+        The message names the first such word and neuron, and counts all such values from there on. Only words
+        in the mask ``among``, bool (words,), are checked; all if it is None.
         """
         bad = self._not_finite(block, start, among)
         if not bad.any():
@@ -229,8 +229,8 @@ class Activations(Described):
         row, column = np.argwhere(bad)[0].tolist()
         end = start + len(block)
         later = sum(
-            int(self._not_finite(one, first, among)[max(0, end - first) :].sum())
-            for first, one in self.blocks()
+            int(self._not_finite(values, first, among)[max(0, end - first) :].sum())
+            for first, values in self.blocks()
         )
         raise ParameterError(
             f"{int(bad.sum()) + later} activations of {self.describe()} are not finite; the first is neuron "
@@ -261,14 +261,14 @@ class Activations(Described):
         }
 
     def describe(self) -> str:
-        """Where these activations are from, in a few words."""
+        """Return the path of the store, or else the id of the model."""
         if self.path is not None:
             return str(self.path)
         return self.provenance.model.id if self.provenance.model else "activations in memory"
 
 
 def _shaped(buffer: np.ndarray | None, words: int, neurons: int) -> np.ndarray:
-    """The first part of a buffer, or new memory, as (words, neurons)."""
+    """Return the first part of a buffer, or new memory, as (words, neurons)."""
     if buffer is None:
         return np.empty((words, neurons), dtype=np.float32)
     if buffer.size < words * neurons:
@@ -280,18 +280,18 @@ def _shaped(buffer: np.ndarray | None, words: int, neurons: int) -> np.ndarray:
 
 
 def _runs(columns: np.ndarray) -> list[tuple[int, int]]:
-    """The stretches ``start:stop`` that increasing columns are made of."""
+    """Return the ranges ``start:stop`` of consecutive columns that increasing columns consist of."""
     breaks = np.flatnonzero(np.diff(columns) != 1) + 1
     return [(int(run[0]), int(run[-1]) + 1) for run in np.split(columns, breaks) if run.size]
 
 
 def _increasing(
-    asked: Sequence[int] | np.ndarray | None, size: int, what: str
+    indices: Sequence[int] | np.ndarray | None, size: int, what: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The different indices that are asked for, increasing, and where among them each one asked for is."""
-    if asked is None:
+    """Return the distinct indices, increasing, and the position among them of each index (all if None)."""
+    if indices is None:
         return np.arange(size), np.arange(size)
-    numbers = np.asarray(asked)
+    numbers = np.asarray(indices)
     if numbers.dtype == bool:
         if len(numbers) != size:
             raise ParameterError(f"a mask of {len(numbers)} for {size} {what}")

@@ -1,4 +1,4 @@
-"""The NeuronCards record: what is known of single neurons, in one JSON file that another person can read."""
+"""The NeuronCards record: what is known about single neurons, in one JSON file to share."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["SCHEMA_VERSION", "CardRanking", "NeuronCards"]
 
 KIND = "neuron cards"
 SCHEMA_VERSION = 1
-"""Of the files that are written; those of a later one are refused."""
+"""The version that is written; files of later versions are refused."""
 
 
 class CardRanking(BaseModel):
-    """A ranking that cards tell of, and what it was made from."""
+    """A ranking that cards cite, and what it was made from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,11 +41,11 @@ class NeuronCards(Described, BaseModel):
 
     Attributes:
         record: ``neuron cards``.
-        schema_version: of the file's form.
-        model: whose neurons they are; None where the activations did not say.
-        corpus: on which words.
-        rankings: the rankings that the cards tell of, by name.
-        cards: one a neuron, in the order that was asked for.
+        schema_version: the version of the file format.
+        model: the model that the neurons belong to; None if the activations do not say.
+        corpus: the words that the statistics are of.
+        rankings: the rankings that the cards cite, by name.
+        cards: one card per neuron, in the order in which they were requested.
         provenance: what the record was made from.
     """
 
@@ -68,12 +68,12 @@ class NeuronCards(Described, BaseModel):
             raise ValueError("cards has a neuron twice")
         for card in self.cards:
             for name, place in card.rankings.items():
-                known = self.rankings.get(name)
-                if known is None:
-                    raise ValueError(f"cards: {card.name} tells of a ranking {name!r} that rankings lacks")
-                if place.rank > known.neurons or place.ranked != (place.rank <= known.n_ranked):
+                ranking = self.rankings.get(name)
+                if ranking is None:
+                    raise ValueError(f"cards: {card.name} cites a ranking {name!r} that rankings lacks")
+                if place.rank > ranking.neurons or place.ranked != (place.rank <= ranking.n_ranked):
                     raise ValueError(f"cards: the rank of {card.name} in {name!r} is outside the ranking")
-                if tuple(place.label_scores) not in ((), known.labels):
+                if tuple(place.label_scores) not in ((), ranking.labels):
                     raise ValueError(f"cards: the label_scores of {card.name} in {name!r} are of other labels")
         return self
 
@@ -81,25 +81,22 @@ class NeuronCards(Described, BaseModel):
         return len(self.cards)
 
     def card(self, name: str) -> NeuronCard:
-        """The card of a neuron written ``site:unit``."""
+        """Return the card of a neuron written ``site:unit``."""
         for card in self.cards:
             if card.name == name:
                 return card
         raise ParameterError(
-            f"no card of {name!r}; the cards are of {', '.join(one.name for one in self.cards)}"
+            f"no card of {name!r}; the cards are of {', '.join(card.name for card in self.cards)}"
         )
 
     def require_model(self, identity: ModelIdentity) -> None:
-        """Raise MismatchError unless the cards are of the neurons of a model with these weights.
-
-        Cards that do not name their model pass.
-        """
+        """Raise MismatchError unless the cards are of a model with these weights, or do not name a model."""
         self.provenance.require_same_model("cards", Provenance(stage="model", model=identity), "model")
 
     def require_of(self, activations: Activations) -> None:
-        """Raise MismatchError unless activations have the cards' neurons, of the same model.
+        """Raise MismatchError unless activations have the neurons of the cards, of the same model.
 
-        They may be of other words. Where either does not name its model, only the sites and units are compared.
+        Their words may differ. If either does not name its model, only sites and units are compared.
         """
         self.provenance.require_same_model("cards", activations.provenance, activations.describe())
         widths = dict(zip(activations.space.sites, activations.space.widths, strict=True))
@@ -111,7 +108,7 @@ class NeuronCards(Described, BaseModel):
                 )
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a card: site, unit, the statistics, and for each ranking ``rank:NAME`` and ``score:NAME``."""
+        """Return one row per card: site, unit, statistics, ``rank:NAME`` and ``score:NAME`` of each ranking."""
         rows = []
         for card in self.cards:
             row: dict[str, Any] = {"site": card.site, "unit": card.unit, **card.statistics.model_dump()}
@@ -149,8 +146,8 @@ class NeuronCards(Described, BaseModel):
         """Read a record that :meth:`save` wrote, perhaps elsewhere.
 
         Raises:
-            RecordError: the file is no such record, of a later schema version, has a broken field, which is
-                named, or does not have the content that its checksum says.
+            RecordError: the file holds another record or a later schema version, has an invalid field, which
+                the message names, or differs from its checksum.
         """
         content = read_json(path, KIND)
         if content.get("record") != KIND:
@@ -174,10 +171,10 @@ class NeuronCards(Described, BaseModel):
 
 
 def _first_error(error: ValidationError) -> str:
-    """Which field is broken, and how, in one line."""
-    found = error.errors(include_url=False, include_input=False)
-    first = found[0]
-    where = ".".join(str(part) for part in first["loc"])
+    """Return which field is invalid, and why, in one line."""
+    faults = error.errors(include_url=False, include_input=False)
+    first = faults[0]
+    field = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    more = f" (and {len(found) - 1} fields more)" if len(found) > 1 else ""
-    return f"{where}: {message}{more}" if where else message + more
+    more = f" (and {len(faults) - 1} more fields)" if len(faults) > 1 else ""
+    return f"{field}: {message}{more}" if field else message + more

@@ -1,4 +1,4 @@
-"""The Clusters record: which neurons say the same, and one that stands for each group."""
+"""The Clusters record: groups of correlated neurons, and a representative of each group."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Clusters(Described):
     """A partition of neurons into clusters whose members are correlated.
 
     Attributes:
-        space: the neurons that ``neurons`` are numbered in.
+        space: the space that the flat indices in ``neurons`` refer to.
         neurons: int64 (neurons,), the flat indices that were clustered, ascending.
         numbers: int64 (neurons,), the cluster of each; clusters are numbered from 0 by their lowest member.
         mean_correlation: float64 (neurons,), the mean absolute correlation of each with the other members of
             its cluster (the mean correlation where ``signed``); NaN for a neuron alone.
-        medoids: int64 (clusters,), of each cluster the flat index of the member with the highest mean
-            correlation; the lowest index among equals (to nine decimals).
+        medoids: int64 (clusters,), the flat index of each cluster's member with the highest mean correlation;
+            among members that are equal to nine decimals, the lowest index.
         linkage: ``average``, ``complete`` or ``single``.
         threshold: the distance up to which clusters were joined.
-        signed: the distance is 1 - r; otherwise 1 - abs(r), so that opposite neurons are alike too.
+        signed: True if the distance is 1 - r, False if it is 1 - abs(r), for which opposite neurons are close.
         provenance: what the record was made from.
         details: JSON-able facts: ``words``, ``left_out`` by reason, ``constant`` neurons (each a cluster of its
             own).
@@ -59,15 +59,17 @@ class Clusters(Described):
     def __post_init__(self) -> None:
         shapes = {array.shape for array in (self.neurons, self.numbers, self.mean_correlation)}
         if shapes != {(len(self.neurons),)} or not len(self.neurons):
-            raise RecordError(f"clusters need one number and one correlation a neuron, got shapes {shapes}")
+            raise RecordError(f"clusters need one number and one correlation per neuron, got shapes {shapes}")
         inside = (self.neurons >= 0) & (self.neurons < self.space.size)
         if not inside.all() or (np.diff(self.neurons) <= 0).any():
             raise RecordError(f"clustered neurons are not ascending indices below {self.space.size}")
         firsts = np.unique(self.numbers, return_index=True)
         if not np.array_equal(firsts[0], np.arange(len(firsts[0]))) or (np.diff(firsts[1]) < 0).any():
             raise RecordError("clusters are not numbered from 0 by their lowest member")
-        known = np.isin(self.medoids, self.neurons).all()
-        if not known or not np.array_equal(self.numbers[self.neurons.searchsorted(self.medoids)], firsts[0]):
+        clustered = np.isin(self.medoids, self.neurons).all()
+        if not clustered or not np.array_equal(
+            self.numbers[self.neurons.searchsorted(self.medoids)], firsts[0]
+        ):
             raise RecordError("the medoids are not one member of each cluster, in the clusters' order")
 
     def __len__(self) -> int:
@@ -75,20 +77,20 @@ class Clusters(Described):
 
     @cached_property
     def sizes(self) -> Int64[np.ndarray, " clusters"]:
-        """How many neurons each cluster has."""
+        """The number of neurons of each cluster."""
         return np.bincount(self.numbers, minlength=len(self))
 
     def members(self, number: int) -> Int64[np.ndarray, " members"]:
-        """The flat indices of one cluster, ascending."""
+        """Return the flat indices of one cluster, ascending."""
         if not 0 <= number < len(self):
             raise ParameterError(f"clusters are numbered 0..{len(self) - 1}, not {number}")
         return self.neurons[self.numbers == number]
 
     def representatives(self, ranking: Ranking | None = None) -> Int64[np.ndarray, " clusters"]:
-        """The flat index of the neuron that stands for each cluster: its medoid, or its first in a ranking.
+        """Return the flat index of one neuron per cluster: its medoid, or its best neuron in a ranking.
 
         Raises:
-            MismatchError: the ranking is of other neurons, or of another model's.
+            MismatchError: the ranking has other neurons, or those of another model.
         """
         if ranking is None:
             return self.medoids
@@ -104,7 +106,7 @@ class Clusters(Described):
         self.provenance.require_same_model("clusters", ranking.provenance, f"{ranking.method} ranking")
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a clustered neuron, ascending: its name, cluster, the cluster's size, and the rest."""
+        """Return one row per clustered neuron, ascending, with the columns ``COLUMNS``."""
         sites, units = self.space.columns()
         columns = (
             self.neurons,
@@ -118,14 +120,14 @@ class Clusters(Described):
         return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
     def groups(self, representatives: Int64[np.ndarray, " clusters"] | None = None) -> pd.DataFrame:
-        """One row a cluster of two or more, the largest first.
+        """Return one row per cluster of two or more neurons, the largest first.
 
         Args:
-            representatives: as :meth:`representatives` gives them; by default the medoids.
+            representatives: int64 (clusters,) as from :meth:`representatives`; by default the medoids.
 
         Returns:
             ``cluster``, ``size``, ``representative``, ``mean_correlation`` (of the representative with the
-            others) and ``members`` (names, by index).
+            others) and ``members`` (names, ascending by index).
         """
         chosen = self.medoids if representatives is None else representatives
         groups = np.split(self.neurons[np.argsort(self.numbers, kind="stable")], np.cumsum(self.sizes)[:-1])

@@ -32,7 +32,7 @@ CONFIG = "cfg.json"
 WEIGHTS = "sae_weights.safetensors"
 """The two files of a dictionary, as SAELens names them."""
 FORMULA = "linear, identity, subtracts bias"
-"""What the loader makes of the configuration that is written here."""
+"""How the loader of dictionaries describes the configuration that is written here."""
 
 
 def _marks(folder: Path) -> bool:
@@ -49,14 +49,15 @@ LAYOUT = Layout("directions", _marks, (CONFIG, WEIGHTS))
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Directions(Described):
-    """Linear directions of a site's value x, (..., width): z = (x - mean) encoder reads them.
+    """Linear directions of a site's value x, (..., width), with coordinates z = (x - mean) encoder.
 
-    To take z_k to z_k' is to add (z_k' - z_k) times row k of the decoder to x. On disk it is a dictionary's
-    folder (``docs/dictionaries.md``), so a model loads it by ``load_model(...).with_dictionary(site, folder)``
-    or ``--dictionary SITE=FOLDER``, and the directions are the units of ``SITE.latents``.
+    Changing z_k to z_k' adds (z_k' - z_k) times row k of the decoder to x. On disk the record is the folder of
+    a dictionary (``docs/dictionaries.md``): a model loads it by
+    ``load_model(...).with_dictionary(site, folder)`` or ``--dictionary SITE=FOLDER``, and the directions are
+    then the units of ``SITE.latents``.
 
     Attributes:
-        site: the site whose value they are of.
+        site: the site whose value the directions are in.
         mean: float64 (width,), the value at which every z is 0.
         encoder: float64 (width, directions).
         decoder: float64 (directions, width).
@@ -78,7 +79,7 @@ class Directions(Described):
 
     @property
     def identity(self) -> str:
-        """SHA-256 (hex) by which a model knows the dictionary once it is loaded: of tensors and formula."""
+        """SHA-256 (hex) of tensors and formula, by which a model identifies the loaded dictionary."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self._tensors().items()):
             digest.update(f"{name} torch.float32 {tensor.shape}".encode())

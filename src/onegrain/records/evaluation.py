@@ -73,7 +73,7 @@ class Evaluation(Described):
 
     @property
     def cautions(self) -> list[str]:
-        """What weakens the evaluation: rankings that know the tested words, and words that were trained on."""
+        """Sentences on what weakens the evaluation: rankings made from the tested words, and shared words."""
         seen = [f"Beware: {name} {what}." for name, what in self.details.get("seen", {}).items()]
         return seen + leakage_cautions(self.details.get("leakage"))
 
@@ -84,11 +84,11 @@ class Evaluation(Described):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Which of ``KINDS`` were measured."""
+        """Those of ``KINDS`` that were measured."""
         return tuple(kind for kind in KINDS if (self.points["kind"] == kind).any())
 
     def line(self, kind: str, keep: str, ranking: str | None = None) -> pd.DataFrame:
-        """One line by rising number of neurons: ``neurons``, ``accuracy``, ``low``, ``high``.
+        """Return one line by rising number of neurons: ``neurons``, ``accuracy``, ``low``, ``high``.
 
         A random line is the mean over the random orders, with the interval of that mean.
 
@@ -97,29 +97,29 @@ class Evaluation(Described):
         """
         rows, draws = self._rows(kind, keep, ranking)
         mean = rows.groupby("neurons", sort=True)["accuracy"].mean()
-        found = pd.DataFrame({"neurons": mean.index.to_numpy(), "accuracy": mean.to_numpy()})
+        line = pd.DataFrame({"neurons": mean.index.to_numpy(), "accuracy": mean.to_numpy()})
         if keep != "random":
             ordered = rows.sort_values("neurons")
-            return found.assign(low=ordered["low"].to_numpy(), high=ordered["high"].to_numpy())
+            return line.assign(low=ordered["low"].to_numpy(), high=ordered["high"].to_numpy())
         low, high = np.quantile(self._by_count(rows, draws), [0.025, 0.975], axis=1)
-        return found.assign(low=low, high=high)
+        return line.assign(low=low, high=high)
 
     def draws_of(self, kind: str, keep: str, ranking: str | None = None) -> np.ndarray:
-        """float64 (points, resamples): the draws of one line, in the order of :meth:`line`."""
+        """Return the draws of one line, float64 (points, resamples), in the order of :meth:`line`."""
         return self._by_count(*self._rows(kind, keep, ranking))
 
     def require_rankings(self, rankings: Mapping[str, Ranking]) -> None:
-        """Raise MismatchError unless every one of these rankings is among those that were evaluated."""
+        """Raise MismatchError unless each of these rankings was evaluated here."""
         for name, ranking in rankings.items():
             if self.details["orders"].get(name) != ranking.order_hash:
-                there = ", ".join(self.names)
+                names = ", ".join(self.names)
                 raise MismatchError(
-                    f"the evaluation is not of this ranking {name!r} ({ranking.method}); it is of: {there}; "
+                    f"the evaluation is not of this ranking {name!r} ({ranking.method}); it is of: {names}; "
                     "evaluate the rankings that you compare"
                 )
 
     def to_pandas(self) -> pd.DataFrame:
-        """The points, as a copy."""
+        """Return a copy of ``points``."""
         return self.points.copy()
 
     def summary(self) -> dict[str, Any]:
@@ -177,8 +177,8 @@ class Evaluation(Described):
             )
 
     def _rows(self, kind: str, keep: str, ranking: str | None) -> tuple[pd.DataFrame, np.ndarray]:
-        own = self.points["ranking"].isna() if ranking is None else self.points["ranking"] == ranking
-        chosen = (own & (self.points["kind"] == kind) & (self.points["keep"] == keep)).to_numpy()
+        of_ranking = self.points["ranking"].isna() if ranking is None else self.points["ranking"] == ranking
+        chosen = (of_ranking & (self.points["kind"] == kind) & (self.points["keep"] == keep)).to_numpy()
         if not chosen.any():
             raise ParameterError(
                 f"the evaluation has no {keep} line of {kind}{f' for {ranking!r}' if ranking else ''}; it has "
@@ -189,6 +189,6 @@ class Evaluation(Described):
 
     @staticmethod
     def _by_count(rows: pd.DataFrame, draws: np.ndarray) -> np.ndarray:
-        """The mean of the draws over the orders, by rising number of neurons."""
+        """Return the mean of the draws over the orders, by rising number of neurons."""
         counts = rows["neurons"].to_numpy()
         return np.stack([draws[counts == count].mean(axis=0) for count in np.unique(counts)])

@@ -1,4 +1,4 @@
-"""What tested words have to do with the words that a probe was trained on."""
+"""What tested words share with the words that a probe was trained on."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def measure_leakage(
         trained: int64, the sentences that were trained on.
         test: the corpus with the tested sentences; may be the same.
         tested: int64, the sentences that are tested.
-        chosen: whether the tested words also chose something about what is tested.
-        what: what they chose, in the plural.
+        chosen: True if something was also chosen on the tested words.
+        what: what was chosen, in the plural.
 
     Returns:
         ``known_types`` (share of the tested words whose type occurs in training), ``known_sentences`` (share of
-        the tested sentences that occur in training, word for word), ``chosen_on_tested``, and where that is
-        true ``what``, unless it is penalties.
+        the tested sentences that occur in training, word for word), ``chosen_on_tested``, and if that is True
+        ``what``, unless it is penalties.
 
     >>> corpus = Corpus.from_sentences([["a", "dog"], ["A", "cat"], ["a", "dog"]])
     >>> measure_leakage(corpus, np.array([0]), corpus, np.array([1, 2]))
@@ -42,18 +42,18 @@ def measure_leakage(
     """
     known = {_folded(train, sentence) for sentence in trained.tolist()}
     types = {word for sentence in known for word in sentence}
-    asked = [_folded(test, sentence) for sentence in tested.tolist()]
-    words = [word for sentence in asked for word in sentence]
+    sentences = [_folded(test, sentence) for sentence in tested.tolist()]
+    words = [word for sentence in sentences for word in sentence]
     return {
         "known_types": float(np.mean([word in types for word in words])) if words else 0.0,
-        "known_sentences": float(np.mean([sentence in known for sentence in asked])) if asked else 0.0,
+        "known_sentences": float(np.mean([sentence in known for sentence in sentences])) if sentences else 0.0,
         "chosen_on_tested": chosen,
         **({"what": what} if chosen and what != "penalties" else {}),
     }
 
 
 def leakage_cautions(leakage: Mapping[str, Any] | None) -> list[str]:
-    """Return one sentence for each thing that flatters a tested accuracy; none where nothing is known."""
+    """Return one sentence for each reason why a tested accuracy may be too high; none if none is known."""
     if not leakage:
         return []
     cautions = []

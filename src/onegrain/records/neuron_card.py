@@ -1,4 +1,4 @@
-"""One neuron's card: the fields, and what a valid one is like."""
+"""The card of one neuron: its fields, and their validation."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ Score = Annotated[
     BeforeValidator(_score_from_json),
     PlainSerializer(_score_to_json, when_used="json"),
 ]
-"""A score; None where the method has none; an infinite one is the text ``Infinity`` in JSON."""
+"""A score, or None if the method has none. In JSON an infinite score is the text ``Infinity``."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
 
 
 class _Part(BaseModel):
-    """Not to be changed, and without fields that are not named."""
+    """A part of a card: immutable, and without other fields than those declared."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,20 +68,20 @@ class CardContext(_Part):
 
 
 class CardDirection(_Part):
-    """What moves a neuron furthest in one direction, strongest first."""
+    """The words and contexts that move a neuron most in one direction, strongest first."""
 
     words: tuple[CardWord, ...]
     contexts: tuple[CardContext, ...]
 
 
 class CardStatistics(_Part):
-    """What a neuron's values are like over the words that have an activation.
+    """Statistics of a neuron's values over the words that have an activation.
 
     Attributes:
-        words: how many.
-        mean, std, minimum, maximum: of its values; ``std`` is that of the population.
-        share_positive, share_negative: part of the words at which it is above and below 0.
-        constant: whether it never changes.
+        words: the number of these words.
+        mean, std, minimum, maximum: statistics of its values; ``std`` is that of the population.
+        share_positive, share_negative: the shares of the words at which it is above and below 0.
+        constant: True if it never changes.
     """
 
     words: Annotated[int, Field(ge=1)]
@@ -103,7 +103,7 @@ class CardStatistics(_Part):
 
 
 class CardPlace(_Part):
-    """Where a ranking has a neuron: its rank from 1, whether it is really ranked, and its scores."""
+    """The place of a neuron in a ranking: its rank from 1, whether the method ranks it, and its scores."""
 
     rank: Annotated[int, Field(ge=1)]
     ranked: bool
@@ -112,13 +112,13 @@ class CardPlace(_Part):
 
 
 class NeuronCard(_Part):
-    """What is known of one neuron.
+    """A card of one neuron.
 
     Attributes:
-        site, unit: which neuron of the model.
-        statistics: of its values.
+        site, unit: the neuron.
+        statistics: statistics of its values.
         high, low: the words and contexts that move it most, up and down.
-        rankings: by the ranking's name in the file, its place there; a ranking of other sites has none.
+        rankings: its place in each ranking of its site, by the ranking's name in the file.
     """
 
     site: Annotated[str, Field(min_length=1)]
@@ -130,5 +130,5 @@ class NeuronCard(_Part):
 
     @property
     def name(self) -> str:
-        """``site:unit``."""
+        """The neuron as ``site:unit``."""
         return f"{self.site}:{self.unit}"

@@ -28,8 +28,8 @@ CHECKSUM_KEY = "onegrain.checksum"
 PREFIX = "sha256:"
 DIGITS = 64
 MARK = f"{CHECKSUM_KEY}\x18{chr(len(PREFIX) + DIGITS)}{PREFIX}".encode()
-"""What stands before the checksum in a file: its key, then 0x18 and the length, as a text begins in
-Thrift's compact protocol. JSON escapes the control character 0x18, so no record's header holds these bytes."""
+"""The bytes before the checksum in a file: its key, then 0x18 and the length, which begin a text in Thrift's
+compact protocol. JSON escapes the control character 0x18, so the header of a record never holds these bytes."""
 
 FOOTER_END = 8
 """Bytes behind the footer: its length in four bytes, and the magic number."""
@@ -45,9 +45,9 @@ def write_table(
 ) -> None:
     """Write a table whole or not at all, its header in the file's metadata under ``onegrain``.
 
-    The metadata also have, under ``onegrain.checksum``, the SHA-256 of the file's bytes, taken with zeros in
-    place of its own digits. Reading verifies it, so a file with any changed bit is refused. ``frame`` is the
-    table, or a function that makes it.
+    The metadata also hold, under ``onegrain.checksum``, the SHA-256 of the file's bytes, computed with zeros in
+    place of its digits. Reading verifies it, so a file with any changed bit is refused. ``frame`` is the table,
+    or a function that returns it.
 
     Raises:
         ParameterError: a column, a value or the header cannot be written, such as half of a surrogate pair.
@@ -75,9 +75,9 @@ def _sealed(table: pa.Table, header: bytes) -> bytes:
 
 
 def _checked(path: Path) -> bytes:
-    """Return the bytes of a file that :func:`write_table` wrote, verified.
+    """Return the bytes of a file that :func:`write_table` wrote, after verifying its checksum.
 
-    Of another Parquet file, however large, only the footer is read.
+    Of a Parquet file that another program wrote, only the footer is read.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -117,7 +117,7 @@ def _header(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the header of a file that :func:`write_table` wrote; all of the file is verified.
+    """Return the header of a file that :func:`write_table` wrote, after verifying the file.
 
     Raises:
         RecordError: the file is missing, damaged, or another program's.
@@ -128,9 +128,9 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 @contextmanager
 def open_table(path: str | os.PathLike[str], kind: str) -> Iterator[tuple[pd.DataFrame, dict[str, Any]]]:
-    """Yield the table and header of a record of one kind, such as ``ranking``, to be made a record of.
+    """Yield the table and the header of a record of one kind, such as ``ranking``.
 
-    Whatever fails in the block, too, becomes a RecordError that names the file.
+    A failure in the block, which builds the record from them, also becomes a RecordError that names the file.
     """
     with reading(path, kind):
         data = _checked(Path(path))
@@ -141,22 +141,22 @@ def open_table(path: str | os.PathLike[str], kind: str) -> Iterator[tuple[pd.Dat
 
 
 def join_draws(points: pd.DataFrame, draws: np.ndarray | None) -> pd.DataFrame:
-    """A table of points with a column of their draws (points, resamples), if there are any."""
+    """Return a table of points with a column of their draws (points, resamples), if they have any."""
     return points if draws is None else points.assign(**{DRAWS: list(draws)})
 
 
 def split_draws(frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray | None]:
-    """The inverse of :func:`join_draws`; float64 (points, resamples)."""
+    """Return the points and the draws, float64 (points, resamples), that :func:`join_draws` put together."""
     if DRAWS not in frame:
         return frame, None
     return frame.drop(columns=DRAWS), np.stack(frame[DRAWS].tolist()).astype(np.float64)
 
 
 def json_numbers(values: np.ndarray) -> list[Any]:
-    """A row of numbers as JSON has them: None for NaN.
+    """Return a row of numbers as a list for JSON, with None for NaN.
 
     >>> json_numbers(np.array([0.5, np.nan]))
     [0.5, None]
     """
     missing = np.isnan(values)
-    return [None if gone else value for value, gone in zip(values.tolist(), missing.tolist(), strict=True)]
+    return [None if nan else value for value, nan in zip(values.tolist(), missing.tolist(), strict=True)]

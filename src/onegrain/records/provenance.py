@@ -13,14 +13,14 @@ __all__ = ["CorpusIdentity", "ModelIdentity", "Provenance", "package_version"]
 
 
 def package_version() -> str:
-    """The version of onegrain that is running."""
+    """Return the version of onegrain that is running."""
     from importlib.metadata import version
 
     return version("onegrain")
 
 
 class CorpusIdentity(BaseModel):
-    """Which corpus: where it came from, and the hash of its words."""
+    """The identity of a corpus: where it came from, and the hash of its words."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,7 +31,7 @@ class CorpusIdentity(BaseModel):
 
     @classmethod
     def of(cls, corpus: Corpus) -> CorpusIdentity:
-        """The identity of a corpus in memory."""
+        """Return the identity of a corpus in memory."""
         return cls(
             source=corpus.source,
             content_hash=corpus.content_hash,
@@ -41,7 +41,7 @@ class CorpusIdentity(BaseModel):
 
 
 class ModelIdentity(BaseModel):
-    """Which model: the folder or hub id it was loaded from, its class, and the SHA-256 of its weights."""
+    """The identity of a model: the folder or hub id it was loaded from, its class, and its weights' SHA-256."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,7 +51,7 @@ class ModelIdentity(BaseModel):
 
 
 class Provenance(BaseModel):
-    """What a record was made from. Holds no time and no machine: the same input gives the same bytes.
+    """A record of what a result was made from, without time or machine: the same input gives the same bytes.
 
     Attributes:
         stage: the verb that made the record: ``extract``, ``rank``, ``ablate``, ...
@@ -81,9 +81,9 @@ class Provenance(BaseModel):
         return parameters
 
     def dictionaries(self) -> dict[str, str]:
-        """The dictionaries whose latents the record is about, by the latents' site: their identities.
+        """Return the identities of the dictionaries whose latents the record is about, by the latents' site.
 
-        Its own, else those of its first input; empty where it is about neurons of the model itself.
+        They are those of this record, else of its first input; none if it is about neurons of the model itself.
         """
         record = self
         while "dictionaries" not in record.parameters and record.inputs:
@@ -91,7 +91,7 @@ class Provenance(BaseModel):
         return dict(record.parameters.get("dictionaries", {}))
 
     def subject(self) -> ModelIdentity | None:
-        """The model that the record is about: its own, else that of its first input."""
+        """Return the model that the record is about: that of this record, else of its first input."""
         record = self
         while record.model is None:
             if not record.inputs:
@@ -100,7 +100,7 @@ class Provenance(BaseModel):
         return record.model
 
     def made_by(self, stage: str) -> Provenance:
-        """The record of a stage that this one is, or was derived from by its first inputs; else this one."""
+        """Return the first record of a stage among this one and its first inputs; this one if there is none."""
         record = self
         while record.stage != stage:
             if not record.inputs:
@@ -109,23 +109,23 @@ class Provenance(BaseModel):
         return record
 
     def require_same_model(self, what: str, other: Provenance, that: str) -> None:
-        """Raise MismatchError where this record and another name different models or dictionaries.
+        """Raise MismatchError if this record and another name different models or dictionaries.
 
         Args:
-            what: this record, for the message.
-            other: of another record.
-            that: that record, for the message.
+            what: the name of this record in the message.
+            other: the provenance of the other record.
+            that: the name of the other record in the message.
         """
-        own, theirs = self.subject(), other.subject()
-        if own is not None and theirs is not None and own.weight_hash != theirs.weight_hash:
+        model, other_model = self.subject(), other.subject()
+        if model is not None and other_model is not None and model.weight_hash != other_model.weight_hash:
             raise MismatchError(
-                f"{what}: of {own.id} (weights {own.weight_hash[:12]}); {that}: of {theirs.id} (weights "
-                f"{theirs.weight_hash[:12]}); neurons of different models do not belong together"
+                f"{what}: of {model.id} (weights {model.weight_hash[:12]}); {that}: of {other_model.id} "
+                f"(weights {other_model.weight_hash[:12]}); neurons of different models do not belong together"
             )
-        told = other.dictionaries()
+        identities = other.dictionaries()
         for site, identity in self.dictionaries().items():
-            if told.get(site, identity) != identity:
+            if identities.get(site, identity) != identity:
                 raise MismatchError(
                     f"{what}: latents of dictionary {identity[:12]} at {site!r}; {that}: of dictionary "
-                    f"{told[site][:12]}; latents of different dictionaries do not belong together"
+                    f"{identities[site][:12]}; latents of different dictionaries do not belong together"
                 )

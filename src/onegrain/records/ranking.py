@@ -25,22 +25,22 @@ __all__ = ["Ranking"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ranking(Described):
-    """All neurons of a space, best first, and how the order came about.
+    """All neurons of a space in an order, best first, and how the order was made.
 
     Attributes:
         method: the registered name of the method, e.g. ``lca``.
         space: the neurons that are ranked.
         order: int64 (neurons,), flat indices, best first; a permutation.
-        scores: float64 (neurons,), by flat index; NaN where the method has no score for a neuron.
-        n_ranked: how many neurons the method really ranks, the first of the order. The others come last: by how
-            near each was to being ranked where the method knows it (``slopes``), else in an order drawn from
-            the seed. Neurons of equal score stand in an order drawn from the seed, never in index order.
+        scores: float64 (neurons,), by flat index; NaN if the method has no score for a neuron.
+        n_ranked: the number of neurons that the method ranks, the first of the order. The others follow: by how
+            close each was to being ranked if the method knows it (``slopes``), else in an order drawn from the
+            seed. Neurons of equal score are in an order drawn from the seed, never in index order.
         layer: the label layer, or None for an unsupervised method.
         labels: the labels (sorted), or empty.
-        label_scores: float64 (labels, neurons), by flat index; what each label's order sorts by, descending.
-        weights: float64 (labels, neurons), the signed probe weights where the method has them, else None.
-        slopes: float64 (labels, neurons), the size of the loss's gradient by each weight where the method has
-            it, else None; neurons of equal label score stand by it in that label's order, descending.
+        label_scores: float64 (labels, neurons), by flat index; each label's order sorts by them, descending.
+        weights: float64 (labels, neurons), the signed weights of a probe, or None.
+        slopes: float64 (labels, neurons), the size of the loss's gradient by each weight, or None; it sorts
+            neurons of equal score in a label's order, descending.
         details: JSON-able facts of the method: grids, accuracies, cut-offs.
         provenance: what the ranking was made from.
     """
@@ -75,10 +75,10 @@ class Ranking(Described):
     def by_scores(
         cls, method: str, space: NeuronSpace, scores: np.ndarray, provenance: Provenance, **more: Any
     ) -> Ranking:
-        """Return the ranking whose order is that of the scores, descending.
+        """Return the ranking that sorts neurons by their scores, descending.
 
-        Equal neurons stand in an order drawn from the provenance's seed. Neurons without a score (NaN) come
-        last, drawn likewise, and are not ranked.
+        Neurons of equal score are in an order drawn from the provenance's seed. Neurons without a score (NaN)
+        come last, in an order drawn in the same way, and are not ranked.
 
         Args:
             method: the name of the method.
@@ -120,16 +120,19 @@ class Ranking(Described):
     def label(self, name: str) -> Ranking:
         """Return the ranking of the neurons for one label, by that label's scores.
 
-        Neurons of equal score stand by ``slopes``, and where those are equal in an order drawn from the seed
-        and the label's name, so that the tails of two labels are not the same neurons by accident. The neurons
-        whose score is neither 0 nor NaN are ranked.
+        Neurons of equal score are sorted by ``slopes``, and those of equal slope are in an order drawn from the
+        seed and the label's name, so that the last neurons of two labels are not the same by chance. The
+        neurons whose score is neither 0 nor NaN are ranked.
+
+        Raises:
+            LabelError: the ranking has no such label; the message lists its labels.
         """
         if self.label_scores is None or name not in self.labels:
-            there = ", ".join(self.labels) or "none: the method has no labels"
-            raise LabelError(f"no label {name!r} in this {self.method} ranking; its labels are: {there}")
-        at = self.labels.index(name)
-        scores = self.label_scores[at]
-        slopes = None if self.slopes is None else self.slopes[at]
+            labels = ", ".join(self.labels) or "none: the method has no labels"
+            raise LabelError(f"no label {name!r} in this {self.method} ranking; its labels are: {labels}")
+        row = self.labels.index(name)
+        scores = self.label_scores[row]
+        slopes = None if self.slopes is None else self.slopes[row]
         return Ranking(
             method=self.method,
             space=self.space,
@@ -140,23 +143,23 @@ class Ranking(Described):
             layer=self.layer,
             labels=(name,),
             label_scores=scores[None, :],
-            weights=None if self.weights is None else self.weights[at : at + 1],
+            weights=None if self.weights is None else self.weights[row : row + 1],
             slopes=None if slopes is None else slopes[None, :],
         )
 
     @property
     def order_hash(self) -> str:
-        """SHA-256 of the order, by which a curve or an evaluation is known to be of this very order."""
+        """SHA-256 (hex) of the order, by which curves and evaluations identify it."""
         return hashlib.sha256(self.order.astype("<i8").tobytes()).hexdigest()
 
     def positions(self) -> np.ndarray:
-        """int64 (neurons,): the 0-based place of each neuron in the order, by flat index."""
+        """Return the place of each neuron in the order, from 0, by flat index: int64 (neurons,)."""
         places = np.empty(self.space.size, dtype=np.int64)
         places[self.order] = np.arange(self.space.size)
         return places
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a neuron, best first: rank (from 1), neuron, site, unit, score, then by label."""
+        """Return one row per neuron, best first: rank (from 1), neuron, site, unit, score, scores by label."""
         sites, units = self.space.columns()
         columns: dict[str, Any] = {
             "rank": np.arange(1, self.space.size + 1),
@@ -171,8 +174,8 @@ class Ranking(Described):
             ("slope", self.slopes),
         ):
             if table is not None:
-                for at, label in enumerate(self.labels):
-                    columns[f"{prefix}:{label}"] = table[at][self.order]
+                for label, values in zip(self.labels, table, strict=True):
+                    columns[f"{prefix}:{label}"] = values[self.order]
         return pd.DataFrame(columns)
 
     def summary(self) -> dict[str, Any]:

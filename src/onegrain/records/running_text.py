@@ -1,4 +1,4 @@
-"""How the words of a corpus stand in running text: what each is spelled as, and where the spaces are."""
+"""How the words of a corpus are written in running text: the spelling of each, and the spaces between them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Form", "RunningText"]
 
 
 class Form(NamedTuple):
-    """What one word is in running text.
+    """The form of one word in running text.
 
     Attributes:
         text: its characters. Words that are written together in a form that does not spell them one after
             another, as French ``de le`` is written ``du``, have that form at the first of them, and ``""`` at
             the others.
-        space: whether a space follows.
+        space: True if a space follows.
     """
 
     text: str
@@ -56,7 +56,7 @@ class RunningText:
         return replace(self, spaces=spaces)
 
     def says_more_than(self, words: Sequence[str]) -> bool:
-        """Return whether the text is anything but the words with a space after each."""
+        """Return True if the text differs from the words with a space after each."""
         return not self.spaces.all() or any(text != word for text, word in zip(self.texts, words, strict=True))
 
     def forms(self, start: int, stop: int) -> tuple[Form, ...]:

@@ -1,4 +1,4 @@
-"""The Similarity record: how alike the sites of two models are, as wholes."""
+"""The Similarity record: how similar the sites of two models are, each compared with all its neurons."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PAIR = ["site_a", "site_b"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Similarity(Described):
-    """Every site of one model beside every site of another.
+    """The similarity of every site of one model to every site of another.
 
     Attributes:
-        table: one row for each pair of sites, those of the first model slowest: ``site_a``, ``site_b``, and a
-            column for each measure; NaN where a site does not vary.
+        table: one row per pair of sites, sorted by the site of the first model: ``site_a``, ``site_b``, and a
+            column per measure; NaN where a site does not vary.
         provenance: what the record was made from.
         details: JSON-able facts: ``a`` and ``b`` (the models), ``words``; and for each of the two models a list
             by site: ``neurons``, with PWCCA ``rank`` (in how many directions the site varies), with SVCCA
@@ -56,7 +56,7 @@ class Similarity(Described):
         return tuple(self.table.columns[2:])
 
     def matrix(self, measure: str) -> pd.DataFrame:
-        """One measure as a table: a row for each site of the first model, a column for each of the second.
+        """Return one measure as a table: a row per site of the first model, a column per site of the second.
 
         Raises:
             RecordError: the record does not have the measure.
@@ -68,7 +68,7 @@ class Similarity(Described):
         return wide.loc[sites[0], sites[1]]
 
     def to_pandas(self) -> pd.DataFrame:
-        """The table."""
+        """Return a copy of ``table``."""
         return self.table.copy()
 
     def summary(self) -> dict[str, Any]:

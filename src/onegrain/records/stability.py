@@ -94,12 +94,12 @@ class Stability(Described):
         return tuple(dict.fromkeys(label for label in self.likeness["label"] if label is not None))
 
     def of(self, kind: str) -> pd.DataFrame:
-        """One row a neuron for one kind of draws, by rising rank in the ranking."""
+        """Return one row per neuron for one kind of draws, by rising rank in the ranking."""
         rows = self.neurons[self.neurons["draws"] == _require_kind(kind)]
         return rows.drop(columns="draws").reset_index(drop=True)
 
     def at(self, kind: str, label: str | None = None) -> pd.DataFrame:
-        """One row a k for one kind: of all neurons' order, or of one label's own."""
+        """Return one row per size of top set for one kind of draws: of the whole ranking, or of a label's."""
         if label is not None and label not in self.labels:
             raise ParameterError(f"no label {label!r}; the labels are: {', '.join(self.labels)}")
         same = self.likeness["label"].isna() if label is None else self.likeness["label"] == label
@@ -191,7 +191,7 @@ def neuron_frame(ranking: Ranking, columns: Mapping[str, Mapping[str, np.ndarray
 
 
 def summary_frame(rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
-    """The summary, from its rows in the order of its columns; None is NaN in a column of numbers."""
+    """Return the table of likenesses from its rows; None becomes NaN in a column of numbers."""
     types = {"draws": object, "label": object, "k": np.int64}
     columns = zip(*rows, strict=True) if rows else [()] * len(SUMMARY)
     return pd.DataFrame(

@@ -197,10 +197,13 @@ def at(*where: str | int, value: object) -> Callable[[dict], dict]:
         ),
         (at("model", "weight_hash", value="another"), "model and corpus are not those of provenance"),
         (at("corpus", "n_words", value="many"), r"corpus\.n_words: Input should be a valid integer"),
-        (broken(lambda whole: whole["rankings"].pop("f")), "tells of a ranking 'f' that rankings lacks"),
+        (broken(lambda whole: whole["rankings"].pop("f")), "cites a ranking 'f' that rankings lacks"),
         (broken(lambda whole: whole["cards"].append(whole["cards"][0])), "cards has a neuron twice"),
         (broken(lambda whole: whole["cards"][0].pop("low")), r"cards\.0\.low: Field required"),
-        (broken(lambda whole: whole["cards"][0]["low"].clear()), r"low\.words: Field required \(and 1 fields"),
+        (
+            broken(lambda whole: whole["cards"][0]["low"].clear()),
+            r"low\.words: Field required \(and 1 more fields",
+        ),
         (broken(lambda whole: whole.pop("schema_version")), "schema_version: Field required"),
     ],
 )

@@ -102,7 +102,7 @@ class _Sums:
         """Add a block (words, neurons); return False, and add nothing, if a value is not finite.
 
         The sums merge as S = S_n + S_m + (n m / (n + m)) d d', where d is the difference of the means. They are
-        products of pairs, computed in BLAS; moments of single neurons are :class:`onegrain.core.moments.Spread`.
+        products of pairs, computed in BLAS; sums of single neurons are :class:`onegrain.core.moments.Spread`.
         """
         deviations = block.astype(np.float64)
         near = deviations[0].copy()
