@@ -1,4 +1,4 @@
-"""Open any record or store by what the file says of itself, and list the records of a folder."""
+"""Open any record or store by its content, and list the records of a folder."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ JSON_KIND = re.compile(rb'"record":\s*"([a-z ]{1,40})"')
 
 @dataclass(frozen=True)
 class Listed:
-    """A record of a folder.
+    """A record or store in a folder.
 
     Attributes:
         path: the file or folder that holds it.
-        kind: what it says it is, such as ``ranking`` or ``activations``; empty where it cannot be read.
-        error: why it cannot be read; empty where it can.
+        kind: the kind of record, such as ``ranking`` or ``activations``; empty if it cannot be read.
+        error: why it cannot be read; empty if it can.
     """
 
     path: Path
@@ -62,7 +62,7 @@ class Listed:
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Return the record or the store that a path holds, whatever its name.
+    """Return the record or the store that a path holds; its name does not matter.
 
     Args:
         path: a Parquet or JSON file that onegrain wrote, a store of activations (a folder or a URL), or the
@@ -99,9 +99,9 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:
-    """Return what a file or folder says it is, such as ``ranking``; empty if it is not a record.
+    """Return the kind of record that a file or folder holds, such as ``ranking``; empty if it holds none.
 
-    The name decides only where the content cannot: for URLs, which are stores, and for files that are missing.
+    The name decides only if the content cannot: for URLs, which are stores, and for files that are missing.
 
     Raises:
         RecordError: a Parquet file is missing, damaged, or was not written by onegrain.

@@ -64,7 +64,7 @@ def test_no_denominator_gives_nan() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"numerators": np.ones((0,)), "denominators": np.ones((0,))}, "one value or one row a sentence"),
+        ({"numerators": np.ones((0,)), "denominators": np.ones((0,))}, "one value or one row per sentence"),
         ({"denominators": np.ones(3)}, "same sentences"),
         ({"numerators": np.array([1.0, np.nan])}, "not finite"),
         ({"resamples": 1}, "resamples"),

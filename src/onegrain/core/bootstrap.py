@@ -50,10 +50,10 @@ def bootstrap_ratio(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of ``sum(numerators) / sum(denominators)`` over resampled sentences.
+    """Return a percentile interval of ``sum(numerators) / sum(denominators)`` over resampled sentences.
 
-    The words of a sentence are not independent, so whole sentences are drawn, with replacement, as many as
-    there are; every draw weighs each sentence by how often it came. The bounds are the ``(1 - level) / 2``
+    The words of a sentence are not independent, so complete sentences are drawn, with replacement, as many as
+    there are. Each draw weighs a sentence by how often it was drawn. The bounds are the ``(1 - level) / 2``
     and ``(1 + level) / 2`` quantiles of the ratio over the draws [Efron and Tibshirani, *An Introduction to
     the Bootstrap*, 1993, ch. 13]. Columns of a two-dimensional input share the draws. A draw whose
     denominator is zero has no ratio and is left out.
@@ -61,9 +61,9 @@ def bootstrap_ratio(
     Args:
         numerators: (sentences,) or (sentences, metrics), e.g. right words of each sentence.
         denominators: (sentences,), or the shape of ``numerators``, e.g. words of each sentence.
-        resamples: how many draws.
+        resamples: number of draws.
         level: share of the draws inside the interval, between 0 and 1.
-        seed: of the draws; the same seed gives the same interval.
+        seed: random seed; the same seed gives the same interval.
 
     Returns:
         Lower and upper bound, float64: 0-d arrays for one metric, else (metrics,). NaN where no draw has a
@@ -86,9 +86,9 @@ def bootstrap_ratio(
 def bootstrap_ratios(
     numerators: np.ndarray, denominators: np.ndarray, *, resamples: int = 1000, seed: int = 0
 ) -> np.ndarray:
-    """``sum(numerators) / sum(denominators)`` in each draw of the sentences; see :func:`bootstrap_ratio`.
+    """Return ``sum(numerators) / sum(denominators)`` in each draw of sentences; see :func:`bootstrap_ratio`.
 
-    The draws are decided by the seed and the number of sentences, so ratios of different calls are paired.
+    The draws depend on the seed and the number of sentences only, so the ratios of different calls are paired.
 
     Returns:
         float64 (resamples,) or (resamples, metrics); NaN where a draw has no ratio.
@@ -116,7 +116,7 @@ def bootstrap_ratios(
 def bootstrap_interval(
     values: np.ndarray, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile interval of the mean of one value a sentence; see :func:`bootstrap_ratio`.
+    """Return a percentile interval of the mean of one value per sentence; see :func:`bootstrap_ratio`.
 
     >>> bootstrap_interval(np.ones(5))
     (1.0, 1.0)
@@ -127,9 +127,9 @@ def bootstrap_interval(
 
 
 def quantile_interval(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """The (1 - level) / 2 and (1 + level) / 2 quantiles of (draws, values), over the draws that are not NaN.
+    """Return the (1 - level) / 2 and (1 + level) / 2 quantiles of draws (draws, values), leaving out NaN.
 
-    float64 (values,), both NaN where every draw is.
+    Both are float64 (values,), NaN for a value without a draw.
     """
     bounds = np.full((2, draws.shape[1]), np.nan)
     known = ~np.isnan(draws).all(axis=0)
@@ -139,7 +139,7 @@ def quantile_interval(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.n
 
 
 def draw_weights(rng: np.random.Generator, draws: int, sentences: int) -> np.ndarray:
-    """float64 (draws, sentences): how often each sentence comes in each draw."""
+    """Return how often each sentence occurs in each draw, float64 (draws, sentences)."""
     picked = rng.integers(0, sentences, size=(draws, sentences))
     picked += np.arange(draws)[:, None] * sentences
     counts = np.bincount(picked.ravel(), minlength=draws * sentences)
@@ -148,7 +148,7 @@ def draw_weights(rng: np.random.Generator, draws: int, sentences: int) -> np.nda
 
 def _require_statistics(above: np.ndarray, below: np.ndarray, resamples: int) -> None:
     if above.ndim not in (1, 2) or not len(above):
-        raise ParameterError(f"expected one value or one row a sentence, got an array of shape {above.shape}")
+        raise ParameterError(f"expected one value or one row per sentence, got an array of shape {above.shape}")
     if below.ndim != above.ndim or len(below) != len(above) or below.size not in (len(above), above.size):
         raise ParameterError(
             f"numerators have shape {above.shape}, denominators {below.shape}; they need the same sentences"

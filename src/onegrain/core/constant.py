@@ -5,10 +5,11 @@ of its values is no larger than the rounding of the largest of them,
 
     max x - min x  <=  rounding * max |x|.
 
-``rounding`` is what float32 arithmetic errs by, four units of its last place (4 * 2^-23, some 5e-7); where the
-values were stored as float16, one step of that is added (2^-10, some 1e-3). The rule is relative: a dead unit
-of some 1e-32 that still moves is not constant, a bias of 1000 that toggles between two neighbouring floats is.
-One word at which a neuron differs by more than that is enough for it to vary, however many words there are.
+``rounding`` is the error of float32 arithmetic, four units in the last place (4 * 2^-23, about 5e-7). For
+values that were stored as float16, one step of float16 is added (2^-10, about 1e-3). The rule is relative: a
+dead unit of about 1e-32 that still moves is not constant, but a bias of 1000 that toggles between two
+neighbouring floats is. A single word at which a neuron differs by more than that makes it vary, regardless of
+the number of words.
 """
 
 from __future__ import annotations
@@ -34,37 +35,37 @@ FLOAT16_STEP = 2.0**-10
 ORDINARY = 30
 """Values from 2^-30 to 2^30 are left as they are: float32 holds their squares, products, and sums of these."""
 LARGEST_EXPONENT = 126
-"""2^126 and 2^-126 are normal numbers of float32, so that multiplying by them rounds nothing that is."""
+"""2^126 and 2^-126 are normal numbers of float32, so multiplying normal numbers by them rounds nothing."""
 
 
 def rounding_of(array: Any) -> float:
-    """Return the relative rounding of values that are read as float32 from an array, a store's or a model's."""
+    """Return the relative rounding of values that are read as float32 from an array, a store or a model."""
     stored = str(getattr(array, "dtype", "float32")).removeprefix("torch.")
     return FLOAT32_ROUNDING + (FLOAT16_STEP if stored == "float16" else 0.0)
 
 
 def rounding_in(dtype: Any) -> float:
-    """Return the relative rounding of values that are computed with as they are, in float64 or float32."""
+    """Return the relative rounding of values that are used in their own precision, float64 or float32."""
     return FLOAT64_ROUNDING if str(dtype).removeprefix("torch.") == "float64" else FLOAT32_ROUNDING
 
 
 def constant_neurons(
     least: np.ndarray, greatest: np.ndarray, rounding: float = FLOAT32_ROUNDING
 ) -> Bool[np.ndarray, " neurons"]:
-    """Return which neurons are constant, by the least and the greatest value of each, (neurons,)."""
+    """Return True for each constant neuron, from the smallest and largest value of each, (neurons,)."""
     low, high = np.asarray(least, dtype=np.float64), np.asarray(greatest, dtype=np.float64)
     return np.asarray(high - low <= rounding * np.maximum(np.abs(low), np.abs(high)))
 
 
 def exponents_of(sizes: np.ndarray) -> Int64[np.ndarray, " neurons"]:
-    """Return the power of two by which each neuron is to be multiplied, so that float32 holds its squares.
+    """Return the exponent of the power of two that scales each neuron so that float32 holds its squares.
 
-    It is 0 for neurons whose largest absolute value is ordinary, so that nothing changes for them to the bit;
-    others are brought to a largest value from 1 to 2, as far as 2^126 or 2^-126 goes. Multiplying by a power of
-    two rounds nothing, so scores that do not depend on a neuron's scale come out as for the neuron at size one.
+    It is 0 for neurons whose largest absolute value is ordinary: their values stay the same to the bit. Others
+    are scaled to a largest value from 1 to 2, as far as 2^126 or 2^-126 allows. Multiplying by a power of two
+    rounds nothing, so scores that do not depend on a neuron's scale are those of the neuron at size one.
 
     Args:
-        sizes: (neurons,), the largest absolute value of each; what is 0 or not finite has the exponent 0.
+        sizes: (neurons,), the largest absolute value of each; a size of 0, inf or NaN has the exponent 0.
     """
     known = np.asarray(sizes, dtype=np.float64)
     usable = np.isfinite(known) & (known > 0.0)
@@ -74,7 +75,7 @@ def exponents_of(sizes: np.ndarray) -> Int64[np.ndarray, " neurons"]:
 
 
 class Extremes:
-    """The least and the greatest value of each neuron, over blocks of words.
+    """The smallest and the largest value of each neuron, over blocks of words.
 
     Attributes:
         least: float64 (neurons,), inf before the first block.
@@ -86,7 +87,7 @@ class Extremes:
         self.greatest: Float64[np.ndarray, " neurons"] = np.full(neurons, -np.inf)
 
     def add(self, block: np.ndarray) -> None:
-        """Take in a block (words, neurons)."""
+        """Accumulate a block (words, neurons)."""
         if len(block):
             np.minimum(self.least, block.min(axis=0), out=self.least)
             np.maximum(self.greatest, block.max(axis=0), out=self.greatest)
@@ -97,7 +98,7 @@ class Extremes:
         return np.maximum(np.maximum(-self.least, self.greatest), 0.0)
 
     def constant(self, rounding: float = FLOAT32_ROUNDING) -> Bool[np.ndarray, " neurons"]:
-        """Return which neurons are constant; all of them before the first block."""
+        """Return True for each constant neuron; for all of them before the first block."""
         seen = self.least <= self.greatest
         return ~seen | constant_neurons(
             np.where(seen, self.least, 0.0), np.where(seen, self.greatest, 0.0), rounding

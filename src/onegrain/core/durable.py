@@ -1,7 +1,7 @@
 """Files and folders that survive a power cut.
 
-What is written, and the name that it is given, are in the system's memory at first. ``fsync`` of the file
-brings its content to the disk, ``fsync`` of the folder its name.
+A file's content and its name are in the system's memory at first. ``fsync`` of the file writes its content to
+the disk, ``fsync`` of the folder writes its name.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path
 __all__ = ["make_folder", "replace_durably", "sync_file", "sync_folder", "sync_tree"]
 
 NOT_OFFERED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.ENOSYS}
-"""What a file system answers that cannot sync a folder, or needs not to."""
+"""Errors of file systems that cannot sync a folder, or need not."""
 
 
 def sync_file(path: Path) -> None:
-    """Bring the content of a file to the disk."""
+    """Write the content of a file to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         _sync(descriptor)
@@ -26,7 +26,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Bring the names in a folder to the disk; one that may be written but not listed is left to the system."""
+    """Write the names in a folder to the disk; a folder that cannot be read is left to the system."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except PermissionError:
@@ -38,7 +38,7 @@ def sync_folder(path: Path) -> None:
 
 
 def sync_tree(path: Path) -> None:
-    """Bring every file and folder below a folder to the disk, and the folder."""
+    """Write a folder, and every file and folder below it, to the disk."""
     for folder, _, names in os.walk(path):
         for name in names:
             file = Path(folder, name)
@@ -48,7 +48,7 @@ def sync_tree(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and the folders above it that are missing, and bring their names to the disk."""
+    """Make a folder and the missing folders above it, and write their names to the disk."""
     missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
     path.mkdir(parents=True, exist_ok=True)
     for folder in reversed(missing):
@@ -56,7 +56,7 @@ def make_folder(path: Path) -> None:
 
 
 def replace_durably(source: Path, target: Path) -> None:
-    """Give a synced file or folder its final name, and bring the name to the disk."""
+    """Give a synced file or folder its final name, and write the name to the disk."""
     source.replace(target)
     sync_folder(target.parent)
 

@@ -27,11 +27,11 @@ def require_name(name: object, what: str) -> str:
 
     Args:
         name: as the user or a file gave it.
-        what: what bears the name and where it was given, such as ``study.toml: the name of a model``.
+        what: the place of the name, for the message, such as ``study.toml: the name of a model``.
 
     Raises:
-        ParameterError: it has a character but letters, digits, ``.``, ``_`` and ``-``, begins with neither
-            a letter nor a digit, or is too long.
+        ParameterError: it has other characters than letters, digits, ``.``, ``_`` and ``-``, does not begin
+            with a letter or a digit, or is too long.
     """
     if isinstance(name, str) and is_name(name):
         return name

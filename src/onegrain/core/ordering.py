@@ -1,4 +1,4 @@
-"""The one way in which scores become an order of neurons."""
+"""Turn scores into an order of neurons: the only function that does so."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["order_by_score", "shuffled_places"]
 
 
 def shuffled_places(size: int, seed: int = 0, stream: str = "") -> Int64[np.ndarray, " neurons"]:
-    """Return a place for each neuron, drawn from the seed: neurons of equal score stand in the order of these.
+    """Return a place for each neuron, drawn from the seed; it decides between neurons of equal score.
 
     Args:
         size: number of neurons.
-        seed: of the draw.
+        seed: random seed of the draw.
         stream: names one of several draws from one seed, such as the label that an order is for.
     """
     return np.random.default_rng([seed, *stream.encode()]).permutation(size).astype(np.int64)
@@ -24,13 +24,13 @@ def order_by_score(
 ) -> Int64[np.ndarray, " neurons"]:
     """Return flat indices by descending score; NaN comes last.
 
-    Neurons of equal score, those without one (NaN) too, stand by ``then``, descending, and where that is equal
-    in an order drawn from the seed. Index order is layer order: with ties by index, *the bottom* of a ranking
-    would be a layer, and erasing it would say nothing about the ranking.
+    Neurons of equal score, or without one (NaN), are sorted by ``then``, descending; those that are equal there
+    too are in an order drawn from the seed. Index order is layer order: with ties by index, *the bottom* of a
+    ranking would be a layer, and erasing it would say nothing about the ranking.
 
     Args:
         scores: (neurons,).
-        seed: of the draw that separates equal neurons.
+        seed: random seed of the draw that separates equal neurons.
         then: (neurons,), what neurons of equal score are sorted by, or None; NaN comes last.
         stream: see :func:`shuffled_places`.
 

@@ -1,4 +1,4 @@
-"""Outputs: checked before the work, written aside, and there whole or not at all, also after a power cut.
+"""Outputs are checked before the work and appear complete or not at all, also after a power cut.
 
 Nothing that onegrain did not write is ever removed: ``force`` replaces what is recognised by its content
 (:mod:`onegrain.core.recognition`) and refuses everything else.
@@ -187,7 +187,7 @@ def _require_layout(out: Path, target: Path, layout: Layout) -> None:
 
 
 def _followed(out: Path) -> Path:
-    """Where an output lies that is a symbolic link: the link stays, and what it leads to is written."""
+    """Return the path to write to: the target of an output that is a symbolic link, else the output."""
     if "\0" in str(out):
         raise ValueError("embedded null byte")
     if not out.is_symlink():

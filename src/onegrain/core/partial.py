@@ -1,4 +1,4 @@
-"""Outputs that are not whole yet: written aside, in a folder that is locked as long as its process lives.
+"""Unfinished outputs, in a folder beside the output that is locked while the writing process lives.
 
 ``.NAME.partial-PID/NAME`` lies beside ``NAME``, so that the last step is a rename within one file system. In
 the folder is also a file that the process has locked (``flock``). The system drops the lock when the process
@@ -41,7 +41,7 @@ def partial_beside(out: Path) -> Iterator[Path]:
 
 
 def sweep_leftovers(out: Path) -> None:
-    """Remove what dead processes left beside an output; what a live one writes is left alone."""
+    """Remove the leftovers of dead processes beside an output; a live process keeps its folder."""
     stem = _stem(out)
     with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
         for leftover in sorted(out.parent.iterdir()):
@@ -57,7 +57,7 @@ def _stem(out: Path) -> str:
 
 
 def _locked_folder(out: Path) -> tuple[Path, int]:
-    """A new folder beside ``out``, and the descriptor of its locked file."""
+    """Make a folder beside ``out``; return it and the descriptor of its locked file."""
     number = 0
     while True:
         folder = out.parent / f"{_stem(out)}{os.getpid()}{f'-{number}' if number else ''}"
@@ -79,7 +79,7 @@ def _locked_folder(out: Path) -> tuple[Path, int]:
 
 
 def _taken(descriptor: int, path: Path) -> bool:
-    """Lock the file; False if another process is sweeping it. Where there are no locks, nobody sweeps."""
+    """Lock the file; return False if another process is sweeping it. Without locks, no process sweeps."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -14,7 +14,7 @@ __all__ = ["PARTS", "match_sites", "matches", "names_part", "part_of", "some_of"
 MOST_NAMED = 40
 
 PARTS = ("heads", "forward", "backward", "latents")
-"""What stands in the name of a site that is a part of another site's value, or made from it."""
+"""Parts of the names of sites that are a part of another site's value, or are computed from it."""
 
 
 def match_sites(names: Sequence[str], patterns: str | Iterable[str] | None) -> list[str]:
@@ -84,17 +84,17 @@ def some_of(names: Sequence[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    made = ""
+    expression = ""
     for part in re.findall(r"\*\*+|\*|\?|\[!?\]?[^\]]*\]|.", pattern, re.DOTALL):
         if part.startswith("**"):
-            made += ".*"
+            expression += ".*"
         elif part == "*":
-            made += "[^.]*"
+            expression += "[^.]*"
         elif part == "?":
-            made += "[^.]"
+            expression += "[^.]"
         elif len(part) > 1:
             inside = part[1:-1].replace("\\", r"\\")
-            made += f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
+            expression += f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
         else:
-            made += re.escape(part)
-    return re.compile(made, re.DOTALL)
+            expression += re.escape(part)
+    return re.compile(expression, re.DOTALL)

@@ -1,4 +1,4 @@
-"""Recognising by content what onegrain wrote, so that ``force`` replaces that and nothing else."""
+"""Recognise files that onegrain wrote by their content, so that ``force`` replaces nothing else."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def marked_png(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a folder of one kind holds, so that it is recognised and nothing else in it is touched.
+    """The files of one kind of folder, by which it is recognised; nothing else in it is touched.
 
     Attributes:
         what: the kind in words, with an article: ``a trained model``.

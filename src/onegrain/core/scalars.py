@@ -18,7 +18,7 @@ _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def label_text(value: Any) -> str | None:
-    """Return a label as text, None where it is missing.
+    """Return a label as text, or None if it is missing.
 
     Text stays as it is. None, NaN, pandas' NA and NaT, and empty text are missing. A whole number is written
     without a fraction (``1``, also where a table made ``1.0`` of it), another number as Python writes it, a
@@ -26,7 +26,7 @@ def label_text(value: Any) -> str | None:
     name.
 
     Raises:
-        ValueError: the value is no scalar, or is text that UTF-8 cannot write; the message says what it is.
+        ValueError: the value is not a scalar, or is text that UTF-8 cannot write; the message describes it.
 
     >>> [label_text(value) for value in ("NN", 1, 1.0, 0.5, True, None, float("nan"))]
     ['NN', '1', '1', '0.5', 'True', None, None]

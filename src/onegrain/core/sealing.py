@@ -35,11 +35,11 @@ LONGEST_REASON = 300
 
 @contextmanager
 def reading(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
-    """Turn every failure to read a record into one RecordError that names the file and what to do.
+    """Turn every failure to read a record into one RecordError that names the file and a remedy.
 
     Args:
         path: the file.
-        kind: what it should hold, such as ``ranking``.
+        kind: the kind of record that it should hold, such as ``ranking``.
 
     Raises:
         RecordError: the block failed; errors of storage, a missing package and memory pass as they are.
@@ -66,7 +66,7 @@ def reading(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
 def using(what: str) -> Iterator[None]:
     """Turn a failure to use the details of records that were read into one RecordError that names them.
 
-    Details are free in form, so a record may load that lacks what a table or a section says of it.
+    Details are free in form, so a record can load without the details that a table or a section needs.
 
     Args:
         what: the records, such as the path of one.
@@ -86,7 +86,7 @@ def using(what: str) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Return what an error says in one line, with its kind where the text alone says little."""
+    """Return the message of an error in one line, with its kind if the text alone is unclear."""
     text = " ".join(str(error).split())
     if isinstance(error, KeyError):
         text = f"it has no {text}"

@@ -1,4 +1,4 @@
-"""How alike several selections, or several orders, of the same neurons are."""
+"""Measures of how similar selections or orders of the same neurons are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["every_pair", "mean_jaccard", "rank_correlations", "selection_stabili
 
 
 def every_pair(rows: int) -> np.ndarray:
-    """int64 (pairs, 2): every two of so many rows.
+    """Return every pair of row numbers below ``rows``, int64 (pairs, 2).
 
     >>> every_pair(3).tolist()
     [[0, 1], [0, 2], [1, 2]]
@@ -20,7 +20,7 @@ def every_pair(rows: int) -> np.ndarray:
 
 
 def mean_jaccard(selected: np.ndarray, pairs: np.ndarray | None = None) -> float:
-    """Mean over pairs of selections of |both| / |either|.
+    """Return the mean Jaccard index, |both| / |either|, over pairs of selections.
 
     Args:
         selected: bool (selections, neurons).
@@ -43,28 +43,28 @@ def mean_jaccard(selected: np.ndarray, pairs: np.ndarray | None = None) -> float
 
 
 def selection_stability(selected: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
-    """Stability of a selection, corrected for chance, with its asymptotic interval [Nogueira18].
+    """Return the stability of a selection, corrected for chance, with its asymptotic interval [Nogueira18].
 
     With M selections among d neurons, p_f the share of them that neuron f is in and k the mean size,
 
         Phi = 1 - mean_f s_f^2 / ((k/d) (1 - k/d)),     s_f^2 = M/(M-1) p_f (1 - p_f)
 
-    1 where all selections are the same; 0 is expected where each is drawn at random, apart from the others,
-    among those of its size. The interval is Phi -+ z sqrt(v), v = 4/M^2 sum_i (Phi_i - mean Phi)^2 with
+    Phi is 1 if all selections are the same; 0 is expected if each is drawn at random among those of its size,
+    independently of the others. The interval is Phi -+ z sqrt(v), v = 4/M^2 sum_i (Phi_i - mean Phi)^2 with
 
         Phi_i = [mean_f z_if p_f - k_i k/d^2 + Phi/2 (2 k k_i/d^2 - k_i/d - k/d + 1)] / ((k/d) (1 - k/d))
 
-    cut at 1, the largest value there is. It takes the selections to be independent: where they are draws of one
-    corpus, it says what more draws of this corpus would give. [Nogueira18]: Nogueira, Sechidis, Brown. *On the
+    cut at 1, the largest possible value. It assumes independent selections: if they are draws of one corpus, it
+    describes further draws of this corpus. [Nogueira18]: Nogueira, Sechidis, Brown. *On the
     Stability of Feature Selection Algorithms.* JMLR 18(174), 2018, definition 4, theorem 7 and corollary 9.
 
     Args:
         selected: bool (selections, neurons), two selections or more.
-        level: of the interval, between 0 and 1.
+        level: level of the interval, between 0 and 1.
 
     Returns:
-        Phi and the bounds; all NaN where every selection is empty, or every one is whole. The bounds of two
-        selections are NaN, and those of fewer than some ten are rough.
+        Phi and the bounds; all NaN if every selection is empty, or every one has all neurons. The bounds of two
+        selections are NaN, and those of fewer than about ten are rough.
 
     Raises:
         ParameterError: fewer than two selections, or a level outside (0, 1).
@@ -90,16 +90,16 @@ def selection_stability(selected: np.ndarray, level: float = 0.95) -> tuple[floa
 
 
 def split_stability(selected: np.ndarray, pairs: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
-    """Mean over pairs of selections of Phi of the two alone, with a normal interval of that mean.
+    """Return the mean Phi of the two selections of each pair, with a normal interval of that mean.
 
-    For two selections of k of d neurons that share r, Phi is Kuncheva's index (r/k - k/d) / (1 - k/d). Where
-    the two of a pair come from data apart, selections without any reason reach 0. Over many draws from the same
-    data they reach more, since they share its accidents.
+    For two selections of k of d neurons that share r, Phi is Kuncheva's index (r/k - k/d) / (1 - k/d). If the
+    two of a pair come from disjoint data, arbitrary selections reach 0. Over many draws from the same data they
+    reach more, since they share its accidents.
 
     Args:
         selected: bool (selections, neurons).
         pairs: int64 (pairs, 2), rows of the two that belong together; two pairs or more.
-        level: of the interval, between 0 and 1.
+        level: level of the interval, between 0 and 1.
 
     Returns:
         The mean and its bounds, mean -+ z s / sqrt(pairs), cut at 1, for more pairs from the same data; pairs
@@ -109,17 +109,17 @@ def split_stability(selected: np.ndarray, pairs: np.ndarray, level: float = 0.95
     (1.0, 1.0, 1.0)
     """
     chosen = _require_table(selected)
-    found = np.array([selection_stability(chosen[pair], level)[0] for pair in pairs])
-    found = found[np.isfinite(found)]
-    if found.size < 2:
+    stabilities = np.array([selection_stability(chosen[pair], level)[0] for pair in pairs])
+    stabilities = stabilities[np.isfinite(stabilities)]
+    if stabilities.size < 2:
         return float("nan"), float("nan"), float("nan")
-    mean = float(found.mean())
-    half = float(stats.norm.ppf((1.0 + level) / 2.0) * found.std(ddof=1) / np.sqrt(found.size))
+    mean = float(stabilities.mean())
+    half = float(stats.norm.ppf((1.0 + level) / 2.0) * stabilities.std(ddof=1) / np.sqrt(stabilities.size))
     return mean, mean - half, min(mean + half, 1.0)
 
 
 def rank_correlations(ranks: np.ndarray, pairs: np.ndarray | None = None) -> tuple[float, float]:
-    """Mean Spearman and Kendall (tau-b) correlation over pairs of rows.
+    """Return the mean Spearman and Kendall (tau-b) correlation over pairs of rows.
 
     Args:
         ranks: float64 (orders, neurons); tied neurons share their middle rank.
@@ -143,7 +143,7 @@ def rank_correlations(ranks: np.ndarray, pairs: np.ndarray | None = None) -> tup
 
 
 def _require_table(table: np.ndarray) -> np.ndarray:
-    found = np.asarray(table)
-    if found.ndim != 2 or len(found) < 2 or not found.shape[1]:
-        raise ParameterError(f"expected two or more rows, one value a neuron; got shape {found.shape}")
-    return found
+    rows = np.asarray(table)
+    if rows.ndim != 2 or len(rows) < 2 or not rows.shape[1]:
+        raise ParameterError(f"expected two or more rows, one value per neuron; got shape {rows.shape}")
+    return rows

@@ -48,10 +48,10 @@ LONGEST = 200
 
 @contextmanager
 def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn whatever the disk raises while a file is written into one StorageError that says what to do.
+    """Turn every error of the disk while a file is written into one StorageError with a remedy.
 
-    That is every OSError, a path that no file can have (with a NUL byte), and what libraries make of the errors
-    of the system. Errors of onegrain, and errors that have nothing to do with a disk, pass through.
+    These are every OSError, a path that no file can have (with a NUL byte), and the errors that libraries raise
+    instead of those of the system. Errors of onegrain, and errors that do not concern a disk, pass through.
     """
     try:
         yield
@@ -65,7 +65,7 @@ def storage_errors(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str | None:
-    """What happened, and what to do; None if the error is not about a disk."""
+    """Return the cause and the remedy; None if the error is not about a disk."""
     if isinstance(error, OSError) and error.errno is not None:
         return _described(error.errno, error)
     number = NUMBERED.search(str(error))
@@ -87,7 +87,7 @@ def _described(number: int, error: Exception) -> str:
 
 
 def _named(path: str | os.PathLike[str], error: Exception) -> str:
-    """The output, and the file that the error is about where that lies elsewhere."""
+    """Return the name of the output, with the file that the error is about if that is elsewhere."""
     out = _short(os.fspath(path))
     name = error.filename if isinstance(error, OSError) else None
     if not isinstance(name, (str, bytes)):

@@ -1,4 +1,4 @@
-"""What a record says of the choice of a probe's penalties, in words."""
+"""The choice of a probe's penalties, described in a sentence."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["describe_choice"]
 
 
 def describe_choice(choice: Mapping[str, Any] | None) -> str:
-    """Return a sentence that says that a choice is not certified, or an empty text where it is.
+    """Return a clause that says that a choice is not certified, or an empty text if it is certified.
 
     Args:
-        choice: what a record says of it (``details["choice"]`` of LCA); None where there was none to make.
+        choice: the choice in a record (``details["choice"]`` of LCA); None if there was nothing to choose.
     """
     if choice is None or choice["certified"]:
         return ""

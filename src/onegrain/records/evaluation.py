@@ -1,4 +1,4 @@
-"""The Evaluation record: what a probe makes of the neurons that rankings put first and last."""
+"""The Evaluation record: the accuracy of a probe on the neurons that rankings put first and last."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from onegrain.records.space import NeuronSpace
 __all__ = ["KINDS", "Evaluation"]
 
 KINDS = ("masking", "retraining")
-"""One full probe with all but some neurons set to zero; or a new probe of these neurons alone."""
+"""Masking sets all other neurons to zero in the probe of all; retraining fits a new probe to the kept ones."""
 
 POINTS = ["kind", "ranking", "keep", "order", "neurons", "accuracy", "low", "high"]
 
@@ -36,20 +36,20 @@ class Evaluation(Described):
         layer: the label layer.
         space: the neurons.
         methods: name of a ranking -> its method.
-        points: one row a measurement: ``kind`` (``KINDS``), ``ranking`` (its name; None for a random order,
+        points: one row per measurement: ``kind`` (``KINDS``), ``ranking`` (its name; None for a random order,
             which all rankings share), ``keep`` (one of the ``LINES`` of a curve: the kind of neurons that are
             kept), ``order`` (the number of the random order; 0 for the others), ``neurons`` (how many are
             kept), ``accuracy`` (from 0 to 1), ``low`` and ``high`` (95 % bootstrap interval over sentences).
-        draws: float64 (points, resamples), the accuracy in each draw of the sentences; all points share them,
-            so whatever is computed of several points has its interval from them.
+        draws: float64 (points, resamples), the accuracy in each draw of the sentences; all points share the
+            draws, so a figure computed from several points gets its interval from them.
         provenance: what the record was made from; its inputs are the training words, the tested words and the
             other words that were given, then the rankings.
         details: JSON-able facts: ``majority`` (accuracy of the commonest training label), ``full`` (of the
-            probe with all neurons: ``accuracy``, ``low``, ``high``), ``probe`` (what it is, and how it came
-            about), ``orders`` (name of a ranking -> hash of its order), ``measured`` (how many different sets
+            probe with all neurons: ``accuracy``, ``low``, ``high``), ``probe`` (its kind and how it was
+            fitted), ``orders`` (name of a ranking -> hash of its order), ``measured`` (number of different sets
             of neurons, by kind), ``train`` and ``test`` (``words``, ``sentences``, ``left_out``), ``labels``,
-            ``seen`` (name of a ranking -> what it has to do with the tested words, where it has), ``leakage``
-            (what training and tested words share, see records/leakage.py).
+            ``seen`` (name of a ranking -> how it depends on the tested words, if it does), ``leakage`` (what
+            training and tested words share, see records/leakage.py).
     """
 
     layer: str

@@ -21,8 +21,8 @@ from onegrain.records.space import NeuronSpace
 __all__ = ["KINDS", "Stability", "neuron_frame", "summary_frame"]
 
 KINDS = ("bootstrap", "halves", "seeds")
-"""What is drawn: as many sentences as there are, with replacement; two random halves of them; or, with all
-sentences as they are, the seed of the solver."""
+"""Kinds of draws: as many sentences as there are, with replacement; two random halves of them; or other seeds
+of the solver on the same sentences."""
 
 NEURONS = ["draws", "rank", "neuron", "site", "unit", "median", "low", "high", "with_weight"]
 SUMMARY = ["draws", "label", "k", "jaccard", "phi", "low", "high", "size"]
@@ -30,27 +30,27 @@ SUMMARY = ["draws", "label", "k", "jaccard", "phi", "low", "high", "size"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Stability(Described):
-    """A ranking made again from other draws of its sentences, and how alike the rankings are.
+    """How similar the rankings are that a method makes from other draws of the sentences of a ranking.
 
     A neuron without weight in a draw is in no top set, and the neurons without weight share their middle rank.
 
     Attributes:
         method: the ranking's method.
         space: the neurons.
-        neurons: one row a neuron for every kind of draws (``KINDS``), each by rising ``rank``: ``draws``
+        neurons: one row per neuron and kind of draws (``KINDS``), each by rising ``rank``: ``draws``
             (the kind), ``rank`` (its place in the ranking itself, from 1), ``neuron`` (flat index), ``site``,
             ``unit``, ``median``, ``low`` and ``high`` (median rank over the draws, and the ranks between which
             the middle ``level`` of them lie: a spread over draws of one corpus, not a confidence interval),
-            ``with_weight`` (share of the draws in which it has a weight), and for every k ``top:k`` (share of
+            ``with_weight`` (share of the draws in which it has a weight), and for each k ``top:k`` (share of
             the draws in which it is among the first k).
-        likeness: one row a kind, label and k: ``draws``, ``label`` (None: the order of all neurons), ``k``,
+        likeness: one row per kind, label and k: ``draws``, ``label`` (None: the order of all neurons), ``k``,
             ``jaccard`` (mean overlap of two top sets), ``phi``, ``low`` and ``high`` (stability corrected for
-            chance, and what more draws of the same sentences would make of it; see core/selection.py),
-            ``size`` (neurons in a top set on average: less than k where fewer have a weight). For
-            ``bootstrap`` and ``seeds`` every two draws are compared; for ``halves`` the two halves of each
+            chance, with its interval over more draws of the same sentences; see core/selection.py),
+            ``size`` (mean number of neurons in a top set: less than k if fewer have a weight). For
+            ``bootstrap`` and ``seeds`` every pair of draws is compared; for ``halves`` the two halves of each
             split, which share no sentence. Neurons that never change are not counted.
-        correlations: for each kind ``spearman`` and ``kendall``, the mean over the same pairs.
-        level: share of the draws, or of repeated sets of draws, that ``low`` and ``high`` enclose.
+        correlations: ``spearman`` and ``kendall`` for each kind, the mean over the same pairs.
+        level: share of the draws, or of repeated sets of draws, between ``low`` and ``high``.
         details: JSON-able facts: ``probes``, ``redrawn``, ``not_converged`` and ``largest_gap`` (of the
             probes' relative duality gaps; None without penalties) by kind, ``sentences``, ``words`` and
             ``constant`` neurons.
@@ -171,7 +171,7 @@ class Stability(Described):
 
 
 def neuron_frame(ranking: Ranking, columns: Mapping[str, Mapping[str, np.ndarray]]) -> pd.DataFrame:
-    """The table of neurons, from one array (neurons,) a column, by flat index, for each kind."""
+    """Return the table of neurons, from one array (neurons,) per column, by flat index, for each kind."""
     sites, units = ranking.space.columns()
     order = ranking.order
     parts = [
