@@ -145,7 +145,7 @@ VERBS = {
 """The public functions that do the work of each verb."""
 RUNS_A_STUDY = {"run_study": "walk_study"}
 """The verbs print what a run made and kept, which ``run_study`` does not return."""
-MODULES = {"compare": "onegrain.cli.comparing"}
+MODULES = {"compare": "onegrain.cli.comparing", "rank": "onegrain.cli.ranking"}
 """Where the functions of a verb are called, if not in the file of the verb."""
 
 

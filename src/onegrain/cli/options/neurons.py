@@ -25,7 +25,8 @@ LabelName = Annotated[
     str | None, typer.Option("--label", "-l", help="Label whose own order of neurons is used.")
 ]
 Neurons = Annotated[
-    list[str] | None, typer.Option("--neuron", help="Neuron to include, SITE:UNIT; may be repeated.")
+    list[str] | None,
+    typer.Option("--neuron", "--neurons", help="Neuron to include, SITE:UNIT; may be repeated."),
 ]
 K = Annotated[
     int | None,

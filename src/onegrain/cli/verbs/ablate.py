@@ -75,11 +75,11 @@ def run(
     from onegrain.records.ranking import Ranking
 
     require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))
-    order = Ranking.load(ranking)
-    measured = metric_from(
+    loaded_ranking = Ranking.load(ranking)
+    metric_on_data = metric_from(
         metric, data, beams=beams, tokenize=tokenize, lower=lower, limit=limit, format=format
     )
-    loaded = model_from(
+    loaded_model = model_from(
         model,
         device=device,
         device_map=device_map,
@@ -92,7 +92,7 @@ def run(
         target_language=target_language,
     )
     if no_bos:
-        loaded = loaded.without_start_token()
+        loaded_model = loaded_model.without_start_token()
     options: dict[str, Any] = {
         "steps": steps,
         "counts": counts_from(counts),
@@ -104,18 +104,20 @@ def run(
     }
     request = request_hash(
         "ablate",
-        model=loaded.identity,
+        model=loaded_model.identity,
         dictionaries=dictionary,
-        ranking=[order.provenance, order.order_hash, label],
-        metric=[metric, corpus_digest(measured.corpus), beams, tokenize],
+        ranking=[loaded_ranking.provenance, loaded_ranking.order_hash, label],
+        metric=[metric, corpus_digest(metric_on_data.corpus), beams, tokenize],
         options=options,
         loading=[device, model_dtype, source_language, target_language, no_bos],
     )
     if not force and holds_request(out, request):
         raise already_made(out)
     require_free(out, force=force)
-    ranked = order if label is None else order.label(label)
-    curve = with_request(ablate(loaded, ranked, measured, progress=progress(), **options), request)
+    if label is not None:
+        loaded_ranking = loaded_ranking.label(label)
+    curve = ablate(loaded_model, loaded_ranking, metric_on_data, progress=progress(), **options)
+    curve = with_request(curve, request)
     curve.save(out, force=force)
     facts: dict[str, object] = {"curve": str(out), "metric": curve.metric, "intact": curve.intact}
     for line in dict.fromkeys(curve.points["line"]):
@@ -124,5 +126,7 @@ def run(
         emit({**facts, "points": curve.points.to_dict("records")}, True)
         return
     emit({name: facts[name] for name in ("curve", "metric", "intact")}, False)
-    show_table(curve.points, "Metric after erasing neurons; low and high bound its interval")
+    show_table(
+        curve.points, "Metric after erasing neurons, with 95 % intervals; for random orders, their range"
+    )
     typer.echo(verdict(curve))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onegrain.cli.console import emit
-from onegrain.cli.options.neurons import LabelName, MinCount, WordCount
+from onegrain.cli.options.neurons import LabelName, MinCount, Neurons, WordCount
 from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.cli.options.records import named_rankings
 from onegrain.core.text import visible
@@ -24,16 +24,13 @@ CONTEXTS = 3
 def run(
     store: Annotated[str, typer.Argument(help="Store, a folder or a URL.")],
     out: Annotated[Path, out_option("Cards to write, *.json.")],
-    neurons: Annotated[
-        list[str] | None,
-        typer.Option("--neurons", "--neuron", help="Neuron to include, SITE:UNIT; may be repeated."),
-    ] = None,
+    neurons: Neurons = None,
     ranking: Annotated[
         list[str] | None,
         typer.Option(help="Ranking to show, FILE or NAME=FILE; may be repeated."),
     ] = None,
     top: Annotated[
-        int | None, typer.Option(help="Number of the first neurons of the first ranking, besides --neurons.")
+        int | None, typer.Option(help="Number of the first neurons of the first ranking, besides --neuron.")
     ] = None,
     label: LabelName = None,
     n: WordCount = 10,
@@ -50,7 +47,7 @@ def run(
     require_free(out, force=force)
     rankings = named_rankings(ranking or [])
     if not neurons and top is None:
-        raise ParameterError("name neurons: --neurons SITE:UNIT, or --ranking FILE --top K")
+        raise ParameterError("name neurons: --neuron SITE:UNIT, or --ranking FILE --top K")
     if top is not None and not rankings:
         raise ParameterError("--top takes the first neurons of a ranking; name it with --ranking")
     if label is not None and top is None:

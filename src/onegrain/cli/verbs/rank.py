@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from onegrain.cli.console import emit, emit_table, progress
 from onegrain.cli.options.computing import Device, Memory, Seed
-from onegrain.cli.options.corpus import Columns, Format, Labels, Limit, Lower, Target, corpus_from
+from onegrain.cli.options.corpus import Columns, Format, Labels, Limit, Lower, Target
 from onegrain.cli.options.engine import Address, EngineName, Workers
 from onegrain.cli.options.model import (
     AllowPickle,
@@ -21,18 +20,21 @@ from onegrain.cli.options.model import (
     SourceLanguage,
     TargetLanguage,
     TrustRemoteCode,
-    model_from,
 )
 from onegrain.cli.options.neurons import LabelLayer, Sites
 from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.cli.options.pairs import parameters_from
 from onegrain.cli.options.words import Aggregate, BatchSize, Long, Side
-from onegrain.cli.repeating import already_made, holds_request, identity_of, request_hash, with_request
+from onegrain.cli.ranking import (
+    model_reader,
+    parameters_by_method,
+    rank_and_save,
+    ranking_facts,
+    require_no_reading_options,
+    store_opener,
+)
+from onegrain.cli.repeating import identity_of, request_hash
 from onegrain.rankings.registry import BUILT_IN
-
-if TYPE_CHECKING:
-    from onegrain.records.activations import Activations
-    from onegrain.records.ranking import Ranking
 
 NAME = "rank"
 
@@ -106,7 +108,11 @@ def run(
     With --corpus, the neurons are those of a model, which reads the corpus once per pass of the method.
     onegrain rank METHOD --help lists the parameters of a method with their defaults.
     """
-    given = parameters_from(parameters)
+    from onegrain.core.names import require_name
+    from onegrain.core.output import require_writable_output
+    from onegrain.engines import engine_named
+
+    settings = parameters_from(parameters)
     text: dict[str, Any] = {
         "labels": labels,
         "format": format,
@@ -115,7 +121,7 @@ def run(
         "lower": lower,
         "limit": limit,
     }
-    wording = {"aggregate": aggregate, "side": side, "long": long, "batch_size": batch_size}
+    encoding = {"aggregate": aggregate, "side": side, "long": long, "batch_size": batch_size}
     loading = {
         "device": model_device,
         "device_map": device_map,
@@ -126,10 +132,6 @@ def run(
         "source_language": source_language,
         "target_language": target_language,
     }
-    from onegrain.core.names import require_name
-    from onegrain.core.output import require_writable_output
-    from onegrain.engines import engine_named
-
     names = method.split(",")
     several = len(names) > 1
     if several:
@@ -139,36 +141,36 @@ def run(
     for path in paths.values():
         require_writable_output(path, force=force or path.is_file(), suffixes=(".parquet",))
     runner = engine_named(engine, address=address, workers=workers)
-    opened = _stores(sites)
+    open_store = store_opener(sites)
     if corpus is None:
-        _require_plain({**text, **wording, **loading})
-        read = opened
+        require_no_reading_options({**text, **encoding, **loading})
+        open_input = open_store
     else:
-        read = _models(corpus, sites, text, wording, loading)
-    asked: dict[str, Any] = {
+        open_input = model_reader(corpus, sites, text, encoding, loading)
+    arguments: dict[str, Any] = {
         "label": label,
-        "dev": opened(dev) if dev is not None else None,
-        "test": opened(test) if test is not None else None,
-        "others": [read(path) for path in others or []],
+        "dev": open_store(dev) if dev is not None else None,
+        "test": open_store(test) if test is not None else None,
+        "others": [open_input(path) for path in others or []],
         "seed": seed,
         "memory": memory,
         "device": device,
         "engine": None if engine == "local" else runner,
         "progress": progress(),
     }
-    opened_store = read(store)
-    by_method = _by_method(given) if several else {method: given}
-    read_from = {"activations": (opened_store, store if corpus is None else None)}
-    read_from |= {name: (asked[name], place) for name, place in (("dev", dev), ("test", test)) if place}
-    for place, other in zip(others or [], asked["others"], strict=True):
-        read_from[f"other {len(read_from)}"] = (other, place if corpus is None else None)
-    facts: dict[str, Any] = {name: identity_of(*where) for name, where in read_from.items()}
+    activations = open_input(store)
+    by_method = parameters_by_method(settings) if several else {method: settings}
+    inputs = {"activations": (activations, store if corpus is None else None)}
+    inputs |= {name: (arguments[name], place) for name, place in (("dev", dev), ("test", test)) if place}
+    for place, other in zip(others or [], arguments["others"], strict=True):
+        inputs[f"other {len(inputs)}"] = (other, place if corpus is None else None)
+    facts: dict[str, Any] = {name: identity_of(*pair) for name, pair in inputs.items()}
     facts |= {"label": label, "seed": seed, "device": device}
     requests = {
         name: request_hash("rank", method=name, parameters=by_method.get(name, {}), **facts) for name in names
     }
-    rankings = _rank(opened_store, paths, requests, asked, by_method, force=force)
-    rows = [_facts(ranking, paths[name]) for name, ranking in rankings.items()]
+    rankings = rank_and_save(activations, paths, requests, arguments, by_method, force=force)
+    rows = [ranking_facts(ranking, paths[name]) for name, ranking in rankings.items()]
     if several:
         import pandas as pd
 
@@ -178,119 +180,3 @@ def run(
         emit_table(table, "Rankings", as_json)
     else:
         emit(rows[0], as_json)
-
-
-def _rank(
-    activations: Activations,
-    paths: dict[str, Path],
-    requests: dict[str, str],
-    asked: dict[str, Any],
-    parameters: dict[str, dict[str, Any]],
-    *,
-    force: bool,
-) -> dict[str, Ranking]:
-    """Rank by every method and save each ranking at once; keep the rankings of an earlier run of this command.
-
-    Raises:
-        AlreadyDoneError: an earlier run made all of them.
-        OutputExistsError: the path of a ranking holds another one, and ``force`` is not set.
-    """
-    from onegrain.core.output import require_free
-    from onegrain.rankings import rank, rank_together
-    from onegrain.records.ranking import Ranking
-
-    kept = [] if force else [name for name, path in paths.items() if holds_request(path, requests[name])]
-    if len(kept) == len(paths):
-        raise already_made(next(iter(paths.values())) if len(paths) == 1 else next(iter(paths.values())).parent)
-    for name in set(paths) - set(kept):
-        require_free(paths[name], force=force)
-
-    def save(name: str, ranking: Ranking) -> None:
-        with_request(ranking, requests[name]).save(paths[name], force=force)
-
-    if len(paths) == 1:
-        name = next(iter(paths))
-        ranking = rank(name, activations, **asked, **parameters[name])
-        save(name, ranking)
-        return {name: ranking}
-    loaded = {name: Ranking.load(paths[name]) for name in kept}
-    return rank_together(list(paths), activations, **asked, parameters=parameters, made=loaded, finished=save)
-
-
-def _facts(ranking: Ranking, path: Path) -> dict[str, Any]:
-    """Return the facts of a ranking that the verb prints."""
-    from onegrain.rankings.labels import MIN_COUNT, labels_left_out
-    from onegrain.records.choice import describe_choice
-    from onegrain.records.leakage import leakage_cautions
-
-    facts = {
-        "ranking": str(path),
-        "neurons": ranking.space.size,
-        "ranked": ranking.n_ranked,
-        "top": ranking.top(5),
-    }
-    left_out = labels_left_out(ranking.details)
-    if left_out:
-        least = ranking.provenance.parameters.get("min_count", MIN_COUNT)
-        facts["labels_left_out"] = f"{left_out}; fewer than min_count={least}"
-    choice = describe_choice(ranking.details.get("choice"))
-    facts |= {"penalties": f"{choice} (--set finalists=N)"} if choice else {}
-    evaluation = ranking.details.get("evaluation") or {}
-    full = evaluation.get("full") or {}
-    if "accuracy" in full:
-        facts |= {"accuracy": full["accuracy"], "majority": evaluation["majority"]}
-    elif full.get("macro_f1") is not None:
-        facts |= {"mean_f1": full["macro_f1"]}
-    cautions = leakage_cautions(evaluation.get("leakage"))
-    facts |= {"caution": " ".join(cautions)} if cautions else {}
-    return facts
-
-
-def _by_method(parameters: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the parameters of each method, whose name is the first part of theirs."""
-    from onegrain.errors import ParameterError
-
-    by_method: dict[str, dict[str, Any]] = {}
-    for name, value in parameters.items():
-        method, dot, parameter = name.partition(".")
-        if not dot:
-            raise ParameterError(f"--set {name}=...: say of which of the methods, METHOD.{name}=...")
-        by_method.setdefault(method, {})[parameter] = value
-    return by_method
-
-
-def _stores(sites: list[str] | None) -> Callable[[str], Activations]:
-    """Return a function that opens a store at the chosen sites."""
-    from onegrain.activations import open_activations
-
-    return lambda path: open_activations(path).restrict(sites)
-
-
-def _models(
-    corpus: Path,
-    sites: list[str] | None,
-    text: dict[str, Any],
-    wording: dict[str, Any],
-    loading: dict[str, Any],
-) -> Callable[[str], Activations]:
-    """Return a function that loads a model and reads the corpus with it, without storing anything."""
-    from onegrain.activations import live_activations
-
-    words = corpus_from(corpus, **text)
-    return lambda name: live_activations(
-        model_from(name, dictionaries=None, **loading), words, sites=sites, **wording
-    )
-
-
-def _require_plain(options: dict[str, Any]) -> None:
-    """Raise ParameterError for options of models and corpora when stores are read."""
-    from onegrain.errors import ParameterError
-
-    plain = {"aggregate": "last", "long": "error", "batch_size": 64, "dtype": "float32"}
-    names = {"dtype": "model-dtype", "device": "model-device"}
-    changed = [name for name, value in options.items() if value and value != plain.get(name)]
-    if changed:
-        listed = ", ".join("--" + names.get(name, name).replace("_", "-") for name in changed)
-        raise ParameterError(
-            f"{listed}: a store has its words and values already; leave it out, or give models and --corpus"
-        )

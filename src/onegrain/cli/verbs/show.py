@@ -21,9 +21,7 @@ NEURONS = "neurons"
 def run(
     what: Annotated[
         str,
-        typer.Argument(
-            help="A record (ranking, curve, ...), a store, neuron cards, a model folder or a hub id."
-        ),
+        typer.Argument(help="Record (ranking, curve, ...), store, neuron cards, model folder or hub id."),
     ],
     rows: Annotated[int, typer.Option(help="Number of rows to print.")] = 20,
     label: Annotated[
