@@ -30,9 +30,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models, texts with labels, and a store with its ranking."""
-    folder = tmp_path_factory.mktemp("house")
+    folder = tmp_path_factory.mktemp("inputs")
     tiny_nlm(folder / "nlm")
     tiny_nmt(folder / "nmt")
     corpus = parallel_corpus()

@@ -24,13 +24,13 @@ from support.tiny import tiny_gpt2, tiny_nlm
 Run = Callable[..., tuple[int, str, str]]
 
 
-def extracted(run: Run, house: Path, out: Path, model: Path | None = None) -> Path:
+def extracted(run: Run, inputs: Path, out: Path, model: Path | None = None) -> Path:
     code, _, err = run(
         "extract",
-        model or house / "nlm",
-        house / "words.txt",
+        model or inputs / "nlm",
+        inputs / "words.txt",
         "--labels",
-        f"kind={house / 'words.kind'}",
+        f"kind={inputs / 'words.kind'}",
         "--out",
         out,
     )
@@ -41,15 +41,15 @@ def extracted(run: Run, house: Path, out: Path, model: Path | None = None) -> Pa
 RANK = ("--set", "lambda1=[0,0.001]", "--set", "lambda2=[0.001]", "--set", "min_count=2", "--label", "kind")
 
 
-def test_the_road_by_hand(run: Run, house: Path, tmp_path: Path) -> None:
-    store = extracted(run, house, tmp_path / "words.zarr")
+def test_all_stages_by_hand(run: Run, inputs: Path, tmp_path: Path) -> None:
+    store = extracted(run, inputs, tmp_path / "words.zarr")
     ranking, curve = tmp_path / "kind.parquet", tmp_path / "curve.parquet"
     code, out, err = run("rank", "lca", store, "--out", ranking, *RANK, "--json")
     assert code == 0, err
     facts = json.loads(out)
     assert facts["accuracy"] > facts["majority"]
     code, out, err = run(
-        "ablate", house / "nlm", ranking, house / "words.txt", "--metric", "perplexity", "--out", curve,
+        "ablate", inputs / "nlm", ranking, inputs / "words.txt", "--metric", "perplexity", "--out", curve,
         "--steps", 3, "--random-orders", 2, "--limit", 8, "--json",
     )  # fmt: skip
     assert code == 0, err
@@ -60,7 +60,7 @@ def test_the_road_by_hand(run: Run, house: Path, tmp_path: Path) -> None:
         (store, "activations"),
         (ranking, "ranking"),
         (curve, "curve"),
-        (house / "nlm", "model"),
+        (inputs / "nlm", "model"),
     ):
         code, out, err = run("show", record, "--json")
         assert (code, json.loads(out)["record"]) == (0, word), err
@@ -95,13 +95,13 @@ def test_the_road_by_hand(run: Run, house: Path, tmp_path: Path) -> None:
         ("lca", "accuracy", RANK[:-2]),
     ],
 )
-def test_what_flatters_a_probe_is_said_where_it_is_ranked_and_shown(
-    run: Run, house: Path, tmp_path: Path, method: str, figure: str, parameters: tuple[str, ...]
+def test_rank_and_show_warn_of_what_flatters_a_probe(
+    run: Run, inputs: Path, tmp_path: Path, method: str, figure: str, parameters: tuple[str, ...]
 ) -> None:
-    store = extracted(run, house, tmp_path / "words.zarr")
+    store = extracted(run, inputs, tmp_path / "words.zarr")
     for name in ("words.txt", "words.kind"):
-        (tmp_path / name).write_text("".join((house / name).read_text().splitlines(keepends=True)[:9]))
-    held, ranking = extracted(run, tmp_path, tmp_path / "held.zarr", house / "nlm"), tmp_path / "r.parquet"
+        (tmp_path / name).write_text("".join((inputs / name).read_text().splitlines(keepends=True)[:9]))
+    held, ranking = extracted(run, tmp_path, tmp_path / "held.zarr", inputs / "nlm"), tmp_path / "r.parquet"
     options = ("--sites", "layers.1", "--label", "kind", *parameters)
     code, out, err = run("rank", method, store, "--test", held, "--out", ranking, *options, "--json")
     assert code == 0, err
@@ -113,8 +113,8 @@ def test_what_flatters_a_probe_is_said_where_it_is_ranked_and_shown(
     assert json.loads(out)["caution"] == said["caution"]
 
 
-def test_stability_from_the_command_line(run: Run, house: Path, tmp_path: Path) -> None:
-    store, ranking = extracted(run, house, tmp_path / "words.zarr"), tmp_path / "kind.parquet"
+def test_stability_from_the_command_line(run: Run, inputs: Path, tmp_path: Path) -> None:
+    store, ranking = extracted(run, inputs, tmp_path / "words.zarr"), tmp_path / "kind.parquet"
     record = tmp_path / "stability.parquet"
     code, _, err = run("rank", "lca", store, "--sites", "layers.1", "--out", ranking, *RANK)
     assert code == 0, err
@@ -144,10 +144,10 @@ def test_stability_from_the_command_line(run: Run, house: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("ending", ["hdf5", "json"])
 def test_a_store_becomes_a_file_of_neurox_and_a_store_again(
-    run: Run, house: Path, tmp_path: Path, ending: str
+    run: Run, inputs: Path, tmp_path: Path, ending: str
 ) -> None:
     pytest.importorskip("h5py", reason="NeuroX's HDF5 needs h5py")
-    store = extracted(run, house, tmp_path / "words.zarr")
+    store = extracted(run, inputs, tmp_path / "words.zarr")
     file, back = tmp_path / f"words.{ending}", tmp_path / "back.zarr"
     code, out, err = run("convert", store, file, "--sites", "layers.*", "--json")
     assert code == 0, err
@@ -156,8 +156,8 @@ def test_a_store_becomes_a_file_of_neurox_and_a_store_again(
     assert json.loads(out) == {"file": str(file), "words": words.n_words, "sites": list(sites)}
     named = [option for site in sites for option in ("--sites", site)]
     code, out, err = run(
-        "convert", file, back, *named, "--corpus", house / "words.txt",
-        "--labels", f"kind={house / 'words.kind'}", "--dtype", "float16", "--json",
+        "convert", file, back, *named, "--corpus", inputs / "words.txt",
+        "--labels", f"kind={inputs / 'words.kind'}", "--dtype", "float16", "--json",
     )  # fmt: skip
     assert code == 0, err
     found = open_activations(back)
@@ -180,41 +180,47 @@ def test_a_store_becomes_a_file_of_neurox_and_a_store_again(
         assert message in err
 
 
-def test_bleu_from_the_command_line(run: Run, house: Path, tmp_path: Path) -> None:
+def test_bleu_from_the_command_line(run: Run, inputs: Path, tmp_path: Path) -> None:
     store, order = tmp_path / "encoder.zarr", tmp_path / "random.parquet"
-    assert run("extract", house / "nmt", house / "words.txt", "--out", store)[0] == 0
+    assert run("extract", inputs / "nmt", inputs / "words.txt", "--out", store)[0] == 0
     assert run("rank", "random", store, "--out", order)[0] == 0
     code, out, err = run(
-        "ablate", house / "nmt", order, house / "words.txt", house / "target.txt", "--metric", "bleu",
+        "ablate", inputs / "nmt", order, inputs / "words.txt", inputs / "target.txt", "--metric", "bleu",
         "--counts", "0,48", "--random-orders", 1, "--limit", 4, "--out", tmp_path / "bleu.parquet", "--json",
     )  # fmt: skip
     assert code == 0, err
     assert json.loads(out)["metric"] == "bleu"
 
 
-def test_errors_are_one_line_and_exit_code_1(run: Run, house: Path, tmp_path: Path) -> None:
-    store = extracted(run, house, tmp_path / "words.zarr")
+def test_errors_are_one_line_and_exit_code_1(run: Run, inputs: Path, tmp_path: Path) -> None:
+    store = extracted(run, inputs, tmp_path / "words.zarr")
     out = tmp_path / "out.parquet"
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad.conllu").write_text("1\tonly\tthree\n")
     bare = tmp_path / "bare"
     bare.mkdir()
     for file in ("config.json", "model.safetensors"):
-        (bare / file).write_bytes((house / "nlm" / file).read_bytes())
+        (bare / file).write_bytes((inputs / "nlm" / file).read_bytes())
     cases = {
         ("rank", "lca", store, "--label", "upos", "--out", out): "kind",
         ("rank", "lca", store, "--out", out): "label",
         ("rank", "nonsense", store, "--out", out): "the methods are: lca, neurox, ",
         ("rank", "lca", store, "--label", "kind", "--set", "lambda3=1", "--out", out): "lambda1",
-        ("rank", "lca", house / "nlm", "--label", "kind", "--out", out): str(house / "nlm"),
-        ("extract", bare, house / "words.txt", "--out", tmp_path / "x.zarr"): "tokenizer",
-        ("extract", tmp_path / "empty", house / "words.txt", "--out", tmp_path / "x.zarr"): "config.json",
-        ("extract", house / "nlm", tmp_path / "bad.conllu", "--out", tmp_path / "x.zarr"): "bad.conllu:1",
-        ("extract", house / "nlm", tmp_path / "none.txt", "--out", tmp_path / "x.zarr"): "none.txt",
-        ("extract", house / "nlm", house / "words.txt", "--sites", "layers.9", "--out", tmp_path / "x.zarr"): (
-            "embeddings"
-        ),
-        ("extract", house / "nlm", house / "words.txt", "--out", store): "--force",
+        ("rank", "lca", inputs / "nlm", "--label", "kind", "--out", out): str(inputs / "nlm"),
+        ("extract", bare, inputs / "words.txt", "--out", tmp_path / "x.zarr"): "tokenizer",
+        ("extract", tmp_path / "empty", inputs / "words.txt", "--out", tmp_path / "x.zarr"): "config.json",
+        ("extract", inputs / "nlm", tmp_path / "bad.conllu", "--out", tmp_path / "x.zarr"): "bad.conllu:1",
+        ("extract", inputs / "nlm", tmp_path / "none.txt", "--out", tmp_path / "x.zarr"): "none.txt",
+        (
+            "extract",
+            inputs / "nlm",
+            inputs / "words.txt",
+            "--sites",
+            "layers.9",
+            "--out",
+            tmp_path / "x.zarr",
+        ): ("embeddings"),
+        ("extract", inputs / "nlm", inputs / "words.txt", "--out", store): "--force",
         ("show", tmp_path / "bad.conllu"): "bad.conllu",
         ("report", tmp_path / "empty"): "ranking",
         ("study", tmp_path / "none.toml", "--out", tmp_path / "study"): "none.toml",
@@ -229,11 +235,11 @@ def test_errors_are_one_line_and_exit_code_1(run: Run, house: Path, tmp_path: Pa
     assert not (tmp_path / "x.zarr").exists()
 
 
-def test_a_ranking_of_another_models_neurons_is_refused(run: Run, house: Path, tmp_path: Path) -> None:
-    store, order = extracted(run, house, tmp_path / "words.zarr"), tmp_path / "order.parquet"
+def test_a_ranking_of_another_models_neurons_is_refused(run: Run, inputs: Path, tmp_path: Path) -> None:
+    store, order = extracted(run, inputs, tmp_path / "words.zarr"), tmp_path / "order.parquet"
     assert run("rank", "random", store, "--out", order)[0] == 0
     code, _, err = run(
-        "ablate", house / "nmt", order, house / "words.txt", house / "target.txt", "--metric", "perplexity",
+        "ablate", inputs / "nmt", order, inputs / "words.txt", inputs / "target.txt", "--metric", "perplexity",
         "--out", tmp_path / "curve.parquet",
     )  # fmt: skip
     assert code == 1
@@ -262,15 +268,15 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert "Traceback" in long.stderr
 
 
-def test_ctrl_c_leaves_a_store_that_goes_on(house: Path, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_a_store_that_resumes(inputs: Path, tmp_path: Path) -> None:
     text = tmp_path / "long.txt"
-    text.write_text((house / "words.txt").read_text() * 400)
+    text.write_text((inputs / "words.txt").read_text() * 400)
     out = tmp_path / "long.zarr"
     # a shell that runs the tests in the background has its children ignore Ctrl-C; this one heeds it
     heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     command = [
         sys.executable, "-c", f"{heed}; from onegrain.cli import main; main()",
-        "extract", str(house / "nlm"), str(text), "--out", str(out), "--batch-size", "1",
+        "extract", str(inputs / "nlm"), str(text), "--out", str(out), "--batch-size", "1",
     ]  # fmt: skip
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
@@ -290,14 +296,14 @@ def test_ctrl_c_leaves_a_store_that_goes_on(house: Path, tmp_path: Path) -> None
     np.testing.assert_allclose(store.values()[-len(once) :], once, rtol=1e-4, atol=1e-6)
 
 
-def test_the_reference_in_docs_is_the_commands_own() -> None:
+def test_the_reference_in_docs_is_up_to_date() -> None:
     assert (ROOT / "docs" / "cli.md").read_text() == reference(), (
         "write it again: python -m onegrain.cli.reference > docs/cli.md"
     )
 
 
-def test_show_verifies_a_store_and_names_what_is_damaged(run: Run, house: Path, tmp_path: Path) -> None:
-    store = extracted(run, house, tmp_path / "a.zarr")
+def test_show_verifies_a_store_and_names_what_is_damaged(run: Run, inputs: Path, tmp_path: Path) -> None:
+    store = extracted(run, inputs, tmp_path / "a.zarr")
     code, out, _ = run("show", store, "--verify", "--json")
     assert code == 0
     assert json.loads(out)["verified chunks"] == 1
@@ -309,12 +315,12 @@ def test_show_verifies_a_store_and_names_what_is_damaged(run: Run, house: Path, 
     code, _, err = run("show", store, "--verify")
     assert code == 1
     assert "damaged in 1 chunks: activations/c/0/0: words 0 to " in err
-    code, _, err = run("show", house / "nlm", "--verify")
+    code, _, err = run("show", inputs / "nlm", "--verify")
     assert code == 1
     assert "is not a store of activations; --verify checks stores" in err
 
 
-def test_words_are_read_as_the_options_say(run: Run, house: Path, tmp_path: Path) -> None:
+def test_words_are_read_as_the_options_say(run: Run, inputs: Path, tmp_path: Path) -> None:
     text = tmp_path / "long.txt"
     text.write_text("the old dog sleeps .\n" + "dog " * 70 + "\n")
     tiny_gpt2(tmp_path / "gpt2")
@@ -337,9 +343,9 @@ def test_words_are_read_as_the_options_say(run: Run, house: Path, tmp_path: Path
     assert "has no start token, or adds it itself; leave bos out" in err
 
 
-def test_a_model_is_loaded_as_the_options_say(run: Run, house: Path, tmp_path: Path) -> None:
+def test_a_model_is_loaded_as_the_options_say(run: Run, inputs: Path, tmp_path: Path) -> None:
     tiny_gpt2(tmp_path / "gpt2")
-    options = ("extract", tmp_path / "gpt2", house / "words.txt", "--sites", "layers.1", "--limit", 5)
+    options = ("extract", tmp_path / "gpt2", inputs / "words.txt", "--sites", "layers.1", "--limit", 5)
     run(*options, "--out", tmp_path / "a.zarr", "--device", "cpu")
     parts = ("transformer.wte", "transformer.wpe", "transformer.h.1", "transformer.ln_f", "lm_head")
     spread = json.dumps({**dict.fromkeys(parts, "cpu"), "transformer.h.0": "disk"})
@@ -360,13 +366,15 @@ def test_a_model_is_loaded_as_the_options_say(run: Run, house: Path, tmp_path: P
     assert "--device-map is not JSON" in err
 
 
-def test_latents_of_a_dictionary_are_extracted_ranked_and_erased(run: Run, house: Path, tmp_path: Path) -> None:
+def test_latents_of_a_dictionary_are_extracted_ranked_and_erased(
+    run: Run, inputs: Path, tmp_path: Path
+) -> None:
     tiny_gpt2(tmp_path / "gpt2")
     folder = save_dictionary(tmp_path / "sae", config_v6(), random_weights())
     dictionary = ("--dictionary", f"layers.0={folder}")
     store, ranking = tmp_path / "a.zarr", tmp_path / "r.parquet"
     code, _, err = run(
-        *("extract", tmp_path / "gpt2", house / "words.txt", "--labels", f"kind={house / 'words.kind'}"),
+        *("extract", tmp_path / "gpt2", inputs / "words.txt", "--labels", f"kind={inputs / 'words.kind'}"),
         *("--sites", "layers.0.latents", "--out", store, *dictionary),
     )
     assert code == 0, err
@@ -377,7 +385,7 @@ def test_latents_of_a_dictionary_are_extracted_ranked_and_erased(run: Run, house
     code, _, err = run("rank", "lca", store, "--label", "kind", "--out", ranking, "--set", "evaluate=false")
     assert code == 0, err
     curve = ("--metric", "perplexity", "--steps", 2, "--random-orders", 1, "--limit", 8, "--json")
-    ablate = ("ablate", tmp_path / "gpt2", ranking, house / "words.txt", "--out", tmp_path / "c.parquet")
+    ablate = ("ablate", tmp_path / "gpt2", ranking, inputs / "words.txt", "--out", tmp_path / "c.parquet")
     code, _, err = run(*ablate, *curve)
     assert code == 1
     assert "does not have these neurons" in err
@@ -386,11 +394,11 @@ def test_latents_of_a_dictionary_are_extracted_ranked_and_erased(run: Run, house
     assert len(set(json.loads(out)["top erased"].values())) > 1
 
 
-def test_models_are_compared_and_shared_directions_erased(run: Run, house: Path, tmp_path: Path) -> None:
+def test_models_are_compared_and_shared_directions_erased(run: Run, inputs: Path, tmp_path: Path) -> None:
     tiny_gpt2(tmp_path / "gpt2")
-    for model in (house / "nlm", tmp_path / "gpt2"):
+    for model in (inputs / "nlm", tmp_path / "gpt2"):
         store = tmp_path / f"{model.name}.zarr"
-        code, _, err = run("extract", model, house / "words.txt", "--sites", "layers.[01]", "--out", store)
+        code, _, err = run("extract", model, inputs / "words.txt", "--sites", "layers.[01]", "--out", store)
         assert code == 0, err
     stores, record = (tmp_path / "gpt2.zarr", tmp_path / "nlm.zarr"), tmp_path / "alike.parquet"
     code, out, err = run(
@@ -415,7 +423,7 @@ def test_models_are_compared_and_shared_directions_erased(run: Run, house: Path,
     assert code == 0, err
     assert json.loads(out)["top"][:2] == ["layers.1.latents:0", "layers.1.latents:1"]
     code, out, err = run(
-        *("ablate", tmp_path / "gpt2", ranking, house / "words.txt", "--out", tmp_path / "c.parquet"),
+        *("ablate", tmp_path / "gpt2", ranking, inputs / "words.txt", "--out", tmp_path / "c.parquet"),
         *("--metric", "perplexity", "--steps", 2, "--random-orders", 1, "--limit", 8, "--json"),
         *("--dictionary", f"layers.1={folder}"),
     )
@@ -424,13 +432,13 @@ def test_models_are_compared_and_shared_directions_erased(run: Run, house: Path,
 
 
 def test_partners_are_listed_and_shown_with_their_words(
-    run: Run, house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     tiny_gpt2(tmp_path / "gpt2")
-    for model in (house / "nlm", tmp_path / "gpt2"):
+    for model in (inputs / "nlm", tmp_path / "gpt2"):
         store = tmp_path / f"{model.name}.zarr"
-        code, _, err = run("extract", model, house / "words.txt", "--sites", "layers.[01]", "--out", store)
+        code, _, err = run("extract", model, inputs / "words.txt", "--sites", "layers.[01]", "--out", store)
         assert code == 0, err
     own, other, ranking = tmp_path / "nlm.zarr", tmp_path / "gpt2.zarr", tmp_path / "r.parquet"
     asked = ("--set", "null=rotation", "--set", "draws=5", "--set", "resamples=5", "--sites", "layers.1")
@@ -484,14 +492,14 @@ def test_rank_names_every_method_without_loading_them(run: Run) -> None:
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
-def test_models_are_ranked_without_storing_anything(run: Run, house: Path, tmp_path: Path) -> None:
+def test_models_are_ranked_without_storing_anything(run: Run, inputs: Path, tmp_path: Path) -> None:
     tiny_nlm(tmp_path / "other", seed=1)
-    text = ("--labels", f"kind={house / 'words.kind'}", "--limit", 20)
-    stores, models = (tmp_path / "a.zarr", tmp_path / "b.zarr"), (house / "nlm", tmp_path / "other")
+    text = ("--labels", f"kind={inputs / 'words.kind'}", "--limit", 20)
+    stores, models = (tmp_path / "a.zarr", tmp_path / "b.zarr"), (inputs / "nlm", tmp_path / "other")
     for model, store in zip(models, stores, strict=True):
-        command = ("extract", model, house / "words.txt", *text, "--aggregate", "mean", "--out", store)
+        command = ("extract", model, inputs / "words.txt", *text, "--aggregate", "mean", "--out", store)
         assert run(*command, "--sites", "layers.*")[0] == 0
-    reading = ("--corpus", house / "words.txt", *text, "--aggregate", "mean", "--sites", "layers.*")
+    reading = ("--corpus", inputs / "words.txt", *text, "--aggregate", "mean", "--sites", "layers.*")
     for method, given in (
         ("maxcorr", lambda pair: ("--others", pair[1])),
         ("f-statistic", lambda pair: ("--label", "kind")),
@@ -515,7 +523,7 @@ def test_models_are_ranked_without_storing_anything(run: Run, house: Path, tmp_p
             ("std", stores[0], "--long", "window", "--model-device", "cpu"),
             "--long, --model-device: a store has",
         ),
-        (("std", stores[0], "--corpus", house / "words.txt"), "has no config.json"),
+        (("std", stores[0], "--corpus", inputs / "words.txt"), "has no config.json"),
         (("std", stores[0], "--engine", "ray"), "std runs in this process only"),
         (("std", stores[0], "--workers", 2), "belong to the ray engine"),
         (("std", stores[0], "--engine", "none"), "the engines are: local, ray"),
@@ -525,8 +533,8 @@ def test_models_are_ranked_without_storing_anything(run: Run, house: Path, tmp_p
         assert message in err
 
 
-def test_several_methods_are_ranked_together(run: Run, house: Path, tmp_path: Path) -> None:
-    store = extracted(run, house, tmp_path / "words.zarr")
+def test_several_methods_are_ranked_together(run: Run, inputs: Path, tmp_path: Path) -> None:
+    store = extracted(run, inputs, tmp_path / "words.zarr")
     code, out, err = run(
         "rank", "probeless,iou,std", store, "--label", "kind", "--out", tmp_path / "r",
         "--set", "iou.quantiles=[0.9]", "--json",

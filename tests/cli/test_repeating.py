@@ -14,14 +14,14 @@ SCORES = ("probeless", "iou", "std")
 
 
 @pytest.fixture
-def store(run: Run, house: Path, tmp_path: Path) -> Path:
+def store(run: Run, inputs: Path, tmp_path: Path) -> Path:
     words = tmp_path / "words.zarr"
     code, _, err = run(
         "extract",
-        house / "nlm",
-        house / "words.txt",
+        inputs / "nlm",
+        inputs / "words.txt",
         "--labels",
-        f"kind={house / 'words.kind'}",
+        f"kind={inputs / 'words.kind'}",
         "--out",
         words,
     )
@@ -54,13 +54,13 @@ def test_a_repeated_ranking_is_kept_and_another_refused(run: Run, store: Path, t
 
 
 def test_other_labels_of_the_same_words_are_another_ranking(
-    run: Run, house: Path, store: Path, tmp_path: Path
+    run: Run, inputs: Path, store: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.zarr"
-    labels = (house / "words.kind").read_text().split("\n")
+    labels = (inputs / "words.kind").read_text().split("\n")
     (tmp_path / "kind").write_text("\n".join(" ".join(reversed(line.split())) for line in labels))
     code, _, err = run(
-        "extract", house / "nlm", house / "words.txt", "--labels", f"kind={tmp_path / 'kind'}", "--out", other
+        "extract", inputs / "nlm", inputs / "words.txt", "--labels", f"kind={tmp_path / 'kind'}", "--out", other
     )
     assert code == 0, err
     out = tmp_path / "r.parquet"
@@ -95,10 +95,10 @@ def test_a_ranking_of_others_in_the_folder_is_kept(run: Run, store: Path, tmp_pa
     assert content(tmp_path / "r") == {"iou.parquet": b"years of work"}
 
 
-def test_a_repeated_ablation_is_kept(run: Run, house: Path, store: Path, tmp_path: Path) -> None:
+def test_a_repeated_ablation_is_kept(run: Run, inputs: Path, store: Path, tmp_path: Path) -> None:
     ranking, out = tmp_path / "r.parquet", tmp_path / "curve.parquet"
     assert run("rank", "std", store, "--out", ranking)[0] == 0
-    command = ("ablate", house / "nlm", ranking, house / "words.txt", "--metric", "perplexity", "--out", out)
+    command = ("ablate", inputs / "nlm", ranking, inputs / "words.txt", "--metric", "perplexity", "--out", out)
     options = ("--steps", 2, "--random-orders", 1)
     code, _, err = run(*command, *options, "--limit", 8)
     assert code == 0, err
@@ -110,10 +110,10 @@ def test_a_repeated_ablation_is_kept(run: Run, house: Path, store: Path, tmp_pat
     assert out.read_bytes() == before
 
 
-def test_a_repeated_similarity_is_kept(run: Run, house: Path, store: Path, tmp_path: Path) -> None:
+def test_a_repeated_similarity_is_kept(run: Run, inputs: Path, store: Path, tmp_path: Path) -> None:
     tiny_nlm(tmp_path / "other", seed=1)
     second, out = tmp_path / "second.zarr", tmp_path / "s.parquet"
-    assert run("extract", tmp_path / "other", house / "words.txt", "--out", second)[0] == 0
+    assert run("extract", tmp_path / "other", inputs / "words.txt", "--out", second)[0] == 0
     assert run("similarity", store, second, "--measure", "cka", "--out", out)[0] == 0
     code, _, err = run("similarity", store, second, "--measure", "cka", "--out", out)
     assert (code, "the same command has made it" in err) == (0, True)
@@ -143,7 +143,7 @@ def test_a_repeated_comparison_of_rankings_is_kept(run: Run, store: Path, tmp_pa
 
 
 def test_names_of_outputs_are_checked_before_the_work(
-    run: Run, store: Path, house: Path, tmp_path: Path
+    run: Run, store: Path, inputs: Path, tmp_path: Path
 ) -> None:
     for out in (tmp_path / "r.csv", tmp_path / "r", tmp_path):
         code, _, err = run("rank", "std", tmp_path / "no store", "--out", out)

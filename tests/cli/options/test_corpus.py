@@ -91,11 +91,11 @@ def test_an_error_names_the_option(message: str, arguments: list[str], line: str
     assert _with_option(message, arguments) == line
 
 
-def test_a_wrong_label_layer_and_a_missing_file_are_named(run: Run, house: Path, tmp_path: Path) -> None:
-    words = house / "words.txt"
+def test_a_wrong_label_layer_and_a_missing_file_are_named(run: Run, inputs: Path, tmp_path: Path) -> None:
+    words = inputs / "words.txt"
     code, _, err = run(
         "extract",
-        house / "nlm",
+        inputs / "nlm",
         words,
         "--labels",
         f"kind={tmp_path / 'none.pos'}",
@@ -104,8 +104,8 @@ def test_a_wrong_label_layer_and_a_missing_file_are_named(run: Run, house: Path,
     )
     assert code == 1
     assert err.startswith(f"onegrain: --labels {tmp_path / 'none.pos'}: no such file")
-    options = ("--labels", f"kind={house / 'words.kind'}", "--sites", "layers.1")
-    code, _, err = run("extract", house / "nlm", words, *options, "--out", tmp_path / "a.zarr")
+    options = ("--labels", f"kind={inputs / 'words.kind'}", "--sites", "layers.1")
+    code, _, err = run("extract", inputs / "nlm", words, *options, "--out", tmp_path / "a.zarr")
     assert code == 0, err
     assert f"read as lines: {words}: " in err
     assert "  kind: 3 labels (long, punct, short)" in err

@@ -16,12 +16,12 @@ from onegrain.records.curve import Curve
 from onegrain.records.ranking import Ranking
 
 
-def test_chrf_from_the_command_line_is_sacrebleus(run: Run, house: Path, tmp_path: Path) -> None:
+def test_chrf_from_the_command_line_is_sacrebleus(run: Run, inputs: Path, tmp_path: Path) -> None:
     store, order, out = tmp_path / "encoder.zarr", tmp_path / "random.parquet", tmp_path / "chrf.parquet"
-    assert run("extract", house / "nmt", house / "words.txt", "--out", store)[0] == 0
+    assert run("extract", inputs / "nmt", inputs / "words.txt", "--out", store)[0] == 0
     assert run("rank", "random", store, "--out", order)[0] == 0
     code, printed, err = run(
-        "ablate", house / "nmt", order, house / "words.txt", house / "target.txt", "--metric", "chrf",
+        "ablate", inputs / "nmt", order, inputs / "words.txt", inputs / "target.txt", "--metric", "chrf",
         "--beams", 2, "--counts", "0,48", "--random-orders", 1, "--limit", 4, "--out", out, "--json",
     )  # fmt: skip
     assert code == 0, err
@@ -30,8 +30,8 @@ def test_chrf_from_the_command_line_is_sacrebleus(run: Run, house: Path, tmp_pat
     assert curve.higher_is_better
     assert curve.signature.startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:")
     assert curve.signature.endswith("|beams:2")
-    model = load_model(house / "nmt", device="cpu")
-    corpus = read_parallel(house / "words.txt", house / "target.txt").head(4)
+    model = load_model(inputs / "nmt", device="cpu")
+    corpus = read_parallel(inputs / "words.txt", inputs / "target.txt").head(4)
     assert corpus.target is not None
     references = [" ".join(sentence) for sentence in corpus.target.sentences()]
     top = curve.line("top").set_index("neurons")
@@ -46,14 +46,14 @@ def test_chrf_from_the_command_line_is_sacrebleus(run: Run, house: Path, tmp_pat
     np.testing.assert_allclose(bounds, top[["low", "high"]].to_numpy().T)
 
 
-def test_an_option_that_the_metric_lacks_is_refused(run: Run, house: Path, tmp_path: Path) -> None:
+def test_an_option_that_the_metric_lacks_is_refused(run: Run, inputs: Path, tmp_path: Path) -> None:
     store, order = tmp_path / "words.zarr", tmp_path / "random.parquet"
-    assert run("extract", house / "nlm", house / "words.txt", "--out", store)[0] == 0
+    assert run("extract", inputs / "nlm", inputs / "words.txt", "--out", store)[0] == 0
     assert run("rank", "random", store, "--out", order)[0] == 0
-    ablate = ("ablate", house / "nlm", order, house / "words.txt")
+    ablate = ("ablate", inputs / "nlm", order, inputs / "words.txt")
     for arguments, message in (
         ((*ablate, "--metric", "perplexity", "--beams", 4), "perplexity has no parameter beams"),
-        ((*ablate, house / "target.txt", "--metric", "chrf", "--tokenize", "13a"), "no parameter tokenize"),
+        ((*ablate, inputs / "target.txt", "--metric", "chrf", "--tokenize", "13a"), "no parameter tokenize"),
         ((*ablate, "--metric", "chrf"), "chrf takes two files"),
         ((*ablate, "--metric", "ter"), "the metrics are: perplexity, bleu, chrf"),
     ):

@@ -16,10 +16,10 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def store(run: Run, house: Path, tmp_path: Path) -> Path:
+def store(run: Run, inputs: Path, tmp_path: Path) -> Path:
     out = tmp_path / "words.zarr"
-    text = ("--labels", f"kind={house / 'words.kind'}", "--sites", "layers.*")
-    code, _, err = run("extract", house / "nlm", house / "words.txt", *text, "--out", out)
+    text = ("--labels", f"kind={inputs / 'words.kind'}", "--sites", "layers.*")
+    code, _, err = run("extract", inputs / "nlm", inputs / "words.txt", *text, "--out", out)
     assert code == 0, err
     return out
 
@@ -33,7 +33,7 @@ def rankings(run: Run, store: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_cards_are_those_of_the_api_and_are_shown(
-    run: Run, house: Path, store: Path, rankings: tuple[Path, Path], tmp_path: Path
+    run: Run, inputs: Path, store: Path, rankings: tuple[Path, Path], tmp_path: Path
 ) -> None:
     std, kind = rankings
     out = tmp_path / "cards.json"
@@ -72,12 +72,12 @@ def test_cards_are_those_of_the_api_and_are_shown(
     assert [f"{card['site']}:{card['unit']}" for card in facts["cards"]] == chosen
 
 
-def test_cards_are_held_against_a_store_or_a_model(run: Run, house: Path, store: Path, tmp_path: Path) -> None:
+def test_cards_are_held_against_a_store_or_a_model(run: Run, inputs: Path, store: Path, tmp_path: Path) -> None:
     out, other = tmp_path / "cards.json", tmp_path / "other.zarr"
     assert run("cards", store, "--neurons", "layers.1:3", "--out", out)[0] == 0
     tiny_nlm(tmp_path / "other", seed=1)
-    assert run("extract", tmp_path / "other", house / "words.txt", "--out", other, "--limit", 3)[0] == 0
-    for same in (store, house / "nlm"):
+    assert run("extract", tmp_path / "other", inputs / "words.txt", "--out", other, "--limit", 3)[0] == 0
+    for same in (store, inputs / "nlm"):
         code, printed, err = run("show", out, "--against", same)
         assert code == 0, err
         assert f"{same}" in printed

@@ -17,16 +17,16 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def store(run: Run, house: Path, tmp_path: Path) -> Path:
+def store(run: Run, inputs: Path, tmp_path: Path) -> Path:
     out = tmp_path / "words.zarr"
-    text = ("--labels", f"kind={house / 'words.kind'}", "--sites", "layers.*")
-    code, _, err = run("extract", house / "nlm", house / "words.txt", *text, "--out", out)
+    text = ("--labels", f"kind={inputs / 'words.kind'}", "--sites", "layers.*")
+    code, _, err = run("extract", inputs / "nlm", inputs / "words.txt", *text, "--out", out)
     assert code == 0, err
     return out
 
 
 def test_clusters_are_listed_kept_and_ranked_once(
-    run: Run, house: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, inputs: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     ranking, short, record = (tmp_path / f"{name}.parquet" for name in ("std", "short", "clusters"))
@@ -57,7 +57,7 @@ def test_clusters_are_listed_kept_and_ranked_once(
     assert (facts["record"], facts["clusters"], facts["linkage"]) == ("clusters", len(found), "complete")
     assert [row["members"] for row in facts["rows"]] == [row["members"] for row in rows]
     code, out, err = run(
-        "ablate", house / "nlm", short, house / "words.txt", "--metric", "perplexity", "--counts", "0,2",
+        "ablate", inputs / "nlm", short, inputs / "words.txt", "--metric", "perplexity", "--counts", "0,2",
         "--random-orders", 1, "--limit", 8, "--out", tmp_path / "curve.parquet", "--json",
     )  # fmt: skip
     assert code == 0, err

@@ -16,16 +16,16 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def place(house: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stores of two texts, and rankings of the first."""
     folder = tmp_path_factory.mktemp("place")
-    sentences = [line.split() for line in (house / "words.txt").read_text().splitlines()]
+    sentences = [line.split() for line in (inputs / "words.txt").read_text().splitlines()]
     rng = np.random.default_rng(0)
     shuffled = [rng.permutation(words).tolist() for words in sentences]
     for name, text in (("train", sentences), ("test", shuffled)):
         kinds = [["punct" if not w.isalpha() else "long" if len(w) > 3 else "short" for w in s] for s in text]
         corpus = og.Corpus.from_sentences(text, {"kind": kinds}, source=name)
-        og.extract(str(house / "nlm"), corpus, folder / f"{name}.zarr")
+        og.extract(str(inputs / "nlm"), corpus, folder / f"{name}.zarr")
     acts = og.open_activations(folder / "train.zarr")
     for name in ("f-statistic", "probeless", "std"):
         layer = {} if name == "std" else {"label": "kind"}
@@ -37,17 +37,17 @@ def files(place: Path) -> list[Path]:
     return [place / f"{name}.parquet" for name in ("f-statistic", "probeless", "std")]
 
 
-def given(place: Path) -> tuple[object, ...]:
+def stores(place: Path) -> tuple[object, ...]:
     return ("--train", place / "train.zarr", "--test", place / "test.zarr", "--set", "lambda2=0.001")
 
 
-def test_the_whole_road(run: Run, place: Path, house: Path, tmp_path: Path) -> None:
-    text = ("--model", house / "nlm", "--data", house / "words.txt", "--limit", 8, "--steps", 2)
+def test_all_measurements_in_one_table(run: Run, place: Path, inputs: Path, tmp_path: Path) -> None:
+    text = ("--model", inputs / "nlm", "--data", inputs / "words.txt", "--limit", 8, "--steps", 2)
     small = ("--random-orders", 2, "--counts", "1,4,16,48", "--vote", "--k", 5)
     out = tmp_path / "out"
-    code, told, err = run("compare", *files(place), *given(place), *text, *small, "--out", out, "--json")
+    code, printed, err = run("compare", *files(place), *stores(place), *text, *small, "--out", out, "--json")
     assert code == 0, err
-    rows = {row["ranking"]: row for row in json.loads(told)["rows"]}
+    rows = {row["ranking"]: row for row in json.loads(printed)["rows"]}
     assert list(rows) == ["f-statistic", "probeless", "std", "neuron-vote", "(random orders)"]
     assert {path.name for path in out.iterdir()} == {
         "areas.csv", "comparison.html", "comparison.json", "comparison.png", "comparison.svg", "curves",
@@ -64,15 +64,15 @@ def test_the_whole_road(run: Run, place: Path, house: Path, tmp_path: Path) -> N
             there = rows[row["ranking"]][name]
             assert (pd.isna(value) and there is None) or there == pytest.approx(value), name
     pd.testing.assert_frame_equal(pd.read_csv(out / "table.csv"), same, check_dtype=False)
-    code, told, err = run("show", out / "evaluation.parquet", "--json")
+    code, printed, err = run("show", out / "evaluation.parquet", "--json")
     assert code == 0, err
-    assert json.loads(told)["rankings"] == ["f-statistic", "probeless", "std", "neuron-vote"]
+    assert json.loads(printed)["rankings"] == ["f-statistic", "probeless", "std", "neuron-vote"]
     curve = ("--curve", f"std={out / 'curves' / 'f-statistic.parquet'}")
     code, _, err = run("compare", *files(place), *curve)
     assert (code, "another order than that of ranking 'std'" in err) == (1, True)
     curve = ("--curve", f"std={out / 'curves' / 'std.parquet'}")
-    code, told, err = run("compare", *files(place), *curve)
-    assert (code, "ablation" in told) == (0, True), err
+    code, printed, err = run("compare", *files(place), *curve)
+    assert (code, "ablation" in printed) == (0, True), err
     code, _, err = run("compare", *files(place), "--out", out)
     assert (code, "exists already" in err) == (1, True)
 
@@ -80,24 +80,24 @@ def test_the_whole_road(run: Run, place: Path, house: Path, tmp_path: Path) -> N
 def test_any_classifier_is_a_probe(run: Run, place: Path) -> None:
     probe = ("--probe", "sklearn.naive_bayes:GaussianNB", "--set", "var_smoothing=0.001", "--counts", "2,8")
     stores = ("--train", place / "train.zarr", "--test", place / "test.zarr", "--random-orders", 1)
-    code, told, err = run("compare", *files(place), *stores, *probe, "--standardize", "--json")
+    code, printed, err = run("compare", *files(place), *stores, *probe, "--standardize", "--json")
     assert code == 0, err
-    (row, *_) = json.loads(told)["rows"]
+    (row, *_) = json.loads(printed)["rows"]
     assert row["retraining_low"] < row["retraining"] < row["retraining_high"]
-    code, told, err = run("compare", *files(place), *stores, *probe, "--standardize")
+    code, printed, err = run("compare", *files(place), *stores, *probe, "--standardize")
     assert code == 0, err
-    assert f"{row['retraining']:.3f}" in told
+    assert f"{row['retraining']:.3f}" in printed
 
 
 def test_rankings_alone_are_compared_by_their_agreement(run: Run, place: Path) -> None:
-    code, told, err = run("compare", *files(place), "--json")
+    code, printed, err = run("compare", *files(place), "--json")
     assert code == 0, err
-    rows = json.loads(told)["rows"]
+    rows = json.loads(printed)["rows"]
     assert "masking" not in rows[0]
     assert [row["ranking"] for row in rows] == ["f-statistic", "probeless", "std"]
 
 
-def test_misuse_is_one_clear_line(run: Run, place: Path, house: Path, tmp_path: Path) -> None:
+def test_misuse_is_one_clear_line(run: Run, place: Path, inputs: Path, tmp_path: Path) -> None:
     train, test = place / "train.zarr", place / "test.zarr"
     first, *_ = rankings = files(place)
     (tmp_path / "again").mkdir()
@@ -110,11 +110,11 @@ def test_misuse_is_one_clear_line(run: Run, place: Path, house: Path, tmp_path: 
         ((*rankings, "--steps", 3), "--steps: give --model too"),
         ((*rankings, "--seed", 3), "--seed: give --train or --model too"),
         ((*rankings, "--level", 0.9), "--level: give --train, --model or --curve too"),
-        ((*rankings, "--model", house / "nlm"), "give it with --data"),
+        ((*rankings, "--model", inputs / "nlm"), "give it with --data"),
         ((first,), "at least two rankings"),
         ((*rankings, "--train", test, "--test", train), "was made from the tested words"),
-        ((*rankings, *given(place), "--probe", "sklearn.svm:Nothing"), "has no attribute 'Nothing'"),
-        ((*rankings, *given(place), "--probe", "sklearn.naive_bayes:GaussianNB"), "lambda2"),
+        ((*rankings, *stores(place), "--probe", "sklearn.svm:Nothing"), "has no attribute 'Nothing'"),
+        ((*rankings, *stores(place), "--probe", "sklearn.naive_bayes:GaussianNB"), "lambda2"),
         (
             (*rankings, "--curve", "lca=c.parquet"),
             "no ranking 'lca'; the rankings are: f-statistic, probeless, std",
@@ -131,6 +131,6 @@ def test_misuse_is_one_clear_line(run: Run, place: Path, house: Path, tmp_path: 
     ):
         code, _, err = run(*arguments)
         assert (code, why in err) == (2, True), (arguments, err)
-    code, told, err = run("compare", *rankings, tmp_path / "again" / "std.parquet", "--json")
+    code, printed, err = run("compare", *rankings, tmp_path / "again" / "std.parquet", "--json")
     assert code == 0, err
-    assert json.loads(told)["rows"][3]["ranking"] == "again/std"
+    assert json.loads(printed)["rows"][3]["ranking"] == "again/std"
