@@ -1,4 +1,4 @@
-"""Label layers of the user's own: from a regular expression, a word list, or a Python function."""
+"""Add label layers from a regular expression, a word list, or a Python function."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from onegrain.records.corpus import Corpus, LabelLayer
 __all__ = ["LabelFunction", "annotate_regex", "annotate_with", "annotate_words", "read_word_list"]
 
 LabelFunction = Callable[[tuple[str, ...], int], str | None]
-"""From a sentence's words and a position in it to that word's label, or None for no label."""
+"""A function from a sentence's words and a position to the label of that word, or None for no label."""
 
 
 def annotate_regex(
     corpus: Corpus, name: str, pattern: str | re.Pattern[str], *, labels: tuple[str, str] = ("yes", "no")
 ) -> Corpus:
-    """Add a layer that says which words a regular expression matches as a whole.
+    """Add a layer that labels words by whether a regular expression matches them.
 
     Args:
         corpus: the corpus; its parallel side stays as it is.
         name: the new layer's name.
-        pattern: a regular expression, e.g. ``r".+ing"``; it must match the whole word.
+        pattern: a regular expression, e.g. ``r".+ing"``, that must match all of a word.
         labels: the labels of the words that match and of those that do not.
 
     Raises:
@@ -56,10 +56,10 @@ def annotate_words(
     Args:
         corpus: the corpus; its parallel side stays as it is.
         name: the new layer's name.
-        words: a word-list file (see :func:`read_word_list`), words, or a label for every listed word. Words are
-            compared as they are written, case included.
-        labels: for a list without labels: of the words on it, and of the others. With a mapping, words that
-            are not in it stay unlabelled.
+        words: a word-list file (see :func:`read_word_list`), words, or a mapping from words to labels. Words
+            are compared with their case.
+        labels: for a list without labels, the labels of the words on it and of the others. With a mapping,
+            words that are not in it stay unlabelled.
 
     Raises:
         CorpusError: the file is malformed.
@@ -74,12 +74,12 @@ def annotate_words(
         table = dict(listed)
         _require_words(table, name)
         return _by_type(corpus, name, table.get)
-    among = frozenset(listed)
-    _require_words(among, name)
+    words_listed = frozenset(listed)
+    _require_words(words_listed, name)
     yes, no = labels
     if yes == no:
         raise ParameterError(f"labels= needs two different labels, got {yes!r} twice")
-    return _by_type(corpus, name, lambda word: yes if word in among else no)
+    return _by_type(corpus, name, lambda word: yes if word in words_listed else no)
 
 
 def annotate_with(corpus: Corpus, name: str, function: LabelFunction) -> Corpus:
@@ -88,13 +88,14 @@ def annotate_with(corpus: Corpus, name: str, function: LabelFunction) -> Corpus:
     Args:
         corpus: the corpus; its parallel side stays as it is.
         name: the new layer's name.
-        function: called as ``function(words, position)`` for every word; returns its label, or None for none.
+        function: called as ``function(words, position)`` for every word; returns its label, or None for no
+            label.
 
     Raises:
-        LabelError: the function returned something else; the word is named.
+        LabelError: the function returned something else; the message names the word.
 
     >>> corpus = Corpus.from_sentences([["a", "dog"]])
-    >>> last = annotate_with(corpus, "last", lambda words, at: "yes" if at == len(words) - 1 else None)
+    >>> last = annotate_with(corpus, "last", lambda words, i: "yes" if i == len(words) - 1 else None)
     >>> last.layer("last").labels()
     [None, 'yes']
     """
@@ -112,10 +113,10 @@ def annotate_with(corpus: Corpus, name: str, function: LabelFunction) -> Corpus:
 
 
 def read_word_list(path: str | Path) -> frozenset[str] | dict[str, str]:
-    """Read a word list: a word a line, or on every line a word, a tab and its label; blank lines are skipped.
+    """Read a word list: one word per line, or a word, a tab and its label; blank lines are skipped.
 
     Raises:
-        CorpusError: with file and line, when some lines have labels and others not, or a word has two labels.
+        CorpusError: only some lines have labels, or a word has two labels; the message names file and line.
     """
     rows = [
         (number, line.strip().split("\t"))

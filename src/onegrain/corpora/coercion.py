@@ -1,4 +1,4 @@
-"""Data in memory as a corpus: lists of words, tagged sentences, data frames and Hugging Face data sets."""
+"""Build a corpus from data in memory: lists of words, tagged sentences, data frames, Hugging Face data sets."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def corpus_in_memory(
     """Build a corpus from data in memory.
 
     Args:
-        data: a :class:`~onegrain.records.corpus.Corpus`; a list of sentences, each a list of words, of
-            ``(word, label, ...)`` tuples, or a mapping as of JSON lines; a pair of such a list and a mapping
-            from layers to labels; a pandas data frame with one word per row (columns ``word`` and
+        data: a :class:`~onegrain.records.corpus.Corpus`; a list of sentences, each a list of words, a list of
+            ``(word, label, ...)`` tuples, or a mapping like an object of JSON lines; a pair of such a list and
+            a mapping from layers to labels; a pandas data frame with one word per row (columns ``word`` and
             ``sentence_id``) or one sentence per row (a column ``words`` of lists); or a Hugging Face
-            ``Dataset``, whose numbers of classes become their names.
-        labels: of lists of words, the lists of labels by layer name.
-        columns: of tuples, data frames and data sets, names for the columns; ``_`` drops one.
-        limit: use at most so many sentences.
+            ``Dataset``, whose class numbers become class names.
+        labels: for lists of words, the lists of labels by layer name.
+        columns: for tuples, data frames and data sets, the names of the columns; ``_`` drops a column.
+        limit: largest number of sentences to use.
 
     Raises:
-        CorpusError: the data are of none of these kinds, or malformed; sentence, row and word are named.
-        LabelError: a number of a class that the data set does not name.
-        ParameterError: ``labels`` or ``columns`` with data that have their own.
+        CorpusError: the data are of another kind or malformed; the message names sentence, row and word.
+        LabelError: the data set has no name for the number of a class.
+        ParameterError: ``labels`` or ``columns`` with data that contain labels or name their columns.
     """
     if isinstance(data, tuple) and len(data) == 2 and isinstance(data[1], Mapping) and labels is None:
         data, labels = data
@@ -52,7 +52,7 @@ def corpus_in_memory(
         return data if limit is None else data.head(limit)
     if kind == "lists":
         sentences = data[:limit] if limit is not None else data
-        layers = {name: some[:limit] if limit is not None else some for name, some in (labels or {}).items()}
+        layers = {name: rows if limit is None else rows[:limit] for name, rows in (labels or {}).items()}
         corpus = Corpus.from_sentences(sentences, layers, source=_MEMORY)
     else:
         corpus = build(data, columns, limit)
@@ -62,7 +62,7 @@ def corpus_in_memory(
 
 
 def _kind(data: Any) -> tuple[str, Any]:
-    """Return what the data are, in words, and the function that reads them."""
+    """Return the kind of the data, in words, and the function that reads them."""
     if isinstance(data, Corpus):
         return "a corpus", None
     if hasattr(data, "column_names") and hasattr(data, "features"):
@@ -167,7 +167,7 @@ def _of_dataset(data: Any, columns: Sequence[str] | None, limit: int | None) -> 
 
 
 def _named(value: Any, feature: Any, column: str) -> Any:
-    """Return the labels of a row by name, where the feature names the numbers of classes."""
+    """Return the labels of a row, as names if the feature has names for the numbers of classes."""
     inner = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", None)
     classes = getattr(inner, "names", None)
     if classes is None or not is_listed(value):

@@ -1,4 +1,4 @@
-"""Reader of column files: one word a line with its labels, a blank line between sentences (CoNLL-2000)."""
+"""Reader of column files: one word per line with its labels, a blank line between sentences (CoNLL-2000)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _ID = re.compile(r"([0-9]+)(?:[-.][0-9]+)?")
 
 
 class Row(NamedTuple):
-    """A line that holds a word.
+    """A line with a word.
 
     Attributes:
-        number: the line's number, from 1.
-        fields: its columns.
-        first: whether a blank line, a comment or nothing stands before it.
+        number: number of the line, from 1.
+        fields: the columns.
+        first: True if the line begins the file, or follows a blank line or a comment.
     """
 
     number: int
@@ -36,17 +36,17 @@ class Row(NamedTuple):
 
 
 def split_columns(line: str) -> list[str]:
-    """Return the fields of a line: split at tabs where it has any, else at spaces."""
+    """Return the fields of a line, split at tabs if it has any, else at spaces."""
     if "\t" in line:
         return [field.strip(" ") for field in line.split("\t")]
     return [field for field in line.split(" ") if field]
 
 
 def column_rows(lines: Sequence[str]) -> Iterator[Row]:
-    """Return the lines that hold words, without those of documents and comments.
+    """Yield the lines with words, without marks of documents and comments.
 
-    A comment is a line that begins with ``#``, stands before the first word of a sentence, and does not have
-    the number of columns that most lines have. Where it has that number, ``#`` is taken for a word.
+    A comment is a line that begins with ``#``, comes before the first word of a sentence, and has another
+    number of columns than most lines. If it has the same number, ``#`` is taken as a word.
     """
     width = _usual_width(lines)
     first = True
@@ -62,19 +62,20 @@ def column_rows(lines: Sequence[str]) -> Iterator[Row]:
 def read_columns(
     path: str | Path | TextFile, *, columns: Sequence[str] | None = None, limit: int | None = None
 ) -> Corpus:
-    """Read a column file; every column but ``word`` becomes a label layer.
+    """Read a column file; every column except ``word`` becomes a label layer.
 
     Args:
-        path: the file. Lines of the word ``-DOCSTART-`` (CoNLL-2003) are left out, and comments before the
+        path: the file. Lines with the word ``-DOCSTART-`` (CoNLL-2003) are left out, as are comments before the
             first word of a sentence, see :func:`column_rows`. A first line that names the columns is a header.
         columns: the columns' names, exactly one of them ``word``; a column named ``_`` is dropped. Without
             names and header, three columns are ``word xpos chunk`` (CoNLL-2000), and others
             ``word column2 column3 ...``.
-        limit: read at most so many sentences.
+        limit: largest number of sentences to read.
 
     Raises:
-        CorpusError: with file and line, when a line has not as many columns as names, a line may be a comment
-            or the word ``#``, or the first column counts the words and no names say where they are.
+        CorpusError: a line has more or fewer columns than there are names; a line may be a comment or the word
+            ``#``; or the first column counts the words and ``columns`` is missing. The message names file and
+            line.
         ParameterError: ``columns`` does not name ``word`` once, or names a layer twice.
     """
     file = open_text(path)
@@ -105,7 +106,7 @@ def read_columns(
 
 
 def counts_words(rows: Sequence[Row]) -> bool:
-    """Return whether the first column counts the words of each sentence, from 0 or from 1, as word IDs do."""
+    """Return True if the first column counts the words of each sentence, from 0 or from 1, as word IDs do."""
     expected, counted = 0, 0
     for row in rows:
         number = _ID.fullmatch(row.fields[0])
@@ -124,7 +125,7 @@ def counts_words(rows: Sequence[Row]) -> bool:
 
 
 def _usual_width(lines: Sequence[str]) -> int:
-    """Return the number of columns that most lines have, of the lines that do not begin with ``#``."""
+    """Return the number of columns that most lines have, leaving out lines that begin with ``#``."""
     widths = Counter(len(split_columns(line)) for line in lines if line.strip() and not line.startswith("#"))
     return max(widths, key=lambda width: (widths[width], -width)) if widths else 0
 
@@ -153,11 +154,11 @@ def _names(columns: Sequence[str] | None, rows: list[Row], file: TextFile) -> tu
         if kept.count("word") != 1 or len(set(kept)) != len(kept):
             raise ParameterError(f"columns must name 'word' once and no layer twice, got {' '.join(names)}")
         headed = tuple(map(str.casefold, first)) == tuple(map(str.casefold, names)) or is_header(first)
-        return names, _behind(rows) if headed and len(rows) > 1 else rows
+        return names, _after_header(rows) if headed and len(rows) > 1 else rows
     if is_header(first) and len(rows) > 1:
         names = tuple("word" if name.casefold() in ("word", "token", "form") else name for name in first)
         if names.count("word") == 1 and len(set(names)) == len(names):
-            return names, _behind(rows)
+            return names, _after_header(rows)
         raise CorpusError(f"the header names no column 'word', or one twice: {' '.join(first)}", file.path, 1)
     if counts_words(rows):
         named = ",".join(["_", "word", *(f"column{number}" for number in range(3, len(first) + 1))])
@@ -171,13 +172,13 @@ def _names(columns: Sequence[str] | None, rows: list[Row], file: TextFile) -> tu
     return (_THREE if width == 3 else ("word", *(f"column{k}" for k in range(2, width + 1)))), rows
 
 
-def _behind(rows: list[Row]) -> list[Row]:
-    """Return the rows behind a header, the first of which begins a sentence."""
+def _after_header(rows: list[Row]) -> list[Row]:
+    """Return the rows after a header, the first of which begins a sentence."""
     return [rows[1]._replace(first=True), *rows[2:]]
 
 
 def _require_no_comment(rows: Sequence[Row], file: TextFile) -> None:
-    """Refuse a first line of a sentence that may be a comment, or may be the word ``#`` or a hashtag."""
+    """Refuse a first line of a sentence that may be a comment, the word ``#`` or a hashtag."""
     labels = {row.fields[-1] for row in rows if not row.fields[0].startswith("#")}
     for row in rows:
         if row.first and row.fields[0].startswith("#") and len(row.fields) > 1 and row.fields[-1] not in labels:

@@ -1,4 +1,4 @@
-"""Reader of CoNLL-2009: 14 tab-separated columns and more, a blank line between sentences."""
+"""Reader of CoNLL-2009: 14 or more tab-separated columns, a blank line between sentences."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ Rows = list[list[str]]
 
 
 def read_conll2009(path: str | Path | TextFile, *, limit: int | None = None) -> Corpus:
-    """Read a CoNLL-2009 file: 14 columns and one more for each predicate of a sentence.
+    """Read a CoNLL-2009 file, which has 14 columns and one more for each predicate of a sentence.
 
     Words are the column FORM; layers are ``pos``, ``ppos``, ``feat``, ``pfeat``, ``deprel`` and ``pdeprel``,
-    as far as a column is not ``_`` in every word.
+    except those whose column is ``_`` for every word.
 
     Raises:
-        CorpusError: with file and line, when a line has fewer columns or its ID is not the next integer.
+        CorpusError: a line has fewer columns, or its ID is not the next integer; the message names file and
+            line.
     """
     file = open_text(path)
     sentences = list(islice(_sentences(file), limit))

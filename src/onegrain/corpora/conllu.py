@@ -1,7 +1,7 @@
-"""Reader of CoNLL-U treebanks: ten tab-separated columns, one syntactic word a line.
+"""Reader of CoNLL-U treebanks: ten tab-separated columns, one syntactic word per line.
 
-The ten columns are split here rather than by the ``conllu`` package, whose sentences do not know their lines:
-every fault must name its file and line.
+The columns are split here and not by the ``conllu`` package, because its sentences lack line numbers, and every
+error must name its file and line.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ def read_conllu(path: str | Path | TextFile, *, limit: int | None = None) -> Cor
     """Read a CoNLL-U file.
 
     Words are the syntactic words; empty nodes (``1.1``) are left out. ``SpaceAfter=No`` and multiword ranges
-    (``1-2``) say how the words stand in running text, see :func:`onegrain.corpora.spacing.forms_of`. Layers:
-    ``upos``, ``xpos``, ``deprel``, ``feats`` (the whole FEATS string, ``_`` where a word has none), and one for
-    every FEATS key by its name (e.g. ``Number``; a word without the key is unlabelled). A column that is ``_``
-    in every word gives no layer.
+    (``1-2``) determine the words' forms in running text, see :func:`onegrain.corpora.spacing.forms_of`. Layers:
+    ``upos``, ``xpos``, ``deprel``, ``feats`` (the complete FEATS string, ``_`` for a word without one), and one
+    for every FEATS key by its name (e.g. ``Number``; a word without the key is unlabelled). A column that is
+    ``_`` for every word gives no layer.
 
     Args:
         path: the file.
-        limit: read at most so many sentences.
+        limit: largest number of sentences to read.
 
     Raises:
-        CorpusError: with file and line, when a line does not have ten columns, a word's ID is not the next
-            integer, a range does not begin at the next word, a word is empty, a FEATS part is not
-            ``Key=Value``, or a FEATS key is given twice or named like a column's layer.
+        CorpusError: a line does not have ten columns, a word's ID is not the next integer, a range does not
+            begin at the next word, a word is empty, a FEATS part is not ``Key=Value``, or a FEATS key occurs
+            twice or has the name of a column's layer. The message names file and line.
     """
     file = open_text(path)
     read = list(islice(_sentences(file.lines, file.path), limit))
@@ -68,7 +68,7 @@ def read_conllu(path: str | Path | TextFile, *, limit: int | None = None) -> Cor
 
 @dataclass
 class _Sentence:
-    """The rows of a sentence's words, and its multiword tokens with the line of each."""
+    """The rows of a sentence's words, and its multiword tokens with their line numbers."""
 
     rows: list[list[str]] = field(default_factory=list)
     tokens: list[MultiwordToken] = field(default_factory=list)
@@ -87,7 +87,7 @@ class _Sentence:
         self.lines.append(number)
 
     def finish(self, path: str | Path) -> _Sentence:
-        """Return the sentence; CorpusError where a range ends behind its last word."""
+        """Return the sentence; raise CorpusError if a range ends after its last word."""
         for token, number in zip(self.tokens, self.lines, strict=True):
             if token.last > len(self.rows):
                 raise CorpusError(

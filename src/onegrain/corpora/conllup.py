@@ -1,4 +1,4 @@
-"""Reader of CoNLL-U Plus: a first line that names the columns, which are those of CoNLL-U and others."""
+"""Reader of CoNLL-U Plus, whose first line names the columns: those of CoNLL-U and others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DECLARATION = re.compile(r"#\s*global\.columns\s*=\s*(.*)")
 
 
 def plus_columns(file: TextFile) -> list[str] | None:
-    """Return the columns that the first line of a CoNLL-U Plus file names, None where it names none."""
+    """Return the columns that the first line of a CoNLL-U Plus file names, or None if it names none."""
     declared = _DECLARATION.match(file.lines[0])
     return None if declared is None else declared.group(1).split()
 
@@ -26,11 +26,12 @@ def read_conllup(path: str | Path | TextFile, *, limit: int | None = None) -> Co
     """Read a CoNLL-U Plus file, whose first line names its columns: ``# global.columns = ID FORM UPOS``.
 
     The columns of CoNLL-U are read as in CoNLL-U, see :func:`onegrain.corpora.conllu.read_conllu`; each other
-    column gives a layer of its name, in which ``_`` is no label. A file without IDs has no multiword tokens.
+    column gives a layer with its name, in which ``_`` means no label. A file without IDs has no multiword
+    tokens.
 
     Raises:
-        CorpusError: with file and line, when the columns are not declared or lack FORM, a line does not have
-            them, or a column has the name of another layer.
+        CorpusError: the first line does not name the columns, FORM is missing, a line has another number of
+            columns, or a column has the name of another layer. The message names file and line.
     """
     file = open_text(path)
     names = plus_columns(file)
@@ -53,7 +54,7 @@ def read_conllup(path: str | Path | TextFile, *, limit: int | None = None) -> Co
 
 
 def _rows(file: TextFile, names: Sequence[str]) -> Iterator[dict[str, str] | None]:
-    """Return the columns of each line by name; those of a blank line are empty, and a comment has none."""
+    """Yield the columns of each line by name; a blank line has an empty ID, and a comment gives None."""
     position = 0
     for number, line in enumerate(file.lines, start=1):
         if not line.strip():

@@ -1,4 +1,4 @@
-"""Control tasks [Hewitt19]: a random label for every word type, to see what a probe can merely memorise."""
+"""Control tasks [Hewitt19]: a random label for every word type, to measure what a probe can memorise."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ __all__ = ["control_task"]
 
 
 def control_task(train: Corpus, *others: Corpus, layer: str, seed: int = 0) -> tuple[Corpus, ...]:
-    """Add the control layer of a label layer, by the name ``{layer}-control``, to corpora that belong together.
+    """Add the control layer of a label layer, named ``{layer}-control``, to corpora that belong together.
 
-    Every word type gets one label, drawn from the distribution that the layer's labels have over the words
-    of ``train``; the type keeps it in all the corpora. Types are numbered in sorted order, first those of
-    ``train``, then those that only the others have, so the layer of ``train`` does not depend on the others.
+    Every word type gets one label, drawn from the distribution of the layer's labels over the words of
+    ``train``, and keeps it in all corpora. Labels are drawn for the types in sorted order, first for those of
+    ``train`` and then for the remaining ones, so the layer of ``train`` does not depend on the other corpora.
     Words that ``layer`` leaves unlabelled stay unlabelled.
 
     Source: Hewitt and Liang, Designing and Interpreting Probes with Control Tasks, 2019, section 2.
 
     Args:
         train: the corpus that gives the distribution.
-        others: further corpora (dev, test); each needs the layer too.
+        others: further corpora (dev, test), which need the layer as well.
         layer: the label layer to control for.
-        seed: of the draws, 0 or more.
+        seed: random seed, 0 or more.
 
     Returns:
-        The corpora with the new layer, in the order given.
+        The corpora with the new layer, in the order of the arguments.
 
     Raises:
         LabelError: a corpus does not have the layer, or it labels no word of ``train``.

@@ -1,4 +1,4 @@
-"""The guess of a corpus file's format, which asks where the text fits more than one."""
+"""Guess the format of a corpus file; an error asks for it if the text fits several formats."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _WIDE_TABS, _SPACED_CELLS, _TAGGED_SHARE, _RAGGED = 0.5, 0.2, 0.9, 0.5
 
 
 def guess_format(path: str | Path | TextFile) -> str:
-    """Guess the format of a corpus file without label files, from its name and its first 1,000 lines.
+    """Return the likely format of a corpus file without label files, from its name and first 1,000 lines.
 
     ``conllup``: the first line declares the columns. ``conllu`` and ``conll2009``: ten, or 14 and more,
     tab-separated columns that begin with word IDs. ``jsonl``: JSON objects. ``csv`` and ``tsv``: a header that
@@ -48,7 +48,7 @@ def guess_format(path: str | Path | TextFile) -> str:
     :func:`onegrain.corpora.labelled.looks_labelled`. ``plain``: lines of text.
 
     Raises:
-        CorpusError: the text fits more than one format, or is of one that is not read; the message asks which.
+        CorpusError: the text fits several formats, or none that can be read; the message asks for the format.
     """
     file = open_text(path)
     declared = plus_columns(file)
@@ -148,7 +148,7 @@ def _spaced(rows: list[Row], lines: Sequence[str], file: TextFile) -> str:
 
 
 def _is_csv(lines: Sequence[str]) -> bool:
-    """Return whether the first line is the header of a CSV file that has words, and all rows fit it."""
+    """Return True if the first line is the header of a CSV file with words, and all rows fit it."""
     delimiter = delimiter_of(lines[0])
     if delimiter not in lines[0] or delimiter == "\t":
         return False
@@ -164,7 +164,7 @@ def _is_csv(lines: Sequence[str]) -> bool:
 
 
 def _require_words_first(rows: Sequence[Row], width: int, file: TextFile) -> None:
-    """Ask where the words are if the first column is constant or has fewer values than another."""
+    """Ask for the column of words if the first column is constant or has fewer values than another."""
     full = [row.fields for row in rows if len(row.fields) == width]
     values = [len({fields[column] for fields in full}) for column in range(width)]
     if len(full) >= 4 and (values[0] == 1 or max(values) > 1.5 * values[0]):
@@ -178,7 +178,7 @@ def _require_words_first(rows: Sequence[Row], width: int, file: TextFile) -> Non
 
 
 def _require_plain(lines: Sequence[str], file: TextFile) -> None:
-    """Ask what text is that has comments with values, words with tags, or words between commas."""
+    """Ask for the format of text that has comments with values, words with tags, or words between commas."""
     for number, line in enumerate(lines, start=1):
         if _ASSIGNMENT.match(line):
             raise _ask(file, "a comment among lines of text", "plain, if the comments are text", number)

@@ -1,4 +1,4 @@
-"""The names by which the header of a table says which of its columns holds what."""
+"""The column names from which the content of a table's columns is recognised."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from onegrain.errors import CorpusError
 __all__ = ["SENTENCE_NAMES", "WORD_NAMES", "is_header", "roles"]
 
 WORD_NAMES = ("word", "words", "token", "tokens", "form", "forms")
-"""Names of the column that holds words, in any case of letters."""
+"""Names of the column of words; case does not matter."""
 
 SENTENCE_NAMES = ("sentence", "sentence_id", "sent_id", "sentence #", "sent", "sid")
-"""Names of the column that tells sentences apart, in any case of letters."""
+"""Names of the column that identifies sentences; case does not matter."""
 
 _LABEL_NAMES = frozenset(
     [
@@ -48,7 +48,7 @@ _UNNAMED = ("", "unnamed: 0")
 
 
 def is_header(fields: Sequence[str]) -> bool:
-    """Return whether the fields name columns: one of words, and at least one that a word is not called."""
+    """Return True if the fields are a header: one names the words, and at least one is no usual word."""
     names = [field.casefold() for field in fields]
     known = [name for name in names if name in _LABEL_NAMES or name in SENTENCE_NAMES or name in _UNNAMED]
     words = [name for name in names if name in WORD_NAMES]
@@ -58,17 +58,17 @@ def is_header(fields: Sequence[str]) -> bool:
 def roles(
     names: Sequence[str], columns: Sequence[str] | None, path: object = None
 ) -> tuple[int, int | None, dict[str, int]]:
-    """Return the positions of the words, of the sentences' names (or None), and of the label layers by name.
+    """Return the positions of the column of words, of that of sentences (or None), and of the label layers.
 
     Args:
         names: the table's columns.
-        columns: names to use in their place; ``word`` holds the words, ``sentence`` tells sentences apart, and
-            ``_`` is dropped.
-        path: where the table is from, for messages.
+        columns: names to use instead; ``word`` is the column of words, ``sentence`` identifies sentences, and
+            ``_`` drops a column.
+        path: the source of the table, for messages.
 
     Raises:
-        CorpusError: no column, or several, hold words or tell sentences apart, a name is given twice, or there
-            are not as many names as columns.
+        CorpusError: no column or several hold words, several identify sentences, a name occurs twice, or the
+            numbers of names and columns differ.
     """
     if columns is not None and len(columns) != len(names):
         raise CorpusError(f"{len(columns)} names of columns for {len(names)} columns: {', '.join(names)}", path)

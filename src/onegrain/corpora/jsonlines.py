@@ -19,8 +19,8 @@ def read_json_lines(path: str | Path | TextFile, *, limit: int | None = None) ->
     """Read a file with one JSON object per line; see :func:`onegrain.corpora.tables.corpus_of_records`.
 
     Raises:
-        CorpusError: with file and line, when a line is no JSON object, has a name twice, or has no list of
-            words.
+        CorpusError: a line is not a JSON object, has a name twice, or has no list of words; the message names
+            file and line.
     """
     file = open_text(path)
     return corpus_of_records(_records(file), source=str(file.path), limit=limit)

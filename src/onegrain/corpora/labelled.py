@@ -1,4 +1,4 @@
-"""Whether lines of several columns are words with labels, or sentences of that many words."""
+"""Decide whether lines of several columns are words with labels, or sentences."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _FEW_LABELS, _MANY_LABELS, _ENOUGH_ROWS = 0.25, 0.7, 40
 
 
 class Labelling(Enum):
-    """Whether lines hold words with labels."""
+    """The answer to whether lines hold words with labels."""
 
     YES = "yes"
     NO = "no"
@@ -63,17 +63,17 @@ class Labelling(Enum):
 
 
 def looks_labelled(rows: Sequence[Row], width: int, share: float, *, grouped: bool) -> Labelling:
-    """Judge lines without tabs.
+    """Decide whether lines without tabs hold words with labels.
 
-    Labels are told from words by their form (``B-PER``, ``O``, capitals such as ``NN`` beside words that are no
-    capitals) or, where blank lines group the lines, by their number: the last column has few values and the
-    first many. Where the last column has almost as many values as the first, the lines are sentences.
+    Labels differ from words in their form (``B-PER``, ``O``, capitals such as ``NN`` next to words that are not
+    in capitals) or, if blank lines group the lines, in their number: the last column has few values and the
+    first many. If the last column has almost as many values as the first, the lines are sentences.
 
     Args:
         rows: the lines.
         width: the number of columns that most of them have.
-        share: the share of lines that have it.
-        grouped: whether blank lines stand between groups of lines, more than one in a group on average.
+        share: the share of lines with this number.
+        grouped: True if blank lines separate groups of lines, with more than one line per group on average.
     """
     if width == 1:
         return Labelling.UNSURE if grouped and share == 1 else Labelling.NO
@@ -117,7 +117,7 @@ def _by_number(full: Sequence[Sequence[str]], last: Sequence[str]) -> Labelling:
 
 
 def _without_marks(values: Sequence[str]) -> list[str]:
-    """Return the values that are not punctuation alone, which is a label as well as a word."""
+    """Return the values that contain a letter or digit; punctuation can be a label as well as a word."""
     return [value for value in values if any(unicodedata.category(c)[0] in "LN" for c in value)]
 
 

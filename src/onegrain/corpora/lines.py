@@ -1,4 +1,4 @@
-"""Readers of text with one sentence a line: plain, with parallel label files, and with a parallel language."""
+"""Readers of text with one sentence per line: plain, with label files, and with a parallel language."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def label_files(labels: str | Path | LabelFiles | None) -> dict[str, Path]:
 
 
 def read_plain(path: str | Path | TextFile, *, limit: int | None = None) -> Corpus:
-    """Read one sentence a line, words split at white space; lines without words are skipped.
+    """Read text with one sentence per line, split at white space; lines without words are skipped.
 
     Raises:
         CorpusError: see :func:`onegrain.corpora.text.open_text`.
@@ -36,12 +36,12 @@ def read_plain(path: str | Path | TextFile, *, limit: int | None = None) -> Corp
 
 
 def read_lines(path: str | Path | TextFile, labels: LabelFiles, *, limit: int | None = None) -> Corpus:
-    """Read one sentence a line, words split at spaces or tabs, with label files that are parallel word by word.
+    """Read text with one sentence per line, and label files that match it word by word.
 
-    Spaces at the end of a line, and several between words, do no harm.
+    Words are split at spaces or tabs; spaces at the end of a line and repeated spaces are ignored.
 
     Raises:
-        CorpusError: with file and line, when a line is blank, or words and labels differ in number.
+        CorpusError: a line is blank, or words and labels differ in number; the message names file and line.
     """
     text = open_text(path)
     sentences = _split_all(text)
@@ -61,13 +61,13 @@ def read_lines(path: str | Path | TextFile, labels: LabelFiles, *, limit: int | 
 
 
 def read_parallel(source: str | Path, target: str | Path, *, limit: int | None = None) -> Corpus:
-    """Read two files that translate each other line by line; the second becomes the corpus's ``target``.
+    """Read two files that are translations of each other line by line; the second becomes ``target``.
 
     Words are split at white space.
 
     Raises:
-        CorpusError: unequal numbers of lines (both files and counts are named), or a line without words in
-            either file (the line is named).
+        CorpusError: the files have different numbers of lines, or a line of one of them has no words; the
+            message names the files and counts, or the line.
     """
     sides = [[line.split() for line in open_text(path).lines] for path in (source, target)]
     _require_same_count(source, len(sides[0]), target, len(sides[1]))

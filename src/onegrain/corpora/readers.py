@@ -1,4 +1,4 @@
-"""The one door to corpora: a file whose format is guessed or named, or data in memory."""
+"""Read a corpus from a file, whose format is guessed or named, or from data in memory."""
 
 from __future__ import annotations
 
@@ -49,18 +49,17 @@ def read_corpus(
     """Read a corpus from a file, or from data in memory.
 
     Args:
-        data: a file's path, or what :func:`onegrain.corpora.coercion.corpus_in_memory` takes: lists of words, a
-            data frame, a Hugging Face ``Dataset``, or a corpus.
-        labels: by layer name, of a word file the label files that are parallel to it, e.g.
-            ``{"supersense": "train.label"}`` (a lone file names its layer by its suffix); of lists of words
-            the lists of labels.
-        format: of a file, one of :data:`FORMATS`; guessed when None, see :func:`guess_format`.
+        data: the path of a file, or data in memory: lists of words, a data frame, a Hugging Face ``Dataset``,
+            or a corpus; see :func:`onegrain.corpora.coercion.corpus_in_memory`.
+        labels: by layer name, the label files of a text file, e.g. ``{"supersense": "train.label"}`` (a single
+            file names its layer by its suffix), or the lists of labels of lists of words.
+        format: the format of the file, one of :data:`FORMATS`; None to guess it, see :func:`guess_format`.
         columns: the names of the columns of a column file, a table with a header, a data frame or a data set;
             one is ``word``, and ``_`` drops a column.
-        limit: read at most so many sentences; 1 or more.
+        limit: largest number of sentences to read, 1 or more.
 
     Raises:
-        CorpusError: the data are malformed, or the format is in doubt; the message names file and line.
+        CorpusError: the data are malformed, or their format is uncertain; the message names file and line.
         ParameterError: an unknown format, a limit below 1, or an option that the format does not have.
     """
     if limit is not None and limit < 1:
@@ -77,7 +76,7 @@ def read_corpus(
 
 
 def as_corpus(data: Any) -> Corpus:
-    """Return what a function was given as a corpus: the corpus itself, or what :func:`read_corpus` reads."""
+    """Return the data as a corpus: a corpus itself, other data as :func:`read_corpus` reads them."""
     return data if isinstance(data, Corpus) else read_corpus(data)
 
 

@@ -20,20 +20,21 @@ Cells = tuple[int, list[str]]
 def read_csv(
     path: str | Path | TextFile, *, columns: Sequence[str] | None = None, limit: int | None = None
 ) -> Corpus:
-    """Read a CSV file with a header, separated by commas, semicolons or tabs and quoted as CSV is.
+    """Read a CSV file with a header, separated by commas, semicolons or tabs.
 
-    One column holds the words (``word``, ``token`` or ``form``), one tells sentences apart (``sentence``,
-    ``sentence_id``, ``sent_id`` or ``sent``: a new value begins a sentence, and an empty one continues it);
-    without such a column blank lines must. Each other column is a label layer; empty cells are unlabelled.
+    One column holds the words (``word``, ``token`` or ``form``), and one identifies sentences (``sentence``,
+    ``sentence_id``, ``sent_id`` or ``sent``: a new value begins a sentence, and an empty one continues it).
+    Without such a column, blank lines must separate sentences. Each other column is a label layer; empty cells
+    are unlabelled.
 
     Args:
         path: the file.
-        columns: names for the columns in place of the header's; ``_`` drops a column.
-        limit: read at most so many sentences.
+        columns: names of the columns in place of the header's; ``_`` drops a column.
+        limit: largest number of sentences to read.
 
     Raises:
-        CorpusError: with file and line, when a row has not as many cells as the header, the header does not say
-            what holds words, or nothing tells sentences apart.
+        CorpusError: a row has more or fewer cells than the header, no column holds words, or sentences are not
+            separated. The message names file and line.
     """
     file = open_text(path)
     return _corpus(file, list(_quoted(file, delimiter_of(file.lines[0]))), columns, limit)
@@ -42,10 +43,10 @@ def read_csv(
 def read_tsv(
     path: str | Path | TextFile, *, columns: Sequence[str] | None = None, limit: int | None = None
 ) -> Corpus:
-    """Read a TSV file with a header, see :func:`read_csv`; quotation marks are characters like others.
+    """Read a TSV file with a header, see :func:`read_csv`; quotation marks have no special meaning.
 
     Raises:
-        CorpusError: as of :func:`read_csv`, and when a cell is quoted as in CSV.
+        CorpusError: as for :func:`read_csv`, and if a cell is quoted as in CSV.
     """
     file = open_text(path)
     rows = [(number, line.split("\t")) for number, line in enumerate(file.lines, start=1)]
@@ -59,12 +60,12 @@ def read_tsv(
 
 
 def delimiter_of(header: str) -> str:
-    """Return what separates the cells of a header: the most frequent of comma, semicolon and tab."""
+    """Return the delimiter of a header: the most frequent of comma, semicolon and tab."""
     return max(",;\t", key=header.count)
 
 
 def _quoted(file: TextFile, delimiter: str) -> Iterator[Cells]:
-    """Return the rows of a CSV file with the line where each begins; a blank line is a row without cells."""
+    """Yield the rows of a CSV file with the line where each begins; a blank line is a row without cells."""
     reader = csv.reader((line + "\n" for line in file.lines), delimiter=delimiter, strict=True)
     line = 1
     try:
@@ -112,7 +113,7 @@ def _corpus(file: TextFile, rows: list[Cells], columns: Sequence[str] | None, li
 
 
 def _blocks(body: Sequence[Cells]) -> list[int]:
-    """Return for each row with cells how many blocks of blank rows stand before it, behind the first."""
+    """Return for each row with cells the number of groups of blank rows between it and the first row."""
     blocks: list[int] = []
     block, blank = 0, False
     for _, cells in body:

@@ -1,4 +1,4 @@
-"""How the words of a CoNLL-U sentence stand in running text: SpaceAfter=No and multiword tokens."""
+"""The forms of a CoNLL-U sentence's words in running text, from SpaceAfter=No and multiword tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORM, MISC = 1, 9
 
 @dataclass(frozen=True)
 class MultiwordToken:
-    """A range line: words ``first`` to ``last`` (counted from 1) are written together as one form."""
+    """A multiword token: words ``first`` to ``last`` (counted from 1) are written together as one form."""
 
     first: int
     last: int
@@ -23,18 +23,18 @@ class MultiwordToken:
 
     @classmethod
     def of(cls, row: Sequence[str]) -> MultiwordToken:
-        """The token of a row whose ID is a range, ``3-4``."""
+        """Return the token of a row whose ID is a range, ``3-4``."""
         first, _, last = row[0].partition("-")
         return cls(int(first), int(last), row[FORM], row[MISC])
 
 
 def forms_of(rows: Sequence[Sequence[str]], tokens: Sequence[MultiwordToken]) -> list[Form]:
-    """Return what each word of a sentence is in running text.
+    """Return the form of each word of a sentence in running text.
 
-    A space follows every word but those with ``SpaceAfter=No`` in the MISC column. The words of a multiword
-    token stand together, and its own MISC says whether a space follows it. If they spell its form one after
-    the other, case aside, each is its part of the form (``do`` and ``n't`` of ``don't``); otherwise the first
-    stands for all of it (``de`` and ``le`` for ``du``).
+    A space follows every word except those with ``SpaceAfter=No`` in the MISC column. The words of a multiword
+    token have no space between them, and the MISC column of the token decides whether a space follows it. If
+    the words together spell the form of the token, ignoring case, each gets its part of the form (``do`` and
+    ``n't`` of ``don't``); otherwise the first word gets all of it (``de`` and ``le`` for ``du``).
     """
     forms = [Form(row[FORM], _spaced(row[MISC])) for row in rows]
     for token in tokens:
@@ -49,7 +49,7 @@ def _spaced(misc: str) -> bool:
 
 
 def _parts(form: str, words: Sequence[str]) -> list[str]:
-    """The part of a form that each of its words spells; the first has all of it where they spell another."""
+    """Return the part of a form that each word spells, or all of it for the first if they do not spell it."""
     if "".join(words).casefold() != form.casefold() or sum(map(len, words)) != len(form):
         return [form] + [""] * (len(words) - 1)
     parts, start = [], 0

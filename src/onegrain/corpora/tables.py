@@ -1,4 +1,4 @@
-"""Tables in memory as corpora: one word per row with the key of its sentence, or one sentence per row."""
+"""Build corpora from tables in memory, which have one word or one sentence per row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Record(NamedTuple):
     """One sentence as a mapping: a list of words, and lists of labels by layer.
 
     Attributes:
-        place: where it stands, for messages: a line's number, or None in memory.
+        place: the number of its line, for messages; None for data in memory.
         values: the mapping.
     """
 
@@ -34,7 +34,7 @@ class _Table(NamedTuple):
     place: Callable[[int], int | None]
 
     def fault(self, row: int, message: str) -> CorpusError:
-        """Return the error of a row, by its line where it has one."""
+        """Return an error that names the line of a row, or the row itself if it has no line."""
         line = self.place(row)
         return CorpusError(message if line is not None else f"row {row} (from 0): {message}", self.source, line)
 
@@ -52,15 +52,15 @@ def corpus_of_words(
 
     Args:
         words: the words.
-        keys: what tells the sentences apart: a new value begins a sentence, and a missing one continues it.
+        keys: the key of each word's sentence: a new value begins a sentence, and a missing one continues it.
         layers: labels by layer name.
-        source: where the table is from.
-        place: from a row to its line in ``source``, for messages.
-        limit: use at most so many sentences.
+        source: the name of the source of the table.
+        place: returns the line of a row in ``source``, for messages.
+        limit: largest number of sentences to use.
 
     Raises:
-        CorpusError: a row without a word, a sentence that begins twice, sentences where words belong, or a
-            label that is no scalar; the row or line is named.
+        CorpusError: a row has no word, a sentence begins twice, rows hold sentences in place of words, or a
+            label is not a scalar. The message names the row or line.
     """
     table = _Table(source, place)
     starts = _starts(keys, table)
@@ -89,11 +89,12 @@ def corpus_of_records(records: Iterable[Record], *, source: str, limit: int | No
     """Build a corpus from records of one sentence each: ``{"words": ["a", "dog"], "upos": ["DET", "NOUN"]}``.
 
     The words are the value of ``words``, ``tokens`` or ``forms``. Other values that are lists of scalars become
-    label layers; values that are no lists describe the sentence and are left out. A layer that a record lacks
-    leaves its words unlabelled.
+    label layers; other values describe the sentence and are left out. A record without a layer leaves its words
+    unlabelled.
 
     Raises:
-        CorpusError: no list of words, a word that is not text, or labels that are not as many as the words.
+        CorpusError: a record has no list of words, a word is not text, or the numbers of labels and words
+            differ.
     """
     chosen = []
     for record in records:
@@ -118,7 +119,7 @@ def corpus_of_records(records: Iterable[Record], *, source: str, limit: int | No
 
 
 def words_key(names: Iterable[str], fault: Callable[[str], CorpusError]) -> str:
-    """Return the name under which the words stand: one of words, tokens and forms, in any case of letters."""
+    """Return the name of the words: one of words, tokens and forms; case does not matter."""
     listed = [str(name) for name in names]
     keys = [name for name in listed if name.casefold() in _KEYS]
     if len(keys) != 1:
@@ -146,7 +147,7 @@ def _layer(
 
 
 def _labels(value: Any) -> bool:
-    """Return whether a value holds labels: a list whose elements are no lists or mappings."""
+    """Return True if a value holds labels: a list without lists or mappings in it."""
     return is_listed(value) and not any(is_listed(item) or isinstance(item, Mapping) for item in value)
 
 

@@ -1,4 +1,4 @@
-"""The text of a corpus file, read once, so that pipes work and every fault names its file and line."""
+"""Read the text of a corpus file once, so that pipes work and every error names its file and line."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class TextFile:
     """The lines of a text file, without line ends; line ``n`` of the file is element ``n - 1``.
 
     Attributes:
-        path: where the lines were read from, for messages and provenance.
-        lines: at least one, the last of which is not blank.
+        path: the file, for messages and provenance.
+        lines: one or more lines; the last is not blank.
     """
 
     path: str | Path
@@ -41,10 +41,10 @@ class TextFile:
 
 
 def open_text(path: str | Path | TextFile) -> TextFile:
-    r"""Read a UTF-8 text file; what is read already is returned as it is, so that a pipe is read once.
+    r"""Read a UTF-8 text file; a file that was read before is returned unchanged, so that pipes work.
 
-    A byte-order mark at the beginning is dropped, and blank lines at the end do not count. Lines end with
-    ``\n``, ``\r\n`` or ``\r`` and with nothing else: a rare Unicode separator ends no sentence.
+    A byte-order mark at the beginning and blank lines at the end are dropped. Only ``\n``, ``\r\n`` and ``\r``
+    end a line; other Unicode separators do not.
 
     Raises:
         CorpusError: the file is missing, a folder, unreadable, empty, compressed, binary, or not UTF-8.
@@ -106,7 +106,7 @@ def _line_of(data: bytes, position: int) -> int:
 
 
 def _require_text(lines: Iterable[str], path: str | Path) -> None:
-    """Refuse a byte-order mark in the midst of a file, which would become a part of a word."""
+    """Refuse a byte-order mark inside a file, which would become part of a word."""
     for number, line in enumerate(lines, start=1):
         if line.startswith("\ufeff"):
             raise CorpusError(

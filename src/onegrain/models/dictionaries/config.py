@@ -1,4 +1,4 @@
-"""What the configuration of a dictionary says, as SAELens writes it from version 2 on, and onegrain alike."""
+"""Read the configuration of a dictionary, as SAELens writes it from version 2 on, and onegrain as well."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ RENAMED = {
     "hook_point": "hook_name",
     "hook_point_head_index": "hook_head_index",
 }
-"""Keys of configurations before SAELens 6, and what they are called here."""
+"""Keys of configurations before SAELens 6, and their names today."""
 
 PROCESSING = ("center_writing_weights", "fold_value_biases", "refactor_factored_attn_matrices")
-"""Options of TransformerLens under which a model's values at a site are not those of the model itself."""
+"""Options with which TransformerLens changes the values at a model's sites."""
 
 ELSEWHERE = {
     "batchtopk": "SAELens saves it for use as 'jumprelu': sae.save_inference_model(folder)",
     "matryoshka_batchtopk": "SAELens saves it for use as 'jumprelu': sae.save_inference_model(folder)",
 }
-"""Architectures that can be saved as a supported one, and how."""
+"""Architectures that SAELens can save as a supported one, and the way to do it."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Return ``cfg.json`` with the keys of SAELens 6; what stands in its ``metadata`` comes to the top.
+    """Return ``cfg.json`` with the keys of SAELens 6; the entries of its ``metadata`` move to the top level.
 
-    Of a dictionary that onegrain wrote, the checksum of configuration and weights is verified.
+    For a dictionary that onegrain wrote, the checksum of configuration and weights is verified.
     """
     path = folder / CONFIG
     if not path.is_file():
@@ -52,15 +52,15 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_formula(folder: Path, config: Mapping[str, Any], tensors: Iterable[str]) -> Formula:
-    """The formula that a configuration stands for; refuses what it does not stand for here.
+    """Return the formula that a configuration describes.
 
     Args:
-        folder: where the configuration came from.
-        config: what :func:`read_config` gave.
-        tensors: names of the tensors in the weights' file.
+        folder: the folder of the configuration.
+        config: the result of :func:`read_config`.
+        tensors: names of the tensors in the file of weights.
 
     Raises:
-        ModelError: the configuration asks for what is not supported; the message names it and what is.
+        ModelError: the configuration has an unsupported value; the message names it and the supported ones.
     """
     path = folder / CONFIG
     _refuse_other_kinds(path, config)
@@ -73,7 +73,7 @@ def read_formula(folder: Path, config: Mapping[str, Any], tensors: Iterable[str]
             f"{path}: rescale_acts_by_decoder_norm is not supported for architecture {architecture!r}; "
             "supported: topk; let SAELens fold the norms into the weights (sae.fold_W_dec_norm())"
         )
-    # SAELens's default; a file without a decoder may lack the bias, and then the file decides
+    # the default of SAELens, unless a file without a decoder lacks the bias as well
     has_bias = bool({"b_dec", "W_dec"} & set(tensors))
     return Formula(
         architecture=architecture,
@@ -89,7 +89,7 @@ def read_formula(folder: Path, config: Mapping[str, Any], tensors: Iterable[str]
 
 
 def _refuse_other_kinds(path: Path, config: Mapping[str, Any]) -> None:
-    """Refuse what reads or writes somewhere else than at one whole site of the model as it is."""
+    """Refuse dictionaries that do not read and write the value of one site of the unchanged model."""
     for key in ("d_out", "hook_name_out"):
         if config.get(key) is not None:
             raise ModelError(
@@ -116,7 +116,7 @@ def _refuse_other_kinds(path: Path, config: Mapping[str, Any]) -> None:
 def _activation(
     path: Path, config: Mapping[str, Any], size: int
 ) -> tuple[Architecture, Activation, int | None]:
-    """Architecture, activation and k; before SAELens 6 ``topk`` was an activation of ``standard``."""
+    """Return architecture, activation and k; before SAELens 6 ``topk`` was an activation of ``standard``."""
     architecture = config.get("architecture") or "standard"
     activation = config.get("activation_fn") or ("identity" if architecture == "linear" else "relu")
     options = _options(path, config, "activation_fn_kwargs")
@@ -145,19 +145,21 @@ def _activation(
 
 
 def _normalization(path: Path, config: Mapping[str, Any]) -> Normalization:
-    told = config.get("normalize_activations")
-    if told is None or told is False:  # the old spelling was a flag
-        told = "none"
-    elif told is True:
-        told = "expected_average_only_in"
-    if told not in get_args(Normalization):
+    normalization = config.get("normalize_activations")
+    if normalization is None or normalization is False:  # the old spelling was a flag
+        normalization = "none"
+    elif normalization is True:
+        normalization = "expected_average_only_in"
+    if normalization not in get_args(Normalization):
         supported = ", ".join(get_args(Normalization))
-        raise ModelError(f"{path}: normalize_activations {told!r} is not supported; supported: {supported}")
-    return cast(Normalization, told)
+        raise ModelError(
+            f"{path}: normalize_activations {normalization!r} is not supported; supported: {supported}"
+        )
+    return cast(Normalization, normalization)
 
 
 def _scale(folder: Path) -> float:
-    """The factor of ``expected_average_only_in``, which SAELens keeps beside its checkpoints."""
+    """Return the factor of ``expected_average_only_in``, which SAELens writes next to its checkpoints."""
     path = folder / SCALER
     if not path.is_file():
         raise ModelError(
@@ -165,11 +167,11 @@ def _scale(folder: Path) -> float:
             "factor is not beside it. Where the weights hold it already (SAELens folds it in when training "
             'ends), set normalize_activations to "none"; else write {"scaling_factor": FACTOR} into that file'
         )
-    told = _json(path)
-    if told.get("has_whitening"):
+    scaler = _json(path)
+    if scaler.get("has_whitening"):
         raise ModelError(f"{path}: whitening is not supported; let SAELens fold it into the weights")
-    factor = told.get("scaling_factor")
-    if factor is None:  # SAELens forgets the factor once it is folded in
+    factor = scaler.get("scaling_factor")
+    if factor is None:  # SAELens drops the factor when it folds it into the weights
         return 1.0
     if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor <= sys.float_info.max:
         raise ModelError(f"{path}: scaling_factor is {factor!r}; expected a positive number")
@@ -201,7 +203,7 @@ def _options(path: Path, config: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 @contextmanager
 def _model_errors(path: Path) -> Iterator[None]:
-    """Turn what fails while a checksum is verified into a ModelError."""
+    """Turn errors of verifying a checksum into a ModelError."""
     try:
         yield
     except (RecordError, OSError) as error:

@@ -1,6 +1,6 @@
-"""Learned dictionaries (sparse autoencoders) in the format of SAELens: latents of a site's value, and back.
+"""Learned dictionaries (sparse autoencoders) in the format of SAELens, which encode and decode a site's value.
 
-``docs/dictionaries.md`` says what is supported and writes the formulas out.
+``docs/dictionaries.md`` lists the supported kinds and their formulas.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Dictionary:
     """A learned dictionary of one site.
 
     Attributes:
-        folder: where it was loaded from.
-        formula: how latents come from a value.
-        hook_name: TransformerLens's name of the site that it was trained on; empty where none is given.
+        folder: the folder that it was loaded from.
+        formula: the computation of latents from a value.
+        hook_name: TransformerLens's name of the site that it was trained on; empty if the file has none.
         identity: SHA-256 (hex) of its tensors by name and of its formula.
         weights: the tensors by name, float32, on the CPU. ``W_enc`` has shape (width_in, size), and ``W_dec``,
-            where there is one, (size, width_in).
+            if the file has a decoder, (size, width_in).
     """
 
     folder: Path
@@ -53,28 +53,28 @@ class Dictionary:
 
     @property
     def width_in(self) -> int:
-        """Units of the site that it reads."""
+        """The number of units of the site that the dictionary reads."""
         return self.formula.width_in
 
     @property
     def size(self) -> int:
-        """Number of latents."""
+        """The number of latents."""
         return self.formula.size
 
     @property
     def can_decode(self) -> bool:
-        """Whether the file has a decoder; without one, latents can be read but not edited."""
+        """True if the file has a decoder; without one, latents can be read but not edited."""
         return "W_dec" in self.weights
 
     def encode(self, values: Float[Tensor, "... width"]) -> Float[Tensor, "... latents"]:
-        """The latents of a site's values, float32, on the values' device.
+        """Return the latents of a site's values, float32, on the values' device.
 
-        The formula is SAELens's for the architecture. Where latents tie for the last of the k places of
-        ``topk``, those of lower index get them. A value with a NaN gives NaN for every latent, and so does a
-        value of zeros under ``constant_norm_rescale``.
+        The formula is SAELens's for the architecture. If latents are tied for the last of the k places of
+        ``topk``, those with lower indices get them. A value with a NaN gives NaN for every latent, as does a
+        value of zeros with ``constant_norm_rescale``.
 
         Args:
-            values: the site's values, of any floating point dtype; computed on in float32.
+            values: the site's values, of any floating point dtype; the computation is in float32.
 
         Raises:
             MismatchError: the values have another width than the dictionary.
@@ -92,23 +92,24 @@ class Dictionary:
         latents_before: Float[Tensor, "... latents"],
         latents_after: Float[Tensor, "... latents"],
     ) -> Float[Tensor, "... width"]:
-        """The site's values after an edit of their latents: the values plus the decoder's view of the change.
+        """Return the site's values after an edit of their latents: the values plus the decoded change.
 
-        What the dictionary does not explain of a value stays as it is. Values whose latents did not change (or
-        were and are NaN) come back bit for bit.
+        The part of a value that the dictionary does not explain is kept. Values whose latents did not change
+        (or were and are NaN) are returned bit for bit.
 
         Args:
             values: the site's values before the edit.
-            latents_before: what :meth:`encode` gave for them.
-            latents_after: the latents as they shall be.
+            latents_before: their latents, from :meth:`encode`.
+            latents_after: the latents after the edit.
 
         Returns:
-            Values of the same shape, dtype and device. Half precision is left for the sum, and rounded to once.
+            Values of the same shape, dtype and device. The sum of half precision values is computed in float32
+            and rounded once.
 
         Raises:
             ModelError: the dictionary has no decoder.
             MismatchError: the values have another width than the dictionary.
-            ParameterError: the latents are not of the values' shape with ``size`` in place of the width.
+            ParameterError: the latents do not have the values' shape with ``size`` in place of the width.
         """
         if not self.can_decode:
             raise ModelError(
@@ -128,7 +129,7 @@ class Dictionary:
         return torch.where(kept.all(dim=-1, keepdim=True), values, changed)
 
     def _on(self, device: torch.device) -> dict[str, Tensor]:
-        """The weights on a device, moved there once; ``decoder`` is what :func:`decoder_rows` gives."""
+        """Return the weights on a device, moved once; ``decoder`` is the result of :func:`decoder_rows`."""
         if device not in self._placed:
             placed = {name: tensor.to(device) for name, tensor in self.weights.items()}
             if self.can_decode:
@@ -146,27 +147,27 @@ class Dictionary:
 
     def _require_latents(self, values: Tensor, *latents: Tensor) -> None:
         expected = (*values.shape[:-1], self.size)
-        for given in latents:
-            if given.shape != expected:
+        for array in latents:
+            if array.shape != expected:
                 raise ParameterError(
                     f"values of shape {tuple(values.shape)} have latents of shape {expected} in {self.folder}, "
-                    f"got {tuple(given.shape)}; edit what encode gave for these values"
+                    f"got {tuple(array.shape)}; edit what encode gave for these values"
                 )
 
 
 def load_dictionary(folder: str | os.PathLike[str]) -> Dictionary:
-    """Load a dictionary that SAELens saved, or onegrain: ``cfg.json`` and ``sae_weights.safetensors``.
+    """Load a dictionary that SAELens or onegrain saved: ``cfg.json`` and ``sae_weights.safetensors``.
 
-    Supported are the architectures ``standard``, ``gated``, ``jumprelu`` and ``topk``, our own ``linear``,
-    every normalisation of SAELens, and files with an encoder only. A ``sparsity.safetensors`` beside them is
+    Supported are the architectures ``standard``, ``gated``, ``jumprelu`` and ``topk``, onegrain's ``linear``,
+    every normalisation of SAELens, and files with an encoder only. A ``sparsity.safetensors`` in the folder is
     not read.
 
     Args:
         folder: a local folder.
 
     Raises:
-        ModelError: a file is missing or damaged, a tensor is missing or has another shape than the
-            configuration says, or the configuration asks for what is not supported.
+        ModelError: a file is missing or damaged, a tensor is missing or its shape differs from the
+            configuration, or the configuration has an unsupported value.
     """
     path = Path(folder)
     config = read_config(path)
@@ -176,7 +177,7 @@ def load_dictionary(folder: str | os.PathLike[str]) -> Dictionary:
         f"{hash_tensors(sorted(tensors.items()))} {formula.describe()}".encode()
     ).hexdigest()
     weights = {name: tensor.to(torch.float32) for name, tensor in tensors.items()}
-    if "log_threshold" in weights and "threshold" not in weights:  # as checkpoints of training once had it
+    if "log_threshold" in weights and "threshold" not in weights:  # older checkpoints of training
         weights["threshold"] = weights.pop("log_threshold").exp()
     _settle_scaling(path, weights, bool(config.get("finetuning_scaling_factor")))
     _check_tensors(path, formula, weights)
@@ -184,14 +185,14 @@ def load_dictionary(folder: str | os.PathLike[str]) -> Dictionary:
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
-    """Every tensor of the file by name, as it is stored."""
+    """Return every tensor of the file by name, as it is stored."""
     if not path.is_file():
         raise ModelError(f"no {path}; only weights in safetensors are read (SAELens: sae.save_model(folder))")
     try:
         tensors = load_file(path)
     except MemoryError:
         raise
-    except Exception as error:  # the reader's errors, and those of torch for what it makes of the header
+    except Exception as error:  # errors of the reader, and of torch for an odd header
         raise ModelError(
             f"{path} is no whole safetensors file ({reason(error)}); fetch or save it again"
         ) from error
@@ -204,7 +205,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _settle_scaling(folder: Path, weights: dict[str, Tensor], used: bool) -> None:
-    """Leave the factor on latents under its newest name where it is used, and nowhere else."""
+    """Store the factor on latents under its newest name if it is used, and remove it otherwise."""
     name = next((name for name in (SCALING, "scaling_factor") if name in weights), None)
     if name is None:
         if used and "W_dec" in weights:
@@ -224,7 +225,7 @@ def _settle_scaling(folder: Path, weights: dict[str, Tensor], used: bool) -> Non
 
 
 def _check_tensors(folder: Path, formula: Formula, weights: dict[str, Tensor]) -> None:
-    """Every tensor that the formula needs, of the shape that it needs, and no tensor besides."""
+    """Check that the weights are the tensors that the formula needs, in the right shapes, and no others."""
     width, size = formula.width_in, formula.size
     shapes = {"W_enc": (width, size), "W_dec": (size, width), "b_dec": (width,)}
     needed = list(ENCODER_TENSORS[formula.architecture])

@@ -1,9 +1,9 @@
-"""The formulas of learned dictionaries: from a site's value to latents, and what a latent adds to it.
+"""The formulas of learned dictionaries: latents of a site's value, and the contribution of a latent to it.
 
-All but ``linear`` are those of SAELens (``sae_lens/saes``; before version 6 ``sae_lens/sae.py``). ``linear`` is
-our own, for directions that another method found, such as SVCCA [Raghu17]. Dictionaries of the kind
-``standard`` are due to Bricken et al. (2023), ``gated`` to Rajamanoharan et al. (2024a), ``jumprelu`` to
-Rajamanoharan et al. (2024b) and ``topk`` to Gao et al. (2024).
+Except for ``linear`` they are those of SAELens (``sae_lens/saes``; before version 6 ``sae_lens/sae.py``).
+``linear`` is onegrain's, for directions that another method computes, such as SVCCA [Raghu17]. Dictionaries of
+the kind ``standard`` are due to Bricken et al. (2023), ``gated`` to Rajamanoharan et al. (2024a), ``jumprelu``
+to Rajamanoharan et al. (2024b) and ``topk`` to Gao et al. (2024).
 """
 
 from __future__ import annotations
@@ -38,29 +38,29 @@ ENCODER_TENSORS: dict[Architecture, tuple[str, ...]] = {
     "gated": ("W_enc", "b_gate", "r_mag", "b_mag"),
     "linear": ("W_enc",),
 }
-"""What an encoder of each architecture is made of."""
+"""The tensors of the encoder of each architecture."""
 
 SCALING = "finetuning_scaling_factor"
-"""The tensor that multiplies latents before the decoder, in files of before SAELens 6."""
+"""The tensor that multiplies latents before the decoder, in files from before SAELens 6."""
 
 STABILISER = 1e-5
-"""What ``layer_norm`` adds to the standard deviation, on the way in only."""
+"""A constant that ``layer_norm`` adds to the standard deviation, for encoding only."""
 
 
 @dataclass(frozen=True)
 class Formula:
-    """How latents come from a site's value.
+    """The computation of latents from a site's value.
 
     Attributes:
         architecture: ``standard``, ``gated``, ``jumprelu``, ``topk`` or ``linear``.
-        width_in: units of the site, SAELens's ``d_in``.
+        width_in: number of units of the site, SAELens's ``d_in``.
         size: number of latents, SAELens's ``d_sae``.
-        activation: what follows the encoder's linear map; ``identity`` under ``linear``, and only there.
-        k: how many latents ``topk`` keeps.
-        subtracts_bias: whether the decoder's bias is taken off the (normalised) value first.
-        normalization: what is done to the value before that.
-        scale: what ``expected_average_only_in`` multiplies values by.
-        weighs_by_norm: whether ``topk`` compares and gives latents times the norm of their decoder rows.
+        activation: the function after the encoder's linear map; ``identity`` for ``linear`` only.
+        k: number of latents that ``topk`` keeps.
+        subtracts_bias: True if the decoder's bias is subtracted from the (normalised) value first.
+        normalization: the normalisation of the value, which comes before.
+        scale: the factor of ``expected_average_only_in``.
+        weighs_by_norm: True if ``topk`` multiplies latents by the norms of their decoder rows.
     """
 
     architecture: Architecture
@@ -74,18 +74,18 @@ class Formula:
     weighs_by_norm: bool = False
 
     def describe(self) -> str:
-        """One line that two formulas share only if they compute the same."""
-        told: list[str] = [self.architecture, self.activation]
-        told += [f"k={self.k}"] if self.k is not None else []
-        told += ["weighs by norm"] if self.weighs_by_norm else []
-        told += ["subtracts bias"] if self.subtracts_bias else []
-        told += [f"normalization={self.normalization}"] if self.normalization != "none" else []
-        told += [f"scale={self.scale!r}"] if self.normalization == "expected_average_only_in" else []
-        return ", ".join(told)
+        """Return one line that is equal for two formulas only if they compute the same."""
+        facts: list[str] = [self.architecture, self.activation]
+        facts += [f"k={self.k}"] if self.k is not None else []
+        facts += ["weighs by norm"] if self.weighs_by_norm else []
+        facts += ["subtracts bias"] if self.subtracts_bias else []
+        facts += [f"normalization={self.normalization}"] if self.normalization != "none" else []
+        facts += [f"scale={self.scale!r}"] if self.normalization == "expected_average_only_in" else []
+        return ", ".join(facts)
 
 
 def normalize(formula: Formula, values: Tensor) -> tuple[Tensor, Tensor | float]:
-    """The values as the encoder wants them, and how much of the site one unit of them is."""
+    """Return the values normalised for the encoder, and the factor that undoes the scaling."""
     if formula.normalization == "expected_average_only_in":
         return values * formula.scale, 1 / formula.scale
     if formula.normalization == "constant_norm_rescale":
@@ -101,7 +101,7 @@ def normalize(formula: Formula, values: Tensor) -> tuple[Tensor, Tensor | float]
 def latents_of(
     formula: Formula, weights: Mapping[str, Tensor], inputs: Float[Tensor, "... width"]
 ) -> Float[Tensor, "... latents"]:
-    """Encoder and activation, on values that are normalised and centred."""
+    """Return the latents of normalised and centred values: encoder and activation."""
     linear = inputs @ weights["W_enc"]
     if formula.architecture == "linear":
         return linear
@@ -122,15 +122,15 @@ def _activate(formula: Formula, linear: Tensor) -> Tensor:
 
 
 def _largest(linear: Float[Tensor, "... latents"], k: int) -> Bool[Tensor, "... latents"]:
-    """Which are among the k largest, bool; the first of equals."""
+    """Return a mask of the k largest latents; of equal ones, the first are chosen."""
     last = linear.topk(k, dim=-1).values.amin(dim=-1, keepdim=True)
     above, level = linear > last, linear == last
-    room = k - above.sum(dim=-1, keepdim=True)
-    return above | (level & (level.cumsum(dim=-1) <= room))
+    remaining = k - above.sum(dim=-1, keepdim=True)
+    return above | (level & (level.cumsum(dim=-1) <= remaining))
 
 
 def decoder_rows(formula: Formula, weights: Mapping[str, Tensor]) -> Float[Tensor, "latents width"]:
-    """What a latent of 1 adds to a normalised value, (size, width_in)."""
+    """Return the contribution of a latent of 1 to a normalised value, (size, width_in)."""
     decoder = weights["W_dec"]
     if formula.weighs_by_norm:
         decoder = decoder / _norms(weights).unsqueeze(1)

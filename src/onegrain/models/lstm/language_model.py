@@ -43,7 +43,7 @@ class RecurrentLayer(nn.Module):
     def forward(
         self, x: Tensor, state: tuple[Tensor, Tensor] | None, lengths: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Run over (batch, time, width); with ``lengths``, the state is that of each sequence's last word."""
+        """Run over (batch, time, width); with ``lengths``, return the state after each sequence's last word."""
         x = self.dropout(x)
         if lengths is None:
             output, last = self.lstm(x, state)
@@ -76,7 +76,7 @@ class LSTMLanguageModel(RecurrentModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Embedding:
-        """The subword embeddings."""
+        """Return the subword embeddings."""
         return self.embeddings
 
     def set_input_embeddings(self, value: nn.Embedding) -> None:
@@ -92,10 +92,9 @@ class LSTMLanguageModel(RecurrentModel):
         past_key_values: RecurrentState | None = None,
         use_cache: bool | None = None,
     ) -> CausalLMOutputWithPast:
-        """Logits (batch, time, vocabulary) of the next subword; with labels, the mean loss in nats.
+        """Return logits (batch, time, vocabulary) of the next subword; with labels, also the mean loss in nats.
 
-        ``labels`` are the input ids (-100 is ignored); they are shifted here.
-        Padding may stand on either side.
+        ``labels`` are the input ids (-100 is ignored), which are shifted here. Padding can be on either side.
         """
         x = self.embeddings_site(self.embeddings(input_ids))
         mask = None if attention_mask is None else attention_mask[:, -input_ids.shape[1] :].bool()
@@ -107,7 +106,7 @@ class LSTMLanguageModel(RecurrentModel):
                 order = to_right_padding(mask)
                 x = gather_time(x, order)
         tensors = past_key_values.tensors if past_key_values is not None else None
-        carried: list[Tensor] = []
+        new_state: list[Tensor] = []
         for number, layer in enumerate(self.layers):
             state = None
             if tensors is not None:
@@ -116,15 +115,15 @@ class LSTMLanguageModel(RecurrentModel):
                     tensors[2 * number + 1].unsqueeze(0).contiguous(),
                 )
             x, last = layer(x, state, lengths)
-            carried += [last[0].squeeze(0), last[1].squeeze(0)]
+            new_state += [last[0].squeeze(0), last[1].squeeze(0)]
         if order is not None:
             x = gather_time(x, torch.argsort(order, dim=1))
         logits = self.lm_head(self.dropout(x))
-        seen = input_ids.shape[1] + (past_key_values.steps if past_key_values is not None else 0)
+        steps = input_ids.shape[1] + (past_key_values.steps if past_key_values is not None else 0)
         return CausalLMOutputWithPast(
             loss=self._loss(logits, labels),
             logits=logits,
-            past_key_values=RecurrentState(carried, seen) if use_cache else None,
+            past_key_values=RecurrentState(new_state, steps) if use_cache else None,
         )
 
     def _loss(self, logits: Tensor, labels: Tensor | None) -> Tensor | None:
@@ -139,7 +138,7 @@ class LSTMLanguageModel(RecurrentModel):
         attention_mask: Tensor | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """The inputs of one generation step: the whole prompt first, then one subword with the state."""
+        """Return the inputs of one generation step: first the prompt, then one subword with the state."""
         if past_key_values is not None:
             input_ids, attention_mask = input_ids[:, -1:], None
         return {

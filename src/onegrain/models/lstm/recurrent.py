@@ -1,4 +1,4 @@
-"""What the two LSTM models share: configuration, sites, recurrent state and direction handling."""
+"""The common parts of the two LSTM models: configuration, sites, recurrent state and directions."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ __all__ = [
 
 
 class RecurrentConfig(PretrainedConfig):
-    """Configuration that both LSTM models take.
+    """The configuration of both LSTM models.
 
     Args:
-        vocab_size: subwords in the vocabulary.
+        vocab_size: number of subwords in the vocabulary.
         embedding_size: width of the subword embeddings; ``hidden_size`` if None.
-        hidden_size: units of every layer's output; a bidirectional layer splits them evenly among its two
-            directions, as OpenNMT does. The paper's size is 500.
-        num_hidden_layers: layers (of the encoder and of the decoder each, in the translation model).
-        dropout: probability, on the input of every layer and of the output projection.
-        label_smoothing: share of the target probability that is spread over the vocabulary in training.
+        hidden_size: units of every layer's output; the two directions of a bidirectional layer have half of
+            them each, as in OpenNMT. The paper's size is 500.
+        num_hidden_layers: number of layers; in the translation model, of the encoder and of the decoder each.
+        dropout: dropout probability on the input of every layer and of the output projection.
+        label_smoothing: part of the target probability that is spread over the vocabulary in training.
         initializer_range: standard deviation of the initial weights; ``2 / sqrt(hidden_size)`` if None.
-        tie_word_embeddings: output projection and (target) embeddings share weights; needs equal widths.
+        tie_word_embeddings: True if the output projection and the (target) embeddings share weights, which
+            needs equal widths.
     """
 
     vocab_size: int = 8000
@@ -68,7 +69,7 @@ class RecurrentConfig(PretrainedConfig):
 
 
 class RecurrentModel(PreTrainedModel, GenerationMixin):
-    """What ``generate`` has to know of both LSTM models: their state, and the projection ``lm_head``."""
+    """The base of both LSTM models: tells ``generate`` about their state and the projection ``lm_head``."""
 
     base_model_prefix = ""
     _is_stateful = True
@@ -79,25 +80,25 @@ class RecurrentModel(PreTrainedModel, GenerationMixin):
         return False
 
     def get_output_embeddings(self) -> nn.Linear:
-        """The output projection."""
+        """Return the output projection."""
         return self.lm_head
 
 
 class Site(nn.Identity):
     """A named point of the computation, (batch, time, width) or (batch, width) in a single step.
 
-    What passes here is what every reader downstream sees, so an edit made here is the edit that the model
-    runs on. The state that a recurrent layer hands to its own next step does not pass here.
+    All later modules read the value that passes here, so an edit of it changes the rest of the computation. The
+    state that a recurrent layer passes to its own next step does not pass here.
     """
 
 
 @dataclass
 class RecurrentState:
-    """What a recurrent model carries from one generated subword to the next.
+    """The state of a recurrent model between generated subwords.
 
     Attributes:
-        tensors: (batch, ...) each, in an order that the model defines.
-        steps: subwords seen so far.
+        tensors: tensors of shape (batch, ...), in an order that the model defines.
+        steps: number of subwords read so far.
     """
 
     tensors: list[Tensor]
@@ -105,26 +106,26 @@ class RecurrentState:
     is_compileable: bool = False
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Subwords seen so far (the name that ``generate`` asks for)."""
+        """Return the number of subwords read so far; ``generate`` calls it by this name."""
         return self.steps
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Follow the beams that survived."""
+        """Keep the states of the beams that are continued."""
         self.tensors = [tensor.index_select(0, beam_idx.to(tensor.device)) for tensor in self.tensors]
 
 
 def gather_time(x: Float[Tensor, "batch time width"], index: Int[Tensor, "batch time"]) -> Tensor:
-    """Reorder each sequence along time by its own index."""
+    """Return each sequence reordered along time by its index."""
     return x.gather(1, index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
 
 def reversal(mask: Bool[Tensor, "batch time"]) -> Int[Tensor, "batch time"]:
-    """The time index that reverses each right-padded sequence within its length; its own inverse."""
+    """Return the time index that reverses each right-padded sequence within its length; it inverts itself."""
     time = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
     last = mask.sum(1, keepdim=True) - 1
     return torch.where(mask, last - time, time)
 
 
 def to_right_padding(mask: Bool[Tensor, "batch time"]) -> Int[Tensor, "batch time"]:
-    """The time index that moves padding, wherever it is, to the right; words keep their order."""
+    """Return the time index that moves padding to the right; subwords keep their order."""
     return torch.argsort((~mask).to(torch.int8), dim=1, stable=True)

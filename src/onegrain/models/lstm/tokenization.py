@@ -1,4 +1,4 @@
-"""A subword vocabulary trained on a corpus, as a Hugging Face tokenizer."""
+"""Train a subword vocabulary on a corpus and return it as a Hugging Face tokenizer."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def train_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Train byte-pair encoding on the words of some corpora.
 
-    A word starts with the mark ``▁``, so that words and subwords align whatever their script. A character
-    that training did not see becomes ``<unk>``.
+    A word starts with the mark ``▁``, so that words and subwords align in every script. A character that does
+    not occur in training becomes ``<unk>``.
 
     Args:
         corpora: the sides whose words share the vocabulary.
-        vocab_size: subwords, the four special ones included.
-        starts_with_bos: put ``<s>`` before each sentence (language models); ``</s>`` always ends it.
-        max_length: longest sentence in subwords that the model was made for.
+        vocab_size: number of subwords, including the four special ones.
+        starts_with_bos: True to put ``<s>`` before each sentence (language models); ``</s>`` always ends it.
+        max_length: largest number of subwords in a sentence.
     """
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.normalizer = normalizers.NFC()
@@ -67,9 +67,9 @@ def _lines(corpora: Iterable[Corpus]) -> Iterator[str]:
 
 
 def _alphabet(lines: Iterable[str]) -> list[str]:
-    """Return the characters to keep where a corpus has too many, the most frequent first; else none.
+    """Return the characters to keep if a corpus has too many, the most frequent first; else an empty list.
 
-    The trainer itself keeps the most frequent too, but breaks ties differently in each process.
+    The trainer also keeps the most frequent ones, but breaks ties differently in each process.
     """
     counts: Counter[str] = Counter()
     for line in lines:

@@ -38,8 +38,8 @@ def train_nlm(
 ) -> Path:
     """Train an LSTM language model on sentences, and save it with its tokenizer.
 
-    A run that was cut off resumes from its last full epoch when it is started again with the same arguments;
-    one that had finished raises AlreadyDoneError and changes nothing.
+    An interrupted run resumes from its last complete epoch when it is started again with the same arguments; a
+    finished run raises AlreadyDoneError and changes nothing.
 
     Returns:
         The model folder: config.json, model.safetensors, tokenizer.json and training.json (losses by
@@ -68,8 +68,8 @@ def train_nmt(
 ) -> Path:
     """Train an attentional LSTM translation model on a parallel corpus, and save it with its tokenizer.
 
-    A run that was cut off resumes from its last full epoch when it is started again with the same arguments;
-    one that had finished raises AlreadyDoneError and changes nothing.
+    An interrupted run resumes from its last complete epoch when it is started again with the same arguments; a
+    finished run raises AlreadyDoneError and changes nothing.
 
     Returns:
         The model folder: config.json, model.safetensors, tokenizer.json and training.json (losses by
@@ -92,7 +92,7 @@ def train_nmt(
 
 @dataclass(frozen=True)
 class _Task:
-    """What differs between the two kinds of model."""
+    """The settings that differ between the two kinds of model."""
 
     kind: str
     vocabulary_from: tuple[Corpus, ...]
@@ -127,7 +127,7 @@ def _subwords(tokenizer: PreTrainedTokenizerFast, corpus: Corpus) -> list[list[i
 
 def _train(task: _Task, out: Path, options: TrainingOptions, force: bool, progress: Progress) -> Path:
     folder = TrainingFolder(out, _identity(task, options))
-    # the Trainer warns that a tied weight is not in the checkpoint, which is as it should be
+    # the Trainer warns that a tied weight is not in the checkpoint, which is intended
     quiet = quiet_transformers(warnings=False)
     with storage_errors(out), quiet, folder.claimed(force=force):
         _train_into(folder, task, options, progress)
@@ -135,7 +135,7 @@ def _train(task: _Task, out: Path, options: TrainingOptions, force: bool, progre
 
 
 def _train_into(folder: TrainingFolder, task: _Task, options: TrainingOptions, progress: Progress) -> None:
-    """Train from the newest whole checkpoint, or from the start, and write the model's files."""
+    """Train from the newest complete checkpoint, or from the start, and write the model's files."""
     tokenizer = train_tokenizer(
         task.vocabulary_from,
         options.vocab_size,
@@ -155,7 +155,7 @@ def _train_into(folder: TrainingFolder, task: _Task, options: TrainingOptions, p
 
 
 def _identity(task: _Task, options: TrainingOptions) -> dict[str, Any]:
-    """Return what a run must share with the run that it continues."""
+    """Return the settings that a run must share with the run that it resumes."""
     corpora = {"train": task.train, "valid": task.valid}
     if task.train.target is not None and task.valid.target is not None:
         corpora |= {"train-target": task.train.target, "valid-target": task.valid.target}

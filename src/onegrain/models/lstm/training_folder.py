@@ -1,9 +1,9 @@
-"""The folder of a training: what it holds while the training runs, and how a killed run finds its way back.
+"""The output folder of a training, from which an interrupted run can be resumed.
 
-While a training runs, everything lies in ``.training``: ``run.json`` says which training it is, and each
-checkpoint holds ``whole.json``, written last, with the checksums of its files. The model's own files follow at
-the end, ``training.json`` last: a folder that holds it holds a trained model, even if some of ``.training`` is
-left.
+While a training runs, all its files are in ``.training``: ``run.json`` describes the training, and each
+checkpoint contains ``whole.json``, written last, with the checksums of its files. The files of the model are
+written at the end, ``training.json`` last. A folder with ``training.json`` holds a trained model, even if parts
+of ``.training`` remain.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint all of whose files are as they were written.
+    """A checkpoint whose files all match their checksums.
 
     Attributes:
-        path: its folder.
+        path: the folder of the checkpoint.
         best: the folder of the checkpoint with the lowest validation loss up to this one.
-        finished: whether training ended with this one.
+        finished: True if training ended with this checkpoint.
     """
 
     path: Path
@@ -67,7 +67,8 @@ class TrainingFolder:
 
     Args:
         out: the model folder.
-        identity: what a run must share with the run that it continues: kind, version, options and corpora.
+        identity: the settings that a run must share with the run that it resumes: kind, version, options and
+            corpora.
     """
 
     def __init__(self, out: Path, identity: dict[str, Any]) -> None:
@@ -77,14 +78,14 @@ class TrainingFolder:
 
     @contextmanager
     def claimed(self, *, force: bool) -> Iterator[None]:
-        """Hold the folder for this training.
+        """Reserve the folder for this training inside a ``with`` block.
 
         Raises:
-            AlreadyDoneError: this training has finished there.
-            RecordError: it has, and a file of the model is damaged.
+            AlreadyDoneError: this training has finished in the folder.
+            RecordError: it has finished, but a file of the model is damaged.
             OutputExistsError: the folder holds another trained model, or files that training did not write.
-            MismatchError: it holds an unfinished training with other options or corpora.
-            StorageError: another process is training there, or the disk refuses.
+            MismatchError: the folder holds an unfinished training with other options or corpora.
+            StorageError: another process is training in the folder, or it cannot be written to.
         """
         self._require_claimable(force=force)
         if not force and _read(self.out / RECORD, IDENTITY) == self.identity:
@@ -101,7 +102,7 @@ class TrainingFolder:
             yield
 
     def newest(self) -> Checkpoint | None:
-        """Return the newest whole checkpoint, and remove all that neither it nor its best one needs."""
+        """Return the newest complete checkpoint, and remove all others except the best one up to it."""
         folders = sorted(self._checkpoints(), key=_step, reverse=True)
         chosen = None
         for folder in folders:
@@ -116,7 +117,7 @@ class TrainingFolder:
         return chosen
 
     def complete(self, step: int, best: int, *, finished: bool) -> None:
-        """Mark the checkpoint of a step as whole, and remove those that are not needed any more."""
+        """Mark the checkpoint of a step as complete, and remove those that are no longer needed."""
         if not (self.work / RUN).is_file():
             raise StorageError(f"{self.out} was moved or deleted while the training wrote to it; run it again")
         folder = self.work / f"checkpoint-{step}"
@@ -148,7 +149,7 @@ class TrainingFolder:
         self._clear_work()
 
     def _require_claimable(self, *, force: bool) -> None:
-        """Raise where the folder holds what this training may neither continue nor replace."""
+        """Raise an error if the folder has content that this training may neither resume nor replace."""
         out = self.out
         if not out.exists() and not out.is_symlink():
             return
@@ -180,7 +181,7 @@ class TrainingFolder:
             )
 
     def _require_empty(self) -> None:
-        """Raise unless nothing, or only what a run leaves that is killed before it begins, is in the folder."""
+        """Raise an error unless the folder is empty or has only the files of a run killed before it began."""
         begun = {LOCK, f".{RUN}.partial"}
         for path in sorted(self.out.iterdir()):
             leftover = path.name == WORK and path.is_dir() and {p.name for p in path.iterdir()} <= begun
@@ -191,7 +192,7 @@ class TrainingFolder:
                 )
 
     def _require_undamaged(self) -> None:
-        """Raise RecordError where a file of the trained model is not as it was written."""
+        """Raise RecordError if a file of the trained model does not match its checksum."""
         damaged = _damaged(self.out)
         if damaged is not None:
             raise RecordError(
@@ -200,7 +201,7 @@ class TrainingFolder:
             )
 
     def _begin(self, *, force: bool) -> None:
-        """Write down which training this is, and remove what an earlier one left."""
+        """Write the description of this training, and remove the files of an earlier one."""
         earlier = _read(self.work / RUN, IDENTITY)
         if earlier != self.identity:
             _write(self.work / RUN, json.dumps(self.identity, sort_keys=True))
@@ -217,7 +218,7 @@ class TrainingFolder:
         return [path for path in self.work.iterdir() if CHECKPOINT.fullmatch(path.name) and path.is_dir()]
 
     def _mark(self, folder: Path) -> dict[str, Any] | None:
-        """Return a checkpoint's mark if it is of this training and all its files verify."""
+        """Return a checkpoint's mark if it belongs to this training and all files match their checksums."""
         mark = _read(folder / MARK, ("run", "files", "best", "finished"))
         if mark is None or mark["run"] != self._run_hash() or type(mark["best"]) is not int:
             return None
@@ -230,7 +231,7 @@ class TrainingFolder:
                 shutil.rmtree(folder)
 
     def _clear_work(self) -> None:
-        """Remove what training wrote into its work folder, and the folder unless something else is in it."""
+        """Remove the files of training from its work folder, and the folder if it is empty then."""
         if not self.work.is_dir():
             return
         with storage_errors(self.out):
@@ -243,14 +244,14 @@ class TrainingFolder:
 
 
 def is_trained(folder: str | os.PathLike[str]) -> bool:
-    """Return True if a training has finished in this folder and its files are as they were written."""
+    """Return True if a training has finished in this folder and its files match their checksums."""
     out = Path(folder)
     return _read(out / RECORD, IDENTITY) is not None and _damaged(out) is None
 
 
-def differences(there: dict[str, Any], asked: dict[str, Any]) -> str:
-    """Return what differs between two records of a training, by name."""
-    first, second = _flat(there), _flat(asked)
+def differences(stored: dict[str, Any], requested: dict[str, Any]) -> str:
+    """Return the differences between two descriptions of a training, as text."""
+    first, second = _flat(stored), _flat(requested)
     names = [name for name in sorted({*first, *second}) if first.get(name) != second.get(name)]
     shown = [f"{name}: {first.get(name)} there, {second.get(name)} here" for name in names[:4]]
     return ", ".join(shown) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
@@ -271,7 +272,7 @@ def _step(folder: Path) -> int:
 
 
 def _read(path: Path, keys: tuple[str, ...]) -> dict[str, Any] | None:
-    """Return these entries of a JSON file, or None where it is not there or is another kind of file."""
+    """Return these entries of a JSON file, or None if it is missing or of another kind."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -282,7 +283,7 @@ def _read(path: Path, keys: tuple[str, ...]) -> dict[str, Any] | None:
 
 
 def _damaged(out: Path) -> str | None:
-    """Return the name of a file of a trained model that is not as it was written, or None."""
+    """Return the name of a file of a trained model that does not match its checksum, or None."""
     record = _read(out / RECORD, ("files",))
     if record is None:  # before 0.2 there were no checksums
         return None if (out / "model.safetensors").is_file() else "model.safetensors"
@@ -290,9 +291,9 @@ def _damaged(out: Path) -> str | None:
 
 
 def _first_damaged(folder: Path, files: Any) -> str | None:
-    """Return the first file of a folder that has not the checksum noted of it, or None.
+    """Return the name of the first file that does not match its recorded checksum, or None.
 
-    Notes that are no checksums of files in the folder itself are damaged, and no other file is opened.
+    An entry that is not the name of a file directly in the folder counts as damaged, and is not opened.
     """
     if not isinstance(files, dict):
         return RECORD
@@ -303,7 +304,7 @@ def _first_damaged(folder: Path, files: Any) -> str | None:
 
 
 def _digest(path: Path) -> str:
-    """Return the SHA-256 of a file, and bring its content to the disk."""
+    """Return the SHA-256 of a file, after flushing its content to the disk."""
     sync_file(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -318,7 +319,7 @@ def _verifies(path: Path, digest: object) -> bool:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a small file, whole or not at all."""
+    """Write a small file completely or not at all."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_text(text, encoding="utf-8")
@@ -330,7 +331,7 @@ def _write(path: Path, text: str) -> None:
 
 @contextmanager
 def _locked(work: Path) -> Iterator[None]:
-    """Hold the lock of a training; the system drops it when the process ends, however it ends."""
+    """Hold the lock of a training inside a ``with`` block; the system releases it if the process is killed."""
     with storage_errors(work), (work / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

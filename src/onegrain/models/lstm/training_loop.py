@@ -36,7 +36,7 @@ def run_epochs(
     progress: Progress,
     description: str,
 ) -> Checkpoint:
-    """Train from the newest whole checkpoint in a folder, or from the start, and return the last checkpoint."""
+    """Train from the newest complete checkpoint of a folder, or from the start; return the last checkpoint."""
     newest = folder.newest()
     if newest is None or not newest.finished:
         trainer = _trainer(model, train, valid, options, folder.work)
@@ -120,7 +120,7 @@ def _collate(examples: list[dict[str, list[int]]], pad: int) -> dict[str, Tensor
 
 
 class _Advance(TrainerCallback):
-    """Hands the Trainer's steps to our progress."""
+    """A callback that reports the Trainer's steps as progress."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
         self.advance = advance
@@ -132,7 +132,7 @@ class _Advance(TrainerCallback):
 
 
 class _Marking(TrainerCallback):
-    """Marks each checkpoint as whole when all its files are written."""
+    """A callback that marks each checkpoint as complete when all its files are written."""
 
     def __init__(self, folder: TrainingFolder) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""How a model is trained."""
+"""The options of training."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ COUNTS = ("hidden_size", "layers", "vocab_size", "epochs", "patience", "batch_si
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How a model is trained.
+    """The options of training an LSTM model.
 
     Attributes:
         hidden_size: units of each layer.
-        layers: LSTM layers (of encoder and decoder each).
-        vocab_size: subwords; source and target share one vocabulary.
-        epochs: passes over the training part, at most.
-        patience: passes without a better validation loss before training stops.
-        batch_size: sentences a step; sentences of like length stand together.
-        learning_rate: of Adam, warmed up over the first 5 % of the steps, then falling linearly to zero.
-        dropout: probability.
-        label_smoothing: share of the target probability spread over the vocabulary.
+        layers: number of LSTM layers; in a translation model, of the encoder and of the decoder each.
+        vocab_size: number of subwords; source and target share one vocabulary.
+        epochs: largest number of passes over the training part.
+        patience: number of passes without a better validation loss after which training stops.
+        batch_size: sentences per step; sentences of similar length are put together.
+        learning_rate: peak learning rate of Adam; it rises over the first 5 % of the steps, then falls linearly
+            to zero.
+        dropout: dropout probability.
+        label_smoothing: part of the target probability that is spread over the vocabulary.
         initializer_range: standard deviation of the initial weights; ``2 / sqrt(hidden_size)`` if None.
-        max_length: sentences of more subwords are left out, and counted.
+        max_length: sentences with more subwords are left out, and their number is recorded.
         precision: ``float32``, or ``bfloat16`` for the matrix products (weights stay float32).
-        seed: of initial weights, order and dropout.
+        seed: random seed of initial weights, order of sentences and dropout.
     """
 
     hidden_size: int = 500

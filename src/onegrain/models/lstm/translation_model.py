@@ -35,7 +35,7 @@ class LSTMTranslationConfig(RecurrentConfig):
     decoder_start_token_id: int | None = 1
 
     def __post_init__(self, **kwargs: Any) -> None:
-        """Check that the two directions of the encoder can share the width."""
+        """Check that the width can be divided between the two directions of the encoder."""
         if self.hidden_size % 2:
             raise ParameterError(
                 f"hidden_size {self.hidden_size} is odd; a bidirectional encoder splits it in two halves"
@@ -44,7 +44,7 @@ class LSTMTranslationConfig(RecurrentConfig):
 
 
 class BidirectionalLayer(nn.Module):
-    """One bidirectional LSTM layer; its output, forward half then backward half, passes a site."""
+    """One bidirectional LSTM layer, whose output, forward half then backward half, passes a site."""
 
     def __init__(self, input_size: int, hidden_size: int, dropout: float) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class BidirectionalLayer(nn.Module):
         self.site = Site()
 
     def forward(self, x: Tensor, backwards: Tensor) -> Tensor:
-        """Run over right-padded (batch, time, width); ``backwards`` reverses each sequence in its length."""
+        """Run over right-padded (batch, time, width); the index ``backwards`` reverses each sequence."""
         x = self.dropout(x)
         ahead, _ = self.forward_lstm(x)
         back, _ = self.backward_lstm(gather_time(x, backwards))
@@ -96,7 +96,10 @@ class LSTMEncoder(nn.Module):
 
 
 class LSTMDecoderLayer(nn.Module):
-    """One step of an LSTM layer; the part of the gates that does not depend on the past is given."""
+    """One step of an LSTM layer.
+
+    The part of the gates that does not depend on earlier steps is computed before and passed in.
+    """
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -106,7 +109,7 @@ class LSTMDecoderLayer(nn.Module):
     def forward(
         self, below: Tensor, known: Tensor | None, h: Tensor, c: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return (output past the site, h, c), each (batch, width)."""
+        """Return (output after the site, h, c), each (batch, width)."""
         gates = self.recurrent(torch.cat([below, h], dim=-1))
         if known is not None:
             gates = gates + known
@@ -119,8 +122,8 @@ class LSTMDecoderLayer(nn.Module):
 class LSTMDecoder(nn.Module):
     """The decoder: LSTM layers with Luong's general attention and input feeding.
 
-    The first layer reads the subword's embedding and the previous attentional vector; the attentional vector
-    tanh(W [context; top layer]) is what the output projection reads.
+    The first layer reads the subword's embedding and the previous attentional vector. The output projection
+    reads the attentional vector tanh(W [context; top layer]).
     """
 
     def __init__(self, config: LSTMTranslationConfig) -> None:
@@ -137,7 +140,7 @@ class LSTMDecoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def initial_state(self, encoded: Tensor, mask: Tensor) -> RecurrentState:
-        """The state before the first subword: where each half of the encoder has read all."""
+        """Return the state before the first subword, from the last state of each direction of the encoder."""
         half = encoded.shape[-1] // 2
         first = mask.to(torch.int8).argmax(1)
         last = mask.shape[1] - 1 - mask.flip(1).to(torch.int8).argmax(1)
@@ -153,7 +156,7 @@ class LSTMDecoder(nn.Module):
         mask: Tensor,
         state: RecurrentState | None,
     ) -> tuple[Tensor, RecurrentState]:
-        """Attentional vectors (batch, time, width) and the state after the last subword."""
+        """Return attentional vectors (batch, time, width) and the state after the last subword."""
         state = self.initial_state(encoded, mask) if state is None else state
         tensors = list(state.tensors)
         known = self.input_gates(self.dropout(self.embeddings_site(self.embeddings(input_ids)))).unbind(1)
@@ -164,11 +167,9 @@ class LSTMDecoder(nn.Module):
         for gates in known:
             below = tensors[-1]
             for number, layer in enumerate(self.layers):
-                at = 2 * number
-                given = gates if number == 0 else None
-                below, tensors[at], tensors[at + 1] = layer(
-                    self.dropout(below), given, tensors[at], tensors[at + 1]
-                )
+                h, c = 2 * number, 2 * number + 1
+                input_gates = gates if number == 0 else None
+                below, tensors[h], tensors[c] = layer(self.dropout(below), input_gates, tensors[h], tensors[c])
             scores = torch.baddbmm(blocked, below.unsqueeze(1).to(keys.dtype), keys)
             context = torch.bmm(torch.softmax(scores, dim=-1), encoded.to(keys.dtype)).squeeze(1)
             joined = self.attention_output(torch.cat([context, below.to(context.dtype)], dim=-1))
@@ -178,7 +179,7 @@ class LSTMDecoder(nn.Module):
 
 
 class LSTMTranslationModel(RecurrentModel):
-    """Bidirectional LSTM encoder, LSTM decoder with attention and input feeding.
+    """A translation model: bidirectional LSTM encoder, LSTM decoder with attention and input feeding.
 
     Sites: ``encoder.embeddings``, ``encoder.layers.N`` (forward half, then backward half),
     ``decoder.embeddings``, ``decoder.layers.N`` and ``decoder.attention`` (the attentional vector).
@@ -196,11 +197,11 @@ class LSTMTranslationModel(RecurrentModel):
         self.post_init()
 
     def get_encoder(self, modality: str | None = None) -> LSTMEncoder:
-        """The encoder, which ``generate`` runs once."""
+        """Return the encoder, which ``generate`` runs once."""
         return self.encoder
 
     def get_input_embeddings(self) -> nn.Embedding:
-        """The encoder's subword embeddings."""
+        """Return the encoder's subword embeddings."""
         return self.encoder.embeddings
 
     @can_return_tuple  # type: ignore[untyped-decorator]
@@ -214,10 +215,10 @@ class LSTMTranslationModel(RecurrentModel):
         past_key_values: RecurrentState | None = None,
         use_cache: bool | None = None,
     ) -> Seq2SeqLMOutput:
-        """Logits (batch, time, vocabulary) of the next target subword; with labels, the mean loss in nats.
+        """Return logits (batch, time, vocabulary) of the next target subword; with labels, also the mean loss.
 
-        ``labels`` are the target ids (-100 is ignored); without ``decoder_input_ids`` they are shifted
-        right behind the decoder's start token, as other sequence-to-sequence models do.
+        The loss is in nats. ``labels`` are the target ids (-100 is ignored). Without ``decoder_input_ids`` they
+        are shifted right, after the decoder's start token, as in other sequence-to-sequence models.
         """
         if encoder_outputs is None:
             encoder_outputs = self.encoder(input_ids, attention_mask)
@@ -241,7 +242,7 @@ class LSTMTranslationModel(RecurrentModel):
         )
 
     def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
-        """Decoder input for target ids: the start token, then all but the last; -100 becomes padding."""
+        """Return the decoder input for target ids: a start token and all but the last; -100 becomes padding."""
         start = torch.full_like(labels[:, :1], self.config.decoder_start_token_id)
         shifted = torch.cat([start, labels[:, :-1]], dim=1)
         return shifted.masked_fill(shifted == -100, self.config.pad_token_id)
@@ -254,7 +255,7 @@ class LSTMTranslationModel(RecurrentModel):
         encoder_outputs: BaseModelOutput | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """The inputs of one generation step: one subword with the state after the first."""
+        """Return the inputs of one generation step: after the first step, one subword with the state."""
         return {
             "decoder_input_ids": input_ids if past_key_values is None else input_ids[:, -1:],
             "encoder_outputs": encoder_outputs,
