@@ -94,7 +94,7 @@ def test_a_classifier_is_masked_and_retrained_as_by_hand(
     train: Planted, held: og.Activations, orders: dict[str, og.Ranking], standardize: bool
 ) -> None:
     probe = LogisticRegression(C=0.5, max_iter=500)
-    found = og.evaluate(
+    evaluation = og.evaluate(
         orders, train.activations, held, label="upos", probe=probe, standardize=standardize, **PLAIN
     )
     x, y, z = train.activations.values(), labels_of(train.activations), held.values()
@@ -102,7 +102,7 @@ def test_a_classifier_is_masked_and_retrained_as_by_hand(
         scaler = StandardScaler().fit(x.astype(np.float64))
         x, z = (scaler.transform(part).astype(np.float32) for part in (x, z))
     full = LogisticRegression(C=0.5, max_iter=500).fit(x, y)
-    for row, kept in keptsets(found, orders):
+    for row, kept in keptsets(evaluation, orders):
         if row.kind == "masking":
             masked = z * np.isin(np.arange(32), kept)
             predicted = full.predict(masked.astype(np.float32))
@@ -113,8 +113,8 @@ def test_a_classifier_is_masked_and_retrained_as_by_hand(
             predicted = again.predict(z[:, kept])
         assert row.accuracy == pytest.approx((predicted == labels_of(held)).mean(), abs=1e-12)
     assert not hasattr(probe, "coef_")
-    assert found.details["probe"]["probe"] == "sklearn.linear_model._logistic.LogisticRegression"
-    assert found.details["probe"]["parameters"]["C"] == 0.5
+    assert evaluation.details["probe"]["probe"] == "sklearn.linear_model._logistic.LogisticRegression"
+    assert evaluation.details["probe"]["parameters"]["C"] == 0.5
 
 
 def test_the_elastic_net_is_the_logistic_regression_of_scikit_learn(
@@ -158,19 +158,19 @@ def test_intervals_are_those_of_a_loop_over_drawn_sentences(
     train: Planted, held: og.Activations, orders: dict[str, og.Ranking]
 ) -> None:
     probe = GaussianNB(var_smoothing=1e-3)
-    found = og.evaluate(
+    evaluation = og.evaluate(
         orders, train.activations, held, label="upos", probe=probe, seed=4, kinds="retraining", **PLAIN
     )
     x, y, z = train.activations.values(), labels_of(train.activations), held.values()
     sentence = held.corpus.sentence_of_word
     rng = np.random.default_rng(4)
     draws = [rng.integers(0, 50, size=50) for _ in range(60)]
-    for at, (_, kept) in enumerate(keptsets(found, orders, seed=4)):
+    for at, (_, kept) in enumerate(keptsets(evaluation, orders, seed=4)):
         predicted = GaussianNB(var_smoothing=1e-3).fit(x[:, kept], y).predict(z[:, kept])
         right = predicted == labels_of(held)
         expected = [np.concatenate([right[sentence == one] for one in drawn]).mean() for drawn in draws]
-        np.testing.assert_allclose(found.draws[at], expected, atol=1e-12)
-        bounds = found.points.iloc[at][["low", "high"]].tolist()
+        np.testing.assert_allclose(evaluation.draws[at], expected, atol=1e-12)
+        bounds = evaluation.points.iloc[at][["low", "high"]].tolist()
         assert bounds == pytest.approx(np.quantile(expected, [0.025, 0.975]).tolist(), abs=1e-12)
 
 
@@ -246,8 +246,8 @@ def test_the_penalties_are_those_with_the_best_accuracy_on_dev_the_stronger_of_e
 ) -> None:
     dev = plant(30, seed=11).activations
     given = {**QUICK, "lambda1": (0.0, 0.03), "lambda2": (1e-4, 1.0), "keep": "top", "kinds": "masking"}
-    found = og.evaluate(orders, train.activations, held, label="upos", dev=dev, **given)
-    facts = found.details["probe"]
+    evaluation = og.evaluate(orders, train.activations, held, label="upos", dev=dev, **given)
+    facts = evaluation.details["probe"]
     best = max(row["accuracy"] for row in facts["grid"])
     tied = [
         (r["lambda1"] + r["lambda2"], r["lambda1"], r["lambda2"])
@@ -292,10 +292,10 @@ def test_without_held_some_sentences_are_tested_and_rankings_made_from_them_are_
         "own": og.rank("std", train.activations),
         "other": og.rank("std", plant(40, seed=5).activations),
     }
-    found = og.evaluate(rankings, train.activations, label="upos", test_share=0.25, max_words=200, **QUICK)
-    assert found.details["test"]["sentences"] == 30
-    assert found.details["train"]["words"] == 200
-    assert list(found.details["seen"]) == ["own"]
+    evaluation = og.evaluate(rankings, train.activations, label="upos", test_share=0.25, max_words=200, **QUICK)
+    assert evaluation.details["test"]["sentences"] == 30
+    assert evaluation.details["train"]["words"] == 200
+    assert list(evaluation.details["seen"]) == ["own"]
 
 
 def test_rankings_of_other_words_or_neurons_are_refused(
@@ -323,8 +323,8 @@ def test_a_ranking_that_was_given_the_tested_words_beside_is_named(
 ) -> None:
     acts = train.activations
     told = og.rank("lca", acts, label="upos", test=held, lambda1=1e-3, lambda2=0.0, max_words=300)
-    found = og.evaluate({"lca": told}, acts, held, label="upos", **QUICK)
-    assert "was given the tested words" in found.details["seen"]["lca"]
+    evaluation = og.evaluate({"lca": told}, acts, held, label="upos", **QUICK)
+    assert "was given the tested words" in evaluation.details["seen"]["lca"]
 
 
 @pytest.mark.parametrize(

@@ -83,10 +83,10 @@ def test_noise_agrees_with_itself_on_the_same_sentences_but_not_on_others() -> N
     halves, boot, spearman = [], [], []
     for seed in range(8):
         planted = og.planted(200, strength=0.0, neurons=NOTHING, seed=seed)
-        found = og.stability(ranked(planted.activations, lambda1=0.005), planted.activations, k=(5, 10, 20))
-        halves.append(found.at("halves")["phi"])
-        boot.append(found.at("bootstrap")["phi"])
-        spearman.append(found.correlations["halves"]["spearman"])
+        stable = og.stability(ranked(planted.activations, lambda1=0.005), planted.activations, k=(5, 10, 20))
+        halves.append(stable.at("halves")["phi"])
+        boot.append(stable.at("bootstrap")["phi"])
+        spearman.append(stable.correlations["halves"]["spearman"])
     assert np.abs(np.mean(halves, axis=0)).max() < 0.05
     assert abs(np.mean(spearman)) < 0.05
     assert (np.mean(boot, axis=0) < 0.3).all()
@@ -157,16 +157,16 @@ def test_the_same_seed_gives_the_same_bytes_and_more_draws_begin_with_the_same(t
 
 def test_a_saved_record_is_loaded_as_it_was(tmp_path: Path) -> None:
     planted = og.planted(60, strength=1.0, seed=2)
-    found = og.stability(ranked(planted.activations), planted.activations, resamples=2, level=0.9)
-    found.save(tmp_path / "stability.parquet")
+    stable = og.stability(ranked(planted.activations), planted.activations, resamples=2, level=0.9)
+    stable.save(tmp_path / "stability.parquet")
     loaded = og.Stability.load(tmp_path / "stability.parquet")
-    assert loaded.neurons.to_dict("list") == found.neurons.to_dict("list")
-    np.testing.assert_equal(loaded.likeness.to_dict("list"), found.likeness.to_dict("list"))
-    assert loaded.likeness.dtypes.tolist() == found.likeness.dtypes.tolist()
+    assert loaded.neurons.to_dict("list") == stable.neurons.to_dict("list")
+    np.testing.assert_equal(loaded.likeness.to_dict("list"), stable.likeness.to_dict("list"))
+    assert loaded.likeness.dtypes.tolist() == stable.likeness.dtypes.tolist()
     for name in ("method", "space", "correlations", "level", "details", "provenance", "ks", "labels"):
-        assert getattr(loaded, name) == getattr(found, name), name
-    assert found.ks == (2, 3, 6, 10, 20)
-    assert found.provenance.inputs[0].stage == "rank"
+        assert getattr(loaded, name) == getattr(stable, name), name
+    assert stable.ks == (2, 3, 6, 10, 20)
+    assert stable.provenance.inputs[0].stage == "rank"
     with pytest.raises(RecordError, match="not a ranking"):
         og.Ranking.load(tmp_path / "stability.parquet")
     with pytest.raises(ParameterError, match="ADJ"):
@@ -199,9 +199,9 @@ def test_a_label_that_a_draw_loses_means_another_draw() -> None:
     activations = planted.activations.with_corpus(corpus)
     held = og.planted(30, strength=1.0, seed=5, words_seed=9).activations
     ranking = ranked(activations, min_count=1, dev=held)
-    found = og.stability(ranking, activations, resamples=10)
-    assert found.labels == ("ADJ", "DET", "NOUN", "RARE", "VERB")
-    redrawn = found.details["redrawn"]
+    stable = og.stability(ranking, activations, resamples=10)
+    assert stable.labels == ("ADJ", "DET", "NOUN", "RARE", "VERB")
+    redrawn = stable.details["redrawn"]
     assert min(redrawn["bootstrap"], redrawn["halves"]) > 0 == redrawn["seeds"]
     labels[31] = "NOUN"
     once = activations.with_corpus(corpus.with_layer(LabelLayer.from_labels("upos", labels)))

@@ -45,15 +45,15 @@ def made(rare: dict[str, int], *, unlabelled: bool = False) -> Activations:
 def test_a_label_of_few_words_changes_nothing_but_what_is_counted(method: str) -> None:
     rare = {"Y": 1, "Z": 9}
     options = QUICK.get(method, {})
-    found = rank(method, made(rare), label="tag", **options)
+    ranking = rank(method, made(rare), label="tag", **options)
     bare = rank(method, made(rare, unlabelled=True), label="tag", **options)
-    assert found.labels == bare.labels == tuple("ABCD")
-    assert found.order.tolist() == bare.order.tolist()
-    np.testing.assert_array_equal(found.scores, bare.scores)
+    assert ranking.labels == bare.labels == tuple("ABCD")
+    assert ranking.order.tolist() == bare.order.tolist()
+    np.testing.assert_array_equal(ranking.scores, bare.scores)
     learned = 7 if "dev_share" in options else 9  # of the nine words of Z two are held out
-    assert labels_left_out(found.details) == f"Y (1 word), Z ({learned} words)"
+    assert labels_left_out(ranking.details) == f"Y (1 word), Z ({learned} words)"
     assert labels_left_out(bare.details) == ""
-    assert (found.details.get("train") or found.details)["left_out"]["rare_label"] == 1 + learned
+    assert (ranking.details.get("train") or ranking.details)["left_out"]["rare_label"] == 1 + learned
 
 
 @pytest.mark.parametrize("method", LABELLED)
@@ -85,8 +85,8 @@ def test_a_layer_without_two_labels_is_refused_alike(method: str) -> None:
 def test_an_evaluation_refuses_such_a_layer_and_says_what_it_left_out() -> None:
     acts, order = made({"Z": 3}), rank("random", made({}))
     quick = {"counts": [5], "random_orders": 1, "resamples": 2, "lambda1": 1e-3, "lambda2": 1e-3}
-    found = og.evaluate({"random": order}, acts, label="tag", test_share=0.3, **quick)
-    assert set(found.details["train"]["labels_left_out"]) == {"Z"}
+    evaluation = og.evaluate({"random": order}, acts, label="tag", test_share=0.3, **quick)
+    assert set(evaluation.details["train"]["labels_left_out"]) == {"Z"}
     none = LabelLayer("none", np.full(acts.n_words, -1, dtype=np.int32), ())
     acts = acts.with_corpus(acts.corpus.with_layer(none))
     with pytest.raises(LabelError, match="fewer than two labels"):
@@ -103,14 +103,14 @@ def test_an_impossible_min_count_is_refused(method: str, value: Any) -> None:
 def test_methods_of_different_min_count_run_together_as_alone() -> None:
     acts = made({"Z": 5})
     parameters = {"auroc": {"min_count": 3}, "lape": {"min_count": 3}}
-    found = rank_together(["auroc", "probeless", "lape"], acts, label="tag", parameters=parameters)
-    assert list(found) == ["auroc", "probeless", "lape"]
-    for name, ranking in found.items():
+    rankings = rank_together(["auroc", "probeless", "lape"], acts, label="tag", parameters=parameters)
+    assert list(rankings) == ["auroc", "probeless", "lape"]
+    for name, ranking in rankings.items():
         alone = rank(name, acts, label="tag", **parameters.get(name, {}))
         assert ranking.labels == alone.labels
         np.testing.assert_array_equal(ranking.label_scores, alone.label_scores)
-    assert found["lape"].labels == tuple("ABCDZ")
-    assert found["probeless"].labels == tuple("ABCD")
+    assert rankings["lape"].labels == tuple("ABCDZ")
+    assert rankings["probeless"].labels == tuple("ABCD")
 
 
 def test_words_without_activation_do_not_count() -> None:

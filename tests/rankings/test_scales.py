@@ -157,10 +157,10 @@ def test_a_neuron_that_wakes_up_after_the_first_blocks_is_summed_in_its_own_scal
 def test_similarities_do_not_depend_on_the_scale_of_a_model(measure: str, exponents: tuple[int, int]) -> None:
     none = np.zeros(NEURONS, dtype=np.int64)
     plain = og.similarity(scaled(OWN, none), scaled(OTHER, none), measures=measure)
-    found = og.similarity(
+    similarities = og.similarity(
         scaled(OWN, none + exponents[0]), scaled(OTHER, none + exponents[1]), measures=measure
     )
-    assert found.table[measure].tolist() == pytest.approx(plain.table[measure].tolist(), rel=1e-5)
+    assert similarities.table[measure].tolist() == pytest.approx(plain.table[measure].tolist(), rel=1e-5)
 
 
 def test_a_huge_constant_neuron_does_not_move_a_similarity() -> None:

@@ -29,21 +29,21 @@ def by_lstsq(own: Activations, other: Activations, site: str | None = None) -> n
 @pytest.mark.parametrize(("reduce", "by"), [("worst", np.min), ("best", np.max), ("mean", np.mean)])
 def test_equals_lstsq(reduce: str, by) -> None:
     own, others = store(0), [store(1), store(2)]
-    found = rank("linreg", own, others=others, reduce=reduce)
+    ranking = rank("linreg", own, others=others, reduce=reduce)
     expected = np.stack([by_lstsq(own, other) for other in others])
-    assert np.array(found.details["r2"]) == pytest.approx(expected, abs=1e-12)
-    assert found.scores == pytest.approx(by(expected, axis=0), abs=1e-12)
-    assert found.order.tolist() == np.argsort(-by(expected, axis=0), kind="stable").tolist()
-    assert found.details["models"] == ["model-1", "model-2"]
-    assert found.details["rank"] == [[7], [7]]
+    assert np.array(ranking.details["r2"]) == pytest.approx(expected, abs=1e-12)
+    assert ranking.scores == pytest.approx(by(expected, axis=0), abs=1e-12)
+    assert ranking.order.tolist() == np.argsort(-by(expected, axis=0), kind="stable").tolist()
+    assert ranking.details["models"] == ["model-1", "model-2"]
+    assert ranking.details["rank"] == [[7], [7]]
 
 
 def test_same_site_predicts_like_from_like() -> None:
     own, other = store(0), store(1)
-    found = rank("linreg", own, others=[other], compare="same-site")
+    ranking = rank("linreg", own, others=[other], compare="same-site")
     expected = np.concatenate([by_lstsq(own, other, site) for site in HALVES])
-    assert found.scores == pytest.approx(expected, abs=1e-12)
-    assert found.details["rank"] == [[3, 4]]
+    assert ranking.scores == pytest.approx(expected, abs=1e-12)
+    assert ranking.details["rank"] == [[3, 4]]
 
 
 def test_means_that_are_large_beside_the_deviations_cost_no_digits() -> None:
@@ -51,9 +51,9 @@ def test_means_that_are_large_beside_the_deviations_cost_no_digits() -> None:
     shrunk = [changed(one, 1e4 + 1e-2 * one.values()) for one in (own, other)]
     mixed = other.values() * np.array([1, 1e-6, 1, 1e5, 1, 1, 1]) + np.array([0, 0, 1e3, 0, 0, 0, 1e-3])
     for one in (shrunk[1], changed(other, mixed)):
-        found = rank("linreg", shrunk[0], others=[one])
-        assert found.scores == pytest.approx(by_lstsq(shrunk[0], one), abs=1e-5)
-        assert 0.05 < found.scores.min() < found.scores.max() < 0.95
+        ranking = rank("linreg", shrunk[0], others=[one])
+        assert ranking.scores == pytest.approx(by_lstsq(shrunk[0], one), abs=1e-5)
+        assert 0.05 < ranking.scores.min() < ranking.scores.max() < 0.95
 
 
 def test_a_planted_mixture_is_found_and_pure_noise_is_not() -> None:
@@ -61,33 +61,33 @@ def test_a_planted_mixture_is_found_and_pure_noise_is_not() -> None:
     values = own.values().copy()
     values[:, 2] = 5.0 + other.values() @ np.array([1, -2, 0, 3, 0, 0.5, 1])
     values[:, 5] += other.values()[:, :4].sum(axis=1)
-    found = rank("linreg", changed(own, values), others=[other])
-    assert found.order[:2].tolist() == [2, 5]
-    assert found.scores[2] == pytest.approx(1.0, abs=1e-10)
-    assert 0.6 < found.scores[5] < 0.95
-    assert found.scores[[0, 1, 3, 4, 6]].max() < 4 * 7 / own.n_words
+    ranking = rank("linreg", changed(own, values), others=[other])
+    assert ranking.order[:2].tolist() == [2, 5]
+    assert ranking.scores[2] == pytest.approx(1.0, abs=1e-10)
+    assert 0.6 < ranking.scores[5] < 0.95
+    assert ranking.scores[[0, 1, 3, 4, 6]].max() < 4 * 7 / own.n_words
 
 
 def test_neurons_that_depend_on_each_other_count_once() -> None:
     own, other = store(0), store(1)
     values = other.values().copy()
     values[:, 5], values[:, 6] = values[:, 0], 2.0 * values[:, 1]
-    found = rank("linreg", own, others=[changed(other, values)])
-    assert found.details["rank"] == [[5]]
-    assert found.scores == pytest.approx(by_lstsq(own, changed(other, values)), abs=1e-9)
+    ranking = rank("linreg", own, others=[changed(other, values)])
+    assert ranking.details["rank"] == [[5]]
+    assert ranking.scores == pytest.approx(by_lstsq(own, changed(other, values)), abs=1e-9)
 
 
 def test_constant_neurons_have_no_score_come_last_and_predict_nothing() -> None:
     own, other = store(0), store(1)
     values, theirs = own.values().copy(), other.values().copy()
     values[:, [1, 4]], theirs[:, 3] = (0.1, 0.0), 0.3
-    found = rank("linreg", changed(own, values), others=[changed(other, theirs), store(2)])
-    assert found.order[-2:].tolist() == [1, 4]
-    assert np.isnan(found.scores[[1, 4]]).all()
-    assert (found.n_ranked, found.details["constant"]) == (5, 2)
-    assert found.details["constant_in_others"] == [1, 0]
-    assert found.details["r2"][0][1] is None
-    assert found.details["rank"] == [[6], [7]]
+    ranking = rank("linreg", changed(own, values), others=[changed(other, theirs), store(2)])
+    assert ranking.order[-2:].tolist() == [1, 4]
+    assert np.isnan(ranking.scores[[1, 4]]).all()
+    assert (ranking.n_ranked, ranking.details["constant"]) == (5, 2)
+    assert ranking.details["constant_in_others"] == [1, 0]
+    assert ranking.details["r2"][0][1] is None
+    assert ranking.details["rank"] == [[6], [7]]
     still = changed(other, np.ones_like(theirs))
     assert rank("linreg", own, others=[still]).scores.tolist() == [0.0] * 7
 
@@ -101,9 +101,9 @@ def test_blocks_shards_tiles_and_model_by_model_change_nothing(
     monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", rows)
     monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.SHARD_ROWS", shard)
     monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.ROOM", room)
-    found = rank("linreg", own, others=others)
-    assert found.scores == pytest.approx(expected.scores, abs=1e-11)
-    assert found.details["rank"] == expected.details["rank"]
+    ranking = rank("linreg", own, others=others)
+    assert ranking.scores == pytest.approx(expected.scores, abs=1e-11)
+    assert ranking.details["rank"] == expected.details["rank"]
     monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.Passes.has_room", lambda passes, size: False)
     monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.Passes.require_room", lambda *given: None)
     assert rank("linreg", own, others=others).scores == pytest.approx(expected.scores, abs=1e-11)
@@ -161,18 +161,18 @@ def test_intervals_are_those_of_resampled_sentences(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", rows)
         monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.ROOM", room)
         given = {"reduce": reduce, "resamples": 40, "level": 0.9}
-        found = rank("linreg", own, others=others, seed=6, **given)
-        interval = found.details["interval"]
+        ranking = rank("linreg", own, others=others, seed=6, **given)
+        interval = ranking.details["interval"]
         assert [interval["low"], interval["high"]] == [pytest.approx(edge, abs=1e-5) for edge in expected]
-    assert np.mean((np.array(interval["low"]) < found.scores) & (found.scores < interval["high"])) > 0.8
+    assert np.mean((np.array(interval["low"]) < ranking.scores) & (ranking.scores < interval["high"])) > 0.8
 
 
 def test_a_constant_neuron_has_no_interval_and_like_from_like_has_its_own() -> None:
     own, other = store(0), store(1)
     values = own.values().copy()
     values[:, 4] = 2.0
-    found = rank("linreg", changed(own, values), others=[other], resamples=10, compare="same-site")
-    interval = found.details["interval"]
+    ranking = rank("linreg", changed(own, values), others=[other], resamples=10, compare="same-site")
+    interval = ranking.details["interval"]
     assert interval["low"][4] is interval["high"][4] is None
     sites = [rank("linreg", own.restrict(s), others=[other.restrict(s)], resamples=10) for s in HALVES]
     alone = np.concatenate([np.array(one.details["interval"]["low"]) for one in sites])

@@ -35,31 +35,31 @@ def changed(acts: Activations, values: np.ndarray) -> Activations:
 @pytest.mark.parametrize("signed", [False, True])
 def test_equals_numpy(signed: bool) -> None:
     own, others = store(0), [store(1), store(2)]
-    found = rank("maxcorr", own, others=others, signed=signed)
+    ranking = rank("maxcorr", own, others=others, signed=signed)
     tables = [np.corrcoef(own.values().T, one.values().T)[:7, 7:] for one in others]
     sizes = np.stack([table if signed else np.abs(table) for table in tables])
-    assert found.scores == pytest.approx(sizes.max(axis=(0, 2)), abs=1e-6)
-    assert found.order.tolist() == np.argsort(-sizes.max(axis=(0, 2)), kind="stable").tolist()
-    partner = found.details["partner"]
+    assert ranking.scores == pytest.approx(sizes.max(axis=(0, 2)), abs=1e-6)
+    assert ranking.order.tolist() == np.argsort(-sizes.max(axis=(0, 2)), kind="stable").tolist()
+    partner = ranking.details["partner"]
     for neuron in range(7):
         model, other = partner["model"][neuron], partner["neuron"][neuron]
         assert (model, other) == tuple(int(at) for at in np.unravel_index(sizes[:, neuron].argmax(), (2, 7)))
         assert partner["correlation"][neuron] == pytest.approx(tables[model][neuron, other], abs=1e-6)
-    assert found.details["models"] == ["model-1", "model-2"]
+    assert ranking.details["models"] == ["model-1", "model-2"]
 
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_mincorr_equals_numpy_and_names_the_model_that_counts(signed: bool) -> None:
     own, others = store(0), [store(1), store(2), store(3)]
-    found = rank("mincorr", own, others=others, signed=signed)
+    ranking = rank("mincorr", own, others=others, signed=signed)
     tables = [np.corrcoef(own.values().T, one.values().T)[:7, 7:] for one in others]
     best = np.stack([(table if signed else np.abs(table)).max(axis=1) for table in tables])
-    assert found.scores == pytest.approx(best.min(axis=0), abs=1e-6)
-    assert found.details["partner"]["model"] == best.argmin(axis=0).tolist()
+    assert ranking.scores == pytest.approx(best.min(axis=0), abs=1e-6)
+    assert ranking.details["partner"]["model"] == best.argmin(axis=0).tolist()
     for neuron, (model, at) in enumerate(
-        zip(found.details["partner"]["model"], found.details["partner"]["neuron"], strict=True)
+        zip(ranking.details["partner"]["model"], ranking.details["partner"]["neuron"], strict=True)
     ):
-        assert found.details["partner"]["correlation"][neuron] == pytest.approx(
+        assert ranking.details["partner"]["correlation"][neuron] == pytest.approx(
             tables[model][neuron, at], abs=1e-6
         )
 
@@ -68,8 +68,8 @@ def test_mincorr_equals_numpy_and_names_the_model_that_counts(signed: bool) -> N
 @pytest.mark.parametrize("signed", [False, True])
 def test_the_best_partners_of_each_model_are_listed_in_order(signed: bool, compare: str) -> None:
     own, others = store(0), [store(1), store(2)]
-    found = rank("maxcorr", own, others=others, signed=signed, partners=4, compare=compare)
-    for other, listed in zip(others, found.details["partners"], strict=True):
+    ranking = rank("maxcorr", own, others=others, signed=signed, partners=4, compare=compare)
+    for other, listed in zip(others, ranking.details["partners"], strict=True):
         table = np.corrcoef(own.values().T, other.values().T)[:7, 7:]
         for neuron in range(7):
             site = SPACE.slice(SPACE.locate(neuron)[0]) if compare == "same-site" else slice(0, 7)
@@ -84,10 +84,10 @@ def test_the_best_partners_of_each_model_are_listed_in_order(signed: bool, compa
 def test_models_of_other_widths_and_more_partners_than_there_are() -> None:
     own, other = store(0), store(1)
     narrow = replace(other, array=other.values()[:, :2].copy(), space=NeuronSpace(("layers.0",), (2,)))
-    found = rank("maxcorr", own, others=[narrow], partners=5)
+    ranking = rank("maxcorr", own, others=[narrow], partners=5)
     table = np.abs(np.corrcoef(own.values().T, narrow.values().T)[:7, 7:])
-    assert found.scores == pytest.approx(table.max(axis=1), abs=1e-6)
-    assert all(row[2:] == [-1] * 3 for row in found.details["partners"][0]["neuron"])
+    assert ranking.scores == pytest.approx(table.max(axis=1), abs=1e-6)
+    assert all(row[2:] == [-1] * 3 for row in ranking.details["partners"][0]["neuron"])
     back = rank("maxcorr", narrow, others=[own])
     assert back.scores == pytest.approx(table.max(axis=0), abs=1e-6)
 
@@ -97,29 +97,29 @@ def test_of_equal_partners_the_first_counts() -> None:
     values, more = first.values().copy(), second.values().copy()
     values[:, 4] = values[:, 1] = own.values()[:, 3]
     more[:, 0] = own.values()[:, 3]
-    found = rank("maxcorr", own, others=[changed(first, values), changed(second, more)])
-    assert (found.details["partner"]["model"][3], found.details["partner"]["neuron"][3]) == (0, 1)
-    assert found.details["partners"][0]["neuron"][3][:2] == [1, 4]
+    ranking = rank("maxcorr", own, others=[changed(first, values), changed(second, more)])
+    assert (ranking.details["partner"]["model"][3], ranking.details["partner"]["neuron"][3]) == (0, 1)
+    assert ranking.details["partners"][0]["neuron"][3][:2] == [1, 4]
 
 
 def test_same_site_compares_like_with_like() -> None:
     own, other = store(0), store(1)
-    found = rank("maxcorr", own, others=[other], compare="same-site")
+    ranking = rank("maxcorr", own, others=[other], compare="same-site")
     table = np.abs(np.corrcoef(own.values().T, other.values().T)[:7, 7:])
     expected = np.concatenate([table[:3, :3].max(axis=1), table[3:, 3:].max(axis=1)])
-    assert found.scores == pytest.approx(expected, abs=1e-6)
-    assert all(at >= 3 for at in found.details["partner"]["neuron"][3:])
+    assert ranking.scores == pytest.approx(expected, abs=1e-6)
+    assert all(at >= 3 for at in ranking.details["partner"]["neuron"][3:])
 
 
 def test_a_planted_partner_is_found_under_a_flipped_sign_and_a_large_offset() -> None:
     own, other = store(0, offset=1000.0), store(1)
     values = other.values().copy()
     values[:, 5] = 3.0 - 2.0 * own.values()[:, 2]
-    found = rank("maxcorr", own, others=[changed(other, values)])
-    assert found.order[0] == 2
-    assert found.scores[2] == pytest.approx(1.0, abs=1e-6)
-    assert found.details["partner"]["neuron"][2] == 5
-    assert found.details["partner"]["correlation"][2] == pytest.approx(-1.0, abs=1e-6)
+    ranking = rank("maxcorr", own, others=[changed(other, values)])
+    assert ranking.order[0] == 2
+    assert ranking.scores[2] == pytest.approx(1.0, abs=1e-6)
+    assert ranking.details["partner"]["neuron"][2] == 5
+    assert ranking.details["partner"]["correlation"][2] == pytest.approx(-1.0, abs=1e-6)
     assert rank("maxcorr", own, others=[changed(other, values)], signed=True).scores[2] < 0.9
 
 
@@ -128,13 +128,13 @@ def test_constant_neurons_have_no_score_come_last_and_are_counted() -> None:
     values, theirs = own.values().copy(), other.values().copy()
     values[:, [1, 4]] = (0.1, 0.0)
     theirs[:, 0] = 0.3
-    found = rank("maxcorr", changed(own, values), others=[changed(other, theirs)])
-    assert found.order[-2:].tolist() == [1, 4]
-    assert np.isnan(found.scores[[1, 4]]).all()
-    assert (found.n_ranked, found.details["constant"]) == (5, 2)
-    assert found.details["constant_in_others"] == [1]
-    assert found.details["partner"]["neuron"][1] is None
-    assert 0 not in found.details["partner"]["neuron"]
+    ranking = rank("maxcorr", changed(own, values), others=[changed(other, theirs)])
+    assert ranking.order[-2:].tolist() == [1, 4]
+    assert np.isnan(ranking.scores[[1, 4]]).all()
+    assert (ranking.n_ranked, ranking.details["constant"]) == (5, 2)
+    assert ranking.details["constant_in_others"] == [1]
+    assert ranking.details["partner"]["neuron"][1] is None
+    assert 0 not in ranking.details["partner"]["neuron"]
 
 
 @pytest.mark.parametrize(
@@ -148,9 +148,9 @@ def test_blocks_shards_and_tiles_change_nothing(
     monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", rows)
     monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.SHARD_ROWS", shard)
     monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.ROOM", room)
-    found = rank("maxcorr", own, others=others)
-    assert found.scores == pytest.approx(expected.scores, abs=2e-6)
-    assert found.details["partner"]["neuron"] == expected.details["partner"]["neuron"]
+    ranking = rank("maxcorr", own, others=others)
+    assert ranking.scores == pytest.approx(expected.scores, abs=2e-6)
+    assert ranking.details["partner"]["neuron"] == expected.details["partner"]["neuron"]
 
 
 def test_permuting_neurons_or_words_changes_nothing_else() -> None:

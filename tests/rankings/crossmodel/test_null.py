@@ -63,7 +63,7 @@ def test_the_rotation_null_is_that_of_turned_standardised_neurons(method, signed
     values = others[0].values().copy()
     values[:, 4] *= 100.0  # one neuron that would be most of every turned one
     others[0] = store(values, "b")
-    found = rank(method, own, others=others, null="rotation", draws=3, seed=4, signed=signed, compare=compare)
+    ranking = rank(method, own, others=others, null="rotation", draws=3, seed=4, signed=signed, compare=compare)
     drawn = []
     for draw in range(3):
         scores = []
@@ -76,10 +76,10 @@ def test_the_rotation_null_is_that_of_turned_standardised_neurons(method, signed
             again = store(turned, "t")
             scores.append(rank("maxcorr", own, others=[again], signed=signed, compare=compare).scores)
         drawn.append(np.max(scores, axis=0) if method == "maxcorr" else np.min(scores, axis=0))
-    null = found.details["null"]
+    null = ranking.details["null"]
     assert (null["kind"], null["draws"]) == ("rotation", 3)
     assert null["mean"] == pytest.approx(np.mean(drawn, axis=0), abs=1e-5)
-    assert null["excess"] == pytest.approx(found.scores - np.mean(drawn, axis=0), abs=1e-5)
+    assert null["excess"] == pytest.approx(ranking.scores - np.mean(drawn, axis=0), abs=1e-5)
 
 
 def test_an_exchange_moves_whole_sentences_and_leaves_words_that_do_not_count():
@@ -134,13 +134,13 @@ def test_one_sentence_cannot_be_exchanged():
 
 def test_the_permutation_null_is_that_of_exchanged_sentences():
     own, others = models()
-    found = rank("maxcorr", own, others=others, null="permutation", draws=3, seed=2)
+    ranking = rank("maxcorr", own, others=others, null="permutation", draws=3, seed=2)
     drawn = []
     for draw in range(3):
         order = np.random.default_rng([2, draw]).permutation(SENTENCES)
         moved = own.values().reshape(SENTENCES, LENGTH, -1)[order].reshape(WORDS, -1)
         drawn.append(rank("maxcorr", store(moved, "a"), others=others).scores)
-    assert found.details["null"]["mean"] == pytest.approx(np.mean(drawn, axis=0), abs=1e-6)
+    assert ranking.details["null"]["mean"] == pytest.approx(np.mean(drawn, axis=0), abs=1e-6)
 
 
 def test_normal_scores_are_quantiles_of_ranks(monkeypatch):
@@ -166,11 +166,11 @@ def test_normal_scores_are_quantiles_of_ranks(monkeypatch):
 @pytest.mark.parametrize("null", ["rotation", "permutation"])
 def test_planted_partners_exceed_the_null_and_nothing_else_does(null):
     own, others = models(7)
-    found = rank("maxcorr", own, others=others, null=null, draws=60, pooled=True, score="excess")
-    q = np.array(found.details["null"]["q"])
-    assert sorted(found.order[:3].tolist()) == [2, 7, 13]
+    ranking = rank("maxcorr", own, others=others, null=null, draws=60, pooled=True, score="excess")
+    q = np.array(ranking.details["null"]["q"])
+    assert sorted(ranking.order[:3].tolist()) == [2, 7, 13]
     assert sorted(np.flatnonzero(q < 0.05).tolist()) == [2, 7, 13]
-    assert found.scores == pytest.approx(found.details["null"]["excess"])
+    assert ranking.scores == pytest.approx(ranking.details["null"]["excess"])
     both = rank("mincorr", own, others=others, null=null, draws=60, pooled=True)
     assert sorted(both.order[:2].tolist()) == [2, 13]
     assert sorted(np.flatnonzero(np.array(both.details["null"]["q"]) < 0.05).tolist()) == [2, 13]
@@ -213,10 +213,12 @@ def test_constant_neurons_have_no_p_value():
     theirs = others[0].values().copy()
     theirs[:, 8:12] = 1.0
     for null in ("rotation", "permutation"):
-        found = rank("maxcorr", store(values, "a"), others=[store(theirs, "b"), others[1]], null=null, draws=2)
-        assert found.details["null"]["p"][4] is None
-        assert found.details["null"]["excess"][4] is None
-        assert None not in found.details["null"]["p"][5:]
+        ranking = rank(
+            "maxcorr", store(values, "a"), others=[store(theirs, "b"), others[1]], null=null, draws=2
+        )
+        assert ranking.details["null"]["p"][4] is None
+        assert ranking.details["null"]["excess"][4] is None
+        assert None not in ranking.details["null"]["p"][5:]
 
 
 def naive_interval(own, others, reduce, draws, seed, level):
@@ -234,11 +236,11 @@ def naive_interval(own, others, reduce, draws, seed, level):
 @pytest.mark.parametrize(("method", "reduce"), [("maxcorr", np.max), ("mincorr", np.min)])
 def test_intervals_are_those_of_resampled_sentences(method, reduce):
     own, others = models()
-    found = rank(method, own, others=others, partners=20, resamples=40, seed=6, level=0.9)
+    ranking = rank(method, own, others=others, partners=20, resamples=40, seed=6, level=0.9)
     values = [one.values().astype(np.float64) for one in (own, *others)]
     low, high = naive_interval(values[0], values[1:], reduce, 40, 6, 0.9)
-    assert found.details["interval"]["low"] == pytest.approx(low, abs=1e-5)
-    assert found.details["interval"]["high"] == pytest.approx(high, abs=1e-5)
+    assert ranking.details["interval"]["low"] == pytest.approx(low, abs=1e-5)
+    assert ranking.details["interval"]["high"] == pytest.approx(high, abs=1e-5)
 
 
 def test_intervals_do_not_depend_on_blocks(monkeypatch):
@@ -292,9 +294,9 @@ def test_noise_that_is_shared_in_sentences_large_and_long_tailed_has_no_small_p_
     for repeat in range(12):
         rng = np.random.default_rng([repeat, 8])
         own, other = noise(rng, 2.5, 0.4), noise(rng, 2.5, 0.4)
-        found = rank("maxcorr", own, others=[other], null=null, draws=40, pooled=True, seed=repeat)
-        p += found.details["null"]["p"]
+        ranking = rank("maxcorr", own, others=[other], null=null, draws=40, pooled=True, seed=repeat)
+        p += ranking.details["null"]["p"]
     assert np.mean(np.array(p) <= 0.05) < 0.1
     assert stats.kstest(p, "uniform", alternative="greater").statistic < 0.12
-    against = found.details["null"]["tested_against"]
+    against = ranking.details["null"]["tested_against"]
     assert against == (["rotation", "permutation"] if null == "rotation" else ["permutation"])

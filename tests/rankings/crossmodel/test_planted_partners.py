@@ -53,15 +53,15 @@ def made() -> tuple[Activations, list[Activations], list[np.ndarray]]:
 
 def test_maxcorr_finds_each_partner_and_its_sign(made):
     own, others, places = made
-    found = rank("maxcorr", own, others=others)
-    assert set(found.order[:8].tolist()) == {*COPIED, *FLIPPED}
-    assert set(found.order[8:12].tolist()) == set(NOISY)
-    assert found.order[-1] == CONSTANT
-    assert found.scores[[*COPIED, *FLIPPED]] == pytest.approx(1.0, abs=1e-5)
-    assert found.scores[[*NOISY]] == pytest.approx(0.8, abs=0.02)
-    assert found.scores[[*MIXED]].max() < 0.25
-    assert np.nanmax(found.scores[[*NOTHING[36:]]]) < 0.1
-    for place, listed in zip(places, found.details["partners"], strict=True):
+    ranking = rank("maxcorr", own, others=others)
+    assert set(ranking.order[:8].tolist()) == {*COPIED, *FLIPPED}
+    assert set(ranking.order[8:12].tolist()) == set(NOISY)
+    assert ranking.order[-1] == CONSTANT
+    assert ranking.scores[[*COPIED, *FLIPPED]] == pytest.approx(1.0, abs=1e-5)
+    assert ranking.scores[[*NOISY]] == pytest.approx(0.8, abs=0.02)
+    assert ranking.scores[[*MIXED]].max() < 0.25
+    assert np.nanmax(ranking.scores[[*NOTHING[36:]]]) < 0.1
+    for place, listed in zip(places, ranking.details["partners"], strict=True):
         for at in (*COPIED, *FLIPPED, *NOISY):
             assert listed["neuron"][at][0] == place[at]
             assert (listed["correlation"][at][0] < 0) == (at in FLIPPED)
@@ -69,26 +69,26 @@ def test_maxcorr_finds_each_partner_and_its_sign(made):
 
 def test_signed_correlations_leave_the_flipped_out(made):
     own, others, _ = made
-    found = rank("maxcorr", own, others=others, signed=True)
-    assert set(found.order[:8].tolist()) == {*COPIED, *NOISY}
-    assert found.scores[[*FLIPPED]].max() < 0.1
+    ranking = rank("maxcorr", own, others=others, signed=True)
+    assert set(ranking.order[:8].tolist()) == {*COPIED, *NOISY}
+    assert ranking.scores[[*FLIPPED]].max() < 0.1
 
 
 def test_only_linreg_finds_the_mixtures(made):
     own, others, _ = made
-    found = rank("linreg", own, others=others[:1])
-    assert set(found.order[:12].tolist()) == {*COPIED, *FLIPPED, *MIXED}
-    assert found.scores[[*COPIED, *FLIPPED, *MIXED]] == pytest.approx(1.0, abs=1e-4)
-    assert found.scores[[*NOISY]] == pytest.approx(0.64, abs=0.04)
-    assert found.scores[[*NOTHING[36:-1]]].max() < 0.05
-    assert np.isnan(found.scores[CONSTANT])
+    ranking = rank("linreg", own, others=others[:1])
+    assert set(ranking.order[:12].tolist()) == {*COPIED, *FLIPPED, *MIXED}
+    assert ranking.scores[[*COPIED, *FLIPPED, *MIXED]] == pytest.approx(1.0, abs=1e-4)
+    assert ranking.scores[[*NOISY]] == pytest.approx(0.64, abs=0.04)
+    assert ranking.scores[[*NOTHING[36:-1]]].max() < 0.05
+    assert np.isnan(ranking.scores[CONSTANT])
 
 
 def test_what_is_planted_is_all_that_exceeds_a_null(made):
     own, others, _ = made
     clear = {*COPIED, *FLIPPED, *NOISY}
     for null in ("rotation", "permutation"):
-        found = rank("mincorr", own, others=others, null=null, draws=40, pooled=True, seed=1)
-        q = np.array([np.nan if one is None else one for one in found.details["null"]["q"]])
+        ranking = rank("mincorr", own, others=others, null=null, draws=40, pooled=True, seed=1)
+        q = np.array([np.nan if one is None else one for one in ranking.details["null"]["q"]])
         assert clear <= set(np.flatnonzero(q < 0.01).tolist())
         assert not {*NOTHING[36:]} & set(np.flatnonzero(q < 0.01).tolist())

@@ -56,10 +56,10 @@ def value(a: Activations, b: Activations, measure: str, **options) -> float:
 @pytest.mark.parametrize("variance", [0.6, 0.9, 0.99, 1.0])
 def test_equals_naive_implementations(variance: float) -> None:
     a, b = store(0, offset=50.0), store(1, space=WIDER)
-    found = similarity(a, b, variance=variance)
-    assert found.measures == MEASURES
-    assert len(found.table) == 6
-    for row in found.table.itertuples():
+    similarities = similarity(a, b, variance=variance)
+    assert similarities.measures == MEASURES
+    assert len(similarities.table) == 6
+    for row in similarities.table.itertuples():
         x, y = centred(a, row.site_a), centred(b, row.site_b)
         assert row.cka == pytest.approx(naive_cka(x, y), abs=1e-9)
         assert row.pwcca == pytest.approx(naive_pwcca(x, y), abs=1e-9)
@@ -71,7 +71,7 @@ def test_equals_naive_implementations(variance: float) -> None:
     x, y = centred(a), centred(b)
     assert whole["cka"] == pytest.approx(naive_cka(x, y), abs=1e-9)
     assert whole["svcca"] == pytest.approx(naive_svcca(x, y, 0.99), abs=1e-9)
-    assert found.details["neurons"] == found.details["rank"] == [[3, 4], [5, 6, 2]]
+    assert similarities.details["neurons"] == similarities.details["rank"] == [[3, 4], [5, 6, 2]]
 
 
 def test_scales_and_means_that_are_far_apart_cost_no_digits() -> None:
@@ -142,22 +142,22 @@ def test_words_that_one_model_misses_are_left_out() -> None:
     missing[[3, 50]] = True
     values = b.values().copy()
     values[missing] = np.nan
-    found = similarity(a, replace(b, array=values, missing=missing), by_site=False)
-    assert found.details["words"] == a.n_words - 2
+    similarities = similarity(a, replace(b, array=values, missing=missing), by_site=False)
+    assert similarities.details["words"] == a.n_words - 2
     x, y = a.values()[~missing].astype(float), b.values()[~missing].astype(float)
-    assert found.table["cka"][0] == pytest.approx(naive_cka(x, y), abs=1e-9)
+    assert similarities.table["cka"][0] == pytest.approx(naive_cka(x, y), abs=1e-9)
 
 
 def test_the_record_is_saved_and_read(tmp_path) -> None:
-    found = similarity(store(0), store(1, space=WIDER), measures=["svcca", "cka"])
-    found.save(tmp_path / "alike.parquet")
+    similarities = similarity(store(0), store(1, space=WIDER), measures=["svcca", "cka"])
+    similarities.save(tmp_path / "alike.parquet")
     again = Similarity.load(tmp_path / "alike.parquet")
-    assert again.to_pandas().equals(found.table)
-    assert (again.details, again.provenance) == (found.details, found.provenance)
+    assert again.to_pandas().equals(similarities.table)
+    assert (again.details, again.provenance) == (similarities.details, similarities.provenance)
     assert again.measures == ("svcca", "cka")
     matrix = again.matrix("cka")
     assert (list(matrix.index), list(matrix.columns)) == (["layers.0", "layers.1"], list(WIDER.sites))
-    assert matrix.loc["layers.1", "embeddings"] == found.table["cka"][3]
+    assert matrix.loc["layers.1", "embeddings"] == similarities.table["cka"][3]
     with pytest.raises(RecordError, match="no measure 'pwcca' in this record; it has svcca, cka"):
         again.matrix("pwcca")
 

@@ -38,13 +38,13 @@ def naive(x: np.ndarray, y: np.ndarray, variance: float) -> tuple[np.ndarray, np
 @pytest.mark.parametrize("variance", [0.8, 0.99])
 def test_equals_a_naive_implementation(tmp_path, variance: float) -> None:
     own, other = store(0, offset=20.0), store(1)
-    found = rank("svcca", own, others=[other], site=SITE, other_site="layers.0", variance=variance,
+    ranking = rank("svcca", own, others=[other], site=SITE, other_site="layers.0", variance=variance,
                  directions=str(tmp_path / "directions"))  # fmt: skip
     x, y = centred(own, SITE), centred(other, "layers.0")
     variates, correlations = naive(x, y, variance)
-    assert found.scores == pytest.approx(correlations, abs=1e-10)
-    assert found.space.describe() == f"{SITE}.latents ({len(correlations)})"
-    assert found.order.tolist() == list(range(len(correlations)))
+    assert ranking.scores == pytest.approx(correlations, abs=1e-10)
+    assert ranking.space.describe() == f"{SITE}.latents ({len(correlations)})"
+    assert ranking.order.tolist() == list(range(len(correlations)))
     dictionary = load_dictionary(tmp_path / "directions")
     assert dictionary.formula.describe() == "linear, identity, subtracts bias"
     latents = dictionary.encode(torch.from_numpy(own.restrict(SITE).values())).numpy()
@@ -57,7 +57,7 @@ def test_equals_a_naive_implementation(tmp_path, variance: float) -> None:
         (z[:, None] * d[None]).var(axis=0).sum() / x.var(axis=0).sum()
         for z, d in zip(latents.T, decoder, strict=True)
     ]
-    assert found.details["explained"] == pytest.approx(shares, abs=1e-5)
+    assert ranking.details["explained"] == pytest.approx(shares, abs=1e-5)
 
 
 def test_a_planted_shared_direction_comes_first(tmp_path) -> None:
@@ -67,11 +67,11 @@ def test_a_planted_shared_direction_comes_first(tmp_path) -> None:
     values[:, 3:] += 2 * np.outer(signal, [1, 1, 0, 1])
     theirs[:, 3:] += 2 * np.outer(signal, [0, -1, 1, 0])
     given = {"site": SITE, "directions": str(tmp_path / "d")}
-    found = rank("svcca", changed(own, values), others=[changed(other, theirs)], **given)
-    assert found.scores[0] > 0.9 > 0.4 > found.scores[1]
+    ranking = rank("svcca", changed(own, values), others=[changed(other, theirs)], **given)
+    assert ranking.scores[0] > 0.9 > 0.4 > ranking.scores[1]
     latents = load_dictionary(tmp_path / "d").encode(torch.from_numpy(values[:, 3:])).numpy()
     assert abs(np.corrcoef(latents[:, 0], signal)[0, 1]) > 0.9
-    assert found.details["explained"][0] > 0.5
+    assert ranking.details["explained"][0] > 0.5
 
 
 def test_a_turned_copy_has_all_directions_and_turning_changes_no_correlation() -> None:
@@ -101,15 +101,15 @@ def test_permuting_and_splitting_words_changes_nothing(monkeypatch: pytest.Monke
 def test_the_folder_does_not_change_the_record(tmp_path) -> None:
     own, other = store(0), store(1)
     for name in ("a", "b"):
-        found = rank("svcca", own, others=[other], site=SITE, directions=str(tmp_path / name))
-        found.save(tmp_path / f"{name}.parquet")
+        ranking = rank("svcca", own, others=[other], site=SITE, directions=str(tmp_path / name))
+        ranking.save(tmp_path / f"{name}.parquet")
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
     for file in ("cfg.json", "sae_weights.safetensors"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     told = json.loads((tmp_path / "a" / "cfg.json").read_text())["metadata"]
     assert told["site"] == SITE
     assert told["provenance"]["model"]["id"] == "model-0"
-    assert found.provenance.sites == (SITE,)
+    assert ranking.provenance.sites == (SITE,)
 
 
 def test_directions_are_read_and_erased_in_a_running_model(models, tmp_path) -> None:

@@ -22,40 +22,40 @@ HELD = plant(60, seed=1).activations
 
 
 def test_the_record_is_consistent(tmp_path: Path) -> None:
-    found = rank("gaussian", ACTS, label="upos", k=5, seed=4)
+    ranking = rank("gaussian", ACTS, label="upos", k=5, seed=4)
     again = rank("gaussian", ACTS, label="upos", k=5, seed=4)
     other = rank("gaussian", ACTS, label="upos", k=5, seed=5)
-    assert found.details == again.details != other.details
-    assert found.scores[found.order[:5]].tolist() == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2])
+    assert ranking.details == again.details != other.details
+    assert ranking.scores[ranking.order[:5]].tolist() == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2])
     still = len(PLANTED.constant)
-    assert set(found.order[-still:].tolist()) == set(PLANTED.constant)
-    assert found.order[5:-still].tolist() != sorted(found.order[5:-still].tolist())
-    assert found.order.tolist() == again.order.tolist()
-    assert (found.n_ranked, found.labels, found.label_scores) == (5, LABELS, None)
-    assert found.details["train"]["words"] + found.details["dev"]["words"] == 800
-    assert found.details["dev"]["words"] == 80
-    assert found.details["prior"] == {
+    assert set(ranking.order[-still:].tolist()) == set(PLANTED.constant)
+    assert ranking.order[5:-still].tolist() != sorted(ranking.order[5:-still].tolist())
+    assert ranking.order.tolist() == again.order.tolist()
+    assert (ranking.n_ranked, ranking.labels, ranking.label_scores) == (5, LABELS, None)
+    assert ranking.details["train"]["words"] + ranking.details["dev"]["words"] == 800
+    assert ranking.details["dev"]["words"] == 80
+    assert ranking.details["prior"] == {
         "kappa": 0.0,
         "scale": 1.0,
         "floor": 0.01,
         "degrees": 2.0,
         "mode": "chosen",
     }
-    assert found.provenance.parameters["k"] == 5
-    found.save(tmp_path / "gaussian.parquet")
+    assert ranking.provenance.parameters["k"] == 5
+    ranking.save(tmp_path / "gaussian.parquet")
     loaded = Ranking.load(tmp_path / "gaussian.parquet")
-    assert loaded.order.tolist() == found.order.tolist()
-    assert loaded.details == json.loads(json.dumps(found.details))
+    assert loaded.order.tolist() == ranking.order.tolist()
+    assert loaded.details == json.loads(json.dumps(ranking.details))
 
 
 def test_words_are_limited_and_left_out_and_counted() -> None:
     labels = ACTS.layer("upos").labels()
     labels[0], labels[1] = None, "rare"
     changed = ACTS.with_corpus(ACTS.corpus.with_layer(LabelLayer.from_labels("upos", labels)))
-    found = rank("gaussian", changed, label="upos", dev=HELD, k=2, max_words=203, max_dev_words=53)
-    assert found.details["train"]["words"] == 200
-    assert found.details["train"]["labels_left_out"] == {"rare": 0}
-    assert found.details["dev"]["words"] == 50
+    ranking = rank("gaussian", changed, label="upos", dev=HELD, k=2, max_words=203, max_dev_words=53)
+    assert ranking.details["train"]["words"] == 200
+    assert ranking.details["train"]["labels_left_out"] == {"rare": 0}
+    assert ranking.details["dev"]["words"] == 50
     whole = rank("gaussian", changed, label="upos", dev=HELD, k=1).details["train"]
     assert (whole["words"], whole["left_out"]) == (798, {"unlabelled": 1, "rare_label": 1})
     missing = np.zeros(ACTS.n_words, dtype=bool)
@@ -68,9 +68,9 @@ def test_words_are_limited_and_left_out_and_counted() -> None:
 
 def test_neurons_that_are_all_constant_are_not_ranked() -> None:
     still = [replace(one, array=np.ones_like(one.values())) for one in (ACTS, HELD)]
-    found = rank("gaussian", still[0], label="upos", dev=still[1])
-    assert (found.n_ranked, found.details["constant"], found.details["best"]) == (0, 32, 0)
-    assert sorted(found.order.tolist()) == list(range(32))
+    ranking = rank("gaussian", still[0], label="upos", dev=still[1])
+    assert (ranking.n_ranked, ranking.details["constant"], ranking.details["best"]) == (0, 32, 0)
+    assert sorted(ranking.order.tolist()) == list(range(32))
 
 
 def test_refuses_words_that_do_not_fit() -> None:

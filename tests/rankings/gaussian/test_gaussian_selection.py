@@ -115,17 +115,17 @@ HELD = plant(60, seed=1).activations
 def test_it_chooses_what_fitting_every_candidate_anew_chooses(given: dict) -> None:
     options = GaussianOptions(k=6, **given)
     chosen, information, right = naive_selection(arrays(TRAIN, DEV), 6, options)
-    found = rank("gaussian", TRAIN, label="upos", dev=DEV, test=TEST, k=6, **given)
-    steps = found.details["steps"]
-    assert [step["neuron"] for step in steps] == chosen == found.order[:6].tolist()
+    ranking = rank("gaussian", TRAIN, label="upos", dev=DEV, test=TEST, k=6, **given)
+    steps = ranking.details["steps"]
+    assert [step["neuron"] for step in steps] == chosen == ranking.order[:6].tolist()
     assert [step["information"] for step in steps] == pytest.approx(information, abs=1e-6)
     assert [step["accuracy"] for step in steps] == pytest.approx(right, abs=1e-12)
     for at, step in enumerate(steps):
         expected = naive_information(arrays(TRAIN, TEST), chosen[: at + 1], options)
         assert step["test"]["information"] == pytest.approx(expected[0], abs=1e-6)
         assert step["test"]["accuracy"] == pytest.approx(expected[1], abs=1e-12)
-        assert step["normalized"] == pytest.approx(step["information"] / found.details["entropy"])
-    assert found.details["best"] == 1 + int(np.argmax(information))
+        assert step["normalized"] == pytest.approx(step["information"] / ranking.details["entropy"])
+    assert ranking.details["best"] == 1 + int(np.argmax(information))
 
 
 def followed(
@@ -160,9 +160,9 @@ def test_tiles_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("onegrain.rankings.gaussian.likelihood.TILE_CELLS", 64)
     monkeypatch.setattr("onegrain.rankings.gaussian.factor.BLOCK_ROWS", 37)
     monkeypatch.setattr("onegrain.rankings.gaussian.factor.PRODUCT_ROWS", 3)
-    found = rank("gaussian", TRAIN, label="upos", dev=DEV, k=8)
-    np.testing.assert_array_equal(found.order, expected.order)
-    for one, other in zip(found.details["steps"], expected.details["steps"], strict=True):
+    ranking = rank("gaussian", TRAIN, label="upos", dev=DEV, k=8)
+    np.testing.assert_array_equal(ranking.order, expected.order)
+    for one, other in zip(ranking.details["steps"], expected.details["steps"], strict=True):
         assert one["information"] == pytest.approx(other["information"], abs=1e-12)
 
 
@@ -182,13 +182,13 @@ def test_a_memory_budget_changes_nothing_and_too_small_a_one_is_refused(
 
 
 def test_the_planted_neurons_come_first() -> None:
-    found = rank("gaussian", PLANTED.activations, label="upos", dev=HELD, k=8)
-    first = set(found.order[:3].tolist())
+    ranking = rank("gaussian", PLANTED.activations, label="upos", dev=HELD, k=8)
+    first = set(ranking.order[:3].tolist())
     assert first <= PLANTED.informative
-    assert found.details["steps"][2]["accuracy"] > 0.99
-    assert not set(found.order[:8].tolist()) & {*PLANTED.constant, *PLANTED.loud}
-    told = [step["information"] for step in found.details["steps"]]
-    assert found.details["entropy"] == pytest.approx(2.0)
+    assert ranking.details["steps"][2]["accuracy"] > 0.99
+    assert not set(ranking.order[:8].tolist()) & {*PLANTED.constant, *PLANTED.loud}
+    told = [step["information"] for step in ranking.details["steps"]]
+    assert ranking.details["entropy"] == pytest.approx(2.0)
     assert told[2] > 1.9
     assert max(told) <= 2.0
 
@@ -203,10 +203,10 @@ def test_a_neuron_is_followed_by_the_one_that_tells_only_together_with_it() -> N
     acts = Activations.from_array(
         noise.astype(np.float32), corpus.with_layer(LabelLayer("upos", codes.astype(np.int32), ("A", "B")))
     )
-    found = rank("gaussian", acts, label="upos", k=6, dev_share=0.3)
-    places = found.positions()[[1, 3]]
+    ranking = rank("gaussian", acts, label="upos", k=6, dev_share=0.3)
+    places = ranking.positions()[[1, 3]]
     assert abs(places[0] - places[1]) == 1
-    told = [step["information"] for step in found.details["steps"]]
+    told = [step["information"] for step in ranking.details["steps"]]
     assert told[places.min()] < 0.05
     assert told[places.max()] > 0.4
 
@@ -239,8 +239,8 @@ def test_more_neurons_that_are_not_chosen_change_the_whole_mode_only() -> None:
     told = {}
     for mode in ("chosen", "whole"):
         for name, (train, dev) in {"narrow": (TRAIN, DEV), "wide": wider}.items():
-            found = rank("gaussian", train, label="upos", dev=dev, k=1, mode=mode)
-            told[mode, name] = found.details["steps"][0]["information"]
+            ranking = rank("gaussian", train, label="upos", dev=dev, k=1, mode=mode)
+            told[mode, name] = ranking.details["steps"][0]["information"]
     assert told["chosen", "wide"] == pytest.approx(told["chosen", "narrow"], abs=1e-9)
     assert told["whole", "wide"] < told["whole", "narrow"] - 1e-3
 
@@ -271,10 +271,10 @@ def test_where_all_is_known_the_seed_takes_the_neurons() -> None:
         values = np.random.default_rng(one.n_words).normal(size=(one.n_words, 9)).astype(np.float32)
         values[:, 6] += 11.0 * one.layer("upos").codes
         made.append(Activations.from_array(values, one.corpus))
-    found = rank("gaussian", made[0], label="upos", dev=made[1], k=4)
-    assert found.details["steps"][0]["information"] == pytest.approx(found.details["entropy"], abs=1e-10)
+    ranking = rank("gaussian", made[0], label="upos", dev=made[1], k=4)
+    assert ranking.details["steps"][0]["information"] == pytest.approx(ranking.details["entropy"], abs=1e-10)
     drawn = [neuron for neuron in np.argsort(shuffled_places(9)).tolist() if neuron != 6]
-    assert found.order[:4].tolist() == [6, *drawn[:3]]
+    assert ranking.order[:4].tolist() == [6, *drawn[:3]]
 
 
 def test_fewer_words_than_neurons_and_neurons_constant_within_a_label() -> None:
@@ -293,16 +293,18 @@ def test_fewer_words_than_neurons_and_neurons_constant_within_a_label() -> None:
         made.append(
             Activations.from_array(table, corpus.with_layer(LabelLayer("upos", codes, ("X", "Y", "Z"))))
         )
-    found = rank("gaussian", made[0], label="upos", dev=made[1], min_count=1, k=40)
+    ranking = rank("gaussian", made[0], label="upos", dev=made[1], min_count=1, k=40)
     chosen, information, _ = naive_selection(arrays(*made), 12)
-    assert found.n_ranked == 39
+    assert ranking.n_ranked == 39
     first_copy = {8: 8, 9: 8}
-    assert [first_copy.get(n, n) for n in found.order[:12].tolist()] == [first_copy.get(n, n) for n in chosen]
-    assert [step["information"] for step in found.details["steps"][:12]] == pytest.approx(information, abs=1e-5)
-    assert np.isfinite([step["information"] for step in found.details["steps"]]).all()
-    assert found.order[-1] == 7
-    assert np.isnan(found.scores[7])
-    assert found.details["constant"] == 1
+    assert [first_copy.get(n, n) for n in ranking.order[:12].tolist()] == [first_copy.get(n, n) for n in chosen]
+    assert [step["information"] for step in ranking.details["steps"][:12]] == pytest.approx(
+        information, abs=1e-5
+    )
+    assert np.isfinite([step["information"] for step in ranking.details["steps"]]).all()
+    assert ranking.order[-1] == 7
+    assert np.isnan(ranking.scores[7])
+    assert ranking.details["constant"] == 1
 
 
 def test_a_neuron_that_single_precision_cannot_hold_can_be_the_best() -> None:
@@ -315,10 +317,10 @@ def test_a_neuron_that_single_precision_cannot_hold_can_be_the_best() -> None:
     factor, held = followed(0, dev=far)
     assert not np.isfinite(likelihoods(factor, held, dtype=np.float32)[best])
     chosen, information, _ = naive_selection(arrays(TRAIN, far), 3)
-    found = rank("gaussian", TRAIN, label="upos", dev=far, k=3)
-    assert found.order[:3].tolist() == chosen
+    ranking = rank("gaussian", TRAIN, label="upos", dev=far, k=3)
+    assert ranking.order[:3].tolist() == chosen
     assert chosen[0] == best
-    assert [step["information"] for step in found.details["steps"]] == pytest.approx(information, abs=1e-6)
+    assert [step["information"] for step in ranking.details["steps"]] == pytest.approx(information, abs=1e-6)
 
 
 def test_a_prior_that_counts_for_nothing_still_leaves_every_neuron_a_variance() -> None:

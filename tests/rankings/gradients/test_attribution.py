@@ -289,8 +289,8 @@ def test_the_model_is_left_as_it_was(models, monkeypatch, name, fails):
     else:
         # dropout is off, whatever the mode was, and gradients are taken all the same
         with torch.inference_mode():
-            found = integrated_gradients(live, StraightPath(2))
-        np.testing.assert_array_equal(found.absolute, expected)
+            attributions = integrated_gradients(live, StraightPath(2))
+        np.testing.assert_array_equal(attributions.absolute, expected)
     assert [module.training for module in network.modules()] == modes
     assert [weight.requires_grad for weight in network.parameters()] == asked
     assert all(weight.grad is None for weight in network.parameters())
@@ -414,13 +414,13 @@ def test_latents_are_a_site(models, tmp_path, kind, weighs):
     loaded = models["gpt2"].with_dictionary("layers.1", tmp_path / "sae")
     live = og.live_activations(loaded, FEW, sites="layers.1.latents", aggregate="mean")
     live.values()  # in inference mode, and the dictionary keeps what it makes of its weights there
-    found = integrated_gradients(live, StraightPath(64, "zero"))
-    (losses,) = found.sites
+    attributions = integrated_gradients(live, StraightPath(64, "zero"))
+    (losses,) = attributions.sites
     assert losses.attributed == pytest.approx(losses.loss - losses.baseline_loss, rel=1e-3, abs=1e-3)
     with og.erasing(loaded, live.space, np.arange(live.space.size)):
         assert losses.baseline_loss == pytest.approx(loaded.sentence_losses(FEW)[0].sum(), rel=1e-5)
     dead = (live.values()[live.present] == 0.0).all(axis=0)
-    assert not found.absolute[dead].any()
+    assert not attributions.absolute[dead].any()
     mean = integrated_gradients(live, StraightPath(64, "mean")).sites[0]
     assert mean.attributed == pytest.approx(mean.loss - mean.baseline_loss, rel=1e-3, abs=1e-3)
 

@@ -83,18 +83,18 @@ def test_a_planted_unit_that_misleads_raises_the_loss(alternating):
 def test_scores_are_means_over_the_words(models):
     live = og.live_activations(models["gpt2"], plain_corpus(), sites=["layers.*.mlp", "layers.1"])
     sums = integrated_gradients(live, StraightPath(4, "zero"))
-    found = og.rank(METHOD, live, steps=4, baseline="zero")
-    np.testing.assert_array_equal(found.scores, sums.absolute / live.n_words)
-    assert found.scores[found.order].tolist() == sorted(found.scores.tolist(), reverse=True)
-    lowers = np.array(found.details["lowers_loss"])
+    ranking = og.rank(METHOD, live, steps=4, baseline="zero")
+    np.testing.assert_array_equal(ranking.scores, sums.absolute / live.n_words)
+    assert ranking.scores[ranking.order].tolist() == sorted(ranking.scores.tolist(), reverse=True)
+    lowers = np.array(ranking.details["lowers_loss"])
     np.testing.assert_allclose(lowers, -sums.signed / live.n_words)
     signed = og.rank(METHOD, live, steps=4, baseline="zero", signed=True)
     np.testing.assert_array_equal(signed.scores, lowers)
-    assert (found.n_ranked, found.space) == (live.n_neurons, live.space)
-    assert found.details["words"] == live.n_words
-    assert found.details["left_out"] == {"no_activation": 0}
-    assert found.details["predicted"] == models["gpt2"].sentence_losses(plain_corpus())[1].sum()
-    for told, one in zip(found.details["completeness"], sums.sites, strict=True):
+    assert (ranking.n_ranked, ranking.space) == (live.n_neurons, live.space)
+    assert ranking.details["words"] == live.n_words
+    assert ranking.details["left_out"] == {"no_activation": 0}
+    assert ranking.details["predicted"] == models["gpt2"].sentence_losses(plain_corpus())[1].sum()
+    for told, one in zip(ranking.details["completeness"], sums.sites, strict=True):
         assert told["error"] == one.attributed - (one.loss - one.baseline_loss)
         assert told["site"] == one.site
 
@@ -130,14 +130,14 @@ def test_sites_are_looked_at_alone(models):
 
 def test_the_record_says_what_it_was_made_from_and_is_read_again(models, tmp_path):
     live = og.live_activations(models["nlm"], plain_corpus(), sites="layers.*")
-    found = og.rank(METHOD, live, steps=3)
+    ranking = og.rank(METHOD, live, steps=3)
     expected = {"method": METHOD, "label": None, "steps": 3, "baseline": "mean", "signed": False}
-    assert found.provenance.parameters == expected
-    assert found.provenance.inputs == (live.provenance,)
-    found.save(tmp_path / "a.parquet")
+    assert ranking.provenance.parameters == expected
+    assert ranking.provenance.inputs == (live.provenance,)
+    ranking.save(tmp_path / "a.parquet")
     again = og.Ranking.load(tmp_path / "a.parquet")
-    np.testing.assert_array_equal(again.scores, found.scores)
-    assert again.details == found.details
+    np.testing.assert_array_equal(again.scores, ranking.scores)
+    assert again.details == ranking.details
 
 
 def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

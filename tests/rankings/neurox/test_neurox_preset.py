@@ -78,8 +78,8 @@ def test_the_probe_is_that_of_a_plain_loop(penalties: tuple[float, float], chang
     options = NeuroxOptions(*penalties, **changed)
     values, codes = labelled(ACTS)
     expected = naive(values, codes, 5, options)
-    found = train_probe(values, codes, len(LABELS), options, 5)
-    for one, other in zip(found, expected, strict=True):
+    trained = train_probe(values, codes, len(LABELS), options, 5)
+    for one, other in zip(trained, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
 
 
@@ -89,20 +89,20 @@ def test_the_ranking_is_that_of_the_real_package(penalties: tuple[float, float])
     acts = with_holes()
     values, codes = labelled(acts)
     probe = real_neurox.train(values, codes, 3, lambda_l1=penalties[0], lambda_l2=penalties[1])
-    found = rank("neurox", acts, label="upos", seed=3, lambda1=penalties[0], lambda2=penalties[1])
-    assert found.weights is not None
-    assert found.label_scores is not None
-    np.testing.assert_allclose(found.weights, probe.linear.weight.detach().numpy(), rtol=0, atol=1e-6)
-    np.testing.assert_allclose(found.details["biases"], probe.linear.bias.detach().numpy(), rtol=0, atol=1e-6)
-    numbers = real_neurox.class_numbers(found.labels)
+    ranking = rank("neurox", acts, label="upos", seed=3, lambda1=penalties[0], lambda2=penalties[1])
+    assert ranking.weights is not None
+    assert ranking.label_scores is not None
+    np.testing.assert_allclose(ranking.weights, probe.linear.weight.detach().numpy(), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(ranking.details["biases"], probe.linear.bias.detach().numpy(), rtol=0, atol=1e-6)
+    numbers = real_neurox.class_numbers(ranking.labels)
     ordering, cutoffs = peer.get_neuron_ordering(probe, numbers)
-    assert found.order[: found.n_ranked].tolist() == [int(neuron) for neuron in ordering]
+    assert ranking.order[: ranking.n_ranked].tolist() == [int(neuron) for neuron in ordering]
     reached = dict(zip(range(101), cutoffs, strict=True))
-    assert [[p, reached[int(p)]] for p, _ in found.details["cutoffs"]] == found.details["cutoffs"]
+    assert [[p, reached[int(p)]] for p, _ in ranking.details["cutoffs"]] == ranking.details["cutoffs"]
     for label, neurons in peer.get_top_neurons(probe, 1.0, numbers)[1].items():
-        assert found.label(label).order[: len(neurons)].tolist() == neurons.tolist()
-    assert found.details["train"]["left_out"] == {"unlabelled": 113, "rare_label": 0, "no_activation": 5}
-    assert found.details["train"]["words"] == len(codes)
+        assert ranking.label(label).order[: len(neurons)].tolist() == neurons.tolist()
+    assert ranking.details["train"]["left_out"] == {"unlabelled": 113, "rare_label": 0, "no_activation": 5}
+    assert ranking.details["train"]["words"] == len(codes)
 
 
 @pytest.mark.parametrize("stride", [1, 7, 100, 999])
@@ -121,16 +121,18 @@ def test_the_order_is_that_of_the_real_package_for_any_weights(stride: int, shap
     ):
         labels = real_neurox.class_numbers(tuple(f"L{row}" for row in range(shape[0])))
         listed, cutoffs = peer.get_neuron_ordering(real_neurox.probe_of(weights), labels, stride)
-        found = order_as_neurox(weights, stride)
-        assert found.order[: found.n_ranked].tolist() == [int(neuron) for neuron in listed]
-        assert sorted(found.order.tolist()) == list(range(shape[1]))
+        selection = order_as_neurox(weights, stride)
+        assert selection.order[: selection.n_ranked].tolist() == [int(neuron) for neuron in listed]
+        assert sorted(selection.order.tolist()) == list(range(shape[1]))
         places = shuffled_places(shape[1])
-        assert (np.diff(places[found.order[found.n_ranked :]]) > 0).all()
-        entered = np.searchsorted(np.unique(cutoffs), np.arange(found.n_ranked), side="right")
-        assert [count for _, count in found.cutoffs] == np.unique(cutoffs).tolist()
-        assert (np.diff(found.scores[found.order]) <= 0).all()
-        assert len(np.unique(found.scores[found.order][: found.n_ranked])) == len(np.unique(entered))
-        assert (found.scores[found.order[found.n_ranked :]] == 0).all()
+        assert (np.diff(places[selection.order[selection.n_ranked :]]) > 0).all()
+        entered = np.searchsorted(np.unique(cutoffs), np.arange(selection.n_ranked), side="right")
+        assert [count for _, count in selection.cutoffs] == np.unique(cutoffs).tolist()
+        assert (np.diff(selection.scores[selection.order]) <= 0).all()
+        assert len(np.unique(selection.scores[selection.order][: selection.n_ranked])) == len(
+            np.unique(entered)
+        )
+        assert (selection.scores[selection.order[selection.n_ranked :]] == 0).all()
 
 
 def test_weights_of_tiny_neurons_may_be_dropped_as_there() -> None:
@@ -139,9 +141,9 @@ def test_weights_of_tiny_neurons_may_be_dropped_as_there() -> None:
     listed, _ = real_neurox.load("interpretation.linear_probe").get_neuron_ordering(
         real_neurox.probe_of(weights), {"A": 0}
     )
-    found = order_as_neurox(weights)
-    assert found.n_ranked == len(listed) < 4001
-    assert found.order[: found.n_ranked].tolist() == [int(neuron) for neuron in listed]
+    selection = order_as_neurox(weights)
+    assert selection.n_ranked == len(listed) < 4001
+    assert selection.order[: selection.n_ranked].tolist() == [int(neuron) for neuron in listed]
 
 
 def test_scores_move_with_the_neurons() -> None:
@@ -166,15 +168,15 @@ def test_the_order_does_not_depend_on_the_hash_seed() -> None:
 
 
 def test_the_planted_neurons_come_first() -> None:
-    found = rank("neurox", ACTS, label="upos", lambda1=1e-2, learning_rate=1e-2)
-    assert found.labels == LABELS
-    assert set(PLANTED.exclusive.values()) <= set(found.order[:8].tolist())
+    ranking = rank("neurox", ACTS, label="upos", lambda1=1e-2, learning_rate=1e-2)
+    assert ranking.labels == LABELS
+    assert set(PLANTED.exclusive.values()) <= set(ranking.order[:8].tolist())
     for label, neuron in PLANTED.exclusive.items():
-        assert neuron in found.label(label).order[:3]
-    assert set(found.order[: len(PLANTED.informative)].tolist()) <= PLANTED.informative | set(PLANTED.weak)
-    assert found.details["train"]["accuracy"] > 0.95
-    assert found.details["constant"] == len(PLANTED.constant)
-    assert found.n_ranked == 32
+        assert neuron in ranking.label(label).order[:3]
+    assert set(ranking.order[: len(PLANTED.informative)].tolist()) <= PLANTED.informative | set(PLANTED.weak)
+    assert ranking.details["train"]["accuracy"] > 0.95
+    assert ranking.details["constant"] == len(PLANTED.constant)
+    assert ranking.n_ranked == 32
 
 
 def test_a_seed_gives_one_ranking_and_the_global_one_is_left_alone() -> None:
@@ -199,41 +201,41 @@ def test_blocks_of_words_and_a_memory_budget_change_nothing(monkeypatch: pytest.
 
     monkeypatch.setattr("onegrain.rankings.neurox.method.Memory", spilling)
     monkeypatch.setattr(core_activations, "BLOCK_BYTES", 4 * 32 * 7)
-    found = rank("neurox", acts, label="upos", test=HELD, memory="4GiB")
-    assert found.details == expected.details
-    assert found.weights is not None
-    assert found.weights.tobytes() == expected.weights.tobytes()
+    ranking = rank("neurox", acts, label="upos", test=HELD, memory="4GiB")
+    assert ranking.details == expected.details
+    assert ranking.weights is not None
+    assert ranking.weights.tobytes() == expected.weights.tobytes()
 
 
 def test_held_out_words_are_scored_as_the_real_package_scores_them() -> None:
     peer = real_neurox.load("interpretation.linear_probe")
     values, codes = labelled(ACTS)
-    found = rank("neurox", ACTS, label="upos", dev=plant(30, seed=2).activations, test=HELD, epochs=2)
+    ranking = rank("neurox", ACTS, label="upos", dev=plant(30, seed=2).activations, test=HELD, epochs=2)
     probe = real_neurox.train(values, codes, 0, num_epochs=2)
     held, answers = labelled(HELD)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("torch.cuda.is_available", lambda: False)
         scores = peer.evaluate_probe(probe, held, answers, dict(enumerate(LABELS)))
-    evaluation = found.details["evaluation"]
+    evaluation = ranking.details["evaluation"]
     assert evaluation["full"]["accuracy"] == pytest.approx(scores["__OVERALL__"], abs=1e-12)
     for label in LABELS:
         assert evaluation["full"]["labels"][label]["accuracy"] == pytest.approx(scores[label], abs=1e-12)
     assert (evaluation["on"], evaluation["test_words"], evaluation["test_sentences"]) == ("test", 300, 60)
-    assert found.details["dev"]["words"] == 150
+    assert ranking.details["dev"]["words"] == 150
     alone = rank("neurox", ACTS, label="upos", dev=plant(30, seed=2).activations, epochs=2)
     assert alone.details["evaluation"]["on"] == "dev"
-    assert alone.details["evaluation"]["full"]["accuracy"] == found.details["dev"]["accuracy"]
+    assert alone.details["evaluation"]["full"]["accuracy"] == ranking.details["dev"]["accuracy"]
     assert rank("neurox", ACTS, label="upos", epochs=1).details["evaluation"] is None
 
 
 def test_the_record_comes_back(tmp_path) -> None:
-    found = rank("neurox", ACTS, label="upos", test=HELD, epochs=1, search_stride=3)
-    found.save(tmp_path / "neurox.parquet")
+    ranking = rank("neurox", ACTS, label="upos", test=HELD, epochs=1, search_stride=3)
+    ranking.save(tmp_path / "neurox.parquet")
     back = Ranking.load(tmp_path / "neurox.parquet")
-    assert back.order.tolist() == found.order.tolist()
-    assert back.details == found.details
+    assert back.order.tolist() == ranking.order.tolist()
+    assert back.details == ranking.details
     assert back.provenance.parameters["search_stride"] == 3
-    np.testing.assert_array_equal(back.weights, found.weights)
+    np.testing.assert_array_equal(back.weights, ranking.weights)
 
 
 def test_impossible_parameters_are_refused() -> None:

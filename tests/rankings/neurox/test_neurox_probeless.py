@@ -76,13 +76,13 @@ def test_the_definition_of_probeless_gives_the_order_of_the_real_package() -> No
 def test_probeless_gives_the_order_of_the_real_package() -> None:
     peer = real_neurox.load("interpretation.probeless")
     values, codes = drawn(1)
-    found = rank("probeless", activations(values, codes), label="kind")
+    ranking = rank("probeless", activations(values, codes), label="kind")
     overall, per_label = peer.get_neuron_ordering_for_all_tags(values, codes, dict(enumerate(LABELS)))
-    assert found.order.tolist() == overall == peer.get_neuron_ordering(values, codes)
-    assert {label: found.label(label).order.tolist() for label in LABELS} == per_label
-    assert found.scores == pytest.approx(probeless(values, codes), rel=1e-9)
+    assert ranking.order.tolist() == overall == peer.get_neuron_ordering(values, codes)
+    assert {label: ranking.label(label).order.tolist() for label in LABELS} == per_label
+    assert ranking.scores == pytest.approx(probeless(values, codes), rel=1e-9)
     for number, label in enumerate(LABELS):
-        assert found.label(label).scores == pytest.approx(probeless_of(values, codes, number), rel=1e-9)
+        assert ranking.label(label).scores == pytest.approx(probeless_of(values, codes, number), rel=1e-9)
 
 
 def test_average_precision_gives_the_order_of_neurox_where_no_activation_is_small() -> None:

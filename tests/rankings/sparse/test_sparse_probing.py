@@ -72,12 +72,12 @@ def sizes(found: Ranking, label: str) -> list[dict]:
 @pytest.mark.parametrize("acts", [mixed(), suppressed()], ids=["mixed", "suppressed"])
 def test_an_exact_search_finds_the_best_of_all_subsets(acts: Activations) -> None:
     k = 5
-    found = rank("sparse-probing", acts, label="upos", k=k, exact=True)
-    for code, label in enumerate(found.labels):
+    ranking = rank("sparse-probing", acts, label="upos", k=k, exact=True)
+    for code, label in enumerate(ranking.labels):
         for size in range(1, k + 1):
             all_sets = {one: naive_r2(acts, one, code) for one in combinations(range(acts.n_neurons), size)}
             best = max(all_sets, key=lambda one: all_sets[one])
-            told = sizes(found, label)[size - 1]
+            told = sizes(ranking, label)[size - 1]
             assert set(told["neurons"]) == set(best)
             assert told["r2"] == pytest.approx(all_sets[best], abs=1e-9)
             assert told["candidates"] == acts.n_neurons
@@ -120,11 +120,11 @@ def test_greedy_misses_the_pair_that_swaps_and_the_exact_search_find() -> None:
 @pytest.mark.parametrize("swaps", [True, False])
 def test_every_step_is_the_best_addition_and_no_swap_is_left(swaps: bool) -> None:
     acts = mixed(neurons=10)
-    found = rank("sparse-probing", acts, label="upos", k=4, swaps=swaps)
+    ranking = rank("sparse-probing", acts, label="upos", k=4, swaps=swaps)
     everything = set(range(10))
-    for code, label in enumerate(found.labels):
+    for code, label in enumerate(ranking.labels):
         before: tuple[int, ...] = ()
-        for told in sizes(found, label):
+        for told in sizes(ranking, label):
             chosen = tuple(told["neurons"])
             assert told["r2"] == pytest.approx(naive_r2(acts, chosen, code), abs=1e-9)
             added = max(naive_r2(acts, (*before, one), code) for one in everything - set(before))
@@ -168,17 +168,17 @@ def test_a_fit_follows_the_neurons_that_it_is_given() -> None:
 
 def test_probes_equal_linear_regression_and_are_scored_as_scikit_learn_does() -> None:
     train, dev, test = mixed(), mixed(200, 5), mixed(150, 6)
-    found = rank("sparse-probing", train, label="upos", dev=dev, test=test, k=3)
-    assert found.weights is not None
-    for code, label in enumerate(found.labels):
-        told = found.details["labels"][label]
+    ranking = rank("sparse-probing", train, label="upos", dev=dev, test=test, k=3)
+    assert ranking.weights is not None
+    for code, label in enumerate(ranking.labels):
+        told = ranking.details["labels"][label]
         chosen = told["sizes"][-1]["neurons"]
         values, target = train.values().astype(np.float64)[:, chosen], train.layer("upos").codes == code
         center, scale = values.mean(axis=0), values.std(axis=0)
         model = LinearRegression().fit((values - center) / scale, target)
         weights = model.coef_ / scale
-        assert found.weights[code, chosen] == pytest.approx(weights, rel=1e-6)
-        assert np.flatnonzero(found.weights[code]).tolist() == sorted(chosen)
+        assert ranking.weights[code, chosen] == pytest.approx(weights, rel=1e-6)
+        assert np.flatnonzero(ranking.weights[code]).tolist() == sorted(chosen)
         assert told["bias"] == pytest.approx(model.intercept_ - weights @ center, rel=1e-6)
         assert told["sizes"][-1]["r2"] == pytest.approx(
             model.score((values - center) / scale, target), abs=1e-9
@@ -193,39 +193,39 @@ def test_probes_equal_linear_regression_and_are_scored_as_scikit_learn_does() ->
             assert told[name]["f1"] == pytest.approx(f1_score(has, said))
             assert told[name]["accuracy"] == pytest.approx(accuracy_score(has, said))
             assert told[name]["words"] == has.sum()
-    assert found.details["dev"]["words"] == 200
+    assert ranking.details["dev"]["words"] == 200
 
 
 def test_scores_are_what_a_neuron_and_those_behind_it_add() -> None:
     acts = mixed()
-    found = rank("sparse-probing", acts, label="upos", k=4)
-    assert found.label_scores is not None
-    for code, label in enumerate(found.labels):
-        chosen = sizes(found, label)[-1]["neurons"]
+    ranking = rank("sparse-probing", acts, label="upos", k=4)
+    assert ranking.label_scores is not None
+    for code, label in enumerate(ranking.labels):
+        chosen = sizes(ranking, label)[-1]["neurons"]
         whole = naive_r2(acts, tuple(chosen), code)
         before = [naive_r2(acts, tuple(chosen[:at]), code) if at else 0.0 for at in range(4)]
-        assert found.label_scores[code, chosen] == pytest.approx(whole - np.array(before), abs=1e-9)
-        assert found.label(label).order[:4].tolist() == chosen
-        assert found.label(label).n_ranked == 4
-        assert np.count_nonzero(found.label_scores[code]) == 4
-    np.testing.assert_array_equal(found.scores, found.label_scores.max(axis=0))
-    used = {one for label in found.labels for one in sizes(found, label)[-1]["neurons"]}
-    assert found.n_ranked == len(used)
-    assert set(found.order[: len(used)].tolist()) == used
-    assert (np.diff(found.scores[found.order]) <= 0).all()
+        assert ranking.label_scores[code, chosen] == pytest.approx(whole - np.array(before), abs=1e-9)
+        assert ranking.label(label).order[:4].tolist() == chosen
+        assert ranking.label(label).n_ranked == 4
+        assert np.count_nonzero(ranking.label_scores[code]) == 4
+    np.testing.assert_array_equal(ranking.scores, ranking.label_scores.max(axis=0))
+    used = {one for label in ranking.labels for one in sizes(ranking, label)[-1]["neurons"]}
+    assert ranking.n_ranked == len(used)
+    assert set(ranking.order[: len(used)].tolist()) == used
+    assert (np.diff(ranking.scores[ranking.order]) <= 0).all()
 
 
 def test_the_planted_neurons_are_found_with_one_neuron_each() -> None:
-    found = rank("sparse-probing", ACTS, label="upos", dev=HELD, k=1)
-    assert found.labels == LABELS
+    ranking = rank("sparse-probing", ACTS, label="upos", dev=HELD, k=1)
+    assert ranking.labels == LABELS
     for label, neuron in PLANTED.exclusive.items():
-        assert sizes(found, label)[0]["neurons"] == [neuron]
-        assert found.details["labels"][label]["dev"]["f1"] > 0.95
-    assert found.n_ranked == 4
-    assert set(found.order[:4].tolist()) == set(PLANTED.exclusive.values())
-    assert np.isnan(found.scores[list(PLANTED.constant)]).all()
-    assert set(found.order[-2:].tolist()) == set(PLANTED.constant)
-    assert found.details["constant"] == 2
+        assert sizes(ranking, label)[0]["neurons"] == [neuron]
+        assert ranking.details["labels"][label]["dev"]["f1"] > 0.95
+    assert ranking.n_ranked == 4
+    assert set(ranking.order[:4].tolist()) == set(PLANTED.exclusive.values())
+    assert np.isnan(ranking.scores[list(PLANTED.constant)]).all()
+    assert set(ranking.order[-2:].tolist()) == set(PLANTED.constant)
+    assert ranking.details["constant"] == 2
 
 
 def test_copies_add_nothing() -> None:
@@ -234,16 +234,16 @@ def test_copies_add_nothing() -> None:
     values = (rng.normal(size=(300, 5)) + rng.normal(size=(3, 5))[codes]).astype(np.float32)
     wide = np.column_stack([values, values[:, ::-1], 0.3 * values[:, [2]] - 7.0, values[:, 0] + values[:, 1]])
     alone = rank("sparse-probing", labelled(values, codes), label="upos", k=5)
-    found = rank("sparse-probing", labelled(wide, codes), label="upos", k=9)
+    ranking = rank("sparse-probing", labelled(wide, codes), label="upos", k=9)
     exact = rank("sparse-probing", labelled(wide, codes), label="upos", k=5, exact=True)
-    for code, label in enumerate(found.labels):
-        assert len(sizes(found, label)) == 5
+    for code, label in enumerate(ranking.labels):
+        assert len(sizes(ranking, label)) == 5
         full = LinearRegression().fit(values, codes == code).score(values, codes == code)
-        assert sizes(found, label)[-1]["r2"] == pytest.approx(full, abs=1e-7)
+        assert sizes(ranking, label)[-1]["r2"] == pytest.approx(full, abs=1e-7)
         for at in range(5):
             assert sizes(exact, label)[at]["r2"] >= sizes(alone, label)[at]["r2"] - 1e-7
-    assert found.weights is not None
-    assert np.abs(found.weights).max() < 10.0
+    assert ranking.weights is not None
+    assert np.abs(ranking.weights).max() < 10.0
 
 
 def test_of_equals_the_seed_takes_one_wherever_they_stand() -> None:
@@ -253,8 +253,8 @@ def test_of_equals_the_seed_takes_one_wherever_they_stand() -> None:
         drawn = shuffled_places(width).tolist()
         values = rng.normal(size=(331, width))
         values[:, [width - 1, width // 2, 5]] = (np.array([0.0, 1.0, 3.0])[codes] + values[:, 0])[:, None]
-        found = rank("sparse-probing", labelled(values, codes), label="upos", k=1)
-        assert sizes(found, "C")[0]["neurons"] == [min((5, width // 2, width - 1), key=drawn.__getitem__)]
+        ranking = rank("sparse-probing", labelled(values, codes), label="upos", k=1)
+        assert sizes(ranking, "C")[0]["neurons"] == [min((5, width // 2, width - 1), key=drawn.__getitem__)]
 
 
 def test_what_rounding_tells_apart_is_equal() -> None:
@@ -264,11 +264,11 @@ def test_what_rounding_tells_apart_is_equal() -> None:
 
 def test_a_threshold_never_parts_equal_outputs() -> None:
     values = np.array([2.0, 2.0, 1.0, 1.0, 1.0, 1.0])[:, None]
-    found = rank(
+    ranking = rank(
         "sparse-probing", labelled(values, np.array([1, 1, 1, 0, 0, 0])), label="upos", k=1, min_count=1
     )
-    assert found.details["labels"]["B"]["train"]["f1"] == pytest.approx(0.8)
-    assert found.details["labels"]["A"]["train"]["f1"] == pytest.approx(6 / 7)
+    assert ranking.details["labels"]["B"]["train"]["f1"] == pytest.approx(0.8)
+    assert ranking.details["labels"]["A"]["train"]["f1"] == pytest.approx(6 / 7)
 
 
 def test_a_copy_is_told_by_the_tolerance_whichever_came_first() -> None:
@@ -329,9 +329,9 @@ def test_blocks_of_words_and_a_memory_budget_change_nothing(monkeypatch: pytest.
     monkeypatch.setattr(
         "onegrain.rankings.data.memory.Memory.reserve", lambda self, working, what: setattr(self, "_room", 0)
     )
-    found = rank("sparse-probing", acts, label="upos", k=4, exact=True, memory=1)
-    np.testing.assert_array_equal(found.order, expected.order)
-    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-10)
+    ranking = rank("sparse-probing", acts, label="upos", k=4, exact=True, memory=1)
+    np.testing.assert_array_equal(ranking.order, expected.order)
+    np.testing.assert_allclose(ranking.scores, expected.scores, rtol=1e-10)
 
 
 def test_passes_are_shared_by_the_labels() -> None:

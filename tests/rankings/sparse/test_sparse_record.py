@@ -26,40 +26,40 @@ def sizes(found: Ranking, label: str) -> list[dict]:
 
 
 def test_the_record_saves_and_loads_and_a_seed_gives_the_same_bytes(tmp_path: Path) -> None:
-    found = rank("sparse-probing", ACTS, label="upos", k=3, max_words=400, seed=2)
+    ranking = rank("sparse-probing", ACTS, label="upos", k=3, max_words=400, seed=2)
     again = rank("sparse-probing", ACTS, label="upos", k=3, max_words=400, seed=2)
-    assert found.scores.tobytes() == again.scores.tobytes()
-    assert found.details == again.details
-    assert found.details["train"]["words"] == 400
-    found.save(tmp_path / "sparse.parquet")
+    assert ranking.scores.tobytes() == again.scores.tobytes()
+    assert ranking.details == again.details
+    assert ranking.details["train"]["words"] == 400
+    ranking.save(tmp_path / "sparse.parquet")
     loaded = Ranking.load(tmp_path / "sparse.parquet")
-    assert loaded.order.tolist() == found.order.tolist()
-    assert loaded.details == json.loads(json.dumps(found.details))
+    assert loaded.order.tolist() == ranking.order.tolist()
+    assert loaded.details == json.loads(json.dumps(ranking.details))
     assert loaded.provenance.parameters["swaps"] is True
 
 
 def test_neurons_that_are_all_constant_are_not_ranked() -> None:
-    found = rank("sparse-probing", replace(ACTS, array=np.ones_like(ACTS.values())), label="upos", dev=HELD)
-    assert (found.n_ranked, found.details["constant"]) == (0, 32)
-    assert sorted(found.order.tolist()) == list(range(32))
-    assert sizes(found, "NOUN") == []
+    ranking = rank("sparse-probing", replace(ACTS, array=np.ones_like(ACTS.values())), label="upos", dev=HELD)
+    assert (ranking.n_ranked, ranking.details["constant"]) == (0, 32)
+    assert sorted(ranking.order.tolist()) == list(range(32))
+    assert sizes(ranking, "NOUN") == []
 
 
 def test_words_are_left_out_and_counted() -> None:
     labels = ACTS.layer("upos").labels()
     labels[0], labels[1] = None, "X"
     changed = ACTS.with_corpus(ACTS.corpus.with_layer(LabelLayer.from_labels("upos", labels)))
-    found = rank("sparse-probing", changed, label="upos", k=1)
-    assert found.details["train"]["left_out"] == {"unlabelled": 1, "rare_label": 1}
-    assert found.details["train"]["labels_left_out"] == {"X": 1}
+    ranking = rank("sparse-probing", changed, label="upos", k=1)
+    assert ranking.details["train"]["left_out"] == {"unlabelled": 1, "rare_label": 1}
+    assert ranking.details["train"]["labels_left_out"] == {"X": 1}
 
 
 def test_too_large_an_exact_search_is_refused_with_numbers() -> None:
     with pytest.raises(ParameterError, match=r"among 32 neurons has 2\.01e\+05 sets of 5 .* candidates=18 or"):
         rank("sparse-probing", ACTS, label="upos", k=5, exact=True, max_subsets=10_000)
     assert comb(18, 5) <= 10_000 < comb(19, 5)
-    found = rank("sparse-probing", ACTS, label="upos", k=5, exact=True, max_subsets=10_000, candidates=18)
-    assert {told["candidates"] for label in LABELS for told in sizes(found, label)} == {18}
+    ranking = rank("sparse-probing", ACTS, label="upos", k=5, exact=True, max_subsets=10_000, candidates=18)
+    assert {told["candidates"] for label in LABELS for told in sizes(ranking, label)} == {18}
     assert SparseOptions(k=2, exact=True).among(1536) == 1536
 
 

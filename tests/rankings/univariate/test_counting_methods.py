@@ -66,21 +66,21 @@ def test_discrimination_equals_scikit_learn(method: str, reference, exact: bool)
     array = ACTS.values().copy()
     array[KEPT] = tied
     acts = replace(ACTS, array=array)
-    found = rank(method, acts, label="upos", exact=exact)
+    ranking = rank(method, acts, label="upos", exact=exact)
     used = tied if exact else cells_of(acts).of_values(tied).astype(np.float64)
     best = np.full(32, -np.inf)
     for code in range(4):
         share = (code == CODES).mean()
         for neuron in VARIES:
             high, low = (reference(code == CODES, sign * used[:, neuron]) for sign in (1, -1))
-            assert scores_of(found, code)[neuron] == pytest.approx(max(high, low), abs=1e-12)
+            assert scores_of(ranking, code)[neuron] == pytest.approx(max(high, low), abs=1e-12)
             if high != pytest.approx(low, abs=1e-12):
-                assert found.details["sign"][code][neuron] == (1 if high > low else -1)
+                assert ranking.details["sign"][code][neuron] == (1 if high > low else -1)
             overall = max(high, low)
             best[neuron] = max(
                 best[neuron], (overall - share) / (1 - share) if "average" in method else overall
             )
-    np.testing.assert_allclose(found.scores[VARIES], best[VARIES], atol=1e-12)
+    np.testing.assert_allclose(ranking.scores[VARIES], best[VARIES], atol=1e-12)
 
 
 @pytest.mark.parametrize("method", ["average-precision", "auroc"])
@@ -93,14 +93,14 @@ def test_cells_tell_nearly_what_values_tell(method: str) -> None:
 
 
 def test_selectivity_is_the_difference_of_means_in_ranges() -> None:
-    found = rank("selectivity", ACTS, label="upos")
+    ranking = rank("selectivity", ACTS, label="upos")
     values = VALUES.astype(np.float64)[:, VARIES]
     for code in range(4):
         apart = values[code == CODES].mean(axis=0) - values[code != CODES].mean(axis=0)
         expected = apart / (values.max(axis=0) - values.min(axis=0))
-        np.testing.assert_allclose(scores_of(found, code)[VARIES], np.abs(expected), rtol=1e-9)
-        assert np.array(found.details["sign"])[code][VARIES].tolist() == np.sign(expected).tolist()
-    np.testing.assert_array_equal(found.scores[VARIES], found.label_scores.max(axis=0)[VARIES])
+        np.testing.assert_allclose(scores_of(ranking, code)[VARIES], np.abs(expected), rtol=1e-9)
+        assert np.array(ranking.details["sign"])[code][VARIES].tolist() == np.sign(expected).tolist()
+    np.testing.assert_array_equal(ranking.scores[VARIES], ranking.label_scores.max(axis=0)[VARIES])
 
 
 def test_lape_is_log_labels_less_the_entropy() -> None:
@@ -110,18 +110,18 @@ def test_lape_is_log_labels_less_the_entropy() -> None:
     only = np.where(ACTS.layer("upos").codes == 2, 1.0, -1.0)
     silent[:, VARIES[2]] = np.where(np.isnan(silent[:, VARIES[2]]), np.nan, only)
     acts = replace(ACTS, array=silent.astype(np.float32))
-    found = rank("lape", acts, label="upos")
+    ranking = rank("lape", acts, label="upos")
     active = np.stack([(silent[KEPT] > 0)[code == CODES].mean(axis=0) for code in range(4)])
     for neuron in VARIES[1:]:
         expected = np.log(4) - stats.entropy(active[:, neuron])
-        assert found.scores[neuron] == pytest.approx(expected, abs=1e-12)
+        assert ranking.scores[neuron] == pytest.approx(expected, abs=1e-12)
         shares = active[:, neuron] / active[:, neuron].sum()
-        np.testing.assert_allclose(found.label_scores[:, neuron], shares * expected, atol=1e-12)
-    assert np.isnan(found.scores[VARIES[0]])
-    assert found.scores[VARIES[1]] == pytest.approx(0.0, abs=1e-12)
-    assert (found.order[0], found.scores[VARIES[2]]) == (VARIES[2], pytest.approx(np.log(4)))
-    assert found.n_ranked == len(VARIES) - 1
-    assert found.details["constant"] == len(CONSTANT)
+        np.testing.assert_allclose(ranking.label_scores[:, neuron], shares * expected, atol=1e-12)
+    assert np.isnan(ranking.scores[VARIES[0]])
+    assert ranking.scores[VARIES[1]] == pytest.approx(0.0, abs=1e-12)
+    assert (ranking.order[0], ranking.scores[VARIES[2]]) == (VARIES[2], pytest.approx(np.log(4)))
+    assert ranking.n_ranked == len(VARIES) - 1
+    assert ranking.details["constant"] == len(CONSTANT)
 
 
 def naive_iou(cells: np.ndarray, has: np.ndarray, q: float) -> float:
@@ -135,7 +135,7 @@ def naive_iou(cells: np.ndarray, has: np.ndarray, q: float) -> float:
 
 def test_iou_is_that_of_sets() -> None:
     quantiles = (0.5, 0.75, 0.9, 0.99)
-    found = rank("iou", ACTS, label="upos", quantiles=quantiles)
+    ranking = rank("iou", ACTS, label="upos", quantiles=quantiles)
     one = rank("iou", ACTS, label="upos", quantiles=0.75)
     cells = cells_of(ACTS).of_values(VALUES)
     for neuron in VARIES:
@@ -145,38 +145,38 @@ def test_iou_is_that_of_sets() -> None:
                 for side in (cells[:, neuron], 255 - cells[:, neuron])
             )
             expected = max(*high, *low)
-            assert scores_of(found, code)[neuron] == pytest.approx(expected, abs=1e-12)
+            assert scores_of(ranking, code)[neuron] == pytest.approx(expected, abs=1e-12)
             assert scores_of(one, code)[neuron] == pytest.approx(max(high[1], low[1]), abs=1e-12)
-            sign, q = (found.details[name][code][neuron] for name in ("sign", "quantile"))
+            sign, q = (ranking.details[name][code][neuron] for name in ("sign", "quantile"))
             assert (high if sign == 1 else low)[quantiles.index(q)] == pytest.approx(expected, abs=1e-12)
-    np.testing.assert_array_equal(found.scores[VARIES], found.label_scores.max(axis=0)[VARIES])
+    np.testing.assert_array_equal(ranking.scores[VARIES], ranking.label_scores.max(axis=0)[VARIES])
 
 
 def test_one_gaussian_predicts_as_naive_bayes_does() -> None:
-    found = rank("gaussian-1d", ACTS, label="upos")
+    ranking = rank("gaussian-1d", ACTS, label="upos")
     cells = cells_of(ACTS)
     seen = np.take_along_axis(cells.values(), cells.of_values(VALUES).T.astype(np.int64), axis=1)
     for neuron in VARIES:
         model = GaussianNB(var_smoothing=1e-12).fit(VALUES[:, [neuron]].astype(np.float64), CODES)
         told = f1_score(CODES, model.predict(seen[neuron][:, None]), average=None)
-        np.testing.assert_allclose(found.label_scores[:, neuron], told, atol=1e-9)
+        np.testing.assert_allclose(ranking.label_scores[:, neuron], told, atol=1e-9)
         close = f1_score(CODES, model.predict(VALUES[:, [neuron]].astype(np.float64)), average="macro")
-        assert found.scores[neuron] == pytest.approx(told.mean(), abs=1e-9)
-        assert found.scores[neuron] == pytest.approx(close, abs=0.03)
+        assert ranking.scores[neuron] == pytest.approx(told.mean(), abs=1e-9)
+        assert ranking.scores[neuron] == pytest.approx(close, abs=0.03)
 
 
 @pytest.mark.parametrize("method", COUNTING)
 def test_planted_neurons_come_first_and_constant_ones_have_no_score(method: str) -> None:
-    found = rank(method, ACTS, label="upos")
+    ranking = rank(method, ACTS, label="upos")
     for label, neuron in PLANTED.exclusive.items():
-        assert neuron in found.label(label).order[:4]
-    places = found.positions()
+        assert neuron in ranking.label(label).order[:4]
+    places = ranking.positions()
     noise = [n for n in VARIES if n not in PLANTED.informative and n not in PLANTED.loud]
     assert max(places[list(PLANTED.exclusive.values())]) < np.median(places[noise])
-    assert np.isnan(found.scores[CONSTANT]).all()
-    assert np.isnan(found.label_scores[:, CONSTANT]).all()
-    assert found.details["constant"] == len(CONSTANT)
-    assert sorted(found.order[-len(CONSTANT) :].tolist()) == CONSTANT
+    assert np.isnan(ranking.scores[CONSTANT]).all()
+    assert np.isnan(ranking.label_scores[:, CONSTANT]).all()
+    assert ranking.details["constant"] == len(CONSTANT)
+    assert sorted(ranking.order[-len(CONSTANT) :].tolist()) == CONSTANT
 
 
 def test_together_they_are_as_alone_in_one_pass_over_the_words() -> None:
@@ -195,10 +195,10 @@ def test_together_they_are_as_alone_in_one_pass_over_the_words() -> None:
     watched = Watched()
     asked = {"iou": {"quantiles": [0.9]}, "mutual-information": {"bins": 8}}
     names = [*COUNTING, "random"]
-    found = rank_together(names, replace(ACTS, array=watched), label="upos", seed=3, parameters=asked)
-    assert list(found) == names
+    rankings = rank_together(names, replace(ACTS, array=watched), label="upos", seed=3, parameters=asked)
+    assert list(rankings) == names
     assert watched.reads.max() == 2  # once to lay the cells out, once to count: all words are few
-    for name, ranking in found.items():
+    for name, ranking in rankings.items():
         label = None if name == "random" else "upos"
         alone = rank(name, ACTS, label=label, seed=3, **asked.get(name, {}))
         np.testing.assert_array_equal(ranking.scores, alone.scores)
@@ -255,8 +255,8 @@ def test_the_order_of_neurons_the_blocks_and_the_turns_change_nothing(
     options = {"exact": True} if method == "auroc" else {}
     expected = rank(method, ACTS, label="upos", **options)
     moved = np.random.default_rng(0).permutation(32)
-    found = rank(method, replace(ACTS, array=ACTS.values()[:, moved]), label="upos", **options)
-    np.testing.assert_array_equal(found.scores, expected.scores[moved])
+    ranking = rank(method, replace(ACTS, array=ACTS.values()[:, moved]), label="upos", **options)
+    np.testing.assert_array_equal(ranking.scores, expected.scores[moved])
     shrink(monkeypatch)
     cut = rank(method, ACTS, label="upos", **options)
     np.testing.assert_allclose(cut.scores, expected.scores, rtol=1e-10, atol=1e-12)

@@ -64,11 +64,15 @@ def test_mean_and_std_equal_numpy() -> None:
     values = acts.values()[acts.present].astype(np.float64)
     assert rank("mean", acts).scores == pytest.approx(values.mean(axis=0), rel=1e-12, abs=1e-12)
     assert rank("mean", acts, absolute=True).scores == pytest.approx(np.abs(values.mean(axis=0)), abs=1e-12)
-    found = rank("std", acts)
-    assert found.scores == pytest.approx(values.std(axis=0), rel=1e-12, abs=1e-12)
-    assert (np.diff(found.scores[found.order]) <= 0.0).all()
-    assert found.n_ranked == 32
-    assert found.details == {"words": 795, "left_out": {"no_activation": 5}, "constant": len(PLANTED.constant)}
+    ranking = rank("std", acts)
+    assert ranking.scores == pytest.approx(values.std(axis=0), rel=1e-12, abs=1e-12)
+    assert (np.diff(ranking.scores[ranking.order]) <= 0.0).all()
+    assert ranking.n_ranked == 32
+    assert ranking.details == {
+        "words": 795,
+        "left_out": {"no_activation": 5},
+        "constant": len(PLANTED.constant),
+    }
 
 
 def test_std_keeps_its_digits_under_a_large_mean() -> None:
@@ -102,75 +106,75 @@ def test_f_equals_scikit_learn_and_scipy_also_for_one_label_against_the_rest() -
     acts, kept = with_holes()
     values, codes = acts.values()[kept].astype(np.float64), acts.layer("upos").codes[kept]
     varies = ~np.isin(np.arange(32), PLANTED.constant)
-    found = rank("f-statistic", acts, label="upos")
+    ranking = rank("f-statistic", acts, label="upos")
     expected, _ = f_classif(values[:, varies], codes)
-    assert found.scores[varies] == pytest.approx(expected, rel=1e-9)
+    assert ranking.scores[varies] == pytest.approx(expected, rel=1e-9)
     groups = [values[codes == code][:, 5] for code in range(4)]
-    assert found.scores[5] == pytest.approx(stats.f_oneway(*groups).statistic, rel=1e-9)
-    assert found.labels == LABELS
-    assert found.label_scores is not None
+    assert ranking.scores[5] == pytest.approx(stats.f_oneway(*groups).statistic, rel=1e-9)
+    assert ranking.labels == LABELS
+    assert ranking.label_scores is not None
     for code in range(4):
         expected, _ = f_classif(values[:, varies], codes == code)
-        assert found.label_scores[code][varies] == pytest.approx(expected, rel=1e-9)
-    assert found.details["degrees_of_freedom"] == {
+        assert ranking.label_scores[code][varies] == pytest.approx(expected, rel=1e-9)
+    assert ranking.details["degrees_of_freedom"] == {
         "scores": [3, len(codes) - 4],
         "label_scores": [1, len(codes) - 2],
     }
-    assert found.details["label_words"] == dict(zip(LABELS, np.bincount(codes).tolist(), strict=True))
-    assert sum(found.details["left_out"].values()) == acts.n_words - len(codes)
+    assert ranking.details["label_words"] == dict(zip(LABELS, np.bincount(codes).tolist(), strict=True))
+    assert sum(ranking.details["left_out"].values()) == acts.n_words - len(codes)
 
 
 @pytest.mark.parametrize("bins", [2, 7, 16])
 def test_mutual_information_equals_scikit_learn(bins: int) -> None:
     acts, kept = with_holes()
     values, codes = acts.values()[kept], acts.layer("upos").codes[kept]
-    found = rank("mutual-information", acts, label="upos", bins=bins)
-    assert found.label_scores is not None
+    ranking = rank("mutual-information", acts, label="upos", bins=bins)
+    assert ranking.label_scores is not None
     cells = cells_of(acts).of_values(values)
     for neuron in [n for n in range(32) if n not in PLANTED.constant]:
         cut = binned(cells[:, neuron], bins)
-        assert found.scores[neuron] == pytest.approx(mutual_info_score(codes, cut), abs=1e-12)
+        assert ranking.scores[neuron] == pytest.approx(mutual_info_score(codes, cut), abs=1e-12)
         for code in range(4):
             expected = mutual_info_score(codes == code, cut)
-            assert found.label_scores[code, neuron] == pytest.approx(expected, abs=1e-12)
+            assert ranking.label_scores[code, neuron] == pytest.approx(expected, abs=1e-12)
         uncut = mutual_info_score(codes, binned(values[:, neuron], bins))
-        assert found.scores[neuron] == pytest.approx(uncut, abs=0.02)
+        assert ranking.scores[neuron] == pytest.approx(uncut, abs=0.02)
 
 
 def test_equal_values_share_a_bin() -> None:
     values = np.maximum(ACTS.values(), 1.0)
-    found = rank("mutual-information", replace(ACTS, array=values), label="upos")
+    ranking = rank("mutual-information", replace(ACTS, array=values), label="upos")
     for neuron in range(32):
         expected = mutual_info_score(ACTS.layer("upos").codes, binned(values[:, neuron], 16))
         if len(np.unique(values[:, neuron])) > 1:
-            assert found.scores[neuron] == pytest.approx(expected, abs=0.02)
+            assert ranking.scores[neuron] == pytest.approx(expected, abs=0.02)
     switches = (ACTS.values() > 0).astype(np.float32)
-    found = rank("mutual-information", replace(ACTS, array=switches), label="upos")
+    ranking = rank("mutual-information", replace(ACTS, array=switches), label="upos")
     neuron = PLANTED.exclusive["NOUN"]
-    assert found.scores[neuron] == pytest.approx(
+    assert ranking.scores[neuron] == pytest.approx(
         mutual_info_score(ACTS.layer("upos").codes, switches[:, neuron]), abs=1e-12
     )
 
 
 @pytest.mark.parametrize("method", ["f-statistic", "mutual-information"])
 def test_the_planted_neurons_come_first(method: str) -> None:
-    found = rank(method, ACTS, label="upos")
+    ranking = rank(method, ACTS, label="upos")
     informative = PLANTED.informative
-    assert set(found.order[: len(informative)].tolist()) == informative
+    assert set(ranking.order[: len(informative)].tolist()) == informative
     for label, neuron in PLANTED.exclusive.items():
-        assert neuron in found.label(label).order[:3]
-    assert set(found.order[-len(PLANTED.constant) :].tolist()) == set(PLANTED.constant)
-    assert np.isnan(found.scores[list(PLANTED.constant)]).all()
+        assert neuron in ranking.label(label).order[:3]
+    assert set(ranking.order[-len(PLANTED.constant) :].tolist()) == set(PLANTED.constant)
+    assert np.isnan(ranking.scores[list(PLANTED.constant)]).all()
     n_constant = len(PLANTED.constant)
-    assert (found.n_ranked, found.details["constant"]) == (32 - n_constant, n_constant)
-    assert found.label("NOUN").n_ranked == 32 - n_constant
+    assert (ranking.n_ranked, ranking.details["constant"]) == (32 - n_constant, n_constant)
+    assert ranking.label("NOUN").n_ranked == 32 - n_constant
 
 
 def test_the_planted_loud_neurons_move_most() -> None:
-    found = rank("std", ACTS)
-    assert set(found.order[: len(PLANTED.loud)].tolist()) == set(PLANTED.loud)
-    assert set(found.order[-len(PLANTED.constant) :].tolist()) == set(PLANTED.constant)
-    assert (found.scores[list(PLANTED.constant)] == 0.0).all()
+    ranking = rank("std", ACTS)
+    assert set(ranking.order[: len(PLANTED.loud)].tolist()) == set(PLANTED.loud)
+    assert set(ranking.order[-len(PLANTED.constant) :].tolist()) == set(PLANTED.constant)
+    assert (ranking.scores[list(PLANTED.constant)] == 0.0).all()
 
 
 def test_a_neuron_that_a_label_decides_has_an_infinite_f_and_all_the_information(
@@ -182,11 +186,11 @@ def test_a_neuron_that_a_label_decides_has_an_infinite_f_and_all_the_information
     values[:, 9] = np.array([0.1, -0.3, 0.7, 1e6], dtype=np.float32)[codes]
     values[:, 10] = np.array([0.1, -0.3, 0.7, 2.0], dtype=np.float32)[codes]
     told = replace(ACTS, array=values)
-    found = rank("f-statistic", told, label="upos")
-    assert found.order[:2].tolist() == [9, 10]
-    assert found.scores[[9, 10]].tolist() == [np.inf, np.inf]
-    found.save(tmp_path / "f.parquet")
-    np.testing.assert_array_equal(Ranking.load(tmp_path / "f.parquet").scores, found.scores)
+    ranking = rank("f-statistic", told, label="upos")
+    assert ranking.order[:2].tolist() == [9, 10]
+    assert ranking.scores[[9, 10]].tolist() == [np.inf, np.inf]
+    ranking.save(tmp_path / "f.parquet")
+    np.testing.assert_array_equal(Ranking.load(tmp_path / "f.parquet").scores, ranking.scores)
     shares = np.bincount(codes) / len(codes)
     information = rank("mutual-information", told, label="upos")
     assert information.scores[10] == pytest.approx(-(shares * np.log(shares)).sum(), abs=1e-12)
@@ -199,8 +203,8 @@ def test_the_order_of_neurons_and_the_blocks_of_words_change_nothing(
     acts, _ = with_holes()
     expected = rank(method, acts, label=LABEL[method])
     moved = np.random.default_rng(0).permutation(32)
-    found = rank(method, replace(acts, array=acts.values()[:, moved]), label=LABEL[method])
-    np.testing.assert_array_equal(found.scores, expected.scores[moved])
+    ranking = rank(method, replace(acts, array=acts.values()[:, moved]), label=LABEL[method])
+    np.testing.assert_array_equal(ranking.scores, expected.scores[moved])
     shrink(monkeypatch)
     cut = rank(method, acts, label=LABEL[method])
     np.testing.assert_allclose(cut.scores, expected.scores, rtol=1e-10, atol=1e-12)

@@ -124,10 +124,10 @@ def test_a_budget_cuts_tiles_and_changes_nothing(models, monkeypatch):
     blocks = 2048 * (12 * 2 + 8) * own.n_neurons
     each = 12 * 2 * own.n_neurons + 2048 * 12
     monkeypatch.setattr(psutil.Process, "memory_info", lambda self: type("Info", (), {"rss": held})())
-    found = og.rank("maxcorr", own, others=others, memory=held + blocks + each * 7)
+    ranking = og.rank("maxcorr", own, others=others, memory=held + blocks + each * 7)
     assert len(passes) == -(-own.n_neurons // 7)
-    assert found.scores == pytest.approx(expected.scores, abs=1e-6, nan_ok=True)
-    assert found.details["partner"]["neuron"] == expected.details["partner"]["neuron"]
+    assert ranking.scores == pytest.approx(expected.scores, abs=1e-6, nan_ok=True)
+    assert ranking.details["partner"]["neuron"] == expected.details["partner"]["neuron"]
 
 
 @pytest.mark.parametrize("method", ["maxcorr", "linreg"])
