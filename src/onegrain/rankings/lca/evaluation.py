@@ -1,4 +1,4 @@
-"""What an ordering is worth to the probe: masking, retraining, the minimal set and the control task."""
+"""Evaluate an ordering by masking, by retraining, and by the smallest set of neurons that suffices."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ __all__ = ["OrderingEvaluation", "accuracy", "label_scores"]
 
 
 def accuracy(predicted: np.ndarray, codes: np.ndarray) -> float:
-    """Share of the words whose label is predicted."""
+    """Return the share of the words whose label is predicted."""
     return float((predicted == codes).mean())
 
 
 def label_scores(predicted: np.ndarray, codes: np.ndarray, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
-    """F1 of every label, float64 (labels,), NaN for a label that does not occur; and how often each occurs."""
+    """Return the F1 of every label, float64 (labels,), NaN where it does not occur, and each label's count."""
     right = np.bincount(codes[predicted == codes], minlength=n_labels)
-    there = np.bincount(codes, minlength=n_labels)
-    said = np.bincount(predicted, minlength=n_labels)
+    counts = np.bincount(codes, minlength=n_labels)
+    predictions = np.bincount(predicted, minlength=n_labels)
     with np.errstate(invalid="ignore", divide="ignore"):
-        scores = 2.0 * right / (there + said)
-    return np.where(there > 0, scores, np.nan), there
+        scores = 2.0 * right / (counts + predictions)
+    return np.where(counts > 0, scores, np.nan), counts
 
 
 @dataclass(eq=False)
 class OrderingEvaluation:
-    """Accuracies of an ordering on held-out words, with intervals over sentences.
+    """An evaluation of an ordering on held-out words: accuracies with intervals over sentences.
 
     Attributes:
-        train: a solver on the words that new probes learn from.
-        test: the words that are scored.
+        train: a solver on the words on which new probes are trained.
+        test: the words on which accuracies are measured.
         order: int64 (neurons,), the ordering.
         pair: (lambda1, lambda2) of the chosen probe; new probes use them too.
         options: shares, delta, tolerance, resamples.
-        seed: of the random order and the bootstrap.
+        seed: random seed of the random order and the bootstrap.
     """
 
     train: ProbeSolver
@@ -55,7 +55,7 @@ class OrderingEvaluation:
     _entries: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self, probe: FittedProbe) -> dict[str, Any]:
-        """Everything but the control task, JSON-able; keys as in METHODS, accuracies from 0 to 1."""
+        """Return all results except the control task, JSON-able; accuracies are from 0 to 1."""
         majority = int(np.bincount(self.train.codes).argmax())
         orders = self._orders()
         masks = [
@@ -66,7 +66,9 @@ class OrderingEvaluation:
         jobs = [(probe, None), *((probe, order[: entry["neurons"]]) for entry, order in masks)]
         predicted, *masked = predict(self.test.values, jobs)
         full = self._record({}, predicted)
-        masking = [self._record(entry, one) for (entry, _), one in zip(masks, masked, strict=True)]
+        masking = [
+            self._record(entry, predictions) for (entry, _), predictions in zip(masks, masked, strict=True)
+        ]
         retraining = [
             self._retrain(keep, order, share)
             for share in self.options.retraining_shares
@@ -74,10 +76,10 @@ class OrderingEvaluation:
         ]
         minimal = self._minimal_set(full["accuracy"], retraining)
         self._add_intervals()
-        scores, there = label_scores(predicted, self.test.codes, len(self.test.labels))
+        scores, counts = label_scores(predicted, self.test.codes, len(self.test.labels))
         full["labels"] = {
             name: {"words": int(n), "f1": None if np.isnan(score) else float(score)}
-            for name, n, score in zip(self.test.labels, there, scores, strict=True)
+            for name, n, score in zip(self.test.labels, counts, scores, strict=True)
         }
         return {
             "majority": accuracy(np.full(len(self.test), majority), self.test.codes),
@@ -91,12 +93,12 @@ class OrderingEvaluation:
         }
 
     def _orders(self) -> dict[str, np.ndarray]:
-        """The neurons from the top, from the bottom, and at random."""
-        drawn = np.random.default_rng(self.seed).permutation(len(self.order))
-        return {"top": self.order, "bottom": self.order[::-1], "random": drawn}
+        """Return the neurons from the top, from the bottom, and in random order."""
+        shuffled = np.random.default_rng(self.seed).permutation(len(self.order))
+        return {"top": self.order, "bottom": self.order[::-1], "random": shuffled}
 
     def _retrain(self, keep: str, order: np.ndarray, share: float) -> dict[str, Any]:
-        """A new probe on the first neurons of an order."""
+        """Train a probe on the first neurons of an order, and return how it does."""
         count = count_of(share, len(order))
         kept = np.sort(order[:count])
         (probe,), solution = self.train.restrict(kept).solve(Penalties.of(self.pair), self.options.tolerance)
@@ -104,19 +106,19 @@ class OrderingEvaluation:
         return self._record(entry, predict(self.test.values, [(probe, None)], kept)[0])
 
     def _minimal_set(self, full: float, retraining: list[dict[str, Any]]) -> dict[str, Any]:
-        """The smallest share tried whose retrained probe is within delta of the full one [Durrani20]."""
+        """Return the smallest share tried whose retrained probe is within delta of the full one [Durrani20]."""
         known = {entry["neurons"]: entry for entry in retraining if entry["keep"] == "top"}
         tried = []
-        found = {"share": 1.0, "neurons": len(self.order), "accuracy": full}
+        minimal = {"share": 1.0, "neurons": len(self.order), "accuracy": full}
         for share in sorted(self.options.minimal_shares):
             count = count_of(share, len(self.order))
             entry = known.get(count) or self._retrain("top", self.order, share)
             known[count] = entry
             tried.append({"share": share, "neurons": count, "accuracy": entry["accuracy"]})
             if entry["accuracy"] >= full - self.options.delta:
-                found = tried[-1]
+                minimal = tried[-1]
                 break
-        return {"delta": self.options.delta, **found, "tried": tried}
+        return {"delta": self.options.delta, **minimal, "tried": tried}
 
     def _record(self, entry: dict[str, Any], predicted: np.ndarray) -> dict[str, Any]:
         right = predicted == self.test.codes
@@ -128,10 +130,10 @@ class OrderingEvaluation:
         return entry
 
     def _add_intervals(self) -> None:
-        """Give every accuracy its 95 % interval; all of them share the draws."""
-        _, place, words = np.unique(self.test.sentences, return_inverse=True, return_counts=True)
+        """Add a 95 % interval to every accuracy; all intervals share the draws."""
+        _, sentence_index, words = np.unique(self.test.sentences, return_inverse=True, return_counts=True)
         totals = np.zeros((len(words), len(self._right)))
-        np.add.at(totals, place, np.stack(self._right, axis=1).astype(np.float64))
+        np.add.at(totals, sentence_index, np.stack(self._right, axis=1).astype(np.float64))
         low, high = bootstrap_ratio(totals, words, resamples=self.options.resamples, seed=self.seed)
-        for entry, least, most in zip(self._entries, low.tolist(), high.tolist(), strict=True):
-            entry["low"], entry["high"] = least, most
+        for entry, lower, upper in zip(self._entries, low.tolist(), high.tolist(), strict=True):
+            entry["low"], entry["high"] = lower, upper
