@@ -1,8 +1,8 @@
-"""A Newton direction for many weights at once, by conjugate gradients on the Hessian of all labels.
+"""Compute a Newton direction for many weights by conjugate gradients on the Hessian of all labels.
 
     H d = (1/N) sum_i omega_i x_i (P_i * d'x_i - P_i (P_i . d'x_i))' + 2 lambda2 d
 
-needs two products with the words' activations, and no matrix of the weights' size squared.
+takes two products with the words' activations, and no matrix with a row and a column for every weight.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ PRODUCT = 4096
 def newton_direction(
     data: ProbeData, points: Points, slope: Tensor, free: Tensor, l2: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """d (neurons, labels) and e (labels,) with H (d, e) = -(slope, points.slope) on the free weights.
+    """Return d (neurons, labels) and e (labels,) with H (d, e) = -(slope, points.slope) on the free weights.
 
-    Solved to a residual of at most a tenth, and less the smaller the slope is, preconditioned by the diagonal;
-    zero where a weight is not free.
+    The residual is at most a tenth of the slope, and a smaller share where the slope is small. The system is
+    preconditioned by its diagonal. d is zero where a weight is not free.
     """
     used = free.any(1)
-    whole = torch.zeros_like(slope)
+    direction = torch.zeros_like(slope)
     values = data.columns(used.nonzero().ravel())
     product = _Hessian(data, points.probabilities, values, (free[used].to(data.dtype), l2[used]))
     right = torch.cat([-slope[used] * product.mask, -points.slope.to(data.dtype)])
-    found = _solve(product, right)
-    whole[used] = found[:-1]
-    return whole, found[-1]
+    solution = _solve(product, right)
+    direction[used] = solution[:-1]
+    return direction, solution[-1]
 
 
 class _Hessian:
-    """The product with H, for weights and, as the last row, biases."""
+    """The Hessian as a product with weights and, as the last row, biases."""
 
     def __init__(self, data: ProbeData, chances: Table, values: Table, weights: tuple[Tensor, Tensor]) -> None:
         self.data, self.chances, self.values = data, chances, values
@@ -67,10 +67,10 @@ class _Hessian:
 
 
 def _solve(hessian: _Hessian, right: Tensor) -> Tensor:
-    """Preconditioned conjugate gradients [Hestenes and Stiefel 1952]."""
+    """Solve H x = right by preconditioned conjugate gradients [Hestenes and Stiefel 1952]."""
     size = float(right.norm())
     goal = min(0.1, size**0.5) * size
-    found, residual = torch.zeros_like(right), right.clone()
+    solution, residual = torch.zeros_like(right), right.clone()
     turned = residual * hessian.inverse
     ahead, along = turned, float((residual * turned).sum(dtype=torch.float64))
     for _ in range(STEPS):
@@ -78,11 +78,11 @@ def _solve(hessian: _Hessian, right: Tensor) -> Tensor:
         bend = float((ahead * image).sum(dtype=torch.float64))
         if not bend > 0.0:
             break
-        found += (along / bend) * ahead
+        solution += (along / bend) * ahead
         residual -= (along / bend) * image
         if float(residual.norm()) <= goal:
             break
         turned = residual * hessian.inverse
         before, along = along, float((residual * turned).sum(dtype=torch.float64))
         ahead = turned + (along / before) * ahead
-    return found
+    return solution

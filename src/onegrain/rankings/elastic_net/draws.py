@@ -1,11 +1,11 @@
-"""One pair of penalties for many weightings of the same words, solved together: resamples are weights.
+"""Solve one pair of penalties for many weightings of the same words together.
 
 A resample of the words is a weight for each word, so that draws differ only in the factor of a word's
 residual. Stochastic steps (stochastic.py) for a group of draws cost two products a minibatch, as for a grid of
 penalties; all start from the probe of all words, which is near. After every few epochs the draws are certified
-together, and those that are good enough stop. One whose gap and objective fall no more goes slower, which
-quietens its steps. What is left open then, and problems that are small, go through Newton steps one by one
-(refinement.py).
+together, and those within the tolerance stop. A draw whose gap and objective no longer fall continues at a
+lower rate, which reduces the noise of its steps. Draws that are still open then, and small problems, are solved
+by Newton steps, one by one (refinement.py).
 """
 
 from __future__ import annotations
@@ -53,21 +53,24 @@ def solve_draws(
         start: float64 (labels, neurons), weights of all draws to begin with, and (labels,), biases for centred
             activations.
         options: tolerance and limits.
-        advance: told how many draws were solved.
+        advance: is called with the number of draws that were solved since the last call.
 
     Returns:
-        One probe a draw; biases are for the activations less ``data.mean``.
+        One probe per draw; biases are for the activations minus ``data.mean``.
     """
     shape = data.n_words, data.n_neurons, data.n_labels
     data.memory.reserve(draws_bytes(shape, len(draws)), "a group of draws")
     group = _group(data.n_labels)
     begin = data.to_scaled(np.ascontiguousarray(start[0].T)), data.tensor(start[1], data.dtype)
-    found: list[Refined] = []
+    refined: list[Refined] = []
     for first in range(0, len(draws), group):
-        some = draws[first : first + group]
-        penalties = Penalties.of(*[pair] * len(some))
-        together = data.reweigh(some.T)
-        weights, biases = begin[0][:, None].expand(-1, len(some), -1), begin[1].expand(len(some), -1)
+        group_draws = draws[first : first + group]
+        penalties = Penalties.of(*[pair] * len(group_draws))
+        together = data.reweigh(group_draws.T)
+        weights, biases = (
+            begin[0][:, None].expand(-1, len(group_draws), -1),
+            begin[1].expand(len(group_draws), -1),
+        )
         if is_large(data):
             weights, biases = _descend(together, penalties, (weights, biases), options)
         certificates = certify(together, penalties, weights, evaluate_probes(together, weights, biases))
@@ -75,41 +78,43 @@ def solve_draws(
         for at, certificate in enumerate(certificates):
             probe = Refined(weights[:, at], biases[at], certificate, 0)
             if certificate.measure() > options.tolerance and limit > 0:
-                own = data.reweigh(some[at])
+                weighted = data.reweigh(draws[first + at])
                 near = weights[:, at], biases[at]
-                probe = refine(own, pair, near, tolerance=options.tolerance, max_steps=limit)
-            found.append(probe)
+                probe = refine(weighted, pair, near, tolerance=options.tolerance, max_steps=limit)
+            refined.append(probe)
             advance(1)
-    return gather(data, found, options.tolerance)
+    return gather(data, refined, options.tolerance)
 
 
 def draws_bytes(shape: tuple[int, int, int], draws: int) -> int:
-    """What is held beside tables, at the most, for (words, neurons, labels) and so many draws."""
+    """Return the most bytes held besides tables, for (words, neurons, labels) and a number of draws."""
     group = min(_group(shape[2]), draws)
     return working_bytes(shape, group) + shape[0] * (WEIGHED_BYTES * group + DRAWN_BYTES * draws)
 
 
 def _group(labels: int) -> int:
-    """How many draws are solved together."""
+    """Return how many draws are solved together."""
     return max(1, COLUMNS // labels)
 
 
 def _descend(
     data: ProbeData, penalties: Penalties, start: tuple[Tensor, Tensor], options: SolverOptions
 ) -> tuple[Tensor, Tensor]:
-    """Weights (neurons, G, labels) and biases (G, labels) after rounds of epochs, each draw until it stalls."""
+    """Return weights (neurons, G, labels) and biases (G, labels) after epochs, each draw until it stalls."""
     words = ShuffledWords(data, options.schedule.seed)
     descent = Descent(words, penalties, start)
     descent.grow(words.n_words)
     weights, biases = (part.clone() for part in start)
-    there, best = np.arange(len(penalties)), [np.full(len(penalties), np.inf) for _ in range(2)]
+    numbers, best = np.arange(len(penalties)), [np.full(len(penalties), np.inf) for _ in range(2)]
     for _ in range(ROUNDS):
         descent.run(ROUND * pace(words))
-        now = descent.result()
-        weights[:, there], biases[there] = (part.to(data.dtype) for part in now)
-        certificates = certify(descent.words, descent.penalties, now[0], evaluate_probes(descent.words, *now))
-        gaps = np.array([one.measure() for one in certificates])
-        objectives = np.array([one.objective for one in certificates])
+        reached = descent.result()
+        weights[:, numbers], biases[numbers] = (part.to(data.dtype) for part in reached)
+        certificates = certify(
+            descent.words, descent.penalties, reached[0], evaluate_probes(descent.words, *reached)
+        )
+        gaps = np.array([certificate.measure() for certificate in certificates])
+        objectives = np.array([certificate.objective for certificate in certificates])
         stalled = (gaps > STALLED * best[0]) & (objectives > (1.0 - FALL) * best[1])
         descent.caution[torch.from_numpy(stalled)] *= SLOWER
         best = [np.minimum(best[0], gaps), np.minimum(best[1], objectives)]
@@ -117,7 +122,7 @@ def _descend(
         kept = ((gaps > CAUTION * options.tolerance) & ~slow).nonzero()[0]
         if not len(kept):
             break
-        if len(kept) < len(there):
-            there, best = there[kept], [one[kept] for one in best]
+        if len(kept) < len(numbers):
+            numbers, best = numbers[kept], [lowest[kept] for lowest in best]
             descent = descent.take(kept, descent.penalties.take(kept))
     return weights, biases

@@ -18,38 +18,38 @@ GRID = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
 
 @dataclass(frozen=True)
 class LcaOptions:
-    """Parameters of LCA; a tuple may be given as any sequence, or as one number.
+    """Parameters of LCA. A tuple can be given as any sequence or as one number.
 
     Attributes:
-        lambda1: the factors of sum |theta| to try.
-        lambda2: the factors of sum theta^2 to try; the grid is every pair.
+        lambda1: factors of sum |theta| to try.
+        lambda2: factors of sum theta^2 to try; the grid holds every pair of the two.
         standardize: divide every neuron by its standard deviation first. Off by default, as in the paper and in
             NeuroX: the penalties, the weights and *set to zero* are then of the activations themselves. Switch
             it on where the scales of neurons differ much, as in the residual stream of a transformer: the
             weights are then on the standardised scale, and a masked neuron is held at its mean.
-        min_count: a label with fewer training words is left out: every label has the same say in the ordering,
-            whatever its frequency.
-        max_words: train on a random part of the sentences with at most so many words; None for all.
+        min_count: labels with fewer training words are left out, because all labels count alike in the
+            ordering, rare or frequent.
+        max_words: number of words to train on at most, in randomly drawn sentences; None for all.
         dev_share: share of the sentences that is held out where no ``dev`` is given.
         search_share: M, the share of neurons in A_t and A_b of the grid's score.
         alpha: weight of A_t - A_b in the grid's score.
         beta: weight of A_z - A_l in the grid's score.
         tolerance: relative duality gap of the retrained probes, and of the grid's where ``grid_steps`` lets it.
-        polish: relative duality gap of the chosen probe, and of every pair that comes near it.
-        grid_steps: limit on the certified Newton steps of each probe before pairs are compared. By default none
-            where there are more than 1,024 weights: the stochastic phase serves to see which pairs could be
-            chosen, and these are then solved. Else ``max_steps``.
+        polish: relative duality gap of the chosen probe, and of every pair that could be chosen instead.
+        grid_steps: limit on the Newton steps of each probe before pairs are compared. By default ``max_steps``
+            for probes of at most 1,024 weights and 0 for larger ones, of which only the pairs that could be
+            chosen are solved further.
         finalists: most pairs that are solved further before one is chosen, those of the highest first scores.
             By default all that could still be chosen; 0 chooses by the first scores. The record says whether
             the choice is certified.
         max_steps: limit on the Newton steps of a probe with a penalty.
-        max_free_steps: the same without any penalty, where a minimum need not exist.
-        evaluate: whether to mask and retrain; the grid is scored in any case.
+        max_free_steps: limit on those of a probe without any penalty, which may have no minimum.
+        evaluate: True to mask neurons and retrain probes; the grid is scored either way.
         masking_shares: shares of neurons that masking keeps.
         retraining_shares: shares of neurons on which new probes are trained.
         delta: how far below the full probe, in accuracy, the minimal set may be.
-        minimal_shares: shares of neurons to try for the minimal set, rising.
-        resamples: bootstrap draws for the intervals.
+        minimal_shares: shares of neurons to try for the minimal set, in ascending order.
+        resamples: number of bootstrap draws for the intervals.
     """
 
     lambda1: tuple[float, ...] = GRID
@@ -95,15 +95,15 @@ class LcaOptions:
 
     @property
     def pairs(self) -> list[tuple[float, float]]:
-        """Every (lambda1, lambda2) of the grid, ascending, each once."""
+        """Every distinct (lambda1, lambda2) of the grid, in ascending order."""
         return [(l1, l2) for l1 in sorted(set(self.lambda1)) for l2 in sorted(set(self.lambda2))]
 
 
 def numbers_of(name: str, value: Any) -> tuple[float, ...]:
-    """One number or a sequence of them as a tuple of floats."""
-    given = value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+    """Return a number, or a sequence of numbers, as a tuple of floats."""
+    numbers = value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
     try:
-        return tuple(float(one) for one in given)
+        return tuple(float(number) for number in numbers)
     except (TypeError, ValueError):
         raise ParameterError(f"{name} must be a number or a list of numbers, got {value!r}") from None
 
