@@ -60,7 +60,7 @@ def code() -> int:
 def test_the_page_of_clusters(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = run_page("clusters.md", monkeypatch)
     once = Ranking.load(place / "once.parquet")
-    assert once.n_ranked == names["once"].n_ranked == len(names["found"]) <= names["ranking"].n_ranked
+    assert once.n_ranked == names["once"].n_ranked == len(names["groups"]) <= names["ranking"].n_ranked
     assert (place / "once-curve.parquet").exists()
 
 

@@ -29,6 +29,7 @@ def every_chart(rankings, probes, curves) -> dict:
         "jaccard": charts.jaccard_matrix(sharing(ranking)),
         "sharing": charts.sharing_bars(sharing(ranking)),
         "sites": charts.site_bars(layers(ranking), 10),
+        "rankings": charts.rankings_by_site(layers(ranking).assign(ranking="nlm")),
         "labels": charts.labels_by_site(layers_by_label(ranking)),
         "ablation": charts.ablation(own, "nlm"),
         "dots": charts.contrast_dots(both),
@@ -55,6 +56,30 @@ def test_a_png_is_a_picture_of_plausible_size(probes) -> None:
     assert 800 < width < 2400
     assert 150 < height < 1200
     assert len(picture) > 5000
+
+
+def test_small_charts_have_a_description_and_no_title(probes, make_curve) -> None:
+    for chart in (
+        charts.small_effective(localisation(probes["nlm"])),
+        charts.small_sharing(sharing(probes["nlm"])),
+        charts.small_contrast(contrast(probes)),
+        charts.small_ablation(make_curve("m")),
+    ):
+        spec = chart_spec(chart)
+        assert spec["description"]
+        assert "title" not in spec
+        svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+        assert "NaN" not in svg
+        assert float(svg.split('width="')[1].split('"')[0]) < 300
+
+
+def test_rankings_of_other_sites_have_a_panel_of_their_own(probes) -> None:
+    table = layers(probes["nlm"])
+    other = table.assign(site=["encoder.0", "encoder.1"])
+    both = pd.concat([table.assign(ranking="a"), table.assign(ranking="b"), other.assign(ranking="c")])
+    spec = chart_spec(charts.rankings_by_site(both))
+    assert len(spec["vconcat"]) == 2
+    assert {row["ranking"] for row in data_of(spec)} == {"a", "b", "c"}
 
 
 def data_of(spec: dict) -> list[dict]:
