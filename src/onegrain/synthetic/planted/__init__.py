@@ -1,1 +1,1 @@
-"""Activations of made-up models in which it is known what each neuron does."""
+"""Activations of artificial models in which the role of every neuron is known."""

@@ -1,4 +1,4 @@
-"""Planted activations: a made-up model's neurons, of which it is known what each of them does."""
+"""Planted activations: those of an artificial model in which the role of every neuron is known."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ WORD_TYPES = 40
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """Planted activations and what every neuron does.
+    """Planted activations and the role of every neuron.
 
     Attributes:
-        activations: the record; its words carry the label layer ``upos``.
+        activations: the record; its words have the label layer ``upos``.
         kind: str (neurons,), one of ``exclusive``, ``shared``, ``copy``, ``weak``, ``loud``, ``noise``,
             ``constant``; in the benchmark also ``masked``, ``suppressor``, ``pair``, ``variance``,
             ``confounded``, ``outlier``.
         labels: the labels, sorted.
-        carries: bool (neurons, labels), which labels a neuron carries: a copy those of its original, a
-            suppressor that of its masked neuron, a weak neuron all of them, and whatever is not informative
-            none.
-        original: int64 (neurons,), the flat index of the neuron that a copy repeats, -1 for all others.
+        carries: bool (neurons, labels), the labels that a neuron carries: a copy those of its original, a
+            suppressor that of its masked neuron, a weak neuron all of them, and a neuron of a kind that is not
+            informative none.
+        original: int64 (neurons,), the flat index of the neuron that a copy repeats; -1 for all others.
     """
 
     activations: Activations
@@ -56,16 +56,16 @@ class Planted:
     original: np.ndarray
 
     def indices(self, *kinds: str, label: str | None = None) -> np.ndarray:
-        """Flat indices (int64, ascending) of the neurons of some kinds, or of those that carry a label."""
+        """Return the flat indices (int64, ascending) of neurons of some kinds, perhaps only with a label."""
         for kind in kinds:
             if kind not in KINDS:
                 raise ParameterError(f"no kind {kind!r} of planted neuron; the kinds are: {', '.join(KINDS)}")
-        found = np.isin(self.kind, kinds)
+        selected = np.isin(self.kind, kinds)
         if label is not None:
             if label not in self.labels:
                 raise LabelError(f"no label {label!r}; the planted labels are: {', '.join(self.labels)}")
-            found &= self.carries[:, self.labels.index(label)]
-        return np.flatnonzero(found).astype(np.int64)
+            selected &= self.carries[:, self.labels.index(label)]
+        return np.flatnonzero(selected).astype(np.int64)
 
     def auc(
         self,
@@ -73,14 +73,14 @@ class Planted:
         kinds: Sequence[str] = INFORMATIVE,
         against: Sequence[str] = ("noise", "loud"),
     ) -> float:
-        """How often a ranking puts a neuron of some kinds before one of others: 1 always, 0.5 by chance.
+        """Return how often a ranking puts a neuron of ``kinds`` before one of ``against``; 0.5 by chance.
 
-        This is the area under the ROC curve over all pairs; two neurons that the ranking leaves unranked are
-        half a pair. Constant neurons stand apart, since any method tells them from the rest.
+        This is the area under the ROC curve over all pairs; a pair of unranked neurons counts half. Constant
+        neurons are left out, because every method recognises them.
 
         Raises:
             MismatchError: the ranking is of other neurons.
-            ParameterError: no such kind, or no neuron of the kinds.
+            ParameterError: a kind does not exist, or no neuron is of the kinds.
         """
         self.activations.space.require_same(ranking.space, f"{ranking.method} ranking")
         chosen, others = self.indices(*kinds), self.indices(*against)
@@ -103,34 +103,34 @@ def planted(
     seed: int = 0,
     words_seed: int | None = None,
 ) -> Planted:
-    """Plant neurons whose part is known: a data set on which to test a ranking method.
+    """Plant neurons whose role is known: a data set to test a ranking method on.
 
-    Words are drawn from 40 types at random, labels independently of them, each label at equally many words
-    (one more for some where it does not divide). The neurons stand in an order that the seed shuffles. The
-    same arguments give the same bytes.
+    Words are drawn at random from 40 types, and labels independently of the words, each for the same number of
+    words (or one more, if the words cannot be divided evenly). The seed determines the order of the neurons.
+    The same arguments give the same bytes.
 
     Args:
-        sentences: how many.
-        length: words of each sentence.
+        sentences: number of sentences.
+        length: number of words of each sentence.
         labels: two or more; sorted.
-        strength: signal to noise: how much higher an exclusive or shared neuron is on average at the words of
-            its labels, in standard deviations of its noise. 0 plants nothing.
-        neurons: how many of each kind, and what they are like.
-        seed: of which neuron stands where, and of what weak and constant neurons are.
-        words_seed: of words, labels and noise; None for ``seed``. Another one gives held-out words of the same
-            neurons.
+        strength: signal-to-noise ratio: the mean difference of an exclusive or shared neuron between words with
+            its labels and other words, in standard deviations of its noise. 0 plants nothing.
+        neurons: number and properties of the neurons of each kind.
+        seed: random seed of the order of neurons and of the values of weak and constant neurons.
+        words_seed: random seed of words, labels and noise; None for ``seed``. Another value gives held-out
+            words of the same neurons.
 
     Returns:
-        Float32 activations (words, neurons) of one site, with what every neuron does.
+        Float32 activations (words, neurons) of one site, and the role of every neuron.
 
     Raises:
         ParameterError: an impossible number, fewer than two labels, or fewer words than labels.
-        LabelError: neurons for a label that is not among the labels.
+        LabelError: neurons are requested for a label that is not among the labels.
 
-    >>> found = planted(30, seed=1)
-    >>> found.activations.values().shape
+    >>> data = planted(30, seed=1)
+    >>> data.activations.values().shape
     (150, 32)
-    >>> found.indices("exclusive", label="NOUN").size, found.indices("shared", label="NOUN").size
+    >>> data.indices("exclusive", label="NOUN").size, data.indices("shared", label="NOUN").size
     (1, 0)
     """
     names = _sorted_labels(labels)
@@ -147,12 +147,18 @@ def planted(
     corpus = _corpus((sentences, length), names, rng, f"planted-{drawn}")
     values = _values(parts, corpus.layer(LAYER).codes, strength, rng)
     space = NeuronSpace(("layers.0",), (len(parts.kind),))
-    given = {"length": length, "labels": names, "strength": strength, "words_seed": drawn, **asdict(chosen)}
+    parameters = {
+        "length": length,
+        "labels": names,
+        "strength": strength,
+        "words_seed": drawn,
+        **asdict(chosen),
+    }
     provenance = Provenance(
         stage="planted",
         corpus=CorpusIdentity.of(corpus),
         sites=space.sites,
-        parameters=json.loads(json.dumps(given)),
+        parameters=json.loads(json.dumps(parameters)),
         seed=seed,
     )
     activations = Activations(values, space, corpus, provenance)
@@ -167,7 +173,7 @@ def _corpus(shape: tuple[int, int], labels: tuple[str, ...], rng: np.random.Gene
 
 
 def _values(parts: Parts, codes: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Float32 (words, neurons)."""
+    """Return the values, float32 (words, neurons)."""
     values = rng.normal(size=(codes.size, len(parts.kind))) * parts.deviation
     values += parts.level + strength * NOISE * parts.means.T[codes]
     copies = np.flatnonzero(parts.original >= 0)

@@ -1,4 +1,4 @@
-"""The planted-neuron benchmark: named scenarios of a version, and the scores of a ranking method on them."""
+"""The planted-neuron benchmark: named scenarios of a version, and scores of ranking methods on them."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class PlantedCase:
     """A scenario planted with one seed.
 
     Attributes:
-        scenario: what it is.
-        seed: of its neurons and words.
-        planted: the activations to rank, and what every neuron does; labels are in the layer ``upos``.
-        dev: held-out words of the same neurons, for a method that makes choices.
-        others: another model on the same words: it has neurons of its own for whatever the first one's follow,
-            in other places, with noise of their own.
+        scenario: the scenario.
+        seed: random seed of its neurons and words.
+        planted: the activations to rank, and the role of every neuron; labels are in the layer ``upos``.
+        dev: held-out words of the same neurons, for a method that has parameters to choose.
+        others: another model on the same words. It has neurons for the same features in another order, with
+            independent noise.
     """
 
     scenario: Scenario
@@ -68,32 +68,32 @@ class PlantedBenchmark:
     """A version of the benchmark.
 
     Attributes:
-        version: its name.
-        scenarios: what it asks, in order.
+        version: the name of the version.
+        scenarios: its scenarios, in order.
     """
 
     version: str
     scenarios: tuple[Scenario, ...]
 
     def scenario(self, name: str) -> Scenario:
-        """A scenario by name; ParameterError names those that exist."""
-        for one in self.scenarios:
-            if one.name == name:
-                return one
-        there = ", ".join(one.name for one in self.scenarios)
-        raise ParameterError(f"no scenario {name!r} in version {self.version}; the scenarios are: {there}")
+        """Return the scenario with this name; the ParameterError for an unknown name lists the names."""
+        for scenario in self.scenarios:
+            if scenario.name == name:
+                return scenario
+        names = ", ".join(scenario.name for scenario in self.scenarios)
+        raise ParameterError(f"no scenario {name!r} in version {self.version}; the scenarios are: {names}")
 
     def plant(self, scenario: str, seed: int = 0) -> PlantedCase:
         """Plant a scenario; the same seed gives the same bytes.
 
         Raises:
-            ParameterError: no such scenario, or a seed that is not from 0 to 2^32 - 1.
+            ParameterError: the scenario does not exist, or the seed is not from 0 to 2^32 - 1.
         """
-        found = self.scenario(scenario)
+        chosen = self.scenario(scenario)
         require_count("seed", seed, 0)
         if seed > LARGEST_SEED:
             raise ParameterError(f"seed must be at most {LARGEST_SEED}, got {seed}")
-        return _Planting(self.version, found, int(seed)).case()
+        return _Planting(self.version, chosen, int(seed)).case()
 
     def score(
         self,
@@ -103,25 +103,25 @@ class PlantedBenchmark:
         scenarios: Sequence[str] | None = None,
         progress: Progress = automatic,
     ) -> pd.DataFrame:
-        """How well rankings recover what is planted, scenario by scenario and seed by seed.
+        """Return how well rankings recover the planted neurons, for each scenario and seed.
 
         Args:
-            rank: ranks the neurons of a case: gives a Ranking, or several by name.
-            seeds: how many, from 0, or which.
-            scenarios: some only, by name; None for all.
-            progress: told of cases.
+            rank: ranks the neurons of a case and returns a Ranking, or several by name.
+            seeds: number of seeds, from 0, or the seeds themselves.
+            scenarios: names of scenarios; None for all.
+            progress: receives the number of cases done.
 
         Returns:
-            The rows of :func:`recovery` with ``ranking`` (its name, else its method), ``scenario`` and ``seed``
-            in front.
+            The rows of :func:`recovery`, with ``ranking`` (its name, else its method), ``scenario`` and
+            ``seed`` as first columns.
 
         Raises:
-            ParameterError: no such scenario, an impossible seed, or none.
-            MismatchError: a ranking of other neurons.
+            ParameterError: a scenario does not exist, a seed is impossible, or there are none.
+            MismatchError: a ranking is of other neurons.
         """
         cases = [
             (name, seed)
-            for name in ([one.name for one in self.scenarios] if scenarios is None else scenarios)
+            for name in ([scenario.name for scenario in self.scenarios] if scenarios is None else scenarios)
             for seed in (range(seeds) if isinstance(seeds, int) else seeds)
         ]
         if not cases:
@@ -140,20 +140,20 @@ class PlantedBenchmark:
         named = {answer.method: answer} if isinstance(answer, Ranking) else answer
         for name, ranking in named.items():
             table = recovery(case.planted, ranking)
-            for at, (column, value) in enumerate(
+            for position, (column, value) in enumerate(
                 (("ranking", name), ("scenario", case.scenario.name), ("seed", case.seed))
             ):
-                table.insert(at, column, value)
+                table.insert(position, column, value)
             yield table
 
 
 def planted_benchmark(version: str = "1") -> PlantedBenchmark:
-    """A version of the planted-neuron benchmark; docs/planted.md says what its scenarios are.
+    """Return a version of the planted-neuron benchmark, whose scenarios docs/planted.md describes.
 
-    A version's bytes never change.
+    The data of a version never change, byte for byte.
 
     Raises:
-        ParameterError: no such version.
+        ParameterError: the version does not exist.
 
     >>> case = planted_benchmark("1").plant("rare", seed=3)
     >>> case.activations.layer("upos").counts()
@@ -169,7 +169,7 @@ def planted_benchmark(version: str = "1") -> PlantedBenchmark:
 
 
 class _Planting:
-    """One scenario, one seed: every part draws from a stream of its own."""
+    """A scenario with a seed; every part draws from a separate random stream."""
 
     def __init__(self, version: str, scenario: Scenario, seed: int) -> None:
         self._version, self._scenario, self._seed = version, scenario, seed
@@ -203,7 +203,7 @@ class _Planting:
         names = [f"w{number}" for number in words.types]
         step = self._scenario.length
         corpus = Corpus.from_sentences(
-            [names[at : at + step] for at in range(0, len(names), step)],
+            [names[start : start + step] for start in range(0, len(names), step)],
             source=f"planted-{self._version}/{self._scenario.name}/{self._seed}/{part}",
         )
         topics = tuple(f"t{number}" for number in range(len(LABELS)))
@@ -224,13 +224,13 @@ class _Planting:
 
 
 def _planted(activations: Activations, neurons: Sequence[Neuron], order: np.ndarray) -> Planted:
-    """The record of neurons that stand in an order."""
+    """Return the record of neurons in an order."""
     place = np.empty(len(order) + 1, dtype=np.int64)
     place[order], place[-1] = np.arange(len(order)), -1
     carries = np.zeros((len(order), len(LABELS)), dtype=bool)
-    for at, neuron in enumerate(neurons):
-        carries[at, list(neuron.labels)] = neuron.kind != "confounded"
+    for index, neuron in enumerate(neurons):
+        carries[index, list(neuron.labels)] = neuron.kind != "confounded"
     kind = np.array([neuron.kind for neuron in neurons])
     original = np.array([neuron.original for neuron in neurons], dtype=np.int64)
-    made = Planted(activations, kind[order], LABELS, carries[order], original[order])
-    return replace(made, original=place[made.original])
+    planted = Planted(activations, kind[order], LABELS, carries[order], original[order])
+    return replace(planted, original=place[planted.original])

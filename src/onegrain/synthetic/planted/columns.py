@@ -1,8 +1,8 @@
-"""The words and neurons of a benchmark scenario, drawn so that every machine and numpy gives the same bytes.
+"""The words and neurons of a benchmark scenario, with the same bytes on every machine and numpy version.
 
-All randomness is that of ``numpy.random.RandomState``, whose streams numpy has frozen. Values are rounded to
-multiples of 2^-10 standard deviations before they are scaled: so the last bit of a logarithm, in which
-mathematical libraries differ, decides nothing.
+All random numbers come from ``numpy.random.RandomState``, whose streams numpy has frozen. Values are rounded to
+multiples of 2^-10 standard deviations before they are scaled, so that they do not depend on the last bit of a
+logarithm, in which mathematical libraries differ.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = ["Neuron", "Words", "draw_neurons", "draw_values", "draw_words", "leve
 WORD_TYPES = 40
 CONFOUNDERS = ("word", "place", "topic")
 COPY_NOISE = 0.5
-"""Standard deviation of what a copy adds to its original, whose own noise has 1."""
+"""Standard deviation of the noise that a copy adds to its original; that of the original is 1."""
 MASK, BEHIND = 4.0, 0.3
-"""Standard deviations of what a masked neuron and its suppressor have in common, and of their own noise."""
+"""Standard deviations of the common part of a masked neuron and its suppressor, and of their own noise."""
 THRESHOLD = 1.0
 OUTLIERS = (20.0, 60.0)
 GRAIN = 2.0**-10
@@ -32,14 +32,14 @@ Signal = Float64[np.ndarray, " words"]
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """What the words of a scenario are, all int64 (words,) but for the hidden features.
+    """The words of a scenario; all arrays are int64 (words,) except the hidden features.
 
     Attributes:
-        codes: the label.
-        types: which of 40 words.
-        topics: one more label layer.
-        places: in the sentence, from 0.
-        hidden: float64 (words, features), standard normal features of the words that no layer tells.
+        codes: number of the label.
+        types: number of the word type, of 40.
+        topics: number of the topic, a second label layer.
+        places: position in the sentence, from 0.
+        hidden: float64 (words, features), standard normal features of the words that are in no layer.
     """
 
     codes: Int64[np.ndarray, " words"]
@@ -49,24 +49,24 @@ class Words:
     hidden: Float64[np.ndarray, "words features"]
 
     def favoured(self, confounder: str) -> Int64[np.ndarray, " words"]:
-        """int64 (words,): the label that each word's type, place or topic goes with."""
+        """Return the label that each word's type, place or topic goes with, int64 (words,)."""
         numbers = dict(zip(CONFOUNDERS, (self.types, self.places, self.topics), strict=True))
         return numbers[confounder] % len(LABELS)
 
 
 @dataclass(frozen=True)
 class Neuron:
-    """What one neuron does.
+    """The role of one neuron.
 
     Attributes:
-        kind: of planted neuron.
-        group: its strength and form.
-        labels: numbers of the labels that it carries; of a confounded neuron the one that it seems to.
+        kind: the kind of planted neuron.
+        group: the group, with strength and form.
+        labels: numbers of the labels that it carries; of a confounded neuron the one that it seems to carry.
         original: the number of the neuron that a copy repeats, else -1.
         hidden: the hidden feature that it follows, else -1.
-        means: of a weak neuron at each label; of a constant one, its value.
-        confounder: ``word``, ``place`` or ``topic`` of a confounded neuron.
-        turned: the second of a pair: its sign follows the label.
+        means: means of a weak neuron for each label; of a constant neuron, its value.
+        confounder: ``word``, ``place`` or ``topic``, for a confounded neuron.
+        turned: True for the second neuron of a pair, whose sign follows the label.
     """
 
     kind: str
@@ -80,7 +80,7 @@ class Neuron:
 
 
 def draw_words(scenario: Scenario, hidden: int, rng: RandomState) -> Words:
-    """Words with labels in the scenario's shares, exactly; with an agreement, as nearly as that leaves them."""
+    """Return words with labels in exactly the scenario's shares, or roughly so if it has an agreement."""
     n_labels, size = len(LABELS), scenario.sentences * scenario.length
     ends = np.rint(np.cumsum(scenario.shares) * size).astype(np.int64)
     codes = rng.permutation(np.repeat(np.arange(n_labels), np.diff(ends, prepend=0)))
@@ -94,33 +94,34 @@ def draw_words(scenario: Scenario, hidden: int, rng: RandomState) -> Words:
 
 
 def draw_neurons(scenario: Scenario, rng: RandomState) -> tuple[list[Neuron], int]:
-    """Every neuron of a scenario, group after group, and how many hidden features they follow."""
-    made: list[Neuron] = []
+    """Return the neurons of a scenario, group after group, and the number of hidden features they follow."""
+    neurons: list[Neuron] = []
     hidden = 0
     for group in scenario.groups:
         for _ in range(group.count):
-            made += _expanded(group, made, hidden, rng)
-            hidden = max(hidden, made[-1].hidden + 1)
-    return made, hidden
+            neurons += _expanded(group, neurons, hidden, rng)
+            hidden = max(hidden, neurons[-1].hidden + 1)
+    return neurons, hidden
 
 
-def _expanded(group: Group, made: list[Neuron], hidden: int, rng: RandomState) -> list[Neuron]:
-    """One neuron of a group, or one (or two) for each label, where so many neurons and features are there."""
+def _expanded(group: Group, earlier: list[Neuron], hidden: int, rng: RandomState) -> list[Neuron]:
+    """Return one neuron of a group, or one (or two) for each label, after earlier neurons and features."""
     kind, labels = group.kind, range(len(LABELS))
     if kind in ("exclusive", "variance"):
         return [Neuron(kind, group, (label,)) for label in labels]
     if kind == "shared":
         return [Neuron(kind, group, tuple(sorted((label, (label + 1) % len(LABELS))))) for label in labels]
     if kind == "copy":
-        first = {one.labels[0]: at for at, one in reversed([*enumerate(made)]) if one.kind == "exclusive"}
+        backwards = reversed([*enumerate(earlier)])
+        first = {neuron.labels[0]: index for index, neuron in backwards if neuron.kind == "exclusive"}
         return [Neuron(kind, group, (label,), original=first[label]) for label in labels]
     if kind == "weak":
         means = rng.standard_normal(len(LABELS))
         means = (means - means.mean()) / means.std()
         return [Neuron(kind, group, tuple(labels), means=tuple(means.tolist()))]
     if kind == "masked":
-        two = ("masked", "suppressor")
-        return [Neuron(one, group, (label,), hidden=hidden + label) for label in labels for one in two]
+        kinds = ("masked", "suppressor")
+        return [Neuron(kind, group, (label,), hidden=hidden + label) for label in labels for kind in kinds]
     if kind == "pair":
         signs = (False, True)
         return [
@@ -129,19 +130,19 @@ def _expanded(group: Group, made: list[Neuron], hidden: int, rng: RandomState) -
             for turned in signs
         ]
     if kind == "confounded":
-        return [Neuron(kind, group, (label,), confounder=one) for one in CONFOUNDERS for label in labels]
+        return [Neuron(kind, group, (label,), confounder=name) for name in CONFOUNDERS for label in labels]
     if kind == "constant":
-        first_one = all(neuron.kind != "constant" for neuron in made)
-        return [Neuron(kind, group, means=(0.0 if first_one else float(rng.uniform(-1.0, 1.0)),))]
+        is_first = all(neuron.kind != "constant" for neuron in earlier)
+        return [Neuron(kind, group, means=(0.0 if is_first else float(rng.uniform(-1.0, 1.0)),))]
     return [Neuron(kind, group)]
 
 
 def level_and_unit(
     neurons: list[Neuron], words: Words, rng: RandomState
 ) -> tuple[Float64[np.ndarray, " neurons"], Float64[np.ndarray, " neurons"]]:
-    """Mean and standard deviation of every neuron at words that are used for nothing else; 0 and 1 if constant.
+    """Return mean and standard deviation of every neuron on words used for nothing else; 0 and 1 if constant.
 
-    Neurons are brought to this mean and deviation, so that neither betrays what is planted.
+    They are used to standardise the neurons, so that neither of them reveals the planted neurons.
     """
     raw = _raw(neurons, words, rng)
     varies = np.array([neuron.kind != "constant" for neuron in neurons])
@@ -155,26 +156,26 @@ def draw_values(
     unit: Float64[np.ndarray, " neurons"],
     rng: RandomState,
 ) -> Float32[np.ndarray, "words neurons"]:
-    """What the neurons do at the words, in the form of their groups."""
+    """Return the values of the neurons on the words, in the form of their groups."""
     values = (_raw(neurons, words, rng) - level) / unit
-    for at, neuron in enumerate(neurons):
-        values[:, at] = _formed(values[:, at], neuron.group, rng)
+    for index, neuron in enumerate(neurons):
+        values[:, index] = _formed(values[:, index], neuron.group, rng)
     return values.astype(np.float32)
 
 
 def _raw(neurons: list[Neuron], words: Words, rng: RandomState) -> Float64[np.ndarray, "words neurons"]:
     noise = rng.standard_normal((len(words.codes), len(neurons)))
-    made = np.empty_like(noise)
-    for at, neuron in enumerate(neurons):
+    values = np.empty_like(noise)
+    for index, neuron in enumerate(neurons):
         if neuron.original >= 0:
-            made[:, at] = made[:, neuron.original] + COPY_NOISE * noise[:, at]
+            values[:, index] = values[:, neuron.original] + COPY_NOISE * noise[:, index]
         else:
-            made[:, at] = _column(neuron, words, noise[:, at])
-    return made
+            values[:, index] = _column(neuron, words, noise[:, index])
+    return values
 
 
 def _column(neuron: Neuron, words: Words, noise: Signal) -> Signal:
-    """One neuron that is no copy, before it has mean 0 and deviation 1."""
+    """Return the values of a neuron that is not a copy, before standardisation."""
     strength, high = neuron.group.strength, np.isin(words.codes, neuron.labels)
     if neuron.kind in ("exclusive", "shared"):
         return strength * high + noise

@@ -1,4 +1,4 @@
-"""What planted neurons are like, and the drawing of which one does what."""
+"""The kinds of planted neurons, and the random choice of their roles."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INFORMATIVE = ("exclusive", "shared", "copy", "weak", "masked", "suppressor", "p
 """The kinds that carry labels."""
 
 KINDS = (*INFORMATIVE, "loud", "noise", "constant", "confounded", "outlier")
-"""What a planted neuron can be; see docs/planted.md."""
+"""The kinds of planted neurons; see docs/planted.md."""
 
 DRAWN = ("exclusive", "shared", "copy", "weak", "loud", "noise", "constant")
 """The kinds that :class:`PlantedNeurons` counts, in the order in which they are drawn."""
@@ -34,21 +34,21 @@ NOISE = 0.3
 
 @dataclass(frozen=True)
 class PlantedNeurons:
-    """How many neurons of each kind to plant, and what they are like.
+    """The number and properties of the neurons of each kind to plant.
 
     Attributes:
-        exclusive: neurons a label that are high at the words of this label and at no others.
-        shared: one neuron for each tuple, high at the words of every label in it; None: one of the first two
-            labels.
-        copied: the labels whose first exclusive neuron is repeated; None: the last label.
-        copies: neurons that repeat each of those.
+        exclusive: number of neurons per label that are high only at words with this label.
+        shared: tuples of labels; one neuron for each tuple is high at words with any label in it. None means
+            one neuron for the first two labels.
+        copied: labels whose first exclusive neuron is repeated; None for the last label.
+        copies: number of copies of each of those neurons.
         copy_deviation: standard deviation of the noise that a copy adds to its original; 0 for the same values.
-        weak: neurons that each know a little about every label: what they know is spread over the group.
-        weak_share: standard deviation of a weak neuron's label means, as a share of the strength.
-        loud: neurons of pure noise with a standard deviation of their own.
-        loud_deviation: that standard deviation; that of plain noise is 0.3.
-        noise: neurons of plain noise.
-        constant: neurons that never change; the first is always zero.
+        weak: number of neurons that each carry a little information on every label.
+        weak_share: standard deviation of a weak neuron's label means, relative to the strength.
+        loud: number of neurons of noise with a larger standard deviation.
+        loud_deviation: standard deviation of loud neurons; that of plain noise is 0.3.
+        noise: number of neurons of plain noise.
+        constant: number of neurons that never change; the first is always zero.
     """
 
     exclusive: int = 1

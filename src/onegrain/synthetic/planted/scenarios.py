@@ -1,6 +1,6 @@
-"""The scenarios of the planted-neuron benchmark, by version: what is planted, as data.
+"""The scenarios of the planted-neuron benchmark, by version, as data.
 
-A version is fixed for ever: tests hold the bytes of its scenarios. Another idea is another version.
+A version never changes: tests compare the bytes of its scenarios. New scenarios need a new version.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ LABELS = ("ADJ", "DET", "NOUN", "VERB")
 
 @dataclass(frozen=True)
 class Group:
-    """Neurons of one kind.
+    """A group of neurons of one kind.
 
     Attributes:
-        kind: as in :data:`onegrain.synthetic.planted.neurons.KINDS`. ``masked`` and ``pair`` are planted two
-            by two: a masked neuron with its suppressor, a pair neuron with its partner.
-        count: how many for each label, or each two neighbouring labels (``shared``), or each label and each of
-            word, place and topic (``confounded``); of ``weak`` and what carries no label, how many in all.
-        strength: signal by the standard deviation of the noise, before the neuron is brought to mean 0 and
-            standard deviation 1. Negative: low at its label.
-        rectified: values below one standard deviation become 0, what is above that is kept.
-        outliers: share of the words at which 20 to 60 standard deviations are added or taken away.
-        scale: factor of the values in the end.
-        offset: added to them after that.
+        kind: one of :data:`onegrain.synthetic.planted.neurons.KINDS`. ``masked`` and ``pair`` are planted in
+            twos: a masked neuron with its suppressor, a pair neuron with its partner.
+        count: number of neurons per label, per two neighbouring labels (``shared``), or per label and each of
+            word, place and topic (``confounded``); for ``weak`` and kinds without a label, the total number.
+        strength: signal divided by the standard deviation of the noise, before the neuron is standardised. A
+            negative strength makes the neuron low at its label.
+        rectified: True to set values below one standard deviation to 0.
+        outliers: share of the words to whose values 20 to 60 standard deviations are added or subtracted.
+        scale: factor by which the values are multiplied at the end.
+        offset: constant added to the values after that.
     """
 
     kind: str
@@ -42,16 +42,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One question to a ranking method.
+    """A test case for ranking methods.
 
     Attributes:
-        name: what it is called.
-        summary: one line.
+        name: the name of the scenario.
+        summary: a description in one line.
         groups: its neurons. A copy repeats the first exclusive neuron of its label.
-        shares: of the words of each label, summing to 1.
-        agreement: how often the place, the word and the topic are chosen to go with the label; 0: never.
-        sentences: of training words, and as many of held-out words.
-        length: words of each sentence.
+        shares: share of the words with each label; they sum to 1.
+        agreement: probability that place, word and topic are chosen to fit the label; 0 for never.
+        sentences: number of sentences for training, and of held-out sentences.
+        length: number of words of each sentence.
     """
 
     name: str

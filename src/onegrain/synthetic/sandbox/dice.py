@@ -1,4 +1,4 @@
-"""Seeded draws for the sandbox grammar: even chances, weights, and Zipf-like ranks."""
+"""Seeded random draws for the sandbox grammar: uniform, weighted, and by Zipf-like ranks."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def _weight_steps(weights: tuple[tuple[str, float], ...]) -> tuple[float, ...]:
 
 
 class Dice:
-    """Draws from one seed; the same seed gives the same draws in every process."""
+    """A source of random draws; the same seed gives the same draws in every process."""
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed).random
 
     def chance(self, probability: float) -> bool:
-        """True with this probability."""
+        """Return True with this probability."""
         return self._random() < probability
 
     def zipf(self, ranked: Sequence[T]) -> T:
-        """One of the elements; that of rank r (from 0) weighs 1 / (r + 2), Mandelbrot's form of Zipf."""
-        at = bisect_right(_zipf_steps(len(ranked)), self._random())
-        return ranked[min(at, len(ranked) - 1)]
+        """Draw an element; that of rank r (from 0) has weight 1 / (r + 2), Mandelbrot's form of Zipf's law."""
+        index = bisect_right(_zipf_steps(len(ranked)), self._random())
+        return ranked[min(index, len(ranked) - 1)]
 
     def even(self, choices: Sequence[T]) -> T:
-        """One of the elements, all alike."""
+        """Draw an element; all have the same weight."""
         return choices[int(self._random() * len(choices))]
 
     def weighted(self, weights: tuple[tuple[str, float], ...]) -> str:
-        """One of the names by its weight."""
-        at = bisect_right(_weight_steps(weights), self._random())
-        return weights[min(at, len(weights) - 1)][0]
+        """Draw a name by its weight."""
+        index = bisect_right(_weight_steps(weights), self._random())
+        return weights[min(index, len(weights) - 1)][0]

@@ -1,4 +1,4 @@
-"""Corpora of the sandbox language: any number of sentences, or disjoint parts with held-out text."""
+"""Generate corpora of the sandbox language: any number of sentences, or disjoint parts with held-out text."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ LANGUAGES = tuple(_SAY)
 
 @dataclass(frozen=True)
 class SandboxParts:
-    """Sandbox text for several models: no sentence stands in two of these corpora.
+    """Sandbox text for several models; no sentence is in two of these corpora.
 
     Attributes:
-        train: one corpus a model.
-        valid: held-out sentences to watch training with.
-        test: held-out sentences to measure with.
+        train: one corpus per model.
+        valid: held-out sentences for validation during training.
+        test: held-out sentences for evaluation.
     """
 
     train: tuple[Corpus, ...]
@@ -42,19 +42,19 @@ class SandboxParts:
 
 
 def sandbox(n_sentences: int, *, seed: int = 0, language: str = "en", parallel: str | None = None) -> Corpus:
-    """Generate sandbox text; sentences may recur, as they do in real text.
+    """Generate sandbox text; sentences may occur several times, as in real text.
 
-    English carries the layers ``upos``, ``xpos`` (Penn tags), ``feats`` and ``supersense``, complete, and one
-    for every feature key (``Number``, ``Tense``, ``Person``, ``Gender``, ...), unlabelled where a word lacks
-    it. French and German carry ``upos``, ``feats`` and the feature keys. Words are in lower case; sentences
-    end in ``.`` or ``?``. The same English sentence always has the same translations, and a seed gives the
-    same corpus in every process; a longer corpus begins with the shorter one.
+    English has the layers ``upos``, ``xpos`` (Penn tags), ``feats`` and ``supersense``, which label every word,
+    and one for every feature key (``Number``, ``Tense``, ``Person``, ``Gender``, ...), in which words without
+    the feature are unlabelled. French and German have ``upos``, ``feats`` and the feature keys. Words are in
+    lower case; sentences end in ``.`` or ``?``. The same English sentence always has the same translations, and
+    a seed gives the same corpus in every process; a longer corpus begins with the shorter one.
 
     Args:
-        n_sentences: how many sentences, 1 or more.
-        seed: of the draws, 0 or more.
+        n_sentences: number of sentences, 1 or more.
+        seed: random seed, 0 or more.
         language: ``en``, ``fr`` or ``de``.
-        parallel: the language of the ``target``; None for no target.
+        parallel: the language of the parallel side ``target``; None for none.
 
     Raises:
         ParameterError: an unknown language, the same language twice, or an impossible number.
@@ -80,15 +80,15 @@ def sandbox_parts(
 ) -> SandboxParts:
     """Generate disjoint training parts with held-out validation and test text.
 
-    Every English sentence occurs once in all the parts together, so no held-out sentence was trained on.
+    Every English sentence occurs once in all parts together, so held-out sentences are not in a training part.
 
     Args:
-        parts: how many training corpora.
-        sentences: the size of each.
-        held_out: the size of the validation corpus, and of the test corpus.
-        seed: of the draws, 0 or more.
+        parts: number of training corpora.
+        sentences: number of sentences in each.
+        held_out: number of sentences of the validation corpus, and of the test corpus.
+        seed: random seed, 0 or more.
         language: ``en``, ``fr`` or ``de``.
-        parallel: the language of the ``target``; None for no target.
+        parallel: the language of the parallel side ``target``; None for none.
 
     Raises:
         ParameterError: as for :func:`sandbox`.
@@ -98,15 +98,17 @@ def sandbox_parts(
     order = np.random.default_rng(seed).permutation(len(unique))
     starts = [0, held_out, *(2 * held_out + part * sentences for part in range(parts + 1))]
     names = ["valid", "test", *(f"train {part}" for part in range(parts))]
-    made = [
-        _corpus([unique[at] for at in order[start:stop]], language, parallel, f"sandbox(seed={seed}, {name})")
+    corpora = [
+        _corpus(
+            [unique[index] for index in order[start:stop]], language, parallel, f"sandbox(seed={seed}, {name})"
+        )
         for name, start, stop in zip(names, starts[:-1], starts[1:], strict=True)
     ]
-    return SandboxParts(tuple(made[2:]), made[0], made[1])
+    return SandboxParts(tuple(corpora[2:]), corpora[0], corpora[1])
 
 
 def _distinct(dice: Dice, count: int) -> list[Sentence]:
-    """The first so many meanings whose English sentences all differ."""
+    """Draw ``count`` meanings whose English sentences all differ."""
     seen: set[tuple[str, ...]] = set()
     meanings: list[Sentence] = []
     while len(meanings) < count:
@@ -124,17 +126,17 @@ def _corpus(meanings: Sequence[Sentence], language: str, parallel: str | None, s
 
 
 def _side(meanings: Sequence[Sentence], language: str, source: str, target: Corpus | None = None) -> Corpus:
-    said = [_SAY[language](meaning) for meaning in meanings]
-    feats = [[token.feats for token in tokens] for tokens in said]
+    sentences = [_SAY[language](meaning) for meaning in meanings]
+    feats = [[token.feats for token in tokens] for tokens in sentences]
     layers: dict[str, Sequence[Sequence[str | None]]] = {
-        "upos": [[token.upos for token in tokens] for tokens in said],
+        "upos": [[token.upos for token in tokens] for tokens in sentences],
         "feats": feats,
         **feature_layers(feats),
     }
     if language == "en":
-        layers["xpos"] = [[token.xpos for token in tokens] for tokens in said]
-        layers["supersense"] = [[token.sense or token.upos for token in tokens] for tokens in said]
-    words = [[token.form for token in tokens] for tokens in said]
+        layers["xpos"] = [[token.xpos for token in tokens] for tokens in sentences]
+        layers["supersense"] = [[token.sense or token.upos for token in tokens] for tokens in sentences]
+    words = [[token.form for token in tokens] for tokens in sentences]
     return Corpus.from_sentences(words, layers, source=f"{source}.{language}", target=target)
 
 
