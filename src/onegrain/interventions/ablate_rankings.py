@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from onegrain.core.progress import Progress, silent
+from onegrain.core.progress import Progress, automatic
 from onegrain.interventions.ablate import ablate
 from onegrain.metrics import Metric
 from onegrain.models import LoadedModel, load_model
@@ -22,7 +22,7 @@ def ablate_rankings(
     metric: Metric,
     *,
     curves: Mapping[str, Curve] | None = None,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     **options: Any,
 ) -> dict[str, Curve]:
     """Ablate every ranking of a comparison, and measure the random orders once for all of them.
