@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -116,7 +117,7 @@ class ModelSource(Entry):
         return self.model_dump(mode="json", exclude=unstated | (exclude or set()))
 
 
-class StageEntry(Entry):
+class StageEntry(Entry, ABC):
     """Base of the entries of a table that a stage adds to the study file.
 
     Attributes:
@@ -128,15 +129,16 @@ class StageEntry(Entry):
     models: tuple[str, ...] = Field(min_length=1)
 
     @property
+    @abstractmethod
     def corpora(self) -> tuple[str, ...]:
         """The names of the corpora that the entry mentions."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def extracted(self) -> tuple[str, ...]:
-        """The corpora on which the activations of every model are read; by default all that are mentioned."""
-        return self.corpora
+        """The names of the corpora on which the activations of every model are read."""
 
+    @abstractmethod
     def check(self, where: str, tables: Mapping[str, Mapping[str, StageEntry]]) -> None:
         """Check that what the entry names in other tables exists and fits.
 

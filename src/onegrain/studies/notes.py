@@ -32,7 +32,7 @@ def is_done(folder: Path, step: Step, fingerprint: str) -> bool:
     if note is None or note.get("fingerprint") != fingerprint or note.get("output") is None:
         return False
     output = folder / step.output
-    return note["output"] == _digest(step, output) and step.stage.is_complete(output)
+    return note["output"] == _digest(step, output) and step.stage.output.is_complete(output)
 
 
 def begin_step(folder: Path, step: Step, fingerprint: str) -> None:
@@ -72,7 +72,7 @@ def _discard(folder: Path, step: Step) -> None:
     if not output.exists() and not output.is_symlink():
         return
     try:
-        step.stage.require_ours(output)
+        step.stage.output.require_ours(output)
     except OutputExistsError as error:
         raise OutputExistsError(
             f"the study writes {output}, but what is there is not its record: {error}"
@@ -88,7 +88,7 @@ def _discard(folder: Path, step: Step) -> None:
 def _digest(step: Step, output: Path) -> str | None:
     """Return the SHA-256 of the file that stands for a step's output; None if it cannot be read."""
     try:
-        with step.stage.sealing_file(output).open("rb") as content:
+        with step.stage.output.sealing_file(output).open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError:
         return None

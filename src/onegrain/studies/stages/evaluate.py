@@ -49,6 +49,11 @@ class ComparisonEntry(StageEntry):
         """The corpora that are read, first the one that the probes learn from."""
         return existing(self.train, self.dev, self.test)
 
+    @property
+    def extracted(self) -> tuple[str, ...]:
+        """All the corpora."""
+        return self.corpora
+
     @model_validator(mode="after")
     def _parameters_exist(self) -> ComparisonEntry:
         known = [*(option.name for options in OPTIONS for option in fields(options)), "memory", "device"]

@@ -12,17 +12,38 @@ from onegrain.activations.store.writer import require_writable
 from onegrain.core.progress import Progress
 from onegrain.errors import RecordError
 from onegrain.studies.places import activations_path, trained_first
-from onegrain.studies.stages.stage import Stage, Step
+from onegrain.studies.stages.stage import OutputKind, Stage, Step
 from onegrain.studies.study import Study
 from onegrain.studies.workspace import Workspace
 
 __all__ = ["Extract"]
 
 
+class StoreFolder(OutputKind):
+    """A store of activations."""
+
+    def sealing_file(self, output: Path) -> Path:
+        """Return the store's manifest."""
+        return output / MANIFEST
+
+    def is_complete(self, output: Path) -> bool:
+        """Return True if the store opens."""
+        try:
+            open_activations(output)
+        except RecordError:
+            return False
+        return True
+
+    def require_ours(self, output: Path) -> None:
+        """Check that the folder is a store."""
+        require_writable(folder_at(output), force=True)
+
+
 class Extract(Stage):
     """Read each corpus with each model that an entry asks for; the output is a store."""
 
     name = "extract"
+    output = StoreFolder()
 
     def plan(self, study: Study) -> Iterator[Step]:
         """Yield one step per model and corpus."""
@@ -52,19 +73,3 @@ class Extract(Stage):
             dtype=workspace.study.dtype,
             progress=progress,
         )
-
-    def sealing_file(self, output: Path) -> Path:
-        """Return the store's manifest."""
-        return output / MANIFEST
-
-    def is_complete(self, output: Path) -> bool:
-        """Return True if the store opens."""
-        try:
-            open_activations(output)
-        except RecordError:
-            return False
-        return True
-
-    def require_ours(self, output: Path) -> None:
-        """Check that the folder is a store."""
-        require_writable(folder_at(output), force=True)

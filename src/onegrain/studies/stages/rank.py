@@ -52,6 +52,11 @@ class RankingEntry(StageEntry):
         return existing(self.corpus, self.dev, self.test)
 
     @property
+    def extracted(self) -> tuple[str, ...]:
+        """All the corpora."""
+        return self.corpora
+
+    @property
     def compares(self) -> bool:
         """Whether the method compares models."""
         return method(self.method).needs_others
@@ -72,6 +77,9 @@ class RankingEntry(StageEntry):
             self.parameters, label=self.label is not None, others=entry.needs_others, heldout=heldout
         )
         return self
+
+    def check(self, where: str, tables: Mapping[str, Mapping[str, StageEntry]]) -> None:
+        """Do nothing: a ranking names nothing in other tables of stages."""
 
     def recipe(self) -> dict[str, Any]:
         """Return what a ranking depends on, as JSON-able data.

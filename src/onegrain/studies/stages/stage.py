@@ -14,22 +14,57 @@ from onegrain.studies.entries import StageEntry
 from onegrain.studies.study import Study
 from onegrain.studies.workspace import Workspace
 
-__all__ = ["Stage", "Step"]
+__all__ = ["OutputKind", "RecordFile", "Stage", "Step"]
+
+
+class OutputKind(ABC):
+    """What the output of a step is on disk: one file, or a folder with a file that describes the others."""
+
+    @abstractmethod
+    def sealing_file(self, output: Path) -> Path:
+        """Return the file whose checksum stands for the whole output."""
+
+    @abstractmethod
+    def is_complete(self, output: Path) -> bool:
+        """Return True if an output whose sealing file is intact has everything else, too."""
+
+    @abstractmethod
+    def require_ours(self, output: Path) -> None:
+        """Check that an existing output was written by onegrain.
+
+        Raises:
+            OutputExistsError: it was not, or cannot be recognised.
+        """
+
+
+class RecordFile(OutputKind):
+    """A record in one file."""
+
+    def sealing_file(self, output: Path) -> Path:
+        """Return the file itself."""
+        return output
+
+    def is_complete(self, output: Path) -> bool:
+        """Return True: the file is everything."""
+        return True
+
+    def require_ours(self, output: Path) -> None:
+        """Check that the file is a record of onegrain."""
+        require_free(output, force=True)
 
 
 class Stage(ABC):
     """A kind of step: what it reads, what it makes and what it does.
 
-    The output of a step is one file. A stage whose output is a folder overrides :meth:`sealing_file`,
-    :meth:`is_complete` and :meth:`require_ours`.
-
     Attributes:
         name: what progress calls the stage.
         entry: the entries of the table that the stage adds to the study file; None if it adds no table.
+        output: what the outputs of its steps are on disk.
     """
 
     name: ClassVar[str]
     entry: ClassVar[type[StageEntry] | None] = None
+    output: ClassVar[OutputKind] = RecordFile()
 
     @abstractmethod
     def plan(self, study: Study) -> Iterator[Step]:
@@ -42,22 +77,6 @@ class Stage(ABC):
     @abstractmethod
     def perform(self, workspace: Workspace, step: Step, progress: Progress) -> None:
         """Do one step: replace what remains of an earlier output, or resume it where that is possible."""
-
-    def sealing_file(self, output: Path) -> Path:
-        """Return the file whose checksum stands for the whole output."""
-        return output
-
-    def is_complete(self, output: Path) -> bool:
-        """Return True if an output whose sealing file is intact has everything else, too."""
-        return True
-
-    def require_ours(self, output: Path) -> None:
-        """Check that an existing output was written by onegrain.
-
-        Raises:
-            OutputExistsError: it was not, or cannot be recognised.
-        """
-        require_free(output, force=True)
 
 
 @dataclass(frozen=True)

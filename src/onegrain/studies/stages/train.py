@@ -12,17 +12,34 @@ from onegrain.errors import ParameterError
 from onegrain.models import TrainingOptions, is_trained, train_nlm, train_nmt
 from onegrain.models.lstm.training_folder import LAYOUT
 from onegrain.studies.places import model_path
-from onegrain.studies.stages.stage import Stage, Step
+from onegrain.studies.stages.stage import OutputKind, Stage, Step
 from onegrain.studies.study import Study
 from onegrain.studies.workspace import Workspace
 
 __all__ = ["Train"]
 
 
+class ModelFolder(OutputKind):
+    """The folder of a trained model."""
+
+    def sealing_file(self, output: Path) -> Path:
+        """Return the file that lists the others with their checksums."""
+        return output / "training.json"
+
+    def is_complete(self, output: Path) -> bool:
+        """Return True if the folder holds a finished training."""
+        return is_trained(output)
+
+    def require_ours(self, output: Path) -> None:
+        """Check that the folder holds nothing but a training."""
+        require_free(output, force=True, ours=LAYOUT)
+
+
 class Train(Stage):
     """Train every model of ``models`` that has no path; the output is the model's folder."""
 
     name = "train"
+    output = ModelFolder()
 
     def plan(self, study: Study) -> Iterator[Step]:
         """Yield one step per model, and check the training options."""
@@ -43,18 +60,6 @@ class Train(Stage):
         train = {"nlm": train_nlm, "nmt": train_nmt}[str(model.kind)]
         corpora = workspace.corpus(str(model.train)), workspace.corpus(str(model.valid))
         train(*corpora, workspace.out / step.output, options=options, progress=progress)
-
-    def sealing_file(self, output: Path) -> Path:
-        """Return the file that lists the others with their checksums."""
-        return output / "training.json"
-
-    def is_complete(self, output: Path) -> bool:
-        """Return True if the folder holds a finished training."""
-        return is_trained(output)
-
-    def require_ours(self, output: Path) -> None:
-        """Check that the folder holds nothing but a training."""
-        require_free(output, force=True, ours=LAYOUT)
 
 
 def _training_options(study: Study, model: str) -> TrainingOptions:
