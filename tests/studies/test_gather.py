@@ -37,7 +37,7 @@ from onegrain.studies.gather import gather, write_folder_report
 SPACE = NeuronSpace(("layers.0",), (6,))
 
 
-def made(stage: str, model: str = "m", weights: str = "ab") -> Provenance:
+def provenance(stage: str, model: str = "m", weights: str = "ab") -> Provenance:
     return Provenance(
         stage=stage, model=ModelIdentity(id=f"x/{model}", architecture="A", weight_hash=weights * 16)
     )
@@ -45,13 +45,13 @@ def made(stage: str, model: str = "m", weights: str = "ab") -> Provenance:
 
 def ranking(seed: int, method: str = "std", **more: str) -> Ranking:
     scores = np.random.default_rng(seed).random(6)
-    return Ranking.by_scores(method, SPACE, scores, made("rank", **more))
+    return Ranking.by_scores(method, SPACE, scores, provenance("rank", **more))
 
 
 def curve(value: float, order: str = "", **more: str) -> Curve:
     points = pd.DataFrame([("top", n, value + n, value, value + 9) for n in (0, 2, 6)])
     points.columns = pd.Index(["line", "neurons", "value", "low", "high"])
-    return Curve("perplexity", False, "s", points, 6, made("ablate", **more), {"order": order})
+    return Curve("perplexity", False, "s", points, 6, provenance("ablate", **more), {"order": order})
 
 
 def test_records_of_one_name_are_told_apart_by_folder(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_what_is_left_out_is_said_in_report_and_list(tmp_path: Path) -> None:
     (tmp_path / "bad.parquet").write_bytes(data)
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "theirs.parquet")
     table = pd.DataFrame({"site_a": ["x"], "site_b": ["y"], "cka": [0.5]})
-    Similarity(table, made("compare")).save(tmp_path / "likeness.parquet")
+    Similarity(table, provenance("compare")).save(tmp_path / "likeness.parquet")
     (tmp_path / "broken.zarr").mkdir()
     (tmp_path / "cards.json").write_text('{"record": "neuron cards"}')
     (tmp_path / "notes\x07.txt").write_text("hello")
@@ -126,9 +126,9 @@ def test_what_is_left_out_is_said_in_report_and_list(tmp_path: Path) -> None:
     assert "bad.parquet does not have the content" in page
     assert "notes\\x07.txt" in page
     assert "\x07" not in page
-    told: list[str] = []
-    write_folder_report(tmp_path, tmp_path / "r.html", notify=told.append)
-    assert told == list(records.left_out)
+    notices: list[str] = []
+    write_folder_report(tmp_path, tmp_path / "r.html", notify=notices.append)
+    assert notices == list(records.left_out)
 
 
 def test_an_evaluation_of_one_ranking_is_left_out_and_the_report_is_made(tmp_path: Path) -> None:
@@ -137,7 +137,9 @@ def test_an_evaluation_of_one_ranking_is_left_out_and_the_report_is_made(tmp_pat
     points = pd.DataFrame([("masking", "f", "top", 0, 2, 0.5, 0.4, 0.6)])
     points.columns = pd.Index(["kind", "ranking", "keep", "order", "neurons", "accuracy", "low", "high"])
     details = {"orders": {"f": record.order_hash}}
-    single = Evaluation("upos", SPACE, {"f": "std"}, points, np.full((1, 3), 0.5), made("evaluate"), details)
+    single = Evaluation(
+        "upos", SPACE, {"f": "std"}, points, np.full((1, 3), 0.5), provenance("evaluate"), details
+    )
     single.save(tmp_path / "e.parquet")
     lines: list[str] = []
     write_folder_report(tmp_path, tmp_path / "report.html", notify=lines.append)
@@ -164,7 +166,9 @@ def test_an_evaluation_whose_rankings_are_not_here_is_said(tmp_path: Path) -> No
     points = pd.DataFrame([("masking", "f", keep, 0, 2, 0.5, 0.4, 0.6) for keep in ("top", "bottom")])
     points.columns = pd.Index(columns)
     details = {"orders": {"f": first.order_hash}}
-    record = Evaluation("upos", SPACE, {"f": "std"}, points, np.full((2, 3), 0.5), made("evaluate"), details)
+    record = Evaluation(
+        "upos", SPACE, {"f": "std"}, points, np.full((2, 3), 0.5), provenance("evaluate"), details
+    )
     record.save(tmp_path / "e.parquet")
     other.save(tmp_path / "f.parquet")
     (line,) = left_out(gather(tmp_path))
@@ -251,9 +255,9 @@ def test_odd_labels_and_names_reach_a_page_as_they_are(tmp_path: Path) -> None:
 
 def test_a_folder_without_records_is_refused_and_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    told: list[str] = []
+    notices: list[str] = []
     with pytest.raises(ParameterError, match="at least one ranking or curve"):
-        write_folder_report(tmp_path, tmp_path / "r.html", notify=told.append)
-    assert told == ["a.parquet: a.parquet is not a Parquet file: it does not end as one, or was cut short"]
+        write_folder_report(tmp_path, tmp_path / "r.html", notify=notices.append)
+    assert notices == ["a.parquet: a.parquet is not a Parquet file: it does not end as one, or was cut short"]
     with pytest.raises(ParameterError, match="is not a folder"):
         gather(tmp_path / "none")

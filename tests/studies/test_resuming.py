@@ -85,14 +85,14 @@ def test_a_damaged_record_is_made_again_or_refused(
     data = bytearray((out / record).read_bytes())
     data[len(data) // 2] ^= 4
     (out / record).write_bytes(data[: len(data) // 2] if cut else data)
-    made = None
+    remade = None
     with contextlib.suppress(OutputExistsError):  # too damaged to be recognised as onegrain's
-        made = walk(study, out).made
-    if made is None:
+        remade = walk(study, out).made
+    if remade is None:
         refused = out.joinpath(*Path(record).parts[:2])
         shutil.rmtree(refused) if refused.is_dir() else refused.unlink()
-        made = walk(study, out).made
-    assert made == 1
+        remade = walk(study, out).made
+    assert remade == 1
     assert content(out) == content(walked)
 
 
