@@ -34,8 +34,11 @@ FINAL_GAP = 1e-4
 FIRST_RATE = 0.5
 """Of the score's change by the root of the gap after the stochastic phase; the largest measured is 0.33."""
 
-RATE = 0.25
-"""The same once a probe had Newton steps; the largest measured is 0.19."""
+RATE = 0.4
+"""The same once a probe had Newton steps; the largest measured is 0.38."""
+
+PLATEAU, FAR_RATE = 0.13, 0.27
+"""The reach after Newton steps is no more than the larger of the first and the second times the gap's root."""
 
 MOST_ROUNDS = 6
 """Rounds of a pair, together with others, before it is solved alone."""
@@ -137,8 +140,10 @@ class Finals:
         candidate = self.candidates[number]
         if candidate.settled:
             return 0.0
-        rate = self.rates[candidate.rounds > 0 or number in self.solved]
-        return rate * float(np.sqrt(candidate.gap))
+        root = float(np.sqrt(candidate.gap))
+        if candidate.rounds == 0 and number not in self.solved:
+            return self.rates[0] * root
+        return self.rates[1] / RATE * min(RATE * root, max(PLATEAU, FAR_RATE * root))
 
     def slack(self, number: int, other: int) -> float:
         """Return the standard error of the difference of two candidates' scores, at least ``worth``."""
@@ -262,9 +267,12 @@ class Finals:
         """Put a candidate's better probe in its place, and learn the rate from its score's change."""
         before = self.candidates[number]
         change = abs(after.score.value - before.score.value) - self.worth
-        rate = change / float(np.sqrt(max(before.gap, self.tolerances[1])))
-        later = before.rounds > 0 or number in self.solved
-        self.rates = max(self.rates[0], rate), max(self.rates[1], rate if later else 0.0)
+        root = float(np.sqrt(max(before.gap, self.tolerances[1])))
+        if before.rounds == 0 and number not in self.solved:
+            self.rates = max(self.rates[0], change / root), self.rates[1]
+        else:
+            curve = min(RATE * root, max(PLATEAU, FAR_RATE * root))
+            self.rates = self.rates[0], max(self.rates[1], RATE * change / curve)
         if number not in self.solved:
             self.solved.append(number)
         self.candidates[number] = after

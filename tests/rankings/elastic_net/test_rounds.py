@@ -1,0 +1,49 @@
+"""Rounds bring a grid of probes near their minima together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
+from onegrain.rankings.elastic_net.solver import SolverOptions, solve, start_rounds
+
+GRID = Penalties.of((1e-2, 1e-3), (1e-3, 0.0), (1e-4, 1e-3), (0.0, 1e-3))
+
+
+def correlated(seed: int) -> ProbeData:
+    """Words whose neurons share a few directions, so that weak penalties leave flat ways to go."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(5, size=900)
+    values = rng.normal(size=(900, 12)) @ rng.normal(size=(12, 60)) / 4.0 + rng.normal(size=(900, 60))
+    values[:, :10] += np.repeat(np.eye(5)[codes], 2, axis=1)
+    return ProbeData(values.astype(np.float32), codes, 5)
+
+
+def test_rounds_lower_every_objective_to_near_its_minimum() -> None:
+    data = correlated(0)
+    expected = solve(data, GRID, SolverOptions(tolerance=1e-5))
+    rounds = start_rounds(data, GRID, SolverOptions())
+    before = np.array([certificate.objective for certificate in rounds.certificates])
+    for _ in range(4):
+        rounds.run(np.arange(len(GRID)))
+    after = np.array([certificate.objective for certificate in rounds.certificates])
+    assert (after <= before).all()
+    assert after - expected.objective == pytest.approx(0.0 * after, abs=0.01)
+    # a lower bound is one of the problem, by whatever probe it was found; products may be bfloat16
+    lower = np.array([certificate.lower for certificate in rounds.certificates])
+    assert (lower <= 1.003 * expected.objective).all()
+    assert rounds.taken.tolist() == [4] * len(GRID)
+    zeros = (rounds.weights == 0.0).sum((0, 2))
+    assert zeros[0] > zeros[2] > 0
+    assert zeros[3] == 0
+
+
+def test_a_round_leaves_the_problems_alone_that_it_is_not_asked_for() -> None:
+    rounds = start_rounds(correlated(1), GRID, SolverOptions())
+    weights, certificates = rounds.weights.clone(), list(rounds.certificates)
+    rounds.run(np.array([2, 0]))
+    assert rounds.taken.tolist() == [1, 0, 1, 0]
+    assert (rounds.weights[:, [1, 3]] == weights[:, [1, 3]]).all()
+    assert [rounds.certificates[number] for number in (1, 3)] == [certificates[number] for number in (1, 3)]
+    assert rounds.certificates[0].objective <= certificates[0].objective
