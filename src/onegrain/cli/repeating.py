@@ -71,7 +71,7 @@ def holds_request(path: Path, request: str) -> bool:
     return isinstance(details, Mapping) and details.get(REQUEST) == request
 
 
-def already_made(path: Path) -> Exception:
+def already_made(path: Path | str) -> Exception:
     """Return the error that ends a repeated command; ``main`` prints it and exits with code 0."""
     from onegrain.errors import AlreadyDoneError
 

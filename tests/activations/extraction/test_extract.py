@@ -257,9 +257,13 @@ def test_an_empty_corpus_is_refused(models, tmp_path):
 
 
 def test_a_finished_store_is_kept_unless_force(models, tmp_path):
-    extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr")
+    first = extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "a.zarr").rglob("*")}
+    same = extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "a.zarr").rglob("*")} == before
+    np.testing.assert_array_equal(same.values(), first.values())
     with pytest.raises(OutputExistsError, match="force=True"):
-        extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr")
+        extract(models["nlm"], plain_corpus().head(2), tmp_path / "a.zarr")
     again = extract(models["nlm"], plain_corpus().head(2), tmp_path / "a.zarr", force=True)
     assert again.corpus.n_sentences == 2
 

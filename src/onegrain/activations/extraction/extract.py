@@ -19,7 +19,7 @@ from onegrain.activations.store.writer import StoreContent, StoreWriter, require
 from onegrain.core.progress import Progress, automatic
 from onegrain.corpora import as_corpus
 from onegrain.engines import Engine, LocalEngine, Work, engine_named
-from onegrain.errors import InputError
+from onegrain.errors import AlreadyDoneError, InputError
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.sites import Side
 from onegrain.records.activations import Activations
@@ -83,16 +83,17 @@ def extract(
         force: replace a finished store, or start an unfinished one over.
         progress: reports the number of finished words.
         announce: called once before the extraction starts, with the number of neurons and words to read and the
-            number of bytes to write.
+            number of bytes to write; not called if the same extraction has already finished at ``out``.
 
     Returns:
-        The finished store, opened: (words, neurons), with rows in the order of the words.
+        The finished store, opened: (words, neurons), with rows in the order of the words. If the same
+        extraction has already finished at ``out``, its store is opened and nothing is computed.
 
     Raises:
         ModelError: no site has that name, or a value is not finite.
         CorpusError: the corpus has no words, or a sentence is longer than the model reads.
         ParameterError: an option is invalid, the sites are of both sides, or float16 cannot hold a value.
-        OutputExistsError: the store is already finished and ``force`` is not set, or another writer uses it.
+        OutputExistsError: the place holds something else and ``force`` is not set, or another writer uses it.
         MismatchError: the unfinished store was begun with other arguments.
         StorageError: the disk has too little space, is read-only or missing, or the URL cannot be reached.
         EngineError: the cluster does not exist, or its workers die or cannot load the model; the run can be
@@ -110,7 +111,10 @@ def extract(
     content = StoreContent(reader.encoded.words, reader.space, extract_provenance(reader, dtype), dtype)
     plan = ExtractionPlan.of(content)
     require_room(folder.place, plan)
-    writer = StoreWriter(folder, content, force=force)
+    try:
+        writer = StoreWriter(folder, content, force=force)
+    except AlreadyDoneError:
+        return open_activations(folder.place)
     if announce is not None:
         announce(plan)
     _fill(writer, reader, start, runner, progress)

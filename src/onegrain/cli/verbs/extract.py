@@ -87,6 +87,8 @@ def run(
     from typing import Any, cast
 
     from onegrain.activations import extract
+    from onegrain.activations.extraction.planning import ExtractionPlan
+    from onegrain.cli.repeating import already_made
     from onegrain.engines import engine_named
 
     runner = engine_named(engine, address=address, workers=workers)
@@ -102,6 +104,12 @@ def run(
         source_language=source_language,
         target_language=target_language,
     )
+    announced: list[ExtractionPlan] = []
+
+    def announce(plan: ExtractionPlan) -> None:
+        announced.append(plan)
+        typer.echo(f"{plan} into {out}", err=True)
+
     store = extract(
         loaded,
         words,
@@ -117,8 +125,10 @@ def run(
         engine=runner,
         force=force,
         progress=progress(),
-        announce=lambda plan: typer.echo(f"{plan} into {out}", err=True),
+        announce=announce,
     )
+    if not announced:
+        raise already_made(out)
     emit(
         {
             "store": out,

@@ -11,6 +11,7 @@ from onegrain.cli.console import emit, progress
 from onegrain.cli.grouped_help import VerbGroup
 from onegrain.cli.options.corpus import corpus_from
 from onegrain.cli.options.output import Force, Json, out_option
+from onegrain.cli.repeating import already_made
 
 app = VerbGroup(name="train", help="Train one of the paper's two models.", no_args_is_help=True)
 
@@ -65,10 +66,11 @@ def nlm(
     from onegrain.models import TrainingOptions, train_nlm
 
     train, held_out = (corpus_from(path, format="plain") for path in (text, valid))
+    finished = is_finished(out, force=force)
     folder = train_nlm(
         train, held_out, out, options=TrainingOptions(**options), force=force, progress=progress()
     )
-    _report(folder, as_json)
+    _report(folder, finished, as_json)
 
 
 @app.command("nmt")
@@ -101,10 +103,11 @@ def nmt(
     train, held_out = (
         corpus_from(first, target=second) for first, second in ((source, target), (valid_source, valid_target))
     )
+    finished = is_finished(out, force=force)
     folder = train_nmt(
         train, held_out, out, options=TrainingOptions(**options), force=force, progress=progress()
     )
-    _report(folder, as_json)
+    _report(folder, finished, as_json)
 
 
 OPTIONS = (
@@ -124,8 +127,18 @@ OPTIONS = (
 )
 
 
-def _report(folder: Path, as_json: bool) -> None:
+def is_finished(out: Path, *, force: bool) -> bool:
+    """Return True if a training has finished in the folder, so that the same command has nothing to do."""
+    from onegrain.models.lstm.training_folder import is_trained
+
+    return not force and is_trained(out)
+
+
+def _report(folder: Path, finished: bool, as_json: bool) -> None:
     import json
+
+    if finished:
+        raise already_made(folder)
 
     epochs: list[dict[str, Any]] = json.loads((folder / "training.json").read_text())["epochs"]
     best = min(epochs, key=lambda epoch: epoch["valid_loss"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast, set_seed
 
 from onegrain.core.output import storage_errors
 from onegrain.core.progress import Progress, automatic
-from onegrain.errors import ParameterError
+from onegrain.errors import AlreadyDoneError, ParameterError
 from onegrain.models.lstm.language_model import LSTMLanguageModel, LSTMLanguageModelConfig
 from onegrain.models.lstm.tokenization import train_tokenizer
 from onegrain.models.lstm.training_folder import TrainingFolder, is_trained
@@ -38,8 +39,8 @@ def train_nlm(
 ) -> Path:
     """Train an LSTM language model on sentences, and save it with its tokenizer.
 
-    An interrupted run resumes from its last complete epoch when it is started again with the same arguments; a
-    finished run raises AlreadyDoneError and changes nothing.
+    An interrupted run resumes from its last complete epoch when it is started again with the same arguments.
+    After a finished run the same call changes nothing and returns the folder.
 
     Returns:
         The model folder: config.json, model.safetensors, tokenizer.json and training.json (losses by
@@ -68,8 +69,8 @@ def train_nmt(
 ) -> Path:
     """Train an attentional LSTM translation model on a parallel corpus, and save it with its tokenizer.
 
-    An interrupted run resumes from its last complete epoch when it is started again with the same arguments; a
-    finished run raises AlreadyDoneError and changes nothing.
+    An interrupted run resumes from its last complete epoch when it is started again with the same arguments.
+    After a finished run the same call changes nothing and returns the folder.
 
     Returns:
         The model folder: config.json, model.safetensors, tokenizer.json and training.json (losses by
@@ -129,7 +130,7 @@ def _train(task: _Task, out: Path, options: TrainingOptions, force: bool, progre
     folder = TrainingFolder(out, _identity(task, options))
     # the Trainer warns that a tied weight is not in the checkpoint, which is intended
     quiet = quiet_transformers(warnings=False)
-    with storage_errors(out), quiet, folder.claimed(force=force):
+    with suppress(AlreadyDoneError), storage_errors(out), quiet, folder.claimed(force=force):
         _train_into(folder, task, options, progress)
     return out
 
