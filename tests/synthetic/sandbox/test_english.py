@@ -17,64 +17,69 @@ BE = {("1", "Sing"): ("am", "was"), ("2", "Sing"): ("are", "were"), ("3", "Sing"
       ("1", "Plur"): ("are", "were"), ("3", "Plur"): ("are", "were")}  # fmt: skip
 
 
-def said(count: int) -> list[list[Token]]:
+def english_sentences(count: int) -> list[list[Token]]:
     dice = Dice(21)
     return [say_english(draw_sentence(dice)) for _ in range(count)]
 
 
-def marks(token: Token) -> dict[str, str]:
+def features_of(token: Token) -> dict[str, str]:
     return dict(part.split("=") for part in token.feats.split("|")) if token.feats != "_" else {}
 
 
 def test_pronoun_subjects_agree_with_their_verbs() -> None:
     checked = 0
-    for tokens in said(4000):
-        for first, then in pairwise(tokens):
-            key = SUBJECTS.get(first.form)
-            if key is None or marks(first).get("Case") != "Nom" or "Person" not in marks(then):
+    for tokens in english_sentences(4000):
+        for token, following in pairwise(tokens):
+            key = SUBJECTS.get(token.form)
+            if key is None or features_of(token).get("Case") != "Nom" or "Person" not in features_of(following):
                 continue
-            if marks(then).get("VerbForm") == "Fin":
-                assert (marks(then)["Person"], marks(then)["Number"]) == key, (first, then)
+            if features_of(following).get("VerbForm") == "Fin":
+                assert (features_of(following)["Person"], features_of(following)["Number"]) == key, (
+                    token,
+                    following,
+                )
                 checked += 1
     assert checked > 500
 
 
 def test_be_and_the_third_person_s() -> None:
     thirds = {verb.english[1] for verbs in VERBS.values() for verb in verbs} | {"wants", "has", "does"}
-    for tokens in said(3000):
+    for tokens in english_sentences(3000):
         for token in tokens:
-            found = marks(token)
-            if found.get("VerbForm") != "Fin" or "Person" not in found:
+            features = features_of(token)
+            if features.get("VerbForm") != "Fin" or "Person" not in features:
                 continue
-            key = (found["Person"], found["Number"])
+            key = (features["Person"], features["Number"])
             if token.form in ("am", "are", "is", "was", "were"):
-                assert token.form == BE[key][found["Tense"] == "Past"]
-            elif found["Tense"] == "Pres":
+                assert token.form == BE[key][features["Tense"] == "Past"]
+            elif features["Tense"] == "Pres":
                 assert (token.form in thirds) == (key == ("3", "Sing")) == (token.xpos == "VBZ"), token
 
 
 def test_noun_subjects_agree_when_the_verb_follows() -> None:
     checked = 0
-    for tokens in said(4000):
-        first = next((at for at, token in enumerate(tokens) if token.upos in ("NOUN", "PROPN")), None)
-        if first is None or tokens[0].upos not in ("DET", "NUM") or first + 1 >= len(tokens):
+    for tokens in english_sentences(4000):
+        noun_index = next(
+            (index for index, token in enumerate(tokens) if token.upos in ("NOUN", "PROPN")), None
+        )
+        if noun_index is None or tokens[0].upos not in ("DET", "NUM") or noun_index + 1 >= len(tokens):
             continue
-        then = marks(tokens[first + 1])
-        if then.get("VerbForm") == "Fin" and "Number" in then:
-            assert then["Number"] == marks(tokens[first])["Number"], tokens
+        next_features = features_of(tokens[noun_index + 1])
+        if next_features.get("VerbForm") == "Fin" and "Number" in next_features:
+            assert next_features["Number"] == features_of(tokens[noun_index])["Number"], tokens
             checked += 1
     assert checked > 800
 
 
 def test_numbers_and_demonstratives_stand_with_their_number() -> None:
-    for tokens in said(3000):
-        for first, then in pairwise(tokens):
-            if first.upos == "NUM" and then.upos == "NOUN":
-                assert then.xpos == "NNS"
-            if first.form in ("these", "those") and then.upos == "NOUN":
-                assert then.xpos == "NNS"
-            if first.form in ("a", "an") and first.upos == "DET":
-                assert (first.form == "an") == (then.form[0] in "aeiou")
+    for tokens in english_sentences(3000):
+        for token, following in pairwise(tokens):
+            if token.upos == "NUM" and following.upos == "NOUN":
+                assert following.xpos == "NNS"
+            if token.form in ("these", "those") and following.upos == "NOUN":
+                assert following.xpos == "NNS"
+            if token.form in ("a", "an") and token.upos == "DET":
+                assert (token.form == "an") == (following.form[0] in "aeiou")
 
 
 def test_word_forms() -> None:

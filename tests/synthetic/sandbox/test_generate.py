@@ -50,10 +50,10 @@ def test_same_seed_same_bytes_in_any_process() -> None:
     outputs = []
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", _HASHES], env=environment, capture_output=True, text=True, check=True
         )
-        outputs.append(done.stdout)
+        outputs.append(process.stdout)
     assert outputs[0] == outputs[1]
     assert sandbox(150, seed=7).content_hash == outputs[0].split()[0]
 
@@ -85,10 +85,10 @@ def test_one_english_sentence_has_one_translation(english: Corpus, german: Corpu
     assert german.target is not None
     assert english.target is not None
     assert german.target.words == english.words
-    said: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
+    translations: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
     triples = zip(english.sentences(), english.target.sentences(), german.sentences(), strict=True)
-    for source, french, other in triples:
-        assert said.setdefault(source, (french, other)) == (french, other)
+    for source, french, german_words in triples:
+        assert translations.setdefault(source, (french, german_words)) == (french, german_words)
 
 
 def test_ambiguous_forms_occur_with_several_parts_of_speech(english: Corpus) -> None:
@@ -120,19 +120,19 @@ def test_the_lexicon_is_rich_and_its_frequencies_fall(english: Corpus) -> None:
 
 
 def test_parts_are_disjoint() -> None:
-    made = sandbox_parts(3, sentences=1500, held_out=200, seed=2, parallel="de")
-    corpora = [*made.train, made.valid, made.test]
+    parts = sandbox_parts(3, sentences=1500, held_out=200, seed=2, parallel="de")
+    corpora = [*parts.train, parts.valid, parts.test]
     assert [corpus.n_sentences for corpus in corpora] == [1500, 1500, 1500, 200, 200]
     sentences = [sentence for corpus in corpora for sentence in corpus.sentences()]
     assert len(set(sentences)) == len(sentences)
-    again = sandbox_parts(3, sentences=1500, held_out=200, seed=2, parallel="de")
-    assert [corpus.content_hash for corpus in again.train] == [corpus.content_hash for corpus in made.train]
-    assert made.test.target is not None
-    assert made.test.target.n_sentences == 200
+    repeated = sandbox_parts(3, sentences=1500, held_out=200, seed=2, parallel="de")
+    assert [corpus.content_hash for corpus in repeated.train] == [corpus.content_hash for corpus in parts.train]
+    assert parts.test.target is not None
+    assert parts.test.target.n_sentences == 200
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         ({"language": "it"}, "en, fr, de"),
         ({"parallel": "it"}, "en, fr, de"),
@@ -141,8 +141,8 @@ def test_parts_are_disjoint() -> None:
         ({"n_sentences": 0}, "n_sentences"),
     ],
 )
-def test_refusals(options: dict, says: str) -> None:
-    with pytest.raises(ParameterError, match=says):
+def test_refusals(options: dict, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
         sandbox(**{"n_sentences": 1, **options})
     with pytest.raises(ParameterError, match="held_out"):
         sandbox_parts(1, 1, 0)

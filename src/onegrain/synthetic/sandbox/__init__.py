@@ -1,8 +1,7 @@
 """The sandbox language: English sentences with exact French and German translations, generated from a seed.
 
-A meaning (``meaning``) is drawn by a grammar (``grammar``, ``entities``, from ``dice``) over a lexicon
-(``lexicon``), and said by three realisers (``english``, ``french``, ``german``), each
-of which gives every word its gold labels.
+``grammar`` and ``entities`` draw a ``meaning`` with ``dice``, choosing its words from ``lexicon``. Three
+realisers (``english``, ``french``, ``german``) turn it into a sentence and give every word its gold labels.
 """
 
 from __future__ import annotations

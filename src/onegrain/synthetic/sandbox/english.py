@@ -1,4 +1,4 @@
-"""Sandbox meanings said in English, with Penn tags, features and supersenses as in UD English-EWT."""
+"""Turn sandbox meanings into English, with Penn tags, features and supersenses as in UD English-EWT."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _IT = Token("it", "PRON", feats(Case="Nom", Gender="Neut", Number="Sing", Person
 
 
 def say_english(sentence: Sentence) -> list[Token]:
-    """The sentence as English tokens, lower case, with its final mark."""
-    said = _join(sentence)
-    said.append(_PERIOD if sentence.mood == "statement" else _MARK)
-    for at, token in enumerate(said):
-        if token.xpos == "DT" and token.form == "a" and said[at + 1].form[0] in "aeiou":
-            said[at] = token._replace(form="an")
-    return said
+    """Return the sentence as lower-case English tokens, with the final punctuation mark."""
+    tokens = _join(sentence)
+    tokens.append(_PERIOD if sentence.mood == "statement" else _MARK)
+    for index, token in enumerate(tokens):
+        if token.xpos == "DT" and token.form == "a" and tokens[index + 1].form[0] in "aeiou":
+            tokens[index] = token._replace(form="an")
+    return tokens
 
 
 def _join(sentence: Sentence) -> list[Token]:
@@ -49,23 +49,23 @@ def _join(sentence: Sentence) -> list[Token]:
     if sentence.mood == "who":
         return _clause(clause, subject=[_WHO])
     if sentence.mood != "statement":
-        lead = [_QUESTION[sentence.mood]] if sentence.mood in _QUESTION else []
-        return lead + _clause(clause, inverted=True)
+        question_word = [_QUESTION[sentence.mood]] if sentence.mood in _QUESTION else []
+        return question_word + _clause(clause, inverted=True)
     if sentence.time_first and clause.time:
         return [*_time(clause.time), _COMMA, *_clause(replace(clause, time=None))]
-    said = _clause(clause)
+    tokens = _clause(clause)
     if sentence.second:
-        joint = Token(sentence.conjunction, "CCONJ", xpos="CC")
-        return [*said, joint, *_clause(sentence.second)]
+        conjunction = Token(sentence.conjunction, "CCONJ", xpos="CC")
+        return [*tokens, conjunction, *_clause(sentence.second)]
     if sentence.condition:
         tag = "WRB" if sentence.subordinator == "when" else "IN"
         condition = [Token(sentence.subordinator, "SCONJ", xpos=tag), *_clause(sentence.condition)]
-        return [*condition, _COMMA, *said] if sentence.condition_first else [*said, *condition]
-    return said
+        return [*condition, _COMMA, *tokens] if sentence.condition_first else [*tokens, *condition]
+    return tokens
 
 
 def _clause(clause: Clause, *, inverted: bool = False, subject: list[Token] | None = None) -> list[Token]:
-    """Subject, verb and all that follows; ``subject`` replaces the subject's own words (relatives, who)."""
+    """Return the tokens of a clause; ``subject`` replaces its subject: a relative pronoun, or "who"."""
     doer = clause.object if clause.there else clause.subject
     plural, person = (doer.plural, doer.person) if doer else (False, 3)
     if subject is None:
@@ -76,12 +76,12 @@ def _clause(clause: Clause, *, inverted: bool = False, subject: list[Token] | No
         adverb = [Token(clause.frequency.english, "ADV", xpos="RB")]
     negation = [Token("not", "PART", "Polarity=Neg", "RB")] if clause.negation == "not" else []
     if inverted:
-        said = [first, *subject, *negation, *adverb, *rest]
+        tokens = [first, *subject, *negation, *adverb, *rest]
     elif first.upos == "AUX" or clause.verb is BE:
-        said = [*subject, first, *negation, *adverb, *rest]
+        tokens = [*subject, first, *negation, *adverb, *rest]
     else:
-        said = [*subject, *adverb, first, *rest]
-    return said + _after_verb(clause)
+        tokens = [*subject, *adverb, first, *rest]
+    return tokens + _after_verb(clause)
 
 
 def _subject(clause: Clause) -> list[Token]:
@@ -91,7 +91,7 @@ def _subject(clause: Clause) -> list[Token]:
 
 
 def _verbs(clause: Clause, plural: bool, person: int, inverted: bool) -> tuple[Token, list[Token]]:
-    """The finite verb, and the verb forms that follow it."""
+    """Return the finite verb, and the non-finite forms that follow it."""
     verb, tense = clause.verb, clause.tense
     infinitive = Token(verb.english[0], _upos(clause), "VerbForm=Inf", "VB", verb.sense)
     if clause.modal in ("can", "may", "must"):
@@ -141,33 +141,33 @@ def _be(tense: str, plural: bool, person: int) -> str:
 def _finite(form: str, upos: str, tense: str, plural: bool, person: int, sense: str) -> Token:
     number = "Plur" if plural else "Sing"
     if tense == "past":
-        marks = feats(Mood="Ind", Number=number, Person=str(person), Tense="Past", VerbForm="Fin")
-        return Token(form, upos, marks, "VBD", sense)
-    marks = feats(Mood="Ind", Number=number, Person=str(person), Tense="Pres", VerbForm="Fin")
-    return Token(form, upos, marks, "VBZ" if person == 3 and not plural else "VBP", sense)
+        features = feats(Mood="Ind", Number=number, Person=str(person), Tense="Past", VerbForm="Fin")
+        return Token(form, upos, features, "VBD", sense)
+    features = feats(Mood="Ind", Number=number, Person=str(person), Tense="Pres", VerbForm="Fin")
+    return Token(form, upos, features, "VBZ" if person == 3 and not plural else "VBP", sense)
 
 
 def _after_verb(clause: Clause) -> list[Token]:
-    said: list[Token] = []
+    tokens: list[Token] = []
     if clause.adjective:
-        said += _very(clause.very)
-        said.append(Token(clause.adjective.english, "ADJ", "Degree=Pos", "JJ"))
+        tokens += _very(clause.very)
+        tokens.append(Token(clause.adjective.english, "ADJ", "Degree=Pos", "JJ"))
     if clause.object:
-        said += _entity(clause.object)
+        tokens += _entity(clause.object)
     if clause.recipient:
-        said += [Token("to", "ADP", xpos="IN", sense="p.Recipient"), *_entity(clause.recipient)]
+        tokens += [Token("to", "ADP", xpos="IN", sense="p.Recipient"), *_entity(clause.recipient)]
     if clause.manner:
-        said.append(Token(clause.manner.english, "ADV", xpos="RB"))
+        tokens.append(Token(clause.manner.english, "ADV", xpos="RB"))
     if clause.simile:
-        said += [Token("like", "ADP", xpos="IN", sense="p.ComparisonRef"), *_entity(clause.simile)]
+        tokens += [Token("like", "ADP", xpos="IN", sense="p.ComparisonRef"), *_entity(clause.simile)]
     for place in (clause.company, clause.place):
         if place:
-            said += _place(place)
+            tokens += _place(place)
     if clause.time:
-        said += _time(clause.time)
+        tokens += _time(clause.time)
     if clause.complement:
-        said += [Token("that", "SCONJ", xpos="IN"), *_clause(clause.complement)]
-    return said
+        tokens += [Token("that", "SCONJ", xpos="IN"), *_clause(clause.complement)]
+    return tokens
 
 
 def _very(very: bool) -> list[Token]:
@@ -182,15 +182,15 @@ def _entity(entity: Entity, *, nominative: bool = False) -> list[Token]:
         return [Token(entity.name.form, "PROPN", "Number=Sing", "NNP", "n.PERSON")]
     if entity.noun is None:
         return [_pronoun(entity, nominative)]
-    said = _determiner(entity)
-    said += _very(entity.very)
-    said += [Token(adjective.english, "ADJ", "Degree=Pos", "JJ") for adjective in entity.adjectives]
+    tokens = _determiner(entity)
+    tokens += _very(entity.very)
+    tokens += [Token(adjective.english, "ADJ", "Degree=Pos", "JJ") for adjective in entity.adjectives]
     number, tag = ("Plur", "NNS") if entity.plural else ("Sing", "NN")
     noun = entity.noun
-    said.append(Token(noun.english[entity.plural], "NOUN", f"Number={number}", tag, noun.sense))
+    tokens.append(Token(noun.english[entity.plural], "NOUN", f"Number={number}", tag, noun.sense))
     if entity.relative:
-        said += _relative(entity)
-    return said
+        tokens += _relative(entity)
+    return tokens
 
 
 def _relative(entity: Entity) -> list[Token]:
@@ -209,14 +209,14 @@ def _pronoun(entity: Entity, nominative: bool) -> Token:
         gender = "Masc" if entity.gender == "m" else "Fem"
     else:
         form, gender = (_NOMINATIVE if nominative else _ACCUSATIVE)[key], ""
-    marks = feats(
+    features = feats(
         Case="Nom" if nominative else "Acc",
         Gender=gender,
         Number="Plur" if entity.plural else "Sing",
         Person=str(entity.person),
         PronType="Prs",
     )
-    return Token(form, "PRON", marks, "PRP")
+    return Token(form, "PRON", features, "PRP")
 
 
 def _determiner(entity: Entity) -> list[Token]:
@@ -228,28 +228,28 @@ def _determiner(entity: Entity) -> list[Token]:
         return [owner, Token("'s", "PART", xpos="POS")]
     if kind in _POSSESSIVES:
         number, person, gender = _POSSESSIVES[kind]
-        marks = feats(Case="Gen", Gender=gender, Number=number, Person=person, Poss="Yes", PronType="Prs")
-        return [Token(kind, "PRON", marks, "PRP$")]
+        features = feats(Case="Gen", Gender=gender, Number=number, Person=person, Poss="Yes", PronType="Prs")
+        return [Token(kind, "PRON", features, "PRP$")]
     if kind in ("this", "that"):
         form = {"this": "these", "that": "those"}[kind] if entity.plural else kind
-        marks = feats(Number="Plur" if entity.plural else "Sing", PronType="Dem")
-        return [Token(form, "DET", marks, "DT")]
-    marks = {
+        features = feats(Number="Plur" if entity.plural else "Sing", PronType="Dem")
+        return [Token(form, "DET", features, "DT")]
+    features = {
         "the": feats(Definite="Def", PronType="Art"),
         "a": feats(Definite="Ind", PronType="Art"),
         "every": feats(PronType="Tot"),
         "some": feats(PronType="Ind"),
     }.get(kind, "")
-    return [Token(kind, "DET", marks, "DT")] if kind else []
+    return [Token(kind, "DET", features, "DT")] if kind else []
 
 
 def _place(place: Place) -> list[Token]:
     if place.adverb:
         return [Token(place.adverb.english, "ADV", xpos="RB")]
-    said = [Token(place.preposition, "ADP", xpos="IN", sense=_SENSES[place.preposition])]
+    tokens = [Token(place.preposition, "ADP", xpos="IN", sense=_SENSES[place.preposition])]
     if place.town:
-        return [*said, Token(place.town.english, "PROPN", "Number=Sing", "NNP", "n.LOCATION")]
-    return said + (_entity(place.entity) if place.entity else [])
+        return [*tokens, Token(place.town.english, "PROPN", "Number=Sing", "NNP", "n.LOCATION")]
+    return tokens + (_entity(place.entity) if place.entity else [])
 
 
 def _time(time: Time) -> list[Token]:

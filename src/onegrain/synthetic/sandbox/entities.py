@@ -1,4 +1,4 @@
-"""Draws of the people and things of a sandbox sentence."""
+"""Draw the people, things, places and times of a sandbox sentence."""
 
 from __future__ import annotations
 
@@ -60,23 +60,28 @@ _COMPANY = (("with", 60.0), ("for", 25.0), ("without", 15.0))
 
 @lru_cache(maxsize=64)
 def _describing(group: str, before: bool | None) -> tuple[Adjective, ...]:
-    return tuple(a for a in ADJECTIVES if group in a.groups and before in (None, a.before))
+    """Return the adjectives that describe a noun group; ``before`` filters by their place in French."""
+    return tuple(
+        adjective
+        for adjective in ADJECTIVES
+        if group in adjective.groups and before in (None, adjective.before)
+    )
 
 
 def adjective_for(dice: Dice, entity: Entity) -> Adjective:
-    """An adjective that suits the entity; names and pronouns take those of persons."""
+    """Draw an adjective that can describe the entity; names and pronouns count as persons."""
     group = entity.noun.group if entity.noun else "person"
     return dice.zipf(_describing(group, None))
 
 
 def draw_pronoun(dice: Dice) -> Entity:
-    """A personal pronoun: i, you (one friend), he, she, we or they."""
+    """Draw a personal pronoun: i, you (singular), he, she, we or they."""
     form, gender = dice.weighted(_PRONOUNS).split()
     return Entity(int(form[0]), form[1] == "p", gender)
 
 
 def other_pronoun(dice: Dice, subject: Entity | None) -> Entity:
-    """A personal pronoun that is not the subject itself: never "i see me" or "i see us"."""
+    """Draw a personal pronoun other than the subject: never "i see me" or "i see us"."""
     pronoun = draw_pronoun(dice)
     while subject is not None and subject.person < 3 and pronoun.person == subject.person:
         pronoun = draw_pronoun(dice)
@@ -84,9 +89,12 @@ def other_pronoun(dice: Dice, subject: Entity | None) -> Entity:
 
 
 def draw_noun(dice: Dice, groups: Sequence[str], *, plain: bool = False) -> Entity:
-    """A noun of one of the groups (the first is the most frequent) with determiner and adjectives.
+    """Draw a noun with its determiner and adjectives.
 
-    A plain one has a determiner that stands well under negation and in short phrases, and seldom an adjective.
+    Args:
+        dice: the source of random draws.
+        groups: noun groups to draw from; the first is the most frequent.
+        plain: use only determiners that fit negated clauses and short phrases, and fewer adjectives.
     """
     noun = dice.zipf(NOUNS[dice.zipf(groups)])
     if noun.mass:
@@ -122,7 +130,7 @@ def _draw_adjectives(dice: Dice, group: str, probability: float) -> tuple[Adject
 
 
 def draw_subject(dice: Dice, groups: Sequence[str], *, plain: bool = False) -> Entity:
-    """Who does it: a noun of the groups or, when persons do it, also a name, a pronoun or a pair."""
+    """Draw a noun of the groups; if they include ``person``, possibly a name, a pronoun or a pair."""
     kind = dice.weighted(_SUBJECTS) if "person" in groups else "noun"
     if kind == "pronoun":
         return draw_pronoun(dice)
@@ -143,7 +151,7 @@ def _draw_name(dice: Dice) -> Entity:
 
 
 def draw_place(dice: Dice) -> Place:
-    """Where: in, on, under, behind or near something, in a town, or an adverb."""
+    """Draw a place: in, on, under, behind or near something, in a town, or an adverb."""
     kind = dice.weighted(_PLACES)
     if kind == "adverb":
         return Place("", adverb=dice.zipf(PLACE_ADVERBS))
@@ -153,7 +161,7 @@ def draw_place(dice: Dice) -> Place:
 
 
 def draw_company(dice: Dice, subject: Entity | None) -> Place:
-    """With, without or for a person."""
+    """Draw a person with a preposition: with, without or for."""
     preposition = dice.weighted(_COMPANY)
     if dice.chance(0.3):
         return Place(preposition, other_pronoun(dice, subject))
@@ -163,7 +171,7 @@ def draw_company(dice: Dice, subject: Entity | None) -> Place:
 
 
 def draw_time(dice: Dice, tense: str) -> Time | None:
-    """When, to suit the tense; None where the draw does not suit it."""
+    """Draw a time; return None if it does not fit the tense."""
     kind = dice.weighted(_TIMES)
     if kind == "adverb":
         word = dice.zipf(TIME_ADVERBS)

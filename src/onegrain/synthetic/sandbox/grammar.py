@@ -1,4 +1,4 @@
-"""Draws of whole meanings: which clauses a sandbox sentence has, and what goes with what."""
+"""Draw the meanings of sandbox sentences: which clauses a sentence has, and which parts each clause has."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _NO_MANNER = ("v.perception", "v.emotion", "v.cognition", "v.possession", "v.sta
 
 
 def draw_sentence(dice: Dice) -> Sentence:
-    """One meaning: a statement or question, with at most one further clause beside its main one."""
+    """Draw the meaning of one sentence: a statement or a question."""
     mood = dice.weighted(_MOODS)
     if mood != "statement":
         return _question(dice, mood)
@@ -80,9 +80,17 @@ def _has_relative(clause: Clause) -> bool:
 
 
 def _clause(dice: Dice, kind: str, *, small: bool = False, tense: str = "") -> Clause:
+    """Draw a clause of a kind.
+
+    Args:
+        dice: the source of random draws.
+        kind: a name of ``_KINDS``.
+        small: draw a short clause, for use beside or inside another.
+        tense: the tense; empty to draw one.
+    """
     if kind == "weather":
-        chosen = tense or dice.weighted(_SIMPLE_TENSES)
-        return Clause(dice.zipf(VERBS["w"]), chosen, time=draw_time(dice, chosen))
+        tense = tense or dice.weighted(_SIMPLE_TENSES)
+        return Clause(dice.zipf(VERBS["w"]), tense, time=draw_time(dice, tense))
     if kind == "there":
         groups = ("person", "animal", "artifact", "food") if dice.chance(0.7) else ("dish", "drink")
         thing = draw_noun(dice, groups)
@@ -111,7 +119,7 @@ def _tense(dice: Dice, verb: Verb) -> str:
 
 
 def _core(dice: Dice, verb: Verb, small: bool, tense: str) -> Clause:
-    """The verb with subject, objects, tense, modal and negation."""
+    """Draw the subject, objects, tense, modal and negation that go with a verb."""
     tense = tense or (dice.weighted(_SIMPLE_TENSES) if small else _tense(dice, verb))
     modal = "" if small or verb.frame == "c" or not dice.chance(0.16) else dice.weighted(_MODALS)
     if modal:
@@ -164,7 +172,7 @@ def _object(dice: Dice, verb: Verb, subject: Entity, *, plain: bool) -> Entity:
 
 
 def _maybe_relative(dice: Dice, clause: Clause) -> Clause:
-    """Give the subject or the object a relative clause now and then."""
+    """Sometimes give the subject or the object a relative clause."""
     for role, probability in (("subject", 0.07), ("object", 0.09)):
         entity: Entity | None = getattr(clause, role)
         if entity is None or entity.noun is None or entity.noun.mass or entity.determiner in ("every", "some"):
@@ -177,6 +185,7 @@ def _maybe_relative(dice: Dice, clause: Clause) -> Clause:
 
 
 def _relative(dice: Dice, head: Entity) -> Relative | None:
+    """Draw a relative clause that describes ``head``; return None if the drawn clause does not fit."""
     group = head.noun.group if head.noun else ""
     if group in ("person", "animal") and dice.chance(0.6):
         kind = dice.weighted(_SMALL_KINDS[:3])
@@ -187,8 +196,8 @@ def _relative(dice: Dice, head: Entity) -> Relative | None:
             inner = replace(inner, adjective=adjective_for(dice, head))
         who = group == "person" and dice.chance(0.7)
         return Relative(replace(inner, subject=head), of_subject=True, who=who)
-    doers = [verb for verb in VERBS["t"] if group in verb.objects]
-    inner = _core(dice, dice.zipf(doers), True, "")
+    verbs = [verb for verb in VERBS["t"] if group in verb.objects]
+    inner = _core(dice, dice.zipf(verbs), True, "")
     if inner.negation or inner.subject is None or inner.subject.pair:
         return None
     return Relative(replace(inner, object=head), of_subject=False, who=False)
@@ -220,30 +229,30 @@ def _copula(dice: Dice, small: bool, tense: str) -> Clause:
 
 
 def _adjuncts(dice: Dice, clause: Clause, small: bool) -> Clause:
-    """Place, company, manner, frequency and time: at most two of them."""
-    verb, left = clause.verb, 1 if small else 2
+    """Add place, company, manner, simile, frequency and time: at most two of them, one to a small clause."""
+    verb, n_left = clause.verb, 1 if small else 2
     if verb.frame == "m":
-        clause, left = replace(clause, place=_goal(dice, verb)), left - 1
-    if left and not clause.negation and verb.sense not in _NO_MANNER and dice.chance(0.16):
+        clause, n_left = replace(clause, place=_goal(dice, verb)), n_left - 1
+    if n_left and not clause.negation and verb.sense not in _NO_MANNER and dice.chance(0.16):
         words = MANNER if verb.frame in "im" else MANNER_OF_DOING
-        clause, left = replace(clause, manner=dice.zipf(words)), left - 1
-    elif verb.frame == "i" and left and not small and dice.chance(0.07):
+        clause, n_left = replace(clause, manner=dice.zipf(words)), n_left - 1
+    elif verb.frame == "i" and n_left and not small and dice.chance(0.07):
         simile = replace(draw_noun(dice, ("animal", "person"), plain=True), determiner="a", plural=False)
-        clause, left = replace(clause, simile=simile), left - 1
-    if left and verb.frame == "i" and dice.chance(0.25):
-        clause, left = replace(clause, company=draw_company(dice, clause.subject)), left - 1
-    where = 0.0 if verb.stative or verb.frame not in "it" else 0.4 if verb.frame == "i" else 0.2
-    if left and not clause.simile and dice.chance(where):
-        clause, left = replace(clause, place=draw_place(dice)), left - 1
+        clause, n_left = replace(clause, simile=simile), n_left - 1
+    if n_left and verb.frame == "i" and dice.chance(0.25):
+        clause, n_left = replace(clause, company=draw_company(dice, clause.subject)), n_left - 1
+    place_probability = 0.0 if verb.stative or verb.frame not in "it" else 0.4 if verb.frame == "i" else 0.2
+    if n_left and not clause.simile and dice.chance(place_probability):
+        clause, n_left = replace(clause, place=draw_place(dice)), n_left - 1
     if (
-        left
+        n_left
         and not clause.negation
         and not clause.modal
         and clause.tense in ("pres", "past")
         and dice.chance(0.12)
     ):
-        clause, left = replace(clause, frequency=dice.zipf(FREQUENCY)), left - 1
-    if left and clause.frequency is None and clause.negation != "never" and dice.chance(0.36):
+        clause, n_left = replace(clause, frequency=dice.zipf(FREQUENCY)), n_left - 1
+    if n_left and clause.frequency is None and clause.negation != "never" and dice.chance(0.36):
         clause = replace(clause, time=draw_time(dice, clause.tense))
     return clause
 
@@ -256,7 +265,7 @@ def _goal(dice: Dice, verb: Verb) -> Place:
 
 
 def _with_condition(dice: Dice, clause: Clause) -> Sentence:
-    """Join a subordinate clause whose tense suits the main one."""
+    """Draw a subordinate clause for the main clause; leave it out if the two do not fit together."""
     subordinator = dice.weighted(_SUBORDINATORS)
     if clause.tense == "fut" and subordinator in ("before", "when", "after", "while"):
         return Sentence(clause)

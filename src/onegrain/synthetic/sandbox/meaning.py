@@ -1,4 +1,4 @@
-"""What a sandbox sentence means, before any language says it."""
+"""The meaning of a sandbox sentence, independent of language."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ __all__ = ["Clause", "Entity", "Place", "Relative", "Sentence", "Time"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entity:
-    """Someone or something: exactly one of noun, name and pair, or else a personal pronoun.
+    """A person or thing: a noun, a name, a pair of entities or, if all three are None, a personal pronoun.
 
     Attributes:
         person: 1, 2 or 3.
-        plural: its number.
-        gender: ``m`` or ``f``, as French agrees with it.
+        plural: True for the plural.
+        gender: the French gender, ``m`` or ``f``.
         determiner: ``the a this that every some number my your his her our their owner`` or empty (mass nouns).
-        numeral: of the determiner ``number``.
-        owner: of the determiner ``owner`` (anna 's dog).
-        very: whether "very" stands before the first adjective.
+        numeral: the numeral, with the determiner ``number``.
+        owner: the owner, with the determiner ``owner`` (anna 's dog).
+        adjectives: none, one or two; in English order.
+        very: put "very" before the adjective.
+        relative: a relative clause that describes the noun.
     """
 
     person: int
@@ -40,13 +42,19 @@ class Entity:
 
     @property
     def is_pronoun(self) -> bool:
-        """Whether it is a personal pronoun."""
+        """True if the entity is a personal pronoun."""
         return self.noun is None and self.name is None and self.pair is None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Relative:
-    """A relative clause; the clause's own subject or object stands for the noun that it describes."""
+    """A relative clause that describes a noun.
+
+    Attributes:
+        clause: the clause; its subject or object is the entity that it describes.
+        of_subject: the described entity is the subject, not the object.
+        who: English uses "who" rather than "that".
+    """
 
     clause: Clause
     of_subject: bool
@@ -55,7 +63,7 @@ class Relative:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Place:
-    """Where, where to, or with whom: a preposition with an entity or a town, or an adverb alone."""
+    """A place, goal or companion: a preposition with an entity or a town, or an adverb alone."""
 
     preposition: str
     entity: Entity | None = None
@@ -65,7 +73,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Time:
-    """When; ``kind`` is ``weekday month hour every part adverb before after``."""
+    """A time.
+
+    Attributes:
+        kind: ``weekday month hour every part adverb before after``.
+        word: the weekday (also with ``every``), month, hour or adverb.
+        noun: the part of the day.
+        entity: the event, with ``before`` and ``after``.
+    """
 
     kind: str
     word: Word | None = None
@@ -75,13 +90,20 @@ class Time:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clause:
-    """One verb with what belongs to it.
+    """A verb with its subject, objects, complements and adverbials.
 
     Attributes:
         tense: ``pres past fut prog pastprog perf``.
+        subject: None for weather verbs and "there is".
+        recipient: who receives the object.
+        complement: a that-clause.
         modal: ``can may must want`` or empty.
         negation: ``not never`` or empty.
-        there: "there is ...".
+        adjective: the predicate of "be".
+        very: put "very" before that adjective.
+        there: the clause is "there is" with its object.
+        company: with, without or for whom.
+        simile: the entity after "like".
     """
 
     verb: Verb
@@ -105,14 +127,16 @@ class Clause:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sentence:
-    """A clause and how it is said.
+    """A main clause, with the form of the sentence and at most one further clause.
 
     Attributes:
         mood: ``statement yesno who what where when why``.
-        time_first: the clause's time opens the sentence.
-        conjunction, second: a clause joined by ``and`` or ``but``.
-        subordinator, condition: a clause joined by ``when because while if before after``.
-        condition_first: whether that clause opens the sentence.
+        time_first: the time of the clause comes first.
+        conjunction: ``and`` or ``but``, before ``second``.
+        second: a coordinate clause.
+        subordinator: ``when because while if before after``, before ``condition``.
+        condition: a subordinate clause.
+        condition_first: the subordinate clause comes first.
     """
 
     clause: Clause

@@ -9,7 +9,7 @@ __all__ = ["Token", "feats"]
 
 
 class Token(NamedTuple):
-    """A word with its labels; ``sense`` is empty where the supersense is the UPOS itself."""
+    """A word with its labels; an empty ``sense`` means that the supersense label is the UPOS tag."""
 
     form: str
     upos: str
@@ -20,7 +20,9 @@ class Token(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def feats(**values: str) -> str:
-    """A FEATS string, keys in alphabetical order without regard to case, empty values left out.
+    """Return a CoNLL-U FEATS string: keys in alphabetical order ignoring case, empty values left out.
+
+    Without any value the result is ``_``.
 
     >>> feats(Number="Sing", Case="")
     'Number=Sing'

@@ -23,30 +23,30 @@ def sentences() -> list[list[Token]]:
     return [say_french(draw_sentence(dice)) for _ in range(4000)]
 
 
-def marks(token: Token) -> dict[str, str]:
+def features_of(token: Token) -> dict[str, str]:
     return dict(part.split("=") for part in token.feats.split("|")) if token.feats != "_" else {}
 
 
 def agreement(token: Token) -> tuple[str | None, str | None]:
-    return marks(token).get("Gender"), marks(token).get("Number")
+    return features_of(token).get("Gender"), features_of(token).get("Number")
 
 
 def test_determiner_adjective_and_noun_agree(sentences: list[list[Token]]) -> None:
     determined = described = 0
     for tokens in sentences:
-        for at, noun in enumerate(tokens):
+        for noun_index, noun in enumerate(tokens):
             if noun.upos != "NOUN" or noun.form in DAYS:
                 continue
-            before = at - 1
-            while tokens[before].upos == "ADJ" or tokens[before].form == "très":
-                described += tokens[before].upos == "ADJ"
-                assert tokens[before].upos != "ADJ" or agreement(tokens[before]) == agreement(noun)
-                before -= 1
-            if tokens[before].upos == "DET":
-                assert agreement(tokens[before]) == agreement(noun), tokens
+            index = noun_index - 1
+            while tokens[index].upos == "ADJ" or tokens[index].form == "très":
+                described += tokens[index].upos == "ADJ"
+                assert tokens[index].upos != "ADJ" or agreement(tokens[index]) == agreement(noun)
+                index -= 1
+            if tokens[index].upos == "DET":
+                assert agreement(tokens[index]) == agreement(noun), tokens
                 determined += 1
-            if tokens[at + 1].upos == "ADJ":
-                assert agreement(tokens[at + 1]) == agreement(noun), tokens
+            if tokens[noun_index + 1].upos == "ADJ":
+                assert agreement(tokens[noun_index + 1]) == agreement(noun), tokens
                 described += 1
     assert determined > 2000
     assert described > 500
@@ -58,23 +58,25 @@ def test_forms_of_gender(sentences: list[list[Token]]) -> None:
     for tokens in sentences:
         for token in tokens:
             if token.upos in ("DET", "ADJ") and token.form in masculine | feminine:
-                assert marks(token)["Gender"] == ("Masc" if token.form in masculine else "Fem")
+                assert features_of(token)["Gender"] == ("Masc" if token.form in masculine else "Fem")
 
 
 def test_elision_is_complete(sentences: list[list[Token]]) -> None:
     for tokens in sentences:
-        for first, then in pairwise(tokens):
-            if then.form[0] in "aeéèêiouœhy" and not then.form.startswith(("haricot", "hibou", "huit", "onze")):
-                assert first.form not in ELIDING, tokens
-            elif first.form.endswith("'"):
-                assert then.form[0] in "aâeéèêiîoôuœhy" or first.form == "aujourd'hui", tokens
-            assert (first.form, then.form) not in {("de", "le"), ("de", "les"), ("à", "le"), ("à", "les")}
+        for token, following in pairwise(tokens):
+            if following.form[0] in "aeéèêiouœhy" and not following.form.startswith(
+                ("haricot", "hibou", "huit", "onze")
+            ):
+                assert token.form not in ELIDING, tokens
+            elif token.form.endswith("'"):
+                assert following.form[0] in "aâeéèêiîoôuœhy" or token.form == "aujourd'hui", tokens
+            assert (token.form, following.form) not in {("de", "le"), ("de", "les"), ("à", "le"), ("à", "les")}
 
 
 def test_negation_has_both_halves(sentences: list[list[Token]]) -> None:
     for tokens in sentences:
         forms = [token.form for token in tokens]
-        assert sum(f in ("ne", "n'") for f in forms) == sum(f in ("pas", "jamais") for f in forms)
+        assert sum(form in ("ne", "n'") for form in forms) == sum(form in ("pas", "jamais") for form in forms)
 
 
 def test_subject_pronouns_agree_with_the_next_finite_verb(sentences: list[list[Token]]) -> None:
@@ -82,9 +84,9 @@ def test_subject_pronouns_agree_with_the_next_finite_verb(sentences: list[list[T
     for tokens in sentences:
         if tokens[0].form not in ("je", "j'", "tu", "il", "elle", "ils"):
             continue
-        verb = next(token for token in tokens if marks(token).get("VerbForm") == "Fin")
-        own = marks(tokens[0])
-        assert (marks(verb)["Person"], marks(verb)["Number"]) == (own["Person"], own["Number"])
+        verb = next(token for token in tokens if features_of(token).get("VerbForm") == "Fin")
+        subject, finite = features_of(tokens[0]), features_of(verb)
+        assert (finite["Person"], finite["Number"]) == (subject["Person"], subject["Number"])
         checked += 1
     assert checked > 300
 
@@ -123,7 +125,9 @@ def test_conjugation(infinitive: str, tense: str, forms: str) -> None:
 
 
 def test_participles() -> None:
-    assert [participle("mourir", f, p) for f in (False, True) for p in (False, True)] == [
+    assert [
+        participle("mourir", feminine, plural) for feminine in (False, True) for plural in (False, True)
+    ] == [
         "mort",
         "morts",
         "morte",

@@ -19,7 +19,7 @@ ARTICLES = {
     "Acc": {"Masc": "den", "Fem": "die", "Neut": "das"},
     "Dat": {"Masc": "dem", "Fem": "der", "Neut": "dem"},
 }
-LAST = {"dass", "weil", "wenn", "als", "während", "bevor", "nachdem"}
+SUBORDINATORS = {"dass", "weil", "wenn", "als", "während", "bevor", "nachdem"}
 
 
 @pytest.fixture(scope="module")
@@ -28,24 +28,25 @@ def sentences() -> list[list[Token]]:
     return [say_german(draw_sentence(dice)) for _ in range(4000)]
 
 
-def marks(token: Token) -> dict[str, str]:
+def features_of(token: Token) -> dict[str, str]:
     return dict(part.split("=") for part in token.feats.split("|")) if token.feats != "_" else {}
 
 
 def test_articles_adjectives_and_nouns_agree_in_case(sentences: list[list[Token]]) -> None:
     checked = 0
     for tokens in sentences:
-        for at, token in enumerate(tokens):
+        for index, token in enumerate(tokens):
             if token.upos != "DET":
                 continue
-            noun = next(later for later in tokens[at:] if later.upos == "NOUN")
-            between = tokens[at + 1 : tokens.index(noun, at)]
-            own = marks(token)
-            for other in (noun, *(word for word in between if word.upos == "ADJ")):
-                assert all(marks(other)[key] == own[key] for key in ("Case", "Gender", "Number")), tokens
-            if own.get("Definite") == "Def" and own["Number"] == "Sing":
-                assert token.form == ARTICLES[own["Case"]][own["Gender"]]
-                weak = own["Case"] == "Nom" or (own["Case"] == "Acc" and own["Gender"] != "Masc")
+            noun = next(later for later in tokens[index:] if later.upos == "NOUN")
+            between = tokens[index + 1 : tokens.index(noun, index)]
+            features = features_of(token)
+            for agreeing in (noun, *(word for word in between if word.upos == "ADJ")):
+                for key in ("Case", "Gender", "Number"):
+                    assert features_of(agreeing)[key] == features[key], tokens
+            if features.get("Definite") == "Def" and features["Number"] == "Sing":
+                assert token.form == ARTICLES[features["Case"]][features["Gender"]]
+                weak = features["Case"] == "Nom" or (features["Case"] == "Acc" and features["Gender"] != "Masc")
                 for word in between:
                     assert word.upos != "ADJ" or word.form.endswith("e" if weak else "en")
             checked += 1
@@ -56,10 +57,10 @@ def test_weak_nouns_and_dative_plurals(sentences: list[list[Token]]) -> None:
     weak = {noun.german[0] for nouns in NOUNS.values() for noun in nouns if noun.weak}
     for tokens in sentences:
         for token in tokens:
-            found = marks(token)
-            if token.upos == "NOUN" and found["Number"] == "Sing" and found["Case"] != "Nom":
+            features = features_of(token)
+            if token.upos == "NOUN" and features["Number"] == "Sing" and features["Case"] != "Nom":
                 assert token.form not in weak, tokens
-            if token.upos == "NOUN" and found["Number"] == "Plur" and found["Case"] == "Dat":
+            if token.upos == "NOUN" and features["Number"] == "Plur" and features["Case"] == "Dat":
                 assert token.form.endswith(("n", "s")), tokens
 
 
@@ -67,23 +68,23 @@ def test_adjectives_after_ein_words_jeder_and_numerals(sentences: list[list[Toke
     ein = {"Masc": "er", "Fem": "e", "Neut": "es"}
     checked = 0
     for tokens in sentences:
-        for first, then in pairwise(tokens):
-            found = marks(then)
-            if then.upos != "ADJ" or "Case" not in found or first.upos not in ("DET", "NUM"):
+        for token, following in pairwise(tokens):
+            features = features_of(following)
+            if following.upos != "ADJ" or "Case" not in features or token.upos not in ("DET", "NUM"):
                 continue
-            if first.upos == "NUM" or first.form.startswith("einig"):
-                expected = "en" if found["Case"] == "Dat" else "e"
+            if token.upos == "NUM" or token.form.startswith("einig"):
+                expected = "en" if features["Case"] == "Dat" else "e"
             elif (
-                found["Number"] == "Plur"
-                or found["Case"] == "Dat"
-                or (found["Case"] == "Acc" and found["Gender"] == "Masc")
+                features["Number"] == "Plur"
+                or features["Case"] == "Dat"
+                or (features["Case"] == "Acc" and features["Gender"] == "Masc")
             ):
                 expected = "en"
-            elif first.form.startswith(("ein", "kein", "mein", "dein", "sein", "ihr", "unser")):
-                expected = ein[found["Gender"]]
+            elif token.form.startswith(("ein", "kein", "mein", "dein", "sein", "ihr", "unser")):
+                expected = ein[features["Gender"]]
             else:
                 expected = "e"
-            assert then.form.endswith(expected), tokens
+            assert following.form.endswith(expected), tokens
             checked += 1
     assert checked > 500
 
@@ -91,29 +92,32 @@ def test_adjectives_after_ein_words_jeder_and_numerals(sentences: list[list[Toke
 def test_the_verb_stands_last_after_a_subordinator(sentences: list[list[Token]]) -> None:
     checked = 0
     for tokens in sentences:
-        for at, token in enumerate(tokens):
-            if token.upos != "SCONJ" or token.form not in LAST:
+        for index, token in enumerate(tokens):
+            if token.upos != "SCONJ" or token.form not in SUBORDINATORS:
                 continue
-            end = next(later for later in range(at, len(tokens)) if tokens[later].upos == "PUNCT")
-            assert marks(tokens[end - 1]).get("VerbForm") == "Fin", tokens
-            assert sum(marks(word).get("VerbForm") == "Fin" for word in tokens[at:end]) == 1, tokens
+            end = next(later for later in range(index, len(tokens)) if tokens[later].upos == "PUNCT")
+            assert features_of(tokens[end - 1]).get("VerbForm") == "Fin", tokens
+            assert sum(features_of(word).get("VerbForm") == "Fin" for word in tokens[index:end]) == 1, tokens
             checked += 1
     assert checked > 300
 
 
 def test_a_yes_no_question_begins_with_its_finite_verb(sentences: list[list[Token]]) -> None:
-    asked = [tokens for tokens in sentences if tokens[-1].form == "?"]
+    questions = [tokens for tokens in sentences if tokens[-1].form == "?"]
     open_words = {"wer", "was", "wo", "wann", "warum"}
-    for tokens in asked:
+    for tokens in questions:
         verb = tokens[1] if tokens[0].form in open_words else tokens[0]
-        assert marks(verb).get("VerbForm") == "Fin", tokens
+        assert features_of(verb).get("VerbForm") == "Fin", tokens
 
 
 def test_no_comma_before_the_end_and_no_open_contraction(sentences: list[list[Token]]) -> None:
     for tokens in sentences:
-        for first, then in pairwise(tokens):
-            assert first.form != "," or then.upos != "PUNCT"
-            assert (first.form, then.form, then.upos) not in {("in", "dem", "DET"), ("zu", "der", "DET")}
+        for token, following in pairwise(tokens):
+            assert token.form != "," or following.upos != "PUNCT"
+            assert (token.form, following.form, following.upos) not in {
+                ("in", "dem", "DET"),
+                ("zu", "der", "DET"),
+            }
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,14 @@ def say_entity(
     very: bool = False,
     denied: bool = False,
 ) -> list[Token]:
-    """A noun phrase, name or pair; or, with ``predicate``, that adjective alone in agreement with the entity.
+    """Return a noun phrase, name, pair or strong pronoun or, with ``predicate``, only that adjective.
 
-    ``relative`` says the entity's relative clause. ``denied`` turns "un" and the partitive into "de".
+    Args:
+        entity: who or what the phrase names.
+        relative: returns the tokens of the entity's relative clause, or none.
+        predicate: an adjective to return in agreement with the entity, instead of the phrase.
+        very: put "très" before the predicate.
+        denied: use "de" instead of "un" and of the partitive article.
     """
     if predicate is not None:
         return [*_very(very), _adjective(predicate, entity, "")]
@@ -46,15 +51,15 @@ def say_entity(
         return [Token(entity.name.form, "PROPN", _agreement(entity))]
     if entity.noun is None:
         return [strong_pronoun(entity)]
-    said = _determiner(entity, denied) + _described(entity)
+    tokens = _determiner(entity, denied) + _noun_with_adjectives(entity)
     if entity.owner:
         gender = {"m": "Masc", "f": "Fem"}[entity.owner.gender]
-        said += [_OF, Token(entity.owner.form, "PROPN", feats(Gender=gender, Number="Sing"))]
-    return said + relative(entity)
+        tokens += [_OF, Token(entity.owner.form, "PROPN", feats(Gender=gender, Number="Sing"))]
+    return tokens + relative(entity)
 
 
 def strong_pronoun(entity: Entity) -> Token:
-    """The personal pronoun as it stands after a preposition."""
+    """Return the personal pronoun in the form used after a preposition: moi, lui, eux."""
     key = (entity.person, entity.plural)
     form = ("elle" if entity.gender == "f" else "lui") if key == (3, False) else _STRONG[key]
     gender = {"m": "Masc", "f": "Fem"}[entity.gender] if entity.person == 3 else ""
@@ -70,16 +75,16 @@ def _very(very: bool) -> list[Token]:
     return [Token("très", "ADV")] if very else []
 
 
-def _described(entity: Entity) -> list[Token]:
-    """The noun with its adjectives on their sides."""
+def _noun_with_adjectives(entity: Entity) -> list[Token]:
+    """Return the noun with its adjectives, each before or after it as the adjective requires."""
     assert entity.noun is not None
-    said = [Token(entity.noun.french[entity.plural], "NOUN", _agreement(entity))]
+    tokens = [Token(entity.noun.french[entity.plural], "NOUN", _agreement(entity))]
     for adjective in reversed(entity.adjectives):
         if adjective.before:
-            said = [*_very(entity.very), _adjective(adjective, entity, said[0].form), *said]
+            tokens = [*_very(entity.very), _adjective(adjective, entity, tokens[0].form), *tokens]
         else:
-            said = [*said, *_very(entity.very), _adjective(adjective, entity, "")]
-    return said
+            tokens = [*tokens, *_very(entity.very), _adjective(adjective, entity, "")]
+    return tokens
 
 
 def _adjective(adjective: Adjective, entity: Entity, following: str) -> Token:
@@ -95,19 +100,19 @@ def _adjective(adjective: Adjective, entity: Entity, following: str) -> Token:
 def _determiner(entity: Entity, denied: bool) -> list[Token]:
     kind = entity.determiner
     gender, number = ("Fem" if entity.gender == "f" else "Masc"), ("Plur" if entity.plural else "Sing")
-    at = 2 if entity.plural else int(entity.gender == "f")
+    form_index = 2 if entity.plural else int(entity.gender == "f")
     if kind == "number" and entity.numeral:
         return [Token(entity.numeral.french, "NUM", "NumType=Card")]
     if denied and kind in ("a", ""):
         return [_OF]
     if kind == "":
         article = Token(
-            ("le", "la")[at], "DET", feats(Definite="Def", Gender=gender, Number=number, PronType="Art")
+            ("le", "la")[form_index], "DET", feats(Definite="Def", Gender=gender, Number=number, PronType="Art")
         )
         return [_OF, article]
     if kind in _POSSESSIVES:
-        marks = feats(Gender=gender, Number=number, Poss="Yes", PronType="Prs")
-        return [Token(_POSSESSIVES[kind][at], "DET", marks)]
+        features = feats(Gender=gender, Number=number, Poss="Yes", PronType="Prs")
+        return [Token(_POSSESSIVES[kind][form_index], "DET", features)]
     forms, definite, pronoun_type = _DETERMINERS[kind]
-    marks = feats(Definite=definite, Gender=gender, Number=number, PronType=pronoun_type)
-    return [Token(forms[at], "DET", marks)]
+    features = feats(Definite=definite, Gender=gender, Number=number, PronType=pronoun_type)
+    return [Token(forms[form_index], "DET", features)]

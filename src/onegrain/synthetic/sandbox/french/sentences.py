@@ -1,4 +1,4 @@
-"""Sandbox meanings said in French: agreement, clitics, negation, elision."""
+"""Turn sandbox meanings into French: agreement, clitics, negation, elision."""
 
 from __future__ import annotations
 
@@ -38,7 +38,13 @@ _IL = Token("il", "PRON", feats(Gender="Masc", Number="Sing", Person="3", PronTy
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """How a clause is embedded: its own subject tokens, a fronted object, a tense other than its own."""
+    """How a clause is embedded in a sentence.
+
+    Attributes:
+        subject: tokens that replace the subject's words; None keeps them.
+        fronted: the object that stands before the clause, with which a participle agrees.
+        tense: a French tense that replaces the clause's tense; empty keeps it.
+    """
 
     subject: list[Token] | None = None
     fronted: Entity | None = None
@@ -49,7 +55,7 @@ _MAIN = _Setting()
 
 
 def say_french(sentence: Sentence) -> list[Token]:
-    """The sentence as French tokens, lower case, with its final mark."""
+    """Return the sentence as lower-case French tokens, with the final punctuation mark."""
     mark = Token("." if sentence.mood == "statement" else "?", "PUNCT")
     return [*join_sounds(_join(sentence)), mark]
 
@@ -61,29 +67,29 @@ def _join(sentence: Sentence) -> list[Token]:
     if mood == "what":
         return [Token("que", "PRON", "PronType=Int"), *_IS_IT, *_clause(clause)]
     if mood != "statement":
-        lead = [Token(_QUESTION[mood], "ADV", "PronType=Int")] if mood in _QUESTION else []
-        return [*lead, *_IS_IT, *_clause(clause)]
+        question_word = [Token(_QUESTION[mood], "ADV", "PronType=Int")] if mood in _QUESTION else []
+        return [*question_word, *_IS_IT, *_clause(clause)]
     if sentence.time_first and clause.time:
         return [*_time(clause.time), _COMMA, *_clause(replace(clause, time=None))]
     if sentence.second:
-        joint = Token({"and": "et", "but": "mais"}[sentence.conjunction], "CCONJ")
-        return [*_clause(clause), joint, *_clause(sentence.second)]
+        conjunction = Token({"and": "et", "but": "mais"}[sentence.conjunction], "CCONJ")
+        return [*_clause(clause), conjunction, *_clause(sentence.second)]
     if sentence.condition:
         condition = _condition(sentence.condition, sentence.subordinator)
-        said = _clause(clause, _Setting(tense=_background(clause, sentence.subordinator, main=True)))
-        return [*condition, _COMMA, *said] if sentence.condition_first else [*said, *condition]
+        tokens = _clause(clause, _Setting(tense=_background(clause, sentence.subordinator, main=True)))
+        return [*condition, _COMMA, *tokens] if sentence.condition_first else [*tokens, *condition]
     return _clause(clause)
 
 
 def _condition(clause: Clause, subordinator: str) -> list[Token]:
-    said = [Token(form, "SCONJ") for form in _SUBORDINATORS[subordinator]]
+    tokens = [Token(form, "SCONJ") for form in _SUBORDINATORS[subordinator]]
     if subordinator == "before":
-        return said + _clause(clause, _Setting(tense="sub"))
-    return said + _clause(clause, _Setting(tense=_background(clause, subordinator, main=False)))
+        return tokens + _clause(clause, _Setting(tense="sub"))
+    return tokens + _clause(clause, _Setting(tense=_background(clause, subordinator, main=False)))
 
 
 def _background(clause: Clause, subordinator: str, *, main: bool) -> str:
-    """What goes on while something else happens stands in the imperfect."""
+    """Return ``imp`` for a past clause after "pendant que", else an empty string."""
     return "imp" if subordinator == "while" and clause.tense == "past" and not main else ""
 
 
@@ -96,27 +102,28 @@ def _clause(clause: Clause, setting: _Setting = _MAIN) -> list[Token]:
     finite, rest = _verbs(clause, doer, tense, setting.fronted)
     clitic = _clitic(clause.object)
     manner = [Token(clause.manner.french, "ADV")] if clause.manner else []
-    said = [*subject]
+    tokens = [*subject]
     if clause.negation:
-        said.append(Token("ne", "ADV", "Polarity=Neg"))
+        tokens.append(Token("ne", "ADV", "Polarity=Neg"))
     if clause.there:
-        said.append(Token("y", "PRON", "Person=3"))
+        tokens.append(Token("y", "PRON", "Person=3"))
     if not clause.modal:
-        said += clitic
-    said.append(finite)
+        tokens += clitic
+    tokens.append(finite)
     if clause.negation:
-        said.append(Token("pas" if clause.negation == "not" else "jamais", "ADV", "Polarity=Neg"))
+        tokens.append(Token("pas" if clause.negation == "not" else "jamais", "ADV", "Polarity=Neg"))
     if clause.frequency:
-        said.append(Token(clause.frequency.french, "ADV"))
+        tokens.append(Token(clause.frequency.french, "ADV"))
     early = bool(manner) and bool(rest) and manner[0].form in ("bien", "mal")
-    said += manner if early else []
+    tokens += manner if early else []
     if clause.modal:
-        said += clitic
-    said += rest
-    return said + ([] if early else manner) + _after_verb(clause, doer)
+        tokens += clitic
+    tokens += rest
+    return tokens + ([] if early else manner) + _after_verb(clause, doer)
 
 
 def _tense(clause: Clause) -> str:
+    """Return the French tense: ``pres``, ``fut``, ``imp`` (imperfect) or ``comp`` (passé composé)."""
     if clause.tense == "past":
         slow = clause.verb.stative or clause.verb is BE or clause.modal == "want"
         return "imp" if slow else "comp"
@@ -146,7 +153,7 @@ def _clitic(entity: Entity | None) -> list[Token]:
 
 
 def _verbs(clause: Clause, doer: Entity, tense: str, fronted: Entity | None) -> tuple[Token, list[Token]]:
-    """The finite verb, and the participle or infinitive that follows it."""
+    """Return the finite verb, and the participle or infinitive that follows it, if any."""
     verb = clause.verb
     infinitive = "avoir" if clause.there else verb.french
     upos = "AUX" if verb is BE and not clause.there else "VERB"
@@ -162,43 +169,43 @@ def _verbs(clause: Clause, doer: Entity, tense: str, fronted: Entity | None) -> 
 def _participle(verb: Verb, upos: str, agreeing: Entity | None) -> Token:
     feminine = agreeing is not None and agreeing.gender == "f"
     plural = agreeing is not None and agreeing.plural
-    marks = feats(
+    features = feats(
         Gender="Fem" if feminine else "Masc", Number="Plur" if plural else "Sing", Tense="Past", VerbForm="Part"
     )
-    return Token(participle(verb.french, feminine, plural), upos, marks)
+    return Token(participle(verb.french, feminine, plural), upos, features)
 
 
 def _finite(infinitive: str, upos: str, tense: str, doer: Entity) -> Token:
-    marks = feats(
+    features = feats(
         Mood="Sub" if tense == "sub" else "Ind",
         Number="Plur" if doer.plural else "Sing",
         Person=str(doer.person),
         Tense={"imp": "Imp", "fut": "Fut"}.get(tense, "Pres"),
         VerbForm="Fin",
     )
-    return Token(conjugate(infinitive, tense, doer.person, doer.plural), upos, marks)
+    return Token(conjugate(infinitive, tense, doer.person, doer.plural), upos, features)
 
 
 def _after_verb(clause: Clause, doer: Entity) -> list[Token]:
-    said: list[Token] = []
+    tokens: list[Token] = []
     if clause.adjective:
         alone = replace(doer, determiner="", adjectives=(), relative=None)
-        said += say_entity(alone, _relative, predicate=clause.adjective, very=clause.very)
+        tokens += say_entity(alone, _relative, predicate=clause.adjective, very=clause.very)
     if clause.object and not _clitic(clause.object):
-        said += say_entity(clause.object, _relative, denied=bool(clause.negation))
+        tokens += say_entity(clause.object, _relative, denied=bool(clause.negation))
     if clause.recipient:
-        said += [Token("à", "ADP"), *say_entity(clause.recipient, _relative)]
+        tokens += [Token("à", "ADP"), *say_entity(clause.recipient, _relative)]
     if clause.simile:
-        said += [Token("comme", "ADP"), *say_entity(clause.simile, _relative)]
+        tokens += [Token("comme", "ADP"), *say_entity(clause.simile, _relative)]
     for place in (clause.company, clause.place):
         if place:
-            said += _place(place, clause.verb)
+            tokens += _place(place, clause.verb)
     if clause.time:
-        said += _time(clause.time)
+        tokens += _time(clause.time)
     if clause.complement:
         shifted = clause.tense in ("past", "pastprog", "perf") and clause.complement.tense == "past"
-        said += [_THAT, *_clause(clause.complement, _Setting(tense="imp" if shifted else ""))]
-    return said
+        tokens += [_THAT, *_clause(clause.complement, _Setting(tense="imp" if shifted else ""))]
+    return tokens
 
 
 def _relative(entity: Entity) -> list[Token]:
@@ -222,12 +229,12 @@ def _place(place: Place, verb: Verb) -> list[Token]:
         forms = ("à",) if place.preposition == "in" else ("de",)
     else:
         forms = _PREPOSITIONS[place.preposition]
-    said = [Token(form, "ADV" if form == "près" else "ADP") for form in forms]
+    tokens = [Token(form, "ADV" if form == "près" else "ADP") for form in forms]
     if place.town:
-        return [*said, Token(place.town.french, "PROPN", "Number=Sing")]
+        return [*tokens, Token(place.town.french, "PROPN", "Number=Sing")]
     if place.entity is None or not place.entity.is_pronoun:
-        return said + (say_entity(place.entity, _relative) if place.entity else [])
-    return [*said, strong_pronoun(place.entity)]
+        return tokens + (say_entity(place.entity, _relative) if place.entity else [])
+    return [*tokens, strong_pronoun(place.entity)]
 
 
 def _time(time: Time) -> list[Token]:

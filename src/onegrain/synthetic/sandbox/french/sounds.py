@@ -1,4 +1,4 @@
-"""What French words do to their neighbours: elision (l', qu'), contraction (au, du) and mon before vowels."""
+"""Adapt French words to the word after them: elision (l', qu'), contraction (au, du), mon before a vowel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTRACTED = {("à", "le"): "au", ("à", "les"): "aux", ("de", "le"): "du", ("d
 
 @lru_cache(maxsize=4096)
 def starts_with_vowel(word: str) -> bool:
-    """Whether a word is one before which others elide; a silent h counts, h of haricot and o of onze do not.
+    """Return whether other words elide before this word: true of a silent h, false of "haricot" and "onze".
 
     >>> starts_with_vowel("homme"), starts_with_vowel("haricot"), starts_with_vowel("chien")
     (True, False, False)
@@ -30,17 +30,17 @@ def starts_with_vowel(word: str) -> bool:
 
 def join_sounds(tokens: Sequence[Token]) -> list[Token]:
     """Apply elision and contraction to a sentence's tokens, from the last to the first."""
-    said: list[Token] = []
+    joined: list[Token] = []
     for token in reversed(tokens):
-        following = said[-1] if said else None
+        following = joined[-1] if joined else None
         if following is not None:
             token = _adapted(token, following)
             fused = _CONTRACTED.get((token.form, following.form)) if following.upos == "DET" else None
             if fused:
-                said.pop()
+                joined.pop()
                 token = Token(fused, "ADP", following.feats)
-        said.append(token)
-    return said[::-1]
+        joined.append(token)
+    return joined[::-1]
 
 
 def _adapted(token: Token, following: Token) -> Token:

@@ -68,7 +68,7 @@ def _present(infinitive: str) -> tuple[str, ...]:
 
 
 def _stressed(stem: str) -> str:
-    """The stem before a silent ending: achet- achèt-, espér- espèr-, nettoy- nettoi-."""
+    """Return the stem before a silent ending: achet- becomes achèt-, espér- espèr-, nettoy- nettoi-."""
     if stem.endswith(("oy", "uy")):
         return stem[:-1] + "i"
     if len(stem) > 2 and stem[-2] in "eé" and stem[-1] not in "aeiouéè":
@@ -89,29 +89,35 @@ def _future_stem(infinitive: str) -> str:
 
 @lru_cache(maxsize=4096)
 def conjugate(infinitive: str, tense: str, person: int, plural: bool) -> str:
-    """One finite form; tense is ``pres imp fut sub``. There is no second person plural in the sandbox.
+    """Return one finite form of a verb.
+
+    Args:
+        infinitive: the verb.
+        tense: ``pres`` (present), ``imp`` (imperfect), ``fut`` (future) or ``sub`` (present subjunctive).
+        person: 1, 2 or 3; the sandbox does not use the second person plural.
+        plural: True for the plural.
 
     >>> conjugate("manger", "imp", 3, False), conjugate("voir", "fut", 1, True)
     ('mangeait', 'verrons')
     """
-    at = 3 if plural and person == 1 else 4 if plural else person - 1
+    person_index = 3 if plural and person == 1 else 4 if plural else person - 1
     present = _present(infinitive)
     if tense == "pres":
-        return present[at]
+        return present[person_index]
     if tense == "fut":
-        return _future_stem(infinitive) + _FUTURE[at]
-    ending = _IMPERFECT[at]
+        return _future_stem(infinitive) + _FUTURE[person_index]
+    ending = _IMPERFECT[person_index]
     stem = "ét" if infinitive == "être" else present[3].removesuffix("ons")
     if stem.endswith("ge") and ending.startswith("i"):
         stem = stem[:-1]
-    if tense == "imp" or at == 3:
+    if tense == "imp" or person_index == 3:
         return stem + ending
-    return present[4].removesuffix("ent") + _SUBJUNCTIVE[at]
+    return present[4].removesuffix("ent") + _SUBJUNCTIVE[person_index]
 
 
 @lru_cache(maxsize=4096)
 def participle(infinitive: str, feminine: bool, plural: bool) -> str:
-    """The past participle in agreement.
+    """Return the past participle in a gender and number.
 
     >>> participle("promettre", False, True), participle("voir", True, True)
     ('promis', 'vues')

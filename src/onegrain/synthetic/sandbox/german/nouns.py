@@ -40,49 +40,53 @@ _CASES = ("Nom", "Acc", "Dat")
 def say_entity(
     entity: Entity, case: str, relative: Callable[[Entity], list[Token]], *, denied: bool = False
 ) -> list[Token]:
-    """A noun phrase, name, pair or pronoun in a case (``Nom Acc Dat``); ``denied`` turns "ein" into "kein".
+    """Return a noun phrase, name, pair or pronoun in a case.
 
-    ``relative`` says the entity's relative clause.
+    Args:
+        entity: who or what the phrase names.
+        case: ``Nom``, ``Acc`` or ``Dat``.
+        relative: returns the tokens of the entity's relative clause, or none.
+        denied: use "kein" instead of "ein".
     """
     if entity.pair:
         first, second = entity.pair
-        joint = Token("und", "CCONJ")
-        return [*say_entity(first, case, relative), joint, *say_entity(second, case, relative)]
+        conjunction = Token("und", "CCONJ")
+        return [*say_entity(first, case, relative), conjunction, *say_entity(second, case, relative)]
     if entity.name:
         return [
             Token(entity.name.form, "PROPN", feats(Case=case, Gender=GENDERS[entity.gender], Number="Sing"))
         ]
     if entity.noun is None:
         return [personal_pronoun(entity, case)]
-    said = _determiner(entity, case, denied)
+    tokens = _determiner(entity, case, denied)
     declension = _declension(entity.determiner)
     very = [Token("sehr", "ADV")] if entity.very else []
     for adjective in entity.adjectives:
         ending = declension[case][_column(entity)]
-        said += [*very, adjective_token(adjective, ending, _agreement(entity, case))]
-    said.append(Token(_noun_form(entity, case), "NOUN", _agreement(entity, case)))
-    return said + relative(entity)
+        tokens += [*very, adjective_token(adjective, ending, _agreement(entity, case))]
+    tokens.append(Token(_noun_form(entity, case), "NOUN", _agreement(entity, case)))
+    return tokens + relative(entity)
 
 
 def personal_pronoun(entity: Entity, case: str) -> Token:
-    """A personal pronoun in a case."""
+    """Return the personal pronoun for the entity in a case: ``Nom``, ``Acc`` or ``Dat``."""
     gender = entity.gender if (entity.person, entity.plural) == (3, False) else ""
     form = _PERSONAL[entity.person, entity.plural, gender][_CASES.index(case)]
     number = "Plur" if entity.plural else "Sing"
-    marks = feats(
+    features = feats(
         Case=case, Gender=GENDERS.get(gender, ""), Number=number, Person=str(entity.person), PronType="Prs"
     )
-    return Token(form, "PRON", marks)
+    return Token(form, "PRON", features)
 
 
-def adjective_token(adjective: Adjective, ending: str, marks: str) -> Token:
-    """An attributive adjective with its ending."""
+def adjective_token(adjective: Adjective, ending: str, features: str) -> Token:
+    """Return an attributive adjective with its ending; ``features`` are its FEATS without the degree."""
     stem = adjective.german_stem.removesuffix("e") if ending else adjective.german
-    return Token(stem + ending, "ADJ", "Degree=Pos" if marks == "_" else _with_degree(marks))
+    return Token(stem + ending, "ADJ", "Degree=Pos" if features == "_" else _with_degree(features))
 
 
 def article(entity: Entity, case: str, pronoun_type: str, upos: str) -> Token:
-    """der, die, das: the definite article, and the relative pronoun that looks like it (but for "denen")."""
+    """Return der, die or das: the article or, with the UPOS ``PRON``, the relative pronoun (also "denen")."""
     form = _DEFINITE[case][_column(entity)]
     if upos == "PRON" and entity.plural and case == "Dat":
         form = "denen"
@@ -90,8 +94,8 @@ def article(entity: Entity, case: str, pronoun_type: str, upos: str) -> Token:
     return Token(form, upos, _with_type(entity, case, definite, pronoun_type))
 
 
-def _with_degree(marks: str) -> str:
-    case, rest = marks.split("|", 1)
+def _with_degree(features: str) -> str:
+    case, rest = features.split("|", 1)
     return f"{case}|Degree=Pos|{rest}"
 
 

@@ -1,4 +1,4 @@
-"""Sandbox meanings said in German: case, verb second, verb last, and commas."""
+"""Turn sandbox meanings into German: case, verb second, verb last, and commas."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _WAS = Token("was", "PRON", feats(Case="Acc", Number="Sing", PronType="Int"))
 
 
 def say_german(sentence: Sentence) -> list[Token]:
-    """The sentence as German tokens, lower case, with its final mark."""
-    said = [*_join(sentence), Token("." if sentence.mood == "statement" else "?", "PUNCT")]
-    return _contract(_commas(said))
+    """Return the sentence as lower-case German tokens, with the final punctuation mark."""
+    tokens = [*_join(sentence), Token("." if sentence.mood == "statement" else "?", "PUNCT")]
+    return _contract(_commas(tokens))
 
 
 def _join(sentence: Sentence) -> list[Token]:
@@ -61,8 +61,8 @@ def _join(sentence: Sentence) -> list[Token]:
         return _main(replace(clause, time=None), front=_time(clause.time))
     if sentence.second:
         comma = [_COMMA] if sentence.conjunction == "but" else []
-        joint = Token({"and": "und", "but": "aber"}[sentence.conjunction], "CCONJ")
-        return [*_main(clause), *comma, joint, *_main(sentence.second)]
+        conjunction = Token({"and": "und", "but": "aber"}[sentence.conjunction], "CCONJ")
+        return [*_main(clause), *comma, conjunction, *_main(sentence.second)]
     if sentence.condition:
         condition = _condition(sentence.condition, sentence.subordinator)
         if sentence.condition_first:
@@ -84,7 +84,7 @@ def _condition(clause: Clause, subordinator: str) -> list[Token]:
 def _main(
     clause: Clause, *, subject: list[Token] | None = None, front: list[Token] | None = None
 ) -> list[Token]:
-    """Verb second: after the subject, or after ``front`` with the subject behind the verb."""
+    """Return a main clause: the finite verb comes second, after the subject or after ``front``."""
     subject = _subject(clause) if subject is None else subject
     finite, rest = _verbs(clause)
     complement = _complement(clause)
@@ -94,6 +94,7 @@ def _main(
 
 
 def _verb_last(clause: Clause, subject: list[Token] | None = None) -> list[Token]:
+    """Return a subordinate clause: the finite verb comes last."""
     subject = _subject(clause) if subject is None else subject
     finite, rest = _verbs(clause)
     return [*subject, *_middle(clause), *rest, finite, *_complement(clause)]
@@ -110,7 +111,7 @@ def _subject(clause: Clause) -> list[Token]:
 
 
 def _verbs(clause: Clause) -> tuple[Token, list[Token]]:
-    """The finite verb, and the participle or infinitive that closes the clause."""
+    """Return the finite verb, and the participle or infinitive at the end of the clause, if any."""
     doer = clause.subject or Entity(3, False, "m")
     forms = _GEBEN if clause.there else clause.verb.german
     upos = "AUX" if clause.verb is BE and not clause.there else "VERB"
@@ -129,46 +130,46 @@ def _verbs(clause: Clause) -> tuple[Token, list[Token]]:
 
 
 def _finite(forms: tuple[str, str, str, str], upos: str, tense: str, doer: Entity) -> Token:
-    marks = feats(
+    features = feats(
         Mood="Ind",
         Number="Plur" if doer.plural else "Sing",
         Person=str(doer.person),
         Tense="Past" if tense == "past" else "Pres",
         VerbForm="Fin",
     )
-    return Token(conjugate(forms, tense, doer.person, doer.plural), upos, marks)
+    return Token(conjugate(forms, tense, doer.person, doer.plural), upos, features)
 
 
 def _middle(clause: Clause) -> list[Token]:
-    """What stands between the finite verb (or the subject) and the end of the clause."""
+    """Return the tokens between the finite verb (or the subject) and the verbs at the end of the clause."""
     thing = clause.object
-    said: list[Token] = []
+    tokens: list[Token] = []
     if thing and thing.is_pronoun:
-        said.append(personal_pronoun(thing, "Acc"))
+        tokens.append(personal_pronoun(thing, "Acc"))
     if clause.time:
-        said += _time(clause.time)
+        tokens += _time(clause.time)
     if clause.negation == "never":
-        said.append(_NIE)
+        tokens.append(_NIE)
     if clause.frequency:
-        said.append(Token(clause.frequency.german, "ADV"))
+        tokens.append(Token(clause.frequency.german, "ADV"))
     if clause.recipient:
-        said += say_entity(clause.recipient, "Dat", _relative)
+        tokens += say_entity(clause.recipient, "Dat", _relative)
     denied = clause.negation == "not" and thing is not None and thing.determiner == "a"
     if thing and not thing.is_pronoun:
-        said += say_entity(thing, "Acc", _relative, denied=denied)
+        tokens += say_entity(thing, "Acc", _relative, denied=denied)
     if clause.negation == "not" and not denied:
-        said.append(_NICHT)
+        tokens.append(_NICHT)
     if clause.manner:
-        said.append(Token(clause.manner.german, "ADV"))
+        tokens.append(Token(clause.manner.german, "ADV"))
     if clause.simile:
-        said += [Token("wie", "ADP"), *say_entity(clause.simile, "Nom", _relative)]
+        tokens += [Token("wie", "ADP"), *say_entity(clause.simile, "Nom", _relative)]
     for place in (clause.company, clause.place):
         if place:
-            said += _place(place)
+            tokens += _place(place)
     if clause.adjective:
-        said += [Token("sehr", "ADV")] if clause.very else []
-        said.append(Token(clause.adjective.german, "ADJ", "Degree=Pos"))
-    return said
+        tokens += [Token("sehr", "ADV")] if clause.very else []
+        tokens.append(Token(clause.adjective.german, "ADJ", "Degree=Pos"))
+    return tokens
 
 
 def _relative(entity: Entity) -> list[Token]:
@@ -176,10 +177,10 @@ def _relative(entity: Entity) -> list[Token]:
         return []
     clause = entity.relative.clause
     if entity.relative.of_subject:
-        said = _verb_last(clause, subject=[article(entity, "Nom", "Rel", "PRON")])
+        tokens = _verb_last(clause, subject=[article(entity, "Nom", "Rel", "PRON")])
     else:
-        said = [article(entity, "Acc", "Rel", "PRON"), *_verb_last(replace(clause, object=None))]
-    return [_COMMA, *said, _COMMA]
+        tokens = [article(entity, "Acc", "Rel", "PRON"), *_verb_last(replace(clause, object=None))]
+    return [_COMMA, *tokens, _COMMA]
 
 
 def _place(place: Place) -> list[Token]:
@@ -196,10 +197,10 @@ def _time(time: Time) -> list[Token]:
     if time.entity:
         form, case = _PREPOSITIONS[time.kind]
         return [Token(form, "ADP"), *say_entity(time.entity, case, _relative)]
-    marks = feats(Case="Dat", Gender="Masc", Number="Sing")
-    fused = feats(Case="Dat", Definite="Def", Gender="Masc", Number="Sing", PronType="Art")
+    features = feats(Case="Dat", Gender="Masc", Number="Sing")
+    contracted = feats(Case="Dat", Definite="Def", Gender="Masc", Number="Sing", PronType="Art")
     if time.noun:
-        return [Token("am", "ADP", fused), Token(time.noun.german[0], "NOUN", marks)]
+        return [Token("am", "ADP", contracted), Token(time.noun.german[0], "NOUN", features)]
     form = time.word.german if time.word else ""
     if time.kind == "adverb":
         return [Token(form, "ADV")]
@@ -210,23 +211,26 @@ def _time(time: Time) -> list[Token]:
         accusative = feats(Case="Acc", Gender="Masc", Number="Sing")
         every = Token("jeden", "DET", feats(Case="Acc", Gender="Masc", Number="Sing", PronType="Tot"))
         return [every, Token(form, "NOUN", accusative)]
-    return [Token("im" if time.kind == "month" else "am", "ADP", fused), Token(form, "NOUN", marks)]
+    return [Token("im" if time.kind == "month" else "am", "ADP", contracted), Token(form, "NOUN", features)]
 
 
 def _commas(tokens: Sequence[Token]) -> list[Token]:
-    """Drop a comma that another comma or the final mark follows."""
-    follows = [*(token.upos for token in tokens[1:]), ""]
+    """Drop each comma directly before another comma or the final mark."""
+    following = [*(token.upos for token in tokens[1:]), ""]
     return [
-        token for token, after in zip(tokens, follows, strict=True) if token.form != "," or after != "PUNCT"
+        token for token, upos in zip(tokens, following, strict=True) if token.form != "," or upos != "PUNCT"
     ]
 
 
 def _contract(tokens: Sequence[Token]) -> list[Token]:
-    said: list[Token] = []
+    """Contract a preposition and the article after it: "in dem" becomes "im"."""
+    contracted: list[Token] = []
     for token in tokens:
-        fused = _CONTRACTED.get((said[-1].form, token.form)) if said and token.upos == "DET" else None
+        fused = (
+            _CONTRACTED.get((contracted[-1].form, token.form)) if contracted and token.upos == "DET" else None
+        )
         if fused:
-            said[-1] = Token(fused, "ADP", token.feats)
+            contracted[-1] = Token(fused, "ADP", token.feats)
         else:
-            said.append(token)
-    return said
+            contracted.append(token)
+    return contracted

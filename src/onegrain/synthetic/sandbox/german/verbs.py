@@ -6,7 +6,7 @@ from functools import lru_cache
 
 __all__ = ["conjugate"]
 
-# infinitive: ich du er (wir and sie are the infinitive, but for sein)
+# infinitive: ich, du, er; the forms of wir and sie are the infinitive, except for sein
 _PRESENT = {
     "sein": ("bin", "bist", "ist"), "haben": ("habe", "hast", "hat"), "werden": ("werde", "wirst", "wird"),
     "können": ("kann", "kannst", "kann"), "müssen": ("muss", "musst", "muss"),
@@ -17,9 +17,13 @@ _PRESENT = {
 
 @lru_cache(maxsize=8192)
 def conjugate(forms: tuple[str, str, str, str], tense: str, person: int, plural: bool) -> str:
-    """One finite form of a verb given by infinitive, third person singular, preterite and participle.
+    """Return one finite form of a verb.
 
-    Tense is ``pres`` or ``past`` (preterite). The sandbox has no ihr.
+    Args:
+        forms: infinitive, third person singular present, first person singular preterite, past participle.
+        tense: ``pres`` or ``past`` (preterite).
+        person: 1, 2 or 3; the sandbox does not use the second person plural.
+        plural: True for the plural.
 
     >>> conjugate(("sehen", "sieht", "sah", "gesehen"), "pres", 2, False)
     'siehst'
@@ -48,12 +52,14 @@ def _preterite(preterite: str, person: int, plural: bool) -> str:
 
 
 def _first(infinitive: str) -> str:
+    """Return the first person singular present: schlafe, lächle, zittere."""
     if infinitive.endswith("eln"):
         return infinitive[:-3] + "le"
     return infinitive[:-1] if infinitive.endswith("en") else infinitive[:-1] + "e"
 
 
 def _second(third: str) -> str:
+    """Return the second person singular present from the third: schläft gives schläfst, isst stays isst."""
     if third.endswith(("st", "ßt", "zt", "xt")) and not third.endswith("est"):
         return third
     return third[:-1] + "st"

@@ -1,4 +1,4 @@
-"""The other words of the sandbox language: adjectives, adverbs, names, towns, numerals, days and months."""
+"""The sandbox's words other than nouns and verbs: adjectives, adverbs, names, towns, numerals, days, months."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ __all__ = [
 _LIVING = "person animal"
 _THING = "artifact clothes surface food plant"
 
-# English | French masculine/feminine (rule where one is given), ^: before the noun | German | what it describes
+# English | French masculine/feminine/masculine before a vowel | German/stem | noun groups that it describes.
+# ^: before the French noun. Missing forms follow the rule; a fourth French form marks an invariable adjective.
 _ADJECTIVES = f"""
 good | ^bon/bonne | gut | person animal artifact location food dish drink communication act cognition event
 old | ^vieux/vieille/vieil | alt | person animal artifact clothes surface location communication
@@ -116,7 +117,16 @@ warsaw | varsovie | warschau; athens | athènes | athen
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adjective:
-    """An adjective; ``french`` is masculine, feminine, masculine before a vowel; German has a stem too."""
+    """An adjective in three languages.
+
+    Attributes:
+        french: masculine, feminine, and masculine before a vowel.
+        french_invariable: the French adjective does not take a plural ending.
+        before: the French adjective comes before the noun.
+        german: the form without an ending.
+        german_stem: the stem that takes endings.
+        groups: groups of nouns that it describes.
+    """
 
     english: str
     french: tuple[str, str, str]
@@ -137,7 +147,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Word:
-    """A word that does not change: one form a language; ``when`` is the tense that a time adverb asks for."""
+    """A word with one form per language; ``when`` is the tense that a time adverb requires, or ``any``."""
 
     english: str
     french: str

@@ -1,9 +1,10 @@
 # ruff: noqa: E501  (a lexicon entry stays on one line)
 """The nouns of the sandbox language, each with its French and German noun.
 
-One line a noun: English, French with its gender, German with its gender and plural. A slash gives a plural that
-the language's rule does not (``man/men``); ``-`` says that there is none (mass nouns). A star marks German nouns
-that take ``-en`` outside the nominative. Within a group the first nouns are the most frequent.
+An entry holds the English noun, the French noun with its gender, and the German noun with its gender and plural.
+A plural after a slash is irregular (``man/men``); German plurals are always written out. ``-`` instead of a plural
+marks a mass noun. A star marks German nouns that take ``-n`` or ``-en`` in the accusative and dative singular. The
+first nouns of a group are the most frequent.
 """
 
 from __future__ import annotations
@@ -114,7 +115,19 @@ _SENSES = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Noun:
-    """A noun in three languages; forms are (singular, plural), and both are the same for mass nouns."""
+    """A noun in three languages.
+
+    Attributes:
+        english: singular and plural; a mass noun has its singular twice, in every language.
+        french: singular and plural.
+        french_gender: ``m`` or ``f``.
+        german: nominative singular and plural.
+        german_gender: ``m``, ``f`` or ``n``.
+        weak: the German accusative and dative singular equal the plural.
+        mass: the noun has no plural.
+        group: the key in ``NOUNS``.
+        sense: its supersense, e.g. ``n.ANIMAL``.
+    """
 
     english: tuple[str, str]
     french: tuple[str, str]
@@ -128,7 +141,7 @@ class Noun:
 
 
 def english_plural(noun: str) -> str:
-    """The regular English plural."""
+    """Return the regular English plural: cats, keys, stories."""
     return noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "s"
 
 

@@ -1,11 +1,12 @@
 # ruff: noqa: E501  (a lexicon entry stays on one line)
 """The verbs of the sandbox language, each with its French and German verb.
 
-One line a verb: English (base, or base/past/participle), French infinitive (``+`` before it: compound tenses with
-être), German infinitive (or infinitive/third person singular/preterite/participle; ``+``: perfect with sein), its
-frame, who does it, to what, and its sense; ``~`` marks verbs of state, which have no progressive and whose past is
-imperfect in French. Frames: ``i`` intransitive, ``m`` motion to or from a place, ``t`` transitive, ``d`` with a recipient,
-``c`` with a that-clause. Within a frame the first verbs are the most frequent.
+Each line describes one verb, in seven fields: English (base, or base/past/participle); French infinitive, after ``+``
+if its compound tenses take être; German infinitive (or infinitive/third person singular/preterite/participle, ``-``
+for a regular form), after ``+`` if its perfect takes sein; frame; noun groups of its subject; noun groups of its
+object; supersense. ``~`` after the frame marks verbs of state, which have no progressive and whose past is the
+imperfect in French. Frames: ``i`` intransitive, ``m`` motion to or from a place, ``t`` transitive, ``d`` with a
+recipient, ``c`` with a that-clause, ``w`` weather. The first verbs of a frame are the most frequent.
 """
 
 from __future__ import annotations
@@ -123,11 +124,11 @@ class Verb:
         etre: whether French compound tenses take être.
         german: infinitive, third person singular present, first person singular preterite, past participle.
         sein: whether the German perfect takes sein.
-        frame: one of ``i m t d c w``.
-        subjects: noun groups that do it.
-        objects: noun groups that it is done to.
+        frame: one of ``i``, ``m``, ``t``, ``d``, ``c`` and ``w``; see the module.
+        subjects: groups of nouns that can be its subject.
+        objects: groups of nouns that can be its object.
         sense: its supersense, e.g. ``v.motion``.
-        stative: no progressive; past is imperfect in French.
+        stative: a verb of state: no progressive, and the imperfect as its French past.
     """
 
     english: tuple[str, str, str, str, str]
@@ -172,7 +173,7 @@ def _german_forms(entry: str) -> tuple[str, str, str, str]:
     link = "e" if stem.endswith(("t", "d", "fn", "gn", "chn")) else ""
     regular = (infinitive, stem + link + "t", stem + link + "te", "ge" + stem + link + "t")
     third, preterite, participle = (
-        given if given != "-" else rule for given, rule in zip(parts[1:], regular[1:], strict=True)
+        form if form != "-" else rule for form, rule in zip(parts[1:], regular[1:], strict=True)
     )
     return infinitive, third, preterite, participle
 
@@ -202,7 +203,7 @@ VERBS: dict[str, tuple[Verb, ...]] = _by_frame()
 """The verbs by frame, most frequent first."""
 
 WANT = _parse("want | vouloir | wollen/will/wollte/gewollt | x ~ | person | | cognition")
-"""want to ..."""
+"""The verb for the modal ``want``: "want to ..."."""
 
 BE = _parse("be/was/been | être | +sein/ist/war/gewesen | x ~ | | | stative")
-"""The copula; its forms are the realisers' own."""
+"""The copula; the realisers hold its irregular forms."""
