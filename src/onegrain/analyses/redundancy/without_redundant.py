@@ -21,22 +21,21 @@ def without_redundant(ranking: Ranking, clusters: Clusters) -> Ranking:
     not change.
 
     Args:
-        ranking: of the neurons of the clusters' space.
-        clusters: of any words of the same model.
+        ranking: a ranking over the same neuron space as ``clusters``.
+        clusters: clusters of the same model's neurons, on any words.
 
     Returns:
-        A ranking by the same method. ``details["redundant"]`` says what was done: ``removed``, the flat indices
-        that are no longer ranked, in their order; ``represented_by``, for each of them the neuron
-        that stands for it; ``clusters``, ``linkage``, ``threshold`` and ``signed``. All other details are those
-        of the given ranking.
+        A ranking by the same method. ``details["redundant"]`` holds ``removed``, the flat indices that are no
+        longer ranked, in their order; ``represented_by``, the neuron that represents each of them;
+        ``clusters``, ``linkage``, ``threshold`` and ``signed``. All other details are copied from ``ranking``.
 
     Raises:
         MismatchError: the ranking is of other neurons than the clusters, or of another model's.
 
     >>> import onegrain
-    >>> made = onegrain.planted(200)
-    >>> ranking = onegrain.rank("f-statistic", made.activations, label="upos")
-    >>> short = without_redundant(ranking, onegrain.clusters(made.activations))
+    >>> planted = onegrain.planted(200)
+    >>> ranking = onegrain.rank("f-statistic", planted.activations, label="upos")
+    >>> short = without_redundant(ranking, onegrain.clusters(planted.activations))
     >>> ranking.n_ranked - short.n_ranked
     2
     """
