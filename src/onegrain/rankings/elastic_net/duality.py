@@ -1,7 +1,7 @@
-"""How far a probe is from the best one: the duality gap of the multinomial elastic net.
+"""Bound how far a probe is from the best one, by the duality gap of the multinomial elastic net.
 
-Let pi_i be a distribution over labels for every word. Fenchel duality gives, for every choice of pi that keeps
-the label totals, sum_i omega_i pi_i = sum_i omega_i y_i (the condition of the unpenalised bias),
+Let pi_i be a distribution over the labels for every word i. Fenchel duality gives, for every choice of pi that
+keeps the label totals, sum_i omega_i pi_i = sum_i omega_i y_i (the condition of the unpenalised bias),
 
     min J  >=  (1/N) sum_i omega_i H(pi_i) - sum_{l,j} r*(g_lj),      g = (1/N) sum_i omega_i (pi_i - y_i) z_i'
 
@@ -11,20 +11,21 @@ r* the conjugate of the penalty,
     r*(g) = max(|g| - lambda1, 0)^2 / (4 lambda2)          where lambda2 > 0
     r*(g) = 0 if |g| <= lambda1, infinite otherwise        where lambda2 = 0.
 
-At the solution pi = P attains equality. Before it, P is made to keep the label totals, and is then drawn
-towards y:
+At the solution, pi = P attains equality. Elsewhere, pi is made from P in two steps, the first of which restores
+the label totals:
 
 1. kept_l = min(1, ybar_l / Pbar_l), rest_l proportional to max(ybar_l - Pbar_l, 0), and
    Q_i = kept * P_i + (1 - kept.P_i) * rest. Every Q_i is a distribution and their mean is ybar. The gradient
    at Q follows from that at P without a pass: (1/N) sum_i omega_i Q_i z_i' = A + rest * (m - sum_l A_l), with
    A = kept * (1/N) sum omega P_i z_i' and m the mean of z.
-2. pi_i = s Q_i + (1 - s) y_i, whose gradient is s times that of Q. For lambda2 = 0, s is the largest that makes
-   it feasible; else the best of a few, by a first-order model of the entropy. Any s gives a true lower bound.
+2. pi_i = s Q_i + (1 - s) y_i, whose gradient is s times that of Q. For lambda2 = 0, s is the largest value that
+   makes pi feasible; otherwise the best of a few, by a first-order model of the entropy. Any s gives a valid
+   lower bound.
 
-The gap is J minus that bound, relative to J. In float32 it is uncertain by some 1e-6 nats, and may come out
-below zero by that much. With lambda1 = lambda2 = 0 there is no useful bound, as data that can be separated
-have no minimum at all; the largest absolute entry of the gradient (of the scaled neurons, problem.py), relative
-to that of the problem at theta = 0, takes its place.
+The gap is J minus that bound, relative to J. In float32 it is uncertain by about 1e-6 nats, and can be negative
+by that much. With lambda1 = lambda2 = 0 no useful bound exists, because data that can be separated have no
+minimum. The largest absolute entry of the gradient (of the scaled neurons, problem.py), relative to that at
+theta = 0, is then used instead.
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ TINY = 1e-300
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """What one pass over the words tells of G probes, for the scaled neurons.
+    """What one pass over the words measures of G probes, for the scaled neurons.
 
     Attributes:
-        loss: float64 (G,), mean cross-entropy, nats a word.
+        loss: float64 (G,), mean cross-entropy, in nats per word.
         probabilities: (words, G * labels), P.
         gradient: float64 (neurons, G, labels), of the loss by the weights.
         slope: float64 (G, labels), of the loss by the biases.
@@ -64,7 +65,7 @@ class Points:
 
 @dataclass(frozen=True)
 class Certificate:
-    """How good one probe is.
+    """The objective of one probe, and what bounds its distance from the minimum.
 
     Attributes:
         objective: J.
@@ -83,12 +84,12 @@ class Certificate:
         return (self.objective - self.lower) / max(self.objective, TINY)
 
     def measure(self) -> float:
-        """The gap, or the gradient where the gap is not defined."""
+        """Return the gap, or the gradient where the gap is not defined."""
         return self.gradient if self.gap != self.gap else self.gap
 
 
 def evaluate_probes(words: Words, weights: Tensor, biases: Tensor) -> Points:
-    """One pass over the words for G probes: weights (neurons, G, labels), biases (G, labels)."""
+    """Evaluate G probes, weights (neurons, G, labels) and biases (G, labels), in one pass over the words."""
     grid, labels = biases.shape
     flat = weights.reshape(len(weights), -1)
     table = words.memory.table(words.n_words, grid * labels, words.dtype)
@@ -109,53 +110,53 @@ def evaluate_probes(words: Words, weights: Tensor, biases: Tensor) -> Points:
 
 
 def loss_of(words: Words, rows: slice, logits: Tensor) -> Tensor:
-    """float64 (G,): the words' share of the loss, from logits (rows, G, labels)."""
-    at = words.targets[rows, None, None].expand(-1, logits.shape[1], 1)
-    each = torch.logsumexp(logits, 2) - logits.gather(2, at).squeeze(2)
-    return words.weigh(each, rows).sum(0, dtype=torch.float64) / words.n_words
+    """Return what some words add to the loss, float64 (G,), from their logits (rows, G, labels)."""
+    label_indices = words.targets[rows, None, None].expand(-1, logits.shape[1], 1)
+    word_losses = torch.logsumexp(logits, 2) - logits.gather(2, label_indices).squeeze(2)
+    return words.weigh(word_losses, rows).sum(0, dtype=torch.float64) / words.n_words
 
 
 def certify(words: Words, penalties: Penalties, weights: Tensor, points: Points) -> list[Certificate]:
-    """Objectives and gaps of G probes, weights (neurons, G, labels), from what was seen of them."""
+    """Return objectives and gaps of G probes, weights (neurons, G, labels), from one pass over the words."""
     shape = len(penalties), words.n_labels
     every_share = words.label_shares.expand(shape)
     every_product = words.label_products.view(words.n_neurons, -1, words.n_labels).expand(-1, *shape)
     live = words.unit > 0.0
-    parts, drawn = [], []
-    for at, pair in enumerate(penalties.pairs):
-        shares, products = every_share[at], every_product[:, at]
-        theta = weights[:, at].double() * words.unit[:, None]
+    primals, duals = [], []
+    for number, pair in enumerate(penalties.pairs):
+        shares, products = every_share[number], every_product[:, number]
+        theta = weights[:, number].double() * words.unit[:, None]
         absolute, squared = pair[0] * float(theta.abs().sum()), pair[1] * float(theta.square().sum())
-        gradient, slope = points.gradient[:, at], points.slope[at]
+        gradient, slope = points.gradient[:, number], points.slope[number]
         steepest = max(float(gradient.abs().max()), float(slope.abs().max()))
         steepest /= max(float(products.abs().max()), TINY)
-        parts.append((float(points.loss[at]) + absolute + squared, steepest))
-        kept, rest, turned = _balanced(shares, products, gradient, slope, words.centred)
-        size = turned[live] / words.unit[live, None]
-        drawn.append((kept, rest, *_draw(size, pair, absolute + 2.0 * squared)))
-    entropy = _entropy(words, points.probabilities, drawn)
+        primals.append((float(points.loss[number]) + absolute + squared, steepest))
+        kept, rest, slopes = _balance_labels(shares, products, gradient, slope, words.centred)
+        size = slopes[live] / words.unit[live, None]
+        duals.append((kept, rest, *_choose_scale(size, pair, absolute + 2.0 * squared)))
+    entropy = _entropy(words, points.probabilities, duals)
     return [
-        Certificate(objective, float("nan") if free else float(entropy[at]) - drawn[at][3], steepest)
-        for at, ((objective, steepest), free) in enumerate(zip(parts, penalties.free, strict=True))
+        Certificate(objective, float("nan") if free else float(entropy[number]) - duals[number][3], steepest)
+        for number, ((objective, steepest), free) in enumerate(zip(primals, penalties.free, strict=True))
     ]
 
 
-def _balanced(
+def _balance_labels(
     shares: Tensor, products: Tensor, gradient: Tensor, slope: Tensor, centred: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """kept and rest (labels,) of Q, and |g| at Q, (neurons, labels), of the scaled neurons."""
-    said = shares + slope
-    kept = (shares / said.clamp(min=TINY)).clamp(max=1.0)
-    missing = (shares - said).clamp(min=0.0)
+    """Return kept and rest (labels,) of Q, and |g| at Q, (neurons, labels), of the scaled neurons."""
+    predicted_shares = shares + slope
+    kept = (shares / predicted_shares.clamp(min=TINY)).clamp(max=1.0)
+    missing = (shares - predicted_shares).clamp(min=0.0)
     rest = missing / missing.sum().clamp(min=TINY)
-    moved = kept * (gradient + products)
+    kept_products = kept * (gradient + products)
     mean = 0.0 if centred else products.sum(1, keepdim=True)
-    turned = (moved + rest * (mean - moved.sum(1, keepdim=True)) - products).abs()
-    return kept, rest, turned
+    slopes = (kept_products + rest * (mean - kept_products.sum(1, keepdim=True)) - products).abs()
+    return kept, rest, slopes
 
 
-def _draw(size: Tensor, pair: tuple[float, float], slope: float) -> tuple[float, float]:
-    """s, and sum r* there; ``size`` holds |g| at Q, ``slope`` is the entropy's slope in s at 1."""
+def _choose_scale(size: Tensor, pair: tuple[float, float], slope: float) -> tuple[float, float]:
+    """Return s and sum r* at s, from |g| at Q in ``size`` and the derivative of the entropy by s at 1."""
     l1, l2 = pair
     feasible = min(1.0, l1 / max(float(size.max()) if size.numel() else 0.0, TINY))
     if l2 == 0:
@@ -167,19 +168,19 @@ def _draw(size: Tensor, pair: tuple[float, float], slope: float) -> tuple[float,
     return float(scales[best]), float(costs[best])
 
 
-def _entropy(words: Words, table: Table, drawn: Sequence[tuple[Tensor, Tensor, float, float]]) -> Tensor:
-    """float64 (G,): mean entropy, nats a word, of the distributions that kept, rest and s make of P."""
-    kept = torch.stack([one[0] for one in drawn]).to(words.dtype)
-    rest = torch.stack([one[1] for one in drawn]).to(words.dtype)
-    draw = words.tensor(np.array([one[2] for one in drawn]), words.dtype)
-    total = words.zeros(len(drawn))
+def _entropy(words: Words, table: Table, duals: Sequence[tuple[Tensor, Tensor, float, float]]) -> Tensor:
+    """Return the mean entropy, float64 (G,), nats per word, of the pi that kept, rest and s make of P."""
+    kept = torch.stack([dual[0] for dual in duals]).to(words.dtype)
+    rest = torch.stack([dual[1] for dual in duals]).to(words.dtype)
+    scales = words.tensor(np.array([dual[2] for dual in duals]), words.dtype)
+    total = words.zeros(len(duals))
     for rows in words.rows():
         p = table[rows].view(-1, *kept.shape)
-        mixed = p * (kept * draw[:, None])
-        left = 1.0 - (p * kept).sum(2)
-        mixed += left[:, :, None] * (rest * draw[:, None])
-        at = words.targets[rows, None, None].expand(-1, len(drawn), 1)
-        mixed.scatter_add_(2, at, (1.0 - draw)[None, :, None].expand(len(p), -1, 1))
-        each = torch.special.entr(mixed.clamp_(min=0.0)).sum(2)
-        total += words.weigh(each, rows).sum(0, dtype=torch.float64)
+        mixed = p * (kept * scales[:, None])
+        remainder = 1.0 - (p * kept).sum(2)
+        mixed += remainder[:, :, None] * (rest * scales[:, None])
+        label_indices = words.targets[rows, None, None].expand(-1, len(duals), 1)
+        mixed.scatter_add_(2, label_indices, (1.0 - scales)[None, :, None].expand(len(p), -1, 1))
+        word_entropies = torch.special.entr(mixed.clamp_(min=0.0)).sum(2)
+        total += words.weigh(word_entropies, rows).sum(0, dtype=torch.float64)
     return total / words.n_words

@@ -1,4 +1,4 @@
-"""What the estimators take: arrays, tensors or activations at the door, and the words that count."""
+"""Read what the estimators are fitted to: arrays, tensors or activations, without words of weight zero."""
 
 from __future__ import annotations
 
@@ -24,20 +24,25 @@ BLOCK = 4096
 
 
 def read_activations(estimator: Any, X: Any) -> np.ndarray:
-    """(words, neurons), float32 or float64, with as many neurons as the estimator was fitted to."""
+    """Return activations (words, neurons), float32 or float64.
+
+    Raises:
+        ParameterError: a value is not finite.
+        ValueError: the number of neurons is not that of the fit.
+    """
     values = validate_data(
-        estimator, _plain(X), dtype=[np.float64, np.float32], order="C", ensure_all_finite=False, reset=False
+        estimator, _to_numpy(X), dtype=[np.float64, np.float32], order="C", ensure_all_finite=False, reset=False
     )
     _require_finite(values)
     return values
 
 
 def read_pairs(estimator: Any, X: Any, y: Any, *, y_numeric: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Activations (words, neurons), float32 or float64, and what is to be told of each word, (words,)."""
+    """Return activations (words, neurons), float32 or float64, and the targets of the words, (words,)."""
     values, targets = validate_data(
         estimator,
-        _plain(X),
-        _plain(y),
+        _to_numpy(X),
+        _to_numpy(y),
         dtype=[np.float64, np.float32],
         order="C",
         ensure_all_finite=False,
@@ -48,19 +53,19 @@ def read_pairs(estimator: Any, X: Any, y: Any, *, y_numeric: bool = False) -> tu
 
 
 def read_targets(estimator: Any, X: Activations, y: Any) -> np.ndarray:
-    """What is to be told of each word of a record, (words,), whose neurons the estimator is then fitted to."""
-    targets = validate_data(estimator, y=_plain(y))
+    """Return the targets of a record's words, (words,), and set the estimator's number of neurons."""
+    targets = validate_data(estimator, y=_to_numpy(y))
     check_consistent_length(np.empty(X.n_words), targets)
     estimator.n_features_in_ = X.n_neurons
     return targets
 
 
 def read_weights(sample_weight: Any, n_words: int) -> np.ndarray | None:
-    """float64 (words,), finite and not negative, or None for one each."""
+    """Return finite weights of the words, float64 (words,), 0 or more; None if every word has weight one."""
     if sample_weight is None:
         return None
     weights = check_array(
-        _plain(sample_weight),
+        _to_numpy(sample_weight),
         ensure_2d=False,
         allow_nd=True,
         ensure_min_samples=0,
@@ -84,9 +89,9 @@ class CountedWords:
     """The words that have a weight above zero.
 
     Attributes:
-        values: (words, neurons), float32 or float64; those read from a record may stand in a scratch file.
+        values: (words, neurons), float32 or float64; those read from a record may be in a scratch file.
         targets: (words,).
-        weights: float64 (words,), with mean one, or None for one each.
+        weights: float64 (words,), with mean one, or None if every word has weight one.
     """
 
     values: Any
@@ -107,7 +112,13 @@ class CountedWords:
     def read(
         cls, activations: Activations, targets: np.ndarray, weights: np.ndarray | None, memory: Memory
     ) -> CountedWords:
-        """The same of a record, whose words are read block by block, to where the memory has room for them."""
+        """Read the words of a record whose weight is above zero, block by block.
+
+        Their values go to main memory, or to a scratch file if they do not fit.
+
+        Raises:
+            ParameterError: the memory budget is too small, or all words have weight zero.
+        """
         counted = np.ones(len(targets), dtype=bool) if weights is None else _counted(weights)
         targets = targets[counted]
         shape = len(targets), activations.n_neurons, len(np.unique(targets))
@@ -118,13 +129,13 @@ class CountedWords:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def average(self, each: np.ndarray) -> Any:
-        """The mean over the words, by weight, of an array that begins with an axis of words."""
-        return np.average(each, axis=0, weights=self.weights)
+    def average(self, array: np.ndarray) -> Any:
+        """Return the mean over the words, by weight, of an array whose first axis is the words."""
+        return np.average(array, axis=0, weights=self.weights)
 
     @cached_property
     def mean(self) -> np.ndarray:
-        """float64 (neurons,), by weight."""
+        """float64 (neurons,): means, by weight."""
         total = np.zeros(self.values.shape[1])
         for rows in self._rows():
             total += self._weigh(self.values[rows].astype(np.float64), rows).sum(axis=0)
@@ -132,7 +143,7 @@ class CountedWords:
 
     @cached_property
     def spread(self) -> np.ndarray:
-        """float64 (neurons,): standard deviations, by weight; 0 for a constant neuron (constant.py of core)."""
+        """float64 (neurons,): standard deviations, by weight; 0 for a constant neuron (core/constant.py)."""
         total, extremes = np.zeros(self.values.shape[1]), Extremes(self.values.shape[1])
         for rows in self._rows():
             block = np.asarray(self.values[rows])
@@ -143,19 +154,19 @@ class CountedWords:
 
     @property
     def scale(self) -> np.ndarray:
-        """float64 (neurons,): the spread; 1 for a neuron that never changes."""
+        """float64 (neurons,): the spread; 1 for a constant neuron."""
         return np.where(self.spread > 0.0, self.spread, 1.0)
 
     def standardized(self) -> np.ndarray:
-        """(words, neurons), mean zero and standard deviation one, in the dtype of the values."""
+        """Return the activations with mean 0 and standard deviation 1, (words, neurons), in their dtype."""
         lift = exponents_of(self.spread) if self.values.dtype == np.float32 else np.zeros(1, dtype=np.int64)
-        found = np.ldexp(self.values, lift) if lift.any() else self.values.copy()
-        found -= np.ldexp(self.mean, lift).astype(found.dtype)
-        found /= np.ldexp(self.scale, lift).astype(found.dtype)
-        return found
+        scaled = np.ldexp(self.values, lift) if lift.any() else self.values.copy()
+        scaled -= np.ldexp(self.mean, lift).astype(scaled.dtype)
+        scaled /= np.ldexp(self.scale, lift).astype(scaled.dtype)
+        return scaled
 
     def products(self, table: np.ndarray) -> np.ndarray:
-        """float64 (neurons, k): the mean, by weight, of the centred activations times a table (words, k)."""
+        """Return the weighted mean of the centred activations times a table (words, k): float64 (neurons, k)."""
         total = np.zeros((self.values.shape[1], table.shape[1]))
         for rows in self._rows():
             total += (self.values[rows] - self.mean).T @ self._weigh(table[rows], rows)
@@ -170,27 +181,31 @@ class CountedWords:
 
 
 def _counted(weights: np.ndarray) -> np.ndarray:
-    """bool (words,): those of a weight above zero; there must be one."""
+    """Return which words have a weight above zero, bool (words,).
+
+    Raises:
+        ParameterError: none has.
+    """
     counted = weights > 0.0
     if not counted.any():
         raise ParameterError("all words have weight zero; at least one weight must be above zero")
     return counted
 
 
-def _plain(given: Any) -> Any:
-    """Tensors and activations as numpy arrays; all else as it is, for scikit-learn to judge."""
-    if isinstance(given, Activations):
-        return given.values()
-    if isinstance(given, torch.Tensor):
-        tensor = given.detach().cpu()
+def _to_numpy(data: Any) -> Any:
+    """Return tensors and activations as numpy arrays, and all else unchanged, for scikit-learn to check."""
+    if isinstance(data, Activations):
+        return data.values()
+    if isinstance(data, torch.Tensor):
+        tensor = data.detach().cpu()
         if tensor.layout != torch.strided:
             raise ParameterError(f"a dense tensor is needed, got one of {tensor.layout}; use to_dense()")
         return tensor.float().double().numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()
-    return given
+    return data
 
 
 def _require_finite(values: np.ndarray) -> None:
-    """Raise ParameterError that tells how many values are not finite, and where the first is."""
+    """Raise ParameterError with the number of values that are not finite and the place of the first."""
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum(dtype=np.float64)):
             return

@@ -1,13 +1,13 @@
-"""The convex problem of the LCA probe: its words and its penalties.
+"""The convex problem of the LCA probe: the words that it is fitted to, and its penalties.
 
-With x_i the neurons of word i, P_i = softmax(theta x_i + b), y_i one-hot and omega_i the weight of the word
-(mean one), the objective [Dalvi19, with the mean instead of the sum] is
+With x_i the neurons of word i, P_i = softmax(theta x_i + b), y_i the one-hot label and omega_i the weight of
+the word (weights have mean one), the objective [Dalvi19, with the mean instead of the sum] is
 
     J(theta, b) = -(1/N) sum_i omega_i log P_i[t_i] + lambda1 * sum |theta| + lambda2 * sum theta^2
 
-The solver sees every neuron centred (the bias is not penalised, so centring changes nothing but the bias) and
-divided by its standard deviation, with the penalties of that neuron rescaled to match: the same problem, better
-conditioned. Only this module knows both scales.
+The solver works on scaled neurons: each minus its mean and divided by its standard deviation, with its
+penalties rescaled to match. The bias is not penalised, so centring changes only the bias. It is the same
+problem, better conditioned. Only this module converts between the two scales.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ __all__ = ["BLOCK", "Penalties", "ProbeData", "Words"]
 
 BLOCK = 1024
 STATISTICS = 256
-STILL = 1e-12
+LEAST_SPREAD = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
 class Penalties:
-    """lambda1 and lambda2 of G problems that are solved together.
+    """The penalties lambda1 and lambda2 of G problems that are solved together.
 
     Attributes:
         l1: float64 (G,), the factors of sum |theta|.
@@ -50,22 +50,22 @@ class Penalties:
 
     @property
     def free(self) -> np.ndarray:
-        """bool (G,): the problems without any penalty."""
+        """bool (G,): True for a problem without any penalty."""
         return (self.l1 == 0) & (self.l2 == 0)
 
     @property
     def pairs(self) -> list[tuple[float, float]]:
-        """(lambda1, lambda2) of each."""
+        """(lambda1, lambda2) of each problem."""
         return list(zip(self.l1.tolist(), self.l2.tolist(), strict=True))
 
     @classmethod
     def of(cls, *pairs: tuple[float, float]) -> Penalties:
-        """Penalties of (lambda1, lambda2)."""
+        """Return the penalties of some pairs (lambda1, lambda2)."""
         l1, l2 = np.array(pairs, dtype=np.float64).T
         return cls(l1, l2)
 
     def take(self, kept: np.ndarray) -> Penalties:
-        """Some of the penalties, by index or mask."""
+        """Return the penalties of some of the problems, by index or mask."""
         return Penalties(self.l1[kept], self.l2[kept])
 
 
@@ -73,17 +73,17 @@ class Words(ABC):
     """Words with one label each, whose neurons have mean zero and standard deviation one, or nearly so.
 
     Attributes:
-        n_words: how many.
-        n_neurons: how many.
-        n_labels: how many; every label occurs.
-        targets: int64 (words,), labels as 0..labels-1.
-        omega: (words,), weights of the words with mean one, or (words, G), those of each of G problems; None
-            for one each.
-        centred: whether the neurons' means by these weights are exactly zero.
-        unit: float64 (neurons,), u_j, by which lambda1 is multiplied for a scaled neuron; 0 for one that never
-            changes.
-        dtype: of weights, biases and probabilities: float32 or float64.
-        memory: where tables of a row a word go, and on which device all is computed.
+        n_words: number of words.
+        n_neurons: number of neurons.
+        n_labels: number of labels; every label occurs.
+        targets: int64 (words,), the label of each word, from 0 to n_labels - 1.
+        omega: (words,), weights of the words with mean one, or (words, G), weights for each of G problems; None
+            if every word has weight one.
+        centred: True if the neurons' means by these weights are exactly zero.
+        unit: float64 (neurons,), u_j: the factor of lambda1 for a scaled neuron, and its square that of
+            lambda2; 0 for a constant neuron.
+        dtype: dtype of weights, biases and probabilities: float32 or float64.
+        memory: holds the tables with a row per word, and names the device that computes.
     """
 
     n_words: int
@@ -98,50 +98,52 @@ class Words(ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where blocks, weights and tables are."""
+        """The device of blocks, weights and tables."""
         return self.memory.device
 
     def zeros(self, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
-        """Zeros on the words' device."""
+        """Return zeros on the words' device."""
         return torch.zeros(shape, dtype=dtype, device=self.device)
 
     def tensor(self, array: np.ndarray | Tensor, dtype: torch.dtype) -> Tensor:
-        """An array, or a tensor of whatever device, on the words' device."""
+        """Return an array, or a tensor on any device, as a tensor on the words' device."""
         return torch.as_tensor(array).to(self.device, dtype)
 
     @abstractmethod
     def block(self, rows: slice) -> Tensor:
-        """(rows, neurons): scaled neurons of some words, in the dtype that products are computed in."""
+        """Return scaled neurons of some words, (rows, neurons), in the dtype that products are computed in."""
 
     def rows(self, count: int = BLOCK) -> Iterator[slice]:
-        """Blocks of so many words."""
+        """Yield slices that divide the words into blocks of ``count``."""
         for first in range(0, self.n_words, count):
             yield slice(first, min(first + count, self.n_words))
 
     def weigh(self, block: Tensor, rows: slice) -> Tensor:
-        """(rows, ...) or (rows, G, ...) times the weights of the words."""
+        """Multiply a block (rows, ...) or (rows, G, ...) by the weights of its words."""
         if self.omega is None:
             return block
         omega = self.omega[rows]
         return block * omega.reshape(omega.shape + (1,) * (block.dim() - omega.dim()))
 
     def with_omega(self, omega: Tensor | None) -> Self:
-        """The same words with other weights."""
-        found = copy(self)
-        for known in ("label_shares", "label_products"):
-            found.__dict__.pop(known, None)
-        found.omega, found.centred = omega, False
-        return found
+        """Return the same words with other weights."""
+        reweighed = copy(self)
+        for cached_name in ("label_shares", "label_products"):
+            reweighed.__dict__.pop(cached_name, None)
+        reweighed.omega, reweighed.centred = omega, False
+        return reweighed
 
     def residual(self, probabilities: Tensor, rows: slice) -> Tensor:
-        """omega (P - y), for P (rows, G, labels), which is overwritten."""
-        at = self.targets[rows, None, None].expand(-1, probabilities.shape[1], 1)
-        probabilities.scatter_add_(2, at, probabilities.new_full((1, 1, 1), -1.0).expand_as(at))
+        """Return omega (P - y), for P (rows, G, labels), which is overwritten."""
+        label_indices = self.targets[rows, None, None].expand(-1, probabilities.shape[1], 1)
+        probabilities.scatter_add_(
+            2, label_indices, probabilities.new_full((1, 1, 1), -1.0).expand_as(label_indices)
+        )
         return self.weigh(probabilities, rows)
 
     @cached_property
     def label_shares(self) -> Tensor:
-        """float64 (labels,) or (G, labels): share of the words, by weight, that carry each label."""
+        """float64 (labels,) or (G, labels): the share of the words, by weight, that carry each label."""
         weights = torch.ones(self.n_words) if self.omega is None else self.omega.cpu()
         counts = torch.zeros(self.n_labels, *weights.shape[1:], dtype=torch.float64)
         counts.index_add_(0, self.targets.cpu(), weights.double())
@@ -149,32 +151,32 @@ class Words(ABC):
 
     @cached_property
     def label_products(self) -> Tensor:
-        """float64 (neurons, labels) or (neurons, G, labels): (1/N) sum_i omega_i x_i y_i', x as scaled."""
+        """float64 (neurons, labels) or (neurons, G, labels): (1/N) sum_i omega_i x_i y_i', with x scaled."""
         total = self.zeros(self.n_neurons, self.label_shares.numel())
         for rows in self.rows():
             block = self.block(rows)
-            hot = torch.nn.functional.one_hot(self.targets[rows, None], self.n_labels)
-            total += block.T @ self.weigh(hot, rows).flatten(1).to(block.dtype)
+            one_hot = torch.nn.functional.one_hot(self.targets[rows, None], self.n_labels)
+            total += block.T @ self.weigh(one_hot, rows).flatten(1).to(block.dtype)
         return (total / self.n_words).view(-1, *self.label_shares.shape)
 
 
 class ProbeData(Words):
-    """Activations as they are, with one label a word; scaled block by block as they are read.
+    """Activations with one label per word, scaled block by block as they are read.
 
     Args:
-        values: (words, neurons), float32 or float64, whose precision the solver's products have too.
-        codes: int64 (words,), labels as 0..labels-1; every label occurs.
+        values: (words, neurons), float32 or float64; the solver's products have the same precision.
+        codes: int64 (words,), the label of each word, from 0 to n_labels - 1; every label occurs.
         n_labels: number of labels.
-        word_weights: float64 (words,), positive or zero, or None for one each; only their ratios matter.
-        standardize: whether the penalties, and the weights of the solution, are those of the scaled neurons.
-        memory: where tables of a row a word go.
-        rounding: of the values, relative (constant.py of core); by default that of their precision.
+        word_weights: float64 (words,), 0 or more; only their ratios matter. None if every word has weight one.
+        standardize: True if the penalties, and the weights of the solution, are those of the scaled neurons.
+        memory: where to keep tables with a row per word.
+        rounding: relative rounding error of the values (core/constant.py); by default that of their precision.
 
     Attributes:
-        mean: float64 (neurons,): over the words, by weight.
-        spread: float64 (neurons,): standard deviations, by weight; 0 for a constant neuron (constant.py of
-            core). Without ``standardize`` it is 0 also where it is less than a 1e-12th of the largest one: the
-            penalties are of the activations themselves, and such a neuron would need a weight of 1e12.
+        mean: float64 (neurons,): means over the words, by weight.
+        spread: float64 (neurons,): standard deviations, by weight; 0 for a constant neuron (core/constant.py).
+            Without ``standardize`` also 0 where it is less than 1e-12 of the largest one: the penalties are
+            then those of the activations themselves, and such a neuron would need a weight of 1e12.
     """
 
     def __init__(
@@ -206,10 +208,10 @@ class ProbeData(Words):
         self._factor = self.tensor(np.ldexp(inverse, -lift), self.dtype)
 
     def _moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Means and standard deviations, joined over small blocks [Chan, Golub and LeVeque 1983].
+        """Return means and standard deviations, merged over small blocks [Chan, Golub and LeVeque 1983].
 
-        Each block is taken relative to its own first word, so that a neuron that never changes has exactly
-        zero. Neurons whose squares float32 does not hold are multiplied by a power of two first.
+        Each block is taken relative to its first word, so that a constant neuron's deviation is exactly zero.
+        Neurons whose squares float32 cannot hold are first multiplied by a power of two.
         """
         extremes = self._extremes()
         self._exponent = np.zeros(self.n_neurons, dtype=np.int64)
@@ -217,42 +219,46 @@ class ProbeData(Words):
             self._exponent = exponents_of(extremes.sizes)
         if self._exponent.any():
             self._lift = self.tensor(np.ldexp(1.0, self._exponent), self.dtype)
-        seen = 0.0
+        weight_before = 0.0
         mean, squares = self.zeros(2, self.n_neurons)
         for rows in self.rows(STATISTICS):
             block, omega = self._raw(rows), None if self.omega is None else self.omega[rows]
-            size = float(len(block) if omega is None else omega.sum(dtype=torch.float64))
-            if size == 0.0:
+            weight = float(len(block) if omega is None else omega.sum(dtype=torch.float64))
+            if weight == 0.0:
                 continue
-            away = block - block[0]
-            sums = self.weigh(away, rows).sum(0, dtype=torch.float64)
-            squared = self.weigh(away.square_(), rows).sum(0, dtype=torch.float64)
-            step = block[0].double() + sums / size - mean
-            within = (squared - sums.square() / size).clamp(min=0.0)
-            mean += step * (size / (seen + size))
-            squares += within + step.square() * (seen * size / (seen + size))
-            seen += size
-        found = np.ldexp((squares / max(seen, 1.0)).sqrt().cpu().numpy(), -self._exponent)
-        found = np.where(extremes.constant(self.rounding), 0.0, found)
-        least = 0.0 if self.standardize else STILL * found.max(initial=0.0)
-        return np.ldexp(mean.cpu().numpy(), -self._exponent), np.where(found <= least, 0.0, found)
+            deviations = block - block[0]
+            sums = self.weigh(deviations, rows).sum(0, dtype=torch.float64)
+            square_sums = self.weigh(deviations.square_(), rows).sum(0, dtype=torch.float64)
+            mean_change = block[0].double() + sums / weight - mean
+            block_squares = (square_sums - sums.square() / weight).clamp(min=0.0)
+            mean += mean_change * (weight / (weight_before + weight))
+            squares += block_squares + mean_change.square() * (
+                weight_before * weight / (weight_before + weight)
+            )
+            weight_before += weight
+        spread = np.ldexp((squares / max(weight_before, 1.0)).sqrt().cpu().numpy(), -self._exponent)
+        spread = np.where(extremes.constant(self.rounding), 0.0, spread)
+        negligible = 0.0 if self.standardize else LEAST_SPREAD * spread.max(initial=0.0)
+        return np.ldexp(mean.cpu().numpy(), -self._exponent), np.where(spread <= negligible, 0.0, spread)
 
     def _extremes(self) -> Extremes:
-        """The least and greatest value of every neuron, over the words as they are."""
+        """Return the least and greatest value of every neuron, over the words before scaling."""
         extremes = Extremes(self.n_neurons)
         for rows in self.rows():
-            extremes.add(self._given(rows).cpu().numpy())
+            extremes.add(self._read(rows).cpu().numpy())
         return extremes
 
     def block(self, rows: slice | np.ndarray) -> Tensor:
-        """(rows, neurons): scaled neurons of some words, by slice or index; zero for one that never changes."""
+        """Return scaled neurons of some words, (rows, neurons), by slice or index; 0 for a constant neuron."""
         return torch.sub(self._raw(rows), self._shift).mul_(self._factor)
 
     def _raw(self, rows: slice | np.ndarray) -> Tensor:
-        values = self._given(rows)
+        """Return the values of some words, multiplied by the power of two of each neuron."""
+        values = self._read(rows)
         return values if self._lift is None else values * self._lift
 
-    def _given(self, rows: slice | np.ndarray) -> Tensor:
+    def _read(self, rows: slice | np.ndarray) -> Tensor:
+        """Return the values of some words as they were passed in, on the words' device."""
         if not isinstance(self.values, np.ndarray):
             return self.tensor(self.values[rows], self.dtype)
         if self.values.flags.writeable:
@@ -260,25 +266,25 @@ class ProbeData(Words):
         return self.tensor(np.array(self.values[rows]), self.dtype)
 
     def reweigh(self, word_weights: np.ndarray) -> ProbeData:
-        """The same words, centred and scaled as they are here, with other weights, (words,) or (words, G)."""
-        found = self.with_omega(self._ratios(word_weights))
-        found.word_weights = word_weights
-        return found
+        """Return the same words, centred and scaled as they are here, with weights (words,) or (words, G)."""
+        reweighed = self.with_omega(self._ratios(word_weights))
+        reweighed.word_weights = word_weights
+        return reweighed
 
     def _ratios(self, word_weights: np.ndarray) -> Tensor:
-        """Weights of the words with mean one."""
-        given = np.asarray(word_weights, dtype=np.float64)
-        return self.tensor(given / given.mean(axis=0), self.dtype)
+        """Return the weights of the words divided by their mean."""
+        weights = np.asarray(word_weights, dtype=np.float64)
+        return self.tensor(weights / weights.mean(axis=0), self.dtype)
 
     def columns(self, used: Tensor) -> Table:
-        """(words, used): some of the scaled neurons, by index."""
-        found = self.memory.table(self.n_words, len(used), self.dtype)
+        """Return some of the scaled neurons, by index, as a table (words, used)."""
+        table = self.memory.table(self.n_words, len(used), self.dtype)
         for rows in self.rows():
-            found[rows] = self.block(rows)[:, used]
-        return found
+            table[rows] = self.block(rows)[:, used]
+        return table
 
     def restrict(self, neurons: np.ndarray) -> ProbeData:
-        """The same words with some of the neurons."""
+        """Return the same words with some of the neurons."""
         values: np.ndarray | Table
         if isinstance(self.values, np.ndarray):
             values = self.values[:, neurons]
@@ -297,16 +303,16 @@ class ProbeData(Words):
         )
 
     def to_scaled(self, weights: np.ndarray) -> Tensor:
-        """Weights (neurons, ...) as they are penalised, as weights of the scaled neurons."""
+        """Return the weights of the scaled neurons for weights (neurons, ...) on the penalised scale."""
         factor = (self.spread > 0.0) * (1.0 if self.standardize else self.spread)
-        return self.tensor(weights * _along(factor, weights.ndim), self.dtype)
+        return self.tensor(weights * _broadcast_first(factor, weights.ndim), self.dtype)
 
     def from_scaled(self, weights: Tensor) -> np.ndarray:
-        """The reverse, float64; a neuron that never changes has weight zero."""
+        """Return weights on the penalised scale, float64, for those of scaled neurons; 0 for a constant one."""
         values = weights.double().cpu().numpy()
-        return values * _along(self.unit.cpu().numpy(), values.ndim)
+        return values * _broadcast_first(self.unit.cpu().numpy(), values.ndim)
 
 
-def _along(values: np.ndarray, dimensions: int) -> np.ndarray:
-    """Values along the first of several dimensions."""
+def _broadcast_first(values: np.ndarray, dimensions: int) -> np.ndarray:
+    """Reshape values so that they broadcast along the first of several dimensions."""
     return values.reshape((-1,) + (1,) * (dimensions - 1))

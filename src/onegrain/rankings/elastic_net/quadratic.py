@@ -1,4 +1,4 @@
-"""The quadratic problem inside a Newton step, with the penalty's kinks, solved on a small dense Hessian.
+"""Solve the quadratic problem inside a Newton step, with the penalty's kinks, on a small dense Hessian.
 
 minimise over x:   g'(x - w) + (x - w)'H(x - w) / 2 + sum_j l1_j |x_j| + sum_j l2_j x_j^2
 """
@@ -16,15 +16,15 @@ HALVINGS = 20
 RIDGES = (1e-12, 1e-9, 1e-7, 1e-5, 1e-3)
 
 
-def one_sided(slope: Tensor, at: Tensor, l1: Tensor) -> Tensor:
-    """The subgradient nearest to zero, given the slope of the smooth part."""
-    at_zero = slope.sign() * (slope.abs() - l1).clamp(min=0.0)
-    return torch.where(at == 0.0, at_zero, slope + l1 * at.sign())
+def one_sided(slope: Tensor, x: Tensor, l1: Tensor) -> Tensor:
+    """Return the subgradient nearest to zero at x, from the slope of the smooth part."""
+    nearest_at_zero = slope.sign() * (slope.abs() - l1).clamp(min=0.0)
+    return torch.where(x == 0.0, nearest_at_zero, slope + l1 * x.sign())
 
 
 @dataclass(frozen=True, eq=False)
 class Quadratic:
-    """The problem above; all of one dtype.
+    """The problem of this module; all tensors have one dtype.
 
     Attributes:
         hessian: (n, n), positive semidefinite.
@@ -41,25 +41,25 @@ class Quadratic:
     l2: Tensor
 
     def slope(self, x: Tensor) -> Tensor:
-        """(n,): of everything but the absolute values."""
+        """Return the gradient of everything except the absolute values, (n,)."""
         return self.gradient + self.hessian @ (x - self.origin) + 2.0 * self.l2 * x
 
     def value(self, x: Tensor) -> float:
-        """The objective."""
+        """Return the objective."""
         moved = x - self.origin
         smooth = moved @ (self.gradient + 0.5 * (self.hessian @ moved))
         return float(smooth + self.l1 @ x.abs() + self.l2 @ x.square())
 
     def fista(self, steps: int, tolerance: float = 1e-6) -> Tensor:
-        """x after accelerated proximal gradient steps with restarts.
+        """Return x after accelerated proximal gradient steps with restarts.
 
-        [Beck and Teboulle 2009; the restarts of O'Donoghue and Candès 2015.] The rate is that of an estimate of
-        the largest eigenvalue; where that was too low, so that the objective rose, that of a true bound.
+        [Beck and Teboulle 2009; the restarts of O'Donoghue and Candès 2015.] The step size comes from an estimate
+        of the largest eigenvalue. If that was too low, so that the objective rose, an upper bound replaces it.
         """
-        estimate, bound = self._largest()
-        found = self._fista(1.0 / estimate, steps, tolerance)
-        if self.value(found) <= self.value(self.origin):
-            return found
+        estimate, bound = self._largest_eigenvalue()
+        solution = self._fista(1.0 / estimate, steps, tolerance)
+        if self.value(solution) <= self.value(self.origin):
+            return solution
         return self._fista(1.0 / bound, steps, tolerance)
 
     def _fista(self, rate: float, steps: int, tolerance: float) -> Tensor:
@@ -81,20 +81,20 @@ class Quadratic:
         return x
 
     def newton(self, x: Tensor, steps: int, tolerance: float = 1e-12) -> Tensor:
-        """x after orthant-wise Newton steps, exact once the zeros and signs are right [Andrew and Gao 2007]."""
+        """Return x after orthant-wise Newton steps, exact once the signs are right [Andrew and Gao 2007]."""
         value = self.value(x)
         for _ in range(steps):
             steepest = one_sided(self.slope(x), x, self.l1)
             free = (x != 0.0) | (steepest != 0.0)
             if float(steepest.abs().max()) <= tolerance:
                 break
-            at = free.nonzero().ravel()
-            matrix = self.hessian[at][:, at] + torch.diag(2.0 * self.l2[at])
+            free_indices = free.nonzero().ravel()
+            matrix = self.hessian[free_indices][:, free_indices] + torch.diag(2.0 * self.l2[free_indices])
             factor = _factor(matrix)
             if factor is None:
                 break
             direction = torch.zeros_like(x)
-            direction[at] = -torch.cholesky_solve(steepest[at][:, None], factor).ravel()
+            direction[free_indices] = -torch.cholesky_solve(steepest[free_indices][:, None], factor).ravel()
             moved, reached = self._search(x, direction, steepest, value)
             if reached >= value:
                 break
@@ -102,7 +102,7 @@ class Quadratic:
         return x
 
     def _search(self, x: Tensor, direction: Tensor, steepest: Tensor, value: float) -> tuple[Tensor, float]:
-        """The first of the steps 1, 1/2, ... that lowers the value, with weights held inside their orthant."""
+        """Return the first of x + d, x + d/2, ... that lowers the value; weights stay in their orthant."""
         side = torch.where(x == 0.0, -steepest.sign(), x.sign())
         step = 1.0
         for _ in range(HALVINGS):
@@ -114,23 +114,26 @@ class Quadratic:
             step /= 2.0
         return x, value
 
-    def _largest(self) -> tuple[float, float]:
-        """The largest eigenvalue of H: by power iteration and a little more, and an upper bound."""
+    def _largest_eigenvalue(self) -> tuple[float, float]:
+        """Return an estimate of the largest eigenvalue of H, and an upper bound of it.
+
+        The estimate is that of power iteration and a tenth more, because power iteration approaches from below.
+        """
         bound = max(min(float(self.hessian.abs().sum(1).max()), float(self.hessian.norm())), 1e-300)
         vector = torch.randn(len(self.gradient), generator=torch.Generator().manual_seed(0))
         vector = vector.to(self.gradient) / vector.norm()
-        found = 0.0
+        eigenvalue = 0.0
         for _ in range(30):
             image = self.hessian @ vector
-            found = float(image.norm())
-            if found == 0.0:
+            eigenvalue = float(image.norm())
+            if eigenvalue == 0.0:
                 return bound, bound
-            vector = image / found
-        return min(1.1 * found, bound), bound
+            vector = image / eigenvalue
+        return min(1.1 * eigenvalue, bound), bound
 
 
 def _factor(matrix: Tensor) -> Tensor | None:
-    """The Cholesky factor, with the smallest ridge that rounding leaves it with; overwrites the diagonal."""
+    """Return the Cholesky factor, with the smallest ridge that makes one possible; overwrites the diagonal."""
     diagonal = matrix.diagonal().clone()
     size = float(diagonal.mean().clamp(min=1e-30))
     for ridge in RIDGES:
