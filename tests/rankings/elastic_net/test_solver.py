@@ -239,9 +239,11 @@ def test_a_label_with_more_weights_than_a_hessian_may_have_takes_its_steepest_on
     monkeypatch.setattr("onegrain.rankings.elastic_net.refinement.SETTLED", 0.0)
     monkeypatch.setattr("onegrain.rankings.elastic_net.refinement.HESSIAN_BYTES", 6 * 6 * 8 * 4)
     sizes = []
-    start = refinement._Label.__init__
+    initialise = refinement._LabelProblem.__init__
     monkeypatch.setattr(
-        refinement._Label, "__init__", lambda one, *args: (start(one, *args), sizes.append(len(one.at)))[0]
+        refinement._LabelProblem,
+        "__init__",
+        lambda problem, *args: (initialise(problem, *args), sizes.append(len(problem.columns)))[0],
     )
     found = solve(data, pair, SolverOptions(tolerance=1e-7, max_steps=300))
     assert max(sizes) == 6

@@ -56,10 +56,10 @@ class _Hessian:
         image = torch.zeros_like(table)
         for rows in self.data.rows(PRODUCT):
             values, chances = self.values[rows], self.chances[rows]
-            turned = (values @ d).add_(e).mul_(chances)
-            turned = self.data.weigh(turned - chances * turned.sum(1, keepdim=True), rows)
-            image[:-1] += values.T @ turned
-            image[-1] += turned.sum(0)
+            change = (values @ d).add_(e).mul_(chances)
+            change = self.data.weigh(change - chances * change.sum(1, keepdim=True), rows)
+            image[:-1] += values.T @ change
+            image[-1] += change.sum(0)
         image /= self.data.n_words
         image[:-1] += 2.0 * self.l2 * d
         image[:-1] *= self.mask
@@ -71,8 +71,8 @@ def _solve(hessian: _Hessian, right: Tensor) -> Tensor:
     size = float(right.norm())
     goal = min(0.1, size**0.5) * size
     solution, residual = torch.zeros_like(right), right.clone()
-    turned = residual * hessian.inverse
-    ahead, along = turned, float((residual * turned).sum(dtype=torch.float64))
+    preconditioned = residual * hessian.inverse
+    ahead, along = preconditioned, float((residual * preconditioned).sum(dtype=torch.float64))
     for _ in range(STEPS):
         image = hessian @ ahead
         bend = float((ahead * image).sum(dtype=torch.float64))
@@ -82,7 +82,7 @@ def _solve(hessian: _Hessian, right: Tensor) -> Tensor:
         residual -= (along / bend) * image
         if float(residual.norm()) <= goal:
             break
-        turned = residual * hessian.inverse
-        before, along = along, float((residual * turned).sum(dtype=torch.float64))
-        ahead = turned + (along / before) * ahead
+        preconditioned = residual * hessian.inverse
+        before, along = along, float((residual * preconditioned).sum(dtype=torch.float64))
+        ahead = preconditioned + (along / before) * ahead
     return solution

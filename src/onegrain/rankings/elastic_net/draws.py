@@ -61,25 +61,25 @@ def solve_draws(
     shape = data.n_words, data.n_neurons, data.n_labels
     data.memory.reserve(draws_bytes(shape, len(draws)), "a group of draws")
     group = _group(data.n_labels)
-    begin = data.to_scaled(np.ascontiguousarray(start[0].T)), data.tensor(start[1], data.dtype)
+    start_point = data.to_scaled(np.ascontiguousarray(start[0].T)), data.tensor(start[1], data.dtype)
     refined: list[Refined] = []
     for first in range(0, len(draws), group):
         group_draws = draws[first : first + group]
         penalties = Penalties.of(*[pair] * len(group_draws))
         together = data.reweigh(group_draws.T)
         weights, biases = (
-            begin[0][:, None].expand(-1, len(group_draws), -1),
-            begin[1].expand(len(group_draws), -1),
+            start_point[0][:, None].expand(-1, len(group_draws), -1),
+            start_point[1].expand(len(group_draws), -1),
         )
         if is_large(data):
             weights, biases = _descend(together, penalties, (weights, biases), options)
         certificates = certify(together, penalties, weights, evaluate_probes(together, weights, biases))
         limit = options.max_steps if any(pair) else options.max_free_steps
-        for at, certificate in enumerate(certificates):
-            probe = Refined(weights[:, at], biases[at], certificate, 0)
+        for number, certificate in enumerate(certificates):
+            probe = Refined(weights[:, number], biases[number], certificate, 0)
             if certificate.measure() > options.tolerance and limit > 0:
-                weighted = data.reweigh(draws[first + at])
-                near = weights[:, at], biases[at]
+                weighted = data.reweigh(draws[first + number])
+                near = weights[:, number], biases[number]
                 probe = refine(weighted, pair, near, tolerance=options.tolerance, max_steps=limit)
             refined.append(probe)
             advance(1)

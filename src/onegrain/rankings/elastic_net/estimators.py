@@ -1,11 +1,11 @@
-"""The elastic-net probes as scikit-learn estimators: of labels, and of numbers."""
+"""Elastic-net probes as scikit-learn estimators: a classifier of labels and a regressor of numbers."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from onegrain.core.constant import rounding_in
+from onegrain.core.options import require_count
 from onegrain.errors import ParameterError
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.data.memory import Memory, read_size
@@ -44,33 +45,33 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
 
     Minimises ``(1/N) sum_i omega_i * cross-entropy_i + lambda1 * sum |theta| + lambda2 * sum theta^2``, in
     nats, with omega_i the weight of word i, scaled to mean one; biases are free. Words of weight zero are left
-    out, and so are labels that have no other words. With two labels and lambda2 = 0 the two rows of ``coef_``
+    out, and so are labels that have only such words. With two labels and lambda2 = 0 the two rows of ``coef_``
     are not unique, but their difference is as unique as the weights of a logistic regression are.
 
     Activations may be an array, a data frame, a tensor or an ``Activations`` record, which is read block by
-    block; float32 is computed in float32, everything else in float64.
+    block. Float32 activations are computed in float32, all others in float64.
 
     Args:
         lambda1: factor of the absolute weights, 0 or more.
         lambda2: factor of the squared weights, 0 or more.
         standardize: divide every neuron by its standard deviation (by weight) first; the penalties and
             ``coef_`` are then on that scale.
-        class_weight: factors of the weights of the words, by label; ``"balanced"`` makes all labels weigh the
-            same; None for none. Labels that a dictionary lacks have 1.
+        class_weight: factors of the weights of the words, by label; ``"balanced"`` gives all labels the same
+            total weight; None changes no weight. Labels missing from a dictionary have factor 1.
         tolerance: relative duality gap to reach; the relative gradient when both penalties are 0.
         max_iter: limit on Newton steps.
-        memory: what this process may hold in all while it fits to a record, as bytes or text such as
+        memory: most memory that the process may hold while it fits to a record, as bytes or text such as
             ``"4GiB"``; what does not fit goes to scratch files. None for no limit.
-        device: where to fit, such as ``"cuda"``; by default where a CUDA tensor is, and else on the CPU.
+        device: where to fit, such as ``"cuda"``; by default that of a CUDA tensor, otherwise the CPU.
 
     Attributes:
         classes_: (labels,), sorted.
-        coef_: float64 (labels, neurons); one row a label also for two labels.
+        coef_: float64 (labels, neurons); one row per label, also with two labels.
         intercept_: float64 (labels,); logits = (X / scale_) coef_' + intercept_.
         scale_: float64 (neurons,), what the neurons are divided by; one unless standardised.
         duality_gap_: the relative duality gap that was reached; NaN when both penalties are 0.
-        converged_: whether the tolerance was reached.
-        n_iter_: Newton steps taken; 1 also where none was needed.
+        converged_: True if the tolerance was reached.
+        n_iter_: number of Newton steps; 1 if none was needed.
         probe_: the :class:`~onegrain.rankings.elastic_net.probe.FittedProbe`.
 
     >>> z = np.array([[0.0, 1.0], [1.0, 1.0], [0.1, 1.0], [0.9, 1.0]])
@@ -101,19 +102,19 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
         self.device = device
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ElasticNetProbe:
-        """Fit to activations (words, neurons), one label a word, and weights (words,) or None.
+        """Fit to activations (words, neurons), one label per word, and weights (words,) or None.
 
         Raises:
-            ParameterError: an option, an activation or a weight is impossible, fewer than two labels are left,
+            ParameterError: an option, an activation or a weight is invalid, fewer than two labels are left,
                 or the memory budget is too small.
         """
         _require_options(self)
         limit = None if self.memory is None else read_size(self.memory)
-        there = X.device if isinstance(X, torch.Tensor) and X.is_cuda else "cpu"
-        memory = Memory(limit, device=self.device or there)
-        words = _count(self, X, y, sample_weight, memory)
+        tensor_device = X.device if isinstance(X, torch.Tensor) and X.is_cuda else "cpu"
+        memory = Memory(limit, device=self.device or tensor_device)
+        words = _read_words(self, X, y, sample_weight, memory)
         self.classes_, codes = np.unique(words.targets, return_inverse=True)
-        names = tuple(str(one) for one in self.classes_)
+        names = tuple(str(label) for label in self.classes_)
         labelled = LabelledWords(
             words.values,
             codes.astype(np.int64),
@@ -136,22 +137,22 @@ class ElasticNetProbe(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """float64 (words, labels): logits; for two labels (words,), the second less the first."""
+        """Return logits, float64 (words, labels); for two labels (words,), the second minus the first."""
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """float64 (words, labels): log probabilities in nats."""
+        """Return log probabilities in nats, float64 (words, labels)."""
         logits = self._logits(X)
         logits = logits - logits.max(axis=1, keepdims=True)
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """float64 (words, labels): probabilities."""
+        """Return probabilities, float64 (words, labels)."""
         return np.exp(self.predict_log_proba(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """(words,): the most probable label; ties to the first."""
+        """Return the most probable label of each word, (words,); the first one on ties."""
         best = self._logits(X).argmax(axis=1)
         return self.classes_[best]
 
@@ -207,10 +208,10 @@ class ElasticNetRegressor(RegressorMixin, BaseEstimator):
         self.max_iter = max_iter
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> ElasticNetRegressor:
-        """Fit to activations (words, neurons), one number a word, and weights (words,) or None.
+        """Fit to activations (words, neurons), one number per word, and weights (words,) or None.
 
         Raises:
-            ParameterError: an option, an activation or a weight is impossible.
+            ParameterError: an option, an activation or a weight is invalid.
         """
         _require_options(self)
         values, numbers = read_pairs(self, X, y, y_numeric=True)
@@ -219,29 +220,29 @@ class ElasticNetRegressor(RegressorMixin, BaseEstimator):
         live = words.spread > 0.0
         self.scale_ = words.scale if self.standardize else np.ones(len(live))
         values = words.standardized() if self.standardize else words.values
-        seen = replace(words, values=values if live.all() else values[:, live])
+        varying = replace(words, values=values if live.all() else values[:, live])
         self.coef_ = np.zeros(len(live))
-        self.coef_[live], self.n_iter_ = self._solve(seen) if live.any() else (np.zeros(0), 1)
+        self.coef_[live], self.n_iter_ = self._solve(varying) if live.any() else (np.zeros(0), 1)
         self.intercept_ = float(words.average(words.targets) - (self.coef_ / self.scale_) @ words.mean)
-        self.duality_gap_ = self._gap(seen, self.coef_[live])
+        self.duality_gap_ = self._gap(varying, self.coef_[live])
         self.converged_ = not self.duality_gap_ > self.tolerance
         if not self.converged_:
             _warn(self, self.duality_gap_)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """float64 (words,): the expected numbers."""
+        """Return the predicted number of each word, float64 (words,)."""
         check_is_fitted(self)
         values = read_activations(self, X)
         folded = (self.coef_ / self.scale_).astype(values.dtype)
         return (values @ folded).astype(np.float64) + self.intercept_
 
     def _solve(self, words: CountedWords) -> tuple[np.ndarray, int]:
-        """Weights (neurons,) and the sweeps that they took."""
-        given = words.values, words.targets, words.weights
+        """Return weights (neurons,) and the number of sweeps that they took."""
+        training = words.values, words.targets, words.weights
         if not self.lambda1:
             ridge = Ridge(alpha=2.0 * self.lambda2 * len(words)) if self.lambda2 else LinearRegression()
-            return ridge.fit(*given).coef_.astype(np.float64), 1
+            return ridge.fit(*training).coef_.astype(np.float64), 1
         alpha = self.lambda1 + 2.0 * self.lambda2
         model = ElasticNet(alpha=alpha, l1_ratio=self.lambda1 / alpha, warm_start=True)
         strictness, sweeps = float(self.tolerance), 0
@@ -249,7 +250,7 @@ class ElasticNetRegressor(RegressorMixin, BaseEstimator):
             model.set_params(tol=strictness, max_iter=self.max_iter - sweeps)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                model.fit(*given)
+                model.fit(*training)
             sweeps += model.n_iter_
             gap = self._gap(words, model.coef_)
             strictness *= min(0.1, 0.5 * self.tolerance / max(gap, TINY))
@@ -257,21 +258,25 @@ class ElasticNetRegressor(RegressorMixin, BaseEstimator):
                 return model.coef_.astype(np.float64) + 0.0, max(1, sweeps)
 
     def _gap(self, words: CountedWords, coef: np.ndarray) -> float:
-        """The relative duality gap; the dual point is the residuals, scaled to be feasible for lambda2 = 0."""
+        """Return the relative duality gap.
+
+        The dual points are the residuals scaled to be feasible for lambda2 = 0 and, with lambda2, the residuals
+        as they are; the higher of the two bounds is used.
+        """
         if not (self.lambda1 or self.lambda2):
             return float("nan")
         centred = words.targets - words.average(words.targets)
         residual = words.targets - words.values @ coef.astype(words.values.dtype)
         residual -= words.average(residual)
         slope = np.abs(words.products(residual[:, None])[:, 0])
-        squares, along = words.average(residual**2), words.average(centred * residual)
+        squares, covariance = words.average(residual**2), words.average(centred * residual)
         penalty = self.lambda1 * np.abs(coef).sum() + self.lambda2 * np.square(coef).sum()
         primal = float(0.5 * squares + penalty)
         feasible = min(1.0, self.lambda1 / max(slope.max(initial=0.0), TINY)) * (1.0 - 1e-12)
-        duals = [feasible * along - 0.5 * feasible**2 * squares]
+        duals = [feasible * covariance - 0.5 * feasible**2 * squares]
         if self.lambda2:
             over = np.maximum(slope - self.lambda1, 0.0)
-            duals.append(along - 0.5 * squares - np.square(over).sum() / (4.0 * self.lambda2))
+            duals.append(covariance - 0.5 * squares - np.square(over).sum() / (4.0 * self.lambda2))
         return max(0.0, primal - float(max(duals))) / max(primal, TINY)
 
 
@@ -283,25 +288,31 @@ def alpha_max(
     class_weight: Mapping[Any, float] | str | None = None,
     sample_weight: Any = None,
 ) -> float:
-    """The smallest lambda1 for which :class:`ElasticNetProbe` has only zero weights, whatever lambda2 is.
+    """Return the smallest lambda1 for which all weights of :class:`ElasticNetProbe` are zero, for any lambda2.
 
-    That is the largest ``|(1/N) sum_i omega_i (ybar_l - y_il) z_ij|`` of all labels l and neurons j, the slope
-    of the cross-entropy at zero weights and the best biases, of the neurons as they are penalised.
+    It is the largest ``|(1/N) sum_i omega_i (ybar_l - y_il) z_ij|`` of all labels l and neurons j: the slope of
+    the cross-entropy at zero weights and the best biases, on the scale that is penalised.
 
     >>> round(alpha_max(np.array([[0.0], [1.0]]), ["a", "b"]), 6)
     0.25
     """
     probe = ElasticNetProbe(standardize=standardize, class_weight=class_weight)
-    words = _count(probe, X, y, sample_weight)
+    words = _read_words(probe, X, y, sample_weight)
     classes, codes = np.unique(words.targets, return_inverse=True)
     slopes = np.abs(words.products(np.eye(len(classes))[codes])) * (words.spread > 0.0)[:, None]
     return float((slopes / words.scale[:, None] if standardize else slopes).max(initial=0.0))
 
 
-def _count(
+def _read_words(
     probe: ElasticNetProbe, X: Any, y: Any, sample_weight: Any, memory: Memory | None = None
 ) -> CountedWords:
-    """The words that count, by sample and class weight, a record's read to the memory; at least two labels."""
+    """Return the words whose weight, by sample and class, is above zero.
+
+    With ``memory``, the words of a record are read block by block.
+
+    Raises:
+        ParameterError: fewer than two labels have such words.
+    """
     if memory is not None and isinstance(X, Activations):
         labels = read_targets(probe, X, y)
         words = CountedWords.read(X, labels, _weights(probe, labels, sample_weight), memory)
@@ -318,16 +329,16 @@ def _count(
 
 
 def _weights(probe: ElasticNetProbe, labels: np.ndarray, sample_weight: Any) -> np.ndarray | None:
-    """The weights of the words times those of their labels."""
+    """Return the weights of the words times those of their labels."""
     check_classification_targets(labels)
     rule, weights = probe.class_weight, read_weights(sample_weight, len(labels))
     if rule is None:
         return weights
-    own = np.ones(len(labels)) if weights is None else weights
+    word_weights = np.ones(len(labels)) if weights is None else weights
     classes, codes = np.unique(labels, return_inverse=True)
     if isinstance(rule, str) and rule == "balanced":
-        totals = np.bincount(codes, weights=own)
-        share = own.sum() / max(1, np.count_nonzero(totals))
+        totals = np.bincount(codes, weights=word_weights)
+        share = word_weights.sum() / max(1, np.count_nonzero(totals))
         factors = np.divide(share, totals, out=np.zeros(len(totals)), where=totals > 0.0)
     elif isinstance(rule, Mapping):
         factors = compute_class_weight(dict(rule), classes=classes, y=labels)
@@ -335,22 +346,20 @@ def _weights(probe: ElasticNetProbe, labels: np.ndarray, sample_weight: Any) -> 
         raise ParameterError(f"class_weight must be None, 'balanced' or a dictionary by label, got {rule!r}")
     if not (np.isfinite(factors) & (factors >= 0.0)).all():
         raise ParameterError(f"class_weight must hold numbers of 0 or more, got {rule!r}")
-    return own * factors[codes]
+    return word_weights * factors[codes]
 
 
 def _require_options(probe: ElasticNetProbe | ElasticNetRegressor) -> None:
-    """Raise ParameterError for an option that is impossible."""
+    """Raise ParameterError for an option with an invalid value."""
     for name in ("lambda1", "lambda2", "tolerance"):
         value = getattr(probe, name)
         if isinstance(value, bool) or not isinstance(value, Real) or not 0.0 <= float(value) < np.inf:
             raise ParameterError(f"{name} must be 0 or more, got {value!r}")
-    steps = probe.max_iter
-    if isinstance(steps, bool) or not isinstance(steps, Integral) or int(steps) < 1:
-        raise ParameterError(f"max_iter must be a whole number from 1, got {steps!r}")
+    require_count("max_iter", probe.max_iter)
 
 
 def _warn(probe: ElasticNetProbe | ElasticNetRegressor, reached: float) -> None:
-    """Tell that the tolerance was not reached."""
+    """Warn that the tolerance was not reached."""
     what = "duality gap" if probe.lambda1 or probe.lambda2 else "gradient"
     warnings.warn(
         f"{type(probe).__name__} stopped after {probe.n_iter_} steps (max_iter={probe.max_iter}) at a relative "

@@ -166,7 +166,7 @@ class CountedWords:
         return scaled
 
     def products(self, table: np.ndarray) -> np.ndarray:
-        """Return the weighted mean of the centred activations times a table (words, k): float64 (neurons, k)."""
+        """Return the weighted mean of the centred activations times a table (words, k), (neurons, k)."""
         total = np.zeros((self.values.shape[1], table.shape[1]))
         for rows in self._rows():
             total += (self.values[rows] - self.mean).T @ self._weigh(table[rows], rows)

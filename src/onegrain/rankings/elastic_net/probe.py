@@ -1,4 +1,4 @@
-"""The multinomial elastic-net probe: its weights, and the solver that makes many of the same words."""
+"""Fitted elastic-net probes, and the solver that fits many of them to the same words."""
 
 from __future__ import annotations
 
@@ -40,9 +40,12 @@ class FittedProbe:
     scale: np.ndarray
 
     def logits(self, values: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
-        """float64 (words, labels) for activations (words, neurons); all neurons but ``kept`` set to zero.
+        """Return logits of activations (words, neurons), with all neurons but ``kept`` set to zero.
 
-        *Zero* is of the penalised scale: the value 0 of a raw neuron, the mean of a standardised one.
+        *Zero* is on the penalised scale: the value 0 of a raw neuron, the mean of a standardised one.
+
+        Returns:
+            float64 (words, labels).
         """
         chosen = np.arange(len(self.shift)) if kept is None else np.sort(kept)
         folded = (self.weights / self.scale)[:, chosen]
@@ -53,7 +56,7 @@ class FittedProbe:
         return scores + (self.biases - folded @ self.shift[chosen])
 
     def predict(self, values: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
-        """int64 (words,): the most probable label; ties to the first."""
+        """Return the most probable label of each word, int64 (words,); the first one on ties."""
         return self.logits(values, kept).argmax(axis=1)
 
 
@@ -62,32 +65,36 @@ def predict(
     jobs: Sequence[tuple[FittedProbe, np.ndarray | None]],
     neurons: np.ndarray | None = None,
 ) -> np.ndarray:
-    """int64 (jobs, words): what each probe predicts with the neurons that its job keeps, in one pass.
+    """Return what each probe predicts with the neurons that its job keeps, in one pass over the words.
 
-    The columns of ``values`` are the probes' neurons, or have them at the indices ``neurons``.
+    The columns of ``values`` are the probes' neurons; with ``neurons``, the columns at these indices are.
+
+    Returns:
+        int64 (jobs, words).
     """
-    found = np.empty((len(jobs), values.shape[0]), dtype=np.int64)
+    predictions = np.empty((len(jobs), values.shape[0]), dtype=np.int64)
     for first in range(0, values.shape[0], PREDICTED):
         rows = slice(first, first + PREDICTED)
         block = np.asarray(values[rows])
         block = block if neurons is None else block[:, neurons]
-        for into, (probe, kept) in zip(found, jobs, strict=True):
-            into[rows] = probe.predict(block, kept)
-    return found
+        for row, (probe, kept) in zip(predictions, jobs, strict=True):
+            row[rows] = probe.predict(block, kept)
+    return predictions
 
 
 class ProbeSolver:
-    """Fits probes to the same words; the activations are centred, and if wanted scaled, once.
+    """A solver that fits probes to the same words; it centres, and optionally scales, the activations once.
 
-    A standardised neuron is divided by its standard deviation; a constant one gets zero weight either way, and
-    where they are not standardised so does one that moves too little beside the others (``ProbeData.spread``).
+    With ``standardize`` every neuron is divided by its standard deviation. A constant neuron gets zero weight
+    either way, and without ``standardize`` so does one that varies too little beside the others
+    (``ProbeData.spread``).
 
     Args:
-        words: the words, with activations in float32 or float64, which is also the precision of the products.
-        options: limits on steps; the tolerance is given to :meth:`solve`.
+        words: the words, with activations in float32 or float64; products have the same precision.
+        options: limits on steps; the tolerance is an argument of :meth:`solve`.
         standardize: see :class:`FittedProbe`.
-        weights: float64 (words,), how much each word counts; None for all alike.
-        memory: where tables of a row a word go.
+        weights: float64 (words,), the weights of the words; None if all count alike.
+        memory: where to keep tables with a row per word.
     """
 
     def __init__(
@@ -120,7 +127,7 @@ class ProbeSolver:
         start: Solution | None = None,
         progress: Progress = automatic,
     ) -> tuple[list[FittedProbe], Solution]:
-        """One probe a penalty; ``limit`` lowers the limits on Newton steps."""
+        """Return one probe for each pair of penalties; ``limit`` lowers the limits on Newton steps."""
         options = replace(self.options, tolerance=tolerance)
         if limit is not None:
             free = min(limit, options.max_free_steps)
@@ -129,7 +136,7 @@ class ProbeSolver:
         return self._probes(solution), solution
 
     def start_rounds(self, penalties: Penalties, progress: Progress = automatic) -> ProbeRounds:
-        """Solve a grid roughly, together, so that some of its probes can be improved round by round.
+        """Solve a grid roughly, so that some of its probes can be improved round by round.
 
         Raises:
             ParameterError: the memory budget is too small.
@@ -137,7 +144,7 @@ class ProbeSolver:
         return ProbeRounds(self, start_rounds(self._data, penalties, self.options, progress))
 
     def _probes(self, solution: Solution) -> list[FittedProbe]:
-        """Return the probes of a solution, for activations as they are given."""
+        """Return the probes of a solution, for activations that are neither centred nor scaled."""
         data = self._data
         shift, scale = np.zeros(data.n_neurons), np.ones(data.n_neurons)
         if data.standardize:
@@ -148,10 +155,10 @@ class ProbeSolver:
         return [FittedProbe(weights, bias, shift, scale) for weights, bias in pairs]
 
     def slopes(self, probe: FittedProbe) -> np.ndarray:
-        """Return |dL/dtheta|, float64 (labels, neurons), L the mean cross-entropy on the words: one pass.
+        """Return |dL/dtheta|, float64 (labels, neurons), with L the mean cross-entropy on the words.
 
-        At the optimum it is at most lambda1 where a weight is zero: the nearer, the sooner a lower lambda1
-        would give the neuron a weight. It is 0 for a neuron that never changes.
+        At the optimum it is at most lambda1 where a weight is zero: the nearer to lambda1, the sooner a lower
+        lambda1 would give the neuron a weight. It is 0 for a constant neuron. It takes one pass over the words.
         """
         data = self._data
         weights = data.to_scaled(np.ascontiguousarray(probe.weights.T))
@@ -163,27 +170,27 @@ class ProbeSolver:
 
     @property
     def n_weights(self) -> int:
-        """The weights of one probe: one for each label and neuron."""
+        """The number of weights of one probe: one for each label and neuron."""
         return self._data.n_labels * self._data.n_neurons
 
     @property
     def is_large(self) -> bool:
-        """Whether Newton steps for every probe of a grid would cost much, and stochastic ones will do."""
+        """True if Newton steps for every probe of a grid would be slow, and stochastic steps are used."""
         return is_large(self._data)
 
     def restrict(self, neurons: np.ndarray) -> ProbeSolver:
-        """The same on some neurons only."""
-        found = copy(self)
-        found._data = self._data.restrict(neurons)
-        return found
+        """Return a solver for the same words with some of the neurons."""
+        restricted = copy(self)
+        restricted._data = self._data.restrict(neurons)
+        return restricted
 
 
 class ProbeRounds:
-    """The probes of a grid, as good as the rounds so far made them (rounds.py).
+    """The probes of a grid, as improved by the rounds so far (rounds.py).
 
     Args:
-        solver: the solver whose grid it is.
-        rounds: its problems.
+        solver: the solver of the grid.
+        rounds: the problems of the grid.
     """
 
     def __init__(self, solver: ProbeSolver, rounds: Rounds) -> None:

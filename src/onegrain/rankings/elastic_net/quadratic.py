@@ -53,8 +53,9 @@ class Quadratic:
     def fista(self, steps: int, tolerance: float = 1e-6) -> Tensor:
         """Return x after accelerated proximal gradient steps with restarts.
 
-        [Beck and Teboulle 2009; the restarts of O'Donoghue and Candès 2015.] The step size comes from an estimate
-        of the largest eigenvalue. If that was too low, so that the objective rose, an upper bound replaces it.
+        [Beck and Teboulle 2009; the restarts of O'Donoghue and Candès 2015.] The step size comes from an
+        estimate of the largest eigenvalue. If that was too low, so that the objective rose, an upper bound
+        replaces it.
         """
         estimate, bound = self._largest_eigenvalue()
         solution = self._fista(1.0 / estimate, steps, tolerance)

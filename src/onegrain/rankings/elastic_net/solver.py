@@ -1,9 +1,9 @@
-"""Solve the probe's problem for a whole grid of penalties: stochastic steps together, then Newton steps apart.
+"""Solve the probe's problem for a grid of penalties: stochastic steps together, then Newton steps one by one.
 
 The first phase (stochastic.py) brings all problems near their minima in a few passes over the words. One more
 pass gives every problem its duality gap (duality.py). A problem whose gap is above the tolerance then goes
-through the certified phase (refinement.py), as far as ``max_steps`` lets it; docs/solver.md says what was tried
-besides, with figures.
+through the certified phase (refinement.py), for at most ``max_steps`` steps. docs/solver.md lists the
+alternatives that were measured.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["FAR", "Solution", "SolverOptions", "gather", "is_large", "solve", "s
 
 SMALL = 1024
 FAR = 0.1
-"""The gap above which a start is worth less than a new one from more epochs."""
+"""The largest gap of a probe that is a better start than more stochastic epochs."""
 ALONE_EPOCHS = 40
 ALONE_SETTLED = 0.003
 WEIGHT_BYTES = 72
@@ -36,13 +36,13 @@ READING_BYTES = 2**28
 
 @dataclass(frozen=True)
 class SolverOptions:
-    """When to stop.
+    """When the solver stops.
 
     Attributes:
         tolerance: relative duality gap that ends a problem; without any penalty, the relative gradient.
         max_steps: limit on the Newton steps of a problem with a penalty.
-        max_free_steps: the same for a problem without any, which may have no minimum.
-        schedule: of the stochastic phase.
+        max_free_steps: the same for a problem without any penalty, which may have no minimum.
+        schedule: limits of the stochastic phase.
     """
 
     tolerance: float = 1e-4
@@ -61,8 +61,8 @@ class Solution:
         objective: float64 (G,).
         gap: float64 (G,), relative duality gap; NaN without any penalty.
         gradient: float64 (G,), relative gradient, see duality.py.
-        converged: bool (G,), whether the tolerance was reached before the limit on steps.
-        steps: int64 (G,), Newton steps.
+        converged: bool (G,), True if the tolerance was reached before the limit on steps.
+        steps: int64 (G,), number of Newton steps.
     """
 
     weights: np.ndarray
@@ -74,18 +74,18 @@ class Solution:
     steps: np.ndarray
 
     def take(self, kept: np.ndarray) -> Solution:
-        """Some of the probes, by index."""
-        return Solution(**{one.name: getattr(self, one.name)[kept] for one in fields(self)})
+        """Return some of the probes, by index."""
+        return Solution(**{entry.name: getattr(self, entry.name)[kept] for entry in fields(self)})
 
-    def facts(self, at: int) -> dict[str, Any]:
-        """How good one probe is, JSON-able."""
-        gap = float(self.gap[at])
+    def facts(self, number: int) -> dict[str, Any]:
+        """Return how good one probe is, ready for JSON."""
+        gap = float(self.gap[number])
         return {
-            "objective": float(self.objective[at]),
+            "objective": float(self.objective[number]),
             "gap": None if np.isnan(gap) else gap,
-            "gradient": float(self.gradient[at]),
-            "converged": bool(self.converged[at]),
-            "steps": int(self.steps[at]),
+            "gradient": float(self.gradient[number]),
+            "converged": bool(self.converged[number]),
+            "steps": int(self.steps[number]),
         }
 
 
@@ -97,10 +97,10 @@ def solve(
     start: Solution | None = None,
     progress: Progress = automatic,
 ) -> Solution:
-    """Minimise J for every penalty; ``start`` gives G probes to go on from.
+    """Minimise J for every pair of penalties; ``start`` holds G probes to start from.
 
-    Where a large grid is left to the stochastic phase (no Newton steps), objectives and gaps are measured with
-    its bfloat16 products, and are uncertain by some 1e-3 of the objective.
+    For a large grid without Newton steps, objectives and gaps are measured with the bfloat16 products of the
+    stochastic phase, and are uncertain by about 1e-3 of the objective.
 
     Raises:
         ParameterError: the memory budget is too small.
@@ -109,35 +109,37 @@ def solve(
     data.memory.reserve(working_bytes(shape, len(penalties)), f"a grid of {len(penalties)} probes")
     with progress("solve probes", len(penalties), "probes") as advance:
         words = ShuffledWords(data, options.schedule.seed) if start is None and is_large(data) else None
-        weights, biases = _first(data, words, penalties, options, start)
+        weights, biases = _starting_point(data, words, penalties, options, start)
         rough = words is not None and len(penalties) > 1
-        seen = words if words is not None and rough and options.max_steps == 0 else data
-        certificates = certify(seen, penalties, weights, evaluate_probes(seen, weights, biases))
-        nothing = float(torch.special.entr(data.label_shares).sum())
-        found = []
-        for at, (certificate, pair) in enumerate(zip(certificates, penalties.pairs, strict=True)):
-            limit = options.max_free_steps if penalties.free[at] else options.max_steps
-            probe = Refined(weights[:, at], biases[at], certificate, 0)
+        measured_words = words if words is not None and rough and options.max_steps == 0 else data
+        certificates = certify(
+            measured_words, penalties, weights, evaluate_probes(measured_words, weights, biases)
+        )
+        label_entropy = float(torch.special.entr(data.label_shares).sum())
+        probes = []
+        for number, (certificate, pair) in enumerate(zip(certificates, penalties.pairs, strict=True)):
+            limit = options.max_free_steps if penalties.free[number] else options.max_steps
+            probe = Refined(weights[:, number], biases[number], certificate, 0)
             if certificate.measure() > options.tolerance and limit > 0:
-                begin = weights[:, at], biases[at]
+                start_point = weights[:, number], biases[number]
                 if words is not None and rough and certificate.measure() > FAR:
-                    near = stochastic_phase(words, Penalties.of(pair), _longer(options))
-                    begin = near[0][:, 0], near[1][0]
-                probe = refine(data, pair, begin, tolerance=options.tolerance, max_steps=limit)
-                if not probe.certificate.objective <= nothing:
+                    descended = stochastic_phase(words, Penalties.of(pair), _schedule_alone(options))
+                    start_point = descended[0][:, 0], descended[1][0]
+                probe = refine(data, pair, start_point, tolerance=options.tolerance, max_steps=limit)
+                if not probe.certificate.objective <= label_entropy:
                     # the stochastic phase diverged, as it can on a label of a few words
-                    probe = refine(data, pair, _nothing(data), tolerance=options.tolerance, max_steps=limit)
-            found.append(probe)
+                    probe = refine(data, pair, _zero_probe(data), tolerance=options.tolerance, max_steps=limit)
+            probes.append(probe)
             advance(1)
-    return gather(data, found, options.tolerance)
+    return gather(data, probes, options.tolerance)
 
 
 def start_rounds(
     data: ProbeData, penalties: Penalties, options: SolverOptions, progress: Progress = automatic
 ) -> Rounds:
-    """Take the stochastic phase of a grid, and return its problems for rounds of more steps.
+    """Run the stochastic phase of a grid, and return its problems for rounds of more steps.
 
-    Objectives and gaps are uncertain by some 1e-3 of the objective where products are bfloat16.
+    Objectives and gaps are uncertain by about 1e-3 of the objective where products are bfloat16.
 
     Raises:
         ParameterError: the memory budget is too small.
@@ -152,65 +154,70 @@ def start_rounds(
 
 
 def is_large(data: ProbeData) -> bool:
-    """Whether a probe has so many weights that Newton steps cost much, and stochastic ones go before them."""
+    """Return True if a probe has so many weights that stochastic steps should go before Newton steps."""
     return data.n_neurons * data.n_labels > SMALL
 
 
-def _longer(options: SolverOptions) -> Schedule:
-    """For one problem alone: its epochs cost little, and leave fewer weights to the Newton steps."""
+def _schedule_alone(options: SolverOptions) -> Schedule:
+    """Return a schedule of more epochs for one problem alone.
+
+    Its epochs are cheap, and leave fewer weights to the Newton steps.
+    """
     return replace(options.schedule, epochs=ALONE_EPOCHS, settled=ALONE_SETTLED)
 
 
 def working_bytes(shape: tuple[int, int, int], grid: int) -> int:
-    """What is held beside tables, at the most, for (words, neurons, labels) in float32 and so many probes.
+    """Return the most bytes held besides tables, for (words, neurons, labels) in float32 and ``grid`` probes.
 
-    The weights of both phases, blocks of words, Hessians, and what every word has of its own.
+    They are the weights of both phases, blocks of words, Hessians, and the logits and other values per word.
     """
     n_words, n_neurons, n_labels = shape
-    weights = grid * n_labels * n_neurons * WEIGHT_BYTES
-    blocks = 4 * BLOCK * (3 * n_neurons + 5 * grid * n_labels)
-    words = n_words * (WORD_BYTES + 4 * 6 * n_labels)
+    weight_bytes = grid * n_labels * n_neurons * WEIGHT_BYTES
+    block_bytes = 4 * BLOCK * (3 * n_neurons + 5 * grid * n_labels)
+    word_bytes = n_words * (WORD_BYTES + 4 * 6 * n_labels)
     joint = min(n_neurons * n_labels, JOINT) + n_labels
-    together = 4 * 8 * joint**2 + 3 * 4 * BLOCK * joint
-    apart = min(4 * n_labels * n_neurons**2, HESSIAN_BYTES) * (1.0 + 2.0 / n_labels)
-    return READING_BYTES + weights + blocks + words + max(together, int(apart))
+    joint_bytes = 4 * 8 * joint**2 + 3 * 4 * BLOCK * joint
+    label_bytes = min(4 * n_labels * n_neurons**2, HESSIAN_BYTES) * (1.0 + 2.0 / n_labels)
+    return READING_BYTES + weight_bytes + block_bytes + word_bytes + max(joint_bytes, int(label_bytes))
 
 
-def _first(
+def _starting_point(
     data: ProbeData,
     words: ShuffledWords | None,
     penalties: Penalties,
     options: SolverOptions,
     start: Solution | None,
 ) -> tuple[Tensor, Tensor]:
-    """Weights (neurons, G, labels) of the scaled neurons, and biases (G, labels), to begin with."""
+    """Return the weights (neurons, G, labels) of the scaled neurons, and biases (G, labels), to start from."""
     if start is not None:
         weights = data.to_scaled(np.ascontiguousarray(start.weights.transpose(2, 0, 1)))
         return weights, data.tensor(start.biases, data.dtype)
     if words is not None:
         alone = len(penalties) == 1 and options.max_steps > 0
-        weights, biases = stochastic_phase(words, penalties, _longer(options) if alone else options.schedule)
+        weights, biases = stochastic_phase(
+            words, penalties, _schedule_alone(options) if alone else options.schedule
+        )
         return weights.to(data.dtype), biases.to(data.dtype)
-    weights, biases = _nothing(data)
+    weights, biases = _zero_probe(data)
     return weights[:, None].repeat(1, len(penalties), 1), biases.repeat(len(penalties), 1)
 
 
-def _nothing(data: ProbeData) -> tuple[Tensor, Tensor]:
-    """No weights (neurons, labels), and the biases (labels,) that are best then; J is the labels' entropy."""
+def _zero_probe(data: ProbeData) -> tuple[Tensor, Tensor]:
+    """Return zero weights (neurons, labels), and the best biases for them; J is the labels' entropy."""
     weights = data.zeros(data.n_neurons, data.n_labels, dtype=data.dtype)
     return weights, data.label_shares.log().to(data.dtype)
 
 
-def gather(data: ProbeData, found: list[Refined], tolerance: float) -> Solution:
-    """Probes of one problem's words as a solution."""
-    weights = torch.stack([one.weights for one in found], 1)
-    certificates = [one.certificate for one in found]
+def gather(data: ProbeData, probes: list[Refined], tolerance: float) -> Solution:
+    """Return the probes of the same words as one solution."""
+    weights = torch.stack([probe.weights for probe in probes], 1)
+    certificates = [probe.certificate for probe in probes]
     return Solution(
         weights=np.ascontiguousarray(data.from_scaled(weights).transpose(1, 2, 0)),
-        biases=torch.stack([one.biases for one in found]).double().cpu().numpy(),
-        objective=np.array([one.objective for one in certificates]),
-        gap=np.array([one.gap for one in certificates]),
-        gradient=np.array([one.gradient for one in certificates]),
-        converged=np.array([one.measure() <= tolerance for one in certificates]),
-        steps=np.array([one.steps for one in found], dtype=np.int64),
+        biases=torch.stack([probe.biases for probe in probes]).double().cpu().numpy(),
+        objective=np.array([certificate.objective for certificate in certificates]),
+        gap=np.array([certificate.gap for certificate in certificates]),
+        gradient=np.array([certificate.gradient for certificate in certificates]),
+        converged=np.array([certificate.measure() <= tolerance for certificate in certificates]),
+        steps=np.array([probe.steps for probe in probes], dtype=np.int64),
     )

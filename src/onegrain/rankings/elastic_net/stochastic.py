@@ -1,36 +1,36 @@
-"""The first phase of the solver: variance-reduced stochastic steps for a whole grid of penalties together.
+"""The first phase of the solver: variance-reduced stochastic steps for all penalties of a grid together.
 
 A full gradient costs one pass over the words and allows one step. SAGA [Defazio et al. 2014] keeps, for every
 word i, the residual R_i = P_i - y_i that was last computed, and the mean A of x_i R_i' over all words. A step
-looks at a minibatch S only,
+reads only a minibatch S,
 
     theta  <-  prox( theta - rate * (A + (1/|S|) sum_{i in S} x_i (P_i - y_i - R_i)') ),
 
-and its noise vanishes as theta settles, because then P_i - y_i is R_i. The words stand in a random order, fixed
+and its noise vanishes as theta settles, because then P_i - y_i is R_i. The words are in a random order, fixed
 by the seed, so that a minibatch is a slice and the step two matrix products for all penalties together.
 
 **Scale.** Every neuron is divided by its standard deviation, with its penalty rescaled to match, so that one
-rate does for all neurons.
+rate suits all neurons.
 
 **Rate.** For label l of a problem, the curvature on a minibatch of B words is at most about
 
     h_l e + q_l m / B,     h_l = mean of p(1-p),   q_l = mean of (p(1-p))^2 / h_l
 
 where e is the largest eigenvalue of the neurons' correlations and m = mean |x|^4 / mean |x|^2. h and q follow
-the probabilities as they sharpen, so the rate, a quarter of the inverse or some more, rises by itself by an
-order of magnitude. If the loss of a problem rises over an epoch, its rate is halved for good. q counts for no
+the probabilities as they sharpen, so the rate, a quarter of the inverse or slightly more, rises by an order of
+magnitude. If the loss of a problem rises over an epoch, its rate is halved permanently. q is never taken as
 less than 0.02: between the few words of a rare label both averages fall towards 0, and the next of these words
-would be answered with a step without bound.
+would cause a step without bound.
 
-**Growing.** The first epochs see an eighth of the words, then a quarter, then half: early steps need few words.
-They also raise penalties to a hundredth, then a thousandth, of the strongest: problems that differ by less go
-the same way at first, and are one problem until then.
+**Growing.** The first epochs use an eighth of the words, then a quarter, then half: early steps need few words.
+They also raise penalties to at least a hundredth, then a thousandth, of the strongest: problems that this makes
+equal move alike at first, and are solved as one problem until then.
 
-**Stretching.** Weakly penalised weights grow for long along the way that they point. Before the last epochs,
-and after them, those that still move are multiplied by the best of a few factors.
+**Stretching.** Weakly penalised weights grow for many epochs in the direction that they already have. Before
+the last epochs, and after them, those that still move are multiplied by the best of a few factors.
 
-Products run in bfloat16 where the processor multiplies it natively, sums and weights are float32: what comes
-out is a start for the certified phase of solver.py, not an answer.
+Products run in bfloat16 where the processor multiplies it natively; sums and weights are float32. The result is
+a start for the certified phase of solver.py, not a solution.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ GROWTH = ((1 / 8, 5), (1 / 4, 3), (1 / 2, 2))
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long the stochastic phase goes on.
+    """Limits of the stochastic phase.
 
     Attributes:
-        epochs: epochs at the most, after the first three, for problems that still move.
+        epochs: largest number of epochs after the first three on all words, for problems that still move.
         settled: a problem moves if its objective fell by more than this share of itself in the last epoch.
-        seed: of the order of the words.
+        seed: seed of the order of the words.
     """
 
     epochs: int = 4
@@ -76,7 +76,7 @@ class Schedule:
 
 
 def native_bfloat16(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 matrices natively."""
+    """Return True if a device multiplies bfloat16 matrices natively."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and bool(
@@ -85,51 +85,61 @@ def native_bfloat16(device: torch.device) -> bool:
 
 
 def stochastic_phase(words: ShuffledWords, penalties: Penalties, schedule: Schedule) -> tuple[Tensor, Tensor]:
-    """Weights (neurons, G, labels) of the scaled neurons, and biases (G, labels), near the minimum; float32."""
+    """Return float32 weights (neurons, G, labels) of scaled neurons and biases (G, labels), not yet exact."""
     epochs = pace(words)
     strongest = float(max(penalties.l1.max(), penalties.l2.max()))
-    level, into = _lifted(penalties, FLOORS[0] * strongest)
+    level, problem_of = _lift_penalties(penalties, FLOORS[0] * strongest)
     descent = Descent(words, level)
-    descent.grow_up()
+    descent.grow_in_stages()
     descent.run(epochs)
     for share in FLOORS[1:]:
-        level, now = _lifted(penalties, share * strongest)
-        _, first = np.unique(now, return_index=True)
-        descent, into = descent.take(into[first], level), now
+        level, next_problem_of = _lift_penalties(penalties, share * strongest)
+        _, representatives = np.unique(next_problem_of, return_index=True)
+        descent, problem_of = descent.take(problem_of[representatives], level), next_problem_of
         descent.run(epochs)
-    weights, biases = (part.clone() for part in descent.result())
+    weights, biases = (tensor.clone() for tensor in descent.result())
     _settle(descent, (weights, biases), schedule)
-    return weights[:, into], biases[into]
+    return weights[:, problem_of], biases[problem_of]
 
 
 def pace(words: ShuffledWords) -> int:
-    """Epochs at a time: one, and with few words so many that there are steps enough."""
+    """Return how many epochs to run at a time: one, or more with few words, so that enough steps are taken."""
     return max(1, EPOCH_WORDS // words.n_words)
 
 
-def _lifted(penalties: Penalties, floor: float) -> tuple[Penalties, np.ndarray]:
-    """The different problems that are left when every penalty is at least ``floor``, and which each becomes."""
+def _lift_penalties(penalties: Penalties, floor: float) -> tuple[Penalties, np.ndarray]:
+    """Raise every penalty to at least ``floor``.
+
+    Returns:
+        The penalties of the distinct problems that are left, and int64 (G,), the one that each problem becomes.
+    """
     lifted = np.maximum(np.stack([penalties.l1, penalties.l2], axis=1), floor)
     pairs, into = np.unique(lifted, axis=0, return_inverse=True)
     return Penalties(pairs[:, 0], pairs[:, 1]), into.reshape(-1)
 
 
-def _settle(descent: Descent, found: tuple[Tensor, Tensor], schedule: Schedule) -> None:
-    """Epochs for those problems whose objective still falls fast; overwrites their weights and biases."""
-    weights, biases = found
-    there = np.arange(len(descent.penalties))
+def _settle(descent: Descent, result: tuple[Tensor, Tensor], schedule: Schedule) -> None:
+    """Run epochs for the problems whose objective still falls fast.
+
+    Args:
+        descent: the problems.
+        result: their weights and biases, which are overwritten.
+        schedule: limits of the epochs.
+    """
+    weights, biases = result
+    open_problems = np.arange(len(descent.penalties))
     for epoch in range(schedule.epochs):
         moving = (descent.fall > schedule.settled).cpu().numpy().nonzero()[0]
         if not len(moving):
             return
-        if len(moving) < len(there):
-            there, descent = there[moving], descent.take(moving, descent.penalties.take(moving))
+        if len(moving) < len(open_problems):
+            open_problems, descent = open_problems[moving], descent.take(moving, descent.penalties.take(moving))
         if epoch == 0:
             descent.stretch()
         descent.run(pace(descent.words))
         if epoch == schedule.epochs - 1:
             descent.stretch()
-        weights[:, there], biases[there] = descent.result()
+        weights[:, open_problems], biases[open_problems] = descent.result()
 
 
 class ShuffledWords(Words):
@@ -137,14 +147,14 @@ class ShuffledWords(Words):
 
     Args:
         data: the words.
-        seed: of the order.
+        seed: seed of the order.
 
     Attributes:
-        top: e, the largest eigenvalue of the correlations.
-        mass: m, mean |x|^4 / mean |x|^2; both of a sample of the words.
-        batch: words of a minibatch; many words bear larger ones, which cost less a word.
+        top: e, the largest eigenvalue of the correlations, estimated on a sample of the words.
+        mass: m, mean |x|^4 / mean |x|^2, of the same sample.
+        batch: words of a minibatch; with more words it is larger, which costs less per word.
         kind: dtype of the neurons and of the products.
-        safety: what share of the inverse curvature the rate is.
+        safety: the rate as a share of the inverse curvature.
     """
 
     dtype = torch.float32
@@ -166,39 +176,51 @@ class ShuffledWords(Words):
         self.mass = float(squared.square().mean() / squared.mean().clamp(min=1e-12))
 
     def block(self, rows: slice) -> Tensor:
-        """(rows, neurons), see :class:`Words`."""
+        """Return scaled neurons of some words, (rows, neurons)."""
         return self._table[rows]
 
     def of_problems(self, kept: np.ndarray) -> ShuffledWords:
-        """The same words for some of the problems, by index, that they may have weights of their own for."""
+        """Return the same words for some of the problems, by index, with the weights of these problems."""
         if self.omega is None or self.omega.dim() == 1:
             return self
-        found = self.with_omega(self.omega[:, kept])
-        found.label_shares = self.label_shares[kept]
-        found.label_products = self.label_products[:, kept]
-        return found
+        words = self.with_omega(self.omega[:, kept])
+        words.label_shares = self.label_shares[kept]
+        words.label_products = self.label_products[:, kept]
+        return words
 
 
 def _largest_eigenvalue(values: Tensor) -> float:
-    """Of values' values / words, by power iteration."""
+    """Return the largest eigenvalue of values' values / words, by power iteration."""
     vector = values.new_ones(values.shape[1]) / values.shape[1] ** 0.5
-    found = 1.0
+    eigenvalue = 1.0
     for _ in range(20):
         image = values.T @ (values @ vector) / len(values)
-        found = float(image.norm())
-        if found == 0.0:
+        eigenvalue = float(image.norm())
+        if eigenvalue == 0.0:
             return 1.0
-        vector = image / found
-    return found
+        vector = image / eigenvalue
+    return eigenvalue
 
 
 class Descent:
-    """SAGA for G problems; K = G * labels columns stand side by side.
+    """SAGA for G problems, with K = G * labels columns side by side.
 
     Args:
         words: the words.
-        penalties: of the G problems.
-        start: weights (neurons, G, labels) and biases (G, labels); by default zero, and the labels' shares.
+        penalties: penalties of the G problems.
+        start: weights (neurons, G, labels) and biases (G, labels); by default zero, and the logarithms of the
+            labels' shares.
+
+    Attributes:
+        weights: float32 (neurons, K).
+        biases: float32 (K,).
+        seen: number of words that are in use, from the first on.
+        residuals: float32 (words, K), R.
+        mean: float32 (neurons, K), A; ``mean_bias`` (K,) is the same for the biases.
+        curvature: float32 (K,), h; ``peak`` is q.
+        caution: float32 (G,), factor of the rate of each problem.
+        last: float32 (G,), objective of the last epoch.
+        fall: float32 (G,), by what share of itself the objective fell in the last epoch.
     """
 
     def __init__(
@@ -230,7 +252,7 @@ class Descent:
         self._rounded = self.weights.to(words.kind)
 
     def take(self, sources: np.ndarray, penalties: Penalties) -> Descent:
-        """Problems that begin where some of these are; a source may serve several."""
+        """Return problems that start from some of these; several may start from the same one."""
         labels = self.words.n_labels
         columns = self.words.tensor((sources[:, None] * labels + np.arange(labels)).ravel(), torch.int64)
         new = copy(self)
@@ -247,8 +269,8 @@ class Descent:
         new.words = self.words.of_problems(sources)
         return new
 
-    def grow_up(self) -> None:
-        """Take the words in, part by part, with epochs over what is in."""
+    def grow_in_stages(self) -> None:
+        """Add the words in growing parts, with epochs over those added so far."""
         for share, epochs in GROWTH:
             part = int(self.words.n_words * share) // self.words.batch * self.words.batch
             if part >= 2 * self.words.batch:
@@ -257,7 +279,7 @@ class Descent:
         self.grow(self.words.n_words)
 
     def grow(self, count: int) -> None:
-        """Take the words up to ``count`` in, with their residuals at the present weights."""
+        """Add the words up to ``count``, with their residuals at the present weights."""
         total, total_bias = self.mean * self.seen, self.mean_bias * self.seen
         for start in range(self.seen, count, BLOCK):
             rows = slice(start, min(start + BLOCK, count))
@@ -271,7 +293,7 @@ class Descent:
         self.last.fill_(torch.inf)
 
     def run(self, epochs: int) -> None:
-        """Epochs over the words that are in."""
+        """Run epochs over the words added so far."""
         starts = np.arange(0, self.seen, self.words.batch)
         for _ in range(epochs):
             loss = torch.zeros_like(self.last)
@@ -285,28 +307,30 @@ class Descent:
             self.last = objective
 
     def result(self) -> tuple[Tensor, Tensor]:
-        """Weights (neurons, G, labels) and biases (G, labels)."""
+        """Return weights (neurons, G, labels) and biases (G, labels)."""
         grid = len(self.penalties)
         return self.weights.view(len(self.weights), grid, -1), self.biases.view(grid, -1)
 
     def stretch(self) -> None:
         """Multiply each problem's weights and biases by the factor of STRETCHES that lowers J most.
 
-        Weakly penalised weights grow for long along the way that they point; one number for all of them, as a
-        part of the words tell it, saves epochs.
+        Weakly penalised weights grow for many epochs in the direction that they already have. One factor for
+        all weights of a problem, measured on a part of the words, saves epochs.
         """
         words = self.words
         factors = words.tensor(np.array(STRETCHES), words.dtype)
-        losses, seen = words.zeros(len(factors), len(self.penalties)), 0
+        losses, n_measured = words.zeros(len(factors), len(self.penalties)), 0
         for start in range(0, self.seen, STRETCH_EVERY * words.batch):
             rows = slice(start, min(start + words.batch, self.seen))
             logits = self._logits(words.block(rows))
-            seen += len(logits)
+            n_measured += len(logits)
             for total, factor in zip(losses, factors, strict=True):
                 total += loss_of(words, rows, factor * logits)
         absolute, squared = self._penalties()
-        along = factors[:, None]
-        objectives = losses * (words.n_words / seen) + along * absolute + along.square() * squared
+        factor_column = factors[:, None]
+        objectives = (
+            losses * (words.n_words / n_measured) + factor_column * absolute + factor_column.square() * squared
+        )
         best = objectives.min(0)
         factor = factors[best.indices].repeat_interleave(words.n_labels)
         self.weights *= factor
@@ -315,19 +339,19 @@ class Descent:
         self.last *= (best.values / objectives[0]).to(self.last.dtype)
 
     def _logits(self, values: Tensor) -> Tensor:
-        """(words, G, labels), at the present weights."""
+        """Return the logits at the present weights, (words, G, labels)."""
         logits = (values @ self._rounded).to(torch.float32).add_(self.biases)
         return logits.view(len(values), len(self.penalties), -1)
 
     def _probabilities(self, rows: slice, values: Tensor) -> tuple[Tensor, Tensor]:
-        """P at the present weights, (rows, G, labels), and the summed loss (G,)."""
+        """Return P at the present weights, (rows, G, labels), and the summed loss (G,)."""
         chances = torch.softmax(self._logits(values), 2)
-        at = self.words.targets[rows, None, None].expand(-1, len(self.penalties), 1)
-        own = chances.gather(2, at).squeeze(2)
-        return chances, self.words.weigh(own.clamp_(min=TINY).log_(), rows).sum(0).neg_()
+        label_indices = self.words.targets[rows, None, None].expand(-1, len(self.penalties), 1)
+        target_chances = chances.gather(2, label_indices).squeeze(2)
+        return chances, self.words.weigh(target_chances.clamp_(min=TINY).log_(), rows).sum(0).neg_()
 
     def _set_tables(self) -> None:
-        """Rates, and what the penalties do in a step of that rate."""
+        """Set the rates, and how a step of that rate applies the penalties."""
         labels = self.words.n_labels
         caution = self.caution.repeat_interleave(labels)
         peak = self.peak.clamp(min=LEAST_PEAK)
@@ -345,7 +369,7 @@ class Descent:
         self._floor = -self._threshold
 
     def _step(self, rows: slice) -> Tensor:
-        """One minibatch; returns its summed loss (G,) before the step."""
+        """Take the step of one minibatch; return its summed loss (G,) before the step."""
         values = self.words.block(rows)
         chances, loss = self._probabilities(rows, values)
         count = len(chances)
@@ -360,16 +384,16 @@ class Descent:
         self.mean.add_(self._change, alpha=1.0 / self.seen)
         self.weights.addcmul_(self.mean, self._rate, value=-1.0)
         self.weights.addcmul_(self._change, self._rate, value=1.0 / self.seen - 1.0 / count)
-        turn = change.sum(0)
-        self.mean_bias.add_(turn, alpha=1.0 / self.seen)
-        self.biases -= self._bias_rate * (self.mean_bias + turn * (1.0 / count - 1.0 / self.seen))
+        bias_change = change.sum(0)
+        self.mean_bias.add_(bias_change, alpha=1.0 / self.seen)
+        self.biases -= self._bias_rate * (self.mean_bias + bias_change * (1.0 / count - 1.0 / self.seen))
         torch.clamp(self.weights, self._floor, self._threshold, out=self._clipped)
         self.weights.sub_(self._clipped).mul_(self._shrink)
         self._rounded.copy_(self.weights)
         return loss
 
     def _penalties(self) -> tuple[Tensor, Tensor]:
-        """Both parts of the penalty of each problem, (G,)."""
+        """Return both parts of the penalty of each problem, (G,)."""
         grid = len(self.penalties)
         weights = (self.weights * self.words.unit.to(torch.float32)[:, None]).view(len(self.weights), grid, -1)
         l1, l2 = (self.words.tensor(part, torch.float32) for part in (self.penalties.l1, self.penalties.l2))

@@ -34,10 +34,10 @@ __all__ = ["METHOD", "lca"]
 def lca(request: Request) -> Ranking:
     """Rank neurons by the weights of an elastic-net probe for the label layer of the request.
 
-    The probe's penalties are chosen on held-out words (``dev``, else a share of the sentences), its neurons
-    ordered, and the ordering evaluated on ``test``, else on the held-out words. Words without a label are left
-    out; so are labels of fewer than ``min_count`` training words, and held-out words whose label was not
-    learned: the task is to tell the learned labels apart. All are counted in ``details``.
+    The probe's penalties are chosen on held-out words (``dev``, or else a share of the sentences). Its neurons
+    are ordered, and the ordering is evaluated on ``test``, or else on the held-out words. Words without a label
+    are left out, and so are labels with fewer than ``min_count`` training words and held-out words whose label
+    was not learned: the task is to distinguish the learned labels. ``details`` counts all of them.
 
     The ranking's scores fall along the order, see ordering.py; ``label_scores`` are |theta|, ``weights`` theta
     and ``slopes`` |dL/dtheta| of the loss without its penalty, by which neurons without a weight are ordered.
@@ -45,12 +45,12 @@ def lca(request: Request) -> Ranking:
     ``details``: ``lambda1``, ``lambda2``, ``grid`` and ``choice`` (search.py), ``solution`` (the chosen probe's
     objective, gap, ...), ``cutoffs`` ([p, neurons] pairs), ``evaluation`` (evaluation.py; None if not wanted),
     ``biases`` (for the activations as the probe sees them), ``train`` and ``dev`` (words, left_out, labels left
-    out), and ``constant``, how many neurons are: they have no weight, and come last of all.
+    out), and ``constant``, the number of constant neurons, which have no weight and come last.
 
     Raises:
-        ParameterError: an activation is not finite, or one sentence alone.
-        LabelError: no such layer, or fewer than two labels to learn.
-        MismatchError: held-out words of other neurons, or the training words themselves.
+        ParameterError: an activation is not finite, or one sentence alone cannot be split.
+        LabelError: the layer does not exist, or fewer than two labels can be learned.
+        MismatchError: the held-out words have other neurons, or are the training words themselves.
     """
     options: LcaOptions = request.options
     layer = str(request.label)
@@ -68,17 +68,17 @@ def lca(request: Request) -> Ranking:
     train = read_labelled(request.activations, layer, kept, options.min_count, memory)
     dev = read_matching(request.dev or request.activations, layer, train.labels, left, memory)
     solver = _solver(train, options, memory)
-    found = search(solver, dev, options, request.progress)
-    slopes = solver.slopes(found.probe)
-    ordering = order_neurons(found.probe.weights, slopes, request.seed)
+    chosen = search(solver, dev, options, request.progress)
+    slopes = solver.slopes(chosen.probe)
+    ordering = order_neurons(chosen.probe.weights, slopes, request.seed)
     details: dict[str, Any] = {
-        "lambda1": found.pair[0],
-        "lambda2": found.pair[1],
-        "grid": found.grid,
-        "choice": found.choice,
-        "solution": found.solution,
+        "lambda1": chosen.pair[0],
+        "lambda2": chosen.pair[1],
+        "grid": chosen.grid,
+        "choice": chosen.choice,
+        "solution": chosen.solution,
         "cutoffs": [list(pair) for pair in ordering.cutoffs],
-        "biases": found.probe.biases.tolist(),
+        "biases": chosen.probe.biases.tolist(),
         "train": describe_words(train),
         "dev": {"words": len(dev), "left_out": dev.left_out},
         "constant": int(train.constant().sum()),
@@ -88,8 +88,8 @@ def lca(request: Request) -> Ranking:
         test = dev
         if request.test is not None:
             test = read_matching(request.test, layer, train.labels, memory=memory)
-        evaluation = OrderingEvaluation(solver, test, ordering.order, found.pair, options, request.seed)
-        details["evaluation"] = evaluation.run(found.probe)
+        evaluation = OrderingEvaluation(solver, test, ordering.order, chosen.pair, options, request.seed)
+        details["evaluation"] = evaluation.run(chosen.probe)
         details["evaluation"]["on"] = "dev" if request.test is None else "test"
         details["evaluation"]["leakage"] = measure_leakage(
             request.activations.corpus,
@@ -99,7 +99,7 @@ def lca(request: Request) -> Ranking:
             chosen=request.test is None and len(options.pairs) > 1,
         )
         details["evaluation"]["control"] = _control(
-            request, (kept, left), found.pair, details["evaluation"], memory
+            request, (kept, left), chosen.pair, details["evaluation"], memory
         )
     return Ranking(
         method="lca",
@@ -110,15 +110,15 @@ def lca(request: Request) -> Ranking:
         provenance=request.provenance("lca"),
         layer=layer,
         labels=train.labels,
-        label_scores=np.abs(found.probe.weights),
-        weights=found.probe.weights,
+        label_scores=np.abs(chosen.probe.weights),
+        weights=chosen.probe.weights,
         slopes=slopes,
         details=details,
     )
 
 
 def _solver(words: LabelledWords, options: LcaOptions, memory: Memory) -> ProbeSolver:
-    """Fits probes to words as the options say."""
+    """Return a solver of probes for these words, with the limits of the options."""
     steps = SolverOptions(max_steps=options.max_steps, max_free_steps=options.max_free_steps)
     return ProbeSolver(words, steps, standardize=options.standardize, memory=memory)
 
@@ -130,7 +130,7 @@ def _control(
     evaluation: dict[str, Any],
     memory: Memory,
 ) -> dict[str, Any] | None:
-    """Accuracy on the control task [Hewitt19] and selectivity, where the corpora carry its layer."""
+    """Return accuracy on the control task [Hewitt19] and selectivity; None if a corpus has no such layer."""
     name, options = control_layer(str(request.label)), request.options
     held = request.test or request.dev or request.activations
     if name not in request.activations.corpus.layers or name not in held.corpus.layers:
@@ -139,8 +139,12 @@ def _control(
     test = read_matching(held, name, train.labels, split[1] if held is request.activations else None, memory)
     solver = _solver(train, options, memory)
     (probe,), _ = solver.solve(Penalties.of(pair), options.tolerance)
-    found = accuracy(predict(test.values, [(probe, None)])[0], test.codes)
-    return {"layer": name, "accuracy": found, "selectivity": evaluation["full"]["accuracy"] - found}
+    control_accuracy = accuracy(predict(test.values, [(probe, None)])[0], test.codes)
+    return {
+        "layer": name,
+        "accuracy": control_accuracy,
+        "selectivity": evaluation["full"]["accuracy"] - control_accuracy,
+    }
 
 
 METHOD = Method(

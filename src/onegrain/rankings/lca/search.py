@@ -22,13 +22,13 @@ __all__ = ["Search", "count_of", "grid_score", "search"]
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """The probe that was chosen, and the table it was chosen from.
+    """The chosen probe, and the table of the pairs that it was chosen from.
 
     Attributes:
         probe: the chosen probe, polished.
         pair: its (lambda1, lambda2).
-        grid: one dict a pair: lambda1, lambda2, accuracy (A_l), top_accuracy (A_t), bottom_accuracy (A_b),
-            score (S), zero_share (of the weights), objective (nats a word), gap (relative; None without
+        grid: one dict per pair: lambda1, lambda2, accuracy (A_l), top_accuracy (A_t), bottom_accuracy (A_b),
+            score (S), zero_share (of the weights), objective (nats per word), gap (relative; None without
             penalty), gradient (relative), converged (to the grid's tolerance), steps (Newton).
         solution: objective, gap, gradient, converged and steps of the chosen probe after polishing.
         choice: what the choice is certified to: ``certified``, whether the chosen probe is solved to the final
@@ -50,12 +50,12 @@ class Search:
 
 
 def count_of(share: float, neurons: int) -> int:
-    """How many neurons a share is: rounded, at least one."""
+    """Return how many neurons a share is: rounded, at least one."""
     return max(1, round(share * neurons))
 
 
 def grid_score(accuracies: tuple[float, float, float, float], alpha: float, beta: float) -> float:
-    """S = alpha (A_t - A_b) - beta (A_z - A_l) for (A_t, A_b, A_z, A_l), to 12 decimals.
+    """Return S = alpha (A_t - A_b) - beta (A_z - A_l) for (A_t, A_b, A_z, A_l), to 12 decimals.
 
     >>> grid_score((0.75, 0.25, 1.0, 0.5), 0.5, 0.5)
     0.0
@@ -69,9 +69,9 @@ def search(
 ) -> Search:
     """Solve the grid, score every pair on held-out words, solve those that could win, and take the best.
 
-    The probe without regularisation, for A_z, is solved also where (0, 0) is not in the grid, but then it is
-    not a candidate; it changes every S alike. With a single pair there is nothing to choose, and its score is
-    None. Ties go to the stronger regularisation: the larger lambda1 + lambda2, then the larger lambda1.
+    The probe without regularisation is solved for A_z even if (0, 0) is not in the grid, but is then not a
+    candidate; A_z changes every S alike. With a single pair nothing is chosen, and its score is None. Ties go
+    to the stronger regularisation: the larger lambda1 + lambda2, then the larger lambda1.
     """
     pairs = options.pairs
     several = len(pairs) > 1
@@ -119,7 +119,7 @@ def search(
 def _alone(
     solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, probe: FittedProbe, solution: Solution
 ) -> Search:
-    """Return the only pair, polished; its row of the grid says how it was before."""
+    """Return the only pair, polished; its row of the grid describes it before polishing."""
     (pair,) = options.pairs
     row = _Scoring(dev, options).row(Candidate(pair, probe, solution, Score(0.0, np.empty(0))))
     facts = solution.facts(0)
@@ -132,8 +132,8 @@ def _polished(
     solver: ProbeSolver, pair: tuple[float, float], solution: Solution, options: LcaOptions
 ) -> tuple[FittedProbe, dict[str, Any]]:
     """Return the probe of a pair solved to the final gap, and how good it is."""
-    near = solution if solution.gap[0] <= FAR else None
-    (probe,), polished = solver.solve(Penalties.of(pair), options.polish, start=near)
+    start_solution = solution if solution.gap[0] <= FAR else None
+    (probe,), polished = solver.solve(Penalties.of(pair), options.polish, start=start_solution)
     return probe, polished.facts(0)
 
 
@@ -151,20 +151,20 @@ class _Scoring:
     def __init__(self, dev: LabelledWords, options: LcaOptions) -> None:
         self._dev, self._options = dev, options
         self.free: float | None = None
-        self._known: dict[int, tuple[FittedProbe, np.ndarray]] = {}
+        self._correct_by_probe: dict[int, tuple[FittedProbe, np.ndarray]] = {}
 
     def score(self, probe: FittedProbe) -> Score:
         """Return S of a probe, and what each sentence adds to it."""
         assert self.free is not None, "a score is a comparison with the probe without regularisation"
-        top, bottom, full = self._right(probe)
+        top, bottom, full = self._correct_words(probe)
         alpha, beta = self._options.alpha, self._options.beta
         accuracies = float(top.mean()), float(bottom.mean()), self.free, float(full.mean())
-        each = alpha * (top.astype(np.float64) - bottom) + beta * full
-        return Score(grid_score(accuracies, alpha, beta), sentence_sums(self._dev.sentences, each))
+        word_scores = alpha * (top.astype(np.float64) - bottom) + beta * full
+        return Score(grid_score(accuracies, alpha, beta), sentence_sums(self._dev.sentences, word_scores))
 
     def accuracies(self, probe: FittedProbe) -> tuple[float, float, float]:
-        """Return a probe's accuracy with the top, the bottom, and all neurons of its own ordering."""
-        top, bottom, full = self._right(probe).mean(axis=1).tolist()
+        """Return a probe's accuracy with the top, the bottom, and all neurons of its ordering."""
+        top, bottom, full = self._correct_words(probe).mean(axis=1).tolist()
         return top, bottom, full
 
     def row(self, candidate: Candidate) -> dict[str, Any]:
@@ -177,11 +177,11 @@ class _Scoring:
             "converged": candidate.gap <= self._options.tolerance,
         }  # fmt: skip
 
-    def _right(self, probe: FittedProbe) -> np.ndarray:
+    def _correct_words(self, probe: FittedProbe) -> np.ndarray:
         """Return which words get their label, bool (3, words): with the top, the bottom, and all neurons."""
-        if id(probe) not in self._known:
+        if id(probe) not in self._correct_by_probe:
             order = order_neurons(probe.weights).order
             count = count_of(self._options.search_share, len(order))
             jobs = [(probe, order[:count]), (probe, order[-count:]), (probe, None)]
-            self._known[id(probe)] = probe, predict(self._dev.values, jobs) == self._dev.codes
-        return self._known[id(probe)][1]
+            self._correct_by_probe[id(probe)] = probe, predict(self._dev.values, jobs) == self._dev.codes
+        return self._correct_by_probe[id(probe)][1]
