@@ -1,8 +1,9 @@
 """The certified phase of the solver: proximal Newton steps on a working set, for one pair of penalties.
 
-A step starts with one pass over the words, which gives the duality gap. Only the gap or the limit on steps ends
-the problem. The *working set* holds the weights that are not zero and those whose slope is near lambda1. On it,
-J is replaced by its second-order model, which is minimised with its kinks (quadratic.py):
+A step starts with one pass over the words, which gives the duality gap. A problem ends when its gap reaches the
+tolerance, at the limit on steps, or when J no longer falls. The *working set* holds the weights that are not
+zero and those whose slope is near lambda1. On it, J is replaced by its second-order model, which is minimised
+with its kinks (quadratic.py):
 
 * With at most JOINT weights, by the true Hessian of all labels together. Convergence is quadratic once the
   zeros are right.

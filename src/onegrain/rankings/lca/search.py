@@ -31,15 +31,18 @@ class Search:
             score (S), zero_share (of the weights), objective (nats per word), gap (relative; None without
             penalty), gradient (relative), converged (to the grid's tolerance), steps (Newton).
         solution: objective, gap, gradient, converged and steps of the chosen probe after polishing.
-        choice: what the choice is certified to: ``certified``, whether the chosen probe is solved to the final
-            gap and no other pair could exceed its score by more than the standard error of their difference,
-            by the rule of finalists.py; ``within``, the largest of these errors; ``second``, the next best
-            pair, by how much it is below (``margin``) and the ``standard_error`` of that; ``finalists``, the
-            pairs that were solved further, each with its ``pair``, ``score``, ``gap``, ``first_score``
-            (before), ``rounds`` (rounds.py) and ``settled`` (whether to the final gap); ``margin``, how far the
-            others end below what would put the choice in doubt (negative if they do not); ``in_reach``, how
-            many do not; ``level``, the pairs that may be no more than that error below the chosen one;
-            ``rate`` and ``worth`` of the rule; ``largest_change`` of a finalist's score. None for one pair.
+        choice: how certain the choice is, by the rule of finalists.py; None for one pair. Its entries:
+            ``certified``, True if the chosen probe is solved to the final gap and no other pair could exceed
+            its score by more than the standard error of their difference;
+            ``within``, the most by which another pair could exceed its score, 0 or more;
+            ``second``, the next best pair, with the ``margin`` to it and the ``standard_error`` of the margin;
+            ``finalists``, the pairs that were solved further, each with its ``pair``, ``score``, ``gap``,
+            ``first_score`` (before), ``rounds`` (rounds.py) and ``settled`` (True if solved to the final gap);
+            ``margin``, how far the other pairs are below a score that would put the choice in doubt, negative
+            if one is above it, and ``in_reach``, the number of pairs above it;
+            ``level``, the pairs that may be no more than one standard error below the chosen one;
+            ``rate`` and ``worth``, parameters of the rule;
+            ``largest_change``, the largest change of a finalist's score.
     """
 
     probe: FittedProbe
