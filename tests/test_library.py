@@ -80,6 +80,13 @@ def test_a_record_without_its_details_still_prints() -> None:
     assert RECORDS["similarity.parquet"][0]().summary()["models"] == ["m", "n"]
 
 
+def test_a_ranking_says_how_its_probe_did() -> None:
+    full = {"accuracy": 0.9, "low": 0.88, "high": 0.92}
+    facts = replace(ranking(), details={"evaluation": {"majority": 0.2, "full": full}}).summary()
+    assert (facts["accuracy"], facts["95 % interval"], facts["majority"]) == (0.9, [0.88, 0.92], 0.2)
+    assert "accuracy" not in replace(ranking(), details={"evaluation": {"full": {"macro_f1": 0.5}}}).summary()
+
+
 def test_activations_and_corpus_describe_themselves() -> None:
     activations = plant(60).activations
     assert activations.summary()["words"] == len(activations.corpus.to_pandas()) == activations.corpus.n_words

@@ -86,6 +86,7 @@ PUBLIC = [
     "train_nlm",
     "train_nmt",
     "universality",
+    "verdict",
     "verify_activations",
     "without_redundant",
     "write_comparison",
@@ -117,7 +118,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 VERBS = {
-    "ablate": ["ablate"],
+    "ablate": ["ablate", "verdict"],
     "analyse clusters": ["clusters", "without_redundant"],
     "analyse contrast": ["contrast"],
     "analyse importance": ["task_importance"],

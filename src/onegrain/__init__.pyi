@@ -18,6 +18,7 @@ from .analyses import sharing as sharing
 from .analyses import task_importance as task_importance
 from .analyses import top_words as top_words
 from .analyses import universality as universality
+from .analyses import verdict as verdict
 from .analyses import without_redundant as without_redundant
 from .corpora import annotate_regex as annotate_regex
 from .corpora import annotate_with as annotate_with

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onegrain.analyses import ablation_areas
+from onegrain.analyses import ablation_areas, verdict
 from onegrain.cli import command_tree
 from onegrain.cli.console import _speed
-from onegrain.cli.verdict import verdict
 from onegrain.rankings.registry import METHODS
 from onegrain.records.curve import Curve
 from onegrain.records.provenance import Provenance

@@ -5,6 +5,7 @@ from __future__ import annotations
 from onegrain.analyses.judging.agreement import agreement, judges_among, overlap, rank_agreement
 from onegrain.analyses.judging.areas import Areas, ablation_areas, kept_areas
 from onegrain.analyses.judging.comparison import Comparison, compare_rankings
+from onegrain.analyses.judging.verdict import verdict
 from onegrain.analyses.judging.voting import neuron_vote, vote_agreement
 from onegrain.analyses.neurons.cards import neuron_cards
 from onegrain.analyses.neurons.heat import Heat, heat
@@ -53,6 +54,7 @@ __all__ = [
     "top_sets",
     "top_words",
     "universality",
+    "verdict",
     "vote_agreement",
     "without_redundant",
 ]

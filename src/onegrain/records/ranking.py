@@ -179,7 +179,11 @@ class Ranking(Described):
         return pd.DataFrame(columns)
 
     def summary(self) -> dict[str, Any]:
-        """Return the facts: method, labels, neurons, the first five, and cautions, if any."""
+        """Return the facts: method, labels, neurons, the first five, and how its probe did, with cautions.
+
+        ``accuracy`` is that of the method's own probe on held-out words, with its 95 % interval over sentences,
+        and ``majority`` that of always answering with the most frequent label.
+        """
         facts = {
             "record": "ranking",
             "method": self.method,
@@ -189,8 +193,16 @@ class Ranking(Described):
             "ranked": self.n_ranked,
         }
         evaluation = self.details.get("evaluation")
-        cautions = leakage_cautions(evaluation.get("leakage")) if isinstance(evaluation, Mapping) else []
-        return facts | {"top": self.top(5)} | ({"caution": " ".join(cautions)} if cautions else {})
+        facts["top"] = self.top(5)
+        if not isinstance(evaluation, Mapping):
+            return facts
+        full = evaluation.get("full") or {}
+        if "accuracy" in full:
+            facts["accuracy"] = full["accuracy"]
+            facts |= {"95 % interval": [full["low"], full["high"]]} if "low" in full else {}
+            facts["majority"] = evaluation["majority"]
+        cautions = leakage_cautions(evaluation.get("leakage"))
+        return facts | ({"caution": " ".join(cautions)} if cautions else {})
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the ``neurons``, best first, with their partners in other models if the ranking names them.

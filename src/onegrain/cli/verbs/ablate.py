@@ -26,7 +26,6 @@ from onegrain.cli.options.neurons import LabelName, RandomOrders
 from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.cli.options.words import BatchSize
 from onegrain.cli.repeating import already_made, holds_request, request_hash, with_request
-from onegrain.cli.verdict import verdict
 
 NAME = "ablate"
 
@@ -129,4 +128,6 @@ def run(
     show_table(
         curve.points, "Metric after erasing neurons, with 95 % intervals; for random orders, their range"
     )
+    from onegrain.analyses import verdict
+
     typer.echo(verdict(curve))

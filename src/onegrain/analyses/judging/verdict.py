@@ -1,13 +1,10 @@
-"""The sentence that sums up an ablation curve on the terminal."""
+"""The sentence that sums up an ablation curve."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from onegrain.analyses.judging.areas import ablation_areas
 from onegrain.errors import OnegrainError
-
-if TYPE_CHECKING:
-    from onegrain.records.curve import Curve
+from onegrain.records.curve import Curve
 
 __all__ = ["verdict"]
 
@@ -18,8 +15,6 @@ def verdict(curve: Curve) -> str:
     The cost is the gap between two areas of :func:`onegrain.analyses.ablation_areas`: the mean damage over the
     share of neurons erased, with its bootstrap interval over the sentences.
     """
-    from onegrain.analyses import ablation_areas
-
     try:
         areas = ablation_areas({"ranking": curve})
     except OnegrainError as error:
