@@ -1,4 +1,4 @@
-"""Rank the MLP neurons of one layer of SmolLM2 for part of speech, and measure what the model loses without the top 50.
+"""Rank the MLP neurons of a layer of SmolLM2 for part of speech, and measure what erasing the top 50 costs.
 
 It reads the files of UD English-EWT (https://universaldependencies.org) in the working folder.
 """
