@@ -24,12 +24,16 @@ def verdict(curve: Curve) -> str:
     if against is None or gaps.loc[against, ["low", "high"]].isna().any():
         return "No verdict: it needs the top line, and a random or bottom line, with draws of the sentences."
     gap, low, high = (float(gaps.loc[against, name]) for name in ("gap", "low", "high"))
+    last = min(int(curve.line(line)["neurons"].max()) for line in ("top", against))
     unit = f"points of {curve.metric}" if curve.higher_is_better else "nats per token"
     if low <= 0.0 <= high:
         interval = f"{areas.level:.0%} interval {low:.3g} to {high:.3g}"
-        return f"Top and {against} neurons cannot be told apart: {gap:+.3g} {unit} ({interval})."
+        return (
+            f"Top and {against} neurons cannot be told apart: {gap:+.3g} {unit}, averaged over 0 to {last:,} of them "
+            f"({interval})."
+        )
     comparative, bounds = ("more", (low, high)) if gap > 0 else ("less", (-high, -low))
     return (
-        f"Erasing the top neurons costs {abs(gap):.3g} {unit} {comparative} than erasing {against} ones "
-        f"({areas.level:.0%} interval {bounds[0]:.3g} to {bounds[1]:.3g})."
+        f"Erasing the top neurons costs {abs(gap):.3g} {unit} {comparative} than erasing {against} ones, "
+        f"averaged over 0 to {last:,} of them ({areas.level:.0%} interval {bounds[0]:.3g} to {bounds[1]:.3g})."
     )
