@@ -29,8 +29,8 @@ def verdict(curve: Curve) -> str:
     if low <= 0.0 <= high:
         interval = f"{areas.level:.0%} interval {low:.3g} to {high:.3g}"
         return (
-            f"Top and {against} neurons cannot be told apart: {gap:+.3g} {unit}, averaged over 0 to {last:,} of them "
-            f"({interval})."
+            f"Top and {against} neurons cannot be told apart: {gap:+.3g} {unit}, "
+            f"averaged over 0 to {last:,} of them ({interval})."
         )
     comparative, bounds = ("more", (low, high)) if gap > 0 else ("less", (-high, -low))
     return (
