@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import onegrain as og
-from onegrain.cli.verbs.rank import _facts
+from onegrain.cli.ranking import ranking_facts
 from onegrain.rankings import METHODS, rank
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus, LabelLayer
@@ -87,6 +87,6 @@ def test_permuting_the_neurons_permutes_the_scores(method: str) -> None:
 
 def test_the_terminal_says_which_labels_were_left_out(tmp_path: Path) -> None:
     for method in ("probeless", "sparse-probing"):
-        told = _facts(ranking(method, 0), tmp_path / "r.parquet")
+        told = ranking_facts(ranking(method, 0), tmp_path / "r.parquet")
         assert told["labels_left_out"] == "Z (3 words); fewer than min_count=10"
-    assert "labels_left_out" not in _facts(ranking("std", 0), tmp_path / "r.parquet")
+    assert "labels_left_out" not in ranking_facts(ranking("std", 0), tmp_path / "r.parquet")
