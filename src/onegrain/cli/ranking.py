@@ -67,7 +67,6 @@ def ranking_facts(ranking: Ranking, path: Path) -> dict[str, Any]:
     """Return the facts of a ranking that the verb prints."""
     from onegrain.rankings.labels import MIN_COUNT, labels_left_out
     from onegrain.records.choice import describe_choice
-    from onegrain.records.leakage import leakage_cautions
 
     facts = {
         "ranking": str(path),
@@ -81,15 +80,12 @@ def ranking_facts(ranking: Ranking, path: Path) -> dict[str, Any]:
         facts["labels_left_out"] = f"{left_out}; fewer than min_count={least}"
     choice = describe_choice(ranking.details.get("choice"))
     facts |= {"penalties": f"{choice} (--set finalists=N)"} if choice else {}
-    evaluation = ranking.details.get("evaluation") or {}
-    full = evaluation.get("full") or {}
-    if "accuracy" in full:
-        facts |= {"accuracy": full["accuracy"], "majority": evaluation["majority"]}
-    elif full.get("macro_f1") is not None:
+    summary = ranking.summary()
+    facts |= {name: summary[name] for name in ("accuracy", "majority") if name in summary}
+    full = (ranking.details.get("evaluation") or {}).get("full") or {}
+    if "accuracy" not in full and full.get("macro_f1") is not None:
         facts |= {"mean_f1": full["macro_f1"]}
-    cautions = leakage_cautions(evaluation.get("leakage"))
-    facts |= {"caution": " ".join(cautions)} if cautions else {}
-    return facts
+    return facts | ({"caution": summary["caution"]} if "caution" in summary else {})
 
 
 def parameters_by_method(parameters: dict[str, Any]) -> dict[str, dict[str, Any]]:
