@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from onegrain.errors import ParameterError
-from onegrain.metrics import BLEU, METRICS, ChrF, Metric, Perplexity, create_metric, find_metric
+from onegrain.metrics import BLEU, METRICS, ChrF, Metric, Perplexity, create_metric, find_metric, metric_title
 from onegrain.metrics.registry import metric_parameters
 from support.tiny import parallel_corpus, plain_corpus
 
@@ -43,3 +46,17 @@ def test_parameters_reach_the_metric() -> None:
         create_metric("chrf", parallel_corpus(), tokenize="13a")
     with pytest.raises(ParameterError, match="perplexity has no parameter beams; it takes none"):
         create_metric("perplexity", plain_corpus(), beams=2)
+
+
+def test_every_metric_has_the_title_that_readers_know() -> None:
+    assert [metric_title(name) for name in METRICS] == ["perplexity", "BLEU", "chrF"]
+    assert [metric_title(name, first=True) for name in METRICS] == ["Perplexity", "BLEU", "chrF"]
+    assert metric_title("ter") == "ter"
+
+
+def test_titles_are_read_without_torch() -> None:
+    code = (
+        "import sys; from onegrain.metrics import METRICS, metric_title; metric_title('bleu'); "
+        "print(sorted({'torch', 'sacrebleu'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -64,7 +64,29 @@ def test_the_best_of_many_sites_is_corrected_over_them(probes) -> None:
     (text,) = layers_section({"m": ranking}, 3).findings
     p = hypergeom.sf(1, 400, 20, 3)
     assert p < 0.05 < 20 * p
-    assert f"(q = {20 * p:.2g}, corrected over 20 sites; no more than a random choice could give)" in text
+    assert text.startswith(
+        "No site holds more of the top neurons than a random choice could give (q below 0.05"
+    )
+    assert "m (at most layers.0: 67 % of its first 3 neurons, 13.3 times" in text
+    assert f"q = {20 * p:.2g})" in text
+
+
+def test_no_finding_on_layers_repeats_its_form_for_every_ranking(probes) -> None:
+    space = NeuronSpace(tuple(f"layers.{number}" for number in range(4)), (20,) * 4)
+
+    def ranking(*first: int) -> Ranking:
+        scores = np.arange(80) / 1000
+        scores[list(first)] = 3.0
+        return Ranking.by_scores("maxcorr", space, scores, probes["nlm"].provenance)
+
+    named = {"a": ranking(0, 1, 2, 3), "b": ranking(4, 5, 6, 7), "c": ranking(20, 21, 22, 23)}
+    together, scattered = layers_section({**named, "d": ranking(0, 20, 40, 60)}, 4).findings
+    a, b, c = (together.index(f" {name} (100 % of its first 4 neurons, 4.0 times") for name in "abc")
+    assert together.index("in layers.0 for") < a < b < together.index("in layers.1 for") < c
+    assert together.count("gather") == 1
+    assert scattered.startswith("No site holds more")
+    assert " d (at most layers.0: 25 %" in scattered
+    assert len(layers_section(named, 4).findings) == 1
 
 
 def test_a_null_says_what_q_is_over_and_how_small_it_can_be(probes) -> None:
@@ -189,11 +211,16 @@ def test_universal_neurons_are_shown_with_their_partners(rankings, tmp_path) -> 
         assert ranking.top(1)[0] in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_contrast_says_when_the_probes_were_regularised_differently(probes) -> None:
-    said = "regularised differently"
-    assert said not in contrast_section(probes).findings[0]
+def test_models_of_other_penalties_are_not_side_by_side(probes) -> None:
+    section = contrast_section(probes)
+    assert len(section.charts()) == 2
+    assert "On 5 common labels" in section.findings[0]
     other = replace(probes["nmt"], details={**probes["nmt"].details, "lambda1": 1e-2})
-    assert said in contrast_section({**probes, "nmt": other}).findings[0]
+    apart = contrast_section({**probes, "nmt": other}, cautions={"nmt": ["Beware."]})
+    assert apart.blocks == []
+    (advice,) = apart.findings
+    assert "rank every model with the same lambda1 and lambda2" in advice
+    assert apart.answer.cautions == (*section.answer.cautions, "nmt: Beware.")
 
 
 def test_importance_compares_orderings_of_one_model_only(curves, rankings) -> None:

@@ -1,21 +1,9 @@
-"""Metrics of a running model (perplexity, BLEU, chrF), with bootstrap intervals over sentences."""
+"""Metrics of a running model (perplexity, BLEU, chrF), with bootstrap intervals over sentences.
 
-from __future__ import annotations
+The names are listed in ``__init__.pyi`` and imported when they are first used, so the registry can be read
+without torch.
+"""
 
-from onegrain.metrics.bleu import BLEU
-from onegrain.metrics.chrf import ChrF
-from onegrain.metrics.measurement import Measurement, Metric
-from onegrain.metrics.perplexity import Perplexity, unigram_perplexity
-from onegrain.metrics.registry import METRICS, create_metric, find_metric
+import lazy_loader
 
-__all__ = [
-    "BLEU",
-    "METRICS",
-    "ChrF",
-    "Measurement",
-    "Metric",
-    "Perplexity",
-    "create_metric",
-    "find_metric",
-    "unigram_perplexity",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,21 +1,55 @@
-"""The registry of metrics: the names that the command line, study files and records use."""
+"""The registry of metrics: their names, what texts for readers call them, and where each is defined.
+
+A metric is loaded when it is first used, so the registry can be read without torch and sacrebleu.
+"""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from onegrain.errors import ParameterError
-from onegrain.metrics.bleu import BLEU
-from onegrain.metrics.chrf import ChrF
-from onegrain.metrics.measurement import Metric
-from onegrain.metrics.perplexity import Perplexity
-from onegrain.records.corpus import Corpus
 
-__all__ = ["METRICS", "create_metric", "find_metric", "metric_parameters", "require_metric_parameters"]
+if TYPE_CHECKING:
+    from onegrain.metrics.measurement import Metric
+    from onegrain.records.corpus import Corpus
 
-METRICS: dict[str, type[Metric]] = {"perplexity": Perplexity, "bleu": BLEU, "chrf": ChrF}
-"""Every metric by its name. A new metric is one file in this folder and one entry here."""
+__all__ = [
+    "METRICS",
+    "RegisteredMetric",
+    "create_metric",
+    "find_metric",
+    "metric_parameters",
+    "metric_title",
+    "require_metric_parameters",
+]
+
+
+@dataclass(frozen=True)
+class RegisteredMetric:
+    """A metric of the registry.
+
+    Attributes:
+        title: the metric's name in sentences, tables and charts.
+        path: module and attribute of its class.
+    """
+
+    title: str
+    path: str
+
+
+METRICS: Mapping[str, RegisteredMetric] = {
+    "perplexity": RegisteredMetric("perplexity", "onegrain.metrics.perplexity:Perplexity"),
+    "bleu": RegisteredMetric("BLEU", "onegrain.metrics.bleu:BLEU"),
+    "chrf": RegisteredMetric("chrF", "onegrain.metrics.chrf:ChrF"),
+}
+"""Every metric by the name that the command line, study files and records use.
+
+A new metric is one file in this folder and one line here.
+"""
 
 
 def find_metric(name: str) -> type[Metric]:
@@ -26,7 +60,23 @@ def find_metric(name: str) -> type[Metric]:
     """
     if name not in METRICS:
         raise ParameterError(f"no metric {name!r}; the metrics are: {', '.join(METRICS)}")
-    return METRICS[name]
+    module, attribute = METRICS[name].path.split(":")
+    kind: type[Metric] = getattr(import_module(module), attribute)
+    return kind
+
+
+def metric_title(name: str, *, first: bool = False) -> str:
+    """Return what texts for readers call the metric with this name; an unregistered name stays as it is.
+
+    Args:
+        name: the metric's name in the registry, as records hold it.
+        first: True where the title begins a sentence or a heading; proper names keep their letters.
+
+    >>> metric_title("bleu"), metric_title("chrf", first=True), metric_title("perplexity", first=True)
+    ('BLEU', 'chrF', 'Perplexity')
+    """
+    title = METRICS[name].title if name in METRICS else name
+    return title.capitalize() if first and title.islower() else title
 
 
 def metric_parameters(name: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from onegrain.metrics.registry import metric_title
 from onegrain.studies.scanning import FolderRecord
 
 __all__ = ["curve_names", "record_names"]
@@ -37,7 +38,7 @@ def curve_names(root: Path, records: Sequence[FolderRecord]) -> dict[Key, Any]:
         ranking = _stem(curve).removeprefix(f"{metric}--")
         key = curve.model, _with(ranking, place)
         if key in curves and ranking != _stem(curve):
-            key = curve.model, _with(f"{ranking} {metric}", place)
+            key = curve.model, _with(f"{ranking} {metric_title(metric)}", place)
         while key in curves:
             key = curve.model, f"{key[1]} ({curve.path.relative_to(root)})"
         curves[key] = curve.record

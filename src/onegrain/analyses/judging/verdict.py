@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onegrain.analyses.judging.areas import ablation_areas
+from onegrain.analyses.questions.damage import damage_unit
 from onegrain.errors import OnegrainError
 from onegrain.records.curve import Curve
 
@@ -25,7 +26,7 @@ def verdict(curve: Curve) -> str:
         return "No verdict: it needs the top line, and a random or bottom line, with draws of the sentences."
     gap, low, high = (float(gaps.loc[against, name]) for name in ("gap", "low", "high"))
     last = min(int(curve.line(line)["neurons"].max()) for line in ("top", against))
-    unit = f"points of {curve.metric}" if curve.higher_is_better else "nats per token"
+    unit = damage_unit(curve.metric, curve.higher_is_better)
     if low <= 0.0 <= high:
         interval = f"{areas.level:.0%} interval {low:.3g} to {high:.3g}"
         return (

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from onegrain.errors import MismatchError, ParameterError
+from onegrain.metrics.registry import metric_title
 from onegrain.records.curve import Curve
 
-__all__ = ["TOLERANCE", "damage", "require_one_task", "tasks"]
+__all__ = ["TOLERANCE", "damage", "damage_unit", "require_one_task", "tasks"]
 
 TOLERANCE = 1e-3
 """Largest relative difference between the intact metrics of curves of one model."""
@@ -29,12 +30,26 @@ def damage(curve: Curve, values: np.ndarray) -> np.ndarray:
     """
     numbers = np.asarray(values, dtype=np.float64)
     if not np.isfinite([curve.intact, *numbers]).all():
-        raise ParameterError(f"a {curve.metric} of this curve is not finite; erase fewer neurons, or by mean")
+        raise ParameterError(
+            f"a value of {metric_title(curve.metric)} in this curve is not finite; erase fewer neurons, or by "
+            "mean"
+        )
     if curve.higher_is_better:
         return curve.intact - numbers
     if curve.intact <= 0 or (numbers <= 0).any():
-        raise ParameterError(f"{curve.metric} is lower-is-better, so it must be above 0; got {numbers.min()}")
+        raise ParameterError(
+            f"{metric_title(curve.metric)} is lower-is-better, so it must be above 0; got {numbers.min()}"
+        )
     return np.log(numbers / curve.intact)
+
+
+def damage_unit(metric: str, higher_is_better: bool) -> str:
+    """Return the unit of :func:`damage` for a metric by its name in the registry.
+
+    >>> damage_unit("bleu", True), damage_unit("perplexity", False)
+    ('BLEU points', 'nats per token')
+    """
+    return f"{metric_title(metric)} points" if higher_is_better else "nats per token"
 
 
 def require_one_task(curves: Mapping[str, Curve]) -> Curve:
@@ -71,7 +86,7 @@ def tasks(curves: Mapping[str, Curve]) -> list[dict[str, Curve]]:
 def _difference(first: Curve, second: Curve) -> str | None:
     """Return how the tasks of two curves differ, or None if they are the same task."""
     if (first.metric, first.higher_is_better) != (second.metric, second.higher_is_better):
-        return f"are of different metrics: {first.metric} and {second.metric}"
+        return f"are of different metrics: {metric_title(first.metric)} and {metric_title(second.metric)}"
     models = [
         curve.provenance.model.weight_hash for curve in (first, second) if curve.provenance.model is not None
     ]
@@ -79,7 +94,7 @@ def _difference(first: Curve, second: Curve) -> str | None:
         return f"are of different models: {' and '.join(model[:12] for model in models)}"
     if not np.isclose(second.intact, first.intact, rtol=TOLERANCE):
         return (
-            f"start from different {first.metric}: {first.intact:.6g} and {second.intact:.6g} with nothing "
-            "erased; measure both on the same test set"
+            f"start from different values of {metric_title(first.metric)}: {first.intact:.6g} and "
+            f"{second.intact:.6g} with nothing erased; measure both on the same test set"
         )
     return None

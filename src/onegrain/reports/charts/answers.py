@@ -9,6 +9,7 @@ import pandas as pd
 
 from onegrain.analyses.questions.contrast import Contrast
 from onegrain.analyses.questions.sharing import Sharing
+from onegrain.metrics.registry import metric_title
 from onegrain.records.curve import Curve
 from onegrain.reports.charts.spread import chance_and_observed, class_colour, with_class
 from onegrain.reports.charts.theme import COLOURS, GREY, INK, compact
@@ -106,4 +107,6 @@ def small_ablation(curve: Curve) -> Any:
         )
         .properties(width=WIDTH, height=HEIGHT)
     )
-    return compact(chart, f"{curve.metric} as neurons are erased: top, random and bottom first")
+    return compact(
+        chart, f"{metric_title(curve.metric, first=True)} as neurons are erased: top, random and bottom first"
+    )

@@ -9,6 +9,7 @@ import altair as alt
 import pandas as pd
 
 from onegrain.errors import ParameterError
+from onegrain.metrics.registry import metric_title
 from onegrain.records.curve import Curve
 from onegrain.records.evaluation import Evaluation
 from onegrain.reports.charts.theme import COLOURS, GREY, INK, finish
@@ -99,7 +100,7 @@ def _panels(
     first = next(iter(curves.values())) if curves else None
     metric = first.metric if kind == "ablation" and first is not None else "accuracy"
     log = metric == "perplexity" and bool((frame[["value", "low"]] > 0).all(axis=None))
-    name = metric.capitalize() if metric.islower() else metric
+    name = metric_title(metric, first=True)
     y_title = f"{name} (log scale)" if log else name
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
     sides = [side for side in SIDES if (frame["line"] == side).any()] or ["random"]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from onegrain.analyses.questions.contrast import Contrast
 from onegrain.errors import ParameterError
+from onegrain.metrics.registry import metric_title
 from onegrain.records.curve import Curve
 from onegrain.reports.charts.theme import COLOURS, GREY, INK, LINE_DASHES, WIDTH, finish
 
@@ -53,7 +54,7 @@ def ablation(curves: Mapping[str, Curve], model: str = "") -> Any:
         scale=alt.Scale(domain=lines, range=[LINE_DASHES[line] for line in lines]),
         legend=alt.Legend(symbolType="stroke", symbolStrokeWidth=2, symbolStrokeColor=INK),
     )
-    heading = first.metric.replace("_", " ").capitalize() if first.metric.islower() else first.metric
+    heading = metric_title(first.metric, first=True)
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
     axis = f"{heading} (log scale)" if log else heading
     x = alt.X("share:Q", title="Neurons erased (% of all)", axis=alt.Axis(format=".0%"))

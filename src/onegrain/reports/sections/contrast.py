@@ -15,6 +15,14 @@ from onegrain.reports.rendering.numbers import bracketed, number, percent
 
 __all__ = ["contrast_section"]
 
+TITLE = "The models side by side"
+COMPARABLE = (
+    "Penalties alone change how many neurons a probe spreads a label over, so the numbers of these models do "
+    "not stand side by side; to compare them, rank every model with the same lambda1 and lambda2 "
+    "(onegrain rank --set, or parameters in a study)."
+)
+"""What a section says whose probes have different penalties."""
+
 MEASURES: dict[str, tuple[str, str | None]] = {
     "neurons": ("neurons", None),
     "labels": ("labels compared", None),
@@ -41,7 +49,8 @@ def contrast_section(
 ) -> Section:
     """Return the section that gives the same numbers of each model, on the labels that all of them have.
 
-    Charts put models side by side only if their probes have the same penalties.
+    Models stand side by side only if their probes have the same penalties; otherwise the section says how to
+    make them comparable.
 
     Args:
         rankings: model -> its ranking with label scores, all of one label layer.
@@ -49,6 +58,8 @@ def contrast_section(
         cautions: model -> what weakens statements about its probe.
     """
     result = contrast(rankings, k)
+    if not _equal_penalties(result):
+        return Section(TITLE, [], "contrast", (COMPARABLE,), _not_compared(result, cautions or {}))
     left_out = [f"{name} (without {', '.join(labels)})" for name, labels in result.dropped.items() if labels]
     findings = _findings(result)
     if left_out:
@@ -57,13 +68,12 @@ def contrast_section(
     blocks: list[Block] = [Table(_measures(result.summary), caption)]
     layer = next(iter(rankings.values())).layer
     name = f"{layer}-{'-'.join(rankings)}"
-    comparable = _equal_penalties(result)
-    if comparable and result.by_label["effective_share"].notna().any():
+    if result.by_label["effective_share"].notna().any():
         blocks.append(Chart(contrast_dots(result), slug(f"contrast-labels-{name}")))
-    if comparable and (result.by_site.groupby("model").size() > 1).any():
+    if (result.by_site.groupby("model").size() > 1).any():
         blocks.append(Chart(contrast_sites(result), slug(f"contrast-layers-{name}")))
-    answer = _answer(result, {model: tuple(lines) for model, lines in (cautions or {}).items()})
-    return Section("The models side by side", blocks, "contrast", tuple(findings), answer)
+    answer = _answer(result, cautions or {})
+    return Section(TITLE, blocks, "contrast", tuple(findings), answer)
 
 
 def _widest_and_narrowest(result: Contrast) -> tuple[str, str, pd.DataFrame] | None:
@@ -90,29 +100,33 @@ def _findings(result: Contrast) -> list[str]:
     wide, narrow, shares = extremes
     mean = result.summary.set_index("model")["effective_share"]
     wins = int((shares[wide] > shares[narrow]).sum())
-    text = (
+    return [
         f"On {len(result.labels)} common labels, {wide} spreads a label over an effective "
         f"{percent(mean[wide])} of its neurons on average, {narrow} over {percent(mean[narrow])}; {wide} is "
         f"the more distributed of the two for {wins} of {len(shares)} labels."
+    ]
+
+
+def _not_compared(result: Contrast, cautions: Mapping[str, Sequence[str]]) -> Answer:
+    """Return that the models are not compared, with the penalties of each."""
+    pairs = "; ".join(
+        f"{row.model} at λ₁ = {number(row.lambda1, 'g')}, λ₂ = {number(row.lambda2, 'g')}"
+        for row in result.summary.itertuples()
     )
-    if not _equal_penalties(result):
-        text += " Their probes were regularised differently (λ₁, λ₂), which alone changes these numbers."
-    return [text]
+    verdict = f"The models cannot be compared, because their probes have different penalties: {pairs}."
+    return Answer(verdict, cautions=_by_model(cautions))
 
 
-def _answer(result: Contrast, cautions: Mapping[str, tuple[str, ...]]) -> Answer | None:
-    """Return the difference in effective shares with its paired interval over labels, at equal penalties."""
+def _by_model(cautions: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the cautions of all models, each after the model's name."""
+    return tuple(f"{model}: {line}" for model, lines in cautions.items() for line in lines)
+
+
+def _answer(result: Contrast, cautions: Mapping[str, Sequence[str]]) -> Answer | None:
+    """Return the difference in effective shares with its paired interval over labels."""
     extremes = _widest_and_narrowest(result)
     if extremes is None:
         return None
-    lines = [f"{model}: {line}" for model, model_lines in cautions.items() for line in model_lines]
-    if not _equal_penalties(result):
-        pairs = "; ".join(
-            f"{row.model} at λ₁ = {number(row.lambda1, 'g')}, λ₂ = {number(row.lambda2, 'g')}"
-            for row in result.summary.itertuples()
-        )
-        verdict = f"The models cannot be compared, because their probes have different penalties: {pairs}."
-        return Answer(verdict, cautions=tuple(lines))
     wide, narrow, shares = extremes
     difference = (shares[wide] - shares[narrow]).to_numpy()
     if not len(difference):
@@ -133,7 +147,7 @@ def _answer(result: Contrast, cautions: Mapping[str, tuple[str, ...]]) -> Answer
             "answer-contrast",
             "effective share of neurons; a tick per label, a point at the mean",
         ),
-        tuple(lines),
+        _by_model(cautions),
     )
 
 

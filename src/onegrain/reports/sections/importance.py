@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from onegrain.analyses.questions.damage import damage_unit
 from onegrain.analyses.questions.importance import TaskImportance, task_importance, tasks
+from onegrain.metrics.registry import metric_title
 from onegrain.records.curve import Curve
 from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Answer, Block, Chart, Fold, Section, Text, slug
@@ -90,10 +92,9 @@ def _top_or_bottom(ordering: str, share: float, rows: pd.DataFrame, result: Task
     else:
         verdict = "the top hurts more than the bottom, but their intervals overlap"
     return (
-        f"with {percent(share, 0)} of the neurons erased in {ordering} order, {verdict}: {result.metric} "
-        "goes from "
-        f"{number(result.intact)} to {value_with_interval(top)} (top) and "
-        f"{value_with_interval(bottom)} (bottom)"
+        f"with {percent(share, 0)} of the neurons erased in {ordering} order, {verdict}: "
+        f"{metric_title(result.metric)} goes from {number(result.intact)} to "
+        f"{value_with_interval(top)} (top) and {value_with_interval(bottom)} (bottom)"
     )
 
 
@@ -136,15 +137,14 @@ def _answer(model: str, group: Mapping[str, Curve], result: TaskImportance) -> A
         if (low if known else gap) > 0
         else f"Erasing the first neurons of {name} does not hurt {model} more than erasing {others}"
     )
-    unit = f"points of {result.metric}" if result.higher_is_better else "nats per token"
+    unit = damage_unit(result.metric, result.higher_is_better)
+    metric = metric_title(result.metric)
     return Answer(
         f"{verdict}.",
         number(gap, "+.3g"),
         f"{unit}: damage by the top less by {others}, mean over 0 to {percent(result.until, 0)} erased",
         f"{bracketed(low, high, '+.3g')} 95 % over sentences" if known else "",
-        Chart(
-            small_ablation(group[name]), "answer-importance", f"{result.metric} by the share of neurons erased"
-        ),
+        Chart(small_ablation(group[name]), "answer-importance", f"{metric} by the share of neurons erased"),
         _cautions(group[name], against, known),
     )
 
@@ -169,12 +169,13 @@ def _cautions(curve: Curve, against: str, known: bool) -> tuple[str, ...]:
 def curves_by_task(curves: Mapping[tuple[str, str], Curve]) -> dict[tuple[str, str], dict[str, Curve]]:
     """Return the curves of each model and task: (model, name of the task) -> ordering -> curve.
 
-    The name is empty for a model with one task; else it is the metric, with a number where two tasks share it.
+    The name is empty for a model with one task; else it is the metric's title, with a number where two tasks
+    share it.
     """
     by_task: dict[tuple[str, str], dict[str, Curve]] = {}
     for model in dict.fromkeys(model for model, _ in curves):
         groups = tasks({ordering: curve for (owner, ordering), curve in curves.items() if owner == model})
-        metrics = [next(iter(group.values())).metric for group in groups]
+        metrics = [metric_title(next(iter(group.values())).metric) for group in groups]
         for position, (group, metric) in enumerate(zip(groups, metrics, strict=True)):
             repeated = f" {metrics[: position + 1].count(metric)}" if metrics.count(metric) > 1 else ""
             by_task[model, f"{metric}{repeated}" if len(groups) > 1 else ""] = group

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from onegrain.analyses.judging.agreement import overlap
+from onegrain.analyses.questions.damage import damage_unit
 from onegrain.analyses.questions.importance import TaskImportance
+from onegrain.metrics.registry import metric_title
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 from onegrain.reports.blocks import Block, Fold, Table
@@ -32,7 +34,8 @@ def importance_tables(named: str, result: TaskImportance) -> list[Block]:
     if random.sum() > 1 and merged.loc[random, "area"].nunique() == 1:
         merged = merged[~random | ~merged.duplicated("line")]
         merged.loc[merged["line"] == "random", "ordering"] = "(all)"
-    unit = f"points of {result.metric}" if result.higher_is_better else "nats per token"
+    unit = damage_unit(result.metric, result.higher_is_better)
+    metric = metric_title(result.metric)
     rows = pd.DataFrame(
         {
             "ordering": merged["ordering"],
@@ -47,7 +50,7 @@ def importance_tables(named: str, result: TaskImportance) -> list[Block]:
     half = "half the intact value" if result.higher_is_better else "twice the intact value"
     caption = (
         f"{named}. Area: mean damage ({unit}) from 0 to {percent(result.until, 0)} erased; in brackets 95 % "
-        f"intervals over sentences. Half lost: neurons erased until {result.metric} is {half} (a dash where it "
+        f"intervals over sentences. Half lost: neurons erased until {metric} is {half} (a dash where it "
         "never is)."
     )
     formats = {"half_lost": ",.0f", "half_lost_share": ".1%"}
@@ -60,12 +63,11 @@ def importance_tables(named: str, result: TaskImportance) -> list[Block]:
     tables: list[Block] = [Table(rows, caption, formats, headings)]
     if len(result.at_shares):
         second = (
-            f"{result.metric} with a share of all neurons erased; intact: {number(result.intact)}. In brackets "
-            "95 % intervals (top, bottom), least and largest random order (random)."
+            f"{metric_title(result.metric, first=True)} with a share of all neurons erased; intact: "
+            f"{number(result.intact)}. In brackets 95 % intervals (top, bottom), least and largest "
+            "random order (random)."
         )
-        tables.append(
-            Fold(f"{named}: {result.metric} at some shares", [Table(_readings(result.at_shares), second)])
-        )
+        tables.append(Fold(f"{named}: {metric} at some shares", [Table(_readings(result.at_shares), second)]))
     return tables
 
 

@@ -11,7 +11,7 @@ from onegrain.core.bootstrap import SIGNIFICANT
 from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Block, Chart, Fold, Section, Table, Text, slug
 from onegrain.reports.charts import labels_by_site, rankings_by_site
-from onegrain.reports.rendering.numbers import number, percent
+from onegrain.reports.rendering.numbers import listed, number, percent
 
 __all__ = ["layers_section"]
 
@@ -47,16 +47,32 @@ def layers_section(rankings: Mapping[str, Ranking], top: int | None = None) -> S
         for name in tables
         if name not in spread
     ]
-    findings = [_finding(name, table) for name, table in spread.items() if table["count"].sum()]
-    return Section("In which layers?", blocks, "layers", tuple(findings))
+    ranked = {name: table for name, table in spread.items() if table["count"].sum()}
+    return Section("In which layers?", blocks, "layers", tuple(_findings(ranked)))
 
 
-def _finding(name: str, table: pd.DataFrame) -> str:
-    """Return the site in which the top neurons are most over-represented, as a sentence."""
-    best = table.sort_values("enrichment", ascending=False, kind="stable").iloc[0]
-    verdict = "" if best["q"] < SIGNIFICANT else "; no more than a random choice could give"
-    return (
-        f"{name}: {best['site']} holds {percent(best['share'], 0)} of the top "
-        f"{number(int(table['count'].sum()))} neurons, {best['enrichment']:.1f} times its share of all neurons "
-        f"(q = {best['q']:.2g}, corrected over {len(table)} sites{verdict})."
-    )
+def _findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return where the top neurons gather beyond chance, and for which rankings they do not, in sentences."""
+    gathered: dict[str, list[str]] = {}
+    scattered: list[str] = []
+    for name, table in tables.items():
+        best = table.sort_values("enrichment", ascending=False, kind="stable").iloc[0]
+        facts = (
+            f"{percent(best['share'], 0)} of its first {number(int(table['count'].sum()))} neurons, "
+            f"{best['enrichment']:.1f} times the site's share of all, q = {best['q']:.2g}"
+        )
+        if best["q"] < SIGNIFICANT:
+            gathered.setdefault(str(best["site"]), []).append(f"{name} ({facts})")
+        else:
+            scattered.append(f"{name} (at most {best['site']}: {facts})")
+    corrected = f"q below {SIGNIFICANT:g}, corrected over the sites of each ranking"
+    sentences = []
+    if gathered:
+        by_site = "; ".join(f"in {site} for {listed(names)}" for site, names in gathered.items())
+        sentences.append(f"Top neurons gather in one site more than by chance ({corrected}): {by_site}.")
+    if scattered:
+        sentences.append(
+            "No site holds more of the top neurons than a random choice could give"
+            f"{'' if gathered else f' ({corrected})'} for {listed(scattered)}."
+        )
+    return sentences

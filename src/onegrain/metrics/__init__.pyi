@@ -1,0 +1,10 @@
+from .bleu import BLEU as BLEU
+from .chrf import ChrF as ChrF
+from .measurement import Measurement as Measurement
+from .measurement import Metric as Metric
+from .perplexity import Perplexity as Perplexity
+from .perplexity import unigram_perplexity as unigram_perplexity
+from .registry import METRICS as METRICS
+from .registry import create_metric as create_metric
+from .registry import find_metric as find_metric
+from .registry import metric_title as metric_title
