@@ -240,7 +240,8 @@ def trainings(folder: Path) -> list[Path]:
 
 def look_for_training(path: Path) -> Any:
     """Look whether a training has finished, and where it goes on."""
-    from onegrain.models.lstm.training_folder import TrainingFolder, is_trained
+    from onegrain.models.lstm.training_files import is_trained
+    from onegrain.models.lstm.training_folder import TrainingFolder
 
     is_trained(path)
     training = TrainingFolder(path, IDENTITY)

@@ -59,7 +59,7 @@ def rank_and_save(
         return {name: ranking}
     loaded = {name: Ranking.load(paths[name]) for name in kept}
     return rank_together(
-        list(paths), activations, **arguments, parameters=parameters, made=loaded, finished=save
+        list(paths), activations, **arguments, parameters=parameters, earlier=loaded, finished=save
     )
 
 

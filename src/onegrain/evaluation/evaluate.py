@@ -87,49 +87,82 @@ def evaluate(
     options, net = _options(probe, parameters)
     require_labels(train, label, options.min_count)
     grid = options.grid(train.n_neurons)
-    if net is None:
-        fitted, words = _classifier(probe, inputs, options, (memory, device))
-    else:
-        storage = Memory(None if memory is None else read_size(memory), device=device or "cpu")
-        fitted, words = _elastic_net(inputs, options, net, storage, progress)
+    fitted, words = _fitted(probe, net, inputs, options, memory, device, progress)
     measurer = Measurer(fitted, words.test, train.n_neurons, progress)
     measured = measurer.measure(options.kinds, orders_kept(rankings, options, train.n_neurons, seed), grid)
     points, draws = points_of(measured, words.test, options, seed)
     described = {"probe": ELASTIC_NET, **vars(net)} if net is not None else describe(probe)
-    sources = [words_read.provenance for words_read in (train, test, dev) if words_read is not None]
     return Evaluation(
         layer=label,
         space=train.space,
         methods={name: ranking.method for name, ranking in rankings.items()},
         points=points.iloc[:-1].reset_index(drop=True),
         draws=draws[:-1],
-        provenance=Provenance(
-            stage="evaluate",
-            model=train.provenance.model,
-            corpus=(test or train).provenance.corpus,
-            sites=train.space.sites,
-            parameters={"label": label, **_plain({**described, **vars(options)})},
-            seed=seed,
-            inputs=(*sources, *(ranking.provenance for ranking in rankings.values())),
-        ),
+        provenance=_provenance(rankings, inputs, {**described, **vars(options)}),
         details={
-            "majority": _majority(words),
             "full": {name: float(points.iloc[-1][name]) for name in ("accuracy", "low", "high")},
             "probe": fitted.facts(),
-            "orders": {name: ranking.order_hash for name, ranking in rankings.items()},
             "measured": measurer.counted,
-            "train": _described(words.train),
-            "test": _described(words.test),
-            "labels": list(words.train.labels),
-            "seen": seen(rankings, inputs),
-            "leakage": measure_leakage(
-                train.corpus,
-                np.unique(words.train.sentences),
-                (test or train).corpus,
-                np.unique(words.test.sentences),
-            ),
+            **_facts_of_words(inputs, words),
+            **_facts_of_rankings(rankings, inputs),
         },
     )
+
+
+def _fitted(
+    probe: Any,
+    net: ElasticNetOptions | None,
+    inputs: EvaluationInput,
+    options: EvaluationOptions,
+    memory: int | str | None,
+    device: str | None,
+    progress: Progress,
+) -> tuple[EvaluationProbe, ProbeWords]:
+    """Return the fitted probe, which is a classifier if ``net`` is None, and its words."""
+    if net is None:
+        return _classifier(probe, inputs, options, (memory, device))
+    storage = Memory(None if memory is None else read_size(memory), device=device or "cpu")
+    return _elastic_net(inputs, options, net, storage, progress)
+
+
+def _provenance(
+    rankings: Mapping[str, Ranking], inputs: EvaluationInput, parameters: dict[str, Any]
+) -> Provenance:
+    """Return the provenance of an evaluation of these rankings."""
+    train, test = inputs.train, inputs.test
+    sources = [acts.provenance for acts in (train, test, inputs.dev) if acts is not None]
+    return Provenance(
+        stage="evaluate",
+        model=train.provenance.model,
+        corpus=(test or train).provenance.corpus,
+        sites=train.space.sites,
+        parameters={"label": inputs.label, **_plain(parameters)},
+        seed=inputs.seed,
+        inputs=(*sources, *(ranking.provenance for ranking in rankings.values())),
+    )
+
+
+def _facts_of_words(inputs: EvaluationInput, words: ProbeWords) -> dict[str, Any]:
+    """Return what the record says of the words: their labels, what was left out, and what test words share."""
+    tested = inputs.test or inputs.train
+    return {
+        "majority": _majority(words),
+        "train": _described(words.train),
+        "test": _described(words.test),
+        "labels": list(words.train.labels),
+        "leakage": measure_leakage(
+            inputs.train.corpus,
+            np.unique(words.train.sentences),
+            tested.corpus,
+            np.unique(words.test.sentences),
+        ),
+    }
+
+
+def _facts_of_rankings(rankings: Mapping[str, Ranking], inputs: EvaluationInput) -> dict[str, Any]:
+    """Return what identifies each ranking, and which rankings have seen the words of the test."""
+    orders = {name: ranking.order_hash for name, ranking in rankings.items()}
+    return {"orders": orders, "seen": seen(rankings, inputs)}
 
 
 def _elastic_net(

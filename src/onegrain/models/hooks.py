@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from onegrain.errors import ModelError
 from onegrain.models.sites import SitePoint
 
-__all__ = ["Edit", "Recording", "editing", "module_widths", "recorded_value", "recording"]
+__all__ = ["Edit", "Recording", "editing", "recorded_value", "recording"]
 
 Edit = Callable[[Tensor], Tensor]
 """A function from a site's value, (batch, time, width) or in a decoder step (batch, width), to a new value."""
@@ -84,36 +84,6 @@ def recording(model: nn.Module, points: Sequence[SitePoint]) -> Iterator[Recordi
 
     with editing(model, [(point, reader(point.name)) for point in points]):
         yield record
-
-
-def module_widths(model: nn.Module, run: Callable[[], Any], steps: int) -> dict[str, int]:
-    """Return the modules, by path, that give one vector per subword of a row, with the width of the vector.
-
-    Args:
-        model: the model.
-        run: runs the model over one row.
-        steps: number of subwords of the row.
-    """
-    shapes: dict[str, list[tuple[int, ...]]] = {}
-
-    def see(path: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            value = output[0] if isinstance(output, tuple) and output else output
-            shapes.setdefault(path, []).append(tuple(value.shape) if isinstance(value, Tensor) else ())
-
-        return hook
-
-    with ExitStack() as stack:
-        for path, module in model.named_modules():
-            if path:
-                stack.callback(module.register_forward_hook(see(path)).remove)
-        run()
-    once = {path: path_shapes[0] for path, path_shapes in shapes.items() if len(path_shapes) == 1}
-    return {
-        path: once[path][2]
-        for path, _ in model.named_modules()
-        if len(once.get(path, ())) == 3 and once[path][:2] == (1, steps)
-    }
 
 
 @contextmanager

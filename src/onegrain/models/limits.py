@@ -1,16 +1,19 @@
-"""The limits of a row of subwords: the number of positions and the size of the vocabulary."""
+"""The limits of a row of subwords: the number of positions and the size of the vocabulary, and their checks."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
+from onegrain.errors import CorpusError, ModelError
+from onegrain.models.batching import Encoded
 from onegrain.models.sites import Side
+from onegrain.records.corpus import Corpus
 
-__all__ = ["longest_row", "vocabulary_size"]
+__all__ = ["longest_row", "padding_id", "require_embedded", "require_fitting", "vocabulary_size"]
 
 UNBOUNDED = 10**6
 """Tokenizers without a limit state one far above this number."""
@@ -73,6 +76,52 @@ def vocabulary_size(network: Any, side: Side = "source") -> int | None:
             continue
         return int(weight.shape[0])
     return None
+
+
+def padding_id(tokenizer: Any, sizes: Iterable[int | None]) -> int:
+    """Return the id that fills short rows, which has an embedding in every vocabulary of these sizes."""
+    size = min((size for size in sizes if size is not None), default=None)
+    for pad in (tokenizer.pad_token_id, tokenizer.eos_token_id):
+        if isinstance(pad, int) and pad >= 0 and (size is None or pad < size):
+            return pad
+    return 0
+
+
+def require_embedded(
+    rows: Sequence[Encoded], sentences: Sequence[Sequence[str]], size: int | None, tokenizer: Any, model_id: str
+) -> None:
+    """Check that a model with ``size`` embeddings has one for every subword of the encoded sentences.
+
+    Raises:
+        ModelError: names the first subword without an embedding and its word.
+    """
+    for row, words in zip(rows, sentences, strict=True):
+        if size is None or not row.ids or (min(row.ids) >= 0 and max(row.ids) < size):
+            continue
+        index = next(index for index, subword in enumerate(row.ids) if not 0 <= subword < size)
+        word, subword = row.word_of[index], row.ids[index]
+        what = f"word {words[word]!r}" if word >= 0 else "a sentence"
+        raise ModelError(
+            f"the tokenizer of {model_id} gives {what} the subword {subword} "
+            f"({tokenizer.convert_ids_to_tokens(subword)!r}), but the model has embeddings for "
+            f"{size}; use the tokenizer that it was trained with"
+        )
+
+
+def require_fitting(corpus: Corpus, rows: Sequence[Sequence[int]], longest: int | None, model_id: str) -> None:
+    """Check that every row of a corpus has at most ``longest`` subwords.
+
+    Raises:
+        CorpusError: names the first sentence that is too long, its subwords and the limit.
+    """
+    for number, row in enumerate(rows):
+        if longest is not None and len(row) > longest:
+            words = len(corpus.sentence(number))
+            raise CorpusError(
+                f"sentence {number} (counted from 0) has {words} words, {len(row)} subwords, but "
+                f"{model_id} reads at most {longest} subwords; split the sentence or leave it out",
+                corpus.source,
+            )
 
 
 def _stated(network: Any, config: Any, side: Side) -> Iterator[int]:

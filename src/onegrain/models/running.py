@@ -12,17 +12,24 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from onegrain.errors import CorpusError, MismatchError, ModelError
+from onegrain.errors import MismatchError, ModelError
 from onegrain.models.batching import Encoded, pad_batch
 from onegrain.models.classes import Task
 from onegrain.models.dictionaries.dictionary import Dictionary, load_dictionary
-from onegrain.models.failures import as_model_error, few_of
-from onegrain.models.hooks import Edit, Recording, editing, module_widths, recording
+from onegrain.models.failures import as_model_error
+from onegrain.models.hooks import Edit, Recording, editing, recording
 from onegrain.models.languages import require_language
-from onegrain.models.limits import longest_row, vocabulary_size
+from onegrain.models.limits import (
+    longest_row,
+    padding_id,
+    require_embedded,
+    require_fitting,
+    vocabulary_size,
+)
 from onegrain.models.load_spec import LoadSpec
 from onegrain.models.selecting import default_points, select_points
 from onegrain.models.sites import Side, SitePoint, find_points, module_point
+from onegrain.models.widths import module_widths, site_widths
 from onegrain.models.words import WordEncoder, decoder_inputs
 from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import ModelIdentity
@@ -176,9 +183,7 @@ class RunningModel:
 
         Words are encoded as in running text; see :class:`onegrain.models.words.WordEncoder`.
         """
-        require_language(self.tokenizer, "source")
-        with as_model_error(f"the tokenizer of {self.identity.id} cannot encode the words"):
-            return self._known(self._source.encode(sentences, forms), sentences, "source")
+        return self._encode("source", sentences, forms)
 
     def encode_labels(
         self, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None = None
@@ -188,24 +193,16 @@ class RunningModel:
         Raises:
             ModelError: the tokenizer does not know the target language.
         """
-        require_language(self.tokenizer, "target")
-        with as_model_error(f"the tokenizer of {self.identity.id} cannot encode the words"):
-            return self._known(self._target.encode(sentences, forms), sentences, "target")
+        return self._encode("target", sentences, forms)
 
-    def _known(self, rows: list[Encoded], sentences: Sequence[Sequence[str]], side: Side) -> list[Encoded]:
-        """Return the rows if the model has an embedding for every subword; else raise ModelError."""
-        size = self._vocabularies[side]
-        for row, words in zip(rows, sentences, strict=True):
-            if size is None or not row.ids or (min(row.ids) >= 0 and max(row.ids) < size):
-                continue
-            index = next(index for index, subword in enumerate(row.ids) if not 0 <= subword < size)
-            word, subword = row.word_of[index], row.ids[index]
-            what = f"word {words[word]!r}" if word >= 0 else "a sentence"
-            raise ModelError(
-                f"the tokenizer of {self.identity.id} gives {what} the subword {subword} "
-                f"({self.tokenizer.convert_ids_to_tokens(subword)!r}), but the model has embeddings for "
-                f"{size}; use the tokenizer that it was trained with"
-            )
+    def _encode(
+        self, side: Side, sentences: Sequence[Sequence[str]], forms: Sequence[Sequence[Form]] | None
+    ) -> list[Encoded]:
+        require_language(self.tokenizer, side)
+        with as_model_error(f"the tokenizer of {self.identity.id} cannot encode the words"):
+            encoder = self._source if side == "source" else self._target
+            rows = encoder.encode(sentences, forms)
+        require_embedded(rows, sentences, self._vocabularies[side], self.tokenizer, self.identity.id)
         return rows
 
     def encode_target(
@@ -254,15 +251,7 @@ class RunningModel:
         Raises:
             CorpusError: names the first sentence that is too long, its subwords and the limit.
         """
-        longest = self.longest_on(side)
-        for number, row in enumerate(rows):
-            if longest is not None and len(row) > longest:
-                words = len(corpus.sentence(number))
-                raise CorpusError(
-                    f"sentence {number} (counted from 0) has {words} words, {len(row)} subwords, but "
-                    f"{self.identity.id} reads at most {longest} subwords; split the sentence or leave it out",
-                    corpus.source,
-                )
+        require_fitting(corpus, rows, self.longest_on(side), self.identity.id)
 
     def forward(self, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]] | None = None) -> Any:
         """Run one forward pass over padded rows of ids; ``target`` is the input of a decoder."""
@@ -279,11 +268,7 @@ class RunningModel:
     @property
     def pad_id(self) -> int:
         """The id that fills short rows; the mask hides it, so it only needs an embedding."""
-        size = min((size for size in self._vocabularies.values() if size is not None), default=None)
-        for pad in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id):
-            if isinstance(pad, int) and pad >= 0 and (size is None or pad < size):
-                return pad
-        return 0
+        return padding_id(self.tokenizer, self._vocabularies.values())
 
     def recording(self, points: Sequence[SitePoint]) -> AbstractContextManager[Recording]:
         """Record the values that pass the points; see :func:`onegrain.models.hooks.recording`."""
@@ -299,14 +284,7 @@ class RunningModel:
         if not points:
             return {}
         row = self.encode([["a"]])[0].ids or [self.pad_id]
-        with self.recording(points) as record:
-            self.forward([row], [row] if self.task == "translation" else None)
-            for point in points:
-                if point.name not in record:
-                    raise ModelError(f"nothing passed site {point.name!r} in a forward pass")
-                if self.lacking and bool(record[point.name].isnan().any()):
-                    raise ModelError(
-                        f"site {point.name!r} needs weights that the checkpoint of {self.identity.id} lacks: "
-                        + few_of(self.lacking)
-                    )
-            return {point.name: int(record[point.name].shape[-1]) for point in points}
+        target = [row] if self.task == "translation" else None
+        return site_widths(
+            self.model, points, lambda: self.forward([row], target), self.lacking, self.identity.id
+        )

@@ -74,7 +74,8 @@ def rank(
     >>> sorted(rank("random", acts, seed=1).order.tolist())
     [0, 1, 2]
     """
-    request = _request(
+    return rank_together(
+        [name],
         activations,
         corpus=corpus,
         label=label,
@@ -86,10 +87,8 @@ def rank(
         device=device,
         engine=engine,
         progress=progress,
-    )
-    chosen = method(name)
-    chosen.require(request, parameters)
-    return chosen.function(replace(request, options=chosen.options(**parameters)))
+        parameters={name: parameters},
+    )[name]
 
 
 def rank_together(
@@ -107,19 +106,20 @@ def rank_together(
     engine: str | Engine | None = None,
     progress: Progress = automatic,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
-    made: Mapping[str, Ranking] | None = None,
+    earlier: Mapping[str, Ranking] | None = None,
     finished: Callable[[str, Ranking], None] | None = None,
 ) -> dict[str, Ranking]:
     """Rank all neurons by several methods; methods that need only counts share one pass over the words.
 
-    Each method receives what it takes of ``label``, ``dev``, ``test``, ``others``, ``memory``, ``device`` and
-    ``engine``. Every ranking equals the one that :func:`rank` returns, bit for bit.
+    Each of several methods receives what it takes of ``label``, ``dev``, ``test``, ``others``, ``memory``,
+    ``device`` and ``engine``; one method alone must take all that is passed. Every ranking equals the one that
+    :func:`rank` returns, bit for bit.
 
     Args:
         names: methods of :data:`METHODS`, each once.
         parameters: parameters of the methods, by method.
         others: see :func:`rank`, as for all other arguments.
-        made: rankings of an earlier run by method; they are checked like the others and not computed again.
+        earlier: rankings of an earlier run by method; they are checked like the others and not computed again.
         finished: called with each method and its ranking as soon as it is computed.
 
     Returns:
@@ -135,27 +135,27 @@ def rank_together(
     unnamed = sorted(set(by_method) - set(names))
     if unnamed:
         raise ParameterError(f"parameters of {', '.join(unnamed)}, which is not among {', '.join(names)}")
-    request = _request(
-        activations,
-        corpus=corpus,
+    read = _reader(corpus)
+    request = Request(
+        activations=read(activations),
         label=label,
-        dev=dev,
-        test=test,
-        others=others,
+        dev=_opened(dev),
+        test=_opened(test),
+        others=tuple(read(other) for other in others),
         seed=seed,
-        memory=memory,
+        memory=None if memory is None else read_size(memory),
         device=device,
-        engine=engine,
+        engine=engine_named(engine) if isinstance(engine, str) else engine,
         progress=progress,
     )
     jobs: dict[str, tuple[Method, Request]] = {}
     for name in names:
         chosen, options = method(name), dict(by_method.get(name, {}))
-        part = chosen.part(request)
+        part = request if len(names) == 1 else chosen.part(request)
         chosen.require(part, options)
         jobs[name] = chosen, replace(part, options=chosen.options(**options))
     _require_taken(request, [part for _, part in jobs.values()])
-    rankings = dict(made or {})
+    rankings = dict(earlier or {})
     missing = {name: job for name, job in jobs.items() if name not in rankings}
     counted = [
         (name, chosen.counting, part) for name, (chosen, part) in missing.items() if chosen.counting is not None
@@ -191,36 +191,6 @@ def _opened(place: Any) -> Any:
     from onegrain.activations import open_activations
 
     return open_activations(place)
-
-
-def _request(
-    activations: Place,
-    *,
-    corpus: Any,
-    label: str | None,
-    dev: Place | None,
-    test: Place | None,
-    others: Sequence[Place],
-    seed: int,
-    memory: int | str | None,
-    device: str | None,
-    engine: str | Engine | None,
-    progress: Progress,
-) -> Request:
-    """Open the activations and return the request, without the method's options."""
-    read = _reader(corpus)
-    return Request(
-        activations=read(activations),
-        label=label,
-        dev=_opened(dev),
-        test=_opened(test),
-        others=tuple(read(other) for other in others),
-        seed=seed,
-        memory=None if memory is None else read_size(memory),
-        device=device,
-        engine=engine_named(engine) if isinstance(engine, str) else engine,
-        progress=progress,
-    )
 
 
 def _require_taken(request: Request, parts: Sequence[Request]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from onegrain.errors import RecordError
-from onegrain.models.lstm.training_folder import TrainingFolder, is_trained
+from onegrain.models.lstm.training_files import is_trained
+from onegrain.models.lstm.training_folder import TrainingFolder
 
 IDENTITY: dict[str, Any] = {"kind": "nlm", "version": "0", "options": {}, "corpora": {}}
 WRONG_FILES: list[Any] = [

@@ -129,7 +129,7 @@ OPTIONS = (
 
 def is_finished(out: Path, *, force: bool) -> bool:
     """Return True if a training has finished in the folder, so that the same command has nothing to do."""
-    from onegrain.models.lstm.training_folder import is_trained
+    from onegrain.models.lstm.training_files import is_trained
 
     return not force and is_trained(out)
 

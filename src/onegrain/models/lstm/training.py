@@ -16,7 +16,8 @@ from onegrain.core.progress import Progress, automatic
 from onegrain.errors import AlreadyDoneError, ParameterError
 from onegrain.models.lstm.language_model import LSTMLanguageModel, LSTMLanguageModelConfig
 from onegrain.models.lstm.tokenization import train_tokenizer
-from onegrain.models.lstm.training_folder import TrainingFolder, is_trained
+from onegrain.models.lstm.training_files import is_trained
+from onegrain.models.lstm.training_folder import TrainingFolder
 from onegrain.models.lstm.training_loop import losses_by_epoch, run_epochs
 from onegrain.models.lstm.training_options import TrainingOptions
 from onegrain.models.lstm.translation_model import LSTMTranslationConfig, LSTMTranslationModel

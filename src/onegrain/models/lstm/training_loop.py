@@ -19,7 +19,8 @@ from transformers import (
 )
 
 from onegrain.core.progress import Progress
-from onegrain.models.lstm.training_folder import Checkpoint, TrainingFolder
+from onegrain.models.lstm.training_checkpoints import Checkpoint
+from onegrain.models.lstm.training_folder import TrainingFolder
 from onegrain.models.lstm.training_options import TrainingOptions
 
 __all__ = ["losses_by_epoch", "run_epochs"]
@@ -47,7 +48,7 @@ def run_epochs(
             trainer.train(resume_from_checkpoint=None if newest is None else str(newest.path))
         newest = folder.newest()
     if newest is None or not newest.finished:
-        raise RuntimeError(f"training ended without a whole checkpoint in {folder.work}")
+        raise RuntimeError(f"training ended without a complete checkpoint in {folder.work}")
     return newest
 
 

@@ -10,7 +10,7 @@ from onegrain.core.output import require_free
 from onegrain.core.progress import Progress
 from onegrain.errors import ParameterError
 from onegrain.models import TrainingOptions, is_trained, train_nlm, train_nmt
-from onegrain.models.lstm.training_folder import LAYOUT
+from onegrain.models.lstm.training_files import LAYOUT
 from onegrain.studies.places import model_path
 from onegrain.studies.stages.stage import OutputKind, Stage, Step
 from onegrain.studies.study import Study
