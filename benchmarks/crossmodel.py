@@ -93,12 +93,13 @@ def activations(words: int, neurons: int, seed: int) -> og.Activations:
 def store(folder: Path, words: int, neurons: int, seed: int) -> Path:
     """Write such activations to a finished store, block by block."""
     text, rng = corpus(words), np.random.default_rng(seed)
-    space = og.NeuronSpace(tuple(f"layers.{at}" for at in range(4)), (neurons // 4,) * 4)
+    space = og.NeuronSpace(tuple(f"layers.{layer}" for layer in range(4)), (neurons // 4,) * 4)
     identity = ModelIdentity(id=f"random-{seed}", architecture="Random", weight_hash=str(seed))
     provenance = Provenance(stage="memory", model=identity, corpus=CorpusIdentity.of(text), sites=space.sites)
     path = folder / f"{words}-{neurons}-{seed}.zarr"
     blocks = (
-        rng.standard_normal((min(1024, words - at), neurons), dtype=np.float32) for at in range(0, words, 1024)
+        rng.standard_normal((min(1024, words - start), neurons), dtype=np.float32)
+        for start in range(0, words, 1024)
     )
     write_store(path, StoreContent(text, space, provenance, "float32"), blocks, force=False)
     return path

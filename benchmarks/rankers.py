@@ -57,13 +57,14 @@ def seconds(work) -> tuple[float, object]:
 def random_store(folder: Path) -> og.Activations:
     """Return a finished store of random values and labels, written block by block."""
     rng = np.random.default_rng(0)
-    text = og.Corpus.from_sentences([["w"] * min(20, WORDS - at) for at in range(0, WORDS, 20)])
+    text = og.Corpus.from_sentences([["w"] * min(20, WORDS - start) for start in range(0, WORDS, 20)])
     codes = rng.integers(0, LABELS, WORDS).astype(np.int32)
-    text = text.with_layer(og.LabelLayer("upos", codes, tuple(f"L{at:02}" for at in range(LABELS))))
+    text = text.with_layer(og.LabelLayer("upos", codes, tuple(f"L{label:02}" for label in range(LABELS))))
     space = og.NeuronSpace(("layers.0",), (NEURONS,))
     provenance = Provenance(stage="memory", model=None, corpus=CorpusIdentity.of(text), sites=space.sites)
     blocks = (
-        rng.standard_normal((min(1024, WORDS - at), NEURONS), dtype=np.float32) for at in range(0, WORDS, 1024)
+        rng.standard_normal((min(1024, WORDS - start), NEURONS), dtype=np.float32)
+        for start in range(0, WORDS, 1024)
     )
     write_store(folder / "random.zarr", StoreContent(text, space, provenance, "float32"), blocks, force=False)
     return og.open_activations(folder / "random.zarr")

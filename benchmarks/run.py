@@ -24,8 +24,8 @@ def headers(script: Path, key: str) -> list[str]:
 
 
 def header(script: Path, key: str) -> str:
-    for found in headers(script, key):
-        return found
+    for line in headers(script, key):
+        return line
     raise SystemExit(f"{script.name} has no line '# {key}:' at its head")
 
 

@@ -13,7 +13,7 @@ parts = {
 
 print("strength  " + "  ".join(f"{name:>5}" for name in parts))
 for strength in (5.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.0):
-    found: dict[str, list[float]] = {name: [] for name in parts}
+    areas: dict[str, list[float]] = {name: [] for name in parts}
     for seed in range(8):
         planted = og.planted(400, strength=strength, neurons=neurons, seed=seed)
         lca = og.rank(
@@ -26,5 +26,5 @@ for strength in (5.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.0):
             evaluate=False,
         )
         for name, kinds in parts.items():
-            found[name].append(planted.auc(lca, kinds))
-    print(f"{strength:8}  " + "  ".join(f"{fmean(values):.3f}" for values in found.values()))
+            areas[name].append(planted.auc(lca, kinds))
+    print(f"{strength:8}  " + "  ".join(f"{fmean(values):.3f}" for values in areas.values()))

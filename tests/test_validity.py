@@ -33,21 +33,21 @@ def test_noise_seldom_gives_discoveries(
     validity: ModuleType, even: bool, shared: float, tail: int | None, null: str, pooled: bool
 ) -> None:
     """More than 5 of 25 repeats come once in 800 runs at 5 %; words in random order gave most of them."""
-    found = validity.discoveries(even, shared, tail, null, pooled, 25)
-    assert found["discoveries"] <= 0.2
-    assert found["p<=0.05"] < 0.1
+    share = validity.discoveries(even, shared, tail, null, pooled, 25)
+    assert share["discoveries"] <= 0.2
+    assert share["p<=0.05"] < 0.1
 
 
 @pytest.mark.slow
 def test_spreads_of_ranks_hold_as_often_as_the_page_says_and_those_of_phi_do_not(validity: ModuleType) -> None:
-    found = validity.spreads(6)
-    assert found["bootstrap: rank on a fresh corpus"] > 0.75
-    assert found["halves: rank on a fresh corpus"] > 0.85
-    assert found["halves: Phi of two fresh corpora"] < 0.7
+    rates = validity.spreads(6)
+    assert rates["bootstrap: rank on a fresh corpus"] > 0.75
+    assert rates["halves: rank on a fresh corpus"] > 0.85
+    assert rates["halves: Phi of two fresh corpora"] < 0.7
 
 
 @pytest.mark.slow
 def test_intervals_of_a_true_correlation_hold_it(validity: ModuleType) -> None:
-    found = validity.intervals(60)
-    assert found["MaxCorr of a true partner"] > 0.85
-    assert found["MaxCorr without a partner"] < 0.5
+    held = validity.intervals(60)
+    assert held["MaxCorr of a true partner"] > 0.85
+    assert held["MaxCorr without a partner"] < 0.5

@@ -14,7 +14,7 @@ from onegrain.records.space import NeuronSpace
 def build(scores: np.ndarray, labels: tuple[str, ...], **options: object) -> Ranking:
     """An LCA-like ranking from a (labels, neurons) table of scores; of one site unless ``widths``."""
     widths = options.pop("widths", (scores.shape[1],))
-    space = NeuronSpace(tuple(f"layers.{at}" for at in range(len(widths))), tuple(widths))
+    space = NeuronSpace(tuple(f"layers.{layer}" for layer in range(len(widths))), tuple(widths))
     best = np.nan_to_num(scores).max(axis=0)
     facts = {"method": "lca", "layer": "upos", "details": {}, **options}
     return Ranking(

@@ -160,13 +160,13 @@ def test_a_store_becomes_a_file_of_neurox_and_a_store_again(
         "--labels", f"kind={inputs / 'words.kind'}", "--dtype", "float16", "--json",
     )  # fmt: skip
     assert code == 0, err
-    found = open_activations(back)
-    assert json.loads(out) == {"store": str(back), "words": found.n_words, "neurons": found.n_neurons}
-    assert found.space.sites == sites
-    assert found.corpus.words == words.corpus.words
-    assert found.layer("kind").labels() == words.layer("kind").labels()
+    reopened = open_activations(back)
+    assert json.loads(out) == {"store": str(back), "words": reopened.n_words, "neurons": reopened.n_neurons}
+    assert reopened.space.sites == sites
+    assert reopened.corpus.words == words.corpus.words
+    assert reopened.layer("kind").labels() == words.layer("kind").labels()
     expected = words.restrict("layers.*").values()
-    np.testing.assert_allclose(found.values(), expected, rtol=2e-3, atol=1e-6)
+    np.testing.assert_allclose(reopened.values(), expected, rtol=2e-3, atol=1e-6)
     for wrong, message in (
         ((store, file), "exists already; use --force"),
         ((store, tmp_path / "a.jsonl"), "ends in .hdf5, .json"),
@@ -418,8 +418,17 @@ def test_models_are_compared_and_shared_directions_erased(run: Run, inputs: Path
     code, out, err = run("show", record)
     assert (code, "similarity" in out) == (0, True), err
     ranking, folder = tmp_path / "svcca.parquet", tmp_path / "shared"
-    given = ("--others", stores[1], "--set", "site=layers.1", "--set", f"directions={folder}", "--out", ranking)
-    code, out, err = run("rank", "svcca", stores[0], *given, "--json")
+    options = (
+        "--others",
+        stores[1],
+        "--set",
+        "site=layers.1",
+        "--set",
+        f"directions={folder}",
+        "--out",
+        ranking,
+    )
+    code, out, err = run("rank", "svcca", stores[0], *options, "--json")
     assert code == 0, err
     assert json.loads(out)["top"][:2] == ["layers.1.latents:0", "layers.1.latents:1"]
     code, out, err = run(
@@ -440,25 +449,27 @@ def test_partners_are_listed_and_shown_with_their_words(
         store = tmp_path / f"{model.name}.zarr"
         code, _, err = run("extract", model, inputs / "words.txt", "--sites", "layers.[01]", "--out", store)
         assert code == 0, err
-    own, other, ranking = tmp_path / "nlm.zarr", tmp_path / "gpt2.zarr", tmp_path / "r.parquet"
+    nlm_store, other, ranking = tmp_path / "nlm.zarr", tmp_path / "gpt2.zarr", tmp_path / "r.parquet"
     asked = ("--set", "null=rotation", "--set", "draws=5", "--set", "resamples=5", "--sites", "layers.1")
-    code, _, err = run("rank", "maxcorr", own, "--others", other, *asked, "--out", ranking)
+    code, _, err = run("rank", "maxcorr", nlm_store, "--others", other, *asked, "--out", ranking)
     assert code == 0, err
     code, out, err = run("show", ranking, "--rows", 3)
     assert code == 0, err
     assert "1/layers.1:" in out
     assert "excess" in out
     code, out, err = run(
-        "analyse", "universality", ranking, own, "--others", other, "--k", 2, "--n", 3, "--json"
+        "analyse", "universality", ranking, nlm_store, "--others", other, "--k", 2, "--n", 3, "--json"
     )
     assert code == 0, err
     rows = json.loads(out)["rows"]
     assert [row["direction"] for row in rows] == ["high", "low"] * 2
     assert all(set(row["shared"]) <= set(row["words"]) & set(row["partner_words"]) for row in rows)
-    code, out, err = run("analyse", "universality", ranking, own, "--others", other, "--neuron", "layers.1:0")
+    code, out, err = run(
+        "analyse", "universality", ranking, nlm_store, "--others", other, "--neuron", "layers.1:0"
+    )
     assert code == 0, err
     assert "layers.1:0" in out
-    code, _, err = run("analyse", "universality", ranking, other, "--others", own)
+    code, _, err = run("analyse", "universality", ranking, other, "--others", nlm_store)
     assert (code, len(err.strip().splitlines())) == (1, 1)
 
 
@@ -500,17 +511,17 @@ def test_models_are_ranked_without_storing_anything(run: Run, inputs: Path, tmp_
         command = ("extract", model, inputs / "words.txt", *text, "--aggregate", "mean", "--out", store)
         assert run(*command, "--sites", "layers.*")[0] == 0
     reading = ("--corpus", inputs / "words.txt", *text, "--aggregate", "mean", "--sites", "layers.*")
-    for method, given in (
+    for method, options in (
         ("maxcorr", lambda pair: ("--others", pair[1])),
         ("f-statistic", lambda pair: ("--label", "kind")),
         ("std", lambda pair: ()),
     ):
         code, live, err = run(
-            "rank", method, models[0], *given(models), *reading, "--out", tmp_path / "l.parquet", "--json"
+            "rank", method, models[0], *options(models), *reading, "--out", tmp_path / "l.parquet", "--json"
         )
         assert code == 0, err
         code, stored, err = run(
-            "rank", method, stores[0], *given(stores), "--out", tmp_path / "s.parquet", "--json"
+            "rank", method, stores[0], *options(stores), "--out", tmp_path / "s.parquet", "--json"
         )
         assert code == 0, err
         assert json.loads(live)["top"] == json.loads(stored)["top"]

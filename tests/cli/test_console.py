@@ -25,9 +25,9 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(console.time, "monotonic", made)
-    return made
+    instance = Clock()
+    monkeypatch.setattr(console.time, "monotonic", instance)
+    return instance
 
 
 def test_rate_and_time_left_are_of_this_run(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

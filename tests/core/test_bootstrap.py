@@ -72,9 +72,9 @@ def test_no_denominator_gives_nan() -> None:
     ],
 )
 def test_refusals(change: dict, message: str) -> None:
-    given = {"numerators": np.ones(2), "denominators": np.ones(2)} | change
+    arguments = {"numerators": np.ones(2), "denominators": np.ones(2)} | change
     with pytest.raises(ParameterError, match=message):
-        bootstrap_ratio(given.pop("numerators"), given.pop("denominators"), **given)
+        bootstrap_ratio(arguments.pop("numerators"), arguments.pop("denominators"), **arguments)
 
 
 def test_adjusted_p_values_are_those_of_benjamini_and_hochberg_over_the_known_ones() -> None:

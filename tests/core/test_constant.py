@@ -20,9 +20,9 @@ def constant(values: np.ndarray, rounding: float = FLOAT32_ROUNDING) -> bool:
     extremes = Extremes(1)
     for block in np.array_split(column, 3):
         extremes.add(block)
-    found = extremes.constant(rounding)
-    assert found.tolist() == constant_neurons(column.min(axis=0), column.max(axis=0), rounding).tolist()
-    return bool(found[0])
+    still = extremes.constant(rounding)
+    assert still.tolist() == constant_neurons(column.min(axis=0), column.max(axis=0), rounding).tolist()
+    return bool(still[0])
 
 
 NOISE = np.random.default_rng(0).normal(size=600)

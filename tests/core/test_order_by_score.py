@@ -39,8 +39,8 @@ def test_permuting_the_neurons_permutes_the_order_up_to_equal_scores() -> None:
     scores = rng.integers(0, 30, 200).astype(np.float64)
     scores[rng.random(200) < 0.1] = np.nan
     moved = rng.permutation(200)
-    there, here = scores[moved][order_by_score(scores[moved])], scores[order_by_score(scores)]
-    np.testing.assert_array_equal(there, here)
+    permuted, plain = scores[moved][order_by_score(scores[moved])], scores[order_by_score(scores)]
+    np.testing.assert_array_equal(permuted, plain)
 
 
 def test_a_second_key_parts_equal_scores_before_the_seed_does() -> None:

@@ -107,8 +107,8 @@ def test_public_functions_show_a_bar_by_default(monkeypatch: pytest.MonkeyPatch)
     assert set(defaults.values()) == {automatic}
     shown = Notebook(monkeypatch, KERNEL)
     activations = og.planted(50).activations
-    found = og.clusters(activations)
+    grouping = og.clusters(activations)
     assert len(shown.displays) == 1
     assert "correlations: " in shown.displays[0][-1]
-    np.testing.assert_array_equal(found.numbers, og.clusters(activations, progress=silent).numbers)
+    np.testing.assert_array_equal(grouping.numbers, og.clusters(activations, progress=silent).numbers)
     assert len(shown.displays) == 1

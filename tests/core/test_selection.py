@@ -18,10 +18,10 @@ from onegrain.errors import ParameterError
 
 
 def random_selections(rng: np.random.Generator, rows: int, d: int, k: int) -> np.ndarray:
-    found = np.zeros((rows, d), dtype=bool)
-    for row in found:
+    selections = np.zeros((rows, d), dtype=bool)
+    for row in selections:
         row[rng.permutation(d)[:k]] = True
-    return found
+    return selections
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -65,15 +65,15 @@ def test_random_selections_have_phi_near_zero_and_equal_ones_phi_one() -> None:
 
 
 def test_what_is_not_defined_is_nan() -> None:
-    empty, whole = np.zeros((3, 4), dtype=bool), np.ones((3, 4), dtype=bool)
+    empty, full = np.zeros((3, 4), dtype=bool), np.ones((3, 4), dtype=bool)
     assert np.isnan(selection_stability(empty)).all()
-    assert np.isnan(selection_stability(whole)).all()
+    assert np.isnan(selection_stability(full)).all()
     assert np.isnan(split_stability(empty[:2], np.array([[0, 1]]))).all()
     phi, *bounds = selection_stability(np.array([[1, 1, 0], [1, 0, 0]]))
     assert np.isfinite(phi)
     assert np.isnan(bounds).all()
     assert np.isnan(mean_jaccard(empty))
-    assert mean_jaccard(whole) == 1.0
+    assert mean_jaccard(full) == 1.0
     assert np.isnan(rank_correlations(np.ones((3, 4)))).all()
 
 
@@ -85,9 +85,11 @@ def test_jaccard_and_correlations_by_their_definitions() -> None:
     assert mean_jaccard(chosen) == pytest.approx(np.mean(expected))
     assert mean_jaccard(chosen, np.array(pairs[:3])) == pytest.approx(np.mean(expected[:3]))
     ranks = stats.rankdata(rng.integers(0, 6, size=(5, 12)), axis=1)
-    found = rank_correlations(ranks)
-    assert found[0] == pytest.approx(np.mean([stats.spearmanr(ranks[i], ranks[j])[0] for i, j in pairs]))
-    assert found[1] == pytest.approx(np.mean([stats.kendalltau(ranks[i], ranks[j])[0] for i, j in pairs]))
+    correlations = rank_correlations(ranks)
+    assert correlations[0] == pytest.approx(np.mean([stats.spearmanr(ranks[i], ranks[j])[0] for i, j in pairs]))
+    assert correlations[1] == pytest.approx(
+        np.mean([stats.kendalltau(ranks[i], ranks[j])[0] for i, j in pairs])
+    )
 
 
 def test_one_selection_or_an_impossible_level_is_refused() -> None:

@@ -44,14 +44,14 @@ def test_words_from_a_list_a_mapping_and_a_file(tmp_path: Path) -> None:
 
 
 def test_function_sees_the_sentence() -> None:
-    first = annotate_with(CORPUS, "first", lambda words, at: words[0] if at else None)
+    first = annotate_with(CORPUS, "first", lambda words, index: words[0] if index else None)
     assert first.layer("first").labels() == [None, "he", "he", None, "rings"]
     assert "first" not in CORPUS.layers
 
 
 def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match=r"returned 3 for 'running' \(word 2 of sentence 0"):
-        annotate_with(CORPUS, "n", lambda words, at: 3 if words[at] == "running" else "x")  # type: ignore[arg-type,return-value]
+        annotate_with(CORPUS, "n", lambda words, index: 3 if words[index] == "running" else "x")  # type: ignore[arg-type,return-value]
     with pytest.raises(ParameterError, match="not a regular expression"):
         annotate_regex(CORPUS, "x", "(")
     with pytest.raises(ParameterError, match="two different labels"):

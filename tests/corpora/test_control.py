@@ -15,8 +15,8 @@ def test_one_label_a_type_in_all_corpora() -> None:
     train, test = control_task(sandbox(300, seed=1), sandbox(300, seed=2), layer="upos", seed=5)
     label: dict[str, str | None] = {}
     for corpus in (train, test):
-        for word, given in zip(corpus.words, corpus.layer("upos-control").labels(), strict=True):
-            assert label.setdefault(word, given) == given
+        for word, code in zip(corpus.words, corpus.layer("upos-control").labels(), strict=True):
+            assert label.setdefault(word, code) == code
 
 
 def test_labels_follow_the_train_distribution() -> None:

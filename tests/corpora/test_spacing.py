@@ -10,12 +10,12 @@ from onegrain.errors import CorpusError
 
 def conllu(*rows: str) -> str:
     """CoNLL-U of ``ID FORM [MISC]`` rows; an empty row ends a sentence."""
-    made = []
+    sentences = []
     for row in rows:
         number, form, *misc = row.split(" ") if row else ["", ""]
         columns = [number, form, "_", "X", "_", "_", "_", "_", "_", misc[0] if misc else "_"]
-        made.append("\t".join(columns) if row else "")
-    return "\n".join([*made, "", ""])
+        sentences.append("\t".join(columns) if row else "")
+    return "\n".join([*sentences, "", ""])
 
 
 def read(tmp_path, *rows: str):

@@ -68,7 +68,7 @@ def orders(train: Planted) -> dict[str, og.Ranking]:
 
 
 @pytest.fixture(scope="module")
-def found(train: Planted, held: og.Activations, orders: dict[str, og.Ranking]) -> og.Evaluation:
+def measured(train: Planted, held: og.Activations, orders: dict[str, og.Ranking]) -> og.Evaluation:
     return og.evaluate(orders, train.activations, held, label="upos", **QUICK)
 
 
@@ -118,7 +118,7 @@ def test_a_classifier_is_masked_and_retrained_as_by_hand(
 
 
 def test_the_elastic_net_is_the_logistic_regression_of_scikit_learn(
-    train: Planted, held: og.Activations, orders: dict[str, og.Ranking], found: og.Evaluation
+    train: Planted, held: og.Activations, orders: dict[str, og.Ranking], measured: og.Evaluation
 ) -> None:
     x, y, z = train.activations.values(), labels_of(train.activations), held.values()
 
@@ -128,14 +128,14 @@ def test_the_elastic_net_is_the_logistic_regression_of_scikit_learn(
 
     full = fitted(np.arange(32))
     truth, one_word = labels_of(held), 1.5 / len(z)
-    for row, kept in keptsets(found, orders):
+    for row, kept in keptsets(measured, orders):
         if row.kind == "masking":
             predicted = full.predict(z * np.isin(np.arange(32), kept))
         else:
             predicted = fitted(kept).predict(z[:, kept])
         assert row.accuracy == pytest.approx((predicted == truth).mean(), abs=one_word)
-    assert found.details["full"]["accuracy"] == pytest.approx(full.score(z, truth), abs=one_word)
-    assert found.details["probe"]["largest_gap"] < 1e-5
+    assert measured.details["full"]["accuracy"] == pytest.approx(full.score(z, truth), abs=one_word)
+    assert measured.details["probe"]["largest_gap"] < 1e-5
 
 
 def test_a_masked_neuron_of_a_standardised_probe_is_held_at_its_mean(
@@ -146,8 +146,8 @@ def test_a_masked_neuron_of_a_standardised_probe_is_held_at_its_mean(
     moved = [replace(acts, array=acts.values() + 50.0) for acts in (train.activations, held)]
 
     def accuracies(words: list[og.Activations], standardize: bool) -> np.ndarray:
-        given = {**QUICK, "kinds": "masking", "standardize": standardize, "random_orders": 1}
-        return og.evaluate({"a": loud}, *words, label="upos", **given).points["accuracy"].to_numpy()
+        options = {**QUICK, "kinds": "masking", "standardize": standardize, "random_orders": 1}
+        return og.evaluate({"a": loud}, *words, label="upos", **options).points["accuracy"].to_numpy()
 
     plain = [train.activations, held]
     np.testing.assert_allclose(accuracies(plain, True), accuracies(moved, True), atol=0.01)
@@ -165,19 +165,19 @@ def test_intervals_are_those_of_a_loop_over_drawn_sentences(
     sentence = held.corpus.sentence_of_word
     rng = np.random.default_rng(4)
     draws = [rng.integers(0, 50, size=50) for _ in range(60)]
-    for at, (_, kept) in enumerate(keptsets(evaluation, orders, seed=4)):
+    for index, (_, kept) in enumerate(keptsets(evaluation, orders, seed=4)):
         predicted = GaussianNB(var_smoothing=1e-3).fit(x[:, kept], y).predict(z[:, kept])
         right = predicted == labels_of(held)
-        expected = [np.concatenate([right[sentence == one] for one in drawn]).mean() for drawn in draws]
-        np.testing.assert_allclose(evaluation.draws[at], expected, atol=1e-12)
-        bounds = evaluation.points.iloc[at][["low", "high"]].tolist()
+        expected = [np.concatenate([right[sentence == number] for number in drawn]).mean() for drawn in draws]
+        np.testing.assert_allclose(evaluation.draws[index], expected, atol=1e-12)
+        bounds = evaluation.points.iloc[index][["low", "high"]].tolist()
         assert bounds == pytest.approx(np.quantile(expected, [0.025, 0.975]).tolist(), abs=1e-12)
 
 
 def test_a_ranking_that_knows_the_planted_neurons_has_the_larger_areas(
-    found: og.Evaluation, orders: dict[str, og.Ranking]
+    measured: og.Evaluation, orders: dict[str, og.Ranking]
 ) -> None:
-    comparison = og.compare_rankings(orders, found)
+    comparison = og.compare_rankings(orders, measured)
     table = comparison.table.set_index("ranking")
     for kind in ("masking", "retraining"):
         area = table[kind]
@@ -193,25 +193,27 @@ def test_numbering_the_neurons_differently_changes_nothing(
     places = np.random.default_rng(8).permutation(32)
     renumbered = np.argsort(places)
     moved = [replace(acts, array=acts.values()[:, places]) for acts in (train.activations, held)]
-    again = {name: ranking_of(moved[0], renumbered[one.order]) for name, one in orders.items()}
-    given = {**QUICK, "keep": ("top", "bottom")}
-    one, two = (
-        og.evaluate(rankings, *words, label="upos", **given)
+    again = {name: ranking_of(moved[0], renumbered[ranking.order]) for name, ranking in orders.items()}
+    options = {**QUICK, "keep": ("top", "bottom")}
+    first, second = (
+        og.evaluate(rankings, *words, label="upos", **options)
         for rankings, words in ((orders, (train.activations, held)), (again, moved))
     )
-    np.testing.assert_allclose(one.points["accuracy"], two.points["accuracy"], atol=1.5 / held.n_words)
+    np.testing.assert_allclose(first.points["accuracy"], second.points["accuracy"], atol=1.5 / held.n_words)
 
 
 def test_rankings_are_measured_alike_alone_and_together_and_equal_sets_once(
-    train: Planted, held: og.Activations, orders: dict[str, og.Ranking], found: og.Evaluation
+    train: Planted, held: og.Activations, orders: dict[str, og.Ranking], measured: og.Evaluation
 ) -> None:
     alone = og.evaluate({"again": orders["shuffled"]}, train.activations, held, label="upos", **QUICK)
     for kind in ("masking", "retraining"):
         for keep in ("top", "bottom"):
-            one, two = found.line(kind, keep, "shuffled"), alone.line(kind, keep, "again")
-            assert one.equals(two)
-            assert np.array_equal(found.draws_of(kind, keep, "shuffled"), alone.draws_of(kind, keep, "again"))
-        assert found.line(kind, "random").equals(alone.line(kind, "random"))
+            first, second = measured.line(kind, keep, "shuffled"), alone.line(kind, keep, "again")
+            assert first.equals(second)
+            assert np.array_equal(
+                measured.draws_of(kind, keep, "shuffled"), alone.draws_of(kind, keep, "again")
+            )
+        assert measured.line(kind, "random").equals(alone.line(kind, "random"))
     twice = og.evaluate(
         {"a": orders["knowing"], "b": orders["knowing"], "c": orders["reversed"]},
         train.activations, held, label="upos", **{**QUICK, "keep": ("top", "bottom")},
@@ -225,7 +227,7 @@ def test_scratch_files_change_nothing(
     train: Planted,
     held: og.Activations,
     orders: dict[str, og.Ranking],
-    found: og.Evaluation,
+    measured: og.Evaluation,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     spilled = []
@@ -238,15 +240,15 @@ def test_scratch_files_change_nothing(
     monkeypatch.setattr(import_module("onegrain.evaluation.evaluate"), "Memory", OnDisk)
     tight = og.evaluate(orders, train.activations, held, label="upos", memory="64GiB", **QUICK)
     assert {train.activations.n_words, held.n_words} <= set(spilled)
-    assert tight.points.equals(found.points)
+    assert tight.points.equals(measured.points)
 
 
 def test_the_penalties_are_those_with_the_best_accuracy_on_dev_the_stronger_of_equals(
     train: Planted, held: og.Activations, orders: dict[str, og.Ranking]
 ) -> None:
     dev = plant(30, seed=11).activations
-    given = {**QUICK, "lambda1": (0.0, 0.03), "lambda2": (1e-4, 1.0), "keep": "top", "kinds": "masking"}
-    evaluation = og.evaluate(orders, train.activations, held, label="upos", dev=dev, **given)
+    options = {**QUICK, "lambda1": (0.0, 0.03), "lambda2": (1e-4, 1.0), "keep": "top", "kinds": "masking"}
+    evaluation = og.evaluate(orders, train.activations, held, label="upos", dev=dev, **options)
     facts = evaluation.details["probe"]
     best = max(row["accuracy"] for row in facts["grid"])
     tied = [
@@ -257,32 +259,32 @@ def test_the_penalties_are_those_with_the_best_accuracy_on_dev_the_stronger_of_e
     assert (facts["lambda1"], facts["lambda2"]) == max(tied)[1:]
     for row in facts["grid"]:
         probe = og.ElasticNetProbe(lambda1=row["lambda1"], lambda2=row["lambda2"], tolerance=1e-6)
-        own = probe.fit(train.activations.values(), labels_of(train.activations)).predict(dev.values())
-        assert row["accuracy"] == pytest.approx((own == labels_of(dev)).mean(), abs=1.5 / dev.n_words)
+        predicted = probe.fit(train.activations.values(), labels_of(train.activations)).predict(dev.values())
+        assert row["accuracy"] == pytest.approx((predicted == labels_of(dev)).mean(), abs=1.5 / dev.n_words)
 
 
-def test_the_record_comes_back_from_disk(found: og.Evaluation, tmp_path: Path) -> None:
-    found.save(tmp_path / "e.parquet")
+def test_the_record_comes_back_from_disk(measured: og.Evaluation, tmp_path: Path) -> None:
+    measured.save(tmp_path / "e.parquet")
     again = og.Evaluation.load(tmp_path / "e.parquet")
-    assert np.array_equal(again.draws, found.draws)
-    assert again.points.equals(found.points)
+    assert np.array_equal(again.draws, measured.draws)
+    assert again.points.equals(measured.points)
     for name in ("layer", "space", "methods", "provenance", "details"):
-        assert getattr(again, name) == getattr(found, name), name
+        assert getattr(again, name) == getattr(measured, name), name
     assert again.names == ("knowing", "reversed", "shuffled")
-    found.save(tmp_path / "f.parquet")
+    measured.save(tmp_path / "f.parquet")
     assert (tmp_path / "e.parquet").read_bytes() == (tmp_path / "f.parquet").read_bytes()
     with pytest.raises(ParameterError, match="no top line of masking for 'x'; it has masking, retraining"):
-        found.line("masking", "top", "x")
+        measured.line("masking", "top", "x")
 
 
-def test_a_random_line_is_the_mean_over_the_orders(found: og.Evaluation) -> None:
-    rows = found.points[(found.points["keep"] == "random") & (found.points["kind"] == "masking")]
-    line = found.line("masking", "random")
-    for at, count in enumerate(COUNTS):
-        own = rows[rows["neurons"] == count]
-        assert line["accuracy"][at] == pytest.approx(own["accuracy"].mean())
-        drawn = found.draws[own.index].mean(axis=0)
-        assert line["low"][at] == pytest.approx(np.quantile(drawn, 0.025))
+def test_a_random_line_is_the_mean_over_the_orders(measured: og.Evaluation) -> None:
+    rows = measured.points[(measured.points["keep"] == "random") & (measured.points["kind"] == "masking")]
+    line = measured.line("masking", "random")
+    for index, count in enumerate(COUNTS):
+        orders_at_count = rows[rows["neurons"] == count]
+        assert line["accuracy"][index] == pytest.approx(orders_at_count["accuracy"].mean())
+        drawn = measured.draws[orders_at_count.index].mean(axis=0)
+        assert line["low"][index] == pytest.approx(np.quantile(drawn, 0.025))
 
 
 def test_without_held_some_sentences_are_tested_and_rankings_made_from_them_are_named(
@@ -313,9 +315,9 @@ def test_rankings_of_other_words_or_neurons_are_refused(
         og.evaluate(orders, acts, held, dev=held, label="upos")
     with pytest.raises(MismatchError, match="ranking 'knowing'"):
         og.evaluate(orders, acts.restrict("layers.0"), held.restrict("layers.0"), label="upos")
-    one, two = plant(40, model="one").activations, plant(40, model="two").activations
+    first, second = plant(40, model="one").activations, plant(40, model="two").activations
     with pytest.raises(MismatchError, match="different models"):
-        og.evaluate({"two": og.rank("std", two)}, one, held, label="upos")
+        og.evaluate({"two": og.rank("std", second)}, first, held, label="upos")
 
 
 def test_a_ranking_that_was_given_the_tested_words_beside_is_named(
@@ -328,7 +330,7 @@ def test_a_ranking_that_was_given_the_tested_words_beside_is_named(
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("options", "why"),
     [
         ({"counts": (1, 33)}, r"counts must lie in 1..32"),
         ({"counts": 0}, "counts must be a whole number from 1"),
@@ -351,10 +353,10 @@ def test_a_ranking_that_was_given_the_tested_words_beside_is_named(
     ],
 )  # fmt: skip
 def test_impossible_parameters_are_refused(
-    train: Planted, held: og.Activations, orders: dict[str, og.Ranking], given: dict[str, Any], why: str
+    train: Planted, held: og.Activations, orders: dict[str, og.Ranking], options: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(ParameterError, match=why):
-        og.evaluate(orders, train.activations, held, label="upos", **given)
+        og.evaluate(orders, train.activations, held, label="upos", **options)
 
 
 def test_no_ranking_and_no_such_layer_are_refused(train: Planted, held: og.Activations) -> None:
@@ -365,12 +367,12 @@ def test_no_ranking_and_no_such_layer_are_refused(train: Planted, held: og.Activ
 
 
 def test_an_evaluation_knows_its_rankings_by_their_orders(
-    found: og.Evaluation, orders: dict[str, og.Ranking]
+    measured: og.Evaluation, orders: dict[str, og.Ranking]
 ) -> None:
-    found.require_rankings({"shuffled": orders["shuffled"]})
+    measured.require_rankings({"shuffled": orders["shuffled"]})
     for name, ranking in (("shuffled", orders["knowing"]), ("unknown", orders["knowing"])):
         with pytest.raises(MismatchError, match=f"not of this ranking '{name}'"):
-            found.require_rankings({name: ranking})
+            measured.require_rankings({name: ranking})
 
 
 def test_the_label_layer_is_that_of_the_rankings(train: Planted, held: og.Activations) -> None:

@@ -30,8 +30,8 @@ NOTHING = og.PlantedNeurons(noise=60)
 
 
 def ranked(activations: og.Activations, **parameters: Any) -> og.Ranking:
-    given = {"lambda1": 0.01, "lambda2": 0.01, "standardize": True, "evaluate": False, **parameters}
-    return og.rank("lca", activations, label="upos", **given)
+    options = {"lambda1": 0.01, "lambda2": 0.01, "standardize": True, "evaluate": False, **parameters}
+    return og.rank("lca", activations, label="upos", **options)
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +43,15 @@ def strong() -> tuple[og.Planted, og.Ranking, og.Stability]:
 
 
 def test_what_is_planted_keeps_its_places(strong: tuple[og.Planted, og.Ranking, og.Stability]) -> None:
-    planted, ranking, found = strong
+    planted, ranking, record = strong
     informative = set(planted.indices("exclusive", "shared").tolist())
     assert set(ranking.order[:9].tolist()) == informative
     for kind in KINDS:
-        nine = found.at(kind).set_index("k").loc[9]
+        nine = record.at(kind).set_index("k").loc[9]
         assert nine["phi"] > 0.95
         assert nine["jaccard"] > 0.95
         assert nine["size"] == 9.0
-        rows = found.of(kind)
+        rows = record.of(kind)
         assert rows["neuron"].tolist() == ranking.order.tolist()
         assert rows["rank"].tolist() == list(range(1, 54))
         top = rows[rows["neuron"].isin(informative)]
@@ -59,17 +59,17 @@ def test_what_is_planted_keeps_its_places(strong: tuple[og.Planted, og.Ranking, 
         assert (top["with_weight"] == 1.0).all()
         assert (top["median"] <= 9).all()
         assert (rows.iloc[9:]["top:9"] < 0.2).all()
-    first = found.of("bootstrap").head(9)
+    first = record.of("bootstrap").head(9)
     assert ((first["low"] <= first["rank"]) & (first["rank"] <= first["high"])).all()
     assert (first["high"] - first["low"] <= 8).all()
-    assert found.at("halves").set_index("k").loc[20, "phi"] < 0.7
+    assert record.at("halves").set_index("k").loc[20, "phi"] < 0.7
 
 
 def test_each_labels_own_order_is_told_of(strong: tuple[og.Planted, og.Ranking, og.Stability]) -> None:
-    planted, ranking, found = strong
-    assert found.labels == ranking.labels
+    planted, ranking, record = strong
+    assert record.labels == ranking.labels
     for label in ranking.labels:
-        rows = found.at("halves", label)
+        rows = record.at("halves", label)
         assert rows["k"].tolist() == [4, 9, 20]
         assert rows["phi"].max() > 0.5
     shared = {"ADJ", "DET"}
@@ -103,7 +103,7 @@ def test_a_draw_is_the_probe_of_sentences_that_are_really_repeated(kind: str, st
     counts = refit.draw(DRAWERS[kind], np.random.default_rng(5))[0][0]
     assert counts.max() == 1 if kind == "halves" else counts.max() > 1
     rows = np.concatenate(
-        [np.flatnonzero(refit.number == one) for one in np.repeat(np.arange(len(counts)), counts)]
+        [np.flatnonzero(refit.number == number) for number in np.repeat(np.arange(len(counts)), counts)]
     )
     repeated = LabelledWords(
         words.values[rows], words.codes[rows], np.zeros(len(rows), dtype=np.int64), words.labels, {}
@@ -111,9 +111,9 @@ def test_a_draw_is_the_probe_of_sentences_that_are_really_repeated(kind: str, st
     penalties = Penalties(np.array([3e-3]), np.array([0.01]))
     (expected,), _ = ProbeSolver(repeated).solve(penalties, 1e-6)
     often = counts[refit.number].astype(np.float64)
-    found = solve_draws(refit.data, refit.pair, often[None], refit.start, refit.options)
-    weights = found.weights[0]
-    assert found.converged.all()
+    solution = solve_draws(refit.data, refit.pair, often[None], refit.start, refit.options)
+    weights = solution.weights[0]
+    assert solution.converged.all()
     assert weights == pytest.approx(expected.weights, abs=1e-3)
     top = order_neurons(expected.weights).order[:6]
     assert order_neurons(weights).order[:6].tolist() == top.tolist()
@@ -211,27 +211,27 @@ def test_a_label_that_a_draw_loses_means_another_draw() -> None:
 
 def test_other_activations_are_refused() -> None:
     planted = og.planted(60, strength=1.0, seed=2)
-    given, ranking = planted.activations, ranked(planted.activations)
-    labels = given.layer("upos").labels()
+    acts, ranking = planted.activations, ranked(planted.activations)
+    labels = acts.layer("upos").labels()
     labels[0], labels[1] = "NOUN", "NOUN"
     model = ModelIdentity(id="other", architecture="x", weight_hash="ab")
     others = {
         "neurons": og.planted(60, neurons=CLEAR, seed=2).activations,
         "words": og.planted(60, strength=1.0, seed=8).activations,
-        "model or parameters": replace(given, provenance=given.provenance.model_copy(update={"model": model})),
-        "labels": given.with_corpus(given.corpus.with_layer(LabelLayer.from_labels("upos", labels))),
-        "values": replace(given, array=given.values() * np.float32(1.5) + np.float32(0.5)),
+        "model or parameters": replace(acts, provenance=acts.provenance.model_copy(update={"model": model})),
+        "labels": acts.with_corpus(acts.corpus.with_layer(LabelLayer.from_labels("upos", labels))),
+        "values": replace(acts, array=acts.values() * np.float32(1.5) + np.float32(0.5)),
     }
-    plain = ranked(given, standardize=False)
+    plain = ranked(acts, standardize=False)
     for what, activations in others.items():
         with pytest.raises(MismatchError, match=what):
             og.stability(plain, activations, resamples=2)
-    assert ranking.space == given.space
+    assert ranking.space == acts.space
 
 
 def test_impossible_requests_are_refused() -> None:
     planted = og.planted(60, strength=1.0, seed=2)
-    given, ranking = planted.activations, ranked(planted.activations)
+    acts, ranking = planted.activations, ranked(planted.activations)
     for options, what in (
         ({"resamples": 1}, "resamples"),
         ({"seed": -1}, "seed"),
@@ -242,10 +242,10 @@ def test_impossible_requests_are_refused() -> None:
         ({"k": ()}, "k must be"),
     ):
         with pytest.raises(ParameterError, match=what):
-            og.stability(ranking, given, **options)
-    for other in (og.rank("random", given), ranking.label("NOUN")):
+            og.stability(ranking, acts, **options)
+    for other in (og.rank("random", acts), ranking.label("NOUN")):
         with pytest.raises(ParameterError, match="whole lca ranking"):
-            og.stability(other, given)
+            og.stability(other, acts)
 
 
 def test_neurons_of_equal_weight_stand_as_in_the_ranking() -> None:

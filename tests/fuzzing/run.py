@@ -37,14 +37,14 @@ class TooSlow(Exception):  # noqa: N818
     """An input that took longer than a reader may."""
 
 
-def one_input(target: Any, whole: list[Path], scratch: Path, seed: int, index: int) -> tuple[str, str]:
+def one_input(target: Any, seeds: list[Path], scratch: Path, seed: int, index: int) -> tuple[str, str]:
     """Read one damaged input; return ``named``, ``read`` or ``fault``, and what was raised where."""
     from onegrain.errors import OnegrainError
 
     rng = random.Random(f"{seed}/{target.name}/{index}")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    path = target.input(whole, scratch, rng)
+    path = target.input(seeds, scratch, rng)
     signal.alarm(SECONDS)
     try:
         target.read(path)
@@ -72,13 +72,13 @@ def work(name: str, seed: int, start: int, stop: int, folder: Path) -> Outcome:
     signal.signal(signal.SIGALRM, slow)
     target = TARGETS[name]
     (folder / "whole").mkdir(parents=True)
-    whole = target.seeds(folder / "whole")
+    seeds = target.seeds(folder / "whole")
     counts: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     faults: list[list[Any]] = []
     for index in range(start, stop):
         (folder / "at").write_text(str(index))
-        kind, what = one_input(target, whole, folder / "scratch", seed, index)
+        kind, what = one_input(target, seeds, folder / "scratch", seed, index)
         counts[kind] += 1
         if kind == "named":
             errors[what] += 1
@@ -135,11 +135,11 @@ def _process(name: str, start: int, stop: int, *, seed: int, folder: Path) -> Ou
             add(json.loads((place / "result").read_text()))
             start = stop
         elif (place / "at").exists():
-            at = int((place / "at").read_text())
-            add(_process(name, start, at, seed=seed, folder=folder))  # what it counted is lost
+            fatal = int((place / "at").read_text())
+            add(_process(name, start, fatal, seed=seed, folder=folder))  # what it counted is lost
             died = f"the process ended with {returncode}"
-            add({"counts": {"fault": 1}, "errors": {}, "faults": [[at, died]]})
-            start = at + 1
+            add({"counts": {"fault": 1}, "errors": {}, "faults": [[fatal, died]]})
+            start = fatal + 1
         else:
             raise RuntimeError(errors[-2000:])
         shutil.rmtree(place, ignore_errors=True)
@@ -157,8 +157,8 @@ def _watched(arguments: list[str], place: Path) -> tuple[int, str]:
                 process.wait(timeout=5)
                 break
             except subprocess.TimeoutExpired:
-                at = place / "at"
-                if at.exists() and time.time() - at.stat().st_mtime > 2 * SECONDS:
+                position = place / "at"
+                if position.exists() and time.time() - position.stat().st_mtime > 2 * SECONDS:
                     process.kill()
         errors.seek(0)
         return process.returncode, errors.read()

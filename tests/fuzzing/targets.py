@@ -38,9 +38,9 @@ class Target:
     seeds: Callable[[Path], list[Path]]
     read: Callable[[Path], Any]
 
-    def input(self, whole: list[Path], scratch: Path, rng: random.Random) -> Path:
+    def input(self, undamaged: list[Path], scratch: Path, rng: random.Random) -> Path:
         """Write a damaged copy of one of the whole files or folders, and return its path."""
-        chosen = rng.choice(whole)
+        chosen = rng.choice(undamaged)
         path = scratch / chosen.name
         if chosen.is_dir():
             shutil.copytree(chosen, path)
@@ -48,7 +48,7 @@ class Target:
         else:
             shutil.copy(chosen, path)
             victim = path
-        others = [file.read_bytes() for file in whole if file.is_file()]
+        others = [file.read_bytes() for file in undamaged if file.is_file()]
         is_json = victim.suffix == ".json" and victim.name != "acts.json"
         if rng.random() < 0.5 and reseal(victim, rng):
             return path

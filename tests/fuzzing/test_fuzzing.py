@@ -20,9 +20,9 @@ NEVER_NAMED = ("study notes", "comparisons")
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_sample_of_every_reader_ends_in_named_errors(name: str, tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
-    whole = TARGETS[name].seeds(tmp_path / "whole")
+    seeds = TARGETS[name].seeds(tmp_path / "whole")
     outcomes = [
-        one_input(TARGETS[name], whole, tmp_path / "scratch", 0, index) for index in range(SAMPLE.get(name, 25))
+        one_input(TARGETS[name], seeds, tmp_path / "scratch", 0, index) for index in range(SAMPLE.get(name, 25))
     ]
     assert [what for kind, what in outcomes if kind == "fault"] == []
     assert name in NEVER_NAMED or "named" in {kind for kind, _ in outcomes}

@@ -46,8 +46,8 @@ def ranking_of(
     places = np.asarray(order, dtype=np.int64)
     scores = np.empty(space.size)
     scores[places] = np.arange(space.size)[::-1]
-    made = provenance or Provenance(stage="rank")
-    return Ranking("given", space, places, scores, space.size, made)
+    origin = provenance or Provenance(stage="rank")
+    return Ranking("given", space, places, scores, space.size, origin)
 
 
 def shuffled(loaded: LoadedModel, seed: int = 11, sites: str | None = None) -> Ranking:
@@ -114,8 +114,8 @@ def test_each_point_is_the_model_with_these_neurons_masked(nlm: LoadedModel) -> 
             for handle in handles:
                 handle.remove()
             row = curve.line(line).set_index("neurons").loc[count]
-            found = row[["value", "low", "high"]].tolist()
-            assert found == pytest.approx([expected.value, expected.low, expected.high], rel=1e-6)
+            measured = row[["value", "low", "high"]].tolist()
+            assert measured == pytest.approx([expected.value, expected.low, expected.high], rel=1e-6)
 
 
 def test_the_planted_neuron_makes_the_curve(planted: LoadedModel) -> None:
@@ -174,9 +174,9 @@ def test_batches_do_not_matter_for_translation_either(nmt: LoadedModel) -> None:
     assert together.higher_is_better
     assert together.signature.endswith("|beams:1")
     with erasing(nmt, ranking.space, ranking.order[:40]):
-        made = nmt.translate(parallel_corpus(), max_new_tokens=60)
-        assert made == nmt.translate(parallel_corpus(), max_new_tokens=60, batch_size=1)
-    assert len(made[4]) < len(made[5]) / 2  # "rain !" beside the longest sentence
+        translations = nmt.translate(parallel_corpus(), max_new_tokens=60)
+        assert translations == nmt.translate(parallel_corpus(), max_new_tokens=60, batch_size=1)
+    assert len(translations[4]) < len(translations[5]) / 2  # "rain !" beside the longest sentence
 
 
 def test_random_orders_come_from_the_seed(nlm: LoadedModel) -> None:
@@ -193,18 +193,18 @@ def test_random_orders_come_from_the_seed(nlm: LoadedModel) -> None:
 
 
 def test_the_record_says_what_it_was_made_from(nlm: LoadedModel, tmp_path: Path) -> None:
-    given = Provenance(stage="rank", model=nlm.identity, parameters={"method": "given"})
-    ranking = ranking_of(nlm.space(), range(48), given)
+    ranked_from = Provenance(stage="rank", model=nlm.identity, parameters={"method": "given"})
+    ranking = ranking_of(nlm.space(), range(48), ranked_from)
     curve = ablate(nlm, ranking, Perplexity(plain_corpus()), counts=[4], random_orders=2, seed=7)
-    made = curve.provenance
-    assert made.stage == "ablate"
-    assert made.model == nlm.identity
-    assert made.corpus is not None
-    assert made.corpus.content_hash == plain_corpus().content_hash
-    assert made.sites == ("embeddings", "layers.0", "layers.1")
-    assert made.inputs == (given,)
-    assert made.seed == 7
-    assert made.parameters == {
+    provenance = curve.provenance
+    assert provenance.stage == "ablate"
+    assert provenance.model == nlm.identity
+    assert provenance.corpus is not None
+    assert provenance.corpus.content_hash == plain_corpus().content_hash
+    assert provenance.sites == ("embeddings", "layers.0", "layers.1")
+    assert provenance.inputs == (ranked_from,)
+    assert provenance.seed == 7
+    assert provenance.parameters == {
         "metric": {"name": "perplexity"},
         "counts": [0, 4],
         "lines": ["top", "bottom", "random"],
@@ -213,7 +213,7 @@ def test_the_record_says_what_it_was_made_from(nlm: LoadedModel, tmp_path: Path)
     }
     curve.save(tmp_path / "curve.parquet")
     again = Curve.load(tmp_path / "curve.parquet")
-    assert again.provenance == made
+    assert again.provenance == provenance
     assert again.points.equals(curve.points)
     assert again.details == curve.details
 
@@ -301,16 +301,16 @@ def test_a_ranking_of_sites_the_model_lacks_is_refused(nlm: LoadedModel, nmt: Lo
 def test_a_ranking_of_another_model_is_refused(nlm: LoadedModel) -> None:
     metric = Counting(Perplexity(plain_corpus().head(2)))
     other = ModelIdentity(id="twin", architecture="LSTMLanguageModel", weight_hash="ab" * 32)
-    own, twin = (Provenance(stage="extract", model=model) for model in (nlm.identity, other))
+    source, twin = (Provenance(stage="extract", model=model) for model in (nlm.identity, other))
 
     def ranked_from(*inputs: Provenance, model: ModelIdentity | None = None) -> Ranking:
         return ranking_of(nlm.space(), range(48), Provenance(stage="rank", model=model, inputs=inputs))
 
-    for foreign in (ranked_from(model=other), ranked_from(twin), ranked_from(twin, own)):
+    for foreign in (ranked_from(model=other), ranked_from(twin), ranked_from(twin, source)):
         with pytest.raises(MismatchError, match=r"twin.*abababababab"):
             ablate(nlm, foreign, metric)
     assert metric.asked == 0
-    for usable in (ranked_from(model=nlm.identity), ranked_from(own, twin), ranked_from()):
+    for usable in (ranked_from(model=nlm.identity), ranked_from(source, twin), ranked_from()):
         assert math.isfinite(ablate(nlm, usable, metric, counts=[1], lines="top").intact)
 
 
@@ -331,15 +331,17 @@ def test_every_point_has_its_draws_from_the_statistics_of_the_sentences(
         expected = []
         for order in orders[row.line]:
             with erasing(model, ranking.space, order[: row.neurons]):
-                found = metric.measure(model)
-            assert [found.low, found.high] == pytest.approx(np.quantile(found.draws, [0.025, 0.975]).tolist())
-            expected.append(found.draws)
+                measurement = metric.measure(model)
+            assert [measurement.low, measurement.high] == pytest.approx(
+                np.quantile(measurement.draws, [0.025, 0.975]).tolist()
+            )
+            expected.append(measurement.draws)
             if task == "perplexity":
                 rng = np.random.default_rng(0)
                 picked = rng.integers(0, 8, size=(3, 8))
-                nll, subwords = found.statistics.T
-                by_hand = [math.exp(nll[one].sum() / subwords[one].sum()) for one in picked]
-                assert found.draws[:3].tolist() == pytest.approx(by_hand, rel=1e-9)
+                nll, subwords = measurement.statistics.T
+                by_hand = [math.exp(nll[draw].sum() / subwords[draw].sum()) for draw in picked]
+                assert measurement.draws[:3].tolist() == pytest.approx(by_hand, rel=1e-9)
         np.testing.assert_allclose(draws, np.mean(expected, axis=0), rtol=1e-5)
 
 

@@ -128,8 +128,8 @@ def test_a_language_model_without_its_last_layer_is_uniform(models: dict[str, Lo
     loaded = models["nlm"]
     space = loaded.space(site)
     with erasing(loaded, space, np.arange(space.size)):
-        found = Perplexity(plain_corpus()).measure(loaded).value
-    assert found == pytest.approx(loaded.model.config.vocab_size, rel=1e-5)
+        perplexity = Perplexity(plain_corpus()).measure(loaded).value
+    assert perplexity == pytest.approx(loaded.model.config.vocab_size, rel=1e-5)
 
 
 def test_one_planted_neuron_does_all_the_work(tmp_path: Path) -> None:
@@ -150,12 +150,12 @@ def test_one_planted_neuron_does_all_the_work(tmp_path: Path) -> None:
 def test_order_and_repetition_do_not_matter(models: dict[str, LoadedModel]) -> None:
     loaded = models["nmt"]
     space = loaded.space()
-    found = []
+    values = []
     for neurons in ([3, 20, 40], [40, 3, 20], np.array([20, 20, 40, 3, 3])):
         with erasing(loaded, space, neurons):
-            found.append(outputs(loaded, loaded.model))
-    assert torch.equal(found[0], found[1])
-    assert torch.equal(found[0], found[2])
+            values.append(outputs(loaded, loaded.model))
+    assert torch.equal(values[0], values[1])
+    assert torch.equal(values[0], values[2])
 
 
 @torch.no_grad()

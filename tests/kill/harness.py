@@ -230,13 +230,13 @@ def _become_command(folder: Path, arguments: list[str], kill_at: int, notes: tup
 
 def content(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, and every empty folder, by its path."""
-    found: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            found[path.relative_to(folder).as_posix()] = path.read_bytes()
+            files[path.relative_to(folder).as_posix()] = path.read_bytes()
         elif path.is_dir() and not any(path.iterdir()):
-            found[path.relative_to(folder).as_posix() + "/"] = b""
-    return found
+            files[path.relative_to(folder).as_posix() + "/"] = b""
+    return files
 
 
 def spread(operations: int, kills: int) -> list[int]:

@@ -25,17 +25,17 @@ def statistics() -> np.ndarray:
 
 
 def test_it_agrees_with_the_bootstrap_of_a_ratio(statistics: np.ndarray) -> None:
-    found = resampled_interval(statistics, ratio, resamples=4000)
+    interval = resampled_interval(statistics, ratio, resamples=4000)
     expected = bootstrap_ratio(statistics[:, 0], statistics[:, 1], resamples=4000)
-    np.testing.assert_allclose(found, expected, atol=2e-3)
+    np.testing.assert_allclose(interval, expected, atol=2e-3)
 
 
 def test_it_agrees_with_the_normal_interval_of_a_mean() -> None:
     values = np.random.default_rng(0).normal(5.0, 2.0, size=2000)
     statistics = np.stack([values, np.ones(2000)], axis=1)
     half = 1.96 * values.std(ddof=1) / np.sqrt(2000)
-    found = resampled_interval(statistics, ratio, resamples=4000)
-    np.testing.assert_allclose(found, [values.mean() - half, values.mean() + half], atol=0.15 * half)
+    interval = resampled_interval(statistics, ratio, resamples=4000)
+    np.testing.assert_allclose(interval, [values.mean() - half, values.mean() + half], atol=0.15 * half)
 
 
 def test_sentences_that_are_alike_leave_no_doubt() -> None:

@@ -38,32 +38,34 @@ def test_a_uniform_model_has_the_vocabularys_size(models: dict[str, LoadedModel]
     loaded = load_model(tiny_nlm(tmp_path / "nlm"), device="cpu")
     with torch.no_grad():
         loaded.model.embeddings.weight.zero_()
-    found = Perplexity(plain_corpus()).measure(loaded)
+    measurement = Perplexity(plain_corpus()).measure(loaded)
     size = loaded.model.config.vocab_size
-    assert [found.value, found.low, found.high] == pytest.approx([size] * 3, rel=1e-5)
+    assert [measurement.value, measurement.low, measurement.high] == pytest.approx([size] * 3, rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["nlm", "gpt2", "nmt"])
 def test_batches_and_order_do_not_matter(models: dict[str, LoadedModel], kind: str) -> None:
     corpus = parallel_corpus()
-    whole = Perplexity(corpus).measure(models[kind])
+    unbatched = Perplexity(corpus).measure(models[kind])
     singly = Perplexity(corpus.select(range(8)[::-1])).measure(models[kind], batch_size=1)
-    assert whole.value == pytest.approx(singly.value, rel=1e-5)
-    np.testing.assert_allclose(whole.statistics, singly.statistics[::-1], rtol=1e-5)
+    assert unbatched.value == pytest.approx(singly.value, rel=1e-5)
+    np.testing.assert_allclose(unbatched.statistics, singly.statistics[::-1], rtol=1e-5)
 
 
 def test_the_statistics_give_value_and_interval_again(models: dict[str, LoadedModel]) -> None:
-    found = Perplexity(plain_corpus()).measure(models["nlm"])
-    nll, subwords = found.statistics.T
-    assert found.columns == ("nll", "subwords")
-    assert found.n_sentences == 8
-    assert found.value == pytest.approx(math.exp(nll.sum() / subwords.sum()), rel=1e-12)
-    assert found.low < found.value < found.high
+    measurement = Perplexity(plain_corpus()).measure(models["nlm"])
+    nll, subwords = measurement.statistics.T
+    assert measurement.columns == ("nll", "subwords")
+    assert measurement.n_sentences == 8
+    assert measurement.value == pytest.approx(math.exp(nll.sum() / subwords.sum()), rel=1e-12)
+    assert measurement.low < measurement.value < measurement.high
     rng = np.random.default_rng(5)
     draws = [rng.integers(0, 8, 8) for _ in range(4000)]
     means = [nll[draw].sum() / subwords[draw].sum() for draw in draws]
-    np.testing.assert_allclose([found.low, found.high], np.exp(np.quantile(means, [0.025, 0.975])), rtol=0.02)
-    assert found.signature.startswith("perplexity|")
+    np.testing.assert_allclose(
+        [measurement.low, measurement.high], np.exp(np.quantile(means, [0.025, 0.975])), rtol=0.02
+    )
+    assert measurement.signature.startswith("perplexity|")
 
 
 class Given:
@@ -80,14 +82,14 @@ class Given:
 
 def test_a_loss_that_is_not_finite_makes_the_value_nan() -> None:
     corpus = plain_corpus().head(2)
-    found = Perplexity(corpus).measure(Given([1.0, math.nan], [2, 3]))  # type: ignore[arg-type]
-    assert np.isnan([found.value, found.low, found.high]).all()
-    assert np.isnan(found.statistics).sum() == 1
+    measurement = Perplexity(corpus).measure(Given([1.0, math.nan], [2, 3]))  # type: ignore[arg-type]
+    assert np.isnan([measurement.value, measurement.low, measurement.high]).all()
+    assert np.isnan(measurement.statistics).sum() == 1
 
 
 def test_a_loss_beyond_exp_is_infinite() -> None:
-    found = Perplexity(plain_corpus().head(2)).measure(Given([9000.0, 9000.0], [3, 3]))  # type: ignore[arg-type]
-    assert found.value == math.inf
+    measurement = Perplexity(plain_corpus().head(2)).measure(Given([9000.0, 9000.0], [3, 3]))  # type: ignore[arg-type]
+    assert measurement.value == math.inf
 
 
 def test_refusals(models: dict[str, LoadedModel]) -> None:
@@ -106,16 +108,16 @@ def test_unigrams_predict_the_same_subwords_as_the_model(models: dict[str, Loade
     loaded = models[kind]
     corpus = parallel_corpus()
     _, tokens = loaded.sentence_losses(corpus)
-    found = unigram_perplexity(loaded, corpus, corpus)
-    assert found.statistics[:, 1].tolist() == tokens.tolist()
+    unigram = unigram_perplexity(loaded, corpus, corpus)
+    assert unigram.statistics[:, 1].tolist() == tokens.tolist()
 
 
 def test_unigrams_predict_the_same_subwords_where_a_start_is_put(tmp_path: Path) -> None:
     loaded = load_model(tiny_gpt2(tmp_path / "gpt2"), device="cpu")
     loaded.tokenizer.backend_tokenizer.post_processor = None
     _, tokens = loaded.sentence_losses(plain_corpus())
-    found = unigram_perplexity(loaded, plain_corpus(), plain_corpus())
-    assert found.statistics[:, 1].tolist() == tokens.tolist()
+    unigram = unigram_perplexity(loaded, plain_corpus(), plain_corpus())
+    assert unigram.statistics[:, 1].tolist() == tokens.tolist()
 
 
 def test_unigrams_predict_the_same_subwords_where_no_start_is_read(tmp_path: Path) -> None:
@@ -124,14 +126,14 @@ def test_unigrams_predict_the_same_subwords_where_no_start_is_read(tmp_path: Pat
     bare = loaded.without_start_token()
     corpus = plain_corpus()
     _, tokens = bare.sentence_losses(corpus)
-    found = unigram_perplexity(bare, corpus, corpus)
-    assert found.statistics[:, 1].tolist() == tokens.tolist()
+    unigram = unigram_perplexity(bare, corpus, corpus)
+    assert unigram.statistics[:, 1].tolist() == tokens.tolist()
     with_start = unigram_perplexity(loaded, corpus, corpus)
-    assert (with_start.statistics[:, 1] - found.statistics[:, 1]).tolist() == [1] * corpus.n_sentences
+    assert (with_start.statistics[:, 1] - unigram.statistics[:, 1]).tolist() == [1] * corpus.n_sentences
     counts = Counter(subword for row in bare.encode(list(corpus.sentences())) for subword in row.ids[1:])
     total = counts.total() + len(loaded.tokenizer)
     nll = sum(-count * math.log((count + 1) / total) for count in counts.values())
-    assert found.value == pytest.approx(math.exp(nll / counts.total()))
+    assert unigram.value == pytest.approx(math.exp(nll / counts.total()))
 
 
 def test_unigrams_equal_a_naive_loop(models: dict[str, LoadedModel]) -> None:
@@ -152,8 +154,8 @@ def test_unigrams_equal_a_naive_loop(models: dict[str, LoadedModel]) -> None:
 
 def test_unigrams_of_nothing_are_uniform(models: dict[str, LoadedModel]) -> None:
     loaded = models["nlm"]
-    found = unigram_perplexity(loaded, plain_corpus().head(0), plain_corpus())
-    assert found.value == pytest.approx(len(loaded.tokenizer))
+    unigram = unigram_perplexity(loaded, plain_corpus().head(0), plain_corpus())
+    assert unigram.value == pytest.approx(len(loaded.tokenizer))
 
 
 def test_unigrams_without_a_count_beforehand_are_refused(models: dict[str, LoadedModel]) -> None:

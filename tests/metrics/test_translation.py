@@ -44,18 +44,18 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 @pytest.mark.parametrize("tokenize", ["none", "13a", "intl", "char"])
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_bleu_is_sacrebleus(tokenize: str, lowercase: bool) -> None:
-    found = BLEU(pairs(REFERENCES), tokenize=tokenize, lowercase=lowercase).score(TRANSLATIONS)
+    measurement = BLEU(pairs(REFERENCES), tokenize=tokenize, lowercase=lowercase).score(TRANSLATIONS)
     metric = sacrebleu.BLEU(tokenize=tokenize, lowercase=lowercase)
-    assert found.value == metric.corpus_score(TRANSLATIONS, [REFERENCES]).score
-    assert found.signature == f"{metric.get_signature()}|beams:1"
+    assert measurement.value == metric.corpus_score(TRANSLATIONS, [REFERENCES]).score
+    assert measurement.signature == f"{metric.get_signature()}|beams:1"
 
 
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_chrf_is_sacrebleus(lowercase: bool) -> None:
-    found = ChrF(pairs(REFERENCES), beams=4, lowercase=lowercase).score(TRANSLATIONS)
+    measurement = ChrF(pairs(REFERENCES), beams=4, lowercase=lowercase).score(TRANSLATIONS)
     metric = sacrebleu.CHRF(lowercase=lowercase)
-    assert found.value == metric.corpus_score(TRANSLATIONS, [REFERENCES]).score
-    assert found.signature == f"{metric.get_signature()}|beams:4"
+    assert measurement.value == metric.corpus_score(TRANSLATIONS, [REFERENCES]).score
+    assert measurement.signature == f"{metric.get_signature()}|beams:4"
 
 
 WORDS = st.lists(st.sampled_from(["a", "b", "ab", "aba", "C", "."]), max_size=8).map(" ".join)
@@ -67,15 +67,15 @@ def test_the_summed_statistics_give_sacrebleus_score(
     lines: list[tuple[str, str]], kind: type[BLEU] | type[ChrF]
 ) -> None:
     """What the bootstrap computes for a draw is what sacrebleu computes for the drawn sentences."""
-    translations, references = [made for made, _ in lines], [wanted for _, wanted in lines]
+    translations, references = [translation for translation, _ in lines], [wanted for _, wanted in lines]
     metric: Any = kind(pairs(references))
-    found = metric.score(translations)
+    measurement = metric.score(translations)
     sacre = sacrebleu.BLEU(tokenize="none", force=True) if kind is BLEU else sacrebleu.CHRF()
-    assert metric._score(found.statistics.sum(0)) == pytest.approx(found.value, abs=1e-9)
+    assert metric._score(measurement.statistics.sum(0)) == pytest.approx(measurement.value, abs=1e-9)
     draw = [0, 0, len(lines) - 1]
     drawn = sacre.corpus_score([translations[i] for i in draw], [[references[i] for i in draw]]).score
-    assert metric._score(found.statistics[draw].sum(0)) == pytest.approx(drawn, abs=1e-9)
-    assert found.statistics.shape == (len(lines), len(found.columns))
+    assert metric._score(measurement.statistics[draw].sum(0)) == pytest.approx(drawn, abs=1e-9)
+    assert measurement.statistics.shape == (len(lines), len(measurement.columns))
 
 
 @pytest.mark.parametrize("kind", [BLEU, ChrF])
@@ -100,8 +100,8 @@ def test_a_model_is_measured_by_its_translations(
     translator: LoadedModel, kind: type[BLEU] | type[ChrF], beams: int
 ) -> None:
     corpus = parallel_corpus()
-    made = translator.translate(corpus, beams=beams, max_new_tokens=9)
-    metric: TranslationMetric = kind(corpus.with_target(_said(made)), beams=beams, max_new_tokens=9)
+    translations = translator.translate(corpus, beams=beams, max_new_tokens=9)
+    metric: TranslationMetric = kind(corpus.with_target(_said(translations)), beams=beams, max_new_tokens=9)
     assert metric.measure(translator, batch_size=3).value == pytest.approx(100.0)
     assert metric.parameters["beams"] == beams
     assert metric.parameters["target"]["n_sentences"] == 8
@@ -141,6 +141,6 @@ def test_an_unknown_tokenizer_is_refused() -> None:
 
 
 def test_one_sentence_alone_is_its_own_interval() -> None:
-    found = BLEU(pairs(REFERENCES[:1])).score(TRANSLATIONS[:1])
-    assert found.low == found.high == pytest.approx(found.value)
-    assert np.isfinite(found.value)
+    measurement = BLEU(pairs(REFERENCES[:1])).score(TRANSLATIONS[:1])
+    assert measurement.low == measurement.high == pytest.approx(measurement.value)
+    assert np.isfinite(measurement.value)

@@ -37,15 +37,15 @@ def no_gradients():
 
 def sites(prefix: str, head: int) -> list[tuple[str, int]]:
     """The sites of one stack with their widths, from the bottom up."""
-    found = [(f"{prefix}embeddings", WIDTH)]
+    expected = [(f"{prefix}embeddings", WIDTH)]
     for layer in range(LAYERS):
-        here = f"{prefix}layers.{layer}"
-        found += [(here, WIDTH), (f"{here}.attn", WIDTH)]
+        site = f"{prefix}layers.{layer}"
+        expected += [(site, WIDTH), (f"{site}.attn", WIDTH)]
         if prefix == "decoder.":
-            found.append((f"{here}.cross_attn", WIDTH))
-        found += [(f"{here}.heads.{number}", head) for number in range(HEADS)]
-        found.append((f"{here}.mlp", INNER))
-    return found
+            expected.append((f"{site}.cross_attn", WIDTH))
+        expected += [(f"{site}.heads.{number}", head) for number in range(HEADS)]
+        expected.append((f"{site}.mlp", INNER))
+    return expected
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -97,16 +97,16 @@ def test_residual_sites_are_the_hidden_states(zoo, name, prefix, blocks):
     assert isinstance(top, nn.Identity) == (
         name in ("bert", "distilbert", "roberta", "xlm-roberta", "bart", "marian")
     )
-    for at, row in enumerate(rows):
+    for number, row in enumerate(rows):
         inputs = {"input_ids": torch.tensor([row])}
         if targets is not None:
-            inputs["decoder_input_ids"] = torch.tensor([targets[at]])
+            inputs["decoder_input_ids"] = torch.tensor([targets[number]])
         states = getattr(loaded.model(**inputs, output_hidden_states=True), kind)
         assert len(states) == LAYERS + 1
-        length = len(targets[at] if targets is not None and prefix == "decoder." else row)
-        found = [mine[f"{prefix}{site}"][at, :length] for site in ("embeddings", "layers.0", "layers.1")]
-        found[-1] = top(found[-1])
-        for state, value in zip(states, found, strict=True):
+        length = len(targets[number] if targets is not None and prefix == "decoder." else row)
+        values = [mine[f"{prefix}{site}"][number, :length] for site in ("embeddings", "layers.0", "layers.1")]
+        values[-1] = top(values[-1])
+        for state, value in zip(states, values, strict=True):
             torch.testing.assert_close(value, state[0], rtol=1e-4, atol=1e-4)
 
 
@@ -133,13 +133,13 @@ def test_heads_together_make_the_attention(zoo, name, prefix, blocks):
     rows, targets = some_rows(loaded)
     mine = recorded(loaded, rows, targets)
     for layer in range(LAYERS):
-        own, *cross = attention_projections(name, loaded.model, f"{blocks}.{layer}")
+        projection, *cross = attention_projections(name, loaded.model, f"{blocks}.{layer}")
         assert len(cross) == (prefix == "decoder.")
-        here = f"{prefix}layers.{layer}"
-        joined = torch.cat([mine[f"{here}.heads.{head}"] for head in range(HEADS)], dim=-1)
-        weight = own.weight if name == "gpt2" else own.weight.T
-        made = joined @ weight + (0 if getattr(own, "bias", None) is None else own.bias)
-        torch.testing.assert_close(made, mine[f"{here}.attn"], rtol=1e-4, atol=1e-4)
+        site = f"{prefix}layers.{layer}"
+        joined = torch.cat([mine[f"{site}.heads.{head}"] for head in range(HEADS)], dim=-1)
+        weight = projection.weight if name == "gpt2" else projection.weight.T
+        attention = joined @ weight + (0 if getattr(projection, "bias", None) is None else projection.bias)
+        torch.testing.assert_close(attention, mine[f"{site}.attn"], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("name", "prefix", "blocks"), STACKS)
@@ -152,8 +152,8 @@ def test_parts_make_the_block(zoo, name, prefix, blocks):
         block = loaded.model.get_submodule(f"{blocks}.{layer}")
         below = mine[f"{prefix}layers.{layer - 1}" if layer else f"{prefix}embeddings"]
         parts = {part: mine.get(f"{prefix}layers.{layer}.{part}") for part in ("attn", "cross_attn", "mlp")}
-        made = REBUILD.get(name, pre_norm)(block, below, **parts)
-        torch.testing.assert_close(made, mine[f"{prefix}layers.{layer}"], rtol=1e-4, atol=1e-4)
+        output = REBUILD.get(name, pre_norm)(block, below, **parts)
+        torch.testing.assert_close(output, mine[f"{prefix}layers.{layer}"], rtol=1e-4, atol=1e-4)
 
 
 def pre_norm(block, below, attn, cross_attn, mlp):
@@ -186,21 +186,21 @@ def distilbert(block, below, attn, cross_attn, mlp):
 
 
 def t5(block, below, attn, cross_attn, mlp):
-    made = below + attn if cross_attn is None else below + attn + cross_attn
-    return made + block.layer[-1].DenseReluDense.wo(mlp)
+    state = below + attn if cross_attn is None else below + attn + cross_attn
+    return state + block.layer[-1].DenseReluDense.wo(mlp)
 
 
 def bart(block, below, attn, cross_attn, mlp):
     """BART and Marian norm the stream after each branch."""
-    made = block.self_attn_layer_norm(below + attn)
+    state = block.self_attn_layer_norm(below + attn)
     if cross_attn is not None:
-        made = block.encoder_attn_layer_norm(made + cross_attn)
-    return block.final_layer_norm(made + block.fc2(mlp))
+        state = block.encoder_attn_layer_norm(state + cross_attn)
+    return block.final_layer_norm(state + block.fc2(mlp))
 
 
 def mbart(block, below, attn, cross_attn, mlp):
-    made = below + attn if cross_attn is None else below + attn + cross_attn
-    return made + block.fc2(mlp)
+    state = below + attn if cross_attn is None else below + attn + cross_attn
+    return state + block.fc2(mlp)
 
 
 REBUILD = {
@@ -221,11 +221,11 @@ def test_a_row_alone_and_in_a_padded_batch(zoo, name):
     rows, targets = some_rows(loaded)
     together = recorded(loaded, rows, targets)
     assert len({len(row) for row in rows}) > 3
-    for at, row in enumerate(rows):
-        target = None if targets is None else [targets[at]]
+    for number, row in enumerate(rows):
+        target = None if targets is None else [targets[number]]
         alone = recorded(loaded, [row], target)
         for site, value in alone.items():
-            mine = together[site][at, : value.shape[1]]
+            mine = together[site][number, : value.shape[1]]
             assert (mine - value[0]).abs().max() <= 1e-4 * value.abs().max(), site
 
 
@@ -243,8 +243,8 @@ def test_mlp_neurons_are_past_the_non_linearity(zoo, name):
         handle = first.register_forward_pre_hook(lambda module, inputs, into=entered: into.append(inputs[0]))
         mine = recorded(loaded, rows, targets)[f"{prefix}layers.1.mlp"]
         handle.remove()
-        made = ACTIVATE.get(name, gated)(block, entered[0])
-        torch.testing.assert_close(mine, made, rtol=1e-4, atol=1e-4)
+        neurons = ACTIVATE.get(name, gated)(block, entered[0])
+        torch.testing.assert_close(mine, neurons, rtol=1e-4, atol=1e-4)
 
 
 def gated(block, x):

@@ -51,12 +51,12 @@ def write_index(folder: Path, entries: Any) -> None:
 
 
 def test_shards_are_read_as_one_file_is(folder: Path) -> None:
-    whole = load_model(folder, device="cpu").identity.weight_hash
+    unsharded = load_model(folder, device="cpu").identity.weight_hash
     tensors = load_file(folder / "model.safetensors")
     save_file(tensors, folder / "all.safetensors", metadata={"format": "pt"})
     (folder / "model.safetensors").unlink()
     write_index(folder, dict.fromkeys(tensors, "all.safetensors"))
-    assert load_model(folder, device="cpu").identity.weight_hash == whole
+    assert load_model(folder, device="cpu").identity.weight_hash == unsharded
 
 
 def test_a_shard_may_lie_deeper_in_the_folder(sharded: Path) -> None:

@@ -44,8 +44,8 @@ def test_recorded_states_are_the_hidden_states(models, name):
     with loaded.recording(loaded.select("**")) as record:
         states = loaded.model(**inputs, output_hidden_states=True).hidden_states
     top = loaded.model.transformer.ln_f if name == "gpt2" else torch.nn.Identity()
-    for at, site in enumerate(("embeddings", "layers.0")):
-        torch.testing.assert_close(record[site][real], states[at][real])
+    for number, site in enumerate(("embeddings", "layers.0")):
+        torch.testing.assert_close(record[site][real], states[number][real])
     torch.testing.assert_close(top(record["layers.1"])[real], states[2][real])
 
 
@@ -56,8 +56,8 @@ def test_parts_of_a_gpt2_block_add_up(models):
         loaded.forward(rows(loaded))
     for layer, below in ((0, "embeddings"), (1, "layers.0")):
         project = loaded.model.transformer.h[layer].mlp.c_proj
-        made = record[below] + record[f"layers.{layer}.attn"] + project(record[f"layers.{layer}.mlp"])
-        torch.testing.assert_close(made, record[f"layers.{layer}"], rtol=1e-4, atol=1e-5)
+        total = record[below] + record[f"layers.{layer}.attn"] + project(record[f"layers.{layer}.mlp"])
+        torch.testing.assert_close(total, record[f"layers.{layer}"], rtol=1e-4, atol=1e-5)
 
 
 def test_parts_of_a_bert_block_make_its_output(models):
@@ -67,8 +67,8 @@ def test_parts_of_a_bert_block_make_its_output(models):
     for number, below in ((0, "embeddings"), (1, "layers.0")):
         block = loaded.model.encoder.layer[number]
         attended = block.attention.output.LayerNorm(record[f"layers.{number}.attn"] + record[below])
-        made = block.output(record[f"layers.{number}.mlp"], attended)
-        torch.testing.assert_close(made, record[f"layers.{number}"], rtol=1e-4, atol=1e-5)
+        output = block.output(record[f"layers.{number}.mlp"], attended)
+        torch.testing.assert_close(output, record[f"layers.{number}"], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["nlm", "gpt2", "bert"])
@@ -83,12 +83,12 @@ def test_an_edit_that_changes_nothing_changes_nothing(models, name):
 def test_the_model_runs_on_the_edited_value(models, site):
     loaded = models["gpt2"]
     inputs = loaded.batch(rows(loaded))
-    whole = loaded.model(**inputs).logits
+    unedited = loaded.model(**inputs).logits
     point = loaded.points[site]
     with loaded.editing({point: lambda value: value * 0.0}), loaded.recording([point]) as record:
         edited = loaded.model(**inputs).logits
     assert bool((record[site] == 0).all())
-    assert not torch.allclose(edited, whole)
+    assert not torch.allclose(edited, unedited)
     if site == "layers.1":
         expected = loaded.model.lm_head(loaded.model.transformer.ln_f(torch.zeros_like(record[site])))
         torch.testing.assert_close(edited, expected)
@@ -138,7 +138,7 @@ def test_a_zeroed_head_equals_zeroed_columns_of_the_projection(zoo, name, path, 
     point = loaded.points[f"{stack}layers.1.heads.1"]
     ids = rows(loaded, corpus)
     target = [row[:5] for row in ids] if loaded.task == "translation" else None
-    whole = loaded.forward(ids, target)[0]
+    unedited = loaded.forward(ids, target)[0]
     with loaded.editing({point: zeros}):
         hooked = loaded.forward(ids, target)[0]
     weight = loaded.model.get_parameter(path)
@@ -147,7 +147,7 @@ def test_a_zeroed_head_equals_zeroed_columns_of_the_projection(zoo, name, path, 
     with cut(weight, half if name == "gpt2" else (slice(None), half)):
         expected = loaded.forward(ids, target)[0]
     torch.testing.assert_close(hooked, expected, rtol=1e-5, atol=1e-5)
-    assert not torch.allclose(hooked, whole, atol=1e-3)
+    assert not torch.allclose(hooked, unedited, atol=1e-3)
 
 
 @pytest.mark.parametrize(("direction", "units"), [("forward", slice(0, 8)), ("backward", slice(8, 16))])
@@ -166,19 +166,19 @@ def test_a_zeroed_direction_equals_zeroed_weights_of_its_readers(models, directi
 
 
 def test_a_part_holds_its_units_of_the_whole(models):
-    for name, whole, parts in (
+    for name, site, parts in (
         ("nmt", "encoder.layers.1", ["encoder.layers.1.forward", "encoder.layers.1.backward"]),
         ("gpt2", "layers.1.attn", ["layers.1.heads.0", "layers.1.heads.1"]),
     ):
         loaded = models[name]
-        points = loaded.select([whole, *parts])
+        points = loaded.select([site, *parts])
         with loaded.recording(points) as record:
             ids = rows(loaded)
             loaded.forward(ids, ids if name == "nmt" else None)
-        made = torch.cat([record[part] for part in parts], dim=-1)
+        joined = torch.cat([record[part] for part in parts], dim=-1)
         if name == "gpt2":
-            made = loaded.model.transformer.h[1].attn.c_proj(made)
-        torch.testing.assert_close(made, record[whole])
+            joined = loaded.model.transformer.h[1].attn.c_proj(joined)
+        torch.testing.assert_close(joined, record[site])
 
 
 def test_sites_that_share_a_module_share_a_hook(models):
@@ -193,7 +193,7 @@ def test_sites_that_share_a_module_share_a_hook(models):
 
 def test_edits_of_parts_and_of_the_whole_run_in_order(models):
     loaded = models["nmt"]
-    whole, ahead, back = loaded.select(
+    attention, ahead, back = loaded.select(
         ["encoder.layers.0", "encoder.layers.0.forward", "encoder.layers.0.backward"]
     )
     seen: list[torch.Tensor] = []
@@ -203,14 +203,14 @@ def test_edits_of_parts_and_of_the_whole_run_in_order(models):
         return value
 
     pairs = [
-        (whole, lambda value: torch.ones_like(value)),
+        (attention, lambda value: torch.ones_like(value)),
         (ahead, lambda value: value * 3),
         (ahead, see),
         (ahead, lambda value: value + 1),
         (back, zeros),
-        (whole, lambda value: value * 2),
+        (attention, lambda value: value * 2),
     ]
-    with editing(loaded.model, pairs), loaded.recording([whole, ahead]) as record:
+    with editing(loaded.model, pairs), loaded.recording([attention, ahead]) as record:
         loaded.model.encoder(**loaded.batch(rows(loaded)))
     assert bool((record["encoder.layers.0"] == torch.tensor([8.0] * 8 + [0.0] * 8)).all())
     assert bool((record["encoder.layers.0.forward"] == 8).all())

@@ -172,14 +172,14 @@ def refusing(loaded, corpus) -> None:
 def test_perplexity_only_where_no_subword_sees_what_follows(models, tmp_path, name):
     tokenizer = models["gpt2"].tokenizer
     size = len(tokenizer)
-    made = {
+    kinds = {
         "xlnet": lambda: XLNetLMHeadModel(
             XLNetConfig(vocab_size=size, d_model=16, n_layer=2, n_head=2, d_inner=24)
         ),
         "bert": lambda: BertLMHeadModel(BertConfig(vocab_size=size, is_decoder=False, **SMALL)),
         "roberta": lambda: RobertaForCausalLM(RobertaConfig(vocab_size=size, is_decoder=False, **SMALL)),
     }[name]
-    loaded = load_model(save_tiny(tmp_path / name, made, tokenizer, 0), device="cpu")
+    loaded = load_model(save_tiny(tmp_path / name, kinds, tokenizer, 0), device="cpu")
     assert loaded.task == "language model"
     refusing(loaded, plain_corpus())
 

@@ -36,10 +36,10 @@ def test_task_device_and_mode(models, name):
 def test_weights_are_those_of_the_file(folder):
     loaded = load_model(folder, device="cpu")
     saved = load_file(folder / "model.safetensors")
-    own = loaded.model.state_dict()
-    assert set(saved) <= set(own)
+    state = loaded.model.state_dict()
+    assert set(saved) <= set(state)
     for name, weight in saved.items():
-        torch.testing.assert_close(own[name], weight, rtol=0, atol=0)
+        torch.testing.assert_close(state[name], weight, rtol=0, atol=0)
 
 
 def test_a_loaded_model_is_returned_as_it_is(models):
@@ -63,9 +63,9 @@ def test_words_and_subwords_align(models):
     for loaded in models.values():
         for words, encoded in zip(corpus.sentences(), loaded.encode(list(corpus.sentences())), strict=True):
             assert len(encoded.ids) == len(encoded.word_of)
-            for at, word in enumerate(words):
-                own = [i for i, of in zip(encoded.ids, encoded.word_of, strict=True) if of == at]
-                assert loaded.tokenizer.decode(own).replace(" ", "") == word
+            for index, word in enumerate(words):
+                pieces = [i for i, of in zip(encoded.ids, encoded.word_of, strict=True) if of == index]
+                assert loaded.tokenizer.decode(pieces).replace(" ", "") == word
     assert models["nlm"].encode([]) == []
 
 

@@ -81,21 +81,23 @@ def build(models, tmp_path):
     tokenizer = models["bert"].tokenizer
     common = {"vocab_size": len(tokenizer), "max_position_embeddings": 64, "pad_token_id": 0}
 
-    def made(name: str):
-        own = CanineTokenizer() if name == "canine" else tokenizer
-        return load_model(save_tiny(tmp_path / name, lambda: MODELS[name][0](common), own, 0), device="cpu")
+    def network(name: str):
+        own_tokenizer = CanineTokenizer() if name == "canine" else tokenizer
+        return load_model(
+            save_tiny(tmp_path / name, lambda: MODELS[name][0](common), own_tokenizer, 0), device="cpu"
+        )
 
-    return made
+    return network
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_batch_does_not_matter_where_padding_does(build, name):
     loaded, site = build(name), MODELS[name][1]
     assert sites_need_equal_rows(loaded, loaded.select(site), "source")
-    one, many = (
+    alone, many = (
         og.live_activations(loaded, corpus(), sites=site, batch_size=size).values() for size in (1, 64)
     )
-    np.testing.assert_allclose(many, one, rtol=1e-5, atol=1e-5 * np.abs(one).max())
+    np.testing.assert_allclose(many, alone, rtol=1e-5, atol=1e-5 * np.abs(alone).max())
 
 
 def test_padding_does_not_matter_to_models_that_mask_it(models, zoo):
@@ -116,8 +118,8 @@ class Mixing(nn.Module):
         self.rows = rows
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        made = self.inner(values)
-        return made + made.mean(0 if self.rows else 1, keepdim=True)
+        output = self.inner(values)
+        return output + output.mean(0 if self.rows else 1, keepdim=True)
 
 
 class Turned(nn.Module):

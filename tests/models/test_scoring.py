@@ -27,7 +27,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LoadedModel]:
 def losses_alone(loaded: LoadedModel, corpus: Corpus) -> list[list[float]]:
     """For each sentence the loss of each predicted subword, one forward pass a sentence."""
     model = loaded.model
-    found = []
+    losses = []
     for number in range(corpus.n_sentences):
         ids = loaded.encode([corpus.sentence(number)])[0].ids
         inputs = {"input_ids": torch.tensor([ids])}
@@ -38,8 +38,8 @@ def losses_alone(loaded: LoadedModel, corpus: Corpus) -> list[list[float]]:
             start = model.config.decoder_start_token_id
             inputs["decoder_input_ids"] = torch.tensor([[start, *wanted[:-1]]])
         log_p = model(**inputs).logits[0].double().log_softmax(-1)
-        found.append([-float(log_p[at, subword]) for at, subword in enumerate(wanted)])
-    return found
+        losses.append([-float(log_p[position, subword]) for position, subword in enumerate(wanted)])
+    return losses
 
 
 @torch.no_grad()
@@ -146,6 +146,6 @@ def test_every_language_model_is_scored(zoo: Zoo, name: str) -> None:
         starts = name in ("gpt2", "gpt_neox")
         ids = [loaded.tokenizer.bos_token_id, *encoded.ids] if starts else encoded.ids
         log_p = loaded.model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
-        expected = -sum(float(log_p[at, subword]) for at, subword in enumerate(ids[1:]))
+        expected = -sum(float(log_p[position, subword]) for position, subword in enumerate(ids[1:]))
         assert tokens[number] == len(ids) - 1
         np.testing.assert_allclose(nll[number], expected, rtol=1e-4)

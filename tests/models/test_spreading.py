@@ -74,9 +74,9 @@ def test_weights_on_disk_are_the_same_model(pair):
 def test_weights_on_disk_give_the_same_values(pair):
     plain, spread = pair
     assert spread.space(list(plain.points)) == plain.space(list(plain.points))
-    expected, made = values(plain), values(spread)
+    expected, offloaded = values(plain), values(spread)
     for name, value in expected.items():
-        torch.testing.assert_close(made[name], value, rtol=0, atol=0)
+        torch.testing.assert_close(offloaded[name], value, rtol=0, atol=0)
 
 
 def test_modules_on_disk_are_edited(pair):
@@ -148,8 +148,8 @@ def test_an_origin_loads_in_another_process(models, tmp_path):
     )
     command = [sys.executable, "-c", script, str(tmp_path / "load_spec")]
     environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": ""}
-    made = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert made.stdout.split() == [loaded.identity.weight_hash, "cpu"]
+    process = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert process.stdout.split() == [loaded.identity.weight_hash, "cpu"]
 
 
 def test_an_origin_keeps_every_option(zoo, tmp_path):

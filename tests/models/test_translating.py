@@ -20,11 +20,13 @@ LONGEST = 5
 
 
 def by_argmax(loaded, ids: list[int], start: list[int]) -> list[int]:
-    made = list(start)
-    while len(made) < len(start) + LONGEST and (made == start or made[-1] != loaded.tokenizer.eos_token_id):
-        logits = loaded.model(torch.tensor([ids]), decoder_input_ids=torch.tensor([made])).logits[0, -1]
-        made.append(int(logits.argmax()))
-    return made
+    written = list(start)
+    while len(written) < len(start) + LONGEST and (
+        written == start or written[-1] != loaded.tokenizer.eos_token_id
+    ):
+        logits = loaded.model(torch.tensor([ids]), decoder_input_ids=torch.tensor([written])).logits[0, -1]
+        written.append(int(logits.argmax()))
+    return written
 
 
 @torch.no_grad()
@@ -41,8 +43,8 @@ def test_greedy_translation_is_argmax_behind_the_start(zoo, name):
     corpus = Corpus.from_sentences([["rain", "!"], ["the", "old", "dog"], ["寿司"]])
     expected = []
     for encoded in loaded.encode(list(corpus.sentences())):
-        made = by_argmax(loaded, encoded.ids, start)
-        expected.append(loaded.tokenizer.decode(made, skip_special_tokens=True).strip())
+        decoded = by_argmax(loaded, encoded.ids, start)
+        expected.append(loaded.tokenizer.decode(decoded, skip_special_tokens=True).strip())
     assert loaded.translate(corpus, max_new_tokens=LONGEST) == expected
     assert any(expected)
 

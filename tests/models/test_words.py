@@ -87,12 +87,13 @@ def test_words_with_spaces_and_words_of_nothing(zoo, name):
     words = ["New York", "", "dog", ""]
     encoded = loaded.encode([words])[0]
     before, after = loaded.frame
-    own = [
-        [i for i, of in zip(encoded.ids, encoded.word_of, strict=True) if of == at] for at in range(len(words))
+    pieces_by_word = [
+        [i for i, of in zip(encoded.ids, encoded.word_of, strict=True) if of == index]
+        for index in range(len(words))
     ]
-    assert own[1] == own[3] == []
+    assert pieces_by_word[1] == pieces_by_word[3] == []
     split = loaded.encode([["New", "York", "dog"]])[0].ids
-    assert [*before, *own[0], *own[2], *after] == split == encoded.ids
+    assert [*before, *pieces_by_word[0], *pieces_by_word[2], *after] == split == encoded.ids
     assert encoded.word_of == sorted(encoded.word_of[: len(encoded.ids) - len(after)]) + [-1] * len(after)
 
 
@@ -126,8 +127,8 @@ def pieces(loaded, side: str, text: str) -> list[int]:
     folder = loaded.identity.id
     vocabulary = json.loads(Path(folder, "vocab.json").read_text())
     model = sentencepiece.SentencePieceProcessor(model_file=f"{folder}/{side}.spm")
-    made = model.encode(text, out_type=str)
-    return [*(vocabulary.get(piece, vocabulary["<unk>"]) for piece in made), vocabulary["</s>"]]
+    texts = model.encode(text, out_type=str)
+    return [*(vocabulary.get(piece, vocabulary["<unk>"]) for piece in texts), vocabulary["</s>"]]
 
 
 def test_marian_reads_and_writes_with_two_models(zoo):
@@ -136,9 +137,9 @@ def test_marian_reads_and_writes_with_two_models(zoo):
     source = [pieces(loaded, "source", " ".join(words)) for words in corpus.sentences()]
     target = [pieces(loaded, "target", " ".join(words)) for words in corpus.target.sentences()]
     for _ in range(2):  # the one leaves the other as it was
-        assert [one.ids for one in loaded.encode(list(corpus.sentences()))] == source
-        assert [one.ids for one in loaded.encode_labels(list(corpus.target.sentences()))] == target
-    assert target != [one.ids for one in loaded.encode(list(corpus.target.sentences()))]
+        assert [row.ids for row in loaded.encode(list(corpus.sentences()))] == source
+        assert [row.ids for row in loaded.encode_labels(list(corpus.target.sentences()))] == target
+    assert target != [row.ids for row in loaded.encode(list(corpus.target.sentences()))]
 
 
 @pytest.mark.parametrize("name", TRANSLATION_MODELS)
@@ -148,10 +149,10 @@ def test_the_decoder_reads_what_the_model_makes_of_the_labels(zoo, name):
     sentences = [words[:6] for words in corpus.target.sentences()]
     for words, shown in zip(sentences, loaded.encode_target(sentences), strict=True):
         labels = loaded.tokenizer(text_target=natural(name, list(words)), return_tensors="pt")["input_ids"]
-        own = loaded.model(input_ids=torch.tensor([[5, 6]]), labels=labels).logits
-        torch.testing.assert_close(loaded.forward([[5, 6]], [shown.ids]).logits, own)
-        for at, word in enumerate(words):
-            mine = [i for i, of in zip(shown.ids, shown.word_of, strict=True) if of == at]
+        logits = loaded.model(input_ids=torch.tensor([[5, 6]]), labels=labels).logits
+        torch.testing.assert_close(loaded.forward([[5, 6]], [shown.ids]).logits, logits)
+        for index, word in enumerate(words):
+            mine = [i for i, of in zip(shown.ids, shown.word_of, strict=True) if of == index]
             (alone,) = loaded.encode_labels([[word]])
             assert mine == [i for i, of in zip(alone.ids, alone.word_of, strict=True) if of == 0]
 
@@ -212,7 +213,7 @@ def test_words_are_forgotten_and_learnt_again(zoo, monkeypatch):
 @torch.no_grad()
 def test_rows_are_padded_on_the_right_whatever_the_tokenizer_says(zoo, monkeypatch, name):
     loaded = zoo[name]
-    rows = [one.ids for one in loaded.encode(list(zoo_corpus().sentences()))]
+    rows = [encoded.ids for encoded in loaded.encode(list(zoo_corpus().sentences()))]
     rows = [row[:60] for row in rows]
     values = {}
     for side in ("left", "right"):
@@ -221,9 +222,9 @@ def test_rows_are_padded_on_the_right_whatever_the_tokenizer_says(zoo, monkeypat
         target = rows if loaded.task == "translation" else None
         values[side] = loaded.forward(rows, target)[0]
     torch.testing.assert_close(values["left"], values["right"], rtol=0, atol=0)
-    for at, row in enumerate(rows):
+    for number, row in enumerate(rows):
         alone = loaded.forward([row], [row] if target else None)[0][0]
-        torch.testing.assert_close(values["left"][at, : len(row)], alone, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(values["left"][number, : len(row)], alone, rtol=1e-4, atol=1e-4)
 
 
 FORMS_OF_TEXT = st.lists(st.tuples(WORDS, st.booleans()), min_size=1, max_size=6)
@@ -241,10 +242,10 @@ def test_words_without_a_space_between_them_are_read_as_running_text(zoo, name, 
     read = loaded.tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
     (encoded,) = loaded.encode([words], corpus.forms())
     assert encoded.ids == read["input_ids"]
-    starts, at = [], len(lead)
+    starts, position = [], len(lead)
     for word, space in pairs:
-        starts.append(at)
-        at += len(word) + space
+        starts.append(position)
+        position += len(word) + space
     expected = []
     for (start, stop), special in zip(read["offset_mapping"], read["special_tokens_mask"], strict=True):
         first = start + (stop > start and text[start:stop].startswith(" "))  # a word owns the space before it
@@ -281,5 +282,5 @@ def test_a_word_inside_another_subword_shares_it(zoo):
     forms = [[Form("th", False), Form("e"), Form("fire", False), Form("")]]
     (encoded,) = loaded.encode([["th", "e", "fire", "x"]], forms)
     assert loaded.tokenizer.convert_ids_to_tokens(encoded.ids[:1]) == ["Ġthe"]
-    own = encoded.word_of.count(2)
-    assert encoded.shares == {1: (0, 1), 3: (2, own)}
+    pieces_of_word = encoded.word_of.count(2)
+    assert encoded.shares == {1: (0, 1), 3: (2, pieces_of_word)}

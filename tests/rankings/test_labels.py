@@ -24,7 +24,7 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 
 
-def made(rare: dict[str, int], *, unlabelled: bool = False) -> Activations:
+def labelled_acts(rare: dict[str, int], *, unlabelled: bool = False) -> Activations:
     """Four labels, two neurons planted for each; some words have another label, or none in its place."""
     rng = np.random.default_rng(1)
     words = SENTENCES * LENGTH
@@ -45,8 +45,8 @@ def made(rare: dict[str, int], *, unlabelled: bool = False) -> Activations:
 def test_a_label_of_few_words_changes_nothing_but_what_is_counted(method: str) -> None:
     rare = {"Y": 1, "Z": 9}
     options = QUICK.get(method, {})
-    ranking = rank(method, made(rare), label="tag", **options)
-    bare = rank(method, made(rare, unlabelled=True), label="tag", **options)
+    ranking = rank(method, labelled_acts(rare), label="tag", **options)
+    bare = rank(method, labelled_acts(rare, unlabelled=True), label="tag", **options)
     assert ranking.labels == bare.labels == tuple("ABCD")
     assert ranking.order.tolist() == bare.order.tolist()
     np.testing.assert_array_equal(ranking.scores, bare.scores)
@@ -58,20 +58,20 @@ def test_a_label_of_few_words_changes_nothing_but_what_is_counted(method: str) -
 
 @pytest.mark.parametrize("method", LABELLED)
 def test_a_label_of_enough_words_counts(method: str) -> None:
-    assert rank(method, made({"Z": 40}), label="tag", **QUICK.get(method, {})).labels == tuple("ABCDZ")
+    assert rank(method, labelled_acts({"Z": 40}), label="tag", **QUICK.get(method, {})).labels == tuple("ABCDZ")
     options = QUICK.get(method, {}) | {"min_count": 1}
-    assert rank(method, made({"Z": 6}), label="tag", **options).labels == tuple("ABCDZ")
+    assert rank(method, labelled_acts({"Z": 6}), label="tag", **options).labels == tuple("ABCDZ")
 
 
 def test_planted_neurons_stay_first_beside_a_label_of_one_word() -> None:
     names = ["probeless", "auroc", "selectivity", "lape", "average-precision", "f-statistic"]
-    for found in rank_together(names, made({"Z": 1}), label="tag").values():
-        assert set(found.order[:PLANTED].tolist()) == set(range(PLANTED))
+    for ranking in rank_together(names, labelled_acts({"Z": 1}), label="tag").values():
+        assert set(ranking.order[:PLANTED].tolist()) == set(range(PLANTED))
 
 
 @pytest.mark.parametrize("method", LABELLED)
 def test_a_layer_without_two_labels_is_refused_alike(method: str) -> None:
-    acts = made({})
+    acts = labelled_acts({})
     none = LabelLayer("none", np.full(acts.n_words, -1, dtype=np.int32), ())
     few = LabelLayer.from_labels("few", ["A"] * 30 + ["B"] * 3 + [None] * (acts.n_words - 33))
     acts = acts.with_corpus(acts.corpus.with_layer(none).with_layer(few))
@@ -83,7 +83,7 @@ def test_a_layer_without_two_labels_is_refused_alike(method: str) -> None:
 
 
 def test_an_evaluation_refuses_such_a_layer_and_says_what_it_left_out() -> None:
-    acts, order = made({"Z": 3}), rank("random", made({}))
+    acts, order = labelled_acts({"Z": 3}), rank("random", labelled_acts({}))
     quick = {"counts": [5], "random_orders": 1, "resamples": 2, "lambda1": 1e-3, "lambda2": 1e-3}
     evaluation = og.evaluate({"random": order}, acts, label="tag", test_share=0.3, **quick)
     assert set(evaluation.details["train"]["labels_left_out"]) == {"Z"}
@@ -97,11 +97,11 @@ def test_an_evaluation_refuses_such_a_layer_and_says_what_it_left_out() -> None:
 @pytest.mark.parametrize("value", [0, 2.5, True, "3"])
 def test_an_impossible_min_count_is_refused(method: str, value: Any) -> None:
     with pytest.raises(ParameterError, match="min_count"):
-        rank(method, made({}), label="tag", min_count=value)
+        rank(method, labelled_acts({}), label="tag", min_count=value)
 
 
 def test_methods_of_different_min_count_run_together_as_alone() -> None:
-    acts = made({"Z": 5})
+    acts = labelled_acts({"Z": 5})
     parameters = {"auroc": {"min_count": 3}, "lape": {"min_count": 3}}
     rankings = rank_together(["auroc", "probeless", "lape"], acts, label="tag", parameters=parameters)
     assert list(rankings) == ["auroc", "probeless", "lape"]
@@ -114,7 +114,7 @@ def test_methods_of_different_min_count_run_together_as_alone() -> None:
 
 
 def test_words_without_activation_do_not_count() -> None:
-    acts = made({"Z": 12})
+    acts = labelled_acts({"Z": 12})
     rows = acts.words_of("tag", "Z")
     among = np.ones(acts.n_words, dtype=bool)
     among[rows[:5]] = False

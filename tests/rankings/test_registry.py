@@ -58,7 +58,7 @@ def test_random_orders_are_uniform() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "message"),
+    ("name", "parameters", "message"),
     [
         ("lcaa", {}, "the methods are: lca, neurox, "),
         ("lca", {}, "lca needs a label layer"),
@@ -70,9 +70,9 @@ def test_random_orders_are_uniform() -> None:
         ("maxcorr", {}, "maxcorr needs other models"),
     ],
 )
-def test_refusals(name: str, given: dict, message: str) -> None:
+def test_refusals(name: str, parameters: dict, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
-        rank(name, ACTS, **given)
+        rank(name, ACTS, **parameters)
 
 
 class Plugin:

@@ -90,15 +90,19 @@ def test_scores_do_not_depend_on_the_scale_of_a_neuron(method: str) -> None:
     none = np.zeros(NEURONS, dtype=np.int64)
     plain = ranking(method, none, none)
     for _ in range(2):
-        own, others = rng.choice(EXPONENTS, (2, NEURONS))
-        found = ranking(method, own, others)
+        exponents, others = rng.choice(EXPONENTS, (2, NEURONS))
+        scaled_ranking = ranking(method, exponents, others)
         # the normal numbers of float32 end at 2^-126: below, values lose digits
-        np.testing.assert_allclose(found.scores, plain.scores, rtol=2e-3, atol=2e-3)
-        exact = np.clip(own, -90, 120), np.clip(others, -90, 120)
-        found = ranking(method, *exact)
-        np.testing.assert_allclose(found.scores, plain.scores, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(scaled_ranking.scores, plain.scores, rtol=2e-3, atol=2e-3)
+        exact = np.clip(exponents, -90, 120), np.clip(others, -90, 120)
+        scaled_ranking = ranking(method, *exact)
+        np.testing.assert_allclose(scaled_ranking.scores, plain.scores, rtol=1e-5, atol=1e-6)
         if method != "lca":
-            assert found.order.tolist() == plain.order.tolist() or method in ("maxcorr", "mincorr", "linreg")
+            assert scaled_ranking.order.tolist() == plain.order.tolist() or method in (
+                "maxcorr",
+                "mincorr",
+                "linreg",
+            )
 
 
 @pytest.mark.parametrize("method", FREE)
@@ -106,30 +110,30 @@ def test_a_model_that_is_tiny_or_huge_altogether_is_ranked_as_it_is_at_size_one(
     none = np.zeros(NEURONS, dtype=np.int64)
     plain = ranking(method, none, none)
     for exponent in (-105, 60, 122):
-        found = ranking(method, none + exponent, none - min(exponent, 100))
-        np.testing.assert_allclose(found.scores, plain.scores, rtol=1e-5, atol=1e-6)
+        scaled_ranking = ranking(method, none + exponent, none - min(exponent, 100))
+        np.testing.assert_allclose(scaled_ranking.scores, plain.scores, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", sorted({*FREE} - {"random"}))
 def test_constant_neurons_are_told_by_one_rule(method: str) -> None:
     rng = np.random.default_rng(4)
-    for own in (np.zeros(NEURONS, dtype=np.int64), rng.choice(EXPONENTS[1:], NEURONS)):
-        found = ranking(method, own, own)
-        assert found.details["constant"] == 2
-        assert set(found.order[-2:].tolist()) == {DEAD, BIAS}
+    for exponents in (np.zeros(NEURONS, dtype=np.int64), rng.choice(EXPONENTS[1:], NEURONS)):
+        scaled_ranking = ranking(method, exponents, exponents)
+        assert scaled_ranking.details["constant"] == 2
+        assert set(scaled_ranking.order[-2:].tolist()) == {DEAD, BIAS}
         if method == "lca":
-            assert (found.scores[[DEAD, BIAS]] == 0.0).all()
+            assert (scaled_ranking.scores[[DEAD, BIAS]] == 0.0).all()
         else:
-            assert np.flatnonzero(np.isnan(found.scores)).tolist() == [DEAD, BIAS]
+            assert np.flatnonzero(np.isnan(scaled_ranking.scores)).tolist() == [DEAD, BIAS]
 
 
 @pytest.mark.parametrize("method", ["mean", "std", "neurox"])
 def test_methods_of_scale_count_the_same_neurons_as_constant(method: str) -> None:
     more = {"label": "tag", "epochs": 1} if method == "neurox" else {}
-    found = rank(method, scaled(OWN, np.zeros(NEURONS, dtype=np.int64)), **more)
-    assert found.details["constant"] == 2
+    scaled_ranking = rank(method, scaled(OWN, np.zeros(NEURONS, dtype=np.int64)), **more)
+    assert scaled_ranking.details["constant"] == 2
     if method == "std":
-        assert (found.scores[[DEAD, BIAS]] == 0.0).all()
+        assert (scaled_ranking.scores[[DEAD, BIAS]] == 0.0).all()
         huge = np.where(np.arange(NEURONS) == BIAS, 100, 0)
         assert set(rank("std", scaled(OWN, huge)).order[-2:].tolist()) == {DEAD, BIAS}
 
@@ -142,14 +146,16 @@ def test_a_neuron_that_wakes_up_after_the_first_blocks_is_summed_in_its_own_scal
     table[:, 1] += table[:, 0]
     scale = np.ones(words)
     scale[:5000], scale[5000:9000] = 1e-30, 0.0
-    own = np.column_stack([table[:, 0] * scale, table[:, 1] * 1e-34, table[:, 2] * scale * 1e25])
+    subject = np.column_stack([table[:, 0] * scale, table[:, 1] * 1e-34, table[:, 2] * scale * 1e25])
     other = np.column_stack([table[:, 1] * scale * 1e30, table[:, 0], table[:, 2] * 1e-20])
-    first, second = own.astype(np.float32), other.astype(np.float32)
+    first, second = subject.astype(np.float32), other.astype(np.float32)
     with np.errstate(invalid="ignore"):
         both = np.concatenate([first, second], axis=1).astype(np.float64)
         expected = np.abs(np.corrcoef(both / np.abs(both).max(axis=0), rowvar=False)[:3, 3:]).max(axis=1)
-    found = rank("maxcorr", Activations.from_array(first, text), others=[Activations.from_array(second, text)])
-    np.testing.assert_allclose(found.scores, expected, rtol=1e-5)
+    scaled_ranking = rank(
+        "maxcorr", Activations.from_array(first, text), others=[Activations.from_array(second, text)]
+    )
+    np.testing.assert_allclose(scaled_ranking.scores, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("measure", ["cka", "svcca", "pwcca"])
@@ -167,33 +173,35 @@ def test_a_huge_constant_neuron_does_not_move_a_similarity() -> None:
     none = np.zeros(NEURONS, dtype=np.int64)
     huge = np.where(np.isin(np.arange(NEURONS), [DEAD, BIAS]), 90, 0)
     for measure in ("cka", "svcca", "pwcca"):
-        plain, found = (
-            og.similarity(scaled(OWN, one), scaled(OTHER, one), measures=measure).table[measure].tolist()
-            for one in (none, huge)
+        plain, scaled_ranking = (
+            og.similarity(scaled(OWN, exponents), scaled(OTHER, exponents), measures=measure)
+            .table[measure]
+            .tolist()
+            for exponents in (none, huge)
         )
-        assert found == pytest.approx(plain, rel=1e-6)
+        assert scaled_ranking == pytest.approx(plain, rel=1e-6)
 
 
 def test_svcca_does_not_depend_on_the_scale_of_a_model() -> None:
     none = np.zeros(NEURONS, dtype=np.int64)
-    plain, found = (
-        rank("svcca", scaled(OWN, none + one), others=[scaled(OTHER, none + two)]).scores
-        for one, two in ((0, 0), (-100, 90))
+    plain, scaled_ranking = (
+        rank("svcca", scaled(OWN, none + first), others=[scaled(OTHER, none + second)]).scores
+        for first, second in ((0, 0), (-100, 90))
     )
-    np.testing.assert_allclose(found, plain, rtol=1e-6)
+    np.testing.assert_allclose(scaled_ranking, plain, rtol=1e-6)
 
 
 def test_clusters_do_not_depend_on_the_scale_of_a_neuron() -> None:
     none = np.zeros(NEURONS, dtype=np.int64)
     exponents = np.random.default_rng(8).choice(EXPONENTS[1:], NEURONS)
-    plain, found = (og.clusters(scaled(OWN, one), threshold=0.6) for one in (none, exponents))
-    assert found.numbers.tolist() == plain.numbers.tolist()
-    assert found.details["constant"] == plain.details["constant"] == 2
+    plain, scaled_ranking = (og.clusters(scaled(OWN, shift), threshold=0.6) for shift in (none, exponents))
+    assert scaled_ranking.numbers.tolist() == plain.numbers.tolist()
+    assert scaled_ranking.details["constant"] == plain.details["constant"] == 2
 
 
 def test_an_ordinary_neuron_keeps_its_bits_beside_extreme_ones() -> None:
     none = np.zeros(NEURONS, dtype=np.int64)
     some = np.where(np.arange(NEURONS) < 4, -100, 0)
     for method in ("maxcorr", "auroc", "mutual-information", "f-statistic", "gaussian-1d"):
-        plain, found = ranking(method, none, none), ranking(method, some, none)
-        np.testing.assert_array_equal(found.scores[4:], plain.scores[4:])
+        plain, scaled_ranking = ranking(method, none, none), ranking(method, some, none)
+        np.testing.assert_array_equal(scaled_ranking.scores[4:], plain.scores[4:])

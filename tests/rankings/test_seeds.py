@@ -55,9 +55,9 @@ def ranking(method: str, seed: int, order: np.ndarray | None = None) -> og.Ranki
 def test_the_same_seed_gives_the_same_bytes(method: str, tmp_path: Path) -> None:
     files = []
     for name in ("a", "b"):
-        found = ranking(method, 6)
-        assert found.provenance.seed == 6
-        found.save(tmp_path / f"{name}.parquet")
+        ranked = ranking(method, 6)
+        assert ranked.provenance.seed == 6
+        ranked.save(tmp_path / f"{name}.parquet")
         files.append((tmp_path / f"{name}.parquet").read_bytes())
     assert files[0] == files[1]
 
@@ -65,7 +65,7 @@ def test_the_same_seed_gives_the_same_bytes(method: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("method", sorted(set(RANKED) - {"svcca", "random", "neurox"}))
 def test_equal_neurons_stand_in_an_order_of_the_seed(method: str) -> None:
     first, second = ranking(method, 6), ranking(method, 7)
-    equal = [[n for n in found.order.tolist() if n < COPIES] for found in (first, second)]
+    equal = [[n for n in ranked.order.tolist() if n < COPIES] for ranked in (first, second)]
     assert equal[0] != equal[1]
     for order in equal:
         assert abs(np.corrcoef(order, np.arange(COPIES))[0, 1]) < 0.5
@@ -78,11 +78,11 @@ def test_equal_neurons_stand_in_an_order_of_the_seed(method: str) -> None:
 @pytest.mark.parametrize("method", sorted(set(RANKED) - {"svcca", "random", "neurox", "lca"}))
 def test_permuting_the_neurons_permutes_the_scores(method: str) -> None:
     moved = np.random.default_rng(3).permutation(COPIES + 4)
-    plain, found = ranking(method, 6), ranking(method, 6, order=moved)
-    here, there = plain.scores[plain.order], found.scores[found.order]
-    np.testing.assert_allclose(there, here, rtol=1e-5, atol=1e-6)
+    plain, moved_ranking = ranking(method, 6), ranking(method, 6, order=moved)
+    plain_scores, moved_scores = plain.scores[plain.order], moved_ranking.scores[moved_ranking.order]
+    np.testing.assert_allclose(moved_scores, plain_scores, rtol=1e-5, atol=1e-6)
     if method not in ("gaussian", "sparse-probing"):  # of equal neurons these choose one
-        np.testing.assert_allclose(found.scores, plain.scores[moved], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(moved_ranking.scores, plain.scores[moved], rtol=1e-5, atol=1e-6)
 
 
 def test_the_terminal_says_which_labels_were_left_out(tmp_path: Path) -> None:

@@ -44,9 +44,9 @@ SHARED = {"known_types": 6 / 24, "known_sentences": 1 / 6, "chosen_on_tested": F
 
 @pytest.mark.parametrize("method", QUICK)
 def test_what_test_words_share_with_training_words_is_recorded(method: str) -> None:
-    found = rank(method, TRAIN, label="tag", dev=CLEAN, test=TEST, **QUICK[method]).details["evaluation"]
-    assert found["on"] == "test"
-    assert found["leakage"] == SHARED
+    evaluation = rank(method, TRAIN, label="tag", dev=CLEAN, test=TEST, **QUICK[method]).details["evaluation"]
+    assert evaluation["on"] == "test"
+    assert evaluation["leakage"] == SHARED
     clean = rank(method, TRAIN, label="tag", dev=TEST, test=CLEAN, **QUICK[method]).details["evaluation"]
     assert leakage_cautions(clean["leakage"]) == []
 
@@ -55,13 +55,13 @@ def test_what_test_words_share_with_training_words_is_recorded(method: str) -> N
 def test_held_out_words_that_chose_something_are_said_to(method: str) -> None:
     options = QUICK[method] | ({"lambda1": [1e-3, 1e-2]} if method == "lca" else {})
     details = rank(method, TRAIN, label="tag", dev=TEST, **options).details
-    found = details["evaluation"]
-    assert found["on"] == "dev"
-    assert {name: found["leakage"][name] for name in ("known_types", "known_sentences")} == {
+    evaluation = details["evaluation"]
+    assert evaluation["on"] == "dev"
+    assert {name: evaluation["leakage"][name] for name in ("known_types", "known_sentences")} == {
         "known_types": 6 / 24,
         "known_sentences": 1 / 6,
     }
-    cautions = leakage_cautions(found["leakage"])
+    cautions = leakage_cautions(evaluation["leakage"])
     assert [text.startswith("Beware: the ") for text in cautions].count(True) == (method in CHOOSES)
     if method in CHOOSES:
         assert cautions[-1].startswith(f"Beware: the {CHOOSES[method]} were chosen on the tested words too")
@@ -70,8 +70,8 @@ def test_held_out_words_that_chose_something_are_said_to(method: str) -> None:
 
 def test_words_of_the_same_corpus_are_held_against_those_that_were_learned_from() -> None:
     twice = read([[f"w{number // 2}_{place}" for place in range(4)] for number in range(SENTENCES)], 3)
-    found = rank("gaussian", twice, label="tag", k=2, dev_share=0.25, seed=1).details["evaluation"]["leakage"]
-    assert 0.0 < found["known_sentences"] == found["known_types"] <= 1.0
+    leakage = rank("gaussian", twice, label="tag", k=2, dev_share=0.25, seed=1).details["evaluation"]["leakage"]
+    assert 0.0 < leakage["known_sentences"] == leakage["known_types"] <= 1.0
     assert rank("gaussian", TRAIN, label="tag", k=2, dev_share=0.25).details["evaluation"]["leakage"] == {
         "known_types": 0.0,
         "known_sentences": 0.0,

@@ -10,8 +10,8 @@ TEST = Corpus.from_sentences([["a", "Cat"], ["the", "bird", "left"], ["b"]])
 
 
 def test_types_and_sentences_that_were_trained_on_are_counted() -> None:
-    found = measure_leakage(TRAIN, np.array([0, 1]), TEST, np.arange(3))
-    assert found == {"known_types": 3 / 6, "known_sentences": 1 / 3, "chosen_on_tested": False}
+    leakage = measure_leakage(TRAIN, np.array([0, 1]), TEST, np.arange(3))
+    assert leakage == {"known_types": 3 / 6, "known_sentences": 1 / 3, "chosen_on_tested": False}
     assert measure_leakage(TRAIN, np.arange(3), TEST, np.array([1]))["known_types"] == 2 / 3
 
 

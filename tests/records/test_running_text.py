@@ -44,8 +44,8 @@ def test_a_space_after_every_word_says_nothing():
 
 def test_the_hash_knows_spaces_and_forms():
     other = [FORMS[0], [Form("vue"), Form("de", False), Form("le"), Form("port")]]
-    made = [corpus(), corpus().apart(), Corpus.from_sentences(SENTENCES, forms=other)]
-    assert len({one.content_hash for one in made}) == 3
+    corpora = [corpus(), corpus().apart(), Corpus.from_sentences(SENTENCES, forms=other)]
+    assert len({text.content_hash for text in corpora}) == 3
 
 
 def test_selection_annotation_control_and_case_keep_the_running_text():

@@ -129,7 +129,7 @@ def activations() -> Activations:
     """Words with markup in them; the neuron layers.0:4 (flat 20) goes up at ``1984`` and down at ``the``."""
     rng = np.random.default_rng(7)
     words = ["the", "<script>alert(1)</script>", "1984", "a&b", "runs"]
-    sentences = [[words[at] for at in rng.integers(0, 5, 6)] for _ in range(30)]
+    sentences = [[words[number] for number in rng.integers(0, 5, 6)] for _ in range(30)]
     corpus = Corpus.from_sentences(sentences, source="planted")
     array = rng.normal(size=(180, 40)).astype(np.float32)
     array[np.array(corpus.words) == "1984", 20] += 6

@@ -20,7 +20,7 @@ from onegrain.reports.rendering.pictures import chart_png, chart_spec
 def every_chart(rankings, probes, curves) -> dict:
     ranking = probes["nlm"]
     both = contrast(probes)
-    own = {ordering: curve for (model, ordering), curve in curves.items() if model == "nlm"}
+    nlm_curves = {ordering: curve for (model, ordering), curve in curves.items() if model == "nlm"}
     return {
         "grid": charts.lambda_grid(ranking.details["grid"], {"lambda1": 1e-4, "lambda2": 0}),
         "masking": charts.kept_curve(ranking.details["evaluation"], "masking"),
@@ -31,7 +31,7 @@ def every_chart(rankings, probes, curves) -> dict:
         "sites": charts.site_bars(layers(ranking), 10),
         "rankings": charts.rankings_by_site(layers(ranking).assign(ranking="nlm")),
         "labels": charts.labels_by_site(layers_by_label(ranking)),
-        "ablation": charts.ablation(own, "nlm"),
+        "ablation": charts.ablation(nlm_curves, "nlm"),
         "dots": charts.contrast_dots(both),
         "contrast": charts.contrast_sites(both),
         "correlation": charts.correlation_histogram({"nlm": rankings[("nlm", "maxcorr")].scores}),
@@ -87,13 +87,13 @@ def data_of(spec: dict) -> list[dict]:
 
 
 def test_the_charts_show_the_numbers_of_the_analysis(rankings, probes, curves) -> None:
-    made = every_chart(rankings, probes, curves)
+    drawn = every_chart(rankings, probes, curves)
     table = localisation(probes["nlm"]).set_index("label")["effective"]
-    shown = {row["label"]: row["effective"] for row in data_of(chart_spec(made["effective"]))}
+    shown = {row["label"]: row["effective"] for row in data_of(chart_spec(drawn["effective"]))}
     assert shown == pytest.approx(table.to_dict())
-    bars = [row["share"] for row in data_of(chart_spec(made["correlation"]))]
+    bars = [row["share"] for row in data_of(chart_spec(drawn["correlation"]))]
     assert sum(bars) == pytest.approx(1)
-    chosen = [row for row in data_of(chart_spec(made["grid"])) if row["chosen"]]
+    chosen = [row for row in data_of(chart_spec(drawn["grid"])) if row["chosen"]]
     assert {(row["lambda1"], row["lambda2"]) for row in chosen} == {("1e-4", "0")}
 
 
@@ -106,8 +106,8 @@ def test_only_perplexity_has_a_logarithmic_axis(make_curve) -> None:
 
 
 def test_random_is_drawn_once(curves) -> None:
-    own = {ordering: curve for (model, ordering), curve in curves.items() if model == "nlm"}
-    rows = [row for row in data_of(chart_spec(charts.ablation(own))) if row.get("line") == "random"]
+    nlm_curves = {ordering: curve for (model, ordering), curve in curves.items() if model == "nlm"}
+    rows = [row for row in data_of(chart_spec(charts.ablation(nlm_curves))) if row.get("line") == "random"]
     assert len(rows) == 3
     assert {row["ordering"] for row in rows} == {"random"}
 

@@ -29,9 +29,9 @@ def rankings() -> dict[str, og.Ranking]:
 
 @pytest.fixture(scope="module")
 def evaluation(rankings: dict[str, og.Ranking]) -> og.Evaluation:
-    given = {"counts": (2, 8, 32), "lambda2": 1e-3, "resamples": 30, "random_orders": 2}
+    options = {"counts": (2, 8, 32), "lambda2": 1e-3, "resamples": 30, "random_orders": 2}
     return og.evaluate(
-        rankings, plant(60, seed=1).activations, plant(60, seed=2).activations, label="upos", **given
+        rankings, plant(60, seed=1).activations, plant(60, seed=2).activations, label="upos", **options
     )
 
 
@@ -42,8 +42,8 @@ def marks(panel: dict) -> list[str]:
 def test_the_figure_has_a_row_a_measure_and_a_panel_each_for_top_and_bottom(
     rankings, evaluation, curves
 ) -> None:
-    own = {name: curve for (model, name), curve in curves.items() if model == "nlm"}
-    spec = chart_spec(comparison(evaluation, own))
+    nlm_curves = {name: curve for (model, name), curve in curves.items() if model == "nlm"}
+    spec = chart_spec(comparison(evaluation, nlm_curves))
     assert [len(row["hconcat"]) for row in spec["vconcat"]] == [2, 2, 2]
     panels = [panel for row in spec["vconcat"] for panel in row["hconcat"]]
     assert all({"area", "line", "point", "rule"} <= set(marks(panel)) for panel in panels)
@@ -52,7 +52,7 @@ def test_the_figure_has_a_row_a_measure_and_a_panel_each_for_top_and_bottom(
     line = evaluation.line("masking", "top", "best")
     drawn = [row["value"] for row in kept if row["ranking"] == "best"]
     assert drawn == pytest.approx(line["accuracy"].tolist())
-    svg = chart_svg(comparison(evaluation, own))
+    svg = chart_svg(comparison(evaluation, nlm_curves))
     assert svg.startswith("<svg")
     assert "NaN" not in svg
     for text in ("Masking", "Retraining", "Ablation", "random orders", *rankings):
@@ -60,7 +60,7 @@ def test_the_figure_has_a_row_a_measure_and_a_panel_each_for_top_and_bottom(
 
 
 def test_more_rankings_than_colours_are_told_apart_by_dashes(rankings, evaluation) -> None:
-    names = [f"r{at}" for at in range(len(COLOURS) + 1)]
+    names = [f"r{number}" for number in range(len(COLOURS) + 1)]
     many = og.evaluate(
         dict.fromkeys(names, rankings["best"]), plant(60, seed=1).activations, plant(60, seed=2).activations,
         label="upos", counts=(2, 8), lambda2=1e-3, resamples=10, kinds="masking", keep=("top", "bottom"),
@@ -73,30 +73,30 @@ def test_more_rankings_than_colours_are_told_apart_by_dashes(rankings, evaluatio
 
 
 def test_the_findings_say_which_area_is_largest_and_what_may_be_equal(rankings, evaluation) -> None:
-    found = comparison_section(og.compare_rankings(rankings, evaluation)).findings
-    assert len(found) == 2
-    for kind, text in zip(("Masking", "Retraining"), found, strict=True):
+    findings = comparison_section(og.compare_rankings(rankings, evaluation)).findings
+    assert len(findings) == 2
+    for kind, text in zip(("Masking", "Retraining"), findings, strict=True):
         assert text.startswith(f"{kind}: best has the largest area, 0.")
         assert text.endswith("intervals of the differences it may be equal to same.")
     other = {name: rankings[name] for name in ("best", "std")}
-    given = {"counts": (2, 8), "lambda2": 1e-3, "resamples": 30, "random_orders": 1}
+    options = {"counts": (2, 8), "lambda2": 1e-3, "resamples": 30, "random_orders": 1}
     words = [plant(60, seed=seed).activations for seed in (1, 2)]
     for text in comparison_section(
-        og.compare_rankings(other, og.evaluate(other, *words, label="upos", **given))
+        og.compare_rankings(other, og.evaluate(other, *words, label="upos", **options))
     ).findings:
         assert text.endswith("it is above every other.")
 
 
 def test_the_section_stands_on_a_page(rankings, evaluation) -> None:
-    found = og.compare_rankings(rankings, evaluation)
-    section = comparison_section(found, evaluation)
+    comparison = og.compare_rankings(rankings, evaluation)
+    section = comparison_section(comparison, evaluation)
     tables = tables_in(section.blocks)
     assert [len(table.frame) for table in tables] == [4, 12, 6, 3]
     assert any(isinstance(block, Chart) for block in section.blocks)
     page = Report("T", [section], [evaluation.provenance]).html()
-    area, low, high = found.areas.of("masking", "best")
+    area, low, high = comparison.areas.of("masking", "best")
     assert f"{area:.3f} [{low:.3f}, {high:.3f}]" in page
-    rows = area_rows(found)
+    rows = area_rows(comparison)
     assert rows["masking"][0] == rows["masking"][1]
     assert rows["average_overlap"].tolist()[-1] == "–"
 
@@ -121,7 +121,7 @@ def records(rankings: dict[str, og.Ranking], evaluation: og.Evaluation, **more) 
 
 def test_a_report_shows_an_evaluation_beside_its_rankings(rankings, evaluation) -> None:
     page = compose("T", records(rankings, evaluation))
-    section = next(one for one in page.sections if one.anchor == "rankings-methods-of-nlm")
+    section = next(part for part in page.sections if part.anchor == "rankings-methods-of-nlm")
     assert section.title == "Rankings side by side: methods of nlm"
     assert [chart.name for chart in page.charts()].count("comparison-methods-of-nlm") == 1
     shown = page.html().split('id="rankings-methods-of-nlm"')[1].split("</section>")[0]
@@ -132,13 +132,13 @@ def test_a_report_shows_an_evaluation_beside_its_rankings(rankings, evaluation) 
 def test_two_evaluations_are_told_apart(rankings, evaluation) -> None:
     both = {("nlm", "a"): evaluation, ("nlm", "b"): evaluation}
     page = compose("T", replace(records(rankings, evaluation), evaluations=both))
-    assert {"rankings-a-of-nlm", "rankings-b-of-nlm"} <= {one.anchor for one in page.sections}
+    assert {"rankings-a-of-nlm", "rankings-b-of-nlm"} <= {part.anchor for part in page.sections}
 
 
 def test_an_evaluation_of_other_rankings_is_not_shown(rankings, evaluation) -> None:
     for other in ({"best": rankings["best"]}, {**rankings, "std": rankings["best"]}):
         page = compose("T", records(other, evaluation))
-        assert not [one for one in page.sections if one.anchor.startswith("rankings")]
+        assert not [part for part in page.sections if part.anchor.startswith("rankings")]
 
 
 def test_only_curves_of_these_rankings_and_of_one_task_are_shown(rankings, evaluation) -> None:
@@ -154,9 +154,9 @@ def test_only_curves_of_these_rankings_and_of_one_task_are_shown(rankings, evalu
         ({"best": curve(9.0, "another")}, set()),
         ({"best": curve(5.0, best), "same": curve(9.0, best), "std": curve(9.0, std)}, {"same", "std"}),
     ):
-        named = {("nlm", name): one for name, one in curves.items()}
+        named = {("nlm", name): curve_of_name for name, curve_of_name in curves.items()}
         page = compose("T", records(rankings, evaluation, curves=named))
-        section = next(one for one in page.sections if one.anchor.startswith("rankings"))
+        section = next(part for part in page.sections if part.anchor.startswith("rankings"))
         table = next(block.frame for block in section.blocks if isinstance(block, Table))
         damaged = table[table["ablation"] != UNKNOWN] if "ablation" in table else table[:0]
         assert set(damaged["ranking"]) == shown

@@ -27,25 +27,25 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.loads += [(tag, found[name]) for name in self.LOADS & set(found)]
+        attributes = dict(attrs)
+        self.loads += [(tag, attributes[name]) for name in self.LOADS & set(attributes)]
         if tag in ("link", "iframe", "object", "embed", "base"):
-            self.loads.append((tag, found.get("href")))
-        if "id" in found:
-            self.ids.append(str(found["id"]))
+            self.loads.append((tag, attributes.get("href")))
+        if "id" in attributes:
+            self.ids.append(str(attributes["id"]))
         if tag == "a":
-            self.links.append(str(found["href"]))
+            self.links.append(str(attributes["href"]))
 
 
 @pytest.fixture(scope="module")
-def whole(rankings, curves, activations) -> Report:
+def report(rankings, curves, activations) -> Report:
     facts = {"nlm": {"perplexity": 30.0}, "nmt": {"BLEU": 30.0}}
     return compose("Neurons", Records(rankings, curves, {"nlm": activations}, facts, neurons=2))
 
 
 @pytest.fixture(scope="module")
-def text(whole: Report) -> str:
-    return whole.html()
+def text(report: Report) -> str:
+    return report.html()
 
 
 def test_the_page_loads_nothing(text: str) -> None:
@@ -59,8 +59,8 @@ def test_the_page_loads_nothing(text: str) -> None:
     assert all(link.startswith("#") for link in page.links)
 
 
-def test_every_chart_is_drawn_in_the_page(whole: Report, text: str) -> None:
-    assert re.findall(r'data-chart="([^"]+)"><svg ', text) == [chart.name for chart in whole.charts()]
+def test_every_chart_is_drawn_in_the_page(report: Report, text: str) -> None:
+    assert re.findall(r'data-chart="([^"]+)"><svg ', text) == [chart.name for chart in report.charts()]
     assert len(text.encode()) < 1_000_000
 
 
@@ -84,11 +84,11 @@ def test_the_policy_allows_this_style_and_script_and_nothing_else(text: str) -> 
     assert ' style="' not in text
 
 
-def test_contents_lead_to_sections(whole: Report, text: str) -> None:
+def test_contents_lead_to_sections(report: Report, text: str) -> None:
     page = Page(text)
     assert len(page.ids) == len(set(page.ids))
     assert {link[1:] for link in page.links} <= set(page.ids)
-    for section in whole.sections:
+    for section in report.sections:
         assert f"#{section.anchor}" in page.links
 
 
@@ -109,8 +109,8 @@ def test_a_label_cannot_leave_its_chart() -> None:
     assert "&lt;/svg&gt;&lt;script&gt;x&lt;/script&gt;" in text
 
 
-def test_same_input_same_bytes(whole: Report, text: str) -> None:
-    assert whole.html() == text
+def test_same_input_same_bytes(report: Report, text: str) -> None:
+    assert report.html() == text
 
 
 def test_write_makes_page_and_pictures(tmp_path: Path, probes) -> None:

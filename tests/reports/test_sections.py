@@ -167,27 +167,27 @@ def test_contrast_and_correlation(probes, rankings) -> None:
     assert section.findings[0].startswith("On 5 common labels, ")
     table = section.blocks[0].frame.set_index("measure")
     assert table.loc["probe accuracy"].tolist() == ["93.0%", "93.0%"]
-    own = {model: r for (model, method), r in rankings.items() if method == "maxcorr"}
-    assert correlation_section(own).blocks[1].frame["constant"].tolist() == [1, 1]
-    constant = {"m": replace(own["nlm"], scores=np.full(40, np.nan))}
+    by_model = {model: r for (model, method), r in rankings.items() if method == "maxcorr"}
+    assert correlation_section(by_model).blocks[1].frame["constant"].tolist() == [1, 1]
+    constant = {"m": replace(by_model["nlm"], scores=np.full(40, np.nan))}
     assert "all are constant" in correlation_section(constant).blocks[0].paragraphs[0]
 
 
 def test_universal_neurons_are_shown_with_their_partners(rankings, tmp_path) -> None:
-    own = {model: r for (model, method), r in rankings.items() if method == "maxcorr"}
-    assert len(correlation_section(own).blocks) == 2
-    ranking = own["nlm"]
+    by_model = {model: r for (model, method), r in rankings.items() if method == "maxcorr"}
+    assert len(correlation_section(by_model).blocks) == 2
+    ranking = by_model["nlm"]
     details = {
         "models": ["sister"],
         "spaces": [ranking.space.to_json()],
         "partner": {
             "model": [0] * 40,
-            "neuron": [(at + 1) % 40 for at in range(40)],
+            "neuron": [(neuron + 1) % 40 for neuron in range(40)],
             "correlation": (-ranking.scores).tolist(),
         },
     }
     shown = (
-        correlation_section({"nlm": replace(ranking, details=details), "nmt": own["nmt"]})
+        correlation_section({"nlm": replace(ranking, details=details), "nmt": by_model["nmt"]})
         .blocks[2]
         .blocks[0]
         .frame
@@ -206,8 +206,8 @@ def test_universal_neurons_are_shown_with_their_partners(rankings, tmp_path) -> 
     )
     assert shown["q"].tolist() == [0.01] * 5
     for known in (details, details | {"null": null}):
-        whole = compose("T", Records({("nlm", "maxcorr"): replace(ranking, details=known)}))
-        whole.write(tmp_path / "report.html", images=None, force=True)
+        report = compose("T", Records({("nlm", "maxcorr"): replace(ranking, details=known)}))
+        report.write(tmp_path / "report.html", images=None, force=True)
         assert ranking.top(1)[0] in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
@@ -251,17 +251,17 @@ def test_only_rankings_of_the_same_neurons_overlap(curves, rankings) -> None:
     space = NeuronSpace(("layers.0",), (24,))
     scores = np.arange(24.0)
     elsewhere = replace(rankings[("nlm", "maxcorr")], space=space, order=order_by_score(scores), scores=scores)
-    given = {**rankings, ("nlm", "one"): replace(elsewhere, n_ranked=24)}
-    captions = [table.caption for table in tables_in(importance_section(curves, given).blocks)]
+    by_key = {**rankings, ("nlm", "one"): replace(elsewhere, n_ranked=24)}
+    captions = [table.caption for table in tables_in(importance_section(curves, by_key).blocks)]
     assert [text.split(":")[0] for text in captions if "overlap of the orderings" in text] == ["nlm", "nmt"]
-    assert compose("T", Records(given, curves))
+    assert compose("T", Records(by_key, curves))
 
 
 def test_compose_takes_whatever_there_is(curves, rankings) -> None:
     only_curves = compose("T", Records(curves=curves))
     assert [section.anchor for section in only_curves.sections] == ["importance"]
-    one = compose("T", Records({("nlm", "maxcorr"): rankings[("nlm", "maxcorr")]}))
-    assert [section.anchor for section in one.sections] == ["correlation-maxcorr", "layers"]
+    report = compose("T", Records({("nlm", "maxcorr"): rankings[("nlm", "maxcorr")]}))
+    assert [section.anchor for section in report.sections] == ["correlation-maxcorr", "layers"]
 
 
 def test_what_flatters_an_accuracy_stands_behind_it(probes) -> None:

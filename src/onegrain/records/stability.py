@@ -143,7 +143,7 @@ class Stability(Described):
             "method": self.method,
             "space": self.space.to_json(),
             "summary": self.likeness.astype(object).where(self.likeness.notna(), None).to_numpy().tolist(),
-            "correlations": {kind: dict(found) for kind, found in self.correlations.items()},
+            "correlations": {kind: dict(by_draw) for kind, by_draw in self.correlations.items()},
             "level": self.level,
             "details": dict(self.details),
             "provenance": self.provenance.model_dump(mode="json"),

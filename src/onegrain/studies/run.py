@@ -90,7 +90,7 @@ def walk_study(
     contents = {name: corpus_digest(workspace.corpus(name)) for name in specification.corpora}
     prints = fingerprints(steps, contents)
     sweep_study(folder, steps)
-    made = 0
+    written = 0
     with JobPool(workers) as pool:
         for stage in STAGES:
             waiting = [
@@ -100,8 +100,8 @@ def walk_study(
                 begin_step(folder, step, prints[step.output])
             jobs = [Job(step.name, partial(_do, workspace, step, prints[step.output])) for step in waiting]
             pool.run(jobs, description=stage.name, progress=progress)
-            made += len(waiting)
-    return StudyRun(write_study_report(specification, folder), made, len(steps) - made)
+            written += len(waiting)
+    return StudyRun(write_study_report(specification, folder), written, len(steps) - written)
 
 
 def _do(workspace: Workspace, step: Step, fingerprint: str, progress: Progress = automatic) -> None:

@@ -17,9 +17,9 @@ from onegrain.records.provenance import CorpusIdentity
 from support.tiny import HIDDEN, LAYERS, parallel_corpus, plain_corpus
 
 REDUCE = {
-    "last": lambda own: own[-1],
-    "first": lambda own: own[0],
-    "mean": lambda own: own.mean(dim=0),
+    "last": lambda pieces: pieces[-1],
+    "first": lambda pieces: pieces[0],
+    "mean": lambda pieces: pieces.mean(dim=0),
 }
 
 

@@ -58,7 +58,7 @@ def test_values_are_those_of_the_text(zoo, name, aggregate):
         for form in forms:
             standing = (start, start + len(form.text)) if form.text else ends
             ends = standing
-            inside = chosen(spans, standing, shown, whole=not form.text)
+            inside = chosen(spans, standing, shown, complete=not form.text)
             expected = {"last": states[inside[-1]], "first": states[inside[0]], "mean": states[inside].mean(0)}
             np.testing.assert_allclose(values[word_index], expected[aggregate].numpy(), rtol=1e-4, atol=1e-4)
             start, word_index = start + len(form.text) + form.space, word_index + 1
@@ -78,10 +78,10 @@ def by_hook(loaded, read) -> torch.Tensor:
     return seen[0][0] if seen[0].dim() == 3 else seen[0]
 
 
-def chosen(spans: list[tuple[int, int]], word: tuple[int, int], text: str, *, whole: bool) -> list[int]:
+def chosen(spans: list[tuple[int, int]], word: tuple[int, int], text: str, *, complete: bool) -> list[int]:
     trimmed = [(first + (text[first:last].startswith(" ")), last) for first, last in spans]
     begin = [n for n, (first, _) in enumerate(trimmed) if word[0] <= first < word[1]]
-    if begin or whole:
+    if begin or complete:
         return begin
     return [n for n, (first, last) in enumerate(trimmed) if first < word[1] and last > word[0]]
 

@@ -11,7 +11,11 @@ from onegrain.records.corpus import Corpus
 from support.zoo import LAYERS, TRANSLATION_MODELS, ZOO, zoo_corpus
 
 SIDES = [(name, "source") for name in ZOO] + [(name, "target") for name in TRANSLATION_MODELS]
-REDUCE = {"last": lambda own: own[-1], "first": lambda own: own[0], "mean": lambda own: own.mean(dim=0)}
+REDUCE = {
+    "last": lambda pieces: pieces[-1],
+    "first": lambda pieces: pieces[0],
+    "mean": lambda pieces: pieces.mean(dim=0),
+}
 
 
 def corpus_of_fitting_sentences() -> Corpus:

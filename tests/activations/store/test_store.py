@@ -306,7 +306,7 @@ def test_one_neuron_reads_one_column_of_chunks(tmp_path):
     content = bytearray(shard.read_bytes())
     content[:64] = b"\xff" * 64
     shard.write_bytes(content)
-    read = [at for at in range(160) if not _refused(lambda at=at: opened.neuron(at))]
+    read = [neuron for neuron in range(160) if not _refused(lambda neuron=neuron: opened.neuron(neuron))]
     assert len(read) in (160 - 54, 160 - 53)
 
 

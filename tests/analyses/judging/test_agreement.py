@@ -24,13 +24,13 @@ def test_planted_twin_and_stranger(make) -> None:
 
 def test_average_overlap_against_plain_sets(make) -> None:
     rankings = three(make)
-    found = agreement(rankings, [5, 12]).set_index(["ranking", "k"])["average_overlap"]
+    overlaps = agreement(rankings, [5, 12]).set_index(["ranking", "k"])["average_overlap"]
     for k in (5, 12):
         tops = {name: set(r.order[:k].tolist()) for name, r in rankings.items()}
         for name in rankings:
             others = [tops[o] for o in rankings if o != name]
             mean = np.mean([len(tops[name] & o) / len(tops[name] | o) for o in others])
-            assert found[(name, k)] == pytest.approx(mean)
+            assert overlaps[(name, k)] == pytest.approx(mean)
 
 
 def test_unranked_neurons_do_not_agree(make) -> None:

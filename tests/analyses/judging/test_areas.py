@@ -21,7 +21,7 @@ def evaluation(seed: int = 0, random_orders: int = 3) -> Evaluation:
     """Accuracies of two rankings drawn at random, with draws around them."""
     rng = np.random.default_rng(seed)
     lines = [(name, keep, 0) for name in ("a", "b") for keep in ("top", "bottom")]
-    lines += [(None, "random", at) for at in range(random_orders)]
+    lines += [(None, "random", number) for number in range(random_orders)]
     rows = [("masking", *line, count) for line in lines for count in COUNTS]
     frame = pd.DataFrame(rows, columns=["kind", "ranking", "keep", "order", "neurons"])
     draws = rng.random((len(frame), DRAWS))
@@ -32,8 +32,8 @@ def evaluation(seed: int = 0, random_orders: int = 3) -> Evaluation:
 
 def trapezoid(places: list[float], values: np.ndarray) -> float:
     area = 0.0
-    for at in range(len(places) - 1):
-        area += (places[at + 1] - places[at]) * (values[at] + values[at + 1]) / 2
+    for segment in range(len(places) - 1):
+        area += (places[segment + 1] - places[segment]) * (values[segment] + values[segment + 1]) / 2
     return area / (places[-1] - places[0])
 
 
@@ -47,28 +47,28 @@ def curve(
     """A curve whose draws are its values times a factor a draw and, beyond the intact model, a point."""
     rng = np.random.default_rng(99)
     common = rng.uniform(0.9, 1.1, size=DRAWS)
-    own = np.random.default_rng(seed)
+    noise = np.random.default_rng(seed)
     rows, draws = [], []
     for line, values in lines.items():
         for count, value in zip(erased, values, strict=True):
             rows.append((line, count, value, value - 1, value + 1))
-            draws.append(value * common * (own.uniform(0.95, 1.05, size=DRAWS) if count else 1.0))
+            draws.append(value * common * (noise.uniform(0.95, 1.05, size=DRAWS) if count else 1.0))
     model = ModelIdentity(id="m", architecture="a", weight_hash="w")
     points = pd.DataFrame(rows, columns=["line", "neurons", "value", "low", "high"])
-    made = Provenance(stage="ablate", model=model)
-    return Curve(metric, metric == "bleu", "s", points, neurons, made, draws=np.array(draws))
+    provenance = Provenance(stage="ablate", model=model)
+    return Curve(metric, metric == "bleu", "s", points, neurons, provenance, draws=np.array(draws))
 
 
 @pytest.mark.parametrize("scale", ["log", "linear"])
 def test_areas_of_an_evaluation_against_trapezoids_in_every_draw(scale: str) -> None:
     record = evaluation()
     places = [float(np.log(n)) if scale == "log" else float(n) for n in COUNTS]
-    found = kept_areas(record, scale=scale, level=0.9)
+    kept = kept_areas(record, scale=scale, level=0.9)
 
     def values(name: str | None, keep: str) -> list[float]:
         """The area of the accuracies, then that of every draw, of random orders the mean."""
-        own = record.points["ranking"].isna() if name is None else record.points["ranking"] == name
-        chosen = record.points[own & (record.points["keep"] == keep)]
+        of_ranking = record.points["ranking"].isna() if name is None else record.points["ranking"] == name
+        chosen = record.points[of_ranking & (record.points["keep"] == keep)]
         areas = []
         for _, rows in chosen.groupby("order"):
             table = np.column_stack([rows["accuracy"], record.draws[rows.index]])
@@ -76,15 +76,15 @@ def test_areas_of_an_evaluation_against_trapezoids_in_every_draw(scale: str) -> 
         return np.mean(areas, axis=0).tolist()
 
     for name, keep in (("a", "top"), ("b", "bottom"), (None, "random")):
-        whole, *drawn = values(name, keep)
-        expected = [whole, *np.quantile(drawn, [0.05, 0.95])]
-        assert found.of("masking", name, keep) == pytest.approx(tuple(expected), rel=1e-9)
+        point, *drawn = values(name, keep)
+        expected = [point, *np.quantile(drawn, [0.05, 0.95])]
+        assert kept.of("masking", name, keep) == pytest.approx(tuple(expected), rel=1e-9)
     a, b = np.array(values("a", "top")), np.array(values("b", "top"))
-    row = found.differences.iloc[0]
+    row = kept.differences.iloc[0]
     assert row[["kind", "first", "second"]].tolist() == ["masking", "a", "b"]
     bounds = np.quantile((a - b)[1:], [0.05, 0.95])
     assert row[["difference", "low", "high"]].tolist() == pytest.approx([a[0] - b[0], *bounds], rel=1e-9)
-    gap = found.gaps.set_index(["ranking", "against"]).loc[("a", "random")]
+    gap = kept.gaps.set_index(["ranking", "against"]).loc[("a", "random")]
     drawn = a - np.array(values(None, "random"))
     assert gap[["gap", "low", "high"]].tolist() == pytest.approx(
         [drawn[0], *np.quantile(drawn[1:], [0.05, 0.95])]
@@ -102,10 +102,10 @@ def test_a_constant_curve_has_its_value_as_area_and_one_point_its_own() -> None:
     )
     assert kept_areas(flat).table["area"].tolist() == pytest.approx([0.25] * 5)
     rows = record.points["neurons"] == 4
-    one = Evaluation(
+    single = Evaluation(
         **{**vars(record), "points": record.points[rows].reset_index(drop=True), "draws": record.draws[rows]}
     )
-    assert kept_areas(one).of("masking", "a")[0] == one.line("masking", "top", "a")["accuracy"][0]
+    assert kept_areas(single).of("masking", "a")[0] == single.line("masking", "top", "a")["accuracy"][0]
 
 
 def test_equal_rankings_differ_by_nothing_in_any_draw() -> None:
@@ -124,7 +124,7 @@ def test_areas_of_ablation_against_damage_in_every_draw(metric: str) -> None:
         "a": curve(metric, top=[30.0, 20.0, 12.0], random=[30.0, 28.0, 24.0]),
         "b": curve(metric, seed=1, top=[30.0, 29.0, 27.0], bottom=[30.0, 14.0, 11.0]),
     }
-    found = ablation_areas(curves)
+    ablated = ablation_areas(curves)
 
     def areas(name: str, line: str) -> np.ndarray:
         rows = curves[name].points["line"] == line
@@ -133,40 +133,40 @@ def test_areas_of_ablation_against_damage_in_every_draw(metric: str) -> None:
         return np.array([trapezoid([0.0, 0.25, 0.5], column) for column in harm.T])
 
     for name, line in (("a", "top"), ("b", "top"), ("b", "bottom")):
-        whole, *drawn = areas(name, line)
-        assert found.of("ablation", name, line) == pytest.approx((whole, *np.quantile(drawn, [0.025, 0.975])))
+        point, *drawn = areas(name, line)
+        assert ablated.of("ablation", name, line) == pytest.approx((point, *np.quantile(drawn, [0.025, 0.975])))
     difference = areas("a", "top") - areas("b", "top")
-    row = found.differences.iloc[0]
+    row = ablated.differences.iloc[0]
     assert row[["difference", "low", "high"]].tolist() == pytest.approx(
         [difference[0], *np.quantile(difference[1:], [0.025, 0.975])]
     )
-    against = found.gaps.set_index(["ranking", "against"])["gap"]
+    against = ablated.gaps.set_index(["ranking", "against"])["gap"]
     assert against["b", "random"] == pytest.approx(areas("b", "top")[0] - areas("a", "random")[0])
     assert against["b", "bottom"] == pytest.approx(areas("b", "top")[0] - areas("b", "bottom")[0])
 
 
 def test_curves_are_compared_on_the_part_that_all_reach() -> None:
     curves = {"a": curve(top=[30.0, 20.0, 10.0]), "b": curve(erased=(0, 20), top=[30.0, 22.0])}
-    found = ablation_areas(curves)
-    assert found.of("ablation", "a")[0] == pytest.approx(trapezoid([0.0, 0.2], np.array([0.0, 8.0])))
-    assert found.of("ablation", "b")[0] == pytest.approx(4.0)
+    ablated = ablation_areas(curves)
+    assert ablated.of("ablation", "a")[0] == pytest.approx(trapezoid([0.0, 0.2], np.array([0.0, 8.0])))
+    assert ablated.of("ablation", "b")[0] == pytest.approx(4.0)
 
 
 def test_the_log_scale_of_an_ablation_begins_at_the_first_neurons_erased() -> None:
-    found = ablation_areas({"a": curve(erased=(0, 10, 20, 80), top=[30.0, 20.0, 16.0, 10.0])}, scale="log")
+    ablated = ablation_areas({"a": curve(erased=(0, 10, 20, 80), top=[30.0, 20.0, 16.0, 10.0])}, scale="log")
     places = [float(np.log(n)) for n in (10, 20, 80)]
-    assert found.of("ablation", "a")[0] == pytest.approx(trapezoid(places, np.array([10.0, 14.0, 20.0])))
+    assert ablated.of("ablation", "a")[0] == pytest.approx(trapezoid(places, np.array([10.0, 14.0, 20.0])))
 
 
 def test_a_curve_without_draws_has_areas_without_intervals() -> None:
     old = Curve(**{**vars(curve(top=[30.0, 20.0, 12.0])), "draws": None})
-    found = ablation_areas({"old": old, "new": curve(top=[30.0, 25.0, 20.0])})
-    area, low, high = found.of("ablation", "old")
+    ablated = ablation_areas({"old": old, "new": curve(top=[30.0, 25.0, 20.0])})
+    area, low, high = ablated.of("ablation", "old")
     assert area == pytest.approx(9.5)
     assert np.isnan([low, high]).all()
-    assert np.isfinite(found.of("ablation", "new")).all()
-    assert found.differences["difference"].tolist() == pytest.approx([9.5 - 5.0])
-    assert found.differences[["low", "high"]].isna().all(axis=None)
+    assert np.isfinite(ablated.of("ablation", "new")).all()
+    assert ablated.differences["difference"].tolist() == pytest.approx([9.5 - 5.0])
+    assert ablated.differences[["low", "high"]].isna().all(axis=None)
 
 
 def test_refusals() -> None:

@@ -54,11 +54,13 @@ def test_a_card_says_what_the_activations_and_the_rankings_say(
     values = acts.values().astype(np.float64)
     for card in cards.cards:
         neuron = acts.space.parse(card.name)
-        own, known = values[:, neuron], card.statistics
+        column, known = values[:, neuron], card.statistics
         assert known.words == acts.n_words
-        assert (known.minimum, known.maximum) == (own.min(), own.max())
-        np.testing.assert_allclose([known.mean, known.std], [own.mean(), own.std()], rtol=1e-9, atol=1e-15)
-        assert (known.share_positive, known.share_negative) == ((own > 0).mean(), (own < 0).mean())
+        assert (known.minimum, known.maximum) == (column.min(), column.max())
+        np.testing.assert_allclose(
+            [known.mean, known.std], [column.mean(), column.std()], rtol=1e-9, atol=1e-15
+        )
+        assert (known.share_positive, known.share_negative) == ((column > 0).mean(), (column < 0).mean())
         assert known.constant == (card.name == constant)
         place, ranking = card.rankings["f"], rankings["f"]
         assert ranking.order[place.rank - 1] == neuron
@@ -67,16 +69,16 @@ def test_a_card_says_what_the_activations_and_the_rankings_say(
         told = {name: np.nan if score is None else score for name, score in place.label_scores.items()}
         np.testing.assert_array_equal(list(told.values()), ranking.label_scores[:, neuron])
         assert tuple(told) == ranking.labels
-        found = top_words(acts, [neuron], 4, min_count=2)[0]
+        words = top_words(acts, [neuron], 4, min_count=2)[0]
         for way in ("high", "low"):
-            side, direction = found.words[found.words["direction"] == way], getattr(card, way)
-            assert [(one.word, one.count) for one in direction.words] == list(
+            side, direction = words.words[words.words["direction"] == way], getattr(card, way)
+            assert [(word.word, word.count) for word in direction.words] == list(
                 zip(side["word"], side["count"], strict=True)
             )
             for context in direction.contexts:
                 row = acts.corpus.offsets[context.sentence] + context.position
                 assert acts.corpus.words[row] == context.word
-                assert own[row] == context.value
+                assert column[row] == context.value
     assert set(cards.cards[0].rankings) == {"f", "std of layer 1"}
     assert set(cards.cards[1].rankings) == {"f"}
     unranked = cards.cards[2].rankings["f"]
@@ -128,29 +130,29 @@ def test_whatever_the_words_values_and_scores_are(data: st.DataObject, tmp_path_
         labels=labels,
         label_scores=np.stack([scores] * len(labels)) if labels else None,
     )
-    made = neuron_cards(acts, range(space.size), rankings={data.draw(TEXT): ranking}, n=2)
+    record = neuron_cards(acts, range(space.size), rankings={data.draw(TEXT): ranking}, n=2)
     path = tmp_path_factory.mktemp("cards") / "c.json"
-    made.save(path)
+    record.save(path)
     json.loads(path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
-    assert NeuronCards.load(path) == made
-    for neuron, card in enumerate(made.cards):
+    assert NeuronCards.load(path) == record
+    for neuron, card in enumerate(record.cards):
         (place,) = card.rankings.values()
         assert place.score == (None if np.isnan(scores[neuron]) else scores[neuron])
 
 
 def broken(change: Callable[[dict], object]) -> Callable[[dict], dict]:
-    def apply(whole: dict) -> dict:
-        change(whole)
-        return whole
+    def apply(content: dict) -> dict:
+        change(content)
+        return content
 
     return apply
 
 
-def at(*where: str | int, value: object) -> Callable[[dict], dict]:
+def setting(*where: str | int, value: object) -> Callable[[dict], dict]:
     """The file with one field set."""
 
-    def change(whole: dict) -> None:
-        inner: Any = whole
+    def change(content: dict) -> None:
+        inner: Any = content
         for step in where[:-1]:
             inner = inner[step]
         inner[where[-1]] = value
@@ -161,50 +163,77 @@ def at(*where: str | int, value: object) -> Callable[[dict], dict]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (at("record", value="ranking"), "its record is not 'neuron cards'"),
+        (setting("record", value="ranking"), "its record is not 'neuron cards'"),
         (
-            at("schema_version", value=2),
+            setting("schema_version", value=2),
             "schema_version is 2, and this onegrain reads up to 1; install a newer",
         ),
-        (at("schema_version", value=0), "schema_version: Input should be 1"),
-        (at("schema_version", value="1"), "schema_version: Input should be 1"),
-        (at("extra", value=1), "extra: Extra inputs are not permitted"),
-        (at("cards", 0, "unit", value="4"), r"cards\.0\.unit: Input should be a valid integer"),
-        (at("cards", 1, "unit", value=-1), r"cards\.1\.unit: Input should be greater than or equal to 0"),
-        (at("cards", 1, "site", value=""), r"cards\.1\.site: String should have at least 1 character"),
-        (at("cards", 0, "statistics", "mean", value=None), r"cards\.0\.statistics\.mean: Input should be"),
-        (at("cards", 0, "statistics", "mean", value=float("nan")), r"cards\.0\.statistics\.mean: .*finite"),
-        (at("cards", 0, "statistics", "share_positive", value=1.5), r"share_positive: Input should be less"),
-        (at("cards", 0, "statistics", "constant", value=True), r"cards\.0\.statistics: constant, std, minimum"),
-        (at("cards", 0, "statistics", "minimum", value=1e9), r"cards\.0\.statistics: minimum is above maximum"),
+        (setting("schema_version", value=0), "schema_version: Input should be 1"),
+        (setting("schema_version", value="1"), "schema_version: Input should be 1"),
+        (setting("extra", value=1), "extra: Extra inputs are not permitted"),
+        (setting("cards", 0, "unit", value="4"), r"cards\.0\.unit: Input should be a valid integer"),
+        (setting("cards", 1, "unit", value=-1), r"cards\.1\.unit: Input should be greater than or equal to 0"),
+        (setting("cards", 1, "site", value=""), r"cards\.1\.site: String should have at least 1 character"),
+        (setting("cards", 0, "statistics", "mean", value=None), r"cards\.0\.statistics\.mean: Input should be"),
         (
-            at("cards", 0, "high", "words", 1, "count", value=0),
+            setting("cards", 0, "statistics", "mean", value=float("nan")),
+            r"cards\.0\.statistics\.mean: .*finite",
+        ),
+        (
+            setting("cards", 0, "statistics", "share_positive", value=1.5),
+            r"share_positive: Input should be less",
+        ),
+        (
+            setting("cards", 0, "statistics", "constant", value=True),
+            r"cards\.0\.statistics: constant, std, minimum",
+        ),
+        (
+            setting("cards", 0, "statistics", "minimum", value=1e9),
+            r"cards\.0\.statistics: minimum is above maximum",
+        ),
+        (
+            setting("cards", 0, "high", "words", 1, "count", value=0),
             r"cards\.0\.high\.words\.1\.count: Input should",
         ),
         (
-            at("cards", 0, "high", "words", 0, "word", value=7),
+            setting("cards", 0, "high", "words", 0, "word", value=7),
             r"words\.0\.word: Input should be a valid string",
         ),
-        (at("cards", 0, "low", "contexts", 2, "sentence", value=1.5), r"low\.contexts\.2\.sentence: Input"),
-        (at("cards", 0, "rankings", "f", "score", value="high"), r"cards\.0\.rankings\.f\.score: Input should"),
-        (at("cards", 0, "rankings", "f", "score", value=float("nan")), r"rankings\.f\.score: a score that is"),
-        (at("cards", 0, "rankings", "f", "rank", value=33), r"the rank of layers\.1:4 in 'f' is outside"),
-        (at("cards", 0, "rankings", "f", "ranked", value=False), r"the rank of layers\.1:4 in 'f' is outside"),
-        (at("cards", 0, "rankings", "f", "label_scores", "X", value=1.0), "label_scores of layers.1:4 in 'f'"),
         (
-            at("rankings", "f", "provenance", "stage", value=1),
+            setting("cards", 0, "low", "contexts", 2, "sentence", value=1.5),
+            r"low\.contexts\.2\.sentence: Input",
+        ),
+        (
+            setting("cards", 0, "rankings", "f", "score", value="high"),
+            r"cards\.0\.rankings\.f\.score: Input should",
+        ),
+        (
+            setting("cards", 0, "rankings", "f", "score", value=float("nan")),
+            r"rankings\.f\.score: a score that is",
+        ),
+        (setting("cards", 0, "rankings", "f", "rank", value=33), r"the rank of layers\.1:4 in 'f' is outside"),
+        (
+            setting("cards", 0, "rankings", "f", "ranked", value=False),
+            r"the rank of layers\.1:4 in 'f' is outside",
+        ),
+        (
+            setting("cards", 0, "rankings", "f", "label_scores", "X", value=1.0),
+            "label_scores of layers.1:4 in 'f'",
+        ),
+        (
+            setting("rankings", "f", "provenance", "stage", value=1),
             r"rankings\.f\.provenance\.stage: Input should be",
         ),
-        (at("model", "weight_hash", value="another"), "model and corpus are not those of provenance"),
-        (at("corpus", "n_words", value="many"), r"corpus\.n_words: Input should be a valid integer"),
-        (broken(lambda whole: whole["rankings"].pop("f")), "cites a ranking 'f' that rankings lacks"),
-        (broken(lambda whole: whole["cards"].append(whole["cards"][0])), "cards has a neuron twice"),
-        (broken(lambda whole: whole["cards"][0].pop("low")), r"cards\.0\.low: Field required"),
+        (setting("model", "weight_hash", value="another"), "model and corpus are not those of provenance"),
+        (setting("corpus", "n_words", value="many"), r"corpus\.n_words: Input should be a valid integer"),
+        (broken(lambda content: content["rankings"].pop("f")), "cites a ranking 'f' that rankings lacks"),
+        (broken(lambda content: content["cards"].append(content["cards"][0])), "cards has a neuron twice"),
+        (broken(lambda content: content["cards"][0].pop("low")), r"cards\.0\.low: Field required"),
         (
-            broken(lambda whole: whole["cards"][0]["low"].clear()),
+            broken(lambda content: content["cards"][0]["low"].clear()),
             r"low\.words: Field required \(and 1 more fields",
         ),
-        (broken(lambda whole: whole.pop("schema_version")), "schema_version: Field required"),
+        (broken(lambda content: content.pop("schema_version")), "schema_version: Field required"),
     ],
 )
 def test_a_broken_file_is_refused_by_file_and_field(

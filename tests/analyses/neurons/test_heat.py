@@ -20,24 +20,24 @@ def small() -> Activations:
 
 
 def test_values_against_the_definition(small: Activations) -> None:
-    found = heat(small, [0], [2, 0])[0]
+    sentence_heat = heat(small, [0], [2, 0])[0]
     column = small.values()[:, 0]
     expected = (column - column.mean()) / column.std()
-    assert [sentence.number for sentence in found.sentences] == [2, 0]
-    assert found.sentences[0].words == ("d", "e", "f")
-    np.testing.assert_allclose(found.sentences[0].deviations, expected[3:])
-    np.testing.assert_allclose(found.sentences[1].deviations, expected[:2])
+    assert [sentence.number for sentence in sentence_heat.sentences] == [2, 0]
+    assert sentence_heat.sentences[0].words == ("d", "e", "f")
+    np.testing.assert_allclose(sentence_heat.sentences[0].deviations, expected[3:])
+    np.testing.assert_allclose(sentence_heat.sentences[1].deviations, expected[:2])
 
 
 def test_a_constant_neuron_has_no_deviation(small: Activations) -> None:
-    found = heat(small, [0, 1], [1])[1]
-    assert np.isnan(found.sentences[0].deviations).all()
-    assert json.loads(json.dumps(found.to_json()))["sentences"][0]["deviations"] == [None]
+    sentence_heat = heat(small, [0, 1], [1])[1]
+    assert np.isnan(sentence_heat.sentences[0].deviations).all()
+    assert json.loads(json.dumps(sentence_heat.to_json()))["sentences"][0]["deviations"] == [None]
 
 
 def test_a_known_scale_is_used(small: Activations) -> None:
-    found = heat(small, [0], [1], scale=NeuronScale(np.array([1.0]), np.array([3.0])))[0]
-    assert found.sentences[0].deviations == (1.0,)
+    sentence_heat = heat(small, [0], [1], scale=NeuronScale(np.array([1.0]), np.array([3.0])))[0]
+    assert sentence_heat.sentences[0].deviations == (1.0,)
 
 
 def test_refusals(small: Activations) -> None:

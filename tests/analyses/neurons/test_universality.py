@@ -43,13 +43,13 @@ def ranked() -> Ranking:
 
 def test_planted_partners_share_their_words(tmp_path):
     ranked().save(tmp_path / "r.parquet")
-    found = universality(Ranking.load(tmp_path / "r.parquet"), OWN, [SAME, FLIPPED], k=1, n=2)
-    assert found["neuron"].tolist() == ["layers.0:1"] * 4
-    assert found["model"].tolist() == ["b", "b", "c", "c"]
-    assert found["partner"].tolist() == ["layers.1:0"] * 2 + ["layers.0:0"] * 2
-    assert found["direction"].tolist() == ["high", "low"] * 2
-    assert (found["correlation"] > 0).tolist() == [True, True, False, False]
-    for row in found.itertuples():
+    table = universality(Ranking.load(tmp_path / "r.parquet"), OWN, [SAME, FLIPPED], k=1, n=2)
+    assert table["neuron"].tolist() == ["layers.0:1"] * 4
+    assert table["model"].tolist() == ["b", "b", "c", "c"]
+    assert table["partner"].tolist() == ["layers.1:0"] * 2 + ["layers.0:0"] * 2
+    assert table["direction"].tolist() == ["high", "low"] * 2
+    assert (table["correlation"] > 0).tolist() == [True, True, False, False]
+    for row in table.itertuples():
         assert row.shared == row.words[: len(row.shared)]
         if row.direction == "high":
             assert row.words == row.partner_words == row.shared == ["1984", "Monday"]
@@ -58,11 +58,11 @@ def test_planted_partners_share_their_words(tmp_path):
 
 
 def test_neurons_come_in_the_order_that_is_asked_for():
-    found = universality(ranked(), OWN, [SAME, FLIPPED], neurons=[3, 1, 0])
-    assert list(dict.fromkeys(found["neuron"])) == ["layers.1:1", "layers.0:1", "layers.0:0"]
-    one = found[found["neuron"] == "layers.0:1"].reset_index(drop=True)
+    table = universality(ranked(), OWN, [SAME, FLIPPED], neurons=[3, 1, 0])
+    assert list(dict.fromkeys(table["neuron"])) == ["layers.1:1", "layers.0:1", "layers.0:0"]
+    first_rows = table[table["neuron"] == "layers.0:1"].reset_index(drop=True)
     alone = universality(ranked(), OWN, [SAME, FLIPPED], neurons=[1])
-    assert one.to_dict("records") == alone.to_dict("records")
+    assert first_rows.to_dict("records") == alone.to_dict("records")
     named = universality(ranked(), OWN, [SAME, FLIPPED], neurons="layers.0:1")
     assert named.to_dict("records") == alone.to_dict("records")
     with pytest.raises(
@@ -75,23 +75,23 @@ def test_a_neuron_without_a_partner_has_no_row():
     values = OWN.values().copy()
     values[:, 3] = 1.0
     still = replace(OWN, array=values)
-    found = universality(rank("maxcorr", still, others=[SAME]), still, [SAME], neurons=[3])
-    assert len(found) == 0
-    assert "partner_words" in found
+    table = universality(rank("maxcorr", still, others=[SAME]), still, [SAME], neurons=[3])
+    assert len(table) == 0
+    assert "partner_words" in table
 
 
 def test_refusals():
-    made = ranked()
+    ranking = ranked()
     with pytest.raises(ParameterError, match="names no partners"):
         universality(rank("random", OWN), OWN, [SAME, FLIPPED])
     with pytest.raises(MismatchError, match="compares 3 models, but 2 were given"):
-        universality(made, OWN, [SAME])
+        universality(ranking, OWN, [SAME])
     with pytest.raises(MismatchError, match="b is not what the ranking was made from"):
-        universality(made, SAME, [OWN, FLIPPED])
+        universality(ranking, SAME, [OWN, FLIPPED])
     with pytest.raises(MismatchError, match="restrict the sites"):
-        universality(made, OWN.restrict("layers.0"), [SAME, FLIPPED])
+        universality(ranking, OWN.restrict("layers.0"), [SAME, FLIPPED])
     with pytest.raises(ParameterError, match="k must be from 1 to 4"):
-        universality(made, OWN, [SAME, FLIPPED], k=5)
+        universality(ranking, OWN, [SAME, FLIPPED], k=5)
 
 
 def test_sites_that_the_ranking_lacks_are_left_out():

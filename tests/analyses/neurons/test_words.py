@@ -17,7 +17,7 @@ from onegrain.records.corpus import Corpus
 def planted() -> Activations:
     rng = np.random.default_rng(0)
     vocabulary = ["the", "dog", "1984", "runs", "Monday"]
-    sentences = [[vocabulary[at] for at in rng.integers(0, 5, rng.integers(3, 9))] for _ in range(60)]
+    sentences = [[vocabulary[number] for number in rng.integers(0, 5, rng.integers(3, 9))] for _ in range(60)]
     sentences[7].append("rare")
     corpus = Corpus.from_sentences(sentences, source="planted")
     array = rng.normal(size=(corpus.n_words, 4)).astype(np.float32) + np.float32(100)
@@ -30,45 +30,47 @@ def planted() -> Activations:
 
 
 def test_planted_words_in_both_directions(planted: Activations) -> None:
-    found = top_words(planted, [1], 3, min_count=2)[0]
-    assert found.name == "layers.0:1"
-    best = found.words.groupby("direction", sort=False).first()
+    words = top_words(planted, [1], 3, min_count=2)[0]
+    assert words.name == "layers.0:1"
+    best = words.words.groupby("direction", sort=False).first()
     assert best.loc["high", "word"] == "1984"
     assert best.loc["low", "word"] == "the"
-    single = found.occurrences.iloc[0]
+    single = words.occurrences.iloc[0]
     assert (single["word"], single["sentence"]) == ("rare", 7)
     assert single["left"].split()[-1] == planted.corpus.sentence(7)[-2]
     assert single["right"] == ""
     assert top_words(planted, [1], 3)[0].words.iloc[0]["word"] == "rare"
-    assert found.sentences(1) == [7]
+    assert words.sentences(1) == [7]
 
 
 def test_against_pandas(planted: Activations) -> None:
-    for at, found in enumerate(top_words(planted, [0, 1, 2], 4)):
-        values = planted.values()[:, at].astype(np.float64)
-        assert found.mean == pytest.approx(values.mean())
-        assert found.std == pytest.approx(values.std())
-        assert (found.minimum, found.maximum, found.counted) == (values.min(), values.max(), len(values))
+    for neuron, words in enumerate(top_words(planted, [0, 1, 2], 4)):
+        values = planted.values()[:, neuron].astype(np.float64)
+        assert words.mean == pytest.approx(values.mean())
+        assert words.std == pytest.approx(values.std())
+        assert (words.minimum, words.maximum, words.counted) == (values.min(), values.max(), len(values))
         frame = pd.DataFrame({"word": planted.corpus.words, "z": (values - values.mean()) / values.std()})
         by_type = frame.groupby("word")["z"].agg(["mean", "size"])
-        for row in found.words.itertuples():
+        for row in words.words.itertuples():
             assert row.deviation == pytest.approx(by_type.loc[row.word, "mean"], abs=1e-9)
             assert row.count == by_type.loc[row.word, "size"]
-        high = found.occurrences[found.occurrences["direction"] == "high"]["deviation"]
+        high = words.occurrences[words.occurrences["direction"] == "high"]["deviation"]
         np.testing.assert_allclose(high, frame["z"].nlargest(4))
-        low = found.occurrences[found.occurrences["direction"] == "low"]["deviation"]
+        low = words.occurrences[words.occurrences["direction"] == "low"]["deviation"]
         np.testing.assert_allclose(low, frame["z"].nsmallest(4))
 
 
 def test_blocks_do_not_matter(planted: Activations, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = [found.to_json() for found in top_words(planted, [2, 0], 5)]
+    at_once = [words.to_json() for words in top_words(planted, [2, 0], 5)]
     monkeypatch.setattr(store, "BLOCK_BYTES", 16 * 7)
     assert len(list(planted.blocks())) > 10
-    split = [found.to_json() for found in top_words(planted, [2, 0], 5)]
-    for one, two in zip(whole, split, strict=True):
-        assert [row["word"] for row in one["words"]] == [row["word"] for row in two["words"]]
-        assert one["mean"] == pytest.approx(two["mean"], rel=1e-12)
-        assert [row["sentence"] for row in one["occurrences"]] == [r["sentence"] for r in two["occurrences"]]
+    split = [words.to_json() for words in top_words(planted, [2, 0], 5)]
+    for expected, actual in zip(at_once, split, strict=True):
+        assert [row["word"] for row in expected["words"]] == [row["word"] for row in actual["words"]]
+        assert expected["mean"] == pytest.approx(actual["mean"], rel=1e-12)
+        assert [row["sentence"] for row in expected["occurrences"]] == [
+            r["sentence"] for r in actual["occurrences"]
+        ]
     known = neuron_scale(planted, [2, 0])
     np.testing.assert_allclose(known.std, planted.values()[:, [2, 0]].astype(np.float64).std(axis=0))
 
@@ -77,11 +79,11 @@ def test_blocks_do_not_matter(planted: Activations, monkeypatch: pytest.MonkeyPa
 def test_a_constant_neuron_is_moved_by_nothing(planted: Activations, value: float) -> None:
     array = planted.values()
     array[:, 3] = value
-    found = top_words(Activations.from_array(array, planted.corpus), [3])[0]
-    assert found.std == 0
-    assert found.mean == found.minimum == found.maximum == np.float32(value)
-    assert len(found.words) == len(found.occurrences) == 0
-    assert found.sentences(3) == []
+    words = top_words(Activations.from_array(array, planted.corpus), [3])[0]
+    assert words.std == 0
+    assert words.mean == words.minimum == words.maximum == np.float32(value)
+    assert len(words.words) == len(words.occurrences) == 0
+    assert words.sentences(3) == []
 
 
 def test_the_shares_of_both_signs(planted: Activations) -> None:
@@ -91,11 +93,11 @@ def test_the_shares_of_both_signs(planted: Activations) -> None:
     missing[[3, 90, 91]] = True
     array[missing] = np.nan
     acts = replace(Activations.from_array(array, planted.corpus), missing=missing)
-    found = top_words(acts, [0])[0]
+    words = top_words(acts, [0])[0]
     kept = array[~missing, 0]
-    assert found.counted == planted.n_words - 3
-    assert (found.share_positive, found.share_negative) == ((kept > 0).mean(), (kept < 0).mean())
-    assert found.share_positive + found.share_negative < 1
+    assert words.counted == planted.n_words - 3
+    assert (words.share_positive, words.share_negative) == ((kept > 0).mean(), (kept < 0).mean())
+    assert words.share_positive + words.share_negative < 1
     with pytest.raises(ParameterError, match=r"no word of .* has an activation"):
         top_words(replace(acts, missing=np.ones_like(missing)), [0])
 

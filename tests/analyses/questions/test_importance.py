@@ -31,23 +31,25 @@ def test_damage_is_positive_harm_in_both_directions() -> None:
 
 
 def test_half_lost_interpolates() -> None:
-    found = curve(top=[30.0, 20.0, 10.0], bottom=[30.0, 29.0, 28.0])
-    assert half_lost(found, "top") == pytest.approx(37.5)
-    assert np.isnan(half_lost(found, "bottom"))
+    record = curve(top=[30.0, 20.0, 10.0], bottom=[30.0, 29.0, 28.0])
+    assert half_lost(record, "top") == pytest.approx(37.5)
+    assert np.isnan(half_lost(record, "bottom"))
     doubled = curve("perplexity", top=[10.0, 10 * 2**0.5, 20.0])
     assert half_lost(doubled, "top") == pytest.approx(50)
 
 
 def test_areas_against_hand_computed_trapezoids() -> None:
-    found = task_importance(
+    importance = task_importance(
         {"lca": curve(top=[20.0, 0.0, 0.0], bottom=[20.0, 20.0, 10.0], random=[20.0, 15, 10.0])}
     )
-    areas = found.summary.set_index("line")["area"]
-    assert found.until == 0.5
+    areas = importance.summary.set_index("line")["area"]
+    assert importance.until == 0.5
     assert areas["top"] == pytest.approx(15.0)
     assert areas["bottom"] == pytest.approx(2.5)
     assert areas["random"] == pytest.approx(5.0)
-    assert found.gaps.iloc[0][["top_minus_bottom", "top_minus_random"]].tolist() == pytest.approx([12.5, 10.0])
+    assert importance.gaps.iloc[0][["top_minus_bottom", "top_minus_random"]].tolist() == pytest.approx(
+        [12.5, 10.0]
+    )
 
 
 def test_a_planted_ordering_beats_a_useless_one() -> None:
@@ -59,10 +61,10 @@ def test_a_planted_ordering_beats_a_useless_one() -> None:
 
 
 def test_reversing_top_and_bottom_flips_the_sign() -> None:
-    one = task_importance({"a": curve(top=[9.0, 3, 1], bottom=[9.0, 8, 6])}).gaps["top_minus_bottom"].iloc[0]
+    gap = task_importance({"a": curve(top=[9.0, 3, 1], bottom=[9.0, 8, 6])}).gaps["top_minus_bottom"].iloc[0]
     two = task_importance({"a": curve(top=[9.0, 8, 6], bottom=[9.0, 3, 1])}).gaps["top_minus_bottom"].iloc[0]
-    assert one == pytest.approx(-two)
-    assert one > 0
+    assert gap == pytest.approx(-two)
+    assert gap > 0
 
 
 def test_shares_are_read_only_where_something_was_measured() -> None:
@@ -73,9 +75,9 @@ def test_shares_are_read_only_where_something_was_measured() -> None:
 
 
 def test_lines_of_different_length_are_compared_on_the_common_part() -> None:
-    found = task_importance({"a": curve(top=[10.0, 5, 5, 5]), "b": curve(top=[10.0, 5])})
-    assert found.until == 0.25
-    assert found.summary["area"].tolist() == pytest.approx([2.5, 2.5])
+    importance = task_importance({"a": curve(top=[10.0, 5, 5, 5]), "b": curve(top=[10.0, 5])})
+    assert importance.until == 0.25
+    assert importance.summary["area"].tolist() == pytest.approx([2.5, 2.5])
 
 
 def test_refusals() -> None:
@@ -99,8 +101,8 @@ def test_refusals() -> None:
 
 
 def test_a_curve_measured_at_none_of_the_shares_has_no_rows_there() -> None:
-    found = task_importance({"lca": curve(top=[20.0, 0.0])}, shares=[0.6])
-    assert list(found.at_shares.columns) == [
+    importance = task_importance({"lca": curve(top=[20.0, 0.0])}, shares=[0.6])
+    assert list(importance.at_shares.columns) == [
         "ordering", "line", "share", "erased", "value", "low", "high", "damage",
     ]  # fmt: skip
-    assert len(found.at_shares) == 0
+    assert len(importance.at_shares) == 0

@@ -34,7 +34,7 @@ def test_planted_localised_and_distributed_labels(make) -> None:
     scores[1, 7] = 1.0
     details = {"train": {"label_words": {"NOUN": 9}}}
     table = localisation(make(scores, ("NOUN", "DET", "PUNCT"), details=details))
-    noun, det, punct = (table.iloc[at] for at in range(3))
+    noun, det, punct = (table.iloc[row] for row in range(3))
     assert noun["effective"] == pytest.approx(50)
     assert noun["effective_share"] == pytest.approx(0.5)
     assert (noun["neurons_25"], noun["neurons_50"], noun["neurons_90"], noun["words"]) == (13, 25, 45, 9)

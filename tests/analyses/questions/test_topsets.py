@@ -20,19 +20,19 @@ from onegrain.errors import LabelError, ParameterError
 def test_chance_overlap_against_every_possible_set() -> None:
     size, first, second = 7, np.array([0, 1, 2]), np.array([1, 2, 5, 6])
     shared = [len(set(other) & set(first.tolist())) for other in combinations(range(size), 4)]
-    found = chance_overlap(first, second, size)
-    assert found.shared == 2
-    assert found.jaccard == pytest.approx(2 / 5)
-    assert found.expected == pytest.approx(np.mean(shared))
-    assert found.expected_jaccard == pytest.approx(np.mean([n / (7 - n) for n in shared]))
-    assert found.p == pytest.approx(np.mean(np.array(shared) >= 2))
+    overlap = chance_overlap(first, second, size)
+    assert overlap.shared == 2
+    assert overlap.jaccard == pytest.approx(2 / 5)
+    assert overlap.expected == pytest.approx(np.mean(shared))
+    assert overlap.expected_jaccard == pytest.approx(np.mean([n / (7 - n) for n in shared]))
+    assert overlap.p == pytest.approx(np.mean(np.array(shared) >= 2))
 
 
 def test_chance_overlap_against_scipy() -> None:
     first, second = np.arange(30), np.arange(20, 70)
-    found = chance_overlap(first, second, 500)
-    assert found.expected == pytest.approx(hypergeom.mean(500, 30, 50))
-    assert found.p == pytest.approx(hypergeom(500, 30, 50).sf(9))
+    overlap = chance_overlap(first, second, 500)
+    assert overlap.expected == pytest.approx(hypergeom.mean(500, 30, 50))
+    assert overlap.p == pytest.approx(hypergeom(500, 30, 50).sf(9))
 
 
 def test_empty_and_impossible_sets() -> None:

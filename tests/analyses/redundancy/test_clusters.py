@@ -23,13 +23,13 @@ from support.planted import plant
 from support.stores import changed, store
 
 
-def partition(found: Clusters) -> set[frozenset[int]]:
-    return {frozenset(found.members(number).tolist()) for number in range(len(found))}
+def partition(record: Clusters) -> set[frozenset[int]]:
+    return {frozenset(record.members(number).tolist()) for number in range(len(record))}
 
 
 def naive(distances: np.ndarray, linkage: str, threshold: float) -> set[frozenset[int]]:
     """Join the two nearest clusters until they are further apart than the threshold."""
-    groups = [[at] for at in range(len(distances))]
+    groups = [[neuron] for neuron in range(len(distances))]
     join = {"average": np.mean, "complete": np.max, "single": np.min}[linkage]
     while len(groups) > 1:
         apart = {
@@ -62,14 +62,16 @@ def test_against_joining_one_pair_after_another(mixed: Activations, linkage: str
     distances = 1 - (r if signed else np.abs(r))
     seen = set()
     for threshold in (0.0, 0.1, 0.3, 0.6, 0.9, 1.0):
-        found = clusters(mixed, linkage=linkage, threshold=threshold, signed=signed)
-        assert partition(found) == naive(distances, linkage, threshold)
-        seen.add(len(found))
-        for number, medoid in enumerate(found.medoids):
-            members = found.members(number)
-            own = (r if signed else np.abs(r))[np.ix_(members, members)]
-            means = (own.sum(axis=0) - 1) / (len(members) - 1) if len(members) > 1 else np.array([np.nan])
-            np.testing.assert_allclose(found.mean_correlation[members], means, atol=1e-9)
+        grouping = clusters(mixed, linkage=linkage, threshold=threshold, signed=signed)
+        assert partition(grouping) == naive(distances, linkage, threshold)
+        seen.add(len(grouping))
+        for number, medoid in enumerate(grouping.medoids):
+            members = grouping.members(number)
+            similarities = (r if signed else np.abs(r))[np.ix_(members, members)]
+            means = (
+                (similarities.sum(axis=0) - 1) / (len(members) - 1) if len(members) > 1 else np.array([np.nan])
+            )
+            np.testing.assert_allclose(grouping.mean_correlation[members], means, atol=1e-9)
             if len(members) > 1:
                 assert medoid == members[np.argmax(means.round(9))]
     assert len(seen) > 3
@@ -88,22 +90,22 @@ def test_the_partition_is_that_of_neurox(mixed: Activations, method: str, absolu
         with redirect_stdout(io.StringIO()), np.errstate(invalid="ignore", divide="ignore"):
             labels = clustering.create_correlation_clusters(values, absolute, threshold, method)
         expected = {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)}
-        found = clusters(acts, linkage=method, threshold=threshold, signed=not absolute)
-        assert partition(found) == expected
-    assert found.details["constant"] == 1
+        grouping = clusters(acts, linkage=method, threshold=threshold, signed=not absolute)
+        assert partition(grouping) == expected
+    assert grouping.details["constant"] == 1
     assert frozenset({7}) in expected
 
 
 def test_planted_copies_are_found() -> None:
     neurons = onegrain.PlantedNeurons(copied=("NOUN", "VERB"), copies=3, shared=(), weak=0)
-    made = onegrain.planted(400, neurons=neurons)
-    found = clusters(made.activations)
-    groups = {frozenset({original, *np.flatnonzero(made.original == original).tolist()})
-              for original in set(made.original.tolist()) - {-1}}  # fmt: skip
+    plant = onegrain.planted(400, neurons=neurons)
+    grouping = clusters(plant.activations)
+    groups = {frozenset({original, *np.flatnonzero(plant.original == original).tolist()})
+              for original in set(plant.original.tolist()) - {-1}}  # fmt: skip
     assert len(groups) == 2
-    assert {group for group in partition(found) if len(group) > 1} == groups
-    assert found.details["constant"] == 2
-    assert np.isnan(found.mean_correlation[made.indices("constant")]).all()
+    assert {group for group in partition(grouping) if len(group) > 1} == groups
+    assert grouping.details["constant"] == 2
+    assert np.isnan(grouping.mean_correlation[plant.indices("constant")]).all()
 
 
 def test_opposite_neurons_are_redundant_unless_signed() -> None:
@@ -118,10 +120,10 @@ def test_opposite_neurons_are_redundant_unless_signed() -> None:
 def test_exact_copies_are_found_at_threshold_0_and_a_tie_goes_to_the_lowest_index(mixed: Activations) -> None:
     values = mixed.values()
     values[:, [4, 9, 20]] = values[:, [25]]
-    found = clusters(changed(mixed, values), threshold=0.0)
-    assert {group for group in partition(found) if len(group) > 1} == {frozenset({4, 9, 20, 25})}
-    assert 4 in found.medoids
-    assert found.numbers.tolist()[:10] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 4]
+    grouping = clusters(changed(mixed, values), threshold=0.0)
+    assert {group for group in partition(grouping) if len(group) > 1} == {frozenset({4, 9, 20, 25})}
+    assert 4 in grouping.medoids
+    assert grouping.numbers.tolist()[:10] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 4]
 
 
 def test_multiples_are_exact_copies_too() -> None:
@@ -145,22 +147,22 @@ def test_of_two_copies_the_first_is_the_medoid_whatever_the_rounding() -> None:
 
 @pytest.mark.parametrize("linkage", LINKAGES)
 def test_the_order_of_the_neurons_does_not_matter(mixed: Activations, linkage: str) -> None:
-    found = clusters(mixed, linkage=linkage)
+    grouping = clusters(mixed, linkage=linkage)
     places = np.random.default_rng(1).permutation(30)
     moved = clusters(changed(mixed, mixed.values()[:, places]), linkage=linkage)
-    assert {frozenset(places[list(group)].tolist()) for group in partition(moved)} == partition(found)
+    assert {frozenset(places[list(group)].tolist()) for group in partition(moved)} == partition(grouping)
     for medoid in places[moved.medoids[moved.sizes > 2]]:
-        assert medoid in found.medoids
+        assert medoid in grouping.medoids
 
 
 @pytest.mark.parametrize("rows", [1, 7, 300])
 def test_the_blocks_do_not_matter(mixed: Activations, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     every = np.arange(30)
-    whole = correlating.correlations(mixed, every)
+    unblocked = correlating.correlations(mixed, every)
     monkeypatch.setattr(correlating, "BLOCK_ROWS", rows)
     split = correlating.correlations(mixed, every)
-    np.testing.assert_allclose(split.condensed, whole.condensed, atol=1e-11)
-    assert split.words == whole.words == mixed.n_words
+    np.testing.assert_allclose(split.condensed, unblocked.condensed, atol=1e-11)
+    assert split.words == unblocked.words == mixed.n_words
 
 
 @pytest.mark.parametrize("rows", [16, 2048])
@@ -170,14 +172,14 @@ def test_a_mean_that_is_large_beside_the_deviation_costs_nothing(
     monkeypatch.setattr(correlating, "BLOCK_ROWS", rows)
     values = (1e4 + 1e-2 * mixed.values().astype(np.float64)).astype(np.float32)
     values[:, 3] = np.float32(1e4 + 0.1)
-    found = correlating.correlations(changed(mixed, values), np.arange(30))
+    correlations = correlating.correlations(changed(mixed, values), np.arange(30))
     keep = np.arange(30) != 3
-    np.testing.assert_array_equal(found.changing, keep)
+    np.testing.assert_array_equal(correlations.changing, keep)
     exact = values.astype(np.longdouble) - values.mean(axis=0, dtype=np.longdouble)
     products = (exact.T @ exact)[keep][:, keep]
     scale = np.sqrt(np.diagonal(products))
     expected = (products / scale / scale[:, None])[np.triu_indices(29, 1)].astype(np.float64)
-    np.testing.assert_allclose(found.condensed, expected, atol=1e-11)
+    np.testing.assert_allclose(correlations.condensed, expected, atol=1e-11)
 
 
 def test_some_neurons_and_words_only(mixed: Activations) -> None:
@@ -187,47 +189,47 @@ def test_some_neurons_and_words_only(mixed: Activations) -> None:
     values = mixed.values()
     values[missing] = np.nan
     part = replace(changed(mixed, values), missing=missing)
-    found = clusters(part, neurons=["layers.0:3", *chosen[1:]], threshold=0.5)
-    np.testing.assert_array_equal(found.neurons, sorted(chosen))
+    grouping = clusters(part, neurons=["layers.0:3", *chosen[1:]], threshold=0.5)
+    np.testing.assert_array_equal(grouping.neurons, sorted(chosen))
     r = np.corrcoef(values[~missing][:, sorted(chosen)].T.astype(np.float64))
     expected = {
         frozenset(np.array(sorted(chosen))[list(g)].tolist()) for g in naive(1 - np.abs(r), "average", 0.5)
     }
-    assert partition(found) == expected
-    assert found.details == {"words": mixed.n_words - 3, "left_out": {"no_activation": 3}, "constant": 0}
+    assert partition(grouping) == expected
+    assert grouping.details == {"words": mixed.n_words - 3, "left_out": {"no_activation": 3}, "constant": 0}
 
 
 @pytest.mark.parametrize("changing", [0, 1])
 def test_too_few_neurons_that_change(changing: int) -> None:
     values = np.ones((200, 7), dtype=np.float32)
     values[:, :changing] = np.random.default_rng(0).normal(size=(200, changing))
-    found = clusters(changed(store(0), values))
-    np.testing.assert_array_equal(found.numbers, np.arange(7))
-    np.testing.assert_array_equal(found.medoids, np.arange(7))
-    assert found.details["constant"] == 7 - changing
-    assert found.groups().empty
+    grouping = clusters(changed(store(0), values))
+    np.testing.assert_array_equal(grouping.numbers, np.arange(7))
+    np.testing.assert_array_equal(grouping.medoids, np.arange(7))
+    assert grouping.details["constant"] == 7 - changing
+    assert grouping.groups().empty
 
 
 def test_the_record_is_read_as_it_was_written(mixed: Activations, tmp_path: Path) -> None:
-    found = clusters(mixed, neurons=range(1, 30), signed=True, threshold=0.7)
-    found.save(tmp_path / "c.parquet")
+    grouping = clusters(mixed, neurons=range(1, 30), signed=True, threshold=0.7)
+    grouping.save(tmp_path / "c.parquet")
     back = Clusters.load(tmp_path / "c.parquet")
     for name in ("neurons", "numbers", "mean_correlation", "medoids"):
-        np.testing.assert_array_equal(getattr(back, name), getattr(found, name))
+        np.testing.assert_array_equal(getattr(back, name), getattr(grouping, name))
     for name in ("space", "linkage", "threshold", "signed", "provenance", "details"):
-        assert getattr(back, name) == getattr(found, name)
+        assert getattr(back, name) == getattr(grouping, name)
     clusters(mixed, neurons=range(1, 30), signed=True, threshold=0.7).save(tmp_path / "again.parquet")
     assert (tmp_path / "again.parquet").read_bytes() == (tmp_path / "c.parquet").read_bytes()
     with pytest.raises(RecordError, match="holds a clusters, not a ranking"):
         Ranking.load(tmp_path / "c.parquet")
     with pytest.raises(RecordError, match="numbered from 0 by their lowest member"):
-        replace(found, numbers=found.numbers[::-1].copy())
+        replace(grouping, numbers=grouping.numbers[::-1].copy())
     with pytest.raises(RecordError, match="one member of each cluster"):
-        replace(found, medoids=found.medoids[::-1].copy())
+        replace(grouping, medoids=grouping.medoids[::-1].copy())
 
 
 def test_what_cannot_be_clustered_is_refused(mixed: Activations) -> None:
-    for given, message in (
+    for options, message in (
         ({"linkage": "ward"}, "the linkages are: average, complete, single"),
         ({"threshold": -0.1}, r"a distance 1 - \|r\|, from 0 to 1, got -0.1"),
         ({"threshold": float("nan")}, "got nan"),
@@ -242,7 +244,7 @@ def test_what_cannot_be_clustered_is_refused(mixed: Activations) -> None:
         ({"memory": "lots"}, "memory must be a size"),
     ):
         with pytest.raises(InputError, match=message):
-            clusters(mixed, **given)
+            clusters(mixed, **options)
     values = mixed.values()
     values[5, 2] = np.inf
     with pytest.raises(ParameterError, match=r"1 activations of .* the first is neuron layers.0:2 at word 5"):
@@ -263,12 +265,12 @@ def test_free_memory_bounds_what_is_tried(monkeypatch: pytest.MonkeyPatch, mixed
 @pytest.fixture
 def reduced() -> tuple[Ranking, Clusters, Ranking]:
     acts = plant(300).activations
-    ranking, found = onegrain.rank("f-statistic", acts, label="upos"), clusters(acts)
-    return ranking, found, without_redundant(ranking, found)
+    ranking, grouping = onegrain.rank("f-statistic", acts, label="upos"), clusters(acts)
+    return ranking, grouping, without_redundant(ranking, grouping)
 
 
 def test_each_cluster_is_ranked_once(reduced: tuple[Ranking, Clusters, Ranking]) -> None:
-    ranking, found, short = reduced
+    ranking, grouping, short = reduced
     planted = plant(300)
     group = {planted.exclusive["VERB"], *planted.copies}
     best = min(group, key=ranking.positions().__getitem__)
@@ -281,14 +283,14 @@ def test_each_cluster_is_ranked_once(reduced: tuple[Ranking, Clusters, Ranking])
     told = short.details["redundant"]
     assert (told["removed"], told["represented_by"]) == (removed, [best, best])
     assert (told["clusters"], told["linkage"], told["threshold"], told["signed"]) == (30, "average", 0.3, False)
-    assert short.provenance.inputs == (ranking.provenance, found.provenance)
+    assert short.provenance.inputs == (ranking.provenance, grouping.provenance)
     assert short.provenance.corpus == ranking.provenance.corpus
     assert np.isnan(short.scores[removed]).all()
     kept = np.setdiff1d(np.arange(32), removed)
     np.testing.assert_array_equal(short.scores[kept], ranking.scores[kept])
     verb = short.label("VERB")
     assert not set(removed) & set(verb.order[: verb.n_ranked].tolist())
-    assert found.representatives(ranking).tolist().count(best) == 1
+    assert grouping.representatives(ranking).tolist().count(best) == 1
 
 
 def test_a_neuron_that_was_not_clustered_stands_for_itself(reduced: tuple[Ranking, Clusters, Ranking]) -> None:
@@ -320,18 +322,18 @@ def test_a_ranking_without_redundant_neurons_serves_every_analysis(
 
 
 def test_a_cross_model_ranking_still_knows_its_models() -> None:
-    own, other = store(1), store(2)
-    ranking = onegrain.rank("maxcorr", own, others=[other])
-    short = without_redundant(ranking, clusters(own, threshold=0.9))
+    acts, other = store(1), store(2)
+    ranking = onegrain.rank("maxcorr", acts, others=[other])
+    short = without_redundant(ranking, clusters(acts, threshold=0.9))
     assert short.n_ranked < ranking.n_ranked
     first = ranking.space.name(int(short.order[0]))
-    assert set(universality(short, own, [other], k=1)["neuron"]) == {first}
+    assert set(universality(short, acts, [other], k=1)["neuron"]) == {first}
 
 
 def test_rankings_of_other_neurons_or_models_are_refused(reduced: tuple[Ranking, Clusters, Ranking]) -> None:
-    ranking, found, _ = reduced
+    ranking, grouping, _ = reduced
     with pytest.raises(MismatchError, match=r"clusters and maxcorr ranking: expected neurons of layers.0"):
-        without_redundant(onegrain.rank("maxcorr", store(1), others=[store(2)]), found)
+        without_redundant(onegrain.rank("maxcorr", store(1), others=[store(2)]), grouping)
     named = clusters(plant(300, model="a").activations)
     other = onegrain.rank("f-statistic", plant(300, model="b").activations, label="upos")
     with pytest.raises(MismatchError, match=r"clusters: of a .*; f-statistic ranking: of b .*"):

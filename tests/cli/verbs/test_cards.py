@@ -26,10 +26,10 @@ def store(run: Run, inputs: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def rankings(run: Run, store: Path, tmp_path: Path) -> tuple[Path, Path]:
-    made = tmp_path / "std.parquet", tmp_path / "kind.parquet"
-    assert run("rank", "std", store, "--out", made[0])[0] == 0
-    assert run("rank", "f-statistic", store, "--label", "kind", "--out", made[1])[0] == 0
-    return made
+    paths = tmp_path / "std.parquet", tmp_path / "kind.parquet"
+    assert run("rank", "std", store, "--out", paths[0])[0] == 0
+    assert run("rank", "f-statistic", store, "--label", "kind", "--out", paths[1])[0] == 0
+    return paths
 
 
 def test_cards_are_those_of_the_api_and_are_shown(

@@ -37,16 +37,16 @@ def test_clusters_are_listed_kept_and_ranked_once(
     code, out, err = run("analyse", "clusters", store, *options, *written, "--json")
     assert code == 0, err
     rows = json.loads(out)["rows"]
-    found = onegrain.clusters(onegrain.open_activations(store), threshold=0.5, linkage="complete")
-    assert found.sizes.max() > 1
-    assert [row["size"] for row in rows] == sorted(found.sizes[found.sizes > 1].tolist(), reverse=True)
+    grouping = onegrain.clusters(onegrain.open_activations(store), threshold=0.5, linkage="complete")
+    assert grouping.sizes.max() > 1
+    assert [row["size"] for row in rows] == sorted(grouping.sizes[grouping.sizes > 1].tolist(), reverse=True)
     kept, ranked = Clusters.load(record), Ranking.load(ranking)
-    np.testing.assert_array_equal(kept.numbers, found.numbers)
-    assert kept.provenance == found.provenance
-    names = [ranked.space.name(int(index)) for index in found.representatives(ranked)]
+    np.testing.assert_array_equal(kept.numbers, grouping.numbers)
+    assert kept.provenance == grouping.provenance
+    names = [ranked.space.name(int(index)) for index in grouping.representatives(ranked)]
     assert {row["representative"] for row in rows} <= set(names)
     reduced = Ranking.load(short)
-    assert reduced.n_ranked == len(found)
+    assert reduced.n_ranked == len(grouping)
     assert set(reduced.top(reduced.n_ranked)) == set(names)
     for what in (record, short):
         code, out, err = run("show", what)
@@ -54,7 +54,7 @@ def test_clusters_are_listed_kept_and_ranked_once(
     code, out, err = run("show", record, "--json")
     assert code == 0, err
     facts = json.loads(out)
-    assert (facts["record"], facts["clusters"], facts["linkage"]) == ("clusters", len(found), "complete")
+    assert (facts["record"], facts["clusters"], facts["linkage"]) == ("clusters", len(grouping), "complete")
     assert [row["members"] for row in facts["rows"]] == [row["members"] for row in rows]
     code, out, err = run(
         "ablate", inputs / "nlm", short, inputs / "words.txt", "--metric", "perplexity", "--counts", "0,2",

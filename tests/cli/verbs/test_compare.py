@@ -61,8 +61,8 @@ def test_all_measurements_in_one_table(run: Run, place: Path, inputs: Path, tmp_
     same = og.compare_rankings(rankings, evaluation, curves, k=5).table
     for row in same.to_dict("records"):
         for name, value in row.items():
-            there = rows[row["ranking"]][name]
-            assert (pd.isna(value) and there is None) or there == pytest.approx(value), name
+            row_of_name = rows[row["ranking"]][name]
+            assert (pd.isna(value) and row_of_name is None) or row_of_name == pytest.approx(value), name
     pd.testing.assert_frame_equal(pd.read_csv(out / "table.csv"), same, check_dtype=False)
     code, printed, err = run("show", out / "evaluation.parquet", "--json")
     assert code == 0, err

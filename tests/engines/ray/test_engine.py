@@ -117,8 +117,8 @@ def test_an_error_of_the_work_arrives_unchanged_and_in_order() -> None:
 @connected
 def test_an_error_that_cannot_be_pickled_is_reported() -> None:
     class OddError(Exception):
-        def __init__(self, one: str, two: str) -> None:
-            super().__init__(one + two)
+        def __init__(self, first: str, second: str) -> None:
+            super().__init__(first + second)
 
     def refuse(item: int) -> None:
         raise OddError("a", "b")
@@ -386,15 +386,16 @@ def test_a_running_cluster_is_used_and_left_running(
     cluster: tuple[str, dict[str, str]], tmp_path: Path, way: str
 ) -> None:
     address, environment = cluster
-    given = {"argument": (address, environment), "environment": ("", {**environment, "RAY_ADDRESS": address})}[
-        way
-    ]
+    settings = {
+        "argument": (address, environment),
+        "environment": ("", {**environment, "RAY_ADDRESS": address}),
+    }[way]
     run = subprocess.run(
-        command(given[0], tmp_path / "mark"),
+        command(settings[0], tmp_path / "mark"),
         capture_output=True,
         text=True,
         check=True,
-        env=given[1],
+        env=settings[1],
         cwd=tmp_path,
     )
     rows = [json.loads(line) for line in run.stdout.splitlines()]

@@ -125,10 +125,10 @@ def test_import_and_export_return_the_same_file(tmp_path, ending):
     """A file of NeuroX that is imported and exported again equals the original."""
     path = write_neurox(tmp_path / f"a.{ending}", split(TEXTS), values_of(split(TEXTS)))
     again = export_neurox(import_neurox(path, tmp_path / "a.zarr"), tmp_path / f"b.{ending}")
-    for one, other in zip(
+    for written, other in zip(
         *(neurox_loader.load_activations(str(file))[0] for file in (path, again)), strict=True
     ):
-        np.testing.assert_array_equal(other, np.float32(one) if ending == "hdf5" else np.round(one, 8))
+        np.testing.assert_array_equal(other, np.float32(written) if ending == "hdf5" else np.round(written, 8))
     if ending == "hdf5":
         with h5py.File(path) as a, h5py.File(again) as b:
             assert json.loads(a["sentence_to_index"][0]) == json.loads(b["sentence_to_index"][0])

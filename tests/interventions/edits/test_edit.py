@@ -13,16 +13,16 @@ from onegrain.interventions.edits.edit import EDITS, Zero, find_edit
 def test_zero_touches_only_its_units(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     value = torch.randn(shape).to(dtype)
     before = value.clone()
-    found = Zero().at("layers.0", np.array([1, 4]))(value)
-    assert found.dtype == dtype
-    assert not found[..., [1, 4]].any()
-    assert torch.equal(found[..., [0, 2, 3, 5]], before[..., [0, 2, 3, 5]])
+    edited = Zero().at("layers.0", np.array([1, 4]))(value)
+    assert edited.dtype == dtype
+    assert not edited[..., [1, 4]].any()
+    assert torch.equal(edited[..., [0, 2, 3, 5]], before[..., [0, 2, 3, 5]])
     assert torch.equal(value, before)
 
 
 def test_zero_is_zero_also_where_the_value_was_not_finite() -> None:
-    found = Zero().at("layers.0", np.array([0, 1]))(torch.tensor([torch.nan, torch.inf, 3.0]))
-    assert found.tolist() == [0.0, 0.0, 3.0]
+    edited = Zero().at("layers.0", np.array([0, 1]))(torch.tensor([torch.nan, torch.inf, 3.0]))
+    assert edited.tolist() == [0.0, 0.0, 3.0]
 
 
 def test_zero_equals_a_mask() -> None:

@@ -79,8 +79,8 @@ def expected(weights, values, architecture, **options):
     return latents.reshape(*values.shape[:-1], -1), units.reshape(*values.shape[:-1], 1)
 
 
-def close(found, wanted):
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=2e-6)
+def close(actual, wanted):
+    torch.testing.assert_close(actual, wanted, rtol=1e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
@@ -220,9 +220,9 @@ def test_a_latent_set_to_zero_takes_its_row_away(tmp_path, values, architecture,
         without = latents.clone()
         without[..., j] = 0.0
         wanted = values - latents[..., j, None] * weights["W_dec"][j] * unit
-        found = dictionary.decode_change(values, latents, without)
-        torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)
-        assert not torch.allclose(found, values)
+        change = dictionary.decode_change(values, latents, without)
+        torch.testing.assert_close(change, wanted, rtol=1e-6, atol=1e-6)
+        assert not torch.allclose(change, values)
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
@@ -250,8 +250,8 @@ def test_the_factor_of_finetuning_is_on_the_decoder_alone(tmp_path, values):
         dictionary = load_dictionary(save_dictionary(tmp_path / name, config, weights))
         latents = dictionary.encode(values)
         close(latents, expected(random_weights(), values, "standard")[0])
-        found = dictionary.decode_change(values, latents, torch.zeros_like(latents))
-        close(found, values - (latents * factor) @ weights["W_dec"])
+        change = dictionary.decode_change(values, latents, torch.zeros_like(latents))
+        close(change, values - (latents * factor) @ weights["W_dec"])
     ones = random_weights() | {"scaling_factor": torch.ones(SIZE)}
     unused = load_dictionary(save_dictionary(tmp_path / "ones", config_v4(), ones))
     close(unused.decode_change(values, latents, latents * 0), values - latents @ ones["W_dec"])
@@ -267,9 +267,9 @@ def test_half_precision_is_computed_on_in_float32(tmp_path, values, dtype):
     assert latents.equal(dictionary.encode(half.float()))
     close(latents, expected(weights, half, "standard")[0])
     changed = dictionary.decode_change(half, latents, latents * 0)
-    whole = dictionary.decode_change(half.float(), latents, latents * 0)
+    single = dictionary.decode_change(half.float(), latents, latents * 0)
     assert changed.dtype == dtype
-    assert changed.equal(whole.to(dtype))
+    assert changed.equal(single.to(dtype))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -328,11 +328,11 @@ def test_identity_tells_weights_and_formula_apart(tmp_path):
 
 
 def test_an_encoder_alone_can_read_and_not_write(tmp_path, values):
-    whole = random_weights()
-    weights = {name: whole[name] for name in ("W_enc", "b_enc")}
+    both_parts = random_weights()
+    weights = {name: both_parts[name] for name in ("W_enc", "b_enc")}
     dictionary = saved(tmp_path, weights=weights, apply_b_dec_to_input=False)
     latents = dictionary.encode(values)
-    close(latents, expected(whole, values, "standard", subtract=False)[0])
+    close(latents, expected(both_parts, values, "standard", subtract=False)[0])
     assert not dictionary.can_decode
     assert saved(tmp_path / "whole").can_decode
     with pytest.raises(
@@ -343,7 +343,10 @@ def test_an_encoder_alone_can_read_and_not_write(tmp_path, values):
         saved(tmp_path / "biased", weights=weights)
     with pytest.raises(ModelError, match="has no W_dec"):
         saved(
-            tmp_path / "norms", "topk", weights | {"b_dec": whole["b_dec"]}, rescale_acts_by_decoder_norm=True
+            tmp_path / "norms",
+            "topk",
+            weights | {"b_dec": both_parts["b_dec"]},
+            rescale_acts_by_decoder_norm=True,
         )
     silent = {key: value for key, value in config_v6().items() if key != "apply_b_dec_to_input"}
     close(load_dictionary(save_dictionary(tmp_path / "silent", silent, weights)).encode(values), latents)
@@ -526,13 +529,13 @@ def test_the_factor_beside_a_checkpoint(tmp_path, values):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_weights_follow_the_values(tmp_path, values, architecture):
     dictionary = saved(tmp_path, architecture, normalize_activations="layer_norm")
-    there = values.cuda()
-    latents = dictionary.encode(there)
-    assert latents.device == there.device
+    moved = values.cuda()
+    latents = dictionary.encode(moved)
+    assert latents.device == moved.device
     close(latents.cpu(), dictionary.encode(values))
-    changed = dictionary.decode_change(there, latents, latents * 0)
+    changed = dictionary.decode_change(moved, latents, latents * 0)
     close(changed.cpu(), dictionary.decode_change(values, latents.cpu(), latents.cpu() * 0))
-    assert dictionary.decode_change(there, latents, latents.clone()).equal(there)
+    assert dictionary.decode_change(moved, latents, latents.clone()).equal(moved)
     assert dictionary.weights["W_enc"].device.type == "cpu"
 
 

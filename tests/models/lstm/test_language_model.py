@@ -87,18 +87,18 @@ def test_padding_on_either_side_gives_the_logits_of_each_sentence_alone(
     right = loaded.model(**loaded.batch(rows)).logits
     ids, mask = left_padded(rows, loaded.pad_id)
     left = loaded.model(input_ids=ids, attention_mask=mask).logits
-    for at, row in enumerate(rows):
-        torch.testing.assert_close(right[at, : len(row)], alone[at])
-        torch.testing.assert_close(left[at, -len(row) :], alone[at])
+    for number, row in enumerate(rows):
+        torch.testing.assert_close(right[number, : len(row)], alone[number])
+        torch.testing.assert_close(left[number, -len(row) :], alone[number])
 
 
 @torch.no_grad()
 def test_carried_state_equals_one_pass(loaded: LoadedModel, rows: list[list[int]]) -> None:
     ids = torch.tensor([rows[0]])
-    whole = loaded.model(ids).logits
+    unsplit = loaded.model(ids).logits
     first = loaded.model(ids[:, :4], use_cache=True)
     second = loaded.model(ids[:, 4:], past_key_values=first.past_key_values)
-    torch.testing.assert_close(torch.cat([first.logits, second.logits], dim=1), whole)
+    torch.testing.assert_close(torch.cat([first.logits, second.logits], dim=1), unsplit)
     assert first.past_key_values.get_seq_length() == 4
 
 
@@ -110,10 +110,10 @@ def test_greedy_generation_is_argmax_over_full_passes(
     prompts = [row[:length] for row, length in zip(rows, (3, 7, 2, 5), strict=False)]
     expected = [greedy_by_hand(loaded.model, prompt, 12) for prompt in prompts]
     ids, mask = left_padded(prompts, loaded.pad_id)
-    made = loaded.model.generate(
+    generated = loaded.model.generate(
         input_ids=ids, attention_mask=mask, max_new_tokens=12, do_sample=False, use_cache=use_cache
     )
-    for row, prompt, want in zip(made.tolist(), prompts, expected, strict=True):
+    for row, prompt, want in zip(generated.tolist(), prompts, expected, strict=True):
         assert row[ids.shape[1] - len(prompt) :][: len(want)] == want
 
 
@@ -122,7 +122,7 @@ def test_beam_search_returns_the_log_probability_of_what_it_made(
     loaded: LoadedModel, rows: list[list[int]]
 ) -> None:
     prompt = torch.tensor([rows[0][:3]])
-    made = loaded.model.generate(
+    generated = loaded.model.generate(
         input_ids=prompt,
         attention_mask=torch.ones_like(prompt),
         num_beams=4,
@@ -134,7 +134,7 @@ def test_beam_search_returns_the_log_probability_of_what_it_made(
         return_dict_in_generate=True,
     )
     forbidden = loaded.model.config.eos_token_id
-    for ids, score in zip(made.sequences, made.sequences_scores, strict=True):
+    for ids, score in zip(generated.sequences, generated.sequences_scores, strict=True):
         logits = loaded.model(ids[None, :-1]).logits[0, 2:].log_softmax(-1)
         total = logits.gather(1, ids[3:, None]).sum()
         assert forbidden not in ids[3:]
@@ -149,7 +149,7 @@ def test_the_loss_is_the_mean_over_real_subwords(loaded: LoadedModel, rows: list
         each = []
         for row in rows:
             log_p = loaded.model(torch.tensor([row])).logits[0].log_softmax(-1)
-            each += [-float(log_p[at, row[at + 1]]) for at in range(len(row) - 1)]
+            each += [-float(log_p[number, row[number + 1]]) for number in range(len(row) - 1)]
     assert float(loss) == pytest.approx(sum(each) / len(each), rel=1e-5)
 
 

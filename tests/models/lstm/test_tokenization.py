@@ -63,9 +63,9 @@ def test_words_do_not_depend_on_their_neighbours() -> None:
 def test_an_unseen_character_is_unknown_and_its_word_stays() -> None:
     tokenizer = trained()
     batch = tokenizer([["the", "日", "dog"]], is_split_into_words=True)
-    at = [place for place, word in enumerate(batch.word_ids(0)) if word == 1]
-    assert at
-    assert tokenizer.unk_token_id in [batch["input_ids"][0][place] for place in at]
+    positions = [place for place, word in enumerate(batch.word_ids(0)) if word == 1]
+    assert positions
+    assert tokenizer.unk_token_id in [batch["input_ids"][0][place] for place in positions]
 
 
 def test_decomposed_accents_are_the_composed_ones() -> None:
@@ -98,7 +98,7 @@ def test_a_saved_tokenizer_reads_the_same(tmp_path: Path) -> None:
     after = again(sentences, is_split_into_words=True)
     assert again.is_fast
     assert before["input_ids"] == after["input_ids"]
-    assert all(before.word_ids(at) == after.word_ids(at) for at in range(len(sentences)))
+    assert all(before.word_ids(number) == after.word_ids(number) for number in range(len(sentences)))
     assert again.decode(after["input_ids"][0]) == tokenizer.decode(before["input_ids"][0])
 
 

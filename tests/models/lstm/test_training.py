@@ -104,9 +104,9 @@ def test_a_training_cut_off_ends_at_the_same_weights(trained: Path, tmp_path: Pa
         train_nlm(TRAIN, plain_corpus(), tmp_path / "m", options=OPTIONS, progress=cut_off_after(steps))
     assert not (tmp_path / "m" / "training.json").exists()
     train_nlm(TRAIN, plain_corpus(), tmp_path / "m", options=OPTIONS)
-    whole, resumed = weights(trained), weights(tmp_path / "m")
-    assert whole.keys() == resumed.keys()
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    uninterrupted, resumed = weights(trained), weights(tmp_path / "m")
+    assert uninterrupted.keys() == resumed.keys()
+    assert all(torch.equal(uninterrupted[name], resumed[name]) for name in uninterrupted)
     assert (trained / "training.json").read_bytes() == (tmp_path / "m" / "training.json").read_bytes()
 
 
@@ -328,16 +328,16 @@ def test_a_translation_model_learns_a_dictionary(tmp_path: Path) -> None:
         OPTIONS, hidden_size=128, vocab_size=60, epochs=25, patience=25, batch_size=4, dropout=0.0
     )
     folder = train_nmt(pairs, pairs, tmp_path / "m", options=options)
-    made = load_model(folder, device="cpu").translate(pairs)
-    assert sum(a == " ".join(b) for a, b in zip(made, other, strict=True)) >= 12
+    translations = load_model(folder, device="cpu").translate(pairs)
+    assert sum(a == " ".join(b) for a, b in zip(translations, other, strict=True)) >= 12
 
 
 def test_a_translation_training_cut_off_ends_at_the_same_weights(tmp_path: Path) -> None:
-    whole = train_nmt(PAIRS, parallel_corpus(), tmp_path / "whole", options=OPTIONS)
+    uninterrupted = train_nmt(PAIRS, parallel_corpus(), tmp_path / "whole", options=OPTIONS)
     with pytest.raises(KeyboardInterrupt):
         train_nmt(PAIRS, parallel_corpus(), tmp_path / "cut", options=OPTIONS, progress=cut_off_after(5))
     cut = train_nmt(PAIRS, parallel_corpus(), tmp_path / "cut", options=OPTIONS)
-    first, second = weights(whole), weights(cut)
+    first, second = weights(uninterrupted), weights(cut)
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 

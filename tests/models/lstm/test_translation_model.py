@@ -53,9 +53,9 @@ def test_the_encoder_is_a_packed_bidirectional_lstm(loaded: LoadedModel, rows: R
         encoder.embeddings(inputs["input_ids"]), lengths, batch_first=True, enforce_sorted=False
     )
     expected, _ = pad_packed_sequence(reference(packed)[0], batch_first=True)
-    found = encoder(**inputs).last_hidden_state
+    states = encoder(**inputs).last_hidden_state
     real = inputs["attention_mask"].bool()
-    torch.testing.assert_close(found[real], expected[real])
+    torch.testing.assert_close(states[real], expected[real])
 
 
 def decode_by_hand(model: LSTMTranslationModel, encoded: Tensor, ids: list[int]) -> Tensor:
@@ -78,7 +78,7 @@ def decode_by_hand(model: LSTMTranslationModel, encoded: Tensor, ids: list[int])
         cell.bias_ih.copy_(bias[places])
         cell.bias_hh.zero_()
         cells.append(cell)
-    vector, made = torch.zeros(width), []
+    vector, steps = torch.zeros(width), []
     for token in ids:
         below = torch.cat([vector, decoder.embeddings.weight[token]])
         for number, cell in enumerate(cells):
@@ -87,8 +87,8 @@ def decode_by_hand(model: LSTMTranslationModel, encoded: Tensor, ids: list[int])
         scores = torch.stack([below @ decoder.attention_keys.weight @ word for word in encoded])
         context = F.softmax(scores, dim=0) @ encoded
         vector = torch.tanh(decoder.attention_output.weight @ torch.cat([context, below]))
-        made.append(model.lm_head.weight @ vector)
-    return torch.stack(made)
+        steps.append(model.lm_head.weight @ vector)
+    return torch.stack(steps)
 
 
 @torch.no_grad()
@@ -124,28 +124,28 @@ def test_padding_on_either_side_gives_the_logits_of_each_pair_alone(
     ids = torch.tensor([[loaded.pad_id] * (width - len(row)) + row for row in rows])
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
     left = loaded.model(input_ids=ids, attention_mask=mask, labels=labels).logits
-    for at, (row, target) in enumerate(zip(rows, targets, strict=True)):
+    for number, (row, target) in enumerate(zip(rows, targets, strict=True)):
         alone = logits_alone(loaded.model, row, target)
-        torch.testing.assert_close(right[at, : len(target)], alone)
-        torch.testing.assert_close(left[at, : len(target)], alone)
+        torch.testing.assert_close(right[number, : len(target)], alone)
+        torch.testing.assert_close(left[number, : len(target)], alone)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("use_cache", [True, False])
 def test_greedy_generation_is_argmax_over_full_passes(loaded: LoadedModel, rows: Rows, use_cache: bool) -> None:
     model = loaded.model
-    made = model.generate(**loaded.batch(rows), max_new_tokens=12, do_sample=False, use_cache=use_cache)
-    for row, found in zip(rows, made.tolist(), strict=True):
+    generated = model.generate(**loaded.batch(rows), max_new_tokens=12, do_sample=False, use_cache=use_cache)
+    for row, generated_ids in zip(rows, generated.tolist(), strict=True):
         ids = [model.config.decoder_start_token_id]
         while len(ids) <= 12 and ids[-1] != model.config.eos_token_id:
             step = model(torch.tensor([row]), decoder_input_ids=torch.tensor([ids])).logits[0, -1]
             ids.append(int(step.argmax()))
-        assert found[: len(ids)] == ids
+        assert generated_ids[: len(ids)] == ids
 
 
 @torch.no_grad()
 def test_beam_search_returns_the_log_probability_of_what_it_made(loaded: LoadedModel, rows: Rows) -> None:
-    made = loaded.model.generate(
+    generated = loaded.model.generate(
         **loaded.batch(rows[:3]),
         num_beams=4,
         num_return_sequences=2,
@@ -155,8 +155,8 @@ def test_beam_search_returns_the_log_probability_of_what_it_made(loaded: LoadedM
         output_scores=True,
         return_dict_in_generate=True,
     )
-    for at, (ids, score) in enumerate(zip(made.sequences, made.sequences_scores, strict=True)):
-        source = torch.tensor([rows[at // 2]])
+    for number, (ids, score) in enumerate(zip(generated.sequences, generated.sequences_scores, strict=True)):
+        source = torch.tensor([rows[number // 2]])
         logits = loaded.model(source, decoder_input_ids=ids[None, :-1]).logits[0].log_softmax(-1)
         total = logits.gather(1, ids[1:, None]).sum()
         torch.testing.assert_close(score, total, atol=1e-5, rtol=1e-5)

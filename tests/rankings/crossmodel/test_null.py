@@ -20,7 +20,7 @@ from onegrain.records.provenance import ModelIdentity
 from onegrain.records.space import NeuronSpace
 
 SENTENCES, LENGTH = 200, 6
-CORPUS = Corpus.from_sentences([[f"w{at % 7}" for at in range(LENGTH)] for _ in range(SENTENCES)])
+CORPUS = Corpus.from_sentences([[f"w{number % 7}" for number in range(LENGTH)] for _ in range(SENTENCES)])
 SPACE = NeuronSpace(("layers.0", "layers.1"), (12, 8))
 WORDS = CORPUS.n_words
 
@@ -34,11 +34,11 @@ def store(values: np.ndarray, name: str, space: NeuronSpace = SPACE) -> Activati
 def models(seed: int = 0) -> tuple[Activations, list[Activations]]:
     """Two neurons that both others have, one upside down in one, and one that one other has with noise."""
     rng = np.random.default_rng(seed)
-    own, first, second = (rng.normal(size=(WORDS, 20)) for _ in range(3))
-    first[:, 3], second[:, 5] = own[:, 2], -own[:, 2]
-    first[:, 15], second[:, 16] = own[:, 13], own[:, 13]
-    first[:, 9] = own[:, 7] + rng.normal(size=WORDS)
-    return store(own, "a"), [store(first, "b"), store(second, "c")]
+    subject, first, second = (rng.normal(size=(WORDS, 20)) for _ in range(3))
+    first[:, 3], second[:, 5] = subject[:, 2], -subject[:, 2]
+    first[:, 15], second[:, 16] = subject[:, 13], subject[:, 13]
+    first[:, 9] = subject[:, 7] + rng.normal(size=WORDS)
+    return store(subject, "a"), [store(first, "b"), store(second, "c")]
 
 
 @pytest.mark.parametrize("width", [1, 2, 7, 300])
@@ -59,22 +59,24 @@ def test_rotations_are_orthogonal_and_uniform(width):
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("method", ["maxcorr", "mincorr"])
 def test_the_rotation_null_is_that_of_turned_standardised_neurons(method, signed, compare):
-    own, others = models()
+    subject, others = models()
     values = others[0].values().copy()
     values[:, 4] *= 100.0  # one neuron that would be most of every turned one
     others[0] = store(values, "b")
-    ranking = rank(method, own, others=others, null="rotation", draws=3, seed=4, signed=signed, compare=compare)
+    ranking = rank(
+        method, subject, others=others, null="rotation", draws=3, seed=4, signed=signed, compare=compare
+    )
     drawn = []
     for draw in range(3):
         scores = []
         for number, other in enumerate(others, 1):
             turned = stats.zscore(other.values().astype(np.float64))
             for site in other.space.sites:
-                at = other.space.slice(site)
-                rng = np.random.default_rng([4, draw, number, at.start])
-                turned[:, at] = turned[:, at] @ random_rotation(at.stop - at.start, rng)
+                place = other.space.slice(site)
+                rng = np.random.default_rng([4, draw, number, place.start])
+                turned[:, place] = turned[:, place] @ random_rotation(place.stop - place.start, rng)
             again = store(turned, "t")
-            scores.append(rank("maxcorr", own, others=[again], signed=signed, compare=compare).scores)
+            scores.append(rank("maxcorr", subject, others=[again], signed=signed, compare=compare).scores)
         drawn.append(np.max(scores, axis=0) if method == "maxcorr" else np.min(scores, axis=0))
     null = ranking.details["null"]
     assert (null["kind"], null["draws"]) == ("rotation", 3)
@@ -83,13 +85,13 @@ def test_the_rotation_null_is_that_of_turned_standardised_neurons(method, signed
 
 
 def test_an_exchange_moves_whole_sentences_and_leaves_words_that_do_not_count():
-    own, _ = models()
+    subject, _ = models()
     among = np.ones(WORDS, dtype=bool)
     among[[0, 9, WORDS - 1]] = False
-    moved = permuted(own, own.array, among, np.random.default_rng(1))
+    moved = permuted(subject, subject.array, among, np.random.default_rng(1))
     values = moved.values()
-    assert np.array_equal(values[~among], own.values()[~among])
-    assert (values[among] != own.values()[among]).any(axis=1).mean() > 0.9
+    assert np.array_equal(values[~among], subject.values()[~among])
+    assert (values[among] != subject.values()[among]).any(axis=1).mean() > 0.9
     assert np.array_equal(moved.values(5, 11, slice(3, 7)), values[5:11, 3:7])
 
 
@@ -119,7 +121,7 @@ def test_lengths_of_few_sentences_are_put_together_and_begin_again_or_are_cut():
 def test_exchanges_are_uniform():
     exchange = Exchange(np.repeat(np.arange(3), 2), np.ones(6, dtype=bool))
     orders = [tuple(exchange.order(np.random.default_rng([0, draw]))[::2]) for draw in range(1200)]
-    counts = [orders.count(one) for one in sorted(set(orders))]
+    counts = [orders.count(order) for order in sorted(set(orders))]
     assert len(counts) == 6
     assert stats.chisquare(counts).pvalue > 1e-3
 
@@ -127,25 +129,25 @@ def test_exchanges_are_uniform():
 def test_one_sentence_cannot_be_exchanged():
     corpus = Corpus.from_sentences([["a", "b", "c"]])
     values = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
-    own, other = (Activations.from_array(one, corpus) for one in values)
+    subject, other = (Activations.from_array(array, corpus) for array in values)
     with pytest.raises(ParameterError, match="split into sentences, or null=rotation"):
-        rank("maxcorr", own, others=[other], null="permutation", draws=2)
+        rank("maxcorr", subject, others=[other], null="permutation", draws=2)
 
 
 def test_the_permutation_null_is_that_of_exchanged_sentences():
-    own, others = models()
-    ranking = rank("maxcorr", own, others=others, null="permutation", draws=3, seed=2)
+    subject, others = models()
+    ranking = rank("maxcorr", subject, others=others, null="permutation", draws=3, seed=2)
     drawn = []
     for draw in range(3):
         order = np.random.default_rng([2, draw]).permutation(SENTENCES)
-        moved = own.values().reshape(SENTENCES, LENGTH, -1)[order].reshape(WORDS, -1)
+        moved = subject.values().reshape(SENTENCES, LENGTH, -1)[order].reshape(WORDS, -1)
         drawn.append(rank("maxcorr", store(moved, "a"), others=others).scores)
     assert ranking.details["null"]["mean"] == pytest.approx(np.mean(drawn, axis=0), abs=1e-6)
 
 
 def test_normal_scores_are_quantiles_of_ranks(monkeypatch):
-    own, _ = models()
-    values = own.values().copy()
+    subject, _ = models()
+    values = subject.values().copy()
     values[:, 0] = np.arange(WORDS) ** 3
     values[:, 1] = np.arange(WORDS) % 2
     values[:, 2] = 5.0
@@ -154,24 +156,24 @@ def test_normal_scores_are_quantiles_of_ranks(monkeypatch):
     asked = store(values, "a").restrict("layers.0")
     expected = normal_scores(store(values[:, :12], "a", NeuronSpace(("layers.0",), (12,))), among, constant)
     monkeypatch.setattr("onegrain.rankings.crossmodel.rows.STRIPE_BYTES", 8 * 5 * WORDS)
-    found = normal_scores(asked, among, constant).values()
-    assert np.array_equal(found, expected.values())
+    scores = normal_scores(asked, among, constant).values()
+    assert np.array_equal(scores, expected.values())
     n = WORDS - 10
-    assert found[10:, 0] == pytest.approx(stats.norm.ppf((np.arange(n) + 0.5) / n), abs=1e-6)
-    assert np.allclose(found[10:, 1], stats.norm.ppf(0.25 + 0.5 * (np.arange(n) % 2)), atol=1e-6)
-    assert not found[:, 2:4].any()
-    assert not found[:10].any()
+    assert scores[10:, 0] == pytest.approx(stats.norm.ppf((np.arange(n) + 0.5) / n), abs=1e-6)
+    assert np.allclose(scores[10:, 1], stats.norm.ppf(0.25 + 0.5 * (np.arange(n) % 2)), atol=1e-6)
+    assert not scores[:, 2:4].any()
+    assert not scores[:10].any()
 
 
 @pytest.mark.parametrize("null", ["rotation", "permutation"])
 def test_planted_partners_exceed_the_null_and_nothing_else_does(null):
-    own, others = models(7)
-    ranking = rank("maxcorr", own, others=others, null=null, draws=60, pooled=True, score="excess")
+    subject, others = models(7)
+    ranking = rank("maxcorr", subject, others=others, null=null, draws=60, pooled=True, score="excess")
     q = np.array(ranking.details["null"]["q"])
     assert sorted(ranking.order[:3].tolist()) == [2, 7, 13]
     assert sorted(np.flatnonzero(q < 0.05).tolist()) == [2, 7, 13]
     assert ranking.scores == pytest.approx(ranking.details["null"]["excess"])
-    both = rank("mincorr", own, others=others, null=null, draws=60, pooled=True)
+    both = rank("mincorr", subject, others=others, null=null, draws=60, pooled=True)
     assert sorted(both.order[:2].tolist()) == [2, 13]
     assert sorted(np.flatnonzero(np.array(both.details["null"]["q"]) < 0.05).tolist()) == [2, 13]
 
@@ -207,8 +209,8 @@ def test_p_and_q_by_hand():
 
 
 def test_constant_neurons_have_no_p_value():
-    own, others = models()
-    values = own.values().copy()
+    subject, others = models()
+    values = subject.values().copy()
     values[:, 4] = 2.0
     theirs = others[0].values().copy()
     theirs[:, 8:12] = 1.0
@@ -221,13 +223,13 @@ def test_constant_neurons_have_no_p_value():
         assert None not in ranking.details["null"]["p"][5:]
 
 
-def naive_interval(own, others, reduce, draws, seed, level):
+def naive_interval(subject, others, reduce, draws, seed, level):
     rng = np.random.default_rng([seed, draws])
     picked = rng.integers(0, SENTENCES, size=(draws, SENTENCES))
     scores = []
     for sentences in picked:
         rows = (sentences[:, None] * LENGTH + np.arange(LENGTH)).ravel()
-        tables = [np.abs(np.corrcoef(own[rows].T, one[rows].T)[:20, 20:]).max(axis=1) for one in others]
+        tables = [np.abs(np.corrcoef(subject[rows].T, array[rows].T)[:20, 20:]).max(axis=1) for array in others]
         scores.append(reduce(tables, axis=0))
     tail = (1 - level) / 2
     return np.quantile(scores, [tail, 1 - tail], axis=0)
@@ -235,33 +237,35 @@ def naive_interval(own, others, reduce, draws, seed, level):
 
 @pytest.mark.parametrize(("method", "reduce"), [("maxcorr", np.max), ("mincorr", np.min)])
 def test_intervals_are_those_of_resampled_sentences(method, reduce):
-    own, others = models()
-    ranking = rank(method, own, others=others, partners=20, resamples=40, seed=6, level=0.9)
-    values = [one.values().astype(np.float64) for one in (own, *others)]
+    subject, others = models()
+    ranking = rank(method, subject, others=others, partners=20, resamples=40, seed=6, level=0.9)
+    values = [acts.values().astype(np.float64) for acts in (subject, *others)]
     low, high = naive_interval(values[0], values[1:], reduce, 40, 6, 0.9)
     assert ranking.details["interval"]["low"] == pytest.approx(low, abs=1e-5)
     assert ranking.details["interval"]["high"] == pytest.approx(high, abs=1e-5)
 
 
 def test_intervals_do_not_depend_on_blocks(monkeypatch):
-    own, others = models(1)
-    values = own.values().copy()
+    subject, others = models(1)
+    values = subject.values().copy()
     values[:, 3] = values[:, 3] * 1e-2 + 1e4
     values[:, 6] = 1.0
-    own = store(values, "a")
-    expected = rank("maxcorr", own, others=others, resamples=20).details["interval"]
+    subject = store(values, "a")
+    expected = rank("maxcorr", subject, others=others, resamples=20).details["interval"]
     assert expected["low"][6] is None
     monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", 77)
     monkeypatch.setattr("onegrain.rankings.crossmodel.bootstrap.ROOM", 8 * 20 * 20 * 3)
-    found = rank("maxcorr", own, others=others, resamples=20).details["interval"]
+    blocked = rank("maxcorr", subject, others=others, resamples=20).details["interval"]
     for side in ("low", "high"):
-        known = [at for at in range(20) if at != 6]
-        one, two = (np.array([given[side][at] for at in known]) for given in (expected, found))
-        assert one == pytest.approx(two, abs=1e-5)
+        known = [neuron for neuron in range(20) if neuron != 6]
+        first, second = (
+            np.array([interval[side][neuron] for neuron in known]) for interval in (expected, blocked)
+        )
+        assert first == pytest.approx(second, abs=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("options", "message"),
     [
         ({"null": "noise"}, "null must be one of none, rotation, permutation"),
         ({"null": "rotation", "draws": 0}, "draws must be a whole number from 1"),
@@ -273,10 +277,10 @@ def test_intervals_do_not_depend_on_blocks(monkeypatch):
         ({"resamples": 20, "level": 1.0}, "a level between 0 and 1"),
     ],
 )
-def test_refusals(given, message):
-    own, others = models()
+def test_refusals(options, message):
+    subject, others = models()
     with pytest.raises(ParameterError, match=message):
-        rank("maxcorr", own, others=others, **given)
+        rank("maxcorr", subject, others=others, **options)
 
 
 def noise(rng: np.random.Generator, tail: float, shared: float) -> Activations:
@@ -293,8 +297,8 @@ def test_noise_that_is_shared_in_sentences_large_and_long_tailed_has_no_small_p_
     p = []
     for repeat in range(12):
         rng = np.random.default_rng([repeat, 8])
-        own, other = noise(rng, 2.5, 0.4), noise(rng, 2.5, 0.4)
-        ranking = rank("maxcorr", own, others=[other], null=null, draws=40, pooled=True, seed=repeat)
+        subject, other = noise(rng, 2.5, 0.4), noise(rng, 2.5, 0.4)
+        ranking = rank("maxcorr", subject, others=[other], null=null, draws=40, pooled=True, seed=repeat)
         p += ranking.details["null"]["p"]
     assert np.mean(np.array(p) <= 0.05) < 0.1
     assert stats.kstest(p, "uniform", alternative="greater").statistic < 0.12

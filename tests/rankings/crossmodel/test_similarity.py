@@ -67,10 +67,10 @@ def test_equals_naive_implementations(variance: float) -> None:
             assert row.svcca == pytest.approx(naive_svcca(x, y, variance), abs=1e-9)
         else:
             assert row.svcca == pytest.approx(naive_cca(x, y)[1].mean(), abs=1e-9)
-    whole = {measure: value(a, b, measure) for measure in MEASURES}
+    unblocked = {measure: value(a, b, measure) for measure in MEASURES}
     x, y = centred(a), centred(b)
-    assert whole["cka"] == pytest.approx(naive_cka(x, y), abs=1e-9)
-    assert whole["svcca"] == pytest.approx(naive_svcca(x, y, 0.99), abs=1e-9)
+    assert unblocked["cka"] == pytest.approx(naive_cka(x, y), abs=1e-9)
+    assert unblocked["svcca"] == pytest.approx(naive_svcca(x, y, 0.99), abs=1e-9)
     assert similarities.details["neurons"] == similarities.details["rank"] == [[3, 4], [5, 6, 2]]
 
 

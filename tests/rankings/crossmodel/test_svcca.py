@@ -37,17 +37,17 @@ def naive(x: np.ndarray, y: np.ndarray, variance: float) -> tuple[np.ndarray, np
 
 @pytest.mark.parametrize("variance", [0.8, 0.99])
 def test_equals_a_naive_implementation(tmp_path, variance: float) -> None:
-    own, other = store(0, offset=20.0), store(1)
-    ranking = rank("svcca", own, others=[other], site=SITE, other_site="layers.0", variance=variance,
+    subject, other = store(0, offset=20.0), store(1)
+    ranking = rank("svcca", subject, others=[other], site=SITE, other_site="layers.0", variance=variance,
                  directions=str(tmp_path / "directions"))  # fmt: skip
-    x, y = centred(own, SITE), centred(other, "layers.0")
+    x, y = centred(subject, SITE), centred(other, "layers.0")
     variates, correlations = naive(x, y, variance)
     assert ranking.scores == pytest.approx(correlations, abs=1e-10)
     assert ranking.space.describe() == f"{SITE}.latents ({len(correlations)})"
     assert ranking.order.tolist() == list(range(len(correlations)))
     dictionary = load_dictionary(tmp_path / "directions")
     assert dictionary.formula.describe() == "linear, identity, subtracts bias"
-    latents = dictionary.encode(torch.from_numpy(own.restrict(SITE).values())).numpy()
+    latents = dictionary.encode(torch.from_numpy(subject.restrict(SITE).values())).numpy()
     signs = np.sign((latents * variates).sum(axis=0))
     assert latents == pytest.approx(variates * signs, abs=1e-4)
     decoder = dictionary.weights["W_dec"].numpy()
@@ -61,13 +61,13 @@ def test_equals_a_naive_implementation(tmp_path, variance: float) -> None:
 
 
 def test_a_planted_shared_direction_comes_first(tmp_path) -> None:
-    own, other = store(0, common=0), store(1, common=0)
-    signal = np.random.default_rng(5).normal(size=own.n_words)
-    values, theirs = own.values().copy(), other.values().copy()
+    subject, other = store(0, common=0), store(1, common=0)
+    signal = np.random.default_rng(5).normal(size=subject.n_words)
+    values, theirs = subject.values().copy(), other.values().copy()
     values[:, 3:] += 2 * np.outer(signal, [1, 1, 0, 1])
     theirs[:, 3:] += 2 * np.outer(signal, [0, -1, 1, 0])
-    given = {"site": SITE, "directions": str(tmp_path / "d")}
-    ranking = rank("svcca", changed(own, values), others=[changed(other, theirs)], **given)
+    options = {"site": SITE, "directions": str(tmp_path / "d")}
+    ranking = rank("svcca", changed(subject, values), others=[changed(other, theirs)], **options)
     assert ranking.scores[0] > 0.9 > 0.4 > ranking.scores[1]
     latents = load_dictionary(tmp_path / "d").encode(torch.from_numpy(values[:, 3:])).numpy()
     assert abs(np.corrcoef(latents[:, 0], signal)[0, 1]) > 0.9
@@ -75,33 +75,33 @@ def test_a_planted_shared_direction_comes_first(tmp_path) -> None:
 
 
 def test_a_turned_copy_has_all_directions_and_turning_changes_no_correlation() -> None:
-    own, other = store(0), store(1)
+    subject, other = store(0), store(1)
     rng = np.random.default_rng(0)
     turn = scipy.linalg.block_diag(*(np.linalg.qr(rng.normal(size=(n, n)))[0] for n in (3, 4)))
-    copy = changed(other, 5.0 + own.values() @ turn)
-    assert rank("svcca", own, others=[copy], site=SITE).scores == pytest.approx([1.0] * 4, abs=1e-6)
-    expected = rank("svcca", own, others=[other], site=SITE).scores
-    turned = rank("svcca", own, others=[changed(other, other.values() @ turn)], site=SITE)
+    copy = changed(other, 5.0 + subject.values() @ turn)
+    assert rank("svcca", subject, others=[copy], site=SITE).scores == pytest.approx([1.0] * 4, abs=1e-6)
+    expected = rank("svcca", subject, others=[other], site=SITE).scores
+    turned = rank("svcca", subject, others=[changed(other, other.values() @ turn)], site=SITE)
     assert turned.scores == pytest.approx(expected, abs=1e-6)
 
 
 def test_permuting_and_splitting_words_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    own, other = store(0, offset=300.0), store(1)
-    words = np.random.default_rng(0).permutation(own.n_words)
-    expected = rank("svcca", own, others=[other], site=SITE).scores
-    shuffled = [changed(one, one.values()[words]) for one in (own, other)]
+    subject, other = store(0, offset=300.0), store(1)
+    words = np.random.default_rng(0).permutation(subject.n_words)
+    expected = rank("svcca", subject, others=[other], site=SITE).scores
+    shuffled = [changed(acts, acts.values()[words]) for acts in (subject, other)]
     assert rank("svcca", shuffled[0], others=shuffled[1:], site=SITE).scores == pytest.approx(
         expected, abs=1e-10
     )
     monkeypatch.setattr("onegrain.rankings.data.blocks.BLOCK_ROWS", 7)
     monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.SHARD_ROWS", 14)
-    assert rank("svcca", own, others=[other], site=SITE).scores == pytest.approx(expected, abs=1e-10)
+    assert rank("svcca", subject, others=[other], site=SITE).scores == pytest.approx(expected, abs=1e-10)
 
 
 def test_the_folder_does_not_change_the_record(tmp_path) -> None:
-    own, other = store(0), store(1)
+    subject, other = store(0), store(1)
     for name in ("a", "b"):
-        ranking = rank("svcca", own, others=[other], site=SITE, directions=str(tmp_path / name))
+        ranking = rank("svcca", subject, others=[other], site=SITE, directions=str(tmp_path / name))
         ranking.save(tmp_path / f"{name}.parquet")
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
     for file in ("cfg.json", "sae_weights.safetensors"):
@@ -117,32 +117,36 @@ def test_directions_are_read_and_erased_in_a_running_model(models, tmp_path) -> 
     corpus = plain_corpus()
     stores = [extract(models[name], corpus, tmp_path / f"{name}.zarr", sites=SITE) for name in ("gpt2", "nlm")]
     folder = tmp_path / "directions"
-    found = rank("svcca", stores[0], others=stores[1:], directions=str(folder))
-    found.save(tmp_path / "svcca.parquet")
-    found = Ranking.load(tmp_path / "svcca.parquet")
+    ranking = rank("svcca", stores[0], others=stores[1:], directions=str(folder))
+    ranking.save(tmp_path / "svcca.parquet")
+    ranking = Ranking.load(tmp_path / "svcca.parquet")
     loaded = models["gpt2"].with_dictionary(SITE, folder)
     again = extract(loaded, corpus, tmp_path / "latents.zarr", sites=f"{SITE}.latents")
     weights = load_file(folder / "sae_weights.safetensors")
     x = stores[0].values()
     latents = (x.astype(float) - weights["b_dec"]) @ weights["W_enc"]
     assert again.values() == pytest.approx(latents, abs=2e-4)
-    assert latents.var(axis=0) == pytest.approx(np.ones(found.space.size), abs=1e-3)
+    assert latents.var(axis=0) == pytest.approx(np.ones(ranking.space.size), abs=1e-3)
     points = loaded.select([SITE, f"{SITE}.latents"])
     ids = [[5, 9, 30, 7]]
     with torch.no_grad(), loaded.recording(points[:1]) as record:
         loaded.forward(ids)
         before = record[SITE].numpy()
-    with torch.no_grad(), erasing(loaded, found.space, found.order[:1]), loaded.recording(points[:1]) as record:
+    with (
+        torch.no_grad(),
+        erasing(loaded, ranking.space, ranking.order[:1]),
+        loaded.recording(points[:1]) as record,
+    ):
         loaded.forward(ids)
         after = record[SITE].numpy()
     read = [(value - weights["b_dec"]) @ weights["W_enc"] for value in (before, after)]
     assert np.abs(read[0][..., 0]).max() > 0.1
     assert read[1][..., 0] == pytest.approx(np.zeros_like(read[1][..., 0]), abs=1e-4)
     assert read[1][..., 1:] == pytest.approx(read[0][..., 1:], abs=1e-4)
-    curve = ablate(loaded, found, Perplexity(corpus), counts=[1, found.space.size], random_orders=1)
+    curve = ablate(loaded, ranking, Perplexity(corpus), counts=[1, ranking.space.size], random_orders=1)
     top = curve.line("top").set_index("neurons")["value"]
     assert len(set(top)) == 3
-    assert found.provenance.dictionaries() == {f"{SITE}.latents": loaded.dictionaries[SITE].identity}
+    assert ranking.provenance.dictionaries() == {f"{SITE}.latents": loaded.dictionaries[SITE].identity}
     shutil.copytree(folder, tmp_path / "negated")
     negated = {name: -tensor for name, tensor in weights.items()}
     save_file(negated, tmp_path / "negated" / "sae_weights.safetensors")
@@ -152,15 +156,15 @@ def test_directions_are_read_and_erased_in_a_running_model(models, tmp_path) -> 
     del config["checksum"], config["metadata"]["provenance"]
     (tmp_path / "negated" / "cfg.json").write_text(json.dumps(config))
     with pytest.raises(MismatchError, match=r"latents of dictionary .* give the folder that the ranking"):
-        ablate(models["gpt2"].with_dictionary(SITE, tmp_path / "negated"), found, Perplexity(corpus))
+        ablate(models["gpt2"].with_dictionary(SITE, tmp_path / "negated"), ranking, Perplexity(corpus))
 
 
 def test_refusals(tmp_path) -> None:
-    own, other = store(0), store(1)
+    subject, other = store(0), store(1)
 
-    def refused(error: type, message: str, own: Activations = own, others=(other,), **given) -> None:
+    def refused(error: type, message: str, model: Activations = subject, others=(other,), **options) -> None:
         with pytest.raises(error, match=message):
-            rank("svcca", own, others=others, **{"site": SITE, **given})
+            rank("svcca", model, others=others, **{"site": SITE, **options})
 
     refused(ParameterError, "one other model, got 2", others=[other, store(2)])
     refused(ParameterError, r"set site to one of layers\.0, layers\.1", site=None)
@@ -173,7 +177,7 @@ def test_refusals(tmp_path) -> None:
     refused(
         ParameterError,
         r"of 4 and 4 neurons\) needs at least 9 words, and the models have 5",
-        own=few[0],
+        model=few[0],
         others=few[1:],
     )
     still = changed(other, np.ones_like(other.values()))
@@ -184,4 +188,4 @@ def test_refusals(tmp_path) -> None:
     (tmp_path / "there").mkdir()
     refused(OutputExistsError, "there exists already", directions=str(tmp_path / "there"))
     with pytest.raises(ParameterError, match=r"products of both sites needs .*; restrict the sites"):
-        rank("svcca", own, others=[other], site=SITE, memory="1MiB")
+        rank("svcca", subject, others=[other], site=SITE, memory="1MiB")

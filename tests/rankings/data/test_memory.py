@@ -66,17 +66,17 @@ def test_the_answer_from_scratch_files_is_the_same_to_the_bit(
     assert spilling.held == 0
     assert spilling.spilled > 3 * values.nbytes
     assert inside.steps.max() > 1
-    for one in ("weights", "biases", "objective", "gap", "steps"):
-        np.testing.assert_array_equal(getattr(inside, one), getattr(outside, one))
+    for name in ("weights", "biases", "objective", "gap", "steps"):
+        np.testing.assert_array_equal(getattr(inside, name), getattr(outside, name))
 
 
 def test_a_ranking_does_not_depend_on_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     planted, held = plant(160, control=True), plant(60, seed=1, control=True).activations
     options = {"lambda1": (0.0, 1e-3), "lambda2": (0.0, 1e-3), "resamples": 100, "retraining_shares": (0.2,)}
-    given = {"label": "upos", "dev": held, **options}
-    inside = rank("lca", planted.activations, **given)
+    arguments = {"label": "upos", "dev": held, **options}
+    inside = rank("lca", planted.activations, **arguments)
     monkeypatch.setattr("onegrain.rankings.lca.method.Memory", lambda limit, device: spilling_memory())
-    outside = rank("lca", planted.activations, **given, memory="4GiB")
+    outside = rank("lca", planted.activations, **arguments, memory="4GiB")
     assert inside.details == outside.details
     assert inside.order.tolist() == outside.order.tolist()
     assert inside.weights is not None
@@ -87,8 +87,8 @@ def test_a_ranking_does_not_depend_on_the_budget(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_budget_is_kept_and_given_back() -> None:
-    here = psutil.Process().memory_info().rss
-    memory = Memory(here + 200 * 2**20)
+    before = psutil.Process().memory_info().rss
+    memory = Memory(before + 200 * 2**20)
     memory.reserve(100 * 2**20, "a test")
     first = memory.table(2**10, 2**14, torch.float32)
     assert isinstance(first, torch.Tensor)

@@ -20,21 +20,21 @@ SCRIPT = Path(__file__).with_name("solve_elsewhere.py")
 
 
 def solved(device: str) -> dict[str, Any]:
-    given = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
     done = subprocess.run(
-        [sys.executable, SCRIPT, device], capture_output=True, text=True, check=False, env=given
+        [sys.executable, SCRIPT, device], capture_output=True, text=True, check=False, env=variables
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def require_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert found["objectives"] == pytest.approx(expected["objectives"], rel=1e-4)
-    assert found["accuracies"] == pytest.approx(expected["accuracies"], abs=0.02)
-    assert found["tops"] == expected["tops"]
-    assert found["predicted"] == expected["predicted"]
-    assert found["jaccard"] == pytest.approx(expected["jaccard"], abs=0.3)
-    assert found["gap"] <= 1e-4
+def require_same(actual: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert actual["objectives"] == pytest.approx(expected["objectives"], rel=1e-4)
+    assert actual["accuracies"] == pytest.approx(expected["accuracies"], abs=0.02)
+    assert actual["tops"] == expected["tops"]
+    assert actual["predicted"] == expected["predicted"]
+    assert actual["jaccard"] == pytest.approx(expected["jaccard"], abs=0.3)
+    assert actual["gap"] <= 1e-4
 
 
 def test_another_device_gives_the_same_answer_and_mixes_nothing_with_the_cpu() -> None:

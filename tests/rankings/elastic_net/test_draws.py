@@ -32,8 +32,8 @@ def resamples() -> np.ndarray:
 
 
 def together(data: ProbeData, tolerance: float, pair: tuple[float, float] = PAIR) -> Solution:
-    whole = solve(data, Penalties.of(pair), SolverOptions())
-    start = whole.weights[0], whole.biases[0]
+    solution = solve(data, Penalties.of(pair), SolverOptions())
+    start = solution.weights[0], solution.biases[0]
     return solve_draws(data, pair, resamples(), start, SolverOptions(tolerance=tolerance))
 
 
@@ -44,17 +44,17 @@ def test_together_as_alone(large: bool, group: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(solver, "SMALL", 0 if large else 10**6)
     monkeypatch.setattr(module, "COLUMNS", 4 * group)
     values, codes, data = problem()
-    found = together(data, 1e-3)
-    assert found.converged.all()
-    assert (found.gap <= 1e-3).all()
-    assert found.weights.shape == (DRAWS, 4, 20)
-    assert (found.steps == 0).all() == large
-    for at, often in enumerate(resamples().astype(int)):
+    draws = together(data, 1e-3)
+    assert draws.converged.all()
+    assert (draws.gap <= 1e-3).all()
+    assert draws.weights.shape == (DRAWS, 4, 20)
+    assert (draws.steps == 0).all() == large
+    for number, often in enumerate(resamples().astype(int)):
         repeated = ProbeData(np.repeat(values, often, axis=0), np.repeat(codes, often), 4)
         alone = solve(repeated, Penalties.of(PAIR), SolverOptions(tolerance=1e-7))
-        assert found.objective[at] == pytest.approx(alone.objective[0], rel=1e-3)
-        assert found.weights[at] == pytest.approx(alone.weights[0], abs=0.02)
-        biases = found.biases[at] - found.weights[at] @ data.mean
+        assert draws.objective[number] == pytest.approx(alone.objective[0], rel=1e-3)
+        assert draws.weights[number] == pytest.approx(alone.weights[0], abs=0.02)
+        biases = draws.biases[number] - draws.weights[number] @ data.mean
         expected = alone.biases[0] - alone.weights[0] @ repeated.mean
         assert biases - biases.mean() == pytest.approx(expected - expected.mean(), abs=0.2)
 
@@ -64,9 +64,9 @@ def test_what_stochastic_steps_leave_open_newton_steps_finish(monkeypatch: pytes
     monkeypatch.setattr(module, "ROUNDS", 1)
     monkeypatch.setattr(module, "ROUND", 1)
     data = problem()[2]
-    found = together(data, 1e-6)
-    assert found.converged.all()
-    assert (found.steps > 0).all()
+    draws = together(data, 1e-6)
+    assert draws.converged.all()
+    assert (draws.steps > 0).all()
     free = together(data, 1e-2, (0.0, 0.0))
     assert np.isnan(free.gap).all()
     assert (free.gradient <= 1e-2).all()

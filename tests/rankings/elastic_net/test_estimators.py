@@ -91,7 +91,7 @@ def test_optimum_is_that_of_scikit_learn(labels: int, pair: tuple[float, float],
         tol=1e-9,
         max_iter=20000,
     ).fit(z, y, weights)
-    mine, theirs = (cross_entropy_objective(one, z, y, weights) for one in (probe, solution(peer, probe)))
+    mine, theirs = (cross_entropy_objective(model, z, y, weights) for model in (probe, solution(peer, probe)))
     assert mine == pytest.approx(theirs, abs=1e-6)
     assert probe.predict_proba(z) == pytest.approx(peer.predict_proba(z), abs=1e-3)
     assert probe.converged_
@@ -134,14 +134,14 @@ def test_weight_zero_equals_leaving_out(kind: Any, standardize: bool) -> None:
 def test_class_weight_equals_weights_of_the_words(weights: np.ndarray | None) -> None:
     z, y = problem(3)
     y[:40][y[:40] == 1] = 0
-    own = np.ones(len(y)) if weights is None else weights.astype(float)
+    word_weights = np.ones(len(y)) if weights is None else weights.astype(float)
     names = np.array(["x", "y", "z"], dtype=object)[y]
-    given = ElasticNetProbe(class_weight={"x": 2.0, "z": 0.5}, **EXACT).fit(z, names, weights)
-    by_word = ElasticNetProbe(**EXACT).fit(z, names, own * np.array([2.0, 1.0, 0.5])[y])
-    assert given.coef_ == pytest.approx(by_word.coef_, abs=1e-6)
+    weighted_probe = ElasticNetProbe(class_weight={"x": 2.0, "z": 0.5}, **EXACT).fit(z, names, weights)
+    by_word = ElasticNetProbe(**EXACT).fit(z, names, word_weights * np.array([2.0, 1.0, 0.5])[y])
+    assert weighted_probe.coef_ == pytest.approx(by_word.coef_, abs=1e-6)
     balanced = ElasticNetProbe(class_weight="balanced", **EXACT).fit(z, y, weights)
-    totals = np.bincount(y, weights=own)
-    by_word = ElasticNetProbe(**EXACT).fit(z, y, own / totals[y])
+    totals = np.bincount(y, weights=word_weights)
+    by_word = ElasticNetProbe(**EXACT).fit(z, y, word_weights / totals[y])
     assert balanced.coef_ == pytest.approx(by_word.coef_, abs=1e-6)
     absent = ElasticNetProbe(class_weight={"x": 0.0}).fit(z, names, weights)
     assert absent.classes_.tolist() == ["y", "z"]
@@ -153,15 +153,15 @@ def test_every_kind_of_input_gives_the_same(kind: Any) -> None:
     z, y = activations.values(), activations.layer("upos").codes.astype(np.int64)
     probe = kind(lambda1=0.01).fit(z, y)
     tensors = torch.from_numpy(z).requires_grad_(), torch.from_numpy(y), torch.ones(len(y))
-    for given in ((activations, y), tensors, (np.asfortranarray(z), y.tolist()), (z[:, ::-1][:, ::-1], y)):
-        again = kind(lambda1=0.01).fit(*given)
+    for arguments in ((activations, y), tensors, (np.asfortranarray(z), y.tolist()), (z[:, ::-1][:, ::-1], y)):
+        again = kind(lambda1=0.01).fit(*arguments)
         assert again.coef_ == pytest.approx(probe.coef_, abs=1e-6)
-        assert again.predict(given[0]) == pytest.approx(probe.predict(z), abs=1e-5)
+        assert again.predict(table[0]) == pytest.approx(probe.predict(z), abs=1e-5)
     assert probe.score(activations, y) == probe.score(z, y)
     wide = kind(lambda1=0.01).fit(z.astype(np.float64), y)
     half = torch.from_numpy(z).to(torch.bfloat16)
-    for given, same in ((z, probe), (half.double().numpy(), kind(lambda1=0.01).fit(half, y))):
-        assert kind(lambda1=0.01).fit(given, y).coef_.tolist() == same.coef_.tolist()
+    for table, same in ((z, probe), (half.double().numpy(), kind(lambda1=0.01).fit(half, y))):
+        assert kind(lambda1=0.01).fit(table, y).coef_.tolist() == same.coef_.tolist()
     assert wide.coef_.tolist() != probe.coef_.tolist()
     assert wide.coef_ == pytest.approx(probe.coef_, abs=0.02)
 
@@ -220,13 +220,13 @@ def test_warns_where_the_tolerance_was_not_reached(kind: Any) -> None:
 @pytest.mark.parametrize("labels", [2, 4])
 def test_alpha_max_is_where_the_weights_begin(labels: int, weighted: bool, standardize: bool) -> None:
     z, y = problem(labels)
-    given = {"sample_weight": np.arange(len(y)) % 3.0, "class_weight": "balanced"} if weighted else {}
-    strongest = alpha_max(z, y, standardize=standardize, **given)
-    options = {"standardize": standardize, "class_weight": given.get("class_weight")} | EXACT
+    weighting = {"sample_weight": np.arange(len(y)) % 3.0, "class_weight": "balanced"} if weighted else {}
+    strongest = alpha_max(z, y, standardize=standardize, **weighting)
+    options = {"standardize": standardize, "class_weight": weighting.get("class_weight")} | EXACT
     for lambda2 in (0.0, 0.1):
         for share, some in ((1.001, False), (0.98, True)):
             probe = ElasticNetProbe(lambda1=share * strongest, lambda2=lambda2, **options)
-            probe.fit(z, y, given.get("sample_weight"))
+            probe.fit(z, y, weighting.get("sample_weight"))
             assert bool((probe.coef_ != 0.0).any()) == some
 
 
@@ -242,9 +242,9 @@ def test_regression_meets_its_conditions_of_optimality(pair: tuple[float, float]
     assert np.average(residual, weights=weights) == pytest.approx(0.0, abs=1e-9)
     centred = (z - np.average(z, axis=0, weights=weights)) / probe.scale_
     slope = np.average(centred * residual[:, None], axis=0, weights=weights) - 2.0 * pair[1] * probe.coef_
-    there = probe.coef_ != 0.0
-    assert slope[there] == pytest.approx(pair[0] * np.sign(probe.coef_[there]), abs=1e-4)
-    assert (np.abs(slope[~there]) <= pair[0] + 1e-6).all()
+    active = probe.coef_ != 0.0
+    assert slope[active] == pytest.approx(pair[0] * np.sign(probe.coef_[active]), abs=1e-4)
+    assert (np.abs(slope[~active]) <= pair[0] + 1e-6).all()
     assert probe.coef_[5] == 0.0
     assert probe.converged_
     assert probe.duality_gap_ <= 1e-10 or pair == (0.0, 0.0)
@@ -272,14 +272,14 @@ def test_a_record_is_read_to_a_budget_with_the_same_answer(monkeypatch: pytest.M
     planted = og.planted(200, strength=1.0, seed=6)
     X, y = planted.activations, planted.activations.layer("upos").labels()
     weights = np.random.default_rng(0).integers(0, 3, size=len(y))
-    given = {"lambda1": 1e-2, "standardize": True}
-    array = og.ElasticNetProbe(**given).fit(X.values(), y, weights)
+    options = {"lambda1": 1e-2, "standardize": True}
+    array = og.ElasticNetProbe(**options).fit(X.values(), y, weights)
     monkeypatch.setattr(Memory, "_release", lambda self, size: None)
     monkeypatch.setattr(Memory, "reserve", lambda self, working, what: setattr(self, "_room", 0))
-    made: list[ScratchTable] = []
-    monkeypatch.setattr(inputs, "read_values", lambda *args: made.append(read_values(*args)) or made[-1])
-    record = og.ElasticNetProbe(**given, memory="4GiB").fit(X, y, weights)
-    assert isinstance(made[0], ScratchTable)
+    tables: list[ScratchTable] = []
+    monkeypatch.setattr(inputs, "read_values", lambda *args: tables.append(read_values(*args)) or tables[-1])
+    record = og.ElasticNetProbe(**options, memory="4GiB").fit(X, y, weights)
+    assert isinstance(tables[0], ScratchTable)
     assert record.coef_.tolist() == array.coef_.tolist()
     assert record.predict(X).tolist() == array.predict(X.values()).tolist()
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

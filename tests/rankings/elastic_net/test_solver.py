@@ -49,10 +49,10 @@ def objective(data: ProbeData, weights: np.ndarray, biases: np.ndarray, l1: floa
     return total / data.n_words + l1 * np.abs(weights).sum() + l2 * np.square(weights).sum()
 
 
-def subgradient_distance(data: ProbeData, solution: Solution, at: int, l1: float, l2: float) -> float:
+def subgradient_distance(data: ProbeData, solution: Solution, pair: int, l1: float, l2: float) -> float:
     """Largest distance of zero from the subdifferential of J, over weights and biases."""
-    weights = solution.weights[at]
-    logits = data.values @ weights.T + solution.biases[at]
+    weights = solution.weights[pair]
+    logits = data.values @ weights.T + solution.biases[pair]
     probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     probabilities[np.arange(data.n_words), data.codes] -= 1.0
@@ -71,9 +71,9 @@ def subgradient_distance(data: ProbeData, solution: Solution, at: int, l1: float
 )
 def test_solutions_satisfy_the_optimality_conditions(seed: int, l1: float, l2: float, labels: int) -> None:
     data = problem(seed, words=60, neurons=5, labels=labels)
-    found = solve(data, Penalties(np.array([l1]), np.array([l2])), EXACT)
-    assert found.converged[0]
-    assert subgradient_distance(data, found, 0, l1, l2) < 1e-5
+    solution = solve(data, Penalties(np.array([l1]), np.array([l2])), EXACT)
+    assert solution.converged[0]
+    assert subgradient_distance(data, solution, 0, l1, l2) < 1e-5
 
 
 @pytest.mark.parametrize(("l1", "l2"), [(0.0, 1e-2), (1e-2, 0.0), (3e-3, 1e-3)])
@@ -81,14 +81,14 @@ def test_reaches_the_objective_of_scikit_learn(l1: float, l2: float) -> None:
     from sklearn.linear_model import LogisticRegression
 
     data = problem(3, words=150, neurons=8, labels=4)
-    found = solve(data, Penalties(np.array([l1]), np.array([l2])), EXACT)
+    solution = solve(data, Penalties(np.array([l1]), np.array([l2])), EXACT)
     strength = l1 + 2.0 * l2
     other = LogisticRegression(
         C=1.0 / (data.n_words * strength), l1_ratio=l1 / strength, solver="saga", tol=1e-10, max_iter=100_000
     ).fit(data.values, data.codes)
     theirs = objective(data, other.coef_, other.intercept_, l1, l2)
-    ours = objective(data, found.weights[0], found.biases[0], l1, l2)
-    assert ours == pytest.approx(found.objective[0], rel=1e-9)
+    ours = objective(data, solution.weights[0], solution.biases[0], l1, l2)
+    assert ours == pytest.approx(solution.objective[0], rel=1e-9)
     assert ours == pytest.approx(theirs, rel=1e-6)
     assert ours <= theirs * (1 + 1e-9)
 
@@ -108,10 +108,10 @@ def test_the_bound_holds_at_any_weights() -> None:
     rng = np.random.default_rng(0)
     for scale in (0.01, 0.1, 1.0):
         weights = scale * rng.normal(size=(data.n_neurons, len(GRID), data.n_labels))
-        found = certificates(data, weights, scale * rng.normal(size=(len(GRID), data.n_labels)))
-        for at, one in enumerate(found):
-            assert one.lower <= best[at] * (1 + 1e-9)
-            assert one.objective >= best[at] * (1 - 1e-9)
+        bounds = certificates(data, weights, scale * rng.normal(size=(len(GRID), data.n_labels)))
+        for number, certificate in enumerate(bounds):
+            assert certificate.lower <= best[number] * (1 + 1e-9)
+            assert certificate.objective >= best[number] * (1 - 1e-9)
 
 
 def test_the_bound_is_tight_at_the_solution_and_holds_close_to_it() -> None:
@@ -121,36 +121,36 @@ def test_the_bound_is_tight_at_the_solution_and_holds_close_to_it() -> None:
     for scale, widest in ((0.0, 1e-8), (1e-4, 1e-1)):
         weights = solved.weights.transpose(2, 0, 1)
         weights = weights + scale * (weights != 0.0) * rng.normal(size=weights.shape)
-        for at, one in enumerate(certificates(data, weights, solved.biases)):
-            assert one.lower <= solved.objective[at] * (1 + 1e-9)
-            assert one.gap <= widest
+        for number, certificate in enumerate(certificates(data, weights, solved.biases)):
+            assert certificate.lower <= solved.objective[number] * (1 + 1e-9)
+            assert certificate.gap <= widest
 
 
 def test_lambda1_above_its_largest_useful_value_gives_exact_zeros() -> None:
     data = problem(4)
     largest = np.abs(data.label_products.numpy() * data.spread[:, None]).max()
-    found = solve(data, Penalties(np.array([1.01, 0.97]) * largest, np.zeros(2)), EXACT)
-    assert (found.weights[0] == 0.0).all()
-    assert (found.weights[1] != 0.0).any()
-    assert np.exp(found.biases[0] - found.biases[0].max()) == pytest.approx(
-        data.label_shares / data.label_shares[found.biases[0].argmax()], rel=1e-6
+    solution = solve(data, Penalties(np.array([1.01, 0.97]) * largest, np.zeros(2)), EXACT)
+    assert (solution.weights[0] == 0.0).all()
+    assert (solution.weights[1] != 0.0).any()
+    assert np.exp(solution.biases[0] - solution.biases[0].max()) == pytest.approx(
+        data.label_shares / data.label_shares[solution.biases[0].argmax()], rel=1e-6
     )
 
 
 def test_float32_reaches_the_tolerance_too() -> None:
     data = problem(5)
     single = ProbeData(data.values.astype(np.float32), data.codes, data.n_labels)
-    found = solve(single, GRID, SolverOptions(tolerance=1e-4))
-    assert found.converged.all()
-    assert found.objective == pytest.approx(solve(data, GRID, EXACT).objective, rel=2e-4)
+    solution = solve(single, GRID, SolverOptions(tolerance=1e-4))
+    assert solution.converged.all()
+    assert solution.objective == pytest.approx(solve(data, GRID, EXACT).objective, rel=2e-4)
 
 
 def test_batching_the_grid_and_the_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     data = problem(6)
     together = solve(data, GRID, EXACT)
-    for at in range(len(GRID)):
-        alone = solve(data, GRID.take(np.array([at])), EXACT)
-        assert alone.weights[0] == pytest.approx(together.weights[at], abs=3e-4)
+    for number in range(len(GRID)):
+        alone = solve(data, GRID.take(np.array([number])), EXACT)
+        assert alone.weights[0] == pytest.approx(together.weights[number], abs=3e-4)
     monkeypatch.setattr("onegrain.rankings.elastic_net.problem.BLOCK", 7)
     blocks = solve(problem(6), GRID, EXACT)
     assert blocks.weights == pytest.approx(together.weights, abs=3e-4)
@@ -180,12 +180,12 @@ def test_separable_words_without_penalty_end_at_the_limit_and_say_so() -> None:
     values = np.array([[-1.0], [-2.0], [1.0], [2.0]])
     data = ProbeData(values, np.array([0, 0, 1, 1]), 2)
     options = SolverOptions(tolerance=1e-12, max_free_steps=5)
-    found = solve(data, Penalties(np.zeros(1), np.zeros(1)), options)
-    assert not found.converged[0]
-    assert found.steps[0] == 5
-    assert np.isnan(found.gap[0])
-    assert np.isfinite(found.weights).all()
-    assert found.facts(0)["gap"] is None
+    solution = solve(data, Penalties(np.zeros(1), np.zeros(1)), options)
+    assert not solution.converged[0]
+    assert solution.steps[0] == 5
+    assert np.isnan(solution.gap[0])
+    assert np.isfinite(solution.weights).all()
+    assert solution.facts(0)["gap"] is None
 
 
 def test_a_constant_neuron_gets_no_weight() -> None:
@@ -193,8 +193,8 @@ def test_a_constant_neuron_gets_no_weight() -> None:
     values = np.array(data.values)
     values[:, 2] = 0.7
     data = ProbeData(values, data.codes, data.n_labels)
-    found = solve(data, GRID, EXACT)
-    assert np.abs(found.weights[:, :, 2]).max() == 0.0
+    solution = solve(data, GRID, EXACT)
+    assert np.abs(solution.weights[:, :, 2]).max() == 0.0
 
 
 def test_the_gap_of_a_zero_probe_is_zero_and_float32_adds_no_error_to_a_small_objective() -> None:
@@ -205,9 +205,9 @@ def test_the_gap_of_a_zero_probe_is_zero_and_float32_adds_no_error_to_a_small_ob
     codes = rng.integers(0, 3, size=300)
     values = np.eye(3)[codes] + 0.05 * rng.normal(size=(300, 3))
     single = ProbeData((values - values.mean(axis=0)).astype(np.float32), codes, 3)
-    found = solve(single, Penalties(np.zeros(1), np.array([1e-6])), SolverOptions())
-    assert found.objective[0] < 2e-3
-    assert -1e-4 < found.gap[0] <= 1e-3
+    solution = solve(single, Penalties(np.zeros(1), np.array([1e-6])), SolverOptions())
+    assert solution.objective[0] < 2e-3
+    assert -1e-4 < solution.gap[0] <= 1e-3
 
 
 def many(words: int = 3000, neurons: int = 20) -> ProbeData:
@@ -223,9 +223,9 @@ def test_label_by_label_and_conjugate_steps_reach_the_same_minimum(
     grid = Penalties(np.array([0.0, 1e-3, 1e-2, 5e-2]), np.array([1e-2, 1e-3, 0.0, 1e-2]))
     best = solve(data, grid, EXACT)
     monkeypatch.setattr("onegrain.rankings.elastic_net.refinement.JOINT", joint)
-    found = solve(data, grid, SolverOptions(tolerance=1e-7, max_steps=300))
-    assert found.converged.all()
-    assert found.objective == pytest.approx(best.objective, rel=1e-6)
+    solution = solve(data, grid, SolverOptions(tolerance=1e-7, max_steps=300))
+    assert solution.converged.all()
+    assert solution.objective == pytest.approx(best.objective, rel=1e-6)
 
 
 def test_a_label_with_more_weights_than_a_hessian_may_have_takes_its_steepest_ones(
@@ -245,16 +245,19 @@ def test_a_label_with_more_weights_than_a_hessian_may_have_takes_its_steepest_on
         "__init__",
         lambda problem, *args: (initialise(problem, *args), sizes.append(len(problem.columns)))[0],
     )
-    found = solve(data, pair, SolverOptions(tolerance=1e-7, max_steps=300))
+    solution = solve(data, pair, SolverOptions(tolerance=1e-7, max_steps=300))
     assert max(sizes) == 6
-    assert found.objective == pytest.approx(best.objective, rel=1e-5)
+    assert solution.objective == pytest.approx(best.objective, rel=1e-5)
 
 
 def test_the_stochastic_phase_comes_near_the_minimum_of_every_problem() -> None:
     data = many()
     best = solve(data, GRID, EXACT)
     weights, biases = stochastic_phase(ShuffledWords(data, 0), GRID, Schedule())
-    reached = [one.objective for one in certificates(data, data.from_scaled(weights), biases.double().numpy())]
+    reached = [
+        certificate.objective
+        for certificate in certificates(data, data.from_scaled(weights), biases.double().numpy())
+    ]
     assert np.array(reached) == pytest.approx(best.objective, rel=0.15)
     assert (weights[:, 2] == 0.0).sum() > 10, "a strong lambda1 leaves exact zeros already here"
 
@@ -272,8 +275,8 @@ def test_a_stretch_lowers_the_objectives_of_weak_penalties_and_leaves_the_others
 
     def objectives() -> np.ndarray:
         weights, biases = descent.result()
-        found = certify(words, penalties, weights, evaluate_probes(words, weights, biases))
-        return np.array([one.objective for one in found])
+        bounds = certify(words, penalties, weights, evaluate_probes(words, weights, biases))
+        return np.array([certificate.objective for certificate in bounds])
 
     before, last, first = objectives(), descent.last.numpy().copy(), descent.result()[0].clone()
     descent.stretch()
@@ -283,7 +286,7 @@ def test_a_stretch_lowers_the_objectives_of_weak_penalties_and_leaves_the_others
     assert after / before == pytest.approx(descent.last.numpy() / last, rel=1e-2)
     factors = (stretched.abs().sum((0, 2)) / first.abs().sum((0, 2))).numpy()
     assert (factors[:2] > 1.1).all()
-    assert factors[0] == pytest.approx(min(STRETCHES, key=lambda one: abs(one - factors[0])), rel=1e-5)
+    assert factors[0] == pytest.approx(min(STRETCHES, key=lambda stretch: abs(stretch - factors[0])), rel=1e-5)
 
 
 def test_the_stochastic_phase_gives_the_same_bytes_for_the_same_seed() -> None:
@@ -313,8 +316,8 @@ def test_neurons_of_very_different_scales_are_no_harder() -> None:
     stretched = data.values * 10.0 ** np.random.default_rng(0).uniform(-4, 4, size=data.n_neurons)
     free = Penalties(np.zeros(1), np.zeros(1))
     plain = solve(data, free, EXACT)
-    found = solve(ProbeData(stretched, data.codes, data.n_labels), free, EXACT)
-    assert found.objective == pytest.approx(plain.objective, rel=1e-6)
+    solution = solve(ProbeData(stretched, data.codes, data.n_labels), free, EXACT)
+    assert solution.objective == pytest.approx(plain.objective, rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -327,8 +330,8 @@ def test_labels_of_a_few_words_do_not_make_the_stochastic_phase_diverge(seed: in
     codes[rng.choice(5000, 9, replace=False)] = np.repeat([12, 13, 14], 3)
     data = ProbeData(values - values.mean(axis=0), codes, 15)
     grid = [(l1, l2) for l1 in (0.0, 1e-5, 1e-4, 1e-3) for l2 in (0.0, 1e-5, 1e-4, 1e-3)]
-    found = solve(data, Penalties.of(*grid), SolverOptions(max_steps=0, max_free_steps=0))
-    assert (found.objective < 0.2).all()
+    solution = solve(data, Penalties.of(*grid), SolverOptions(max_steps=0, max_free_steps=0))
+    assert (solution.objective < 0.2).all()
 
 
 def test_a_start_that_diverged_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,6 +351,6 @@ def test_a_start_that_diverged_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -
         return 1e3 * weights, biases
 
     monkeypatch.setattr(solver, "stochastic_phase", diverged)
-    found = solve(data, Penalties.of((0.0, 1e-3)), options)
-    assert found.converged.all()
-    assert found.objective == pytest.approx(expected.objective, rel=1e-5)
+    solution = solve(data, Penalties.of((0.0, 1e-3)), options)
+    assert solution.converged.all()
+    assert solution.objective == pytest.approx(expected.objective, rel=1e-5)

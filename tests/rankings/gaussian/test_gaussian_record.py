@@ -56,8 +56,8 @@ def test_words_are_limited_and_left_out_and_counted() -> None:
     assert ranking.details["train"]["words"] == 200
     assert ranking.details["train"]["labels_left_out"] == {"rare": 0}
     assert ranking.details["dev"]["words"] == 50
-    whole = rank("gaussian", changed, label="upos", dev=HELD, k=1).details["train"]
-    assert (whole["words"], whole["left_out"]) == (798, {"unlabelled": 1, "rare_label": 1})
+    train = rank("gaussian", changed, label="upos", dev=HELD, k=1).details["train"]
+    assert (train["words"], train["left_out"]) == (798, {"unlabelled": 1, "rare_label": 1})
     missing = np.zeros(ACTS.n_words, dtype=bool)
     missing[[3, 90]] = True
     holes = replace(ACTS, array=np.where(missing[:, None], np.nan, ACTS.values()), missing=missing)
@@ -67,7 +67,7 @@ def test_words_are_limited_and_left_out_and_counted() -> None:
 
 
 def test_neurons_that_are_all_constant_are_not_ranked() -> None:
-    still = [replace(one, array=np.ones_like(one.values())) for one in (ACTS, HELD)]
+    still = [replace(acts, array=np.ones_like(acts.values())) for acts in (ACTS, HELD)]
     ranking = rank("gaussian", still[0], label="upos", dev=still[1])
     assert (ranking.n_ranked, ranking.details["constant"], ranking.details["best"]) == (0, 32, 0)
     assert sorted(ranking.order.tolist()) == list(range(32))

@@ -47,8 +47,8 @@ def naive_information(
     varying = int((np.ptp(train, axis=0) > 0).sum())
     joint = []
     for code in range(codes.max() + 1):
-        own = train[codes == code][:, chosen]
-        mean, covariance = naive_fit(own, train[:, chosen], options, varying)
+        words_of_label = train[codes == code][:, chosen]
+        mean, covariance = naive_fit(words_of_label, train[:, chosen], options, varying)
         density = multivariate_normal(mean, covariance).logpdf(dev[:, chosen])
         joint.append(np.log(np.mean(codes == code)) + np.atleast_1d(density))
     logs = np.stack(joint, axis=1)
@@ -65,8 +65,12 @@ def naive_selection(
     chosen: list[int] = []
     information, right = [], []
     for _ in range(k):
-        tried = {one: naive_information(words, [*chosen, one], options) for one in varying if one not in chosen}
-        best = max(tried, key=lambda one: tried[one][0])
+        tried = {
+            neuron: naive_information(words, [*chosen, neuron], options)
+            for neuron in varying
+            if neuron not in chosen
+        }
+        best = max(tried, key=lambda neuron: tried[neuron][0])
         chosen.append(best)
         information.append(tried[best][0])
         right.append(tried[best][1])
@@ -85,17 +89,17 @@ def mixed(sentences: int, seed: int, neurons: int = 14, labels: int = 3) -> Acti
     )
     values = (means[codes] + spread[codes] * rng.normal(size=(len(codes), neurons))) @ mixing
     values = values * 10.0 ** fixed.integers(-1, 2, size=neurons) + fixed.normal(size=neurons) * 5
-    corpus = Corpus.from_sentences([[f"{seed}-{at}"] * 4 for at in range(sentences)])
+    corpus = Corpus.from_sentences([[f"{seed}-{number}"] * 4 for number in range(sentences)])
     names = tuple("ABC"[:labels])
     layer = LabelLayer("upos", codes.astype(np.int32), names)
     return Activations.from_array(values.astype(np.float32), corpus.with_layer(layer))
 
 
 def arrays(train: Activations, dev: Activations) -> tuple[np.ndarray, ...]:
-    found = []
-    for one in (train, dev):
-        found += [one.values().astype(np.float64), one.layer("upos").codes.astype(np.int64)]
-    return tuple(found)
+    parts = []
+    for acts in (train, dev):
+        parts += [acts.values().astype(np.float64), acts.layer("upos").codes.astype(np.int64)]
+    return tuple(parts)
 
 
 TRAIN, DEV, TEST = mixed(100, 0), mixed(60, 1), mixed(50, 2)
@@ -104,7 +108,7 @@ HELD = plant(60, seed=1).activations
 
 
 @pytest.mark.parametrize(
-    "given",
+    "parameters",
     [
         {},
         {"mode": "whole"},
@@ -112,16 +116,16 @@ HELD = plant(60, seed=1).activations
         {"floor": 1.0, "mode": "whole", "kappa": 0.5},
     ],
 )
-def test_it_chooses_what_fitting_every_candidate_anew_chooses(given: dict) -> None:
-    options = GaussianOptions(k=6, **given)
+def test_it_chooses_what_fitting_every_candidate_anew_chooses(parameters: dict) -> None:
+    options = GaussianOptions(k=6, **parameters)
     chosen, information, right = naive_selection(arrays(TRAIN, DEV), 6, options)
-    ranking = rank("gaussian", TRAIN, label="upos", dev=DEV, test=TEST, k=6, **given)
+    ranking = rank("gaussian", TRAIN, label="upos", dev=DEV, test=TEST, k=6, **parameters)
     steps = ranking.details["steps"]
     assert [step["neuron"] for step in steps] == chosen == ranking.order[:6].tolist()
     assert [step["information"] for step in steps] == pytest.approx(information, abs=1e-6)
     assert [step["accuracy"] for step in steps] == pytest.approx(right, abs=1e-12)
-    for at, step in enumerate(steps):
-        expected = naive_information(arrays(TRAIN, TEST), chosen[: at + 1], options)
+    for number, step in enumerate(steps):
+        expected = naive_information(arrays(TRAIN, TEST), chosen[: number + 1], options)
         assert step["test"]["information"] == pytest.approx(expected[0], abs=1e-6)
         assert step["test"]["accuracy"] == pytest.approx(expected[1], abs=1e-12)
         assert step["normalized"] == pytest.approx(step["information"] / ranking.details["entropy"])
@@ -132,7 +136,7 @@ def followed(
     k: int, train: Activations = TRAIN, dev: Activations = DEV, scale: float = 1.0
 ) -> tuple[Factor, HeldOut]:
     """A factor that has chosen k neurons, and the held-out words that follow it."""
-    words = [read_labelled(one, "upos", np.ones(one.corpus.n_sentences, bool), 1) for one in (train, dev)]
+    words = [read_labelled(acts, "upos", np.ones(acts.corpus.n_sentences, bool), 1) for acts in (train, dev)]
     factor = Factor(words[0], GaussianOptions(k=12, scale=scale))
     held = HeldOut(words[1], factor)
     for _ in range(k):
@@ -162,8 +166,8 @@ def test_tiles_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("onegrain.rankings.gaussian.factor.PRODUCT_ROWS", 3)
     ranking = rank("gaussian", TRAIN, label="upos", dev=DEV, k=8)
     np.testing.assert_array_equal(ranking.order, expected.order)
-    for one, other in zip(ranking.details["steps"], expected.details["steps"], strict=True):
-        assert one["information"] == pytest.approx(other["information"], abs=1e-12)
+    for step, other in zip(ranking.details["steps"], expected.details["steps"], strict=True):
+        assert step["information"] == pytest.approx(other["information"], abs=1e-12)
 
 
 def test_a_memory_budget_changes_nothing_and_too_small_a_one_is_refused(
@@ -199,7 +203,7 @@ def test_a_neuron_is_followed_by_the_one_that_tells_only_together_with_it() -> N
     noise = rng.normal(size=(800, 6))
     noise[:, 3] = rng.normal(size=800)
     noise[:, 1] = noise[:, 3] * np.where(codes == 1, 0.98, -0.98) + 0.2 * rng.normal(size=800)
-    corpus = Corpus.from_sentences([[f"w{at}", "x"] for at in range(400)])
+    corpus = Corpus.from_sentences([[f"w{number}", "x"] for number in range(400)])
     acts = Activations.from_array(
         noise.astype(np.float32), corpus.with_layer(LabelLayer("upos", codes.astype(np.int32), ("A", "B")))
     )
@@ -214,7 +218,7 @@ def test_a_neuron_is_followed_by_the_one_that_tells_only_together_with_it() -> N
 def test_permuting_the_neurons_permutes_the_ranking() -> None:
     moved = np.random.default_rng(0).permutation(14)
     first = rank("gaussian", TRAIN, label="upos", dev=DEV, k=9)
-    train, dev = (replace(one, array=one.values()[:, moved]) for one in (TRAIN, DEV))
+    train, dev = (replace(acts, array=acts.values()[:, moved]) for acts in (TRAIN, DEV))
     second = rank("gaussian", train, label="upos", dev=dev, k=9)
     assert moved[second.order[:9]].tolist() == first.order[:9].tolist()
     np.testing.assert_array_equal(second.scores, first.scores[moved])
@@ -223,19 +227,19 @@ def test_permuting_the_neurons_permutes_the_ranking() -> None:
 def test_scales_of_neurons_change_nothing() -> None:
     factors = 2.0 ** np.arange(-7, 7)
     first = rank("gaussian", TRAIN, label="upos", dev=DEV, k=9)
-    train, dev = (replace(one, array=one.values() * factors.astype(np.float32)) for one in (TRAIN, DEV))
+    train, dev = (replace(acts, array=acts.values() * factors.astype(np.float32)) for acts in (TRAIN, DEV))
     second = rank("gaussian", train, label="upos", dev=dev, k=9)
     np.testing.assert_array_equal(second.order, first.order)
-    for one, other in zip(second.details["steps"], first.details["steps"], strict=True):
-        assert one["information"] == pytest.approx(other["information"], abs=1e-9)
+    for step, other in zip(second.details["steps"], first.details["steps"], strict=True):
+        assert step["information"] == pytest.approx(other["information"], abs=1e-9)
 
 
 def test_more_neurons_that_are_not_chosen_change_the_whole_mode_only() -> None:
     rng = np.random.default_rng(3)
     wider = []
-    for one in (TRAIN, DEV):
-        more = rng.normal(size=(one.n_words, 60)).astype(np.float32)
-        wider.append(Activations.from_array(np.hstack([one.values(), more]), one.corpus))
+    for acts in (TRAIN, DEV):
+        more = rng.normal(size=(acts.n_words, 60)).astype(np.float32)
+        wider.append(Activations.from_array(np.hstack([acts.values(), more]), acts.corpus))
     told = {}
     for mode in ("chosen", "whole"):
         for name, (train, dev) in {"narrow": (TRAIN, DEV), "wide": wider}.items():
@@ -251,13 +255,13 @@ def test_of_equal_neurons_the_seed_takes_one() -> None:
         rank("gaussian", TRAIN, label="upos", dev=DEV, k=1).order[0],
         np.array([3, 40, 130, 257, 300]),
     )
-    made = []
-    for one in (TRAIN, DEV):
-        wide = rng.normal(size=(one.n_words, 301)).astype(np.float32)
-        wide[:, places] = one.values()[:, [best]]
-        made.append(Activations.from_array(wide, one.corpus))
+    records = []
+    for acts in (TRAIN, DEV):
+        wide = rng.normal(size=(acts.n_words, 301)).astype(np.float32)
+        wide[:, places] = acts.values()[:, [best]]
+        records.append(Activations.from_array(wide, acts.corpus))
     for width in (301, 300, 258, 131):
-        train, dev = (Activations.from_array(one.values()[:, :width], one.corpus) for one in made)
+        train, dev = (Activations.from_array(acts.values()[:, :width], acts.corpus) for acts in records)
         copies = places[places < width]
         for seed in (0, 1, 2):
             drawn = shuffled_places(width, seed)
@@ -266,12 +270,12 @@ def test_of_equal_neurons_the_seed_takes_one() -> None:
 
 
 def test_where_all_is_known_the_seed_takes_the_neurons() -> None:
-    made = []
-    for one in (TRAIN, DEV):
-        values = np.random.default_rng(one.n_words).normal(size=(one.n_words, 9)).astype(np.float32)
-        values[:, 6] += 11.0 * one.layer("upos").codes
-        made.append(Activations.from_array(values, one.corpus))
-    ranking = rank("gaussian", made[0], label="upos", dev=made[1], k=4)
+    records = []
+    for acts in (TRAIN, DEV):
+        values = np.random.default_rng(acts.n_words).normal(size=(acts.n_words, 9)).astype(np.float32)
+        values[:, 6] += 11.0 * acts.layer("upos").codes
+        records.append(Activations.from_array(values, acts.corpus))
+    ranking = rank("gaussian", records[0], label="upos", dev=records[1], k=4)
     assert ranking.details["steps"][0]["information"] == pytest.approx(ranking.details["entropy"], abs=1e-10)
     drawn = [neuron for neuron in np.argsort(shuffled_places(9)).tolist() if neuron != 6]
     assert ranking.order[:4].tolist() == [6, *drawn[:3]]
@@ -287,14 +291,14 @@ def test_fewer_words_than_neurons_and_neurons_constant_within_a_label() -> None:
     dev_values = rng.normal(size=(24, 40)).astype(np.float32)
     dev_values[:, 9] = dev_values[:, 8]
     dev_values[0, 7] = -1.0
-    made = []
+    records = []
     for name, table in (("a", values), ("b", dev_values)):
-        corpus = Corpus.from_sentences([[f"{name}{at}"] * 3 for at in range(8)])
-        made.append(
+        corpus = Corpus.from_sentences([[f"{name}{number}"] * 3 for number in range(8)])
+        records.append(
             Activations.from_array(table, corpus.with_layer(LabelLayer("upos", codes, ("X", "Y", "Z"))))
         )
-    ranking = rank("gaussian", made[0], label="upos", dev=made[1], min_count=1, k=40)
-    chosen, information, _ = naive_selection(arrays(*made), 12)
+    ranking = rank("gaussian", records[0], label="upos", dev=records[1], min_count=1, k=40)
+    chosen, information, _ = naive_selection(arrays(*records), 12)
     assert ranking.n_ranked == 39
     first_copy = {8: 8, 9: 8}
     assert [first_copy.get(n, n) for n in ranking.order[:12].tolist()] == [first_copy.get(n, n) for n in chosen]
@@ -326,12 +330,12 @@ def test_a_neuron_that_single_precision_cannot_hold_can_be_the_best() -> None:
 def test_a_prior_that_counts_for_nothing_still_leaves_every_neuron_a_variance() -> None:
     rng = np.random.default_rng(2)
     codes = np.tile([0, 1], 6).astype(np.int32)
-    made = []
+    records = []
     for name in "ab":
-        corpus = Corpus.from_sentences([[f"{name}{at}"] * 2 for at in range(6)])
+        corpus = Corpus.from_sentences([[f"{name}{number}"] * 2 for number in range(6)])
         corpus = corpus.with_layer(LabelLayer("upos", codes, ("X", "Y")))
-        made.append(Activations.from_array(rng.normal(size=(12, 30)).astype(np.float32), corpus))
-    factor, _ = followed(12, *made, scale=1e-18)
+        records.append(Activations.from_array(rng.normal(size=(12, 30)).astype(np.float32), corpus))
+    factor, _ = followed(12, *records, scale=1e-18)
     assert (factor.left > 0.0).all()
     assert np.isfinite(factor.rows).all()
 
@@ -339,7 +343,7 @@ def test_a_prior_that_counts_for_nothing_still_leaves_every_neuron_a_variance() 
 def test_without_a_neuron_the_probe_knows_the_shares_of_the_training_words() -> None:
     train, _, _, codes = arrays(TRAIN, DEV)
     shares = np.bincount(TRAIN.layer("upos").codes) / len(train)
-    found = rank("gaussian", TRAIN, label="upos", dev=DEV, k=1).details["start"]
+    start = rank("gaussian", TRAIN, label="upos", dev=DEV, k=1).details["start"]
     held = np.bincount(codes) / len(codes)
-    assert found["information"] == pytest.approx(-entropy(held, shares, base=2), abs=1e-12)
-    assert found["accuracy"] == held[shares.argmax()]
+    assert start["information"] == pytest.approx(-entropy(held, shares, base=2), abs=1e-12)
+    assert start["accuracy"] == held[shares.argmax()]

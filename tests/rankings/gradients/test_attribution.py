@@ -52,10 +52,10 @@ def as_if(loaded: LoadedModel, point, rows: ScoredRow, swap) -> tuple[torch.Tens
 
     def change(value):
         flat = value if value.dim() == 2 else value[0]
-        whole = flat.clone()
-        whole[:, units] = swap(flat[:, units], len(seen) if value.dim() == 2 else slice(None))
+        changed = flat.clone()
+        changed[:, units] = swap(flat[:, units], len(seen) if value.dim() == 2 else slice(None))
         seen.append(flat[:, units].detach())
-        return whole if value.dim() == 2 else whole[None]
+        return changed if value.dim() == 2 else changed[None]
 
     def after(module, inputs, output):
         return (change(output[0]), *output[1:]) if isinstance(output, tuple) else change(output)
@@ -74,7 +74,7 @@ def as_if(loaded: LoadedModel, point, rows: ScoredRow, swap) -> tuple[torch.Tens
             log_p = loaded.model(input_ids=ids, labels=labels).logits[0].log_softmax(-1)
         else:
             log_p, labels = loaded.model(input_ids=ids).logits[0, :-1].log_softmax(-1), labels[:, 1:]
-        counted = [-log_p[at, label] for at, label in enumerate(labels[0].tolist()) if label >= 0]
+        counted = [-log_p[position, label] for position, label in enumerate(labels[0].tolist()) if label >= 0]
         loss = torch.stack(counted).sum() if counted else log_p.sum() * 0
     finally:
         hook.remove()
@@ -86,7 +86,7 @@ def naive(loaded: LoadedModel, site: str, corpus: Corpus, *, baseline: str, long
     (point,) = loaded.select([site])
     rows = EncodedCorpus(loaded, corpus, point.side, EncodingOptions(long=long))
     every = [row for sentence in scored_sentences(rows) for row in sentence]
-    values = [as_if(loaded, point, row, lambda value, at: value)[1] for row in every]
+    values = [as_if(loaded, point, row, lambda value, position: value)[1] for row in every]
     base = torch.zeros_like(values[0][0])
     if baseline == "mean":
         base = torch.cat([value[row.read] for row, value in zip(every, values, strict=True)]).mean(0)
@@ -95,14 +95,16 @@ def naive(loaded: LoadedModel, site: str, corpus: Corpus, *, baseline: str, long
         slope = torch.zeros_like(value)
         for number in range(steps):
             share = (number + 0.5) / steps
-            at = (base + share * (value - base)).detach().requires_grad_()
-            loss, _ = as_if(loaded, point, row, lambda _, step, at=at: at[step])
-            slope += torch.autograd.grad(loss, at)[0] / steps
+            point_between = (base + share * (value - base)).detach().requires_grad_()
+            loss, _ = as_if(
+                loaded, point, row, lambda _, step, point_between=point_between: point_between[step]
+            )
+            slope += torch.autograd.grad(loss, point_between)[0] / steps
         for step, word in enumerate(row.word_of):
-            made = ((value[step] - base) * slope[step]).numpy()
-            special += made.sum() if word < 0 else 0.0
+            product = ((value[step] - base) * slope[step]).numpy()
+            special += product.sum() if word < 0 else 0.0
             if word >= 0:
-                words[word] += made
+                words[word] += product
     return words, special
 
 
@@ -124,12 +126,12 @@ def naive(loaded: LoadedModel, site: str, corpus: Corpus, *, baseline: str, long
 def test_it_is_the_integral_taken_position_by_position(named, name, site, baseline):
     loaded = doubled(named(name))
     words, special = naive(loaded, site, FEW, baseline=baseline, steps=200)
-    found = attributed(loaded, FEW, sites=site, steps=48, baseline=baseline)
+    sums = attributed(loaded, FEW, sites=site, steps=48, baseline=baseline)
     close = {"rtol": 2e-3, "atol": 2e-4 * np.abs(words).sum(0).max()}
-    np.testing.assert_allclose(found.absolute, np.abs(words).sum(0), **close)
-    np.testing.assert_allclose(found.signed, words.sum(0), **close)
-    assert found.sites[0].special == pytest.approx(special, abs=close["atol"] * len(words.T))
-    assert found.words == len(words)
+    np.testing.assert_allclose(sums.absolute, np.abs(words).sum(0), **close)
+    np.testing.assert_allclose(sums.signed, words.sum(0), **close)
+    assert sums.sites[0].special == pytest.approx(special, abs=close["atol"] * len(words.T))
+    assert sums.words == len(words)
 
 
 @pytest.mark.parametrize(
@@ -149,15 +151,15 @@ def test_it_is_the_integral_taken_position_by_position(named, name, site, baseli
 )
 def test_losses_are_those_of_the_model_and_of_the_model_without_the_site(named, name, side, sites):
     loaded, corpus = named(name), parallel_corpus()
-    found = attributed(loaded, corpus, side=side, sites=sites, steps=1, baseline="zero")
+    sums = attributed(loaded, corpus, side=side, sites=sites, steps=1, baseline="zero")
     nll, tokens = loaded.sentence_losses(corpus)
-    assert found.predicted == tokens.sum()
-    for one in found.sites:
-        space = loaded.space([one.site])
-        assert one.loss == pytest.approx(nll.sum(), rel=1e-6)
+    assert sums.predicted == tokens.sum()
+    for site_sums in sums.sites:
+        space = loaded.space([site_sums.site])
+        assert site_sums.loss == pytest.approx(nll.sum(), rel=1e-6)
         with og.erasing(loaded, space, np.arange(space.size)):
             erased, _ = loaded.sentence_losses(corpus)
-        assert one.baseline_loss == pytest.approx(erased.sum(), rel=1e-6)
+        assert site_sums.baseline_loss == pytest.approx(erased.sum(), rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -174,11 +176,13 @@ def test_losses_are_those_of_the_model_and_of_the_model_without_the_site(named, 
     ],
 )
 def test_attributions_add_up_to_the_difference_of_the_losses(named, name, site, baseline):
-    found = attributed(doubled(named(name)), FEW, sites=site, steps=80, baseline=baseline)
-    for one in found.sites:
-        assert one.attributed == pytest.approx(one.loss - one.baseline_loss, rel=1e-4, abs=1e-5), one.site
-    assert found.signed.sum() + sum(one.special for one in found.sites) == pytest.approx(
-        sum(one.attributed for one in found.sites)
+    sums = attributed(doubled(named(name)), FEW, sites=site, steps=80, baseline=baseline)
+    for site_sums in sums.sites:
+        assert site_sums.attributed == pytest.approx(
+            site_sums.loss - site_sums.baseline_loss, rel=1e-4, abs=1e-5
+        ), site_sums.site
+    assert sums.signed.sum() + sum(site_sums.special for site_sums in sums.sites) == pytest.approx(
+        sum(site_sums.attributed for site_sums in sums.sites)
     )
 
 
@@ -189,26 +193,28 @@ def test_of_a_linear_loss_one_step_is_exact(models, monkeypatch, baseline):
 
     def logit(loaded, ids, labels):
         batch = loaded.batch(ids)
-        made = loaded.model(**batch).logits.gather(2, batch["input_ids"][..., None])[..., 0]
-        return made * batch["attention_mask"], batch["attention_mask"]
+        logits = loaded.model(**batch).logits.gather(2, batch["input_ids"][..., None])[..., 0]
+        return logits * batch["attention_mask"], batch["attention_mask"]
 
     monkeypatch.setattr(gradients, "subword_losses", logit)
-    found = attributed(loaded, FEW, sites="layers.1", steps=1, baseline=baseline)
-    (losses,) = found.sites
+    sums = attributed(loaded, FEW, sites="layers.1", steps=1, baseline=baseline)
+    (losses,) = sums.sites
     assert losses.attributed == pytest.approx(losses.loss - losses.baseline_loss, rel=1e-12)
-    values, expected, base = [], np.zeros(found.signed.shape), 0.0
+    values, expected, base = [], np.zeros(sums.signed.shape), 0.0
     with torch.no_grad(), loaded.recording(loaded.select("layers.1")) as record:
         for encoded in loaded.encode(list(FEW.sentences())):
             record.clear()
             loaded.model(torch.tensor([encoded.ids]))
             values.append((encoded, record["layers.1"][0].numpy()))
     if baseline == "mean":
-        base = np.concatenate([value[np.array(one.word_of) >= 0] for one, value in values]).mean(0)
-    for one, value in values:
-        for step, (subword, word) in enumerate(zip(one.ids, one.word_of, strict=True)):
+        base = np.concatenate(
+            [value[np.array(encoded_row.word_of) >= 0] for encoded_row, value in values]
+        ).mean(0)
+    for encoded_row, value in values:
+        for step, (subword, word) in enumerate(zip(encoded_row.ids, encoded_row.word_of, strict=True)):
             if word >= 0:
                 expected += (value[step] - base) * loaded.model.lm_head.weight[subword].detach().numpy()
-    np.testing.assert_allclose(found.signed, expected, rtol=1e-10)
+    np.testing.assert_allclose(sums.signed, expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("baseline", ["zero", "mean"])
@@ -226,21 +232,21 @@ def test_the_quadrature_is_exact_for_polynomials(steps, baseline):
 @pytest.mark.parametrize("name", ["gpt2", "nlm", "nmt", "t5"])
 def test_the_batch_size_does_not_matter_and_a_run_repeats_to_the_bit(named, name):
     corpus = parallel_corpus()
-    found, again = (attributed(named(name), corpus, batch_size=64) for _ in range(2))
+    sums, again = (attributed(named(name), corpus, batch_size=64) for _ in range(2))
     single = attributed(named(name), corpus, batch_size=1)
-    np.testing.assert_array_equal(found.absolute, again.absolute)
-    np.testing.assert_array_equal(found.signed, again.signed)
-    assert found.sites == again.sites
-    np.testing.assert_allclose(single.absolute, found.absolute, rtol=1e-4, atol=1e-5 * found.absolute.max())
+    np.testing.assert_array_equal(sums.absolute, again.absolute)
+    np.testing.assert_array_equal(sums.signed, again.signed)
+    assert sums.sites == again.sites
+    np.testing.assert_allclose(single.absolute, sums.absolute, rtol=1e-4, atol=1e-5 * sums.absolute.max())
 
 
 def test_a_unit_that_nothing_reads_has_exactly_nothing(tmp_path):
     loaded = load_model(tiny_nlm(tmp_path / "nlm"), device="cpu")
     with torch.no_grad():
         loaded.model.lm_head.weight[:, 3] = 0.0
-    found = attributed(loaded, FEW, sites="layers.1", baseline="zero")
-    assert np.flatnonzero(found.absolute == 0.0).tolist() == [3]
-    assert found.signed[3] == 0.0
+    sums = attributed(loaded, FEW, sites="layers.1", baseline="zero")
+    assert np.flatnonzero(sums.absolute == 0.0).tolist() == [3]
+    assert sums.signed[3] == 0.0
 
 
 def test_a_module_that_no_loss_depends_on_has_nothing(named):
@@ -250,13 +256,13 @@ def test_a_module_that_no_loss_depends_on_has_nothing(named):
     assert (before > 0).all()
     cut = deepcopy(loaded.model)
     cut.encoder.layers[1].register_forward_hook(lambda module, inputs, output: torch.zeros_like(output))
-    found = attributed(replace(loaded, model=cut), FEW, sites="encoder.layers.1.forward_lstm", steps=2)
-    assert not found.absolute.any()
+    sums = attributed(replace(loaded, model=cut), FEW, sites="encoder.layers.1.forward_lstm", steps=2)
+    assert not sums.absolute.any()
 
 
 def hooks(network: torch.nn.Module) -> list[tuple[int, int]]:
     """How many hooks each module has."""
-    return [(len(one._forward_hooks), len(one._forward_pre_hooks)) for one in network.modules()]
+    return [(len(module._forward_hooks), len(module._forward_pre_hooks)) for module in network.modules()]
 
 
 @pytest.mark.parametrize("name", ["gpt2", "nmt"])
@@ -277,11 +283,11 @@ def test_the_model_is_left_as_it_was(models, monkeypatch, name, fails):
     if fails:
         losses, calls = gradients.subword_losses, []
 
-        def failing(*given):
-            calls.append(given)
+        def failing(*arguments):
+            calls.append(arguments)
             if len(calls) == 4:
                 raise RuntimeError("in the middle")
-            return losses(*given)
+            return losses(*arguments)
 
         monkeypatch.setattr(gradients, "subword_losses", failing)
         with pytest.raises(RuntimeError, match="in the middle"):
@@ -301,14 +307,16 @@ def test_the_model_is_left_as_it_was(models, monkeypatch, name, fails):
 @pytest.mark.parametrize(("name", "site"), [("gpt2", "layers.0.mlp"), ("llama", "layers.1")])
 def test_a_word_in_several_windows_has_the_sum_and_each_subword_is_predicted_once(named, name, site):
     loaded = doubled(named(name))
-    found = attributed(loaded, LONG, sites=site, steps=32, long="window", batch_size=2)
-    lengths = [len(one.ids) + (loaded.bos_id is not None) for one in loaded.encode(list(LONG.sentences()))]
+    sums = attributed(loaded, LONG, sites=site, steps=32, long="window", batch_size=2)
+    lengths = [
+        len(encoded.ids) + (loaded.bos_id is not None) for encoded in loaded.encode(list(LONG.sentences()))
+    ]
     assert lengths[0] > 2 * loaded.longest
-    assert found.predicted == sum(lengths) - len(lengths)
-    assert found.words == LONG.n_words
+    assert sums.predicted == sum(lengths) - len(lengths)
+    assert sums.words == LONG.n_words
     words, special = naive(loaded, site, LONG, baseline="mean", long="window", steps=100)
-    np.testing.assert_allclose(found.absolute, np.abs(words).sum(0), rtol=1e-3)
-    (losses,) = found.sites
+    np.testing.assert_allclose(sums.absolute, np.abs(words).sum(0), rtol=1e-3)
+    (losses,) = sums.sites
     assert losses.special == pytest.approx(special, rel=1e-3, abs=1e-3)
     assert losses.attributed == pytest.approx(losses.loss - losses.baseline_loss, rel=1e-4)
 
@@ -318,12 +326,12 @@ def test_each_subword_of_a_long_sentence_is_predicted_and_read_in_one_window(mod
     rows = EncodedCorpus(loaded, LONG, "source", EncodingOptions(long="window", bos=loaded.bos_id is not None))
     first, *others = scored_sentences(rows)
     assert len(first) > 2
-    assert all(len(one) == 1 for one in others)
-    (whole,) = loaded.encode([LONG.sentence(0)])
+    assert all(len(windows) == 1 for windows in others)
+    (encoded,) = loaded.encode([LONG.sentence(0)])
     again = [label for row in first for label in row.labels if label >= 0]
-    assert again == whole.ids
+    assert again == encoded.ids
     read = np.concatenate([row.word_of[row.read] for row in first])
-    assert read.tolist() == [word for word in whole.word_of if word >= 0]
+    assert read.tolist() == [word for word in encoded.word_of if word >= 0]
     for row in first:
         assert np.array_equal(row.read, (np.array(row.labels) >= 0) & (row.word_of >= 0))
 
@@ -332,7 +340,7 @@ def test_each_subword_of_a_long_sentence_is_predicted_and_read_in_one_window(mod
 def test_what_is_cut_off_is_not_scored(named, name, side):
     loaded = named(name)
     corpus = LONG.with_target(LONG.lower()) if side else LONG
-    found = attributed(loaded, corpus, sites="**layers.1", side=side, long="truncate", steps=2)
+    sums = attributed(loaded, corpus, sites="**layers.1", side=side, long="truncate", steps=2)
     (first, *others) = LONG.sentences()
 
     def cut(encode) -> Corpus:
@@ -344,8 +352,8 @@ def test_what_is_cut_off_is_not_scored(named, name, side):
     short = short.with_target(cut(loaded.encode_labels)) if side else short
     nll, tokens = loaded.sentence_losses(short)
     read = short.target if side == "target" else short
-    assert (found.predicted, found.words) == (tokens.sum(), read.n_words)
-    assert found.sites[0].loss == pytest.approx(nll.sum(), rel=1e-5)
+    assert (sums.predicted, sums.words) == (tokens.sum(), read.n_words)
+    assert sums.sites[0].loss == pytest.approx(nll.sum(), rel=1e-5)
 
 
 def test_special_subwords_are_counted_apart_or_have_rows(models):
@@ -361,13 +369,13 @@ def test_words_are_read_behind_the_start_token_behind_which_they_are_scored(tmp_
     bare = load_model(tiny_gpt2(tmp_path / "gpt2"), device="cpu")
     bare.tokenizer.backend_tokenizer.post_processor = None
     for bos in (None, True):
-        found = attributed(bare, FEW, sites="layers.1", bos=bos)
-        assert found.predicted == bare.sentence_losses(FEW)[1].sum()
+        sums = attributed(bare, FEW, sites="layers.1", bos=bos)
+        assert sums.predicted == bare.sentence_losses(FEW)[1].sum()
     with pytest.raises(ParameterError, match=r"is scored behind a start token, .* without it; leave bos out"):
         attributed(bare, FEW, sites="layers.1", bos=False)
     without = bare.without_start_token()
-    found = attributed(without, FEW, sites="layers.1")
-    assert found.predicted == without.sentence_losses(FEW)[1].sum() < bare.sentence_losses(FEW)[1].sum()
+    sums = attributed(without, FEW, sites="layers.1")
+    assert sums.predicted == without.sentence_losses(FEW)[1].sum() < bare.sentence_losses(FEW)[1].sum()
     bare = load_model(tmp_path / "gpt2", device="cpu")
     processor = bare.tokenizer.backend_tokenizer.post_processor
     assert processor is not None
@@ -381,20 +389,20 @@ def test_a_last_word_that_the_decoder_writes_and_never_reads_is_left_out(tmp_pat
     loaded = load_model(tiny_nmt(tmp_path / "nmt"), device="cpu")
     loaded.tokenizer.backend_tokenizer.post_processor = None
     assert FEW.target is not None
-    assert all(one.word_of[-1] >= 0 for one in loaded.encode_labels(list(FEW.target.sentences())))
-    found = attributed(loaded, FEW, sites="decoder.layers.*")
+    assert all(encoded.word_of[-1] >= 0 for encoded in loaded.encode_labels(list(FEW.target.sentences())))
+    sums = attributed(loaded, FEW, sites="decoder.layers.*")
     short = sum(len(loaded.encode_labels([words[-1:]])[0].ids) == 1 for words in FEW.target.sentences())
     assert short > 0
-    assert found.words == FEW.target.n_words - short
-    assert found.predicted == loaded.sentence_losses(FEW)[1].sum()
+    assert sums.words == FEW.target.n_words - short
+    assert sums.predicted == loaded.sentence_losses(FEW)[1].sum()
 
 
 def test_words_without_subwords_are_left_out(models):
     holes = Corpus.from_sentences([["the", "", "dog"], [""], ["rain"]])
     full = Corpus.from_sentences([["the", "dog"], ["rain"]])
-    found, expected = (attributed(models["nlm"], one, sites="layers.*") for one in (holes, full))
-    assert (found.words, expected.words) == (3, 3)
-    np.testing.assert_allclose(found.absolute, expected.absolute, rtol=1e-4)
+    sums, expected = (attributed(models["nlm"], corpus, sites="layers.*") for corpus in (holes, full))
+    assert (sums.words, expected.words) == (3, 3)
+    np.testing.assert_allclose(sums.absolute, expected.absolute, rtol=1e-4)
 
 
 def test_a_view_and_a_record_from_elsewhere_give_the_same(models, tmp_path):
@@ -465,7 +473,7 @@ def test_refusals(models, zoo, tmp_path):
     bare.tokenizer.backend_tokenizer.post_processor = None
     bare.tokenizer.bos_token = None
     single = Corpus.from_sentences([["a"], ["a"]])
-    assert [len(one.ids) for one in bare.encode(list(single.sentences()))] == [1, 1]
+    assert [len(encoded.ids) for encoded in bare.encode(list(single.sentences()))] == [1, 1]
     with pytest.raises(ParameterError, match="no subword of memory is predicted"):
         attributed(bare, single, sites="layers.1")
 

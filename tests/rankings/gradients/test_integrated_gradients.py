@@ -39,18 +39,18 @@ def test_the_neuron_that_does_all_the_work_comes_first_and_the_others_have_nothi
     alternating, baseline, signed
 ):
     corpus = alternating_corpus()
-    found = ranked(alternating, corpus, sites="layers.0", baseline=baseline, signed=signed)
-    assert found.top(1) == [f"layers.0:{KEY}"]
-    others = np.delete(found.scores, KEY)
+    ranking = ranked(alternating, corpus, sites="layers.0", baseline=baseline, signed=signed)
+    assert ranking.top(1) == [f"layers.0:{KEY}"]
+    others = np.delete(ranking.scores, KEY)
     assert (others == 0.0).all()
     assert not np.signbit(others).any()
-    assert found.order[0] == KEY
-    assert sorted(found.order.tolist()) == list(range(8))
-    assert found.details["silent"] == 7
-    (sums,) = found.details["completeness"]
+    assert ranking.order[0] == KEY
+    assert sorted(ranking.order.tolist()) == list(range(8))
+    assert ranking.details["silent"] == 7
+    (sums,) = ranking.details["completeness"]
     gained = sums["baseline_loss"] - sums["loss"]
     assert gained > 0.5 * corpus.n_words
-    assert found.details["lowers_loss"][KEY] * corpus.n_words == pytest.approx(
+    assert ranking.details["lowers_loss"][KEY] * corpus.n_words == pytest.approx(
         gained + sums["special"], rel=1e-3
     )
     assert abs(sums["error"]) < 1e-3 * gained
@@ -58,12 +58,12 @@ def test_the_neuron_that_does_all_the_work_comes_first_and_the_others_have_nothi
 
 def test_erasing_the_top_neuron_costs_what_the_others_do_not(alternating):
     corpus = alternating_corpus()
-    found, metric = ranked(alternating, corpus, sites="layers.0"), og.Perplexity(corpus)
-    whole = metric.measure(alternating).value
-    with og.erasing(alternating, found.space, found.order[1:]):
-        assert metric.measure(alternating).value == pytest.approx(whole, rel=1e-6)
-    with og.erasing(alternating, found.space, found.order[:1]):
-        assert metric.measure(alternating).value > 2 * whole
+    ranking, metric = ranked(alternating, corpus, sites="layers.0"), og.Perplexity(corpus)
+    unedited = metric.measure(alternating).value
+    with og.erasing(alternating, ranking.space, ranking.order[1:]):
+        assert metric.measure(alternating).value == pytest.approx(unedited, rel=1e-6)
+    with og.erasing(alternating, ranking.space, ranking.order[:1]):
+        assert metric.measure(alternating).value > 2 * unedited
 
 
 def test_a_planted_unit_that_misleads_raises_the_loss(alternating):
@@ -72,10 +72,10 @@ def test_a_planted_unit_that_misleads_raises_the_loss(alternating):
     with torch.no_grad():
         wrong.lm_head.weight.neg_()
     loaded, corpus = replace(alternating, model=wrong), alternating_corpus()
-    found = ranked(loaded, corpus, sites="layers.0", baseline="zero")
+    ranking = ranked(loaded, corpus, sites="layers.0", baseline="zero")
     signed = ranked(loaded, corpus, sites="layers.0", baseline="zero", signed=True)
-    assert found.order[0] == KEY
-    assert found.scores[KEY] > 1.0
+    assert ranking.order[0] == KEY
+    assert ranking.scores[KEY] > 1.0
     assert signed.order[-1] == KEY
     assert signed.scores[KEY] < -1.0
 
@@ -94,18 +94,18 @@ def test_scores_are_means_over_the_words(models):
     assert ranking.details["words"] == live.n_words
     assert ranking.details["left_out"] == {"no_activation": 0}
     assert ranking.details["predicted"] == models["gpt2"].sentence_losses(plain_corpus())[1].sum()
-    for told, one in zip(ranking.details["completeness"], sums.sites, strict=True):
-        assert told["error"] == one.attributed - (one.loss - one.baseline_loss)
-        assert told["site"] == one.site
+    for told, site_sums in zip(ranking.details["completeness"], sums.sites, strict=True):
+        assert told["error"] == site_sums.attributed - (site_sums.loss - site_sums.baseline_loss)
+        assert told["site"] == site_sums.site
 
 
 @pytest.mark.parametrize(("side", "site"), [("source", "encoder.layers.1"), ("target", "decoder.attention")])
 def test_both_sides_of_a_translation_model(models, side, site):
-    found = ranked(models["nmt"], parallel_corpus(), sites=site, side=side)
+    ranking = ranked(models["nmt"], parallel_corpus(), sites=site, side=side)
     corpus = parallel_corpus()
     read = corpus.target if side == "target" else corpus
-    assert found.details["words"] == read.n_words
-    assert (found.scores > 0).all()
+    assert ranking.details["words"] == read.n_words
+    assert (ranking.scores > 0).all()
 
 
 def test_permuted_neurons_have_permuted_scores(models):
@@ -116,8 +116,8 @@ def test_permuted_neurons_have_permuted_scores(models):
         for weight in (block.c_fc.weight, block.c_fc.bias):
             weight.copy_(weight[..., order])
         block.c_proj.weight.copy_(block.c_proj.weight[order])
-    found, moved = (ranked(one, plain_corpus(), sites="layers.1.mlp", steps=4) for one in (loaded, other))
-    np.testing.assert_allclose(moved.scores, found.scores[order], rtol=1e-4)
+    ranking, moved = (ranked(model, plain_corpus(), sites="layers.1.mlp", steps=4) for model in (loaded, other))
+    np.testing.assert_allclose(moved.scores, ranking.scores[order], rtol=1e-4)
 
 
 def test_sites_are_looked_at_alone(models):
@@ -154,8 +154,8 @@ def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(SystemExit) as stop:
         main()
     assert not stop.value.code
-    found = og.Ranking.load(out)
-    here = ranked(
+    ranking = og.Ranking.load(out)
+    expected = ranked(
         load_model(tmp_path / "nmt", device="cpu"),
         parallel_corpus(),
         sites="decoder.layers.1",
@@ -163,12 +163,12 @@ def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         steps=3,
         signed=True,
     )
-    np.testing.assert_array_equal(found.scores, here.scores)
+    np.testing.assert_array_equal(ranking.scores, expected.scores)
 
 
 def test_refusals(models, tmp_path):
     live = og.live_activations(models["nlm"], plain_corpus(), sites="layers.1")
-    for given, message in [
+    for options, message in [
         ({"steps": 0}, "steps must be a whole number from 1, got 0"),
         ({"baseline": "median"}, "baseline must be one of mean, zero, got 'median'"),
         ({"signed": 1}, "signed must be true or false, got 1"),
@@ -178,7 +178,7 @@ def test_refusals(models, tmp_path):
         ({"memory": "1GiB"}, "keeps to no memory budget"),
     ]:
         with pytest.raises(ParameterError, match=message):
-            og.rank(METHOD, live, **given)
+            og.rank(METHOD, live, **options)
     store = og.extract(models["nlm"], plain_corpus(), tmp_path / "a.zarr", sites="layers.1")
     for values in (store, plant(20).activations):
         with pytest.raises(ParameterError, match="on the command line a model and --corpus"):

@@ -23,13 +23,13 @@ Pair = tuple[float, float]
 
 
 def solved_to(gap: float, objective: float = 1.0, *, converged: bool = True) -> Solution:
-    one = np.ones(1)
+    unit = np.ones(1)
     return Solution(
         weights=np.zeros((1, 2, 3)),
         biases=np.zeros((1, 2)),
-        objective=objective * one,
-        gap=gap * one,
-        gradient=one,
+        objective=objective * unit,
+        gap=gap * unit,
+        gradient=unit,
         converged=np.array([converged]),
         steps=np.array([1]),
     )
@@ -77,15 +77,15 @@ class Rounds:
         return probe_of(score), solved_to(gap, (1.0 - self.fall) ** taken)
 
 
-def finals(solver: Solver, first: dict[Pair, tuple[float, float]], **given: Any) -> Finals:
+def finals(solver: Solver, first: dict[Pair, tuple[float, float]], **options: Any) -> Finals:
     """The pairs with their first score and gap."""
-    unevenness = given.pop("unevenness", {})
+    unevenness = options.pop("unevenness", {})
     candidates = [
         Candidate(pair, probe_of(score), solved_to(gap), score_of(score, unevenness.get(pair, 0.0)))
         for pair, (score, gap) in first.items()
     ]
     score = lambda probe: score_of(float(probe.weights[0, 0]))  # noqa: E731
-    return Finals(solver, candidates, score, WORDS, WORTH, (1e-2, 1e-4), **given)
+    return Finals(solver, candidates, score, WORDS, WORTH, (1e-2, 1e-4), **options)
 
 
 A, B, C, D = (1e-3, 1e-2), (1e-4, 1e-3), (1e-5, 1e-4), (1e-5, 0.0)
@@ -220,30 +220,30 @@ def test_finalists_limits_the_pairs_to_those_of_the_highest_first_scores() -> No
 @pytest.fixture(scope="module")
 def large() -> onegrain.Activations:
     """So many neurons that the grid is left to the stochastic phase, and few words."""
-    made = onegrain.planted(60, length=8, strength=1.0, words_seed=3).activations
+    acts = onegrain.planted(60, length=8, strength=1.0, words_seed=3).activations
     rng = np.random.default_rng(0)
-    noise = rng.normal(size=(made.n_words, 400)) @ rng.normal(size=(400, 400)) / 20
-    values = np.concatenate([made.values(), noise], axis=1).astype(np.float32)
-    return onegrain.Activations.from_array(values, made.corpus)
+    noise = rng.normal(size=(acts.n_words, 400)) @ rng.normal(size=(400, 400)) / 20
+    values = np.concatenate([acts.values(), noise], axis=1).astype(np.float32)
+    return onegrain.Activations.from_array(values, acts.corpus)
 
 
 def test_the_choice_is_that_of_a_grid_that_is_solved_before(large: onegrain.Activations) -> None:
-    given: dict[str, Any] = {"lambda1": (1e-4, 1e-3, 1e-2), "lambda2": (1e-4, 1e-3), "evaluate": False}
-    found = rank("lca", large, label="upos", **given).details
-    whole = rank("lca", large, label="upos", grid_steps=50, tolerance=1e-4, **given).details
-    first = rank("lca", large, label="upos", finalists=0, **given).details
-    assert (found["lambda1"], found["lambda2"]) == (whole["lambda1"], whole["lambda2"])
-    assert found["choice"]["certified"]
-    assert describe_choice(found["choice"]) == ""
-    assert whole["choice"]["certified"]
+    options: dict[str, Any] = {"lambda1": (1e-4, 1e-3, 1e-2), "lambda2": (1e-4, 1e-3), "evaluate": False}
+    details = rank("lca", large, label="upos", **options).details
+    solved = rank("lca", large, label="upos", grid_steps=50, tolerance=1e-4, **options).details
+    first = rank("lca", large, label="upos", finalists=0, **options).details
+    assert (details["lambda1"], details["lambda2"]) == (solved["lambda1"], solved["lambda2"])
+    assert details["choice"]["certified"]
+    assert describe_choice(details["choice"]) == ""
+    assert solved["choice"]["certified"]
     assert not first["choice"]["certified"]
     assert max(row["gap"] for row in first["grid"]) > 0.1
-    for one in found["choice"]["finalists"]:
-        row = next(row for row in found["grid"] if [row["lambda1"], row["lambda2"]] == one["pair"])
-        assert (row["score"], row["gap"]) == (one["score"], one["gap"])
-    reached = {tuple(one["pair"]) for one in found["choice"]["finalists"] if one["settled"]}
-    assert (found["lambda1"], found["lambda2"]) in reached
-    assert found["solution"]["gap"] <= 1e-4
+    for finalist in details["choice"]["finalists"]:
+        row = next(row for row in details["grid"] if [row["lambda1"], row["lambda2"]] == finalist["pair"])
+        assert (row["score"], row["gap"]) == (finalist["score"], finalist["gap"])
+    reached = {tuple(finalist["pair"]) for finalist in details["choice"]["finalists"] if finalist["settled"]}
+    assert (details["lambda1"], details["lambda2"]) in reached
+    assert details["solution"]["gap"] <= 1e-4
 
 
 def test_many_weights_do_not_keep_the_default_from_the_pair_that_the_first_scores_miss() -> None:
@@ -256,12 +256,12 @@ def test_many_weights_do_not_keep_the_default_from_the_pair_that_the_first_score
     sentences = [[f"L{code:02d}" for code in codes[first : first + length]] for first in range(0, 1200, length)]
     corpus = onegrain.Corpus.from_sentences([["w"] * length] * 150, {"upos": sentences})
     activations = onegrain.Activations.from_array(values.astype(np.float32), corpus)
-    given: dict[str, Any] = {"lambda1": (1e-3, 1e-2), "lambda2": (1e-4, 1e-2), "evaluate": False}
-    first = rank("lca", activations, label="upos", finalists=0, **given).details
-    default = rank("lca", activations, label="upos", **given).details
-    solved = rank("lca", activations, label="upos", grid_steps=50, tolerance=1e-3, **given).details
+    options: dict[str, Any] = {"lambda1": (1e-3, 1e-2), "lambda2": (1e-4, 1e-2), "evaluate": False}
+    first = rank("lca", activations, label="upos", finalists=0, **options).details
+    default = rank("lca", activations, label="upos", **options).details
+    solved = rank("lca", activations, label="upos", grid_steps=50, tolerance=1e-3, **options).details
     assert labels * neurons > 2**14
-    chosen = [(found["lambda1"], found["lambda2"]) for found in (first, default, solved)]
+    chosen = [(details["lambda1"], details["lambda2"]) for details in (first, default, solved)]
     assert chosen == [(1e-2, 1e-2), (1e-3, 1e-4), (1e-3, 1e-4)]
     assert default["choice"]["certified"]
     assert default["choice"]["second"]["margin"] > default["choice"]["second"]["standard_error"] > 0.0

@@ -114,37 +114,37 @@ def test_it_saves_and_loads(ranking: Ranking, tmp_path: Path) -> None:
 
 
 def test_evaluation(planted: Planted, ranking: Ranking) -> None:
-    found = ranking.details["evaluation"]
+    evaluation = ranking.details["evaluation"]
     held = plant(60, seed=1).activations
     codes = held.layer("upos").codes
     majority = np.bincount(planted.activations.layer("upos").codes).argmax()
-    assert found["majority"] == pytest.approx((codes == majority).mean())
+    assert evaluation["majority"] == pytest.approx((codes == majority).mean())
     biases = np.array(ranking.details["biases"])
     assert ranking.weights is not None
     predicted = (held.values() @ ranking.weights.T + biases).argmax(axis=1)
-    assert found["full"]["accuracy"] == pytest.approx((predicted == codes).mean())
-    assert found["full"]["macro_f1"] == pytest.approx(f1_score(codes, predicted, average="macro"))
-    assert found["full"]["low"] <= found["full"]["accuracy"] <= found["full"]["high"]
-    row = next(one for one in found["masking"] if one["keep"] == "bottom" and one["share"] == 0.5)
+    assert evaluation["full"]["accuracy"] == pytest.approx((predicted == codes).mean())
+    assert evaluation["full"]["macro_f1"] == pytest.approx(f1_score(codes, predicted, average="macro"))
+    assert evaluation["full"]["low"] <= evaluation["full"]["accuracy"] <= evaluation["full"]["high"]
+    row = next(entry for entry in evaluation["masking"] if entry["keep"] == "bottom" and entry["share"] == 0.5)
     masked = held.values()
     masked[:, ranking.order[:16]] = 0.0
     predicted = (masked @ ranking.weights.T + biases).argmax(axis=1)
     assert row["accuracy"] == pytest.approx((predicted == codes).mean())
-    by = {(one["keep"], one["share"]): one["accuracy"] for one in found["retraining"]}
+    by = {(entry["keep"], entry["share"]): entry["accuracy"] for entry in evaluation["retraining"]}
     assert by["top", 0.2] > 0.9 > by["bottom", 0.2]
-    assert found["minimal_set"]["neurons"] == 6
-    assert [one["neurons"] for one in found["minimal_set"]["tried"]] == [1, 6]
-    assert found["control"]["selectivity"] == pytest.approx(
-        found["full"]["accuracy"] - found["control"]["accuracy"]
+    assert evaluation["minimal_set"]["neurons"] == 6
+    assert [entry["neurons"] for entry in evaluation["minimal_set"]["tried"]] == [1, 6]
+    assert evaluation["control"]["selectivity"] == pytest.approx(
+        evaluation["full"]["accuracy"] - evaluation["control"]["accuracy"]
     )
-    assert found["control"]["accuracy"] < 0.6
-    assert found["test_words"] == 300
-    assert found["on"] == "dev"
+    assert evaluation["control"]["accuracy"] < 0.6
+    assert evaluation["test_words"] == 300
+    assert evaluation["on"] == "dev"
 
 
 def test_macro_f1_leaves_out_labels_that_do_not_occur() -> None:
-    scores, there = label_scores(np.array([0, 1, 2, 1]), np.array([0, 1, 1, 0]), 4)
-    assert there.tolist() == [2, 2, 0, 0]
+    scores, occurring = label_scores(np.array([0, 1, 2, 1]), np.array([0, 1, 1, 0]), 4)
+    assert occurring.tolist() == [2, 2, 0, 0]
     assert scores[:2].tolist() == pytest.approx([2 / 3, 1 / 2])
     assert np.isnan(scores[2:]).all()
 
@@ -185,18 +185,18 @@ def test_rare_unknown_and_missing_labels_are_left_out_and_counted() -> None:
     labels = held.layer("upos").labels()
     labels[0] = "Y"
     held = held.with_corpus(held.corpus.with_layer(LabelLayer.from_labels("upos", labels)))
-    found = rank("lca", changed, label="upos", dev=held, evaluate=False, lambda1=0.01, lambda2=0.01)
-    assert found.labels == LABELS
-    assert found.details["train"]["labels_left_out"] == {"X": 2}
-    assert found.details["train"]["left_out"] == {"unlabelled": 1, "rare_label": 2}
-    assert found.details["dev"]["left_out"] == {"unlabelled": 0, "unknown_label": 1}
+    ranked = rank("lca", changed, label="upos", dev=held, evaluate=False, lambda1=0.01, lambda2=0.01)
+    assert ranked.labels == LABELS
+    assert ranked.details["train"]["labels_left_out"] == {"X": 2}
+    assert ranked.details["train"]["left_out"] == {"unlabelled": 1, "rare_label": 2}
+    assert ranked.details["dev"]["left_out"] == {"unlabelled": 0, "unknown_label": 1}
 
 
 def test_max_words_takes_whole_sentences(planted: Planted) -> None:
-    found = rank(
+    ranked = rank(
         "lca", planted.activations, label="upos", evaluate=False, lambda1=0.01, lambda2=0.01, max_words=203
     )
-    assert found.details["train"]["words"] == 200
+    assert ranked.details["train"]["words"] == 200
 
 
 def test_refuses_activations_that_are_not_finite(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,33 +44,33 @@ def paper_loop(weights: np.ndarray) -> tuple[list[int], list[tuple[int, int]]]:
 @settings(max_examples=50, deadline=None)
 @given(WEIGHTS)
 def test_equals_the_loop_of_the_paper(weights: np.ndarray) -> None:
-    found = order_neurons(weights)
+    ordering = order_neurons(weights)
     expected, cutoffs = paper_loop(weights)
-    assert found.order[: found.n_ranked].tolist() == expected
-    assert list(found.cutoffs) == cutoffs
+    assert ordering.order[: ordering.n_ranked].tolist() == expected
+    assert list(ordering.cutoffs) == cutoffs
     unranked = [n for n in range(weights.shape[1]) if not weights[:, n].any()]
-    assert sorted(found.order[found.n_ranked :].tolist()) == unranked
+    assert sorted(ordering.order[ordering.n_ranked :].tolist()) == unranked
 
 
 @settings(max_examples=50, deadline=None)
 @given(arrays(np.float64, (3, 15), elements=st.floats(-1e3, 1e3) | st.just(0.0)))
 def test_is_a_permutation_and_ranks_exactly_the_neurons_with_a_weight(weights: np.ndarray) -> None:
-    found = order_neurons(weights)
-    assert sorted(found.order.tolist()) == list(range(15))
-    assert found.n_ranked == int(weights.any(axis=0).sum())
-    assert weights[:, found.order[: found.n_ranked]].any(axis=0).all()
-    assert (np.diff(found.scores[found.order]) <= 0.0).all()
-    assert (np.diff(found.entry[found.order[: found.n_ranked]]) >= 0).all()
+    ordering = order_neurons(weights)
+    assert sorted(ordering.order.tolist()) == list(range(15))
+    assert ordering.n_ranked == int(weights.any(axis=0).sum())
+    assert weights[:, ordering.order[: ordering.n_ranked]].any(axis=0).all()
+    assert (np.diff(ordering.scores[ordering.order]) <= 0.0).all()
+    assert (np.diff(ordering.entry[ordering.order[: ordering.n_ranked]]) >= 0).all()
 
 
 def test_a_worked_example() -> None:
     weights = np.array([[0.0, 50.0, -30.0, 20.0, 0.0], [10.0, 0.0, 0.0, -90.0, 0.0]])
-    found = order_neurons(weights)
-    assert found.order.tolist() == [3, 1, 2, 0, 4]
-    assert found.entry.tolist() == [91, 1, 51, 1, 0]
-    assert found.cutoffs == ((1, 2), (51, 3), (91, 4))
-    assert found.n_ranked == 4
-    assert found.scores[3] == pytest.approx((100 - 1 + 0.9) / 100)
+    ordering = order_neurons(weights)
+    assert ordering.order.tolist() == [3, 1, 2, 0, 4]
+    assert ordering.entry.tolist() == [91, 1, 51, 1, 0]
+    assert ordering.cutoffs == ((1, 2), (51, 3), (91, 4))
+    assert ordering.n_ranked == 4
+    assert ordering.scores[3] == pytest.approx((100 - 1 + 0.9) / 100)
 
 
 @pytest.mark.parametrize("size", [3, 7, 10, 49, 1000])
@@ -87,17 +87,17 @@ def test_permuting_the_neurons_permutes_the_order() -> None:
 
 
 def test_no_weight_at_all_ranks_nothing() -> None:
-    found = order_neurons(np.zeros((2, 4)))
-    assert (sorted(found.order.tolist()), found.n_ranked, found.cutoffs) == ([0, 1, 2, 3], 0, ())
+    ordering = order_neurons(np.zeros((2, 4)))
+    assert (sorted(ordering.order.tolist()), ordering.n_ranked, ordering.cutoffs) == ([0, 1, 2, 3], 0, ())
 
 
 def test_unranked_neurons_stand_by_how_near_each_was_to_a_weight() -> None:
     weights = np.zeros((2, 6))
     weights[0, 4] = 1.0
     slopes = np.array([[0.1, 0.0, 0.3, 0.0, 9.0, 0.2], [0.2, 0.0, 0.0, 0.4, 9.0, 0.1]])
-    found = order_neurons(weights, slopes)
-    assert found.order[:5].tolist() == [4, 3, 2, *sorted([0, 5], key=lambda n: shuffled_places(6)[n])]
-    assert found.order[5] == 1
+    ordering = order_neurons(weights, slopes)
+    assert ordering.order[:5].tolist() == [4, 3, 2, *sorted([0, 5], key=lambda n: shuffled_places(6)[n])]
+    assert ordering.order[5] == 1
 
 
 def test_equal_neurons_stand_in_an_order_drawn_from_the_seed() -> None:

@@ -19,8 +19,8 @@ UNINFORMATIVE = ("noise", "loud", "constant")
 
 
 def ranked(planted: og.Planted, **parameters: Any) -> og.Ranking:
-    given = {"standardize": True, "evaluate": False, **parameters}
-    return og.rank("lca", planted.activations, label="upos", **given)
+    options = {"standardize": True, "evaluate": False, **parameters}
+    return og.rank("lca", planted.activations, label="upos", **options)
 
 
 def one_pair(planted: og.Planted, lambda1: float, lambda2: float, **parameters: Any) -> og.Ranking:
@@ -37,21 +37,21 @@ def strong(request: pytest.FixtureRequest) -> tuple[og.Planted, og.Ranking]:
 @pytest.fixture(scope="module")
 def curve() -> dict[str, np.ndarray]:
     """AUC (strengths, seeds): all informative neurons, the clear ones, the weak ones, and by an F test."""
-    found: dict[str, list[float]] = {"all": [], "clear": [], "weak": [], "f_all": []}
+    areas: dict[str, list[float]] = {"all": [], "clear": [], "weak": [], "f_all": []}
     for strength in STRENGTHS:
         for seed in SEEDS:
             planted = og.planted(SENTENCES, strength=strength, neurons=NEURONS, seed=seed)
             ranking = one_pair(planted, 0.01, 0.01)
-            found["all"].append(planted.auc(ranking))
-            found["clear"].append(planted.auc(ranking, ("exclusive", "shared", "copy")))
-            found["weak"].append(planted.auc(ranking, ("weak",), ("noise",)))
+            areas["all"].append(planted.auc(ranking))
+            areas["clear"].append(planted.auc(ranking, ("exclusive", "shared", "copy")))
+            areas["weak"].append(planted.auc(ranking, ("weak",), ("noise",)))
             used = np.flatnonzero(planted.kind != "constant")
             test = f_classif(planted.activations.values()[:, used], planted.activations.layer("upos").codes)[0]
-            found["f_all"].append(roc_auc_score(planted.carries[used].any(axis=1), test))
-    return {name: np.reshape(values, (len(STRENGTHS), len(SEEDS))) for name, values in found.items()}
+            areas["f_all"].append(roc_auc_score(planted.carries[used].any(axis=1), test))
+    return {name: np.reshape(values, (len(STRENGTHS), len(SEEDS))) for name, values in areas.items()}
 
 
-def at(strength: float) -> int:
+def index_of(strength: float) -> int:
     return STRENGTHS.index(strength)
 
 
@@ -89,11 +89,11 @@ def test_the_shared_neuron_is_in_the_top_set_of_both_its_labels(strong: tuple[og
 def test_constant_neurons_have_no_weight_and_come_last_of_all(strong: tuple[og.Planted, og.Ranking]) -> None:
     planted, ranking = strong
     constant = planted.indices("constant")
-    for found in (ranking, one_pair(planted, 0.0, 0.01), one_pair(planted, 0.01, 0.01, standardize=False)):
-        assert found.weights is not None
-        assert (found.weights[:, constant] == 0.0).all()
-        assert (found.scores[constant] == 0.0).all()
-        assert (found.positions()[constant] >= found.n_ranked).all()
+    for each in (ranking, one_pair(planted, 0.0, 0.01), one_pair(planted, 0.01, 0.01, standardize=False)):
+        assert each.weights is not None
+        assert (each.weights[:, constant] == 0.0).all()
+        assert (each.scores[constant] == 0.0).all()
+        assert (each.positions()[constant] >= each.n_ranked).all()
     dense = one_pair(planted, 0.0, 0.01)
     assert dense.n_ranked == planted.kind.size - constant.size
     assert set(dense.order[-constant.size :].tolist()) == set(constant.tolist())
@@ -119,10 +119,10 @@ def test_equal_copies_get_equal_weights_and_stand_together() -> None:
     neurons = og.PlantedNeurons(copy_deviation=0.0)
     planted = og.planted(SENTENCES, strength=3.0, neurons=neurons, seed=1)
     group = planted.indices("exclusive", "copy", label="VERB")
-    found = one_pair(planted, 1e-3, 1e-2).label("VERB")
-    assert found.scores[group] == pytest.approx(np.full(3, found.scores[group].mean()), rel=1e-3)
-    assert np.ptp(found.positions()[group]) == 2
-    assert found.positions()[group].max() <= 3
+    ranking = one_pair(planted, 1e-3, 1e-2).label("VERB")
+    assert ranking.scores[group] == pytest.approx(np.full(3, ranking.scores[group].mean()), rel=1e-3)
+    assert np.ptp(ranking.positions()[group]) == 2
+    assert ranking.positions()[group].max() <= 3
 
 
 def test_scale_decides_over_loud_noise_only_without_standardisation() -> None:
@@ -135,10 +135,15 @@ def test_scale_decides_over_loud_noise_only_without_standardisation() -> None:
     neurons = og.PlantedNeurons(exclusive=2, loud=8, noise=40)
 
     def auc(seeds: int, lambda1: float, lambda2: float, *, standardize: bool) -> float:
-        made = [og.planted(200, strength=1.0, neurons=neurons, seed=seed) for seed in range(seeds)]
-        found = [one_pair(planted, lambda1, lambda2, standardize=standardize) for planted in made]
+        plants = [og.planted(200, strength=1.0, neurons=neurons, seed=seed) for seed in range(seeds)]
+        rankings = [one_pair(planted, lambda1, lambda2, standardize=standardize) for planted in plants]
         return float(
-            np.mean([one.auc(own, ("loud",), ("noise",)) for one, own in zip(made, found, strict=True)])
+            np.mean(
+                [
+                    planted_set.auc(ranking, ("loud",), ("noise",))
+                    for planted_set, ranking in zip(plants, rankings, strict=True)
+                ]
+            )
         )
 
     assert auc(12, 0.01, 0.01, standardize=True) == pytest.approx(0.5, abs=0.08)
@@ -149,26 +154,26 @@ def test_scale_decides_over_loud_noise_only_without_standardisation() -> None:
 def test_weak_neurons_stand_above_noise_together(curve: dict[str, np.ndarray]) -> None:
     """Each knows a tenth of the strength; the mean over seeds is what the group shows."""
     weak = curve["weak"].mean(axis=1)
-    assert weak[at(2.0)] > 0.98
-    assert weak[at(1.0)] > 0.93
-    assert weak[at(0.5)] > 0.76
-    assert curve["weak"][at(1.0)].min() > 0.8
+    assert weak[index_of(2.0)] > 0.98
+    assert weak[index_of(1.0)] > 0.93
+    assert weak[index_of(0.5)] > 0.76
+    assert curve["weak"][index_of(1.0)].min() > 0.8
 
 
 def test_informative_neurons_stand_above_the_rest(curve: dict[str, np.ndarray]) -> None:
     means, clear = curve["all"].mean(axis=1), curve["clear"].mean(axis=1)
-    assert means[at(5.0)] > 0.98
-    assert means[at(2.0)] > 0.99
-    assert means[at(1.0)] > 0.96
-    assert means[at(0.5)] > 0.87
-    assert clear[at(0.5)] > 0.95
-    assert clear[at(0.25)] > 0.92
-    assert curve["all"][at(1.0)].min() > 0.92
+    assert means[index_of(5.0)] > 0.98
+    assert means[index_of(2.0)] > 0.99
+    assert means[index_of(1.0)] > 0.96
+    assert means[index_of(0.5)] > 0.87
+    assert clear[index_of(0.5)] > 0.95
+    assert clear[index_of(0.25)] > 0.92
+    assert curve["all"][index_of(1.0)].min() > 0.92
 
 
 def test_recovery_falls_with_the_signal_to_chance(curve: dict[str, np.ndarray]) -> None:
     for name in ("all", "clear", "weak"):
-        assert (np.diff(curve[name].mean(axis=1)[: at(2.0) + 1]) >= 0.0).all(), name
+        assert (np.diff(curve[name].mean(axis=1)[: index_of(2.0) + 1]) >= 0.0).all(), name
     assert (np.diff(curve["clear"].mean(axis=1)) >= 0.0).all()
     assert curve["all"][0].mean() == pytest.approx(0.5, abs=0.08)
     assert curve["weak"][0].mean() == pytest.approx(0.5, abs=0.08)
@@ -177,8 +182,8 @@ def test_recovery_falls_with_the_signal_to_chance(curve: dict[str, np.ndarray]) 
 def test_a_probe_that_needs_no_more_leaves_some_weak_neurons_out(curve: dict[str, np.ndarray]) -> None:
     """At strength 5 the clear neurons tell every word's label, and lambda1 sets some weak neurons to zero."""
     weak = curve["weak"].mean(axis=1)
-    assert 0.92 < weak[at(5.0)] < weak[at(2.0)]
-    assert (curve["clear"][at(5.0)] == 1.0).all()
+    assert 0.92 < weak[index_of(5.0)] < weak[index_of(2.0)]
+    assert (curve["clear"][index_of(5.0)] == 1.0).all()
 
 
 def test_it_recovers_nearly_what_a_test_of_single_neurons_does(curve: dict[str, np.ndarray]) -> None:
@@ -193,8 +198,8 @@ def test_it_recovers_nearly_what_a_test_of_single_neurons_does(curve: dict[str, 
 def test_penalties_from_the_grid_recover_less_where_the_signal_is_weak() -> None:
     """The grid is scored for accuracy, not for recovery: it chooses other pairs for other seeds."""
     for strength, least in ((2.0, 0.93), (0.5, 0.86)):
-        made = [og.planted(SENTENCES, strength=strength, neurons=NEURONS, seed=seed) for seed in range(3)]
-        assert np.mean([planted.auc(ranked(planted)) for planted in made]) > least
+        plants = [og.planted(SENTENCES, strength=strength, neurons=NEURONS, seed=seed) for seed in range(3)]
+        assert np.mean([planted.auc(ranked(planted)) for planted in plants]) > least
 
 
 def test_without_standardisation_lambda1_leaves_weak_neurons_out() -> None:

@@ -27,33 +27,35 @@ def words() -> tuple[LabelledWords, LabelledWords]:
 
 def test_the_grid_equals_masking_by_hand(words: tuple[LabelledWords, LabelledWords]) -> None:
     train, dev = words
-    found = search(ProbeSolver(train, SolverOptions(max_free_steps=20)), dev, OPTIONS)
-    assert [(row["lambda1"], row["lambda2"]) for row in found.grid] == OPTIONS.pairs
-    free = found.grid[0]["accuracy"]
-    for row in found.grid[2:]:
+    result = search(ProbeSolver(train, SolverOptions(max_free_steps=20)), dev, OPTIONS)
+    assert [(row["lambda1"], row["lambda2"]) for row in result.grid] == OPTIONS.pairs
+    free = result.grid[0]["accuracy"]
+    for row in result.grid[2:]:
         probe = ElasticNetProbe(lambda1=row["lambda1"], lambda2=row["lambda2"], tolerance=1e-5)
         probe.fit(train.values, train.codes)
         assert row["accuracy"] == pytest.approx(probe.score(dev.values, dev.codes), abs=0.011)
         assert row["zero_share"] == pytest.approx((probe.coef_ == 0.0).mean(), abs=0.1)
-    for row in found.grid:
+    for row in result.grid:
         expected = 0.5 * (row["top_accuracy"] - row["bottom_accuracy"]) - 0.5 * (free - row["accuracy"])
         assert row["score"] == pytest.approx(expected, abs=1e-12)
         assert row["converged"] == (
             (row["gap"] is not None and row["gap"] <= OPTIONS.tolerance) or row["gradient"] <= OPTIONS.tolerance
         )
-    best = max(row["score"] for row in found.grid)
-    assert found.grid[OPTIONS.pairs.index(found.pair)]["score"] == best
-    assert found.solution["converged"] == (found.solution["gap"] <= 1e-4)
-    assert found.solution["objective"] <= found.grid[OPTIONS.pairs.index(found.pair)]["objective"] * (1 + 1e-4)
+    best = max(row["score"] for row in result.grid)
+    assert result.grid[OPTIONS.pairs.index(result.pair)]["score"] == best
+    assert result.solution["converged"] == (result.solution["gap"] <= 1e-4)
+    assert result.solution["objective"] <= result.grid[OPTIONS.pairs.index(result.pair)]["objective"] * (
+        1 + 1e-4
+    )
 
 
 def test_top_and_bottom_accuracies_equal_zeroed_activations(words: tuple[LabelledWords, LabelledWords]) -> None:
     train, dev = words
     solver = ProbeSolver(train, SolverOptions(max_free_steps=20))
-    found = search(solver, dev, OPTIONS)
+    result = search(solver, dev, OPTIONS)
     penalties = Penalties(*(np.array(part) for part in zip(*OPTIONS.pairs, strict=True)))
     probes, _ = solver.solve(penalties, OPTIONS.tolerance)
-    for row, probe in zip(found.grid, probes, strict=True):
+    for row, probe in zip(result.grid, probes, strict=True):
         order = order_neurons(probe.weights).order
         for name, kept in (("top_accuracy", order[:6]), ("bottom_accuracy", order[-6:])):
             zeroed = np.zeros_like(dev.values)
@@ -68,26 +70,26 @@ def test_the_free_probe_is_fitted_for_the_score_but_is_no_candidate(
 ) -> None:
     train, dev = words
     solver = ProbeSolver(train, SolverOptions(max_free_steps=20))
-    found = search(solver, dev, LcaOptions(lambda1=(2e-2, 0.1), lambda2=(2e-2,), max_free_steps=20))
-    whole = search(solver, dev, OPTIONS)
-    assert [(row["lambda1"], row["lambda2"]) for row in found.grid] == [(2e-2, 2e-2), (0.1, 2e-2)]
-    assert found.grid[0]["score"] == pytest.approx(whole.grid[3]["score"], abs=0.011)
+    result = search(solver, dev, LcaOptions(lambda1=(2e-2, 0.1), lambda2=(2e-2,), max_free_steps=20))
+    expected = search(solver, dev, OPTIONS)
+    assert [(row["lambda1"], row["lambda2"]) for row in result.grid] == [(2e-2, 2e-2), (0.1, 2e-2)]
+    assert result.grid[0]["score"] == pytest.approx(expected.grid[3]["score"], abs=0.011)
 
 
 def test_one_pair_is_taken_without_a_score(words: tuple[LabelledWords, LabelledWords]) -> None:
     train, dev = words
-    found = search(ProbeSolver(train), dev, LcaOptions(lambda1=0.01, lambda2=0.01))
-    assert found.pair == (0.01, 0.01)
-    assert found.grid[0]["score"] is None
+    result = search(ProbeSolver(train), dev, LcaOptions(lambda1=0.01, lambda2=0.01))
+    assert result.pair == (0.01, 0.01)
+    assert result.grid[0]["score"] is None
 
 
 def test_ties_go_to_the_stronger_regularisation(words: tuple[LabelledWords, LabelledWords]) -> None:
     train, dev = words
-    found = search(
+    result = search(
         ProbeSolver(train), dev, LcaOptions(lambda1=(10.0, 20.0), lambda2=(0.0, 5.0), max_free_steps=5)
     )
-    assert {row["score"] for row in found.grid} == {found.grid[0]["score"]}
-    assert found.pair == (20.0, 5.0)
+    assert {row["score"] for row in result.grid} == {result.grid[0]["score"]}
+    assert result.pair == (20.0, 5.0)
 
 
 def test_score_and_counts() -> None:

@@ -79,8 +79,8 @@ def test_the_probe_is_that_of_a_plain_loop(penalties: tuple[float, float], chang
     values, codes = labelled(ACTS)
     expected = naive(values, codes, 5, options)
     trained = train_probe(values, codes, len(LABELS), options, 5)
-    for one, other in zip(trained, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
+    for layer, other in zip(trained, expected, strict=True):
+        np.testing.assert_allclose(layer, other, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("penalties", PENALTIES)
@@ -149,9 +149,9 @@ def test_weights_of_tiny_neurons_may_be_dropped_as_there() -> None:
 def test_scores_move_with_the_neurons() -> None:
     weights = np.random.default_rng(0).standard_normal((4, 200))
     moved = np.random.default_rng(1).permutation(200)
-    expected, found = order_as_neurox(weights), order_as_neurox(weights[:, moved])
-    np.testing.assert_array_equal(found.scores, expected.scores[moved])
-    assert found.cutoffs == expected.cutoffs
+    expected, moved_order = order_as_neurox(weights), order_as_neurox(weights[:, moved])
+    np.testing.assert_array_equal(moved_order.scores, expected.scores[moved])
+    assert moved_order.cutoffs == expected.cutoffs
 
 
 def test_the_order_does_not_depend_on_the_hash_seed() -> None:
@@ -159,12 +159,12 @@ def test_the_order_does_not_depend_on_the_hash_seed() -> None:
         "import numpy as np; from onegrain.rankings.neurox.ordering import order_as_neurox; "
         "print(order_as_neurox(np.random.default_rng(0).standard_normal((4, 500))).order.tolist())"
     )
-    here = order_as_neurox(np.random.default_rng(0).standard_normal((4, 500))).order.tolist()
+    order = order_as_neurox(np.random.default_rng(0).standard_normal((4, 500))).order.tolist()
     ran = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONHASHSEED": "7", "PYTHONPATH": ":".join(sys.path)},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert ran.stdout.strip() == str(here)
+    assert ran.stdout.strip() == str(order)
 
 
 def test_the_planted_neurons_come_first() -> None:

@@ -46,8 +46,8 @@ def probeless(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 def probeless_of(values: np.ndarray, codes: np.ndarray, label: int) -> np.ndarray:
     """Sum over the other labels of |mu_l - mu_c|."""
-    found = means(values, codes)
-    return sum((np.abs(found[label] - other) for other in found), np.zeros(NEURONS))
+    class_means = means(values, codes)
+    return sum((np.abs(class_means[label] - other) for other in class_means), np.zeros(NEURONS))
 
 
 def precision(values: np.ndarray, codes: np.ndarray, label: int) -> np.ndarray:
@@ -88,10 +88,10 @@ def test_probeless_gives_the_order_of_the_real_package() -> None:
 def test_average_precision_gives_the_order_of_neurox_where_no_activation_is_small() -> None:
     """Label A raises every neuron, so that the positive sign wins there, which alone NeuroX scores."""
     values, codes = drawn(2)
-    found = rank("average-precision", activations(values, codes), label="kind", exact=True).label("A")
+    ranking = rank("average-precision", activations(values, codes), label="kind", exact=True).label("A")
     expected = precision(values, codes, 0)
-    assert found.scores == pytest.approx(expected, rel=1e-9)
-    assert found.order.tolist() == descending(expected)
+    assert ranking.scores == pytest.approx(expected, rel=1e-9)
+    assert ranking.order.tolist() == descending(expected)
 
 
 def test_average_precision_gives_the_order_of_neurox_once_small_activations_are_zeroed() -> None:
@@ -101,5 +101,5 @@ def test_average_precision_gives_the_order_of_neurox_once_small_activations_are_
     as_it_is = rank("average-precision", activations(values, codes), label="kind", exact=True).label("A")
     assert not np.allclose(as_it_is.scores, expected, rtol=1e-3)
     values[np.abs(values) < QUIET] = 0.0
-    found = rank("average-precision", activations(values, codes), label="kind", exact=True).label("A")
-    assert found.scores == pytest.approx(expected, rel=1e-9)
+    ranking = rank("average-precision", activations(values, codes), label="kind", exact=True).label("A")
+    assert ranking.scores == pytest.approx(expected, rel=1e-9)

@@ -19,7 +19,7 @@ ACTS = plant(160).activations
 
 
 @pytest.fixture(scope="module")
-def found() -> Ranking:
+def ranking() -> Ranking:
     return rank("neurox", ACTS, label="upos", lambda1=1e-3)
 
 
@@ -28,45 +28,47 @@ def peer():
     return real_neurox.load("interpretation.linear_probe")
 
 
-def both(found: Ranking):
+def both(ranking: Ranking):
     """NeuroX's probe with the weights of the ranking, and the numbers of its labels."""
-    return real_neurox.probe_of(found.weights), real_neurox.class_numbers(found.labels)
+    return real_neurox.probe_of(ranking.weights), real_neurox.class_numbers(ranking.labels)
 
 
 @pytest.mark.parametrize("p", [0.01, 0.1, 0.25, 0.5, 0.9])
-def test_top_neurons(found: Ranking, peer, p: float) -> None:
-    probe, numbers = both(found)
+def test_top_neurons(ranking: Ranking, peer, p: float) -> None:
+    probe, numbers = both(ranking)
     union, per_label = peer.get_top_neurons(probe, p, numbers)
-    sets = top_sets(found, mass=p)
-    assert [one.tolist() for one in sets] == [per_label[label].tolist() for label in found.labels]
+    sets = top_sets(ranking, mass=p)
+    assert [neurons.tolist() for neurons in sets] == [per_label[label].tolist() for label in ranking.labels]
     assert np.unique(np.concatenate(sets)).tolist() == sorted(union.tolist())
 
 
-def test_top_neurons_at_no_mass_are_the_largest_of_each_label(found: Ranking, peer) -> None:
-    probe, numbers = both(found)
+def test_top_neurons_at_no_mass_are_the_largest_of_each_label(ranking: Ranking, peer) -> None:
+    probe, numbers = both(ranking)
     _, per_label = peer.get_top_neurons(probe, 0.0, numbers)
-    assert [one.tolist() for one in top_sets(found, k=1)] == [per_label[name].tolist() for name in found.labels]
+    assert [neurons.tolist() for neurons in top_sets(ranking, k=1)] == [
+        per_label[name].tolist() for name in ranking.labels
+    ]
 
 
 @pytest.mark.parametrize("fraction", [1.5, 2.0, 10.0])
-def test_top_neurons_above_a_share_of_the_largest_weight(found: Ranking, peer, fraction: float) -> None:
-    probe, numbers = both(found)
+def test_top_neurons_above_a_share_of_the_largest_weight(ranking: Ranking, peer, fraction: float) -> None:
+    probe, numbers = both(ranking)
     _, per_label = peer.get_top_neurons_hard_threshold(probe, fraction, numbers)
-    for label in found.labels:
-        scores = found.label(label).scores
+    for label in ranking.labels:
+        scores = ranking.label(label).scores
         chosen = np.flatnonzero(scores > scores.max() / fraction)
         assert chosen.tolist() == per_label[label].tolist()
 
 
-def test_bottom_neurons(found: Ranking, peer) -> None:
-    probe, numbers = both(found)
+def test_bottom_neurons(ranking: Ranking, peer) -> None:
+    probe, numbers = both(ranking)
     last = peer.get_fixed_number_of_bottom_neurons(probe, 5, numbers)
-    assert found.bottom(5) == [found.space.name(int(neuron)) for neuron in last[::-1]]
+    assert ranking.bottom(5) == [ranking.space.name(int(neuron)) for neuron in last[::-1]]
     _, per_label = peer.get_bottom_neurons(probe, 0.1, numbers)
     for label, neurons in per_label.items():
-        one = found.label(label)
-        held = np.cumsum(one.scores[one.order[::-1]]) / one.scores.sum()
-        assert one.order[::-1][: int(np.searchsorted(held, 0.1)) + 1].tolist() == neurons.tolist()
+        of_label = ranking.label(label)
+        held = np.cumsum(of_label.scores[of_label.order[::-1]]) / of_label.scores.sum()
+        assert of_label.order[::-1][: int(np.searchsorted(held, 0.1)) + 1].tolist() == neurons.tolist()
 
 
 def test_the_steps_of_lca_bring_the_neurons_of_the_steps_of_neurox(peer) -> None:
@@ -84,12 +86,12 @@ def test_the_steps_of_lca_bring_the_neurons_of_the_steps_of_neurox(peer) -> None
     assert ours.order.tolist() != theirs.order.tolist()
 
 
-def test_chunks_of_a_granular_order_are_those_of_the_order(found: Ranking, peer) -> None:
+def test_chunks_of_a_granular_order_are_those_of_the_order(ranking: Ranking, peer) -> None:
     """NeuroX's granular ordering lists the same neurons step by step, in chunks of so many steps."""
-    probe, numbers = both(found)
+    probe, numbers = both(ranking)
     listed, cutoffs = peer.get_neuron_ordering_granular(probe, numbers, granularity=8)
     for count in cutoffs:
-        assert {int(neuron) for neuron in listed[:count]} == set(found.order[:count].tolist())
+        assert {int(neuron) for neuron in listed[:count]} == set(ranking.order[:count].tolist())
 
 
 def test_correlation_clusters_are_those_of_scipy() -> None:

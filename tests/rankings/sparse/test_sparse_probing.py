@@ -30,7 +30,7 @@ HELD = plant(60, seed=1).activations
 
 def labelled(values: np.ndarray, codes: np.ndarray, name: str = "w") -> Activations:
     names = tuple("ABCDE"[: codes.max() + 1])
-    corpus = Corpus.from_sentences([[f"{name}{at}" for at in range(len(codes))]])
+    corpus = Corpus.from_sentences([[f"{name}{number}" for number in range(len(codes))]])
     layer = LabelLayer("upos", codes.astype(np.int32), names)
     return Activations.from_array(values.astype(np.float32), corpus.with_layer(layer))
 
@@ -65,8 +65,8 @@ def naive_r2(acts: Activations, chosen: tuple[int, ...], code: int) -> float:
     return 1.0 - float(np.square(target - values @ weights).sum() / np.square(target).sum())
 
 
-def sizes(found: Ranking, label: str) -> list[dict]:
-    return found.details["labels"][label]["sizes"]
+def sizes(ranking: Ranking, label: str) -> list[dict]:
+    return ranking.details["labels"][label]["sizes"]
 
 
 @pytest.mark.parametrize("acts", [mixed(), suppressed()], ids=["mixed", "suppressed"])
@@ -75,8 +75,10 @@ def test_an_exact_search_finds_the_best_of_all_subsets(acts: Activations) -> Non
     ranking = rank("sparse-probing", acts, label="upos", k=k, exact=True)
     for code, label in enumerate(ranking.labels):
         for size in range(1, k + 1):
-            all_sets = {one: naive_r2(acts, one, code) for one in combinations(range(acts.n_neurons), size)}
-            best = max(all_sets, key=lambda one: all_sets[one])
+            all_sets = {
+                subset: naive_r2(acts, subset, code) for subset in combinations(range(acts.n_neurons), size)
+            }
+            best = max(all_sets, key=lambda subset: all_sets[subset])
             told = sizes(ranking, label)[size - 1]
             assert set(told["neurons"]) == set(best)
             assert told["r2"] == pytest.approx(all_sets[best], abs=1e-9)
@@ -94,9 +96,11 @@ def test_the_exact_search_rules_out_nothing_that_is_best(seed: int) -> None:
     among, label = table[:11, :11], table[:11, 11]
     for size in (1, 2, 3, 4, 6):
         tried = {}
-        for one in map(list, combinations(range(11), size)):
-            if np.linalg.cond(among[np.ix_(one, one)]) < 1.0 / COPY:
-                tried[tuple(one)] = label[one] @ np.linalg.solve(among[np.ix_(one, one)], label[one])
+        for subset in map(list, combinations(range(11), size)):
+            if np.linalg.cond(among[np.ix_(subset, subset)]) < 1.0 / COPY:
+                tried[tuple(subset)] = label[subset] @ np.linalg.solve(
+                    among[np.ix_(subset, subset)], label[subset]
+                )
         most = max(tried.values())
         told = best_set(among, label, size, 0.0)
         assert told is not None
@@ -110,10 +114,10 @@ def test_greedy_misses_the_pair_that_swaps_and_the_exact_search_find() -> None:
     swapped = rank("sparse-probing", acts, label="upos", k=2)
     exact = rank("sparse-probing", acts, label="upos", k=2, exact=True, swaps=False)
     assert 0 in sizes(greedy, "B")[1]["neurons"]
-    for found in (swapped, exact):
-        assert sizes(found, "B")[0]["neurons"] == [0]
-        assert set(sizes(found, "B")[1]["neurons"]) == {2, 5}
-        assert sizes(found, "B")[1]["r2"] > sizes(greedy, "B")[1]["r2"] + 0.1
+    for ranking in (swapped, exact):
+        assert sizes(ranking, "B")[0]["neurons"] == [0]
+        assert set(sizes(ranking, "B")[1]["neurons"]) == {2, 5}
+        assert sizes(ranking, "B")[1]["r2"] > sizes(greedy, "B")[1]["r2"] + 0.1
     assert "candidates" not in sizes(swapped, "B")[1]
 
 
@@ -127,12 +131,12 @@ def test_every_step_is_the_best_addition_and_no_swap_is_left(swaps: bool) -> Non
         for told in sizes(ranking, label):
             chosen = tuple(told["neurons"])
             assert told["r2"] == pytest.approx(naive_r2(acts, chosen, code), abs=1e-9)
-            added = max(naive_r2(acts, (*before, one), code) for one in everything - set(before))
+            added = max(naive_r2(acts, (*before, neuron), code) for neuron in everything - set(before))
             assert told["r2"] >= added - 1e-9
             if swaps:
                 for gone in chosen:
                     rest = tuple(set(chosen) - {gone})
-                    best = max(naive_r2(acts, (*rest, one), code) for one in everything - set(rest))
+                    best = max(naive_r2(acts, (*rest, neuron), code) for neuron in everything - set(rest))
                     assert told["r2"] >= best - 1e-9
             else:
                 assert told["r2"] == pytest.approx(added, abs=1e-9)
@@ -154,12 +158,12 @@ def test_a_fit_follows_the_neurons_that_it_is_given() -> None:
         gains = fit.gains(every)
         assert (gains[inside] == -np.inf).all()
         outside = sorted(set(range(8)) - set(inside))
-        for one in outside:
-            assert gains[one] == pytest.approx(naive_r2(acts, (*inside, one), 1) - fit.r2, abs=1e-9)
+        for outsider in outside:
+            assert gains[outsider] == pytest.approx(naive_r2(acts, (*inside, outsider), 1) - fit.r2, abs=1e-9)
         swapped = {
-            (at, one): naive_r2(acts, (*inside[:at], *inside[at + 1 :], one), 1) - fit.r2
-            for at in range(size)
-            for one in outside
+            (step, outsider): naive_r2(acts, (*inside[:step], *inside[step + 1 :], outsider), 1) - fit.r2
+            for step in range(size)
+            for outsider in outside
         }
         gain, position, comes = fit.best_swap(every)
         assert gain == pytest.approx(max(swapped.values()), abs=1e-9)
@@ -184,7 +188,7 @@ def test_probes_equal_linear_regression_and_are_scored_as_scikit_learn_does() ->
             model.score((values - center) / scale, target), abs=1e-9
         )
         outputs = model.predict((values - center) / scale)
-        cuts = [f1_score(target, outputs >= one) for one in outputs]
+        cuts = [f1_score(target, outputs >= cut) for cut in outputs]
         assert told["train"]["f1"] == pytest.approx(max(cuts))
         for name, acts in (("dev", dev), ("test", test)):
             values = (acts.values().astype(np.float64)[:, chosen] - center) / scale
@@ -202,14 +206,14 @@ def test_scores_are_what_a_neuron_and_those_behind_it_add() -> None:
     assert ranking.label_scores is not None
     for code, label in enumerate(ranking.labels):
         chosen = sizes(ranking, label)[-1]["neurons"]
-        whole = naive_r2(acts, tuple(chosen), code)
-        before = [naive_r2(acts, tuple(chosen[:at]), code) if at else 0.0 for at in range(4)]
-        assert ranking.label_scores[code, chosen] == pytest.approx(whole - np.array(before), abs=1e-9)
+        complete = naive_r2(acts, tuple(chosen), code)
+        before = [naive_r2(acts, tuple(chosen[:step]), code) if step else 0.0 for step in range(4)]
+        assert ranking.label_scores[code, chosen] == pytest.approx(complete - np.array(before), abs=1e-9)
         assert ranking.label(label).order[:4].tolist() == chosen
         assert ranking.label(label).n_ranked == 4
         assert np.count_nonzero(ranking.label_scores[code]) == 4
     np.testing.assert_array_equal(ranking.scores, ranking.label_scores.max(axis=0))
-    used = {one for label in ranking.labels for one in sizes(ranking, label)[-1]["neurons"]}
+    used = {neuron for label in ranking.labels for neuron in sizes(ranking, label)[-1]["neurons"]}
     assert ranking.n_ranked == len(used)
     assert set(ranking.order[: len(used)].tolist()) == used
     assert (np.diff(ranking.scores[ranking.order]) <= 0).all()
@@ -240,8 +244,8 @@ def test_copies_add_nothing() -> None:
         assert len(sizes(ranking, label)) == 5
         full = LinearRegression().fit(values, codes == code).score(values, codes == code)
         assert sizes(ranking, label)[-1]["r2"] == pytest.approx(full, abs=1e-7)
-        for at in range(5):
-            assert sizes(exact, label)[at]["r2"] >= sizes(alone, label)[at]["r2"] - 1e-7
+        for number in range(5):
+            assert sizes(exact, label)[number]["r2"] >= sizes(alone, label)[number]["r2"] - 1e-7
     assert ranking.weights is not None
     assert np.abs(ranking.weights).max() < 10.0
 
@@ -272,7 +276,9 @@ def test_a_threshold_never_parts_equal_outputs() -> None:
 
 
 def test_a_copy_is_told_by_the_tolerance_whichever_came_first() -> None:
-    near, far = (np.array([[1.0, one], [one, 1.0]]) for one in (1.0 - COPY / 4, 1.0 - COPY))
+    near, far = (
+        np.array([[1.0, correlation], [correlation, 1.0]]) for correlation in (1.0 - COPY / 4, 1.0 - COPY)
+    )
     for table, possible in ((near, False), (far, True)):
         fit = Fit(np.array([0.5, 0.3]))
         fit.add(0, table[0])
@@ -310,10 +316,10 @@ def test_neurons_that_nearly_tell_each_other_give_no_nonsense(exact: bool) -> No
 def test_permuting_the_neurons_permutes_the_ranking() -> None:
     acts = mixed()
     moved = np.random.default_rng(0).permutation(9)
-    for given in ({}, {"exact": True}, {"exact": True, "candidates": 6}):
-        first = rank("sparse-probing", acts, label="upos", k=4, **given)
+    for options in ({}, {"exact": True}, {"exact": True, "candidates": 6}):
+        first = rank("sparse-probing", acts, label="upos", k=4, **options)
         second = rank(
-            "sparse-probing", replace(acts, array=acts.values()[:, moved]), label="upos", k=4, **given
+            "sparse-probing", replace(acts, array=acts.values()[:, moved]), label="upos", k=4, **options
         )
         assert first.label_scores is not None
         np.testing.assert_allclose(second.scores, first.scores[moved], rtol=1e-8, atol=1e-12)

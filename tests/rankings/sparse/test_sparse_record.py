@@ -21,8 +21,8 @@ ACTS = plant(160).activations
 HELD = plant(60, seed=1).activations
 
 
-def sizes(found: Ranking, label: str) -> list[dict]:
-    return found.details["labels"][label]["sizes"]
+def sizes(ranking: Ranking, label: str) -> list[dict]:
+    return ranking.details["labels"][label]["sizes"]
 
 
 def test_the_record_saves_and_loads_and_a_seed_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -42,17 +42,17 @@ def test_the_counting_methods_are_those() -> None:
 
 
 def test_probeless_is_the_sum_of_distances() -> None:
-    found, scaled = (rank("probeless", ACTS, label="upos", standardize=flag) for flag in (False, True))
+    ranking, scaled = (rank("probeless", ACTS, label="upos", standardize=flag) for flag in (False, True))
     values = VALUES.astype(np.float64)
     means = np.stack([values[code == CODES].mean(axis=0) for code in range(4)])
     pairs = sum(np.abs(means[a] - means[b]) for a, b in combinations(range(4), 2))
-    np.testing.assert_allclose(found.scores[VARIES], pairs[VARIES], rtol=1e-10)
+    np.testing.assert_allclose(ranking.scores[VARIES], pairs[VARIES], rtol=1e-10)
     np.testing.assert_allclose(
         scaled.scores[VARIES], (pairs / values.std(axis=0).clip(1e-300))[VARIES], rtol=1e-9
     )
     for code in range(4):
-        own = sum(np.abs(means[code] - means[other]) for other in range(4))
-        np.testing.assert_allclose(scores_of(found, code)[VARIES], own[VARIES], rtol=1e-10)
+        distances = sum(np.abs(means[code] - means[other]) for other in range(4))
+        np.testing.assert_allclose(scores_of(ranking, code)[VARIES], distances[VARIES], rtol=1e-10)
 
 
 @pytest.mark.parametrize("exact", [True, False])
@@ -136,7 +136,7 @@ def naive_iou(cells: np.ndarray, has: np.ndarray, q: float) -> float:
 def test_iou_is_that_of_sets() -> None:
     quantiles = (0.5, 0.75, 0.9, 0.99)
     ranking = rank("iou", ACTS, label="upos", quantiles=quantiles)
-    one = rank("iou", ACTS, label="upos", quantiles=0.75)
+    single = rank("iou", ACTS, label="upos", quantiles=0.75)
     cells = cells_of(ACTS).of_values(VALUES)
     for neuron in VARIES:
         for code in range(4):
@@ -146,7 +146,7 @@ def test_iou_is_that_of_sets() -> None:
             )
             expected = max(*high, *low)
             assert scores_of(ranking, code)[neuron] == pytest.approx(expected, abs=1e-12)
-            assert scores_of(one, code)[neuron] == pytest.approx(max(high[1], low[1]), abs=1e-12)
+            assert scores_of(single, code)[neuron] == pytest.approx(max(high[1], low[1]), abs=1e-12)
             sign, q = (ranking.details[name][code][neuron] for name in ("sign", "quantile"))
             assert (high if sign == 1 else low)[quantiles.index(q)] == pytest.approx(expected, abs=1e-12)
     np.testing.assert_array_equal(ranking.scores[VARIES], ranking.label_scores.max(axis=0)[VARIES])
@@ -221,18 +221,18 @@ def test_the_sample_is_small_and_spread_over_the_words() -> None:
     cells = Cells.of(labelled_words(acts, "x"), slice(0, 3))
     assert cells.middle == pytest.approx([0.0, 1e4, 7.0], abs=0.2)
     assert cells.unit[:2] == pytest.approx([2.0, 0.02], rel=0.2)
-    found = cells.of_values(acts.values())
-    assert (np.diff(found[np.argsort(values[:, 0], kind="stable"), 0].astype(int)) >= 0).all()
-    assert len(np.unique(found[:, 1])) > 15  # as float32 has them
-    assert len(np.unique(found[:, 2])) == 2
+    numbers = cells.of_values(acts.values())
+    assert (np.diff(numbers[np.argsort(values[:, 0], kind="stable"), 0].astype(int)) >= 0).all()
+    assert len(np.unique(numbers[:, 1])) > 15  # as float32 has them
+    assert len(np.unique(numbers[:, 2])) == 2
 
 
 def test_values_at_the_limits_stay_in_order() -> None:
     cells = Cells(np.zeros(1, np.float32), np.full(1, 1e-30, np.float32), np.zeros(1, np.int64))
     values = np.array([[-3e38], [-65504.0], [-1e-31], [0.0], [1e-31], [1e-30], [65504.0], [3e38]], np.float32)
-    found = cells.of_values(values)[:, 0].astype(int)
-    assert (np.diff(found) >= 0).all()
-    assert (found[0], found[3], found[-1]) == (0, 128, 255)
+    numbers = cells.of_values(values)[:, 0].astype(int)
+    assert (np.diff(numbers) >= 0).all()
+    assert (numbers[0], numbers[3], numbers[-1]) == (0, 128, 255)
 
 
 def test_values_further_apart_than_float32_reaches_stay_in_order() -> None:
@@ -241,11 +241,11 @@ def test_values_further_apart_than_float32_reaches_stay_in_order() -> None:
     layer = LabelLayer("x", np.arange(700, dtype=np.int32) % 2, ("a", "b"))
     acts = Activations.from_array(values, Corpus.from_sentences([["w"] * 700]).with_layer(layer))
     cells = Cells.of(labelled_words(acts, "x"), slice(0, 3))
-    found = cells.of_values(values).astype(int)
-    np.testing.assert_array_equal(found, [cells.of_values(row[None])[0] for row in values])
-    assert (np.diff(found[:, 0]) >= 0).all()
-    assert len(np.unique(found[:, 0])) > 20
-    assert [len(np.unique(found[:, at])) for at in (1, 2)] == [1, 2]
+    numbers = cells.of_values(values).astype(int)
+    np.testing.assert_array_equal(numbers, [cells.of_values(row[None])[0] for row in values])
+    assert (np.diff(numbers[:, 0]) >= 0).all()
+    assert len(np.unique(numbers[:, 0])) > 20
+    assert [len(np.unique(numbers[:, column])) for column in (1, 2)] == [1, 2]
 
 
 @pytest.mark.parametrize("method", COUNTING)
@@ -274,7 +274,7 @@ def test_values_that_are_not_finite_are_refused(method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "given", "message"),
+    ("method", "options", "message"),
     [
         ("probeless", {"standardize": 1}, "standardize must be true or false"),
         ("auroc", {"exact": "yes"}, "exact must be true or false"),
@@ -285,17 +285,18 @@ def test_values_that_are_not_finite_are_refused(method: str) -> None:
         ("selectivity", {"dev": ACTS}, "selectivity uses no held-out words"),
     ],
 )
-def test_refusals(method: str, given: dict, message: str) -> None:
+def test_refusals(method: str, options: dict, message: str) -> None:
     with pytest.raises(ParameterError, match=message):
-        rank(method, ACTS, **{"label": "upos", **given})
+        rank(method, ACTS, **{"label": "upos", **options})
 
 
 def test_what_together_refuses() -> None:
-    for names, given, message in (
+    for names, options, message in (
         (["auroc", "auroc"], {"label": "upos"}, "name each method once, got auroc"),
         ([], {"label": "upos"}, "name each method once, got none"),
         (["auroc"], {}, "auroc needs a label layer"),
-        (["std"], {"label": "upos"}, "none of the methods takes label"),
+        (["std"], {"label": "upos"}, "std takes no label layer; leave it out"),
+        (["std", "random"], {"label": "upos"}, "none of the methods takes label"),
         (
             ["auroc"],
             {"label": "upos", "parameters": {"iou": {}}},
@@ -304,5 +305,5 @@ def test_what_together_refuses() -> None:
         (["auroc", "lca", "nothing"], {"label": "upos"}, "no ranking method 'nothing'"),
     ):
         with pytest.raises(ParameterError, match=message):
-            rank_together(names, ACTS, **given)
+            rank_together(names, ACTS, **options)
     assert rank_together(["std", "auroc"], ACTS, label="upos")["auroc"].labels == LABELS

@@ -29,7 +29,7 @@ def planted() -> og.Planted:
 def label_means(planted: og.Planted) -> np.ndarray:
     """Mean of every neuron at the words of each label: (labels, neurons)."""
     values, codes = planted.activations.values(), planted.activations.layer("upos").codes
-    return np.stack([values[codes == at].mean(axis=0) for at in range(len(planted.labels))])
+    return np.stack([values[codes == label].mean(axis=0) for label in range(len(planted.labels))])
 
 
 def test_the_counts_and_labels_are_those_asked_for(planted: og.Planted) -> None:
@@ -52,9 +52,9 @@ def test_a_neuron_is_high_at_its_labels_by_the_strength(planted: og.Planted) -> 
     values, codes = planted.activations.values().astype(np.float64), planted.activations.layer("upos").codes
     for neuron in planted.indices("exclusive", "shared", "loud", "noise"):
         deviation = MANY.loud_deviation if planted.kind[neuron] == "loud" else NOISE
-        for at in range(4):
-            column = values[codes == at, neuron]
-            high = STRENGTH if planted.carries[neuron, at] else 0.0
+        for label in range(4):
+            column = values[codes == label, neuron]
+            high = STRENGTH if planted.carries[neuron, label] else 0.0
             assert column.mean() / deviation == pytest.approx(high, abs=0.06)
             assert column.std() == pytest.approx(deviation, rel=0.05)
 
@@ -104,7 +104,7 @@ def test_held_out_words_are_of_the_same_neurons() -> None:
     assert train.kind.tolist() == held.kind.tolist()
     assert train.original.tolist() == held.original.tolist()
     assert train.activations.corpus.content_hash != held.activations.corpus.content_hash
-    means = [label_means(one) for one in (train, held)]
+    means = [label_means(plant) for plant in (train, held)]
     quiet = train.kind != "loud"
     assert means[0][:, quiet] == pytest.approx(means[1][:, quiet], abs=0.1)
 
@@ -117,20 +117,20 @@ def test_strength_zero_plants_nothing() -> None:
 
 def test_auc_equals_that_of_scikit_learn_with_unranked_neurons_level() -> None:
     planted = og.planted(10, seed=2)
-    whole = og.rank("random", planted.activations, seed=4)
+    complete = og.rank("random", planted.activations, seed=4)
     for n_ranked in (32, 20, 0):
-        ranking = replace(whole, n_ranked=n_ranked)
+        ranking = replace(complete, n_ranked=n_ranked)
         used = np.isin(planted.kind, (*INFORMATIVE, "noise", "loud"))
         score = -np.minimum(ranking.positions(), n_ranked)
         truth = np.isin(planted.kind, INFORMATIVE)
         assert planted.auc(ranking) == pytest.approx(roc_auc_score(truth[used], score[used]))
     order = np.concatenate([planted.indices(*INFORMATIVE), planted.indices("loud", "noise", "constant")])
-    assert planted.auc(replace(whole, order=order)) == 1.0
-    assert planted.auc(replace(whole, order=order[::-1].copy())) == 0.0
+    assert planted.auc(replace(complete, order=order)) == 1.0
+    assert planted.auc(replace(complete, order=order[::-1].copy())) == 0.0
 
 
 @pytest.mark.parametrize(
-    ("given", "error", "message"),
+    ("options", "error", "message"),
     [
         ({"strength": -1.0}, ParameterError, "strength must be 0 or more"),
         ({"strength": float("nan")}, ParameterError, "strength must be 0 or more"),
@@ -147,9 +147,9 @@ def test_auc_equals_that_of_scikit_learn_with_unranked_neurons_level() -> None:
         ({"neurons": og.PlantedNeurons(0, (), (), 0, 0.1, 0, 0.1, 0, 9.0, 0, 0)}, ParameterError, "no neurons"),
     ],
 )  # fmt: skip
-def test_refusals(given: dict, error: type[Exception], message: str) -> None:
+def test_refusals(options: dict, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        og.planted(**given)
+        og.planted(**options)
 
 
 def test_refuses_impossible_neurons_kinds_and_rankings() -> None:

@@ -41,16 +41,16 @@ BYTES = {
 
 def digest(case: og.PlantedCase) -> str:
     """Of all that a method and its score can see."""
-    found = hashlib.sha256()
-    for one in (case.activations, case.dev, *case.others):
-        found.update(np.ascontiguousarray(one.values(), dtype="<f4").tobytes())
-        found.update(" ".join(one.corpus.words).encode())
+    hasher = hashlib.sha256()
+    for acts in (case.activations, case.dev, *case.others):
+        hasher.update(np.ascontiguousarray(acts.values(), dtype="<f4").tobytes())
+        hasher.update(" ".join(acts.corpus.words).encode())
         for layer in ("upos", "topic"):
-            found.update(one.layer(layer).codes.astype("<i4").tobytes())
-    found.update(" ".join(case.planted.kind).encode())
-    found.update(case.planted.carries.tobytes())
-    found.update(case.planted.original.astype("<i8").tobytes())
-    return found.hexdigest()[:16]
+            hasher.update(acts.layer(layer).codes.astype("<i4").tobytes())
+    hasher.update(" ".join(case.planted.kind).encode())
+    hasher.update(case.planted.carries.tobytes())
+    hasher.update(case.planted.original.astype("<i8").tobytes())
+    return hasher.hexdigest()[:16]
 
 
 def column_of(case: og.PlantedCase, *kinds: str, label: str | None = None) -> np.ndarray:
@@ -58,25 +58,25 @@ def column_of(case: og.PlantedCase, *kinds: str, label: str | None = None) -> np
     return case.activations.values()[:, case.planted.indices(*kinds, label=label)[0]].astype(np.float64)
 
 
-def at(case: og.PlantedCase, label: str) -> np.ndarray:
+def has_label(case: og.PlantedCase, label: str) -> np.ndarray:
     layer = case.activations.layer("upos")
     return layer.codes == layer.vocabulary.index(label)
 
 
-@pytest.mark.parametrize("name", [one.name for one in BENCHMARK.scenarios])
+@pytest.mark.parametrize("name", [scenario.name for scenario in BENCHMARK.scenarios])
 def test_the_bytes_of_version_1_never_change(name: str) -> None:
     assert digest(BENCHMARK.plant(name, seed=0)) == BYTES[name]
 
 
 def test_no_scenario_of_version_1_was_added_or_taken_away() -> None:
-    assert [one.name for one in BENCHMARK.scenarios] == list(BYTES)
+    assert [scenario.name for scenario in BENCHMARK.scenarios] == list(BYTES)
 
 
 def test_another_seed_gives_other_words_and_another_order() -> None:
-    one, two = (BENCHMARK.plant("clear", seed) for seed in (0, 1))
-    assert one.planted.kind.tolist() != two.planted.kind.tolist()
-    assert one.activations.corpus.content_hash != two.activations.corpus.content_hash
-    assert one.dev.corpus.content_hash != one.activations.corpus.content_hash
+    first, second = (BENCHMARK.plant("clear", seed) for seed in (0, 1))
+    assert first.planted.kind.tolist() != second.planted.kind.tolist()
+    assert first.activations.corpus.content_hash != second.activations.corpus.content_hash
+    assert first.dev.corpus.content_hash != first.activations.corpus.content_hash
 
 
 def test_an_index_tells_nothing_about_a_kind() -> None:
@@ -85,7 +85,7 @@ def test_an_index_tells_nothing_about_a_kind() -> None:
 
 
 def test_every_kind_is_planted_somewhere_and_labels_come_in_the_shares() -> None:
-    cases = {one.name: BENCHMARK.plant(one.name) for one in BENCHMARK.scenarios}
+    cases = {scenario.name: BENCHMARK.plant(scenario.name) for scenario in BENCHMARK.scenarios}
     assert set().union(*(case.planted.kind for case in cases.values())) == set(KINDS)
     rare = cases["rare"].activations
     assert rare.layer("upos").counts() == {"ADJ": 1200, "DET": 560, "NOUN": 200, "VERB": 40}
@@ -110,40 +110,40 @@ def test_exclusive_neurons_are_high_by_the_strength_at_their_label() -> None:
         case = BENCHMARK.plant(name, seed=2)
         values = case.activations.values().astype(np.float64)
         for label in LABELS:
-            here = at(case, label)
+            labelled = has_label(case, label)
             for neuron in case.planted.indices("exclusive", label=label):
-                own, rest = values[here, neuron], values[~here, neuron]
-                error = np.sqrt(1 / own.size + 1 / rest.size)
-                assert (own.mean() - rest.mean()) / rest.std() == pytest.approx(strength, abs=4 * error)
+                inside, rest = values[labelled, neuron], values[~labelled, neuron]
+                error = np.sqrt(1 / inside.size + 1 / rest.size)
+                assert (inside.mean() - rest.mean()) / rest.std() == pytest.approx(strength, abs=4 * error)
 
 
 def test_a_suppressor_knows_nothing_alone_and_frees_the_masked_neuron() -> None:
     case = BENCHMARK.plant("masked")
-    here = at(case, "NOUN")
+    labelled = has_label(case, "NOUN")
     masked, suppressor = (column_of(case, kind, label="NOUN") for kind in ("masked", "suppressor"))
-    assert stats.ttest_ind(suppressor[here], suppressor[~here]).pvalue > 0.001
-    alone = np.corrcoef(masked, here)[0, 1]
+    assert stats.ttest_ind(suppressor[labelled], suppressor[~labelled]).pvalue > 0.001
+    alone = np.corrcoef(masked, labelled)[0, 1]
     freed = masked - np.polyval(np.polyfit(suppressor, masked, 1), suppressor)
-    assert 0.0 < alone < 0.2 < 0.6 < np.corrcoef(freed, here)[0, 1]
+    assert 0.0 < alone < 0.2 < 0.6 < np.corrcoef(freed, labelled)[0, 1]
 
 
 def test_only_the_product_of_a_pair_tells_the_label() -> None:
     case = BENCHMARK.plant("pairs")
-    here = at(case, "VERB")
+    labelled = has_label(case, "VERB")
     values = case.activations.values()[:, case.planted.indices("pair", label="VERB")].astype(np.float64)
-    for one in values.T:
-        assert stats.ks_2samp(one[here], one[~here]).pvalue > 0.001
-    products = [values[:, one] * values[:, two] for one in range(4) for two in range(one)]
-    told = np.array([abs(np.corrcoef(product, here)[0, 1]) for product in products])
+    for column in values.T:
+        assert stats.ks_2samp(column[labelled], column[~labelled]).pvalue > 0.001
+    products = [values[:, right] * values[:, left] for right in range(4) for left in range(right)]
+    told = np.array([abs(np.corrcoef(product, labelled)[0, 1]) for product in products])
     assert (told > 0.5).sum() == 2
     assert np.sort(told)[:4].max() < 0.1
 
 
 def test_a_variance_neuron_has_one_mean_and_two_deviations() -> None:
     case = BENCHMARK.plant("variance")
-    here, values = at(case, "DET"), column_of(case, "variance", label="DET")
-    assert values[here].std() / values[~here].std() == pytest.approx(2.0, rel=0.15)
-    assert stats.ttest_ind(values[here], values[~here], equal_var=False).pvalue > 0.001
+    labelled, values = has_label(case, "DET"), column_of(case, "variance", label="DET")
+    assert values[labelled].std() / values[~labelled].std() == pytest.approx(2.0, rel=0.15)
+    assert stats.ttest_ind(values[labelled], values[~labelled], equal_var=False).pvalue > 0.001
 
 
 def test_a_confounded_neuron_tells_nothing_of_the_label_where_its_confounder_is_known() -> None:
@@ -151,7 +151,7 @@ def test_a_confounded_neuron_tells_nothing_of_the_label_where_its_confounder_is_
     case = BENCHMARK.plant("confounded", seed=1)
     values = case.activations.values().astype(np.float64)
     codes = case.activations.layer("upos").codes
-    given = {
+    confounders = {
         "word": np.array([int(word[1:]) for word in case.activations.corpus.words]) % 4,
         "place": np.tile(np.arange(5), 400) % 4,
         "topic": case.activations.layer("topic").codes,
@@ -160,16 +160,17 @@ def test_a_confounded_neuron_tells_nothing_of_the_label_where_its_confounder_is_
     for neuron in case.planted.indices("confounded"):
         column = values[:, neuron]
         means = {
-            name: [column[numbers == value].mean() for value in range(4)] for name, numbers in given.items()
+            name: [column[numbers == value].mean() for value in range(4)]
+            for name, numbers in confounders.items()
         }
         confounder = max(means, key=lambda name: np.ptp(means[name]))
         followed.append((confounder, int(np.argmax(means[confounder]))))
         groups = [column[codes == code] for code in range(4)]
         assert stats.f_oneway(*groups).pvalue < 1e-10
         for value in range(4):
-            here = given[confounder] == value
-            assert stats.f_oneway(*(column[here & (codes == code)] for code in range(4))).pvalue > 1e-4
-    assert sorted(followed) == sorted((name, value) for name in given for value in range(4))
+            chosen = confounders[confounder] == value
+            assert stats.f_oneway(*(column[chosen & (codes == code)] for code in range(4))).pvalue > 1e-4
+    assert sorted(followed) == sorted((name, value) for name in confounders for value in range(4))
 
 
 def test_the_forms_are_those_of_the_groups() -> None:
@@ -198,8 +199,8 @@ def test_copies_repeat_their_original_and_constants_are_constant() -> None:
     assert (case.planted.kind[case.planted.original[copies]] == "exclusive").all()
     assert (case.planted.carries[case.planted.original[copies]] == case.planted.carries[copies]).all()
     for copy in copies:
-        found = np.corrcoef(values[:, copy], values[:, case.planted.original[copy]])[0, 1]
-        assert found == pytest.approx(0.9, abs=0.03)
+        correlation = np.corrcoef(values[:, copy], values[:, case.planted.original[copy]])[0, 1]
+        assert correlation == pytest.approx(0.9, abs=0.03)
     constant = values[:, case.planted.indices("constant")]
     assert (constant == constant[0]).all()
     assert 0.0 in constant[0]
@@ -220,9 +221,9 @@ def test_the_other_model_has_what_is_planted_and_no_noise_in_common() -> None:
 def test_held_out_words_are_of_the_same_neurons() -> None:
     case = BENCHMARK.plant("clear", seed=4)
     means = []
-    for one in (case.activations, case.dev):
-        codes = one.layer("upos").codes
-        means.append(np.stack([one.values()[codes == code].mean(axis=0) for code in range(4)]))
+    for acts in (case.activations, case.dev):
+        codes = acts.layer("upos").codes
+        means.append(np.stack([acts.values()[codes == code].mean(axis=0) for code in range(4)]))
     assert means[0] == pytest.approx(means[1], abs=0.35)
     assert np.corrcoef(means[0].ravel(), means[1].ravel())[0, 1] > 0.8
 

@@ -100,22 +100,22 @@ def test_a_kind_is_compared_with_what_is_not_planted_only() -> None:
     planted = BENCHMARK.plant("copies").planted
     kinds = {"exclusive": 3.0, "copy": 2.0}
     scores = np.array([kinds.get(kind, 1.0) for kind in planted.kind])
-    found = rows(og.recovery(planted, ranking_of(planted, scores)), "kind")
-    assert found == {"exclusive": [1.0, 1.0], "copy": [1.0, 1.0]}
+    table = rows(og.recovery(planted, ranking_of(planted, scores)), "kind")
+    assert table == {"exclusive": [1.0, 1.0], "copy": [1.0, 1.0]}
     scores[planted.kind == "copy"] = 0.0
-    found = rows(og.recovery(planted, ranking_of(planted, scores)), "kind")
-    assert found["exclusive"] == [1.0, 1.0]
-    assert found["copy"][0] == 0.0
+    table = rows(og.recovery(planted, ranking_of(planted, scores)), "kind")
+    assert table["exclusive"] == [1.0, 1.0]
+    assert table["copy"][0] == 0.0
 
 
 def test_where_nothing_is_ranked_everything_is_at_chance() -> None:
     """Overall, for kinds, and for labels, whose scores of 0 rank nothing; and half a ranking."""
     planted = BENCHMARK.plant("copies").planted
     scores = np.full(planted.kind.size, np.nan)
-    found = og.recovery(planted, ranking_of(planted, scores, np.zeros((4, scores.size))))
-    assert set(found["scope"]) == {"all", "kind", "label"}
+    table = og.recovery(planted, ranking_of(planted, scores, np.zeros((4, scores.size))))
+    assert set(table["scope"]) == {"all", "kind", "label"}
     for measure in MEASURES:
-        assert found[measure].to_numpy() == pytest.approx(found[f"chance_{measure}"].to_numpy())
+        assert table[measure].to_numpy() == pytest.approx(table[f"chance_{measure}"].to_numpy())
     copies = planted.indices("copy")
     scores[copies[:6]] = 1.0
     precision, average = rows(og.recovery(planted, ranking_of(planted, scores)), "kind")["copy"]
@@ -127,18 +127,18 @@ def test_a_label_counts_the_neurons_of_other_labels_as_misses() -> None:
     planted = BENCHMARK.plant("clear").planted
     truth = np.isin(planted.kind, INFORMATIVE).astype(float)
     wrong = np.roll(planted.carries.T, 1, axis=0).astype(float)
-    found = og.recovery(planted, ranking_of(planted, truth, wrong))
-    assert rows(found, "all")[""] == [1.0, 1.0]
-    assert [row[0] for row in rows(found, "label").values()] == [0.0] * 4
-    assert list(rows(found, "label")) == list(planted.labels)
+    table = og.recovery(planted, ranking_of(planted, truth, wrong))
+    assert rows(table, "all")[""] == [1.0, 1.0]
+    assert [row[0] for row in rows(table, "label").values()] == [0.0] * 4
+    assert list(rows(table, "label")) == list(planted.labels)
 
 
 def test_a_label_that_was_not_learned_has_no_row() -> None:
     planted = BENCHMARK.plant("clear").planted
     truth = np.isin(planted.kind, INFORMATIVE).astype(float)
-    whole = ranking_of(planted, truth, planted.carries.T.astype(float))
-    assert whole.label_scores is not None
-    part = replace(whole, labels=("ADJ", "NOUN"), label_scores=whole.label_scores[[0, 2]])
+    complete = ranking_of(planted, truth, planted.carries.T.astype(float))
+    assert complete.label_scores is not None
+    part = replace(complete, labels=("ADJ", "NOUN"), label_scores=complete.label_scores[[0, 2]])
     assert rows(og.recovery(planted, part), "label") == {"ADJ": [1.0, 1.0], "NOUN": [1.0, 1.0]}
 
 
@@ -148,10 +148,10 @@ def test_permuting_the_neurons_changes_nothing() -> None:
     scores = np.random.default_rng(2).normal(size=planted.kind.size)
     moved = np.random.default_rng(3).permutation(scores.size)
     again = replace(planted, kind=planted.kind[moved], carries=planted.carries[moved])
-    one, two = (og.recovery(*pair) for pair in (
+    plain, renumbered = (og.recovery(*pair) for pair in (
         (planted, ranking_of(planted, scores)), (again, ranking_of(again, scores[moved])),
     ))  # fmt: skip
-    pd.testing.assert_frame_equal(one, two)
+    pd.testing.assert_frame_equal(plain, renumbered)
 
 
 def test_k_is_the_number_planted_or_what_is_asked_for() -> None:
@@ -166,21 +166,21 @@ def test_k_is_the_number_planted_or_what_is_asked_for() -> None:
 
 
 def test_mean_recovery_is_students_interval() -> None:
-    given = [0.2, 0.5, 0.6, 0.4]
+    areas = [0.2, 0.5, 0.6, 0.4]
     columns = {"ranking": "a", "scenario": "s", "scope": "all", "name": "", "seed": range(4)}
-    table = pd.DataFrame({**columns, "precision": given, "average_precision": 1.0})
+    table = pd.DataFrame({**columns, "precision": areas, "average_precision": 1.0})
     table[["chance_precision", "chance_average_precision"]] = 0.1
     (row,) = og.mean_recovery(table, level=0.9).to_dict("records")
-    low, high = stats.t.interval(0.9, 3, np.mean(given), stats.sem(given))
-    assert row["precision"] == pytest.approx(np.mean(given))
+    low, high = stats.t.interval(0.9, 3, np.mean(areas), stats.sem(areas))
+    assert row["precision"] == pytest.approx(np.mean(areas))
     assert (row["precision_low"], row["precision_high"]) == pytest.approx((low, high))
     assert [row[f"average_precision{end}"] for end in ("", "_low", "_high")] == [1.0, 1.0, 1.0]
     assert (row["seeds"], row["chance_precision"]) == (4, pytest.approx(0.1))
     wide = og.mean_recovery(table.assign(precision=[0.0, 1.0, 1.0, 1.0]), level=0.999).iloc[0]
     assert (wide["precision_low"], wide["precision_high"]) == (0.0, 1.0)
-    one = og.mean_recovery(table[table["seed"] == 0]).iloc[0]
-    assert one["precision"] == 0.2
-    assert np.isnan(one["precision_low"])
+    mean_row = og.mean_recovery(table[table["seed"] == 0]).iloc[0]
+    assert mean_row["precision"] == 0.2
+    assert np.isnan(mean_row["precision_low"])
 
 
 def test_refusals() -> None:
@@ -194,7 +194,7 @@ def test_refusals() -> None:
     nothing = og.planted(5, neurons=og.PlantedNeurons(0, (), (), 0, 0.1, 0))
     with pytest.raises(ParameterError, match="nothing is planted"):
         og.recovery(nothing, og.rank("std", nothing.activations))
-    table = BENCHMARK.score(lambda one: ranking, seeds=1, scenarios=["clear"])
+    table = BENCHMARK.score(lambda planted_case: ranking, seeds=1, scenarios=["clear"])
     with pytest.raises(ParameterError, match="no column seed, precision"):
         og.mean_recovery(table.drop(columns=["seed", "precision"]))
     with pytest.raises(ParameterError, match="level must lie between"):

@@ -79,7 +79,7 @@ class NeuronWords:
             self.occurrences[self.occurrences["direction"] == way]["sentence"].tolist() for way in DIRECTIONS
         ]
         longest = max(len(side) for side in both)
-        turns = [side[at] for at in range(longest) for side in both if at < len(side)]
+        turns = [side[place] for place in range(longest) for side in both if place < len(side)]
         return list(dict.fromkeys(int(number) for number in turns))[:n]
 
 

@@ -122,8 +122,8 @@ def draw_parts(neurons: PlantedNeurons, labels: tuple[str, ...], rng: np.random.
         raise ParameterError("no neurons to plant; ask for at least one")
     carries = np.zeros((kind.size, len(labels)), dtype=bool)
     carries[kind == "exclusive"] = np.tile(eye, (neurons.exclusive, 1))
-    for at, group in zip(np.flatnonzero(kind == "shared"), groups, strict=True):
-        carries[at, [labels.index(name) for name in group]] = True
+    for neuron, group in zip(np.flatnonzero(kind == "shared"), groups, strict=True):
+        carries[neuron, [labels.index(name) for name in group]] = True
     carries[kind == "copy"] = eye[sources]
     carries[kind == "weak"] = True
     original = np.full(kind.size, -1, dtype=np.int64)

@@ -31,17 +31,17 @@ def pair(seed: int = 0) -> tuple[Activations, Activations]:
     """Neurons with every trait that costs digits: 9 and 8 of them, some alike."""
     rng = np.random.default_rng(seed)
     common = rng.normal(size=(WORDS, 3))
-    own = rng.normal(size=(WORDS, 9)) + common @ rng.normal(size=(3, 9))
+    subject = rng.normal(size=(WORDS, 9)) + common @ rng.normal(size=(3, 9))
     other = rng.normal(size=(WORDS, 8)) + common @ rng.normal(size=(3, 8))
-    own[:, 1] = 1e4 + 1e-2 * own[:, 1]
-    other[:, 2] = 1e4 + 1e-2 * own[:, 0]
-    own[:, 3] = -3e6 + 50.0 * own[:, 3]
-    own[:, 4] *= 1e-8
+    subject[:, 1] = 1e4 + 1e-2 * subject[:, 1]
+    other[:, 2] = 1e4 + 1e-2 * subject[:, 0]
+    subject[:, 3] = -3e6 + 50.0 * subject[:, 3]
+    subject[:, 4] *= 1e-8
     other[:, 4] *= 1e12
-    own[:, 5] += np.linspace(0.0, 300.0, WORDS)  # drifts from the first block on
+    subject[:, 5] += np.linspace(0.0, 300.0, WORDS)  # drifts from the first block on
     other[:, 5] += np.linspace(0.0, 300.0, WORDS)
-    own[:, 6] = 7.25
-    return activations(own.astype(np.float32)), activations(other.astype(np.float32))
+    subject[:, 6] = 7.25
+    return activations(subject.astype(np.float32)), activations(other.astype(np.float32))
 
 
 def moments_of(
@@ -55,24 +55,24 @@ def moments_of(
     return Summing(models, products, among, **options).over(words)
 
 
-def product(own: Activations, other: Activations) -> list[Product]:
-    return [Product(0, slice(0, own.n_neurons), 1, slice(0, other.n_neurons))]
+def product(subject: Activations, other: Activations) -> list[Product]:
+    return [Product(0, slice(0, subject.n_neurons), 1, slice(0, other.n_neurons))]
 
 
-def table(found: CrossMoments) -> np.ndarray:
-    found.widen()
-    ((asked, sums),) = found.products
-    return np.concatenate([values for _, values in correlations(found, asked, sums)])
+def table(moments: CrossMoments) -> np.ndarray:
+    moments.widen()
+    ((asked, sums),) = moments.products
+    return np.concatenate([values for _, values in correlations(moments, asked, sums)])
 
 
 def everywhere(models: tuple[Activations, ...]) -> np.ndarray:
-    return np.logical_and.reduce([one.present for one in models])
+    return np.logical_and.reduce([model.present for model in models])
 
 
-def expected(own: Activations, other: Activations) -> np.ndarray:
+def expected(subject: Activations, other: Activations) -> np.ndarray:
     with np.errstate(invalid="ignore"):
-        both = np.concatenate([own.values(), other.values()], axis=1).astype(np.float64)
-        return np.corrcoef(both.T)[: own.n_neurons, own.n_neurons :]
+        both = np.concatenate([subject.values(), other.values()], axis=1).astype(np.float64)
+        return np.corrcoef(both.T)[: subject.n_neurons, subject.n_neurons :]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -80,16 +80,16 @@ def expected(own: Activations, other: Activations) -> np.ndarray:
 def test_equals_numpy_in_float64(monkeypatch, dtype, rows):
     monkeypatch.setattr(module, "BLOCK_ROWS", rows)
     models = pair()
-    found = moments_of(models, product(*models), (0, WORDS), everywhere(models), dtype=dtype)
-    values, known = table(found), expected(*models)
+    moments = moments_of(models, product(*models), (0, WORDS), everywhere(models), dtype=dtype)
+    values, known = table(moments), expected(*models)
     assert np.isnan(values[6]).all()
     kept = [0, 1, 2, 3, 4, 5, 7, 8]
     np.testing.assert_allclose(values[kept], known[kept], atol=1e-5)
-    assert found.by_model[0].constant.tolist() == [False] * 6 + [True] + [False] * 2
+    assert moments.by_model[0].constant.tolist() == [False] * 6 + [True] + [False] * 2
     double = models[0].values().astype(np.float64)
-    apart = np.abs(found.by_model[0].mean - double.mean(axis=0))
+    apart = np.abs(moments.by_model[0].mean - double.mean(axis=0))
     assert (apart[kept] < 1e-6 * double[:, kept].std(axis=0)).all()
-    spread = np.sqrt(found.by_model[0].squares[kept] / WORDS)
+    spread = np.sqrt(moments.by_model[0].squares[kept] / WORDS)
     np.testing.assert_allclose(spread, double[:, kept].std(axis=0), rtol=1e-5)
 
 
@@ -100,25 +100,27 @@ def shards(models: tuple[Activations, ...], edges: list[int]) -> list[CrossMomen
 
 def merged(parts: list[CrossMoments]) -> CrossMoments:
     first, *rest = deepcopy(parts)
-    for one in rest:
-        first.merge(one)
+    for moments in rest:
+        first.merge(moments)
     return first
 
 
 def test_shards_merge_in_any_order_and_grouping():
     models = pair(1)
     parts = shards(models, [0, 1, 17, 18, 200, 201, WORDS - 3, WORDS])
-    whole = table(moments_of(models, product(*models), (0, WORDS), everywhere(models)))
+    undivided = table(moments_of(models, product(*models), (0, WORDS), everywhere(models)))
     forward, backward = merged(parts), merged(parts[::-1])
     grouped = merged([merged(parts[:3]), merged(parts[3:5]), merged(parts[5:])])
     kept = [0, 1, 2, 3, 4, 5, 7, 8]
-    for one in (forward, backward, grouped):
-        assert one.words == WORDS
-        assert one.by_model[0].constant.tolist() == [False] * 6 + [True] + [False] * 2
-        np.testing.assert_allclose(table(one)[kept], whole[kept], atol=3e-6)
-        np.testing.assert_allclose(one.by_model[0].mean, forward.by_model[0].mean, rtol=1e-12)
-        np.testing.assert_allclose(one.by_model[0].squares[kept], forward.by_model[0].squares[kept], rtol=1e-5)
-        ((_, sums),) = one.products
+    for moments in (forward, backward, grouped):
+        assert moments.words == WORDS
+        assert moments.by_model[0].constant.tolist() == [False] * 6 + [True] + [False] * 2
+        np.testing.assert_allclose(table(moments)[kept], undivided[kept], atol=3e-6)
+        np.testing.assert_allclose(moments.by_model[0].mean, forward.by_model[0].mean, rtol=1e-12)
+        np.testing.assert_allclose(
+            moments.by_model[0].squares[kept], forward.by_model[0].squares[kept], rtol=1e-5
+        )
+        ((_, sums),) = moments.products
         assert sums.dtype == torch.float64
     # across shards sums are float64: regrouping moves no more than their last digits
     np.testing.assert_allclose(table(forward)[kept], table(grouped)[kept], atol=1e-12)
@@ -128,45 +130,45 @@ def test_neurons_that_are_still_in_each_shard_but_not_over_all_are_not_constant(
     values = np.ones((WORDS, 2), dtype=np.float32)
     values[WORDS // 2 :, 0] = 2.0
     models = activations(values), activations(values)
-    found = merged(shards(models, [0, WORDS // 2, WORDS]))
-    assert found.by_model[0].constant.tolist() == [False, True]
-    assert table(found)[0, 0] == pytest.approx(1.0)
+    moments = merged(shards(models, [0, WORDS // 2, WORDS]))
+    assert moments.by_model[0].constant.tolist() == [False, True]
+    assert table(moments)[0, 0] == pytest.approx(1.0)
 
 
 def test_float16_values_near_the_limit():
     rng = np.random.default_rng(2)
-    own = (rng.uniform(0.5, 1.0, size=(WORDS, 3)) * 65504).astype(np.float16)
-    other = (own.astype(np.float32) * -0.5 + rng.normal(size=own.shape) * 100).astype(np.float16)
-    models = activations(own), activations(other)
-    found = moments_of(models, product(*models), (0, WORDS), everywhere(models))
-    np.testing.assert_allclose(table(found), expected(*models), atol=1e-5)
+    subject = (rng.uniform(0.5, 1.0, size=(WORDS, 3)) * 65504).astype(np.float16)
+    other = (subject.astype(np.float32) * -0.5 + rng.normal(size=subject.shape) * 100).astype(np.float16)
+    models = activations(subject), activations(other)
+    moments = moments_of(models, product(*models), (0, WORDS), everywhere(models))
+    np.testing.assert_allclose(table(moments), expected(*models), atol=1e-5)
 
 
 def test_words_without_activation_are_left_out():
-    own, other = pair(3)
-    values = own.values().copy()
+    subject, other = pair(3)
+    values = subject.values().copy()
     missing = np.zeros(WORDS, dtype=bool)
     missing[[0, 5, WORDS - 1]] = True
     values[missing] = np.nan
-    models = replace(own, array=values, missing=missing), other
-    found = moments_of(models, product(*models), (0, WORDS), everywhere(models))
-    assert found.words == WORDS - 3
+    models = replace(subject, array=values, missing=missing), other
+    moments = moments_of(models, product(*models), (0, WORDS), everywhere(models))
+    assert moments.words == WORDS - 3
     with np.errstate(invalid="ignore"):
         both = np.concatenate([values, other.values()], axis=1)[~missing].astype(np.float64)
         known = np.corrcoef(both.T)[:9, 9:]
     kept = [0, 1, 2, 3, 4, 5, 7, 8]
-    np.testing.assert_allclose(table(found)[kept], known[kept], atol=1e-5)
+    np.testing.assert_allclose(table(moments)[kept], known[kept], atol=1e-5)
     nothing = moments_of(models, product(*models), (0, 1), everywhere(models))
     assert nothing.words == 0
-    whole = merged([nothing, found])
-    np.testing.assert_array_equal(table(whole)[kept], table(found)[kept])
+    undivided = merged([nothing, moments])
+    np.testing.assert_array_equal(table(undivided)[kept], table(moments)[kept])
 
 
 def test_what_is_not_finite_is_named():
-    own, other = pair(4)
+    subject, other = pair(4)
     values = other.values().copy()
     values[7, 3] = np.inf
-    models = own, activations(values)
+    models = subject, activations(values)
     with pytest.raises(ParameterError, match=r"layers\.0:3 at word 7"):
         moments_of(models, product(*models), (0, WORDS), everywhere(models))
 
@@ -174,6 +176,6 @@ def test_what_is_not_finite_is_named():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_a_gpu_gives_the_same():
     models = pair(5)
-    found = moments_of(models, product(*models), (0, WORDS), everywhere(models), device=torch.device("cuda"))
+    moments = moments_of(models, product(*models), (0, WORDS), everywhere(models), device=torch.device("cuda"))
     kept = [0, 1, 2, 3, 4, 5, 7, 8]
-    np.testing.assert_allclose(table(found)[kept], expected(*models)[kept], atol=1e-5)
+    np.testing.assert_allclose(table(moments)[kept], expected(*models)[kept], atol=1e-5)

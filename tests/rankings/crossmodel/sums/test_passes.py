@@ -28,11 +28,11 @@ def stored(folder: Path, name: str, seed: int) -> Activations:
     """A finished store of 90 sentences of planted activations, as a model of its own."""
     from onegrain.activations.store.writer import StoreContent, write_store
 
-    made = og.planted(90, seed=seed, words_seed=3).activations
+    acts = og.planted(90, seed=seed, words_seed=3).activations
     identity = ModelIdentity(id=name, architecture="Planted", weight_hash=name)
-    provenance = made.provenance.model_copy(update={"model": identity})
-    content = StoreContent(made.corpus, made.space, provenance, "float32")
-    write_store(folder / f"{name}.zarr", content, [made.values()], force=False)
+    provenance = acts.provenance.model_copy(update={"model": identity})
+    content = StoreContent(acts.corpus, acts.space, provenance, "float32")
+    write_store(folder / f"{name}.zarr", content, [acts.values()], force=False)
     return og.open_activations(folder / f"{name}.zarr")
 
 
@@ -64,33 +64,33 @@ class Deadly:
             work = start()
 
             def done(words: tuple[int, int], advance: Callable[[int], None]) -> Any:
-                made = work(words, advance)
+                result = work(words, advance)
                 if words[0] == at and not (folder / "died").exists():
                     (folder / "died").touch()
                     os.kill(os.getpid(), signal.SIGKILL)
-                return made
+                return result
 
             return done
 
         return engine_named("ray", workers=2).stream(deadly, items, advance)
 
 
-def same(one: Any, two: Any) -> None:
-    assert np.array_equal(one.order, two.order)
-    assert np.array_equal(one.scores, two.scores, equal_nan=True)
-    assert one.details == two.details
+def same(first: Any, second: Any) -> None:
+    assert np.array_equal(first.order, second.order)
+    assert np.array_equal(first.scores, second.scores, equal_nan=True)
+    assert first.details == second.details
 
 
 @pytest.mark.usefixtures("two_cpus_of_ray", "small_shards")
 def test_ray_gives_the_same_bytes_killed_workers_included(models, tmp_path):
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'onegrain[ray]'")
-    own, *others = models
-    assert own.n_words > 3 * SHARD
-    expected = og.rank("maxcorr", own, others=others, null="rotation", draws=5)
-    again = og.rank("maxcorr", own, others=others, null="rotation", draws=5, engine="ray")
+    subject, *others = models
+    assert subject.n_words > 3 * SHARD
+    expected = og.rank("maxcorr", subject, others=others, null="rotation", draws=5)
+    again = og.rank("maxcorr", subject, others=others, null="rotation", draws=5, engine="ray")
     same(again, expected)
     killed = og.rank(
-        "maxcorr", own, others=others, null="rotation", draws=5, engine=Deadly(tmp_path, 2 * SHARD)
+        "maxcorr", subject, others=others, null="rotation", draws=5, engine=Deadly(tmp_path, 2 * SHARD)
     )
     assert (tmp_path / "died").exists()
     same(killed, expected)
@@ -104,61 +104,61 @@ def test_ray_gives_the_same_bytes_killed_workers_included(models, tmp_path):
 @pytest.mark.usefixtures("two_cpus_of_ray", "small_shards")
 def test_what_a_worker_cannot_read_is_told(models):
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'onegrain[ray]'")
-    own, *others = models
+    subject, *others = models
     values = others[0].values().copy()
     values[250, 3] = np.inf
     spoilt = replace(others[0], array=values, path=None)
     with pytest.raises((ParameterError, EngineError), match=r":3 at word 250"):
-        og.rank("maxcorr", own, others=[spoilt], engine="ray")
+        og.rank("maxcorr", subject, others=[spoilt], engine="ray")
 
 
 @pytest.mark.usefixtures("small_shards")
 def test_a_budget_cuts_tiles_and_changes_nothing(models, monkeypatch):
-    own, *others = models
-    expected = og.rank("maxcorr", own, others=others)
+    subject, *others = models
+    expected = og.rank("maxcorr", subject, others=others)
     passes = []
     real = Passes.sums
     monkeypatch.setattr(Passes, "sums", lambda self, *a, **k: passes.append(a) or real(self, *a, **k))
     monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.LEAST_ROOM", 2**10)
     held = psutil.Process().memory_info().rss
-    blocks = 2048 * (12 * 2 + 8) * own.n_neurons
-    each = 12 * 2 * own.n_neurons + 2048 * 12
+    blocks = 2048 * (12 * 2 + 8) * subject.n_neurons
+    each = 12 * 2 * subject.n_neurons + 2048 * 12
     monkeypatch.setattr(psutil.Process, "memory_info", lambda self: type("Info", (), {"rss": held})())
-    ranking = og.rank("maxcorr", own, others=others, memory=held + blocks + each * 7)
-    assert len(passes) == -(-own.n_neurons // 7)
+    ranking = og.rank("maxcorr", subject, others=others, memory=held + blocks + each * 7)
+    assert len(passes) == -(-subject.n_neurons // 7)
     assert ranking.scores == pytest.approx(expected.scores, abs=1e-6, nan_ok=True)
     assert ranking.details["partner"]["neuron"] == expected.details["partner"]["neuron"]
 
 
 @pytest.mark.parametrize("method", ["maxcorr", "linreg"])
 def test_the_matrices_of_a_tile_are_gone_before_the_next_ones_come(models, monkeypatch, method):
-    own, *others = models
-    made: list[weakref.ref] = []
+    subject, *others = models
+    references: list[weakref.ref] = []
     real = Passes.sums
 
-    def sums(self, *given, **options):
-        assert not any(one() is not None for one in made)
-        moments = real(self, *given, **options)
-        made.extend(weakref.ref(table) for _, table in moments.products)
+    def sums(self, *arguments, **options):
+        assert not any(reference() is not None for reference in references)
+        moments = real(self, *arguments, **options)
+        references.extend(weakref.ref(table) for _, table in moments.products)
         return moments
 
     monkeypatch.setattr(Passes, "sums", sums)
     monkeypatch.setattr("onegrain.rankings.crossmodel.sums.passes.ROOM", 7 * 2048 * 24)
-    og.rank(method, own, others=others)
-    assert len(made) > 2 * len(others)
+    og.rank(method, subject, others=others)
+    assert len(references) > 2 * len(others)
 
 
 def test_a_budget_that_is_too_small_is_refused_with_what_is_needed(models):
-    own, *others = models
+    subject, *others = models
     with pytest.raises(ParameterError, match=r"a memory budget of 1 MiB is too small.*give at least"):
-        og.rank("maxcorr", own, others=others, memory="1MiB")
+        og.rank("maxcorr", subject, others=others, memory="1MiB")
 
 
 def test_two_words_in_common_are_needed(models):
-    own, other, _ = models
-    missing = np.ones(own.n_words, dtype=bool)
+    subject, other, _ = models
+    missing = np.ones(subject.n_words, dtype=bool)
     missing[4] = False
-    values = own.values().copy()
+    values = subject.values().copy()
     values[missing] = np.nan
     with pytest.raises(ParameterError, match="needs at least 2 words, and the models have 1"):
-        og.rank("maxcorr", replace(own, array=values, missing=missing, path=None), others=[other])
+        og.rank("maxcorr", replace(subject, array=values, missing=missing, path=None), others=[other])

@@ -23,16 +23,16 @@ def total(values):
 
 
 def test_a_function_without_a_file_is_compiled_too() -> None:
-    given: dict = {}
-    exec(TOTAL.format(factor=2), given)
-    assert given["total"](np.arange(4.0)) == 12.0
-    assert given["total"].signatures
+    namespace: dict = {}
+    exec(TOTAL.format(factor=2), namespace)
+    assert namespace["total"](np.arange(4.0)) == 12.0
+    assert namespace["total"].signatures
 
 
 def test_a_division_by_zero_is_infinite_as_numpy_has_it() -> None:
     @compiled
-    def share(part: float, whole: float) -> float:
-        return part / whole
+    def share(part: float, total: float) -> float:
+        return part / total
 
     assert share(1.0, 0.0) == np.inf
 
@@ -43,10 +43,10 @@ def test_the_code_is_kept_and_made_again_where_the_source_changes(tmp_path: Path
             "import numpy, kept; found = kept.total(numpy.arange(4.0));"
             "print(found, sum(kept.total.stats.cache_hits.values()))"
         )
-        made = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-B", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
         )
-        value, hits = made.stdout.split()
+        value, hits = process.stdout.split()
         return float(value), int(hits)
 
     (tmp_path / "kept.py").write_text(TOTAL.format(factor=2))

@@ -73,37 +73,39 @@ def stored(acts: Activations, path: Path) -> Activations:
 
 
 def counted(acts: Activations) -> Counts:
-    (found,) = count(labelled_words(acts, "x"), NEEDS)
-    return found
+    (counts,) = count(labelled_words(acts, "x"), NEEDS)
+    return counts
 
 
-def same(one: Counts, other: Counts) -> None:
-    for mine, theirs in zip(one.spreads, other.spreads, strict=True):
+def same(first: Counts, other: Counts) -> None:
+    for mine, theirs in zip(first.spreads, other.spreads, strict=True):
         assert mine.words == theirs.words
         np.testing.assert_array_equal(mine.mean, theirs.mean)
         np.testing.assert_array_equal(mine.squares, theirs.squares)
-    assert one.cells is not None
+    assert first.cells is not None
     assert other.cells is not None
-    np.testing.assert_array_equal(one.cells.unit, other.cells.unit)
+    np.testing.assert_array_equal(first.cells.unit, other.cells.unit)
     for name in ("words", "positive", "extremes", "histogram"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        np.testing.assert_array_equal(getattr(first, name), getattr(other, name))
 
 
 def test_the_counts_are_those_of_numpy(acts: Activations) -> None:
-    found, codes = counted(acts), np.where(acts.present, acts.layer("x").codes, UNLABELLED)
+    counts, codes = counted(acts), np.where(acts.present, acts.layer("x").codes, UNLABELLED)
     values = acts.values()
     for code in range(LABELS):
-        own = values[codes == code].astype(np.float64)
-        assert found.spreads[code].mean == pytest.approx(own.mean(axis=0), rel=1e-12, abs=1e-12)
-        assert found.spreads[code].squares == pytest.approx(own.var(axis=0) * len(own), rel=1e-12)
-        np.testing.assert_array_equal(found.positive[code], (own > 0).sum(axis=0))
-        cells = found.cells.of_values(values[codes == code])
+        values_of_label = values[codes == code].astype(np.float64)
+        assert counts.spreads[code].mean == pytest.approx(values_of_label.mean(axis=0), rel=1e-12, abs=1e-12)
+        assert counts.spreads[code].squares == pytest.approx(
+            values_of_label.var(axis=0) * len(values_of_label), rel=1e-12
+        )
+        np.testing.assert_array_equal(counts.positive[code], (values_of_label > 0).sum(axis=0))
+        cells = counts.cells.of_values(values[codes == code])
         for neuron in range(0, NEURONS, 7):
             expected = np.bincount(cells[:, neuron], minlength=256)
-            np.testing.assert_array_equal(found.histogram[neuron, code], expected)
+            np.testing.assert_array_equal(counts.histogram[neuron, code], expected)
     kept = values[codes >= 0]
-    np.testing.assert_array_equal(found.extremes, [kept.min(axis=0), kept.max(axis=0)])
-    assert found.histogram.sum() == len(kept) * NEURONS
+    np.testing.assert_array_equal(counts.extremes, [kept.min(axis=0), kept.max(axis=0)])
+    assert counts.histogram.sum() == len(kept) * NEURONS
 
 
 @pytest.mark.usefixtures("threads")
@@ -111,7 +113,7 @@ def test_they_do_not_depend_on_where_the_values_lie(
     acts: Activations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_disk, elsewhere = stored(acts, tmp_path / "x.zarr"), replace(acts, array=Elsewhere(acts.array))
-    assert [one.column_step for one in (on_disk, acts, elsewhere)] == [50, 1, None]
+    assert [acts_kind.column_step for acts_kind in (on_disk, acts, elsewhere)] == [50, 1, None]
     expected = counted(elsewhere)
     same(counted(acts), expected)
     monkeypatch.setattr("onegrain.rankings.univariate.counting.counts.STRIPE", 60)
@@ -198,11 +200,11 @@ def test_a_damaged_chunk_is_named(acts: Activations, tmp_path: Path) -> None:
 
 @given(st.integers(0, 500), st.integers(1, 3000), st.sampled_from([1, 50, 63, 64]), st.integers(1, 16))
 def test_stripes_cut_no_chunk_and_occupy_all_threads(start: int, size: int, step: int, threads: int) -> None:
-    found = _stripes(slice(start, start + size), step, threads)
-    assert [at for stripe in found for at in range(stripe.start, stripe.stop)] == list(
+    stripes = _stripes(slice(start, start + size), step, threads)
+    assert [column for stripe in stripes for column in range(stripe.start, stripe.stop)] == list(
         range(start, start + size)
     )
-    assert all(stripe.start % step == 0 for stripe in found[1:])
+    assert all(stripe.start % step == 0 for stripe in stripes[1:])
     chunks = -(-(start + size) // step) - start // step
-    assert len(found) == chunks or len(found) % threads == 0
-    assert max(stripe.stop - stripe.start for stripe in found) < 512 + step
+    assert len(stripes) == chunks or len(stripes) % threads == 0
+    assert max(stripe.stop - stripe.start for stripe in stripes) < 512 + step
