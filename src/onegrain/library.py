@@ -31,7 +31,7 @@ TABLES: dict[str, Callable[[str | os.PathLike[str]], Any]] = {
     "similarity": Similarity.load,
     "clusters": Clusters.load,
 }
-"""How each kind of Parquet record is loaded."""
+"""The function that loads each kind of Parquet record."""
 
 ACTIVATIONS = "activations"
 CARDS = "neuron cards"

@@ -1,4 +1,4 @@
-"""How an object shows itself in a terminal and in a notebook: by its facts and the first rows of its table."""
+"""The view of an object in a terminal and in a notebook: its facts and the first rows of its table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long work reports its progress: to a function that the caller gives, by default to a bar in notebooks."""
+"""Progress of long work, reported to a function that the caller passes, by default to a bar in notebooks."""
 
 from __future__ import annotations
 

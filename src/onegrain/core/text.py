@@ -1,4 +1,4 @@
-"""How words, labels and names of files are shown: characters that act on a terminal or chart are escaped."""
+"""Words, labels and file names for display: characters that act on a terminal or chart are escaped."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def _kind(data: Any) -> tuple[str, Any]:
 def _of_mappings(data: Sequence[Any], columns: None, limit: int | None) -> Corpus:
     for number, sentence in enumerate(data):
         if not isinstance(sentence, Mapping):
-            raise CorpusError(f"sentence {number} (from 0) is no mapping, as the first is", _MEMORY)
+            raise CorpusError(f"sentence {number} (from 0) is not a mapping like the first one", _MEMORY)
     return corpus_of_records((Record(None, sentence) for sentence in data), source=_MEMORY, limit=limit)
 
 

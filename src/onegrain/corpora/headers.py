@@ -48,7 +48,7 @@ _UNNAMED = ("", "unnamed: 0")
 
 
 def is_header(fields: Sequence[str]) -> bool:
-    """Return True if the fields are a header: one names the words, and at least one is no usual word."""
+    """Return True if the fields are a header: one names the words, and at least one is not a usual word."""
     names = [field.casefold() for field in fields]
     known = [name for name in names if name in _LABEL_NAMES or name in SENTENCE_NAMES or name in _UNNAMED]
     words = [name for name in names if name in WORD_NAMES]

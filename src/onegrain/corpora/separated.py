@@ -79,7 +79,7 @@ def _quoted(file: TextFile, delimiter: str) -> Iterator[Cells]:
             yield line, cells if any(cell.strip() for cell in cells) else []
             line = reader.line_num + 1
     except csv.Error as fault:
-        raise CorpusError(f"this is no CSV: {fault}", file.path, line) from fault
+        raise CorpusError(f"this is not CSV: {fault}", file.path, line) from fault
 
 
 def _corpus(file: TextFile, rows: list[Cells], columns: Sequence[str] | None, limit: int | None) -> Corpus:

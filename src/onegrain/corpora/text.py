@@ -87,7 +87,7 @@ def _decode(data: bytes, path: str | Path) -> str:
     data = data.removeprefix(codecs.BOM_UTF8)
     zero = data.find(b"\0")
     if zero >= 0:
-        raise CorpusError("a NUL byte: this is no text file in UTF-8", path, _line_of(data, zero))
+        raise CorpusError("a NUL byte: this is not a text file in UTF-8", path, _line_of(data, zero))
     if b"\r\r\n" in data:
         line = _line_of(data, data.find(b"\r\r\n"))
         raise CorpusError(r"the line ends with \r\r\n, converted twice; make it \n", path, line)

@@ -32,7 +32,7 @@ CONFIG = "cfg.json"
 WEIGHTS = "sae_weights.safetensors"
 """The two files of a dictionary, as SAELens names them."""
 FORMULA = "linear, identity, subtracts bias"
-"""How the loader of dictionaries describes the configuration that is written here."""
+"""The entries by which the loader of dictionaries recognises the configuration that is written here."""
 
 
 def _marks(folder: Path) -> bool:

@@ -39,7 +39,7 @@ def parse_feats(feats: str) -> tuple[tuple[str, str], ...]:
 
 
 def feature_layers(feats: Sequence[Sequence[str]]) -> dict[str, list[list[str | None]]]:
-    """Labels by feature key, keys sorted; a word without the key is unlabelled there.
+    """Return the labels by feature key, keys sorted; a word without the key is unlabelled there.
 
     >>> feature_layers([["Number=Sing", "_"]])
     {'Number': [['Sing', None]]}

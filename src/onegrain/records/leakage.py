@@ -1,4 +1,4 @@
-"""What tested words share with the words that a probe was trained on."""
+"""The words and sentences that tested words share with those that a probe was trained on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the words of a corpus are written in running text: the spelling of each, and the spaces between them."""
+"""The words of a corpus as written in running text: the spelling of each, and the spaces between them."""
 
 from __future__ import annotations
 

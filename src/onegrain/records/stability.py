@@ -30,7 +30,7 @@ SUMMARY = ["draws", "label", "k", "jaccard", "phi", "low", "high", "size"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Stability(Described):
-    """How similar the rankings are that a method makes from other draws of the sentences of a ranking.
+    """The similarity of a ranking to those that its method makes from other draws of the sentences.
 
     A neuron without weight in a draw is in no top set, and the neurons without weight share their middle rank.
 

@@ -36,7 +36,7 @@ class SandboxSource(Entry):
 
 
 class CorpusSource(Entry):
-    """Where a corpus comes from: a file, a pair of files, or the sandbox language.
+    """The source of a corpus: a file, a pair of files, or the sandbox language.
 
     Attributes:
         path: a corpus file, relative to the data folder.

@@ -34,12 +34,12 @@ def demo_study() -> Path:
 
 @dataclass(frozen=True)
 class StudyRun:
-    """What a run of a study did.
+    """The outcome of a run of a study.
 
     Attributes:
         report: the page.
-        made: number of records that it made; 0 if the study had finished before.
-        kept: number of records that it kept, made by the same recipe and undamaged.
+        made: number of records that the run made; 0 if the study had finished before.
+        kept: number of records that the run kept, made by the same recipe and undamaged.
     """
 
     report: Path

@@ -1,4 +1,4 @@
-"""Where a study works, and the records of earlier steps that a stage opens there."""
+"""The folder of a study, and the records of earlier steps that a stage opens in it."""
 
 from __future__ import annotations
 

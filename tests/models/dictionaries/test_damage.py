@@ -137,5 +137,5 @@ def test_weights_that_are_no_numbers_or_no_weights_are_refused(tmp_path: Path) -
         chosen.randbytes(500),
     ):
         path.write_bytes(data)
-        with pytest.raises(ModelError, match="is no whole safetensors file"):
+        with pytest.raises(ModelError, match="is not a complete safetensors file"):
             load_dictionary(folder)

@@ -496,7 +496,7 @@ def test_folders_without_the_files_are_refused(tmp_path):
     folder = save_dictionary(tmp_path / "a", config_v6(), random_weights())
     weights = folder / "sae_weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(ModelError, match=r"sae_weights\.safetensors is no whole safetensors file"):
+    with pytest.raises(ModelError, match=r"sae_weights\.safetensors is not a complete safetensors file"):
         load_dictionary(folder)
     weights.rename(folder / "sae_weights.pt")
     with pytest.raises(

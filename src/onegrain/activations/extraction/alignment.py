@@ -14,7 +14,7 @@ from onegrain.errors import ParameterError
 __all__ = ["Aggregate", "Alignment", "align", "join", "require_aggregate"]
 
 Aggregate = Literal["last", "first", "mean"]
-"""How a word's value follows from its subwords: the last one's, the first one's, or their mean."""
+"""The value of a word: that of its last subword, that of its first, or their mean."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from onegrain.models.sites import Side
 __all__ = ["EncodingOptions", "Long", "puts_start", "start_tokens"]
 
 Long = Literal["error", "truncate", "window"]
-"""How a sentence that is too long for the model is handled."""
+"""What to do with a sentence that is too long for the model: refuse it, cut it off, or read it in windows."""
 
 
 @dataclass(frozen=True)

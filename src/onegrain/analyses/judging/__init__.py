@@ -1,1 +1,1 @@
-"""How far rankings agree, and which of them to believe."""
+"""Comparisons of rankings: their agreement, votes, areas, and one table of all measurements."""

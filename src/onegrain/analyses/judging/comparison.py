@@ -1,4 +1,4 @@
-"""Which ranking to believe: every ranking in one table, all measured the same way."""
+"""A comparison of rankings: every ranking in one table, all measured the same way."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ NEAR = 0.25
 
 @dataclass(frozen=True, eq=False)
 class TaskImportance:
-    """What erasing neurons does to a model, for several orderings side by side.
+    """The effect of erasing neurons on a model, for several orderings side by side.
 
     Attributes:
         metric: the metric's name.

@@ -1,4 +1,4 @@
-"""Where the top neurons lie: the layers (sites) that hold more or fewer of them than chance."""
+"""The layers (sites) that hold more or fewer of the top neurons than chance."""
 
 from __future__ import annotations
 

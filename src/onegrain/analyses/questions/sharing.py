@@ -18,7 +18,7 @@ __all__ = ["Sharing", "sharing"]
 
 @dataclass(frozen=True, eq=False)
 class Sharing:
-    """How the labels' top sets overlap.
+    """The overlap of the labels' top sets.
 
     Attributes:
         neurons: one row per neuron in any top set, those with most labels first, ties in the ranking's order:

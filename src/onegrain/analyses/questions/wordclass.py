@@ -1,4 +1,4 @@
-"""Which part-of-speech tags are open-class words and which closed: one explicit table for each tag set.
+"""The open-class and closed-class part-of-speech tags, in one explicit table for each tag set.
 
 Open classes take new members (nouns, verbs, adjectives, adverbs, interjections, foreign words); closed ones
 do not (determiners, prepositions, pronouns, auxiliaries, ...); punctuation, symbols and leftovers are

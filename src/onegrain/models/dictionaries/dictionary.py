@@ -194,7 +194,7 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise
     except Exception as error:  # errors of the reader, and of torch for an odd header
         raise ModelError(
-            f"{path} is no whole safetensors file ({reason(error)}); fetch or save it again"
+            f"{path} is not a complete safetensors file ({reason(error)}); fetch or save it again"
         ) from error
     for name, tensor in sorted(tensors.items()):
         if not tensor.is_floating_point():

@@ -31,7 +31,7 @@ REDUCE: Mapping[str, Callable[..., Any]] = {
     "best": np.maximum.reduce,
     "mean": np.mean,
 }
-"""How the R^2 of other models are combined; the released code of [Bau19] takes the worst, others the best."""
+"""The ways to combine the R^2 of other models; the code of [Bau19] takes the worst, others the best."""
 
 ROWS = 1024
 """Number of neurons predicted at once."""

@@ -13,7 +13,7 @@ __all__ = ["Collector", "find_partners"]
 
 
 class Collector(Protocol):
-    """What keeps a part of the sums: the best partners, or the draws of a null."""
+    """A collector of a part of the sums: the best partners, or the draws of a null."""
 
     @property
     def products(self) -> Sequence[Product]:

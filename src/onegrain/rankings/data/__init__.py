@@ -1,1 +1,1 @@
-"""What ranking methods read: labelled words, blocks of activations, and memory."""
+"""The input of ranking methods: labelled words, blocks of activations, and the memory for them."""

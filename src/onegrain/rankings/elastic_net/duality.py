@@ -48,7 +48,7 @@ TINY = 1e-300
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """What one pass over the words measures of G probes, for the scaled neurons.
+    """The measurements of G probes in one pass over the words, for the scaled neurons.
 
     Attributes:
         loss: float64 (G,), mean cross-entropy, in nats per word.

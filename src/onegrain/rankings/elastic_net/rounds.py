@@ -11,7 +11,7 @@ stochastic phase. A round is
 Either alone is slow: stochastic steps take hundreds of epochs along the flat directions of a weakly penalised
 problem, and a Newton step cannot bring a weight back from zero. A problem whose epochs raise J goes slower in
 the next ones. Products are those of :class:`ShuffledWords`, bfloat16 where the processor has it, so that
-objectives are uncertain by some 1e-3 of themselves: refinement.py goes on from there, pair by pair.
+objectives are uncertain by some 1e-3 of themselves: refinement.py continues with one pair after another.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _newton_directions(words: ShuffledWords, penalties: Penalties, probes: _Prob
 
 
 def _dot(left: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor]) -> Tensor:
-    """float64 (G,): the products of weights (neurons, G, labels) and biases (G, labels)."""
+    """Return float64 (G,), the products of weights (neurons, G, labels) and biases (G, labels)."""
     weights = (left[0] * right[0]).sum((0, 2), dtype=torch.float64)
     return weights + (left[1] * right[1]).sum(1, dtype=torch.float64)
 

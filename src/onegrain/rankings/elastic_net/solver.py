@@ -36,7 +36,7 @@ READING_BYTES = 2**28
 
 @dataclass(frozen=True)
 class SolverOptions:
-    """When the solver stops.
+    """The limits at which the solver stops.
 
     Attributes:
         tolerance: relative duality gap that ends a problem; without any penalty, the relative gradient.

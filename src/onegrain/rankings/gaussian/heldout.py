@@ -17,7 +17,7 @@ __all__ = ["HeldOut", "Knowledge"]
 
 @dataclass(frozen=True)
 class Knowledge:
-    """How well a probe predicts the labels of held-out words.
+    """The quality of a probe's predictions of the labels of held-out words.
 
     Attributes:
         information: estimated mutual information of the label and the chosen neurons, in bits: the entropy of

@@ -1,1 +1,1 @@
-"""How blocks of a report become HTML, and text for the terminal."""
+"""Rendering of a report's blocks as HTML, and as text for the terminal."""

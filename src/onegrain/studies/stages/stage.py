@@ -1,4 +1,4 @@
-"""What a stage of a study is: it plans steps, and does each of them."""
+"""A stage of a study, which plans steps and carries out each of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["OutputKind", "RecordFile", "Stage", "Step"]
 
 
 class OutputKind(ABC):
-    """What the output of a step is on disk: one file, or a folder with a file that describes the others."""
+    """The output of a step on disk: one file, or a folder with a file that describes the others."""
 
     @abstractmethod
     def sealing_file(self, output: Path) -> Path:

@@ -72,7 +72,11 @@ class PlantedNeurons:
             raise ParameterError("copies repeat exclusive neurons, and exclusive is 0; set copies=0 too")
 
     def among(self, labels: tuple[str, ...]) -> PlantedNeurons:
-        """The same with ``shared`` and ``copied`` written out; LabelError for a label that is not there."""
+        """Return the same neurons with ``shared`` and ``copied`` written out.
+
+        Raises:
+            LabelError: a label does not exist.
+        """
         shared = (labels[:2],) if self.shared is None else tuple(tuple(group) for group in self.shared)
         copied = labels[-1:] if self.copied is None else tuple(self.copied)
         for name in [name for group in (*shared, copied) for name in group]:
@@ -85,10 +89,10 @@ class PlantedNeurons:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What every neuron does, by flat index.
+    """The kind and the planted signal of every neuron, by flat index.
 
     ``means`` (neurons, labels) are in units of the signal, ``deviation`` and ``level`` in those of the values;
-    a copy's are what it adds to its original.
+    those of a copy are added to its original.
     """
 
     kind: np.ndarray
@@ -99,7 +103,7 @@ class Parts:
     level: np.ndarray
 
     def shuffled(self, rng: np.random.Generator) -> Parts:
-        """The same neurons in another order."""
+        """Return the same neurons in another order."""
         order = rng.permutation(len(self.kind))
         place = np.empty(len(order) + 1, dtype=np.int64)
         place[order], place[-1] = np.arange(len(order)), -1
@@ -108,7 +112,7 @@ class Parts:
 
 
 def draw_parts(neurons: PlantedNeurons, labels: tuple[str, ...], rng: np.random.Generator) -> Parts:
-    """Every neuron, first kind after kind, then shuffled."""
+    """Draw every neuron, kind after kind, and shuffle them."""
     eye = np.eye(len(labels), dtype=bool)
     groups = neurons.shared or ()
     copied = [labels.index(name) for name in neurons.copied or ()]

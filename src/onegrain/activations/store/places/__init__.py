@@ -1,1 +1,1 @@
-"""Where the files of a store lie: a folder of this machine, or a place that fsspec reaches by a URL."""
+"""The places that hold the files of a store: a local folder, or a place that fsspec reaches by a URL."""

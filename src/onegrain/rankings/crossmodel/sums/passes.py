@@ -55,9 +55,9 @@ def require_words(models: Sequence[Activations], least: int, why: str) -> np.nda
 
 @dataclass(frozen=True, eq=False)
 class _Start:
-    """What a process needs to sum shards; called in that process, it returns the function that sums one shard.
+    """The models and products that a process needs to sum shards.
 
-    It can be pickled if the models can.
+    Called in that process, it returns the function that sums one shard. It can be pickled if the models can.
     """
 
     models: tuple[Activations, ...]

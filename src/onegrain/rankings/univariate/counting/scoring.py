@@ -108,7 +108,7 @@ def counting_method(
 
 @dataclass(frozen=True)
 class Counting:
-    """How a method scores neurons from counts; see :func:`counting_method`."""
+    """The functions by which a method scores neurons from counts; see :func:`counting_method`."""
 
     score: Callable[[Counts, Any], Scores]
     needs: frozenset[Needs]

@@ -38,7 +38,7 @@ _IL = Token("il", "PRON", feats(Gender="Masc", Number="Sing", Person="3", PronTy
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """How a clause is embedded in a sentence.
+    """The place of a clause in a sentence.
 
     Attributes:
         subject: tokens that replace the subject's words; None keeps them.
