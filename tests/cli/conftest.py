@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from onegrain.cli import main
+from support.commands import Run
 from support.tiny import parallel_corpus, tiny_nlm, tiny_nmt
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture

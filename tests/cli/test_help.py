@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -12,8 +12,7 @@ import pytest
 from onegrain.cli import command_tree
 from onegrain.cli.console import _speed
 from onegrain.rankings.registry import METHODS
-
-Run = Callable[..., tuple[int, str, str]]
+from support.commands import Run
 
 OF_ITS_VERB = {
     *("--out", "--label", "--k", "--top", "--sites", "--corpus", "--dtype", "--title", "--ranking"),

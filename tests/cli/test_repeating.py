@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from support.commands import Run
 from support.tiny import tiny_nlm
 
-Run = Callable[..., tuple[int, str, str]]
 SCORES = ("probeless", "iou", "std")
 
 

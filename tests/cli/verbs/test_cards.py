@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import onegrain
 from onegrain.records.cards import NeuronCards
+from support.commands import Run
 from support.tiny import tiny_nlm
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,7 @@ import pytest
 import onegrain
 from onegrain.records.clusters import Clusters
 from onegrain.records.ranking import Ranking
-
-Run = Callable[..., tuple[int, str, str]]
+from support.commands import Run
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,7 @@ import pandas as pd
 import pytest
 
 import onegrain as og
-
-Run = Callable[..., tuple[int, str, str]]
+from support.commands import Run
 
 
 @pytest.fixture(scope="module")

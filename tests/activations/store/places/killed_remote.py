@@ -1,4 +1,4 @@
-"""Run as a script by test_remote.py: writers of a store at a URL, in separate processes.
+"""Run as a script by the tests of stores at a URL: writers of a store at a URL, in separate processes.
 
 ``hold URL`` holds the store until it is killed. ``begin URL`` takes it when it is told to and says ``writing``
 or ``refused``. ``runs MODEL`` extracts to each URL that it is told, in a fork: it prints the fork's process,

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,8 +14,7 @@ import zarr
 
 import onegrain as og
 from activations.store.test_resume import StopWorkError, content, stop_after
-from onegrain.activations import extract, open_activations, verify_activations
-from onegrain.activations.store.places.lease import Lease
+from onegrain.activations import open_activations, verify_activations
 from onegrain.activations.store.places.local import LocalFolder
 from onegrain.activations.store.places.locate import folder_at
 from onegrain.activations.store.places.remote import RemoteFolder
@@ -36,84 +28,11 @@ from onegrain.errors import (
     RecordError,
     StorageError,
 )
-from support import TESTS
-from support.tiny import SENTENCES, plain_corpus
+from support.remote import flipped, lease_threads, rewrite, run
+from support.tiny import SENTENCES
 
 pytest.importorskip("s3fs", reason="stores on S3 need s3fs")
 pytest.importorskip("moto", reason="the tests of stores on S3 need moto's server")
-from support.s3_server import S3Server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    s3_server = S3Server()
-    yield s3_server
-    s3_server.stop()
-
-
-@pytest.fixture
-def settings(server: S3Server, monkeypatch) -> None:
-    """Point fsspec to the server with environment variables, as a user would."""
-    import s3fs
-
-    for name, value in server.environment().items():
-        monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    server.refuse = lambda method, path: None
-    server.after = lambda method, path: None
-
-
-@pytest.fixture
-def bucket(server: S3Server, settings: None) -> str:
-    return server.new_bucket()
-
-
-@pytest.fixture
-def url(bucket: str) -> str:
-    return f"s3://{bucket}/a.zarr"
-
-
-@pytest.fixture
-def small_shards(monkeypatch) -> None:
-    monkeypatch.setattr("onegrain.activations.store.layout.MOST_ROWS", 20)
-    monkeypatch.setattr("onegrain.activations.extraction.extract.READ_BYTES", 1)
-
-
-@pytest.fixture
-def local_files(models, tmp_path, small_shards) -> dict[str, bytes]:
-    """Return the files of the store that every run must produce, from a run on disk."""
-    extract(models["nlm"], plain_corpus(), tmp_path / "whole.zarr")
-    return content(tmp_path / "whole.zarr")
-
-
-def run(models, url: str, **options) -> og.Activations:
-    return extract(models["nlm"], plain_corpus(), url, **options)
-
-
-def rewrite(server: S3Server, url: str, name: str, change: Callable[[bytes], bytes | None]) -> bytes:
-    """Change or remove an object without the library, and return its old content."""
-    bucket, _, key = f"{url.removeprefix('s3://')}/{name}".partition("/")
-    client = server.client()
-    was = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    now = change(was)
-    if now is None:
-        client.delete_object(Bucket=bucket, Key=key)
-    else:
-        client.put_object(Bucket=bucket, Key=key, Body=now)
-    return was
-
-
-def flipped(index: int) -> Callable[[bytes], bytes]:
-    def change(data: bytes) -> bytes:
-        spoilt = bytearray(data)
-        spoilt[index] ^= 4
-        return bytes(spoilt)
-
-    return change
-
-
-def lease_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "onegrain-lease"]
 
 
 def test_the_store_has_the_files_of_one_on_disk(models, server, bucket, url, local_files):
@@ -198,215 +117,6 @@ def test_the_command_line_takes_urls(models, server, url, tmp_path, capsys, monk
     assert err.count("\n") == 1 + err.count("verify:")
 
 
-@pytest.mark.parametrize("advances", [0, 1, 2, 4])
-def test_an_interrupted_run_resumes_to_the_same_bytes(models, server, bucket, url, local_files, advances):
-    with pytest.raises(StopWorkError):
-        run(models, url, progress=stop_after(advances))
-    assert not lease_threads()
-    assert "a.zarr/writer.json" not in server.content(bucket)
-    with pytest.raises(RecordError, match="unfinished: run the same extract again"):
-        open_activations(url)
-    written = {name for name in server.content(bucket, "a.zarr/") if "/c/" in name and "activations" in name}
-    before = len(server.requests)
-    run(models, url)
-    puts = {path.partition("a.zarr/")[2] for method, path in server.requests[before:] if method == "PUT"}
-    assert not written & puts
-    assert server.content(bucket, "a.zarr/") == local_files
-
-
-def test_other_content_does_not_resume(models, server, url, small_shards):
-    with pytest.raises(StopWorkError):
-        run(models, url, progress=stop_after(2))
-    with pytest.raises(MismatchError, match="begun with other parameters"):
-        run(models, url, dtype="float16")
-    assert run(models, url, dtype="float16", force=True).array.dtype == np.float16
-
-
-KILLED = Path(__file__).with_name("killed_remote.py")
-
-
-def script(server: S3Server, *arguments: object) -> subprocess.Popen:
-    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(
-        [sys.executable, KILLED, *(str(argument) for argument in arguments)],
-        env={**os.environ, **server.environment(), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-@pytest.mark.parametrize(
-    ("stride", "least"), [(8, 4), pytest.param(1, 28, marks=pytest.mark.slow)], ids=["some", "all"]
-)
-def test_killed_after_any_change_it_ends_in_the_same_bytes(models, server, bucket, local_files, stride, least):
-    """Kill the writer after the server's n-th change; its lease does not delay the next writer."""
-    with script(server, "runs", models["nlm"].identity.id) as other:
-
-        def runs(url: str, kill_at: int | None) -> str:
-            left = kill_at
-
-            def after(method: str, path: str) -> None:
-                nonlocal left
-                if method in ("PUT", "DELETE", "POST") and left is not None:
-                    if left == 0:
-                        os.kill(child, signal.SIGKILL)
-                    left -= 1
-
-            print(url, file=other.stdin, flush=True)
-            child = int(other.stdout.readline())
-            server.after = after
-            other.stdin.write("go\n")
-            other.stdin.flush()
-            ended = other.stdout.readline().strip()
-            server.after = lambda method, path: None
-            return ended
-
-        kills, change, ended = 0, 0, "-9"
-        while ended == "-9":
-            name = f"a{change}.zarr"
-            ended = runs(f"s3://{bucket}/{name}", change)
-            if ended == "-9":
-                kills += 1
-                began = time.monotonic()
-                if server.content(bucket, f"{name}/").keys() - {"writer.json"} != local_files.keys():
-                    assert runs(f"s3://{bucket}/{name}", None) == "0"
-                    assert time.monotonic() - began < 20
-                    assert server.content(bucket, f"{name}/") == local_files
-            change += stride
-        assert ended == "0"
-        assert kills >= least
-        other.stdin.close()
-
-
-def test_a_second_process_is_refused_until_the_first_is_killed(models, server, bucket, url, local_files):
-    with script(server, "hold", url) as other:
-        assert other.stdout.readline() == "holding\n"
-        for force in (False, True):
-            with pytest.raises(OutputExistsError, match=rf"process {other.pid} on .*is at work on {url}"):
-                run(models, url, force=force)
-        other.kill()
-    run(models, url)
-    assert server.content(bucket, "a.zarr/") == local_files
-
-
-def test_of_two_that_begin_at_once_one_wins(server, bucket):
-    for attempt in range(10):
-        objects = folder_at(f"s3://{bucket}/{attempt}.zarr")._objects
-        won, start = [], threading.Barrier(2)
-
-        def begin(objects=objects, won=won, start=start) -> None:
-            start.wait()
-            try:
-                won.append(Lease(objects, "writer.json"))
-            except OutputExistsError:
-                won.append(None)
-
-        threads = [threading.Thread(target=begin) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert sum(lease is not None for lease in won) == 1
-        next(lease for lease in won if lease is not None).release()
-    assert not server.content(bucket)
-
-
-def test_who_looked_before_another_began_does_not_take_its_lease(server, bucket, url, monkeypatch):
-    """The other writer begins between this one's look and its write, which must be conditional."""
-    objects, won = folder_at(url)._objects, []
-    read = objects.read
-
-    def interrupted(name: str) -> bytes | None:
-        content = read(name)
-        if not won:
-            won.append(Lease(folder_at(url)._objects, name))
-        return content
-
-    monkeypatch.setattr(objects, "read", interrupted)
-    with pytest.raises(OutputExistsError, match="is at work on"):
-        Lease(objects, "writer.json")
-    won[0].require_held()
-    won[0].release()
-    assert not server.content(bucket)
-
-
-def test_of_two_processes_that_begin_at_once_one_wins(server, bucket, url):
-    with script(server, "begin", url) as first, script(server, "begin", url) as second:
-        for other in (first, second):
-            assert other.stdout.readline() == "ready\n"
-        for other in (first, second):
-            print("go", file=other.stdin, flush=True)
-        assert sorted(other.stdout.readline() for other in (first, second)) == ["refused\n", "writing\n"]
-        for other in (first, second):
-            other.stdin.close()
-    assert "a.zarr/writer.json" not in server.content(bucket)
-
-
-def put_lease(server: S3Server, url: str, **says: object) -> None:
-    bucket, _, key = f"{url.removeprefix('s3://')}/writer.json".partition("/")
-    held = {"owner": uuid.uuid4().hex, "host": "elsewhere", "machine": "m", "process": 7, "began": 1.0}
-    server.client().put_object(
-        Bucket=bucket, Key=key, Body=json.dumps({**held, "renewed": time.time(), **says}).encode()
-    )
-
-
-def test_the_lease_of_another_machine_is_respected_until_it_lapses(models, server, bucket, url, local_files):
-    put_lease(server, url)
-    with pytest.raises(OutputExistsError, match=r"another writer .process 7 on elsewhere. is at work on s3://"):
-        run(models, url, force=True)
-    # a container of the same name is another machine
-    put_lease(server, url, host=socket.gethostname(), renewed=time.time() - 100)
-    with pytest.raises(OutputExistsError, match="or died less than 120 seconds ago"):
-        run(models, url)
-    put_lease(server, url, renewed=time.time() - 121)
-    run(models, url)
-    assert server.content(bucket, "a.zarr/") == local_files
-
-
-def test_a_damaged_lease_is_ignored(models, server, bucket, url, local_files):
-    put_lease(server, url, renewed="yesterday")
-    run(models, url)
-    assert server.content(bucket, "a.zarr/") == local_files
-
-
-def test_a_lease_is_renewed_and_released(server, bucket, url, monkeypatch):
-    monkeypatch.setattr("onegrain.activations.store.places.lease.RENEWED_SECONDS", 0.05)
-    release = folder_at(url).hold()
-    first = server.content(bucket)["a.zarr/writer.json"]
-    deadline = time.monotonic() + 10
-    while server.content(bucket)["a.zarr/writer.json"] == first:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    release()
-    release()
-    assert not server.content(bucket)
-    assert not lease_threads()
-
-
-def test_no_lease_outlives_its_writer(server, url):
-    """This also holds for a writer that was never closed."""
-    folder_at(url).hold()
-    gc.collect()
-    for thread in lease_threads():
-        thread.join(5)
-    assert not lease_threads()
-
-
-def test_who_is_taken_over_while_asleep_writes_no_more(server, bucket, url, monkeypatch):
-    folder = folder_at(url)
-    release = folder.hold()
-    folder.write("a", b"1")
-    put_lease(server, url)
-    monkeypatch.setattr("onegrain.activations.store.places.lease.LAPSED_SECONDS", 0.0)
-    for change in (lambda: folder.write("a", b"2"), lambda: folder.remove("a")):
-        with pytest.raises(StorageError, match=r"another writer took over s3://.* because this one"):
-            change()
-    release()
-    assert sorted(server.content(bucket)) == ["a.zarr/a", "a.zarr/writer.json"]
-    assert server.content(bucket)["a.zarr/a"] == b"1"
-
-
 @pytest.mark.parametrize("name", ["activations/c/2/0", "words/c/0", "zarr.json", "labels/0/zarr.json"])
 def test_a_flipped_byte_or_a_lost_object_is_found_and_named(models, server, url, name, small_shards):
     run(models, url)
@@ -473,103 +183,6 @@ def test_a_store_may_be_all_of_a_bucket_which_stays(server, bucket):
     assert server.content(bucket) == {}
     write_store(f"s3://{bucket}", odd(), [values()], force=False)
     np.testing.assert_array_equal(open_activations(f"s3://{bucket}").values(), values())
-
-
-def refusal(models, url: str) -> str:
-    """Return the one-line message of a refused run, without details of the service's library."""
-    began = time.monotonic()
-    messages = []
-
-    def progress(*asked):
-        messages.append(asked)
-        raise AssertionError
-
-    with pytest.raises(StorageError) as caught:
-        run(models, url, progress=progress)
-    assert not messages
-    assert time.monotonic() - began < 15
-    assert url in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert "Traceback" not in str(caught.value)
-    return str(caught.value)
-
-
-def test_a_missing_bucket_is_reported_before_any_work(models, settings):
-    assert "create the bucket or folder first" in refusal(models, "s3://no-such-bucket/a.zarr")
-    with pytest.raises((RecordError, StorageError), match="does not exist"):
-        open_activations("s3://no-such-bucket/a.zarr")
-
-
-def test_missing_permissions_are_reported_before_any_work(models, server, url):
-    server.refuse = lambda method, path: 403
-    assert "check the credentials and their permissions" in refusal(models, url)
-    server.refuse = lambda method, path: 403 if method == "PUT" else None
-    assert "AWS_ACCESS_KEY_ID" in refusal(models, url)
-    with pytest.raises(RecordError, match="does not exist"):
-        open_activations(url)
-
-
-def test_missing_credentials_are_reported(models, url, monkeypatch):
-    import s3fs
-
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    s3fs.S3FileSystem.clear_instance_cache()
-    assert "check the credentials and their permissions" in refusal(models, url)
-
-
-def test_an_unreachable_service_is_reported_before_any_work(models, url, monkeypatch):
-    import s3fs
-
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
-        s3fs.S3FileSystem.clear_instance_cache()
-        assert "check the network and the address of the service" in refusal(models, url)
-
-
-def test_a_store_can_resume_after_the_service_refused_requests(models, server, bucket, url, local_files):
-    """The service stores two shards and then refuses every request, including the removal of the lease."""
-    puts = 0
-
-    def refuse(method: str, path: str) -> int | None:
-        nonlocal puts
-        puts += method == "PUT" and "/activations/c/" in path
-        return 403 if puts > 2 else None
-
-    server.refuse = refuse
-    with pytest.raises(
-        StorageError, match=rf"cannot use {url}: .*; check the credentials and their permissions"
-    ):
-        run(models, url)
-    server.refuse = lambda method, path: None
-    assert not lease_threads()
-    assert {"a.zarr/journal.json", "a.zarr/writer.json"} <= server.content(bucket).keys()
-    run(models, url)
-    assert server.content(bucket, "a.zarr/") == local_files
-
-
-def test_a_server_that_goes_away_in_the_middle(models, server, bucket, url, local_files):
-    with pytest.raises(StopWorkError):
-        run(models, url, progress=stop_after(2))
-    server.stop()
-    try:
-        with pytest.raises(StorageError, match="check the network and the address of the service"):
-            run(models, url)
-    finally:
-        server.start()
-    run(models, url)
-    assert server.content(bucket, "a.zarr/") == local_files
-
-
-def test_a_bucket_that_is_deleted_in_the_middle(models, server, bucket, url, small_shards):
-    def after(method: str, path: str) -> None:
-        if method == "PUT" and path.endswith("/activations/c/1/0"):
-            server.lose_bucket(bucket)
-
-    server.after = after
-    with pytest.raises(StorageError, match="create the bucket or folder first, or choose another output"):
-        run(models, url)
 
 
 def test_a_protocol_whose_package_is_missing_names_it():

@@ -1,0 +1,11 @@
+"""The values that the dictionaries of the tests read."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+
+@pytest.fixture
+def values() -> torch.Tensor:
+    return 2 * torch.randn(3, 4, WIDTH, generator=torch.Generator().manual_seed(7)) + 0.5
