@@ -18,6 +18,7 @@ from onegrain.records.stability import Stability
 from onegrain.studies import read_study, run_study
 from onegrain.studies.stages import plan_study
 from onegrain.studies.workspace import Workspace
+from support.studies import write_study
 
 STUDY = """
 title = "Every stage"
@@ -95,11 +96,11 @@ parameters = { steps = 2, random_orders = 1 }
 @pytest.fixture(scope="module")
 def walked(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("study")
-    (folder / "study.toml").write_text(STUDY)
+    study = write_study(folder, STUDY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ONEGRAIN_DATA", str(data_root))
-        run_study(folder / "study.toml", folder / "out")
-    return folder / "study.toml", folder / "out"
+        run_study(study, folder / "out")
+    return study, folder / "out"
 
 
 def records(out: Path) -> dict[str, bytes]:

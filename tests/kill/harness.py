@@ -36,7 +36,10 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 os.environ |= {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from counting import Counter  # noqa: E402
+
+from support.studies import SANDBOX_STUDY, write_study  # noqa: E402
 
 REPEATS = 3
 LETTERS = [
@@ -46,32 +49,6 @@ LETTERS = [
     "dogs and cats run",
     "we see it",
 ]
-
-STUDY = """
-title = "Killed"
-seed = 1
-neurons = 1
-[corpora]
-train = { sandbox = { take = 0, sentences = 60, held_out = 20 } }
-valid = { sandbox = { take = "valid", sentences = 60, held_out = 20 } }
-test = { sandbox = { take = "test", sentences = 60, held_out = 20 } }
-[models.a]
-kind = "nlm"
-train = "train"
-valid = "valid"
-test = "test"
-options = { hidden_size = 8, layers = 1, vocab_size = 100, epochs = 2, batch_size = 16 }
-[rankings.std]
-method = "std"
-models = ["a"]
-corpus = "test"
-[ablations.perplexity]
-rankings = ["std"]
-models = ["a"]
-metric = "perplexity"
-corpus = "test"
-parameters = { counts = [1, 4], random_orders = 1 }
-"""
 
 
 class Workplace:
@@ -83,8 +60,7 @@ class Workplace:
         lines = [f"{LETTERS[number % 5]} {LETTERS[(number * 7 + 3) % 5]}" for number in range(60)]
         self.text = self.folder / "words.txt"
         self.text.write_text("\n".join(lines) + "\n")
-        self.study = self.folder / "study.toml"
-        self.study.write_text(STUDY)
+        self.study = write_study(self.folder, SANDBOX_STUDY.replace("epochs = 1", "epochs = 2"))
         self.model = self.folder / "model"
         self.store = self.folder / "words.zarr"
         self.ranking = self.folder / "std.parquet"

@@ -15,6 +15,7 @@ from onegrain.records.curve import Curve
 from onegrain.records.ranking import Ranking
 from onegrain.studies import read_study
 from onegrain.studies.run import walk_study
+from support.studies import write_study
 from support.tiny import parallel_corpus, tiny_nmt
 
 STUDY = """
@@ -43,8 +44,7 @@ def study(tmp_path: Path) -> Path:
     assert corpus.target is not None
     for name, side in (("source", corpus), ("target", corpus.target)):
         (tmp_path / f"{name}.txt").write_text("".join(" ".join(words) + "\n" for words in side.sentences()))
-    (tmp_path / "study.toml").write_text(STUDY)
-    return tmp_path / "study.toml"
+    return write_study(tmp_path, STUDY)
 
 
 def test_a_study_measures_chrf_as_sacrebleu_does(study: Path) -> None:

@@ -13,8 +13,8 @@ from onegrain.activations import open_activations
 from onegrain.core.progress import silent
 from onegrain.errors import ModelError, OutputExistsError, ParameterError
 from onegrain.studies.run import StudyRun, walk_study
-from studies.killed_study import STUDY
 from support.killed import kill_points
+from support.studies import SANDBOX_STUDY, write_study
 from support.zoo import Zoo
 
 RECORDS = [
@@ -55,8 +55,7 @@ def content(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
-    (folder / "study.toml").write_text(STUDY)
-    return folder / "study.toml"
+    return write_study(folder)
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +110,9 @@ def test_a_name_that_leaves_the_folder_deletes_nothing(tmp_path: Path) -> None:
     victim.mkdir()
     (victim / "thesis.txt").write_text("years of work")
     (tmp_path / "work" / "out" / "models").mkdir(parents=True)
-    (tmp_path / "study.toml").write_text(STUDY.replace("[models.nlm]", '[models."../../../victim"]'))
+    study = write_study(tmp_path, SANDBOX_STUDY.replace("[models.nlm]", '[models."../../../victim"]'))
     with pytest.raises(ParameterError, match=r"\[models\]: the name '../../../victim'"):
-        walk(tmp_path / "study.toml", tmp_path / "work" / "out")
+        walk(study, tmp_path / "work" / "out")
     assert content(victim) == {"thesis.txt": b"years of work"}
 
 
@@ -122,24 +121,25 @@ def test_a_name_that_leaves_the_folder_deletes_nothing(tmp_path: Path) -> None:
     [("epoch = 1", "no option 'epoch'"), ('epochs = "1"', "whole number"), ("dropout = 1.5", "out of range")],
 )
 def test_training_options_are_checked_before_any_work(tmp_path: Path, options: str, named: str) -> None:
-    (tmp_path / "study.toml").write_text(STUDY.replace("epochs = 1", options))
+    study = write_study(tmp_path, SANDBOX_STUDY.replace("epochs = 1", options))
     with pytest.raises(ParameterError, match=r"\[models\] nlm.options: ") as error:
-        walk(tmp_path / "study.toml", tmp_path / "out")
+        walk(study, tmp_path / "out")
     assert named in str(error.value)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_corpus_that_changed_is_read_again(tmp_path: Path) -> None:
-    (tmp_path / "study.toml").write_text(
-        STUDY.replace('take = "test", parts = 1, sentences = 60, held_out = 20', "")
+    study = write_study(
+        tmp_path,
+        SANDBOX_STUDY.replace('take = "test", parts = 1, sentences = 60, held_out = 20', "")
         .replace("test = { sandbox = {  } }", 'test = { path = "test.txt", format = "plain" }')
-        .replace('method = "f-statistic"\nlabel = "upos"', 'method = "random"')
+        .replace('method = "f-statistic"\nlabel = "upos"', 'method = "random"'),
     )
     (tmp_path / "test.txt").write_text("a dog sleeps\nthe cat sees a bird\n" * 4)
-    walk(tmp_path / "study.toml", tmp_path / "out")
-    assert walk(tmp_path / "study.toml", tmp_path / "out").made == 0
+    walk(study, tmp_path / "out")
+    assert walk(study, tmp_path / "out").made == 0
     (tmp_path / "test.txt").write_text("a dog sleeps\nthe cat sees a fish\n" * 4)
-    assert walk(tmp_path / "study.toml", tmp_path / "out").made == 5
+    assert walk(study, tmp_path / "out").made == 5
 
 
 def test_a_model_is_read_in_the_languages_that_the_study_states(zoo: Zoo, tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_a_model_is_read_in_the_languages_that_the_study_states(zoo: Zoo, tmp_pa
     (tmp_path / "a.txt").write_text("the old dog\nrain\n" * 3)
 
     def walk_in(languages: str) -> StudyRun:
-        (tmp_path / "study.toml").write_text(MBART.replace("LANGUAGES", languages))
-        return walk(tmp_path / "study.toml", tmp_path / "out")
+        study = write_study(tmp_path, MBART.replace("LANGUAGES", languages))
+        return walk(study, tmp_path / "out")
 
     with pytest.raises(ModelError, match="source_language"):
         walk_in("")

@@ -14,6 +14,7 @@ from onegrain.studies.entries import CorpusSource
 from onegrain.studies.read_corpora import load_corpus
 from onegrain.studies.stages import plan_study
 from support import ROOT
+from support.studies import write_study
 
 GOOD = """
 title = "t"
@@ -27,11 +28,6 @@ method = "lca"
 label = "x"
 corpus = "a"
 """
-
-
-def written(folder: Path, text: str) -> Path:
-    (folder / "study.toml").write_text(text)
-    return folder / "study.toml"
 
 
 @pytest.mark.parametrize(
@@ -60,19 +56,19 @@ def test_the_studies_of_the_project_are_sound(path: Path) -> None:
 def test_a_fault_is_named(tmp_path: Path, change: tuple[str, str], named: str) -> None:
     assert change[0] in GOOD
     with pytest.raises(ParameterError, match=r"study\.toml") as error:
-        read_study(written(tmp_path, GOOD.replace(*change)))
+        read_study(write_study(tmp_path, GOOD.replace(*change)))
     assert named in str(error.value)
 
 
 def test_a_model_that_is_trained_states_no_languages(tmp_path: Path) -> None:
     trained = 'kind = "nmt", train = "a", valid = "a", target_language = "de_DE"'
     with pytest.raises(ParameterError, match=r"models\.m: target_language needs a path"):
-        read_study(written(tmp_path, GOOD.replace('path = "folder"', trained)))
+        read_study(write_study(tmp_path, GOOD.replace('path = "folder"', trained)))
 
 
 def test_languages_that_are_stated_are_part_of_a_recipe_and_others_leave_it_as_it_was(tmp_path: Path) -> None:
     plain, stated = (
-        {step.output: step for step in plan_study(read_study(written(tmp_path, text)))}
+        {step.output: step for step in plan_study(read_study(write_study(tmp_path, text)))}
         for text in (GOOD, GOOD.replace('path = "folder"', 'path = "folder", source_language = "de_DE"'))
     )
     for output in ("measures/m.json", "activations/m--a.zarr"):
@@ -83,7 +79,7 @@ def test_languages_that_are_stated_are_part_of_a_recipe_and_others_leave_it_as_i
 def test_an_ablation_needs_a_ranking_of_its_models(tmp_path: Path) -> None:
     ablation = '[ablations.x]\nmodels = ["m"]\nrankings = ["q"]\nmetric = "bleu"\ncorpus = "a"\n'
     with pytest.raises(ParameterError, match=r"ablations\.x: no rankings entry 'q'"):
-        read_study(written(tmp_path, GOOD + ablation))
+        read_study(write_study(tmp_path, GOOD + ablation))
 
 
 RANKINGS = """
@@ -133,24 +129,24 @@ def test_a_fault_of_a_ranking_or_comparison_is_named(
 ) -> None:
     assert BOTH.count(change[0]) == 1
     with pytest.raises(ParameterError) as error:
-        read_study(written(tmp_path, BOTH.replace(*change)))
+        read_study(write_study(tmp_path, BOTH.replace(*change)))
     assert named in str(error.value)
 
 
 def test_a_method_that_compares_models_ranks_each_against_the_others(tmp_path: Path) -> None:
     ranking = '[rankings.x]\nmodels = ["m", "n"]\ncorpus = "a"\nmethod = "maxcorr"\n'
     text = GOOD.replace("[rankings.p]", 'n = { path = "other" }\n[rankings.p]') + ranking
-    steps = {step.output: step for step in plan_study(read_study(written(tmp_path, text)))}
+    steps = {step.output: step for step in plan_study(read_study(write_study(tmp_path, text)))}
     read = ("activations/m--a.zarr", "activations/n--a.zarr")
     assert steps["rankings/x--m.parquet"].needs == steps["rankings/x--n.parquet"].needs == read
     with pytest.raises(ParameterError, match=r"rankings\.x: maxcorr compares models; name two or more"):
-        read_study(written(tmp_path, text.replace('["m", "n"]', '["m", "m"]')))
+        read_study(write_study(tmp_path, text.replace('["m", "n"]', '["m", "m"]')))
 
 
 def test_only_a_probe_is_fitted_again_to_draws(tmp_path: Path) -> None:
     text = GOOD.replace('method = "lca"', 'method = "probeless"\nstability = { resamples = 2 }')
     with pytest.raises(ParameterError, match=r"rankings\.p: stability fits the probe of lca again"):
-        read_study(written(tmp_path, text))
+        read_study(write_study(tmp_path, text))
 
 
 FORMER = """
@@ -167,7 +163,7 @@ method = "linreg"
 
 
 def test_tables_of_earlier_versions_are_refused_with_the_tables_to_write(tmp_path: Path) -> None:
-    file = written(tmp_path, GOOD + FORMER)
+    file = write_study(tmp_path, GOOD + FORMER)
     with pytest.raises(ParameterError) as error:
         read_study(file)
     message, _, tables = str(error.value).partition("\n\n")
@@ -187,11 +183,11 @@ def test_tables_of_earlier_versions_are_refused_with_the_tables_to_write(tmp_pat
     }
     for odd in ("probes = 3", "[probes]\np = 3", "[[crossmodel]]"):
         with pytest.raises(ParameterError, match=r"\[rankings\.NAME\] with a method"):
-            read_study(written(tmp_path, odd))
+            read_study(write_study(tmp_path, odd))
 
 
 def test_what_is_compared_is_read_and_ranked_first(tmp_path: Path) -> None:
-    steps = {step.output: step for step in plan_study(read_study(written(tmp_path, BOTH)))}
+    steps = {step.output: step for step in plan_study(read_study(write_study(tmp_path, BOTH)))}
     step = steps["evaluations/c--m.parquet"]
     assert step.stage.name == "evaluate"
     assert step.needs == (
@@ -252,12 +248,12 @@ def test_names_that_are_no_names_of_files_are_refused(tmp_path: Path, table: str
     headed = f"[{table}]\n"
     text = GOOD.replace(headed, headed + entry) if headed in GOOD else GOOD + headed + entry
     with pytest.raises(ParameterError, match=rf"study\.toml: .*\[{table}\]: the name"):
-        read_study(written(tmp_path, text))
+        read_study(write_study(tmp_path, text))
 
 
 def test_a_name_that_a_study_may_have(tmp_path: Path) -> None:
     study = read_study(
-        written(
+        write_study(
             tmp_path, GOOD.replace("m = {", '"gpt2.5_large-v1" = {').replace('["m"]', '["gpt2.5_large-v1"]')
         )
     )
