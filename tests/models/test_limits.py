@@ -29,7 +29,7 @@ from onegrain.errors import CorpusError, ModelError, ParameterError
 from onegrain.metrics import BLEU, Perplexity
 from onegrain.models import load_model
 from onegrain.records.corpus import Corpus
-from support.tiny import plain_corpus, save_tiny, tiny_gpt2
+from support.tiny import plain_corpus, save_tiny, tiny_gpt2, tiny_opt
 from support.zoo import ENCODERS, LANGUAGE_MODELS, POSITIONS, TRANSLATION_MODELS, ZOO
 
 LEARNED = (*ENCODERS, "gpt2", "bart", "mbart", "marian")
@@ -85,6 +85,13 @@ def test_whether_words_see_what_follows(zoo, name):
 def test_lstm_language_models_are_causal(models):
     assert models["nlm"].causal
     assert not models["nmt"].causal
+
+
+def test_a_language_model_that_calls_a_part_of_its_body_is_causal(tmp_path):
+    """OPT calls the decoder inside its body, so the body gives no output."""
+    loaded = load_model(tiny_opt(tmp_path / "opt"), device="cpu")
+    assert loaded.causal
+    assert Perplexity(plain_corpus()).measure(loaded).value > 1.0
 
 
 def test_a_language_model_without_its_head_is_causal(zoo, tmp_path):

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    OPTConfig,
+    OPTForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from onegrain.models import (
     LoadedModel,
@@ -36,6 +44,7 @@ __all__ = [
     "tiny_gpt2",
     "tiny_nlm",
     "tiny_nmt",
+    "tiny_opt",
 ]
 
 HIDDEN = 16
@@ -126,6 +135,23 @@ def tiny_gpt2(path: Path, *, seed: int = 0) -> Path:
         pad_token_id=tokenizer.pad_token_id,
     )
     return save_tiny(path, lambda: GPT2LMHeadModel(config), tokenizer, seed)
+
+
+def tiny_opt(path: Path, *, seed: int = 0) -> Path:
+    """Save an OPT language model, whose architecture has no named sites."""
+    tokenizer = _tokenizer(starts_with_bos=True)
+    config = OPTConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=HIDDEN,
+        word_embed_proj_dim=HIDDEN,
+        ffn_dim=24,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=2,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return save_tiny(path, lambda: OPTForCausalLM(config), tokenizer, seed)
 
 
 def load_tiny_models(folder: Path) -> dict[str, LoadedModel]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -57,18 +58,24 @@ def _subwords(loaded: RunningModel, side: Side) -> tuple[int, int]:
 
 
 def _values(loaded: RunningModel, rows: list[list[int]], side: Side) -> Tensor:
-    """Return the values below the output layer, (rows, time, width)."""
-    values: list[Any] = []
-    body = loaded.model.base_model
-    hook = body.register_forward_hook(lambda module, inputs, output: values.append(output))
-    try:
+    """Return the values below the output layer, (rows, time, width).
+
+    They are the output of the body, or what the output layer reads if the model calls only a part of its body
+    (OPT).
+    """
+    outputs: list[Any] = []
+    read: list[Any] = []
+    head = loaded.model.get_output_embeddings()
+    with ExitStack() as hooks:
+        record = loaded.model.base_model.register_forward_hook(lambda _, inputs, output: outputs.append(output))
+        hooks.callback(record.remove)
+        if head is not None:
+            hooks.callback(head.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0])).remove)
         if side == "target":
             loaded.forward([rows[0][:1]] * len(rows), rows)
         else:
             loaded.forward(rows)
-    finally:
-        hook.remove()
-    output = values[-1]
+    output = (outputs or read)[-1]
     first: Tensor = output if isinstance(output, Tensor) else output[0]
     return first
 

@@ -39,6 +39,11 @@ def select_points(
     modules = {name for name, _ in model.named_modules()}
     paths = [path for path in wanted if path in modules and path not in points]
     globs = [pattern for pattern in wanted if pattern not in paths]
+    if globs and not points:
+        raise ModelError(
+            f"{type(model).__name__} has no named sites, and no module {globs[0]!r}; name a module by its full "
+            "path, as onegrain show lists them"
+        )
     names = match_sites(list(points), globs) if globs else []
     chosen = [points[name] for name in names if _is_meant(points[name], globs)]
     for pattern in globs:

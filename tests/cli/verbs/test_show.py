@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import RANK, Run, extracted
-from support.tiny import tiny_gpt2
+from support.tiny import tiny_opt
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,7 @@ def test_show_verifies_a_store_and_names_what_is_damaged(run: Run, inputs: Path,
 
 
 def test_show_lists_the_modules_of_an_unknown_architecture(run: Run, tmp_path: Path) -> None:
-    from transformers import AutoTokenizer, OPTConfig, OPTForCausalLM
-
-    tokenizer = AutoTokenizer.from_pretrained(tiny_gpt2(tmp_path / "gpt2"))
-    sizes = {"hidden_size": 16, "word_embed_proj_dim": 16, "ffn_dim": 24, "num_attention_heads": 2}
-    OPTForCausalLM(OPTConfig(vocab_size=len(tokenizer), num_hidden_layers=2, **sizes)).save_pretrained(
-        tmp_path / "opt"
-    )
-    tokenizer.save_pretrained(tmp_path / "opt")
+    tiny_opt(tmp_path / "opt")
     code, out, err = run("show", tmp_path / "opt", "--json")
     assert code == 0, err
     assert json.loads(out)["sites"]["model.decoder.layers.1.self_attn.q_proj"] == 16
