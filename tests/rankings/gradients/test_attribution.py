@@ -1,111 +1,23 @@
-"""Integrated gradients: against a naive loop over positions, what they add up to, and how the model is left."""
+"""Test attributions at sites against a loop over positions, and what they keep and refuse."""
 
 from __future__ import annotations
 
-import pickle
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import onegrain as og
-from onegrain.activations.extraction.encoding import EncodedCorpus
-from onegrain.activations.extraction.options import EncodingOptions
 from onegrain.errors import CorpusError, ModelError, ParameterError
-from onegrain.models import LoadedModel, load_model
+from onegrain.models import load_model
 from onegrain.rankings.gradients import attribution as gradients
-from onegrain.rankings.gradients.attribution import Attributions, StraightPath, integrated_gradients
-from onegrain.rankings.gradients.loss_batches import ScoredRow, scored_sentences
+from onegrain.rankings.gradients.attribution import StraightPath, integrated_gradients
 from onegrain.records.corpus import Corpus
+from support.attribution import FEW, LONG, attributed, doubled, naive
 from support.saelens import config_v6, random_weights, save_dictionary
-from support.tiny import parallel_corpus, plain_corpus, tiny_gpt2, tiny_nlm, tiny_nmt
-
-FEW = parallel_corpus().select([2, 4, 6])
-LONG = Corpus.from_sentences([("the old dog sleeps near the warm fire " * 10).split(), ["rain", "!"], ["a"]])
-
-
-@pytest.fixture
-def named(models, zoo):
-    """A tiny model, or one of the zoo, by name."""
-    return lambda name: models[name] if name in models else zoo[name]
-
-
-def doubled(loaded: LoadedModel) -> LoadedModel:
-    """A copy that computes in float64; not of our translation model, whose cells are float32 in any case."""
-    if loaded.model.config.model_type == "onegrain_lstm_nmt":
-        return loaded
-    return replace(loaded, model=deepcopy(loaded.model).double())
-
-
-def attributed(loaded: Any, corpus: Corpus, *, steps: int = 8, baseline: str = "mean", **read) -> Attributions:
-    live = og.live_activations(loaded, corpus, **read)
-    return integrated_gradients(live, StraightPath(steps, baseline))
-
-
-def as_if(loaded: LoadedModel, point, rows: ScoredRow, swap) -> tuple[torch.Tensor, torch.Tensor]:
-    """Loss of one sentence by plain torch, with a site's (steps, width) values as ``swap`` makes them."""
-    seen, module = [], loaded.model.get_submodule(point.module)
-    units = slice(None) if point.units is None else slice(*point.units)
-
-    def change(value):
-        flat = value if value.dim() == 2 else value[0]
-        changed = flat.clone()
-        changed[:, units] = swap(flat[:, units], len(seen) if value.dim() == 2 else slice(None))
-        seen.append(flat[:, units].detach())
-        return changed if value.dim() == 2 else changed[None]
-
-    def after(module, inputs, output):
-        return (change(output[0]), *output[1:]) if isinstance(output, tuple) else change(output)
-
-    def before(module, inputs):
-        return (change(inputs[0]), *inputs[1:])
-
-    hook = (
-        module.register_forward_hook(after)
-        if point.reads == "output"
-        else module.register_forward_pre_hook(before)
-    )
-    try:
-        ids, labels = torch.tensor([rows.ids]), torch.tensor([rows.labels])
-        if loaded.task == "translation":
-            log_p = loaded.model(input_ids=ids, labels=labels).logits[0].log_softmax(-1)
-        else:
-            log_p, labels = loaded.model(input_ids=ids).logits[0, :-1].log_softmax(-1), labels[:, 1:]
-        counted = [-log_p[position, label] for position, label in enumerate(labels[0].tolist()) if label >= 0]
-        loss = torch.stack(counted).sum() if counted else log_p.sum() * 0
-    finally:
-        hook.remove()
-    return loss, torch.cat(seen)
-
-
-def naive(loaded: LoadedModel, site: str, corpus: Corpus, *, baseline: str, long: str = "error", steps: int):
-    """Attributions (words, units) by a midpoint rule, sentence by sentence, and those of special subwords."""
-    (point,) = loaded.select([site])
-    rows = EncodedCorpus(loaded, corpus, point.side, EncodingOptions(long=long))
-    every = [row for sentence in scored_sentences(rows) for row in sentence]
-    values = [as_if(loaded, point, row, lambda value, position: value)[1] for row in every]
-    base = torch.zeros_like(values[0][0])
-    if baseline == "mean":
-        base = torch.cat([value[row.read] for row, value in zip(every, values, strict=True)]).mean(0)
-    words, special = np.zeros((rows.read.n_words, len(base))), 0.0
-    for row, value in zip(every, values, strict=True):
-        slope = torch.zeros_like(value)
-        for number in range(steps):
-            share = (number + 0.5) / steps
-            point_between = (base + share * (value - base)).detach().requires_grad_()
-            loss, _ = as_if(
-                loaded, point, row, lambda _, step, point_between=point_between: point_between[step]
-            )
-            slope += torch.autograd.grad(loss, point_between)[0] / steps
-        for step, word in enumerate(row.word_of):
-            product = ((value[step] - base) * slope[step]).numpy()
-            special += product.sum() if word < 0 else 0.0
-            if word >= 0:
-                words[word] += product
-    return words, special
+from support.tiny import parallel_corpus, plain_corpus, tiny_gpt2, tiny_nlm
 
 
 @pytest.mark.parametrize(
@@ -302,117 +214,6 @@ def test_the_model_is_left_as_it_was(models, monkeypatch, name, fails):
     assert all(weight.grad is None for weight in network.parameters())
     assert all(torch.equal(weight, before[key]) for key, weight in network.state_dict().items())
     assert hooks(network) == hooked
-
-
-@pytest.mark.parametrize(("name", "site"), [("gpt2", "layers.0.mlp"), ("llama", "layers.1")])
-def test_a_word_in_several_windows_has_the_sum_and_each_subword_is_predicted_once(named, name, site):
-    loaded = doubled(named(name))
-    sums = attributed(loaded, LONG, sites=site, steps=32, long="window", batch_size=2)
-    lengths = [
-        len(encoded.ids) + (loaded.bos_id is not None) for encoded in loaded.encode(list(LONG.sentences()))
-    ]
-    assert lengths[0] > 2 * loaded.longest
-    assert sums.predicted == sum(lengths) - len(lengths)
-    assert sums.words == LONG.n_words
-    words, special = naive(loaded, site, LONG, baseline="mean", long="window", steps=100)
-    np.testing.assert_allclose(sums.absolute, np.abs(words).sum(0), rtol=1e-3)
-    (losses,) = sums.sites
-    assert losses.special == pytest.approx(special, rel=1e-3, abs=1e-3)
-    assert losses.attributed == pytest.approx(losses.loss - losses.baseline_loss, rel=1e-4)
-
-
-def test_each_subword_of_a_long_sentence_is_predicted_and_read_in_one_window(models):
-    loaded = models["gpt2"]
-    rows = EncodedCorpus(loaded, LONG, "source", EncodingOptions(long="window", bos=loaded.bos_id is not None))
-    first, *others = scored_sentences(rows)
-    assert len(first) > 2
-    assert all(len(windows) == 1 for windows in others)
-    (encoded,) = loaded.encode([LONG.sentence(0)])
-    again = [label for row in first for label in row.labels if label >= 0]
-    assert again == encoded.ids
-    read = np.concatenate([row.word_of[row.read] for row in first])
-    assert read.tolist() == [word for word in encoded.word_of if word >= 0]
-    for row in first:
-        assert np.array_equal(row.read, (np.array(row.labels) >= 0) & (row.word_of >= 0))
-
-
-@pytest.mark.parametrize(("name", "side"), [("gpt2", None), ("marian", "source"), ("marian", "target")])
-def test_what_is_cut_off_is_not_scored(named, name, side):
-    loaded = named(name)
-    corpus = LONG.with_target(LONG.lower()) if side else LONG
-    sums = attributed(loaded, corpus, sites="**layers.1", side=side, long="truncate", steps=2)
-    (first, *others) = LONG.sentences()
-
-    def cut(encode) -> Corpus:
-        fits = [n for n in range(len(first)) if len(encode([first[:n]])[0].ids) <= loaded.longest]
-        assert 10 < fits[-1] < len(first) - 10
-        return Corpus.from_sentences([first[: fits[-1]], *others])
-
-    short = cut(loaded.encode)
-    short = short.with_target(cut(loaded.encode_labels)) if side else short
-    nll, tokens = loaded.sentence_losses(short)
-    read = short.target if side == "target" else short
-    assert (sums.predicted, sums.words) == (tokens.sum(), read.n_words)
-    assert sums.sites[0].loss == pytest.approx(nll.sum(), rel=1e-5)
-
-
-def test_special_subwords_are_counted_apart_or_have_rows(models):
-    plain = attributed(models["gpt2"], FEW, sites="layers.1")
-    rows = attributed(models["gpt2"], FEW, sites="layers.1", special_tokens=True)
-    before, after = models["gpt2"].frame
-    assert rows.words == plain.words + FEW.n_sentences * len(before + after)
-    assert plain.sites[0].special != 0.0
-    assert plain.signed.sum() + plain.sites[0].special == pytest.approx(plain.sites[0].attributed)
-
-
-def test_words_are_read_behind_the_start_token_behind_which_they_are_scored(tmp_path):
-    bare = load_model(tiny_gpt2(tmp_path / "gpt2"), device="cpu")
-    bare.tokenizer.backend_tokenizer.post_processor = None
-    for bos in (None, True):
-        sums = attributed(bare, FEW, sites="layers.1", bos=bos)
-        assert sums.predicted == bare.sentence_losses(FEW)[1].sum()
-    with pytest.raises(ParameterError, match=r"is scored behind a start token, .* without it; leave bos out"):
-        attributed(bare, FEW, sites="layers.1", bos=False)
-    without = bare.without_start_token()
-    sums = attributed(without, FEW, sites="layers.1")
-    assert sums.predicted == without.sentence_losses(FEW)[1].sum() < bare.sentence_losses(FEW)[1].sum()
-    bare = load_model(tmp_path / "gpt2", device="cpu")
-    processor = bare.tokenizer.backend_tokenizer.post_processor
-    assert processor is not None
-    bare.tokenizer.backend_tokenizer.post_processor = type(processor)(
-        single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", bare.tokenizer.eos_token_id)]
-    )
-    assert attributed(bare, FEW, sites="layers.1", special_tokens=True).words > FEW.n_words
-
-
-def test_a_last_word_that_the_decoder_writes_and_never_reads_is_left_out(tmp_path):
-    loaded = load_model(tiny_nmt(tmp_path / "nmt"), device="cpu")
-    loaded.tokenizer.backend_tokenizer.post_processor = None
-    assert FEW.target is not None
-    assert all(encoded.word_of[-1] >= 0 for encoded in loaded.encode_labels(list(FEW.target.sentences())))
-    sums = attributed(loaded, FEW, sites="decoder.layers.*")
-    short = sum(len(loaded.encode_labels([words[-1:]])[0].ids) == 1 for words in FEW.target.sentences())
-    assert short > 0
-    assert sums.words == FEW.target.n_words - short
-    assert sums.predicted == loaded.sentence_losses(FEW)[1].sum()
-
-
-def test_words_without_subwords_are_left_out(models):
-    holes = Corpus.from_sentences([["the", "", "dog"], [""], ["rain"]])
-    full = Corpus.from_sentences([["the", "dog"], ["rain"]])
-    sums, expected = (attributed(models["nlm"], corpus, sites="layers.*") for corpus in (holes, full))
-    assert (sums.words, expected.words) == (3, 3)
-    np.testing.assert_allclose(sums.absolute, expected.absolute, rtol=1e-4)
-
-
-def test_a_view_and_a_record_from_elsewhere_give_the_same(models, tmp_path):
-    loaded = load_model(tiny_nlm(tmp_path / "nlm"), device="cpu")
-    live = og.live_activations(loaded, FEW)
-    every = integrated_gradients(live, StraightPath(4))
-    part = integrated_gradients(live.restrict("layers.1"), StraightPath(4))
-    np.testing.assert_array_equal(part.absolute, every.absolute[live.space.slice("layers.1")])
-    sent = integrated_gradients(pickle.loads(pickle.dumps(live)), StraightPath(4))
-    np.testing.assert_array_equal(sent.absolute, every.absolute)
 
 
 @pytest.mark.parametrize(("kind", "weighs"), [("standard", False), ("topk", True), ("jumprelu", False)])
