@@ -9,17 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from core.test_output import RECORD, leftovers
 from onegrain.core.output import (
     require_writable_output,
     whole_file,
 )
-
-RECORD = '{"record": "neuron cards"}'
-
-
-def leftovers(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if "partial" in path.name or "probe" in path.name)
-
 
 WRITER = """
 import sys, time

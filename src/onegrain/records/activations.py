@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -14,19 +14,12 @@ from onegrain.core.describing import Described
 from onegrain.errors import LabelError, MismatchError, ParameterError, RecordError
 from onegrain.records.corpus import Corpus, LabelLayer
 from onegrain.records.provenance import CorpusIdentity, Provenance
+from onegrain.records.slicing import ReadsInto, column_runs, increasing_indices, shaped_buffer
 from onegrain.records.space import Neurons, NeuronSpace
 
 __all__ = ["Activations"]
 
 BLOCK_BYTES = 64 * 2**20
-
-
-@runtime_checkable
-class _Reads(Protocol):
-    """An array that reads into memory which the caller provides."""
-
-    def read_into(self, out: np.ndarray, rows: slice, columns: slice) -> None:
-        """Fill ``out`` with the values of some rows and columns."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,12 +110,12 @@ class Activations(Described):
         """
         rows = slice(*slice(start, stop).indices(self.n_words)[:2])
         first, end, _ = neurons.indices(self.n_neurons)
-        runs = [(first, end)] if self.columns is None else _runs(self.columns[first:end])
-        if len(runs) == 1 and not isinstance(self.array, _Reads):
+        runs = [(first, end)] if self.columns is None else column_runs(self.columns[first:end])
+        if len(runs) == 1 and not isinstance(self.array, ReadsInto):
             block = np.asarray(self.array[rows, slice(*runs[0])])
             if block.dtype == np.float32 and block.flags.c_contiguous:
                 return block
-        out = _shaped(buffer, max(0, rows.stop - rows.start), max(0, end - first))
+        out = shaped_buffer(buffer, max(0, rows.stop - rows.start), max(0, end - first))
         column = 0
         for left, right in runs:
             self._read(out[:, column : column + right - left], rows, slice(left, right))
@@ -130,7 +123,7 @@ class Activations(Described):
         return out
 
     def _read(self, out: np.ndarray, rows: slice, columns: slice) -> None:
-        if isinstance(self.array, _Reads):
+        if isinstance(self.array, ReadsInto):
             self.array.read_into(out, rows, columns)
         else:
             out[...] = self.array[rows, columns]
@@ -169,9 +162,9 @@ class Activations(Described):
             ParameterError: a word or an index of a neuron is out of range.
             ModelError: a named neuron is not in the space.
         """
-        rows, row_order = _increasing(words, self.n_words, "words")
+        rows, row_order = increasing_indices(words, self.n_words, "words")
         indices = None if neurons is None else self.space.indices(neurons)
-        columns, column_order = _increasing(indices, self.n_neurons, "neurons")
+        columns, column_order = increasing_indices(indices, self.n_neurons, "neurons")
         if self.columns is not None:
             columns = self.columns[columns]
         if isinstance(self.array, np.ndarray):
@@ -265,37 +258,3 @@ class Activations(Described):
         if self.path is not None:
             return str(self.path)
         return self.provenance.model.id if self.provenance.model else "activations in memory"
-
-
-def _shaped(buffer: np.ndarray | None, words: int, neurons: int) -> np.ndarray:
-    """Return the first part of a buffer, or new memory, as (words, neurons)."""
-    if buffer is None:
-        return np.empty((words, neurons), dtype=np.float32)
-    if buffer.size < words * neurons:
-        raise ParameterError(
-            f"a buffer of {buffer.size} values for {words} words of {neurons} neurons; give one of "
-            f"{words * neurons} or more"
-        )
-    return buffer[: words * neurons].reshape(words, neurons)
-
-
-def _runs(columns: np.ndarray) -> list[tuple[int, int]]:
-    """Return the ranges ``start:stop`` of consecutive columns that increasing columns consist of."""
-    breaks = np.flatnonzero(np.diff(columns) != 1) + 1
-    return [(int(run[0]), int(run[-1]) + 1) for run in np.split(columns, breaks) if run.size]
-
-
-def _increasing(
-    indices: Sequence[int] | np.ndarray | None, size: int, what: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct indices, increasing, and the position among them of each index (all if None)."""
-    if indices is None:
-        return np.arange(size), np.arange(size)
-    numbers = np.asarray(indices)
-    if numbers.dtype == bool:
-        if len(numbers) != size:
-            raise ParameterError(f"a mask of {len(numbers)} for {size} {what}")
-        numbers = np.flatnonzero(numbers)
-    if numbers.size and (numbers.min() < 0 or numbers.max() >= size):
-        raise ParameterError(f"{what} are numbered 0..{size - 1}")
-    return np.unique(numbers.astype(np.int64), return_inverse=True)

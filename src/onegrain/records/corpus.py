@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -13,70 +13,14 @@ import numpy as np
 
 from onegrain.core.describing import Described
 from onegrain.errors import CorpusError, LabelError, ParameterError
+from onegrain.records.labels import UNLABELLED, LabelLayer
 from onegrain.records.running_text import Form, RunningText
-from onegrain.records.sentences import label_texts, require_labels, require_sentences, words_of
+from onegrain.records.sentences import require_labels, require_sentences, words_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["UNLABELLED", "Corpus", "LabelLayer"]
-
-UNLABELLED = -1
-"""Code of a word that has no label in a layer."""
-
-
-@dataclass(frozen=True, eq=False)
-class LabelLayer:
-    """A layer of one label per word.
-
-    Attributes:
-        name: the layer's name, e.g. ``upos``.
-        codes: int32 (words,), positions in ``vocabulary``; ``UNLABELLED`` (-1) where a word has no label.
-        vocabulary: the labels, sorted.
-    """
-
-    name: str
-    codes: np.ndarray
-    vocabulary: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if not all(isinstance(label, str) for label in self.vocabulary):
-            raise LabelError(
-                f"layer {self.name!r}: the vocabulary must be text, got {self.vocabulary}; "
-                "LabelLayer.from_labels takes labels of other types"
-            )
-
-    @classmethod
-    def from_labels(cls, name: str, labels: Iterable[Any]) -> LabelLayer:
-        """Build a layer from one label per word; None leaves a word unlabelled.
-
-        Labels of any scalar type become text, see :func:`onegrain.core.scalars.label_text`.
-
-        Raises:
-            LabelError: a label is not a scalar; the message names the word.
-        """
-        texts = label_texts(name, labels)
-        vocabulary = tuple(sorted({label for label in texts if label is not None}))
-        number = {label: code for code, label in enumerate(vocabulary)}
-        codes = [UNLABELLED if label is None else number[label] for label in texts]
-        return cls(name, np.array(codes, dtype=np.int32), vocabulary)
-
-    def labels(self) -> list[str | None]:
-        """Return one label per word; None where a word has none."""
-        return [None if code < 0 else self.vocabulary[code] for code in self.codes]
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of words of each label."""
-        counts = np.bincount(self.codes[self.codes >= 0], minlength=len(self.vocabulary))
-        return dict(zip(self.vocabulary, counts.tolist(), strict=True))
-
-    def take(self, words: np.ndarray) -> LabelLayer:
-        """Return the layer of some words (int64 indices), without labels that none of them has."""
-        codes = self.codes[words]
-        kept = np.unique(codes[codes >= 0])
-        renumber = np.full(len(self.vocabulary) + 1, UNLABELLED, dtype=np.int32)
-        renumber[kept] = np.arange(kept.size, dtype=np.int32)
-        return LabelLayer(self.name, renumber[codes], tuple(self.vocabulary[code] for code in kept))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -18,6 +18,13 @@ from onegrain.records.fields import header_field, require_integers, texts
 from onegrain.records.leakage import leakage_cautions
 from onegrain.records.parquet import open_table, write_table
 from onegrain.records.provenance import Provenance
+from onegrain.records.ranking_table import (
+    partner_columns,
+    ranking_frame,
+    require_frame,
+    scores_by_index,
+    scores_by_label,
+)
 from onegrain.records.space import NeuronSpace
 
 __all__ = ["Ranking"]
@@ -160,23 +167,8 @@ class Ranking(Described):
 
     def to_pandas(self) -> pd.DataFrame:
         """Return one row per neuron, best first: rank (from 1), neuron, site, unit, score, scores by label."""
-        sites, units = self.space.columns()
-        columns: dict[str, Any] = {
-            "rank": np.arange(1, self.space.size + 1),
-            "neuron": self.order,
-            "site": np.array(sites, dtype=object)[self.order],
-            "unit": units[self.order],
-            "score": self.scores[self.order],
-        }
-        for prefix, table in (
-            ("score", self.label_scores),
-            ("weight", self.weights),
-            ("slope", self.slopes),
-        ):
-            if table is not None:
-                for label, values in zip(self.labels, table, strict=True):
-                    columns[f"{prefix}:{label}"] = values[self.order]
-        return pd.DataFrame(columns)
+        tables = {"score": self.label_scores, "weight": self.weights, "slope": self.slopes}
+        return ranking_frame(self.space, self.order, self.scores, self.labels, tables)
 
     def summary(self) -> dict[str, Any]:
         """Return the facts: method, labels, neurons, the first five, and how its probe did, with cautions.
@@ -210,22 +202,7 @@ class Ranking(Described):
         A partner is written ``MODEL/SITE:UNIT``, models counted from 1.
         """
         frame = self.to_pandas()[["rank", "neuron", "site", "unit", "score"]]
-        return {"neurons": frame.assign(**self._partners())}
-
-    def _partners(self) -> dict[str, list[Any]]:
-        """Return the partner of every neuron, the correlation with it and what is known of chance, in order."""
-        partner = self.details.get("partner")
-        if partner is None or "spaces" not in self.details:
-            return {}
-        spaces = [NeuronSpace.from_json(space) for space in self.details["spaces"]]
-        names = [
-            None if model is None else f"{model + 1}/{spaces[model].name(neuron)}"
-            for model, neuron in zip(partner["model"], partner["neuron"], strict=True)
-        ]
-        null = self.details.get("null", {})
-        columns = {"partner": names, "correlation": partner["correlation"]}
-        columns |= {name: null[name] for name in ("excess", "q") if name in null}
-        return {name: [values[index] for index in self.order.tolist()] for name, values in columns.items()}
+        return {"neurons": frame.assign(**partner_columns(self.details, self.order))}
 
     def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
         first = self.order[:rows]
@@ -262,24 +239,19 @@ class Ranking(Described):
                 method=header_field(header, "method", str),
                 space=space,
                 order=order.astype(np.int64),
-                scores=_by_index(frame, order, "score"),
+                scores=scores_by_index(frame, order, "score"),
                 n_ranked=header_field(header, "n_ranked", int),
                 provenance=Provenance.model_validate(header_field(header, "provenance", dict)),
                 layer=header_field(header, "layer", str, type(None)),
                 labels=labels,
-                label_scores=_by_label(frame, order, "score", labels),
-                weights=_by_label(frame, order, "weight", labels),
-                slopes=_by_label(frame, order, "slope", labels),
+                label_scores=scores_by_label(frame, order, "score", labels),
+                weights=scores_by_label(frame, order, "weight", labels),
+                slopes=scores_by_label(frame, order, "slope", labels),
                 details=header_field(header, "details", dict),
             )
             if not 0 <= ranking.n_ranked <= space.size:
                 raise RecordError(f"n_ranked is {ranking.n_ranked}, but there are {space.size} neurons")
-            expected = ranking.to_pandas()
-            if list(frame.columns) != list(expected.columns):
-                raise RecordError(f"the columns are {list(frame.columns)}; expected {list(expected.columns)}")
-            names = ["rank", "site", "unit"]
-            if not frame[names].equals(expected[names]):
-                raise RecordError(f"the columns {', '.join(names)} contradict the order and the space")
+            require_frame(frame, ranking.to_pandas())
             return ranking
 
     def require_k(self, k: int) -> int:
@@ -287,19 +259,3 @@ class Ranking(Described):
         if not 1 <= k <= self.space.size:
             raise ParameterError(f"k must be from 1 to {self.space.size}, got {k}")
         return k
-
-
-def _by_index(frame: pd.DataFrame, order: np.ndarray, column: str) -> np.ndarray:
-    """Return a column (float64) by flat index, of a table in an order."""
-    values = np.full(len(order), np.nan)
-    values[order] = frame[column].to_numpy(np.float64)
-    return values
-
-
-def _by_label(
-    frame: pd.DataFrame, order: np.ndarray, prefix: str, labels: tuple[str, ...]
-) -> np.ndarray | None:
-    """Return float64 (labels, neurons) by flat index, or None where the table has no such columns."""
-    if not labels or f"{prefix}:{labels[0]}" not in frame:
-        return None
-    return np.stack([_by_index(frame, order, f"{prefix}:{label}") for label in labels])
