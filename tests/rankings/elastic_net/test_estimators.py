@@ -156,7 +156,7 @@ def test_every_kind_of_input_gives_the_same(kind: Any) -> None:
     for arguments in ((activations, y), tensors, (np.asfortranarray(z), y.tolist()), (z[:, ::-1][:, ::-1], y)):
         again = kind(lambda1=0.01).fit(*arguments)
         assert again.coef_ == pytest.approx(probe.coef_, abs=1e-6)
-        assert again.predict(table[0]) == pytest.approx(probe.predict(z), abs=1e-5)
+        assert again.predict(arguments[0]) == pytest.approx(probe.predict(z), abs=1e-5)
     assert probe.score(activations, y) == probe.score(z, y)
     wide = kind(lambda1=0.01).fit(z.astype(np.float64), y)
     half = torch.from_numpy(z).to(torch.bfloat16)
