@@ -53,6 +53,21 @@ def test_all_stages_by_hand(run: Run, inputs: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "charts").glob("*.png"))
 
 
+def test_stability_of_a_comparison_from_the_command_line(run: Run, inputs: Path, tmp_path: Path) -> None:
+    store, ranking = extracted(run, inputs, tmp_path / "words.zarr"), tmp_path / "shared.parquet"
+    other = extracted(run, inputs, tmp_path / "other.zarr", tiny_nlm(tmp_path / "other", seed=5))
+    code, _, err = run("rank", "maxcorr", store, "--sites", "layers.1", "--others", other, "--out", ranking)
+    assert code == 0, err
+    command = ("analyse", "stability", ranking, store, "--out", tmp_path / "s.parquet", "--resamples", 2)
+    code, _, err = run(*command)
+    assert (code, "give the other models" in err) == (1, True)
+    code, _, err = run(*command, "--others", other, "--others", other)
+    assert (code, "--others names 2" in err) == (1, True)
+    code, out, err = run(*command, "--others", other, "--k", 3, "--json")
+    assert code == 0, err
+    assert [row["draws"] for row in json.loads(out)["rows"]] == ["bootstrap", "halves"]
+
+
 def test_stability_from_the_command_line(run: Run, inputs: Path, tmp_path: Path) -> None:
     store, ranking = extracted(run, inputs, tmp_path / "words.zarr"), tmp_path / "kind.parquet"
     record = tmp_path / "stability.parquet"

@@ -11,16 +11,16 @@ import pytest
 
 import onegrain as og
 from onegrain.errors import MismatchError, ParameterError, RecordError
-from onegrain.evaluation import refits
-from onegrain.evaluation.refits import DRAWERS, Refit, orders_of
-from onegrain.evaluation.source_words import training_words
+from onegrain.evaluation.draws import DRAWERS, DrawnOrders, draw_sentences
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.data.memory import Memory
 from onegrain.rankings.elastic_net import solver, stochastic
-from onegrain.rankings.elastic_net.draws import solve_draws
 from onegrain.rankings.elastic_net.probe import ProbeSolver
 from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.lca.ordering import order_neurons
+from onegrain.rankings.lca.redrawing import ProbeRedrawer
+from onegrain.rankings.lca.source_words import training_words
+from onegrain.rankings.redrawing import Order, Redrawing
 from onegrain.records.corpus import LabelLayer
 from onegrain.records.provenance import ModelIdentity
 from onegrain.records.stability import KINDS
@@ -56,7 +56,7 @@ def test_what_is_planted_keeps_its_places(strong: tuple[og.Planted, og.Ranking, 
         assert rows["rank"].tolist() == list(range(1, 54))
         top = rows[rows["neuron"].isin(informative)]
         assert (top["top:9"] > 0.9).all()
-        assert (top["with_weight"] == 1.0).all()
+        assert (top["ranked"] == 1.0).all()
         assert (top["median"] <= 9).all()
         assert (rows.iloc[9:]["top:9"] < 0.2).all()
     first = record.of("bootstrap").head(9)
@@ -99,24 +99,25 @@ def test_a_draw_is_the_probe_of_sentences_that_are_really_repeated(kind: str, st
     planted = og.planted(80, strength=1.0, seed=3)
     ranking = ranked(planted.activations, lambda1=3e-3, polish=1e-6, standardize=standardize, min_count=1)
     words = training_words(ranking, planted.activations, Memory())
-    refit = Refit(ranking, words, Memory(), 1e-6, 5)
-    counts = refit.draw(DRAWERS[kind], np.random.default_rng(5))[0][0]
+    redrawer = ProbeRedrawer(Redrawing(ranking, planted.activations, tolerance=1e-6))
+    counts = draw_sentences(redrawer.words, DRAWERS[kind], np.random.default_rng(5))[0][0]
     assert counts.max() == 1 if kind == "halves" else counts.max() > 1
     rows = np.concatenate(
-        [np.flatnonzero(refit.number == number) for number in np.repeat(np.arange(len(counts)), counts)]
+        [
+            np.flatnonzero(redrawer.words.number == sentence)
+            for sentence in np.repeat(np.arange(len(counts)), counts)
+        ]
     )
     repeated = LabelledWords(
         words.values[rows], words.codes[rows], np.zeros(len(rows), dtype=np.int64), words.labels, {}
     )
     penalties = Penalties(np.array([3e-3]), np.array([0.01]))
     (expected,), _ = ProbeSolver(repeated).solve(penalties, 1e-6)
-    often = counts[refit.number].astype(np.float64)
-    solution = solve_draws(refit.data, refit.pair, often[None], refit.start, refit.options)
-    weights = solution.weights[0]
-    assert solution.converged.all()
-    assert weights == pytest.approx(expected.weights, abs=1e-3)
+    (order,) = redrawer.orders(counts[None])
+    assert order.converged
+    assert order.label_scores == pytest.approx(np.abs(expected.weights), abs=1e-3)
     top = order_neurons(expected.weights).order[:6]
-    assert order_neurons(weights).order[:6].tolist() == top.tolist()
+    assert order.order[:6].tolist() == top.tolist()
 
 
 def test_another_seed_moves_a_ranking_by_what_the_tolerance_leaves(
@@ -145,14 +146,16 @@ def test_the_same_seed_gives_the_same_bytes_and_more_draws_begin_with_the_same(t
     first, again, other = ((tmp_path / name).read_bytes() for name in "abc")
     assert first == again
     assert first != other
-    refit = Refit(ranking, training_words(ranking, planted.activations, Memory()), Memory(), 1e-6, 5)
-    runs = [
-        refit.run("halves", [np.random.default_rng([0, 1, draw]) for draw in range(n)], lambda done: None)
-        for n in (2, 3)
+    redrawer = ProbeRedrawer(Redrawing(ranking, planted.activations, tolerance=1e-6))
+    draws = [
+        counts
+        for draw in range(3)
+        for counts in draw_sentences(redrawer.words, DRAWERS["halves"], np.random.default_rng([0, 1, draw]))[0]
     ]
-    assert runs[0].ranks.tolist() == runs[1].ranks[:4].tolist()
-    two = refit.draw(DRAWERS["halves"], np.random.default_rng(0))[0]
-    assert (two[0] + two[1] == 1).all()
+    two, three = (redrawer.orders(np.stack(draws[:size])) for size in (4, 6))
+    for order, same in zip(two, three, strict=False):
+        assert order.order.tolist() == same.order.tolist()
+    assert (draws[0] + draws[1] == 1).all()
 
 
 def test_a_saved_record_is_loaded_as_it_was(tmp_path: Path) -> None:
@@ -171,6 +174,7 @@ def test_a_saved_record_is_loaded_as_it_was(tmp_path: Path) -> None:
         og.Ranking.load(tmp_path / "stability.parquet")
     with pytest.raises(ParameterError, match="ADJ"):
         loaded.at("halves", "NONE")
+    assert loaded.kinds == KINDS
     with pytest.raises(ParameterError, match="bootstrap, halves, seeds"):
         loaded.of("thirds")
 
@@ -243,9 +247,12 @@ def test_impossible_requests_are_refused() -> None:
     ):
         with pytest.raises(ParameterError, match=what):
             og.stability(ranking, acts, **options)
-    for other in (og.rank("random", acts), ranking.label("NOUN")):
-        with pytest.raises(ParameterError, match="whole lca ranking"):
-            og.stability(other, acts)
+    with pytest.raises(ParameterError, match=r"random cannot be made again.*methods.*are: lca, .*probeless"):
+        og.stability(og.rank("random", acts), acts)
+    with pytest.raises(ParameterError, match="the complete ranking"):
+        og.stability(ranking.label("NOUN"), acts)
+    with pytest.raises(ParameterError, match="lca takes no others"):
+        og.stability(ranking, acts, others=[acts])
 
 
 def test_neurons_of_equal_weight_stand_as_in_the_ranking() -> None:
@@ -265,24 +272,27 @@ def test_neurons_of_equal_weight_stand_as_in_the_ranking() -> None:
         label_scores=np.abs(weights),
         weights=weights,
     )
-    ranks, with_weight, tops = orders_of(weights[None], ("A", "B"), 10, 6)
-    assert np.argsort(ranks[0]).tolist() == ranking.order.tolist()
-    assert with_weight.all()
-    for top, label in zip(tops[0], "AB", strict=True):
+    order = Order(ordering.order, ordering.n_ranked, ordering.scores, np.abs(weights))
+    more = {"changing": np.ones(40, dtype=bool), "pairs": None}
+    drawn = DrawnOrders.of([order], ("A", "B"), 10, 6, **more)
+    assert np.argsort(drawn.ranks[0]).tolist() == ranking.order.tolist()
+    assert drawn.ranked.all()
+    for top, label in zip(drawn.tops[0], "AB", strict=True):
         assert top.tolist() == ranking.label(label).order[:10].tolist()
-    assert set(tops[0, 0].tolist()) != set(range(10))
-    assert set(tops[0, 0].tolist()) != set(tops[0, 1].tolist())
-    assert tops.tolist() != orders_of(weights[None], ("A", "B"), 10, 7)[2].tolist()
+    assert set(drawn.tops[0, 0].tolist()) != set(range(10))
+    assert set(drawn.tops[0, 0].tolist()) != set(drawn.tops[0, 1].tolist())
+    assert drawn.tops.tolist() != DrawnOrders.of([order], ("A", "B"), 10, 7, **more).tops.tolist()
 
 
 def test_the_order_of_equal_neurons_is_drawn_from_the_rankings_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     acts = og.planted(30, strength=3.0, neurons=CLEAR, seed=1).activations
     ranking, seeds = ranked(acts, seed=5), []
+    original = DrawnOrders.of
 
-    def spied(weights: np.ndarray, labels: tuple[str, ...], most: int, seed: int) -> Any:
+    def spied(orders: Any, labels: tuple[str, ...], most: int, seed: int, **more: Any) -> DrawnOrders:
         seeds.append((labels, seed))
-        return orders_of(weights, labels, most, seed)
+        return original(orders, labels, most, seed, **more)
 
-    monkeypatch.setattr(refits, "orders_of", spied)
+    monkeypatch.setattr(DrawnOrders, "of", spied)
     og.stability(ranking, acts, resamples=2, k=(2,), seed=9)
     assert seeds == [(ranking.labels, 5)] * len(KINDS)

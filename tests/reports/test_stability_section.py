@@ -44,6 +44,18 @@ def test_the_section_has_a_chart_and_two_tables(record: og.Stability) -> None:
     assert f"gaps are at most {largest:.1e}" in tables[0].caption
 
 
+def test_a_method_without_a_seed_has_no_column_of_seeds() -> None:
+    activations = og.planted(80, strength=3.0, seed=1).activations
+    ranking = og.rank("probeless", activations, label="upos")
+    record = og.stability(ranking, activations, resamples=4, k=(3, 8))
+    section = stability_section({"nlm probeless": record})
+    overall, by_label = tables_in(section.blocks)
+    assert overall.frame["draws"].tolist() == ["bootstrap"] * 2 + ["halves"] * 2
+    assert "seeds" not in by_label.frame.columns
+    assert "seeds" not in overall.caption
+    assert "duality gaps" not in overall.caption
+
+
 def test_the_chart_shows_the_first_neurons(record: og.Stability) -> None:
     for kind in KINDS:
         spec = rank_intervals(record, kind, top=5).to_dict()

@@ -143,9 +143,18 @@ def test_a_method_that_compares_models_ranks_each_against_the_others(tmp_path: P
         read_study(write_study(tmp_path, text.replace('["m", "n"]', '["m", "m"]')))
 
 
-def test_only_a_probe_is_fitted_again_to_draws(tmp_path: Path) -> None:
-    text = GOOD.replace('method = "lca"', 'method = "probeless"\nstability = { resamples = 2 }')
-    with pytest.raises(ParameterError, match=r"rankings\.p: stability fits the probe of lca again"):
+def test_the_stability_of_a_comparison_reads_the_other_models(tmp_path: Path) -> None:
+    ranking = '[rankings.x]\nmodels = ["m", "n"]\ncorpus = "a"\nmethod = "maxcorr"\nstability = {}\n'
+    text = GOOD.replace("[rankings.p]", 'n = { path = "other" }\n[rankings.p]') + ranking
+    steps = {step.output: step for step in plan_study(read_study(write_study(tmp_path, text)))}
+    assert steps["stability/x--n.parquet"].needs == (
+        "activations/n--a.zarr", "activations/m--a.zarr", "rankings/x--n.parquet",
+    )  # fmt: skip
+
+
+def test_a_random_order_is_not_made_again_on_draws(tmp_path: Path) -> None:
+    text = GOOD.replace('method = "lca"', 'method = "random"\nstability = { resamples = 2 }')
+    with pytest.raises(ParameterError, match=r"rankings\.p: .*which random does not allow"):
         read_study(write_study(tmp_path, text))
 
 

@@ -57,7 +57,7 @@ def evaluation() -> Evaluation:
 
 def stability() -> Stability:
     values = np.linspace(1, 5, SPACE.size)
-    names = ("median", "low", "high", "with_weight", "top:2")
+    names = ("median", "low", "high", "ranked", "top:2")
     columns = {kind: {name: values / 5 if name in names[3:] else values for name in names} for kind in KINDS}
     summary = [[kind, label, 2, 0.5, 0.25, 0.1, None, 2.0] for kind in KINDS for label in (None, "NOUN")]
     correlations = {kind: {"spearman": 0.5, "kendall": 0.25} for kind in KINDS}

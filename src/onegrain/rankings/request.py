@@ -9,6 +9,7 @@ from typing import Any
 from onegrain.core.progress import Progress, automatic
 from onegrain.engines import Engine
 from onegrain.errors import ParameterError
+from onegrain.rankings.redrawing import Redraw
 from onegrain.records.activations import Activations
 from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking
@@ -86,6 +87,9 @@ class Method:
         takes_engine: True if its passes over the words can run on another engine.
         counting: how it scores neurons from counts, which such methods share
             (:class:`onegrain.rankings.univariate.counting.scoring.Counting`), or None.
+        redraw: how its order is computed again on draws of the sentences, all draws together, for
+            :func:`onegrain.stability`; None for a method whose order does not come from the words alone.
+        redraw_solves: True if the draws are solved to a tolerance.
     """
 
     name: str
@@ -100,6 +104,8 @@ class Method:
     takes_device: bool = False
     takes_engine: bool = False
     counting: Any = None
+    redraw: Redraw | None = None
+    redraw_solves: bool = False
 
     @property
     def parameters(self) -> tuple[str, ...]:

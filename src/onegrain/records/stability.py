@@ -22,9 +22,9 @@ __all__ = ["KINDS", "Stability", "neuron_frame", "summary_frame"]
 
 KINDS = ("bootstrap", "halves", "seeds")
 """Kinds of draws: as many sentences as there are, with replacement; two random halves of them; or other seeds
-of the solver on the same sentences."""
+of a method that takes random steps, on the same sentences. Every record has the first two."""
 
-NEURONS = ["draws", "rank", "neuron", "site", "unit", "median", "low", "high", "with_weight"]
+NEURONS = ["draws", "rank", "neuron", "site", "unit", "median", "low", "high", "ranked"]
 SUMMARY = ["draws", "label", "k", "jaccard", "phi", "low", "high", "size"]
 
 
@@ -32,7 +32,8 @@ SUMMARY = ["draws", "label", "k", "jaccard", "phi", "low", "high", "size"]
 class Stability(Described):
     """The similarity of a ranking to those that its method makes from other draws of the sentences.
 
-    A neuron without weight in a draw is in no top set, and the neurons without weight share their middle rank.
+    A neuron that the method does not rank in a draw (without a weight, or without a score) is in no top set,
+    and all such neurons share their middle rank.
 
     Attributes:
         method: the ranking's method.
@@ -41,19 +42,19 @@ class Stability(Described):
             (the kind), ``rank`` (its place in the ranking itself, from 1), ``neuron`` (flat index), ``site``,
             ``unit``, ``median``, ``low`` and ``high`` (median rank over the draws, and the ranks between which
             the middle ``level`` of them lie: a spread over draws of one corpus, not a confidence interval),
-            ``with_weight`` (share of the draws in which it has a weight), and for each k ``top:k`` (share of
-            the draws in which it is among the first k).
+            ``ranked`` (share of the draws in which the method ranks it), and for each k ``top:k`` (share of the
+            draws in which it is among the first k).
         likeness: one row per kind, label and k: ``draws``, ``label`` (None: the order of all neurons), ``k``,
             ``jaccard`` (mean overlap of two top sets), ``phi``, ``low`` and ``high`` (stability corrected for
             chance, with its interval over more draws of the same sentences; see core/selection.py),
-            ``size`` (mean number of neurons in a top set: less than k if fewer have a weight). For
+            ``size`` (mean number of neurons in a top set: less than k if fewer are ranked). For
             ``bootstrap`` and ``seeds`` every pair of draws is compared; for ``halves`` the two halves of each
             split, which share no sentence. Neurons that never change are not counted.
         correlations: ``spearman`` and ``kendall`` for each kind, the mean over the same pairs.
         level: share of the draws, or of repeated sets of draws, between ``low`` and ``high``.
-        details: JSON-able facts: ``probes``, ``redrawn``, ``not_converged`` and ``largest_gap`` (of the
-            probes' relative duality gaps; None without penalties) by kind, ``sentences``, ``words`` and
-            ``constant`` neurons.
+        details: JSON-able facts: ``orders`` (their number), ``redrawn``, and ``not_converged`` and
+            ``largest_gap`` (of the probes' relative duality gaps; None without probes or penalties) by kind,
+            ``sentences``, ``words`` and ``constant`` neurons.
         provenance: what the record was made from.
     """
 
@@ -71,8 +72,12 @@ class Stability(Described):
             raise RecordError(f"stability has the columns {NEURONS}, got {list(self.neurons.columns)}")
         if list(self.likeness.columns) != SUMMARY:
             raise RecordError(f"a summary has the columns {SUMMARY}, got {list(self.likeness.columns)}")
-        if len(self.neurons) != len(KINDS) * self.space.size:
-            raise RecordError(f"{len(self.neurons)} rows for {self.space.size} neurons and {len(KINDS)} kinds")
+        if self.kinds not in (KINDS[:2], KINDS):
+            raise RecordError(f"stability has the draws {', '.join(KINDS)}, got {', '.join(self.kinds)}")
+        if len(self.neurons) != len(self.kinds) * self.space.size:
+            raise RecordError(
+                f"{len(self.neurons)} rows for {self.space.size} neurons and {len(self.kinds)} kinds"
+            )
         if not all(isinstance(row, Mapping) for row in self.correlations.values()):
             raise RecordError("the correlations are not those of kinds of draws")
         require_values("draws", self.neurons["draws"], KINDS)
@@ -82,6 +87,11 @@ class Stability(Described):
         require_integers("k", self.likeness["k"], 1, self.space.size)
         require_numbers("stability", self.neurons, "unit", *self.neurons.columns[5:])
         require_numbers("a summary", self.likeness, *SUMMARY[3:])
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Those of ``KINDS`` that were drawn: ``seeds`` only for a method that takes random steps."""
+        return tuple(self.correlations)
 
     @property
     def ks(self) -> tuple[int, ...]:
@@ -95,7 +105,7 @@ class Stability(Described):
 
     def of(self, kind: str) -> pd.DataFrame:
         """Return one row per neuron for one kind of draws, by rising rank in the ranking."""
-        rows = self.neurons[self.neurons["draws"] == _require_kind(kind)]
+        rows = self.neurons[self.neurons["draws"] == self._require_kind(kind)]
         return rows.drop(columns="draws").reset_index(drop=True)
 
     def at(self, kind: str, label: str | None = None) -> pd.DataFrame:
@@ -103,11 +113,16 @@ class Stability(Described):
         if label is not None and label not in self.labels:
             raise ParameterError(f"no label {label!r}; the labels are: {', '.join(self.labels)}")
         same = self.likeness["label"].isna() if label is None else self.likeness["label"] == label
-        rows = self.likeness[same & (self.likeness["draws"] == _require_kind(kind))]
+        rows = self.likeness[same & (self.likeness["draws"] == self._require_kind(kind))]
         return rows.drop(columns=["draws", "label"]).reset_index(drop=True)
 
+    def _require_kind(self, kind: str) -> str:
+        if kind not in self.kinds:
+            raise ParameterError(f"no draws {kind!r}; they are {', '.join(self.kinds)}")
+        return kind
+
     def summary(self) -> dict[str, Any]:
-        """Return the facts: what was drawn how often, and the largest duality gap."""
+        """Return the facts: what was drawn how often, and the largest duality gap of probes."""
         facts: dict[str, Any] = {
             "record": "stability",
             "method": self.method,
@@ -115,14 +130,12 @@ class Stability(Described):
             "neurons": self.space.describe(),
             "level": self.level,
         }
-        for name in ("probes", "redrawn", "not_converged"):
+        for name in ("orders", "redrawn", "not_converged"):
             counts = self.details[name]
-            facts[name.replace("_", " ")] = [f"{count} {kind}" for kind, count in counts.items()]
-        facts["largest gap"] = [
-            f"{'none' if gap is None else format(gap, '.1e')} {kind}"
-            for kind, gap in self.details["largest_gap"].items()
-        ]
-        return facts
+            if name == "orders" or any(counts.values()):
+                facts[name.replace("_", " ")] = [f"{count} {kind}" for kind, count in counts.items()]
+        gaps = [gap for gap in self.details["largest_gap"].values() if gap is not None]
+        return facts | ({"largest gap": f"{max(gaps):.1e}"} if gaps else {})
 
     def to_pandas(self) -> pd.DataFrame:
         """Return ``neurons``, one row per neuron and kind of draws, as a copy."""
@@ -130,7 +143,7 @@ class Stability(Described):
 
     def tables(self, label: str | None = None) -> dict[str, pd.DataFrame]:
         """Return the likeness of top sets for each kind of draws, and the ``neurons`` of the bootstrap."""
-        return {kind: self.at(kind, label) for kind in KINDS} | {"neurons": self.of(KINDS[0])}
+        return {kind: self.at(kind, label) for kind in self.kinds} | {"neurons": self.of(KINDS[0])}
 
     def _first_rows(self, rows: int) -> tuple[pd.DataFrame, int]:
         of_all = self.likeness[self.likeness["label"].isna()].drop(columns="label")
@@ -185,7 +198,7 @@ def neuron_frame(ranking: Ranking, columns: Mapping[str, Mapping[str, np.ndarray
                 **{name: values[order] for name, values in columns[kind].items()},
             }
         )
-        for kind in KINDS
+        for kind in columns
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -200,9 +213,3 @@ def summary_frame(rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
             for name, column in zip(SUMMARY, columns, strict=True)
         }
     )
-
-
-def _require_kind(kind: str) -> str:
-    if kind not in KINDS:
-        raise ParameterError(f"no draws {kind!r}; they are {', '.join(KINDS)}")
-    return kind

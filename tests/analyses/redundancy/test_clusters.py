@@ -317,7 +317,7 @@ def test_a_ranking_without_redundant_neurons_serves_every_analysis(
     pair = overlap({"all": ranking, "once": back}, 10)
     assert 10 - 2 <= pair["shared"].iloc[0] < 10
     lca = onegrain.rank("lca", plant(300).activations, label="upos", lambda1=0.001, lambda2=0.001)
-    with pytest.raises(ParameterError, match="stability refits the probe of a whole lca ranking"):
+    with pytest.raises(ParameterError, match="without redundant neurons; stability needs"):
         onegrain.stability(without_redundant(lca, clusters(plant(300).activations)), plant(300).activations)
 
 

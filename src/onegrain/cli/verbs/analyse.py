@@ -179,11 +179,15 @@ def universality(
 
 @app.command("stability")
 def stability(
-    ranking: Annotated[Path, typer.Argument(help="Ranking by lca.")],
+    ranking: Annotated[Path, typer.Argument(help="Complete ranking by a method that ranks from words.")],
     store: Annotated[str, typer.Argument(help="Store that the ranking was made from.")],
     out: Annotated[Path, out_option("Record to write, *.parquet.")],
+    others: Annotated[
+        list[str] | None,
+        typer.Option(help="Store of another model that was compared, in the same order. May be repeated."),
+    ] = None,
     resamples: Annotated[
-        int, typer.Option(help="Number of draws, splits and seeds; each takes four probes.")
+        int, typer.Option(help="Number of draws, of splits, and of seeds if the method takes random steps.")
     ] = 20,
     k: Annotated[
         list[int] | None,
@@ -191,13 +195,15 @@ def stability(
     ] = None,
     seed: Seed = 0,
     level: Annotated[float, typer.Option(help="Level of the intervals, such as 0.95.")] = 0.95,
-    tolerance: Annotated[float, typer.Option(help="Relative duality gap of the probes.")] = 1e-2,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Relative duality gap of the probes of lca; 0.01 by default.")
+    ] = None,
     memory: Memory = None,
     device: Device = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Train the probe again on draws and halves of the sentences: would they give the same order?"""
+    """Make a ranking again on draws and halves of the sentences: would they give the same order?"""
     from onegrain.activations import open_activations
     from onegrain.core.output import require_free
     from onegrain.evaluation import stability as analysis
@@ -206,9 +212,16 @@ def stability(
     require_free(out, force=force)
     loaded = Ranking.load(ranking)
     activations = open_activations(store).restrict(loaded.space.sites)
+    spaces = loaded.details.get("spaces", [])
+    if others and len(others) != len(spaces):
+        raise ParameterError(f"the ranking compares {len(spaces)} other models; --others names {len(others)}")
     result = analysis(
         loaded,
         activations,
+        others=[
+            open_activations(place).restrict(space["sites"])
+            for place, space in zip(others or [], spaces, strict=False)
+        ],
         resamples=resamples,
         k=k or None,
         seed=seed,

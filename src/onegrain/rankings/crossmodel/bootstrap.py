@@ -14,6 +14,7 @@ from onegrain.core.bootstrap import quantile_interval
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
 from onegrain.rankings.crossmodel.resampling import draws_of
+from onegrain.rankings.crossmodel.sums.drawn import standard
 from onegrain.rankings.crossmodel.sums.moments import NeuronMoments
 from onegrain.rankings.crossmodel.sums.passes import Passes
 from onegrain.rankings.data.blocks import read_blocks
@@ -105,7 +106,7 @@ def _weighted(
     counted = np.zeros((len(weights), 1))
     spans = [neurons, *(slice(0, model.n_neurons) for model in passes.models[1:])]
     scales = [
-        _standard(known.restrict(span), passes.n_words, device)
+        standard(known.restrict(span), passes.n_words, device)
         for known, span in zip(by_model, spans, strict=True)
     ]
     sentence = passes.models[0].corpus.sentence_of_word
@@ -136,11 +137,3 @@ def _weighted(
         for model in range(models)
     ]
     return counted, (result[0], result[1]), pairs
-
-
-def _standard(known: NeuronMoments, n_words: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the means and the factors that standardise deviations (0 for a constant neuron), float64."""
-    deviation = np.sqrt(known.squares)
-    with np.errstate(divide="ignore"):
-        scale = np.where(known.constant, 0.0, np.sqrt(n_words) / deviation)
-    return torch.from_numpy(known.mean).to(device), torch.from_numpy(scale).to(device)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,54 +10,22 @@ from jaxtyping import Float32, Float64
 from torch import Tensor
 
 from onegrain.core.bootstrap import quantile_interval
-from onegrain.core.options import require_choice
 from onegrain.rankings.crossmodel.comparing import pairs_of, require_comparable
-from onegrain.rankings.crossmodel.options import COMPARE, require_interval
+from onegrain.rankings.crossmodel.options import REDUCE, LinregOptions
+from onegrain.rankings.crossmodel.redrawing import RegressionRedrawer
 from onegrain.rankings.crossmodel.resampling import Regression, draws_of, explained_in_draws
-from onegrain.rankings.crossmodel.sums.moments import CrossMoments, NeuronMoments, Product
+from onegrain.rankings.crossmodel.sums.moments import CrossMoments, Product
 from onegrain.rankings.crossmodel.sums.passes import Passes
-from onegrain.rankings.crossmodel.whitening import whitened
+from onegrain.rankings.crossmodel.whitening import explained, whitened
 from onegrain.rankings.request import Method, Request
 from onegrain.records.parquet import json_numbers
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 
-__all__ = ["METHOD", "REDUCE", "LinregOptions", "linreg"]
+__all__ = ["METHOD", "linreg"]
 
-REDUCE: Mapping[str, Callable[..., Any]] = {
-    "worst": np.minimum.reduce,
-    "best": np.maximum.reduce,
-    "mean": np.mean,
-}
-"""The ways to combine the R^2 of other models; the code of [Bau19] takes the worst, others the best."""
-
-ROWS = 1024
-"""Number of neurons predicted at once."""
 FACTOR_BYTES = 8 + 8 + 32
 """Bytes per element of the predictors' matrix: two sums, and the memory that eigenvectors need."""
-
-
-@dataclass(frozen=True)
-class LinregOptions:
-    """Parameters of LinReg.
-
-    Attributes:
-        reduce: which R^2 of the other models counts: the ``worst``, the ``best``, or their ``mean``.
-        compare: predict from ``all`` neurons of the other model, or those of the ``same-site`` only.
-        resamples: number of bootstrap draws of the sentences, for an interval of each score; 0 for no
-            intervals.
-        level: confidence level of the intervals.
-    """
-
-    reduce: str = "worst"
-    compare: str = "all"
-    resamples: int = 0
-    level: float = 0.95
-
-    def __post_init__(self) -> None:
-        require_interval(self.resamples, self.level)
-        require_choice("reduce", self.reduce, tuple(REDUCE))
-        require_choice("compare", self.compare, COMPARE)
 
 
 def linreg(request: Request) -> Ranking:
@@ -71,7 +37,8 @@ def linreg(request: Request) -> Ranking:
     that were fitted, where noise reaches (neurons of m') / words. A constant neuron has no R^2: it scores NaN,
     comes last, and predicts nothing. ``details`` holds:
 
-    - ``models``, ``words``;
+    - ``models``, ``spaces``: the other models and their neurons;
+    - ``words``: the number of words;
     - ``r2``: for each other model, in the order of flat indices (None for a constant neuron);
     - ``rank``: for each other model, the number of directions that its neurons span (per site with
       ``same-site``);
@@ -100,6 +67,7 @@ def linreg(request: Request) -> Ranking:
     scores = REDUCE[options.reduce](fit.r2, axis=0)
     details = {
         "models": [other.describe() for other in request.others],
+        "spaces": [other.space.to_json() for other in request.others],
         "r2": [json_numbers(row) for row in fit.r2],
         "rank": fit.rank,
         "constant": int(np.isnan(fit.r2[0]).sum()),
@@ -178,7 +146,7 @@ class _Fit:
         for pair, sums in fits:
             whitening = predictors[pair.right, pair.right_neurons.start]
             predicted = moments.by_model[0].restrict(pair.left_neurons)
-            self.r2[pair.right - 1, pair.left_neurons] = _explained(predicted, sums, whitening)
+            self.r2[pair.right - 1, pair.left_neurons] = explained(predicted, sums, whitening)
         if self._weights is not None:
             self._draw(moments, fits, predictors)
 
@@ -226,17 +194,6 @@ class _Fit:
         return predictors
 
 
-def _explained(predicted: NeuronMoments, sums: Tensor, whitening: Tensor) -> Float64[np.ndarray, " neurons"]:
-    """Return the R^2 of some neurons from the whitening matrix of their predictors; NaN for a constant neuron.
-
-    Values are clipped to 1.
-    """
-    parts = [(rows @ whitening).square().sum(dim=1) for rows in sums.split(ROWS)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        explained = torch.cat(parts).cpu().numpy() / predicted.squares
-    return np.where(predicted.constant, np.nan, np.minimum(explained, 1.0))
-
-
 METHOD = Method(
     name="linreg",
     summary="how well all neurons of another model together predict it [Dalvi19, Bau19]",
@@ -246,4 +203,5 @@ METHOD = Method(
     takes_memory=True,
     takes_device=True,
     takes_engine=True,
+    redraw=RegressionRedrawer,
 )

@@ -14,6 +14,7 @@ from onegrain.rankings.crossmodel.null import Null, NullTest, null_details
 from onegrain.rankings.crossmodel.options import CorrelationOptions
 from onegrain.rankings.crossmodel.partners import Partners
 from onegrain.rankings.crossmodel.permutations import permutations
+from onegrain.rankings.crossmodel.redrawing import CorrelationRedrawer
 from onegrain.rankings.crossmodel.rotations import Rotations
 from onegrain.rankings.crossmodel.rows import normal_scores
 from onegrain.rankings.crossmodel.sums.moments import NeuronMoments
@@ -158,6 +159,7 @@ MAXCORR = Method(
     takes_memory=True,
     takes_device=True,
     takes_engine=True,
+    redraw=lambda request: CorrelationRedrawer(request, np.fmax),
 )
 
 
@@ -170,4 +172,5 @@ MINCORR = Method(
     takes_memory=True,
     takes_device=True,
     takes_engine=True,
+    redraw=lambda request: CorrelationRedrawer(request, np.minimum),
 )

@@ -1,17 +1,35 @@
-"""Parameters of MaxCorr and MinCorr."""
+"""Parameters of MaxCorr, MinCorr and LinReg."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from onegrain.core.options import require_choice, require_count
 from onegrain.errors import ParameterError
 
-__all__ = ["COMPARE", "NULLS", "SCORES", "CorrelationOptions", "require_interval"]
+__all__ = [
+    "COMPARE",
+    "NULLS",
+    "REDUCE",
+    "SCORES",
+    "CorrelationOptions",
+    "LinregOptions",
+    "require_interval",
+]
 
 COMPARE = ("all", "same-site")
 NULLS = ("none", "rotation", "permutation")
 SCORES = ("correlation", "excess")
+REDUCE: Mapping[str, Callable[..., Any]] = {
+    "worst": np.minimum.reduce,
+    "best": np.maximum.reduce,
+    "mean": np.mean,
+}
+"""The ways to combine the R^2 of other models; the code of [Bau19] takes the worst, others the best."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +74,29 @@ class CorrelationOptions:
         if self.score == "excess" and self.null == "none":
             raise ParameterError("an excess is over a null; give null=rotation or null=permutation")
         require_interval(self.resamples, self.level)
+
+
+@dataclass(frozen=True)
+class LinregOptions:
+    """Parameters of LinReg.
+
+    Attributes:
+        reduce: which R^2 of the other models counts: the ``worst``, the ``best``, or their ``mean``.
+        compare: predict from ``all`` neurons of the other model, or those of the ``same-site`` only.
+        resamples: number of bootstrap draws of the sentences, for an interval of each score; 0 for no
+            intervals.
+        level: confidence level of the intervals.
+    """
+
+    reduce: str = "worst"
+    compare: str = "all"
+    resamples: int = 0
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        require_interval(self.resamples, self.level)
+        require_choice("reduce", self.reduce, tuple(REDUCE))
+        require_choice("compare", self.compare, COMPARE)
 
 
 def require_interval(resamples: int, level: float) -> None:

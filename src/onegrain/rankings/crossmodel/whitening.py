@@ -11,12 +11,17 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-__all__ = ["CUTOFF", "canonical", "principal", "whitened", "without"]
+from onegrain.rankings.crossmodel.sums.moments import NeuronMoments
+
+__all__ = ["CUTOFF", "canonical", "explained", "principal", "whitened", "without"]
 
 CUTOFF = 1e-10
 """Directions whose variance is below this share of the largest variance (1e-5 of its deviation) are dropped.
 
 Sums of products in float64 keep variances to about 1e-15 of the largest, so those kept are accurate to 1e-5."""
+
+ROWS = 1024
+"""Number of neurons predicted at once."""
 
 
 def without(
@@ -90,3 +95,14 @@ def canonical(
     """
     rotation, correlations, _ = torch.linalg.svd(left.T @ products @ right, full_matrices=False)
     return rotation, correlations.clamp_max(1.0)
+
+
+def explained(predicted: NeuronMoments, sums: Tensor, whitening: Tensor) -> Float64[np.ndarray, " neurons"]:
+    """Return the R^2 of some neurons from the whitening matrix of their predictors; NaN for a constant neuron.
+
+    Values are clipped to 1.
+    """
+    parts = [(rows @ whitening).square().sum(dim=1) for rows in sums.split(ROWS)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = torch.cat(parts).cpu().numpy() / predicted.squares
+    return np.where(predicted.constant, np.nan, np.minimum(shares, 1.0))

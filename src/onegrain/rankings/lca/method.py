@@ -23,6 +23,7 @@ from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.evaluation import OrderingEvaluation, accuracy
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
+from onegrain.rankings.lca.redrawing import ProbeRedrawer
 from onegrain.rankings.lca.search import search
 from onegrain.rankings.request import Method, Request
 from onegrain.records.leakage import measure_leakage
@@ -156,4 +157,6 @@ METHOD = Method(
     takes_heldout=True,
     takes_memory=True,
     takes_device=True,
+    redraw=ProbeRedrawer,
+    redraw_solves=True,
 )

@@ -2,6 +2,7 @@
 
 from onegrain.core.moments import Spread
 from onegrain.rankings.univariate.counting.counts import Counts
-from onegrain.rankings.univariate.counting.scoring import Scores, counting_method
+from onegrain.rankings.univariate.counting.method import counting_method
+from onegrain.rankings.univariate.counting.scoring import Scores
 
 __all__ = ["Counts", "Scores", "Spread", "counting_method"]

@@ -14,7 +14,8 @@ from onegrain.core.options import require_count, require_flag
 from onegrain.rankings.labels import MIN_COUNT
 from onegrain.rankings.univariate.counting.compiled import compiled
 from onegrain.rankings.univariate.counting.counts import Counts
-from onegrain.rankings.univariate.counting.scoring import Scores, Sorted, counting_method, strips
+from onegrain.rankings.univariate.counting.method import counting_method
+from onegrain.rankings.univariate.counting.scoring import Scores, Sorted, strips
 
 __all__ = ["AUROC", "AVERAGE_PRECISION", "DiscriminationOptions", "auroc", "average_precision"]
 

@@ -14,7 +14,8 @@ from onegrain.errors import LabelError
 from onegrain.rankings.labels import LabelOptions
 from onegrain.rankings.univariate.counting.counts import Counts
 from onegrain.rankings.univariate.counting.grouped_words import GroupedWords
-from onegrain.rankings.univariate.counting.scoring import Scores, counting_method
+from onegrain.rankings.univariate.counting.method import counting_method
+from onegrain.rankings.univariate.counting.scoring import Scores
 
 __all__ = ["METHOD", "f_statistic"]
 

@@ -13,7 +13,8 @@ from onegrain.errors import ParameterError
 from onegrain.rankings.labels import MIN_COUNT
 from onegrain.rankings.univariate.counting.compiled import compiled
 from onegrain.rankings.univariate.counting.counts import Counts
-from onegrain.rankings.univariate.counting.scoring import Scores, counting_method, strips
+from onegrain.rankings.univariate.counting.method import counting_method
+from onegrain.rankings.univariate.counting.scoring import Scores, strips
 
 __all__ = ["METHOD", "IouOptions", "iou"]
 

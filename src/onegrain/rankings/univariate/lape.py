@@ -7,7 +7,8 @@ from scipy.special import entr
 
 from onegrain.rankings.labels import LabelOptions
 from onegrain.rankings.univariate.counting.counts import Counts
-from onegrain.rankings.univariate.counting.scoring import Scores, counting_method
+from onegrain.rankings.univariate.counting.method import counting_method
+from onegrain.rankings.univariate.counting.scoring import Scores
 
 __all__ = ["METHOD", "lape"]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from onegrain.core.moments import Spread
 from onegrain.core.options import require_flag
-from onegrain.rankings.request import Method, Request
-from onegrain.rankings.univariate.counting.counts import count
+from onegrain.rankings.request import Method, NoOptions, Request
+from onegrain.rankings.univariate.counting.counts import Counts, count
 from onegrain.rankings.univariate.counting.grouped_words import words_with_activation
+from onegrain.rankings.univariate.counting.redrawing import CountedRedrawer
+from onegrain.rankings.univariate.counting.scoring import Counting, Scores
 from onegrain.records.ranking import Ranking
 
 __all__ = ["MEAN", "STD", "MeanOptions", "mean", "std"]
@@ -40,9 +40,7 @@ def mean(request: Request) -> Ranking:
     Raises:
         ParameterError: no word has an activation, or one is not finite.
     """
-    spread, details, _ = _spread(request)
-    scores = np.abs(spread.mean) if request.options.absolute else spread.mean
-    return _ranking("mean", request, scores, details)
+    return _rank("mean", BY_MEAN, request)
 
 
 def std(request: Request) -> Ranking:
@@ -54,20 +52,29 @@ def std(request: Request) -> Ranking:
     Raises:
         ParameterError: no word has an activation, or one is not finite.
     """
-    spread, details, constant = _spread(request)
-    scores = np.where(constant, 0.0, np.sqrt(spread.squares / spread.words))
-    return _ranking("std", request, scores, details)
+    return _rank("std", BY_STD, request)
 
 
-def _spread(request: Request) -> tuple[Spread, dict[str, Any], np.ndarray]:
-    """Return the spread of every neuron, the record's details, and a mask of the constant neurons."""
+def _mean(counts: Counts, options: MeanOptions) -> Scores:
+    (spread,) = counts.spreads
+    scores = np.abs(spread.mean) if options.absolute else spread.mean
+    return Scores(scores, np.empty((0, len(scores))))
+
+
+def _std(counts: Counts, options: NoOptions) -> Scores:
+    (spread,) = counts.spreads
+    scores = np.where(counts.constant, 0.0, np.sqrt(spread.squares / spread.words))
+    return Scores(scores, np.empty((0, len(scores))))
+
+
+BY_MEAN, BY_STD = Counting(_mean), Counting(_std)
+
+
+def _rank(method: str, counting: Counting, request: Request) -> Ranking:
     words = words_with_activation(request.activations, request.progress)
     counts = next(count(words))
-    (spread,) = counts.spreads
-    return spread, {**words.details(), "constant": int(counts.constant.sum())}, counts.constant
-
-
-def _ranking(method: str, request: Request, scores: np.ndarray, details: dict[str, Any]) -> Ranking:
+    scores = counting.score(counts, request.options).scores
+    details = {**words.details(), "constant": int(counts.constant.sum())}
     return Ranking.by_scores(
         method, request.activations.space, scores, request.provenance(method), details=details
     )
@@ -78,7 +85,13 @@ MEAN = Method(
     summary="mean activation, or its absolute value",
     function=mean,
     options=MeanOptions,
+    redraw=lambda request: CountedRedrawer(request, BY_MEAN, MeanOptions),
 )
 
 
-STD = Method(name="std", summary="standard deviation over the words", function=std)
+STD = Method(
+    name="std",
+    summary="standard deviation over the words",
+    function=std,
+    redraw=lambda request: CountedRedrawer(request, BY_STD, NoOptions),
+)

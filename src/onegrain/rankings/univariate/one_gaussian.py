@@ -8,7 +8,8 @@ from jaxtyping import Float64, Int32, Int64
 from onegrain.rankings.labels import LabelOptions
 from onegrain.rankings.univariate.counting.compiled import compiled
 from onegrain.rankings.univariate.counting.counts import Counts
-from onegrain.rankings.univariate.counting.scoring import Scores, counting_method, strips
+from onegrain.rankings.univariate.counting.method import counting_method
+from onegrain.rankings.univariate.counting.scoring import Scores, strips
 
 __all__ = ["METHOD", "one_gaussian"]
 

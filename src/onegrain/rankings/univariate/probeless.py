@@ -9,7 +9,8 @@ import numpy as np
 from onegrain.core.options import require_count, require_flag
 from onegrain.rankings.labels import MIN_COUNT
 from onegrain.rankings.univariate.counting.counts import Counts
-from onegrain.rankings.univariate.counting.scoring import Scores, counting_method
+from onegrain.rankings.univariate.counting.method import counting_method
+from onegrain.rankings.univariate.counting.scoring import Scores
 
 __all__ = ["METHOD", "ProbelessOptions", "probeless"]
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from onegrain.rankings.labels import LabelOptions
 from onegrain.rankings.univariate.counting.counts import Counts
-from onegrain.rankings.univariate.counting.scoring import Scores, counting_method
+from onegrain.rankings.univariate.counting.method import counting_method
+from onegrain.rankings.univariate.counting.scoring import Scores
 
 __all__ = ["METHOD", "selectivity"]
 

@@ -37,9 +37,9 @@ def rank_intervals(stability: Stability, kind: str = "bootstrap", top: int = 20)
         alt.Tooltip("name:N", title="neuron"),
         "rank:Q",
         *(alt.Tooltip(f"{column}:Q", format=",.1f") for column in ("median", "low", "high")),
-        alt.Tooltip("with_weight:Q", title="draws with a weight", format=".0%"),
+        alt.Tooltip("ranked:Q", title="draws that rank it", format=".0%"),
     ]
-    base = alt.Chart(frame[["name", "rank", "median", "low", "high", "with_weight"]]).encode(y=y)
+    base = alt.Chart(frame[["name", "rank", "median", "low", "high", "ranked"]]).encode(y=y)
     scale = alt.Scale(type="log", domainMin=1, nice=False)
     x = alt.X("low:Q", title="Rank in the draws (log scale)", scale=scale)
     bars = base.mark_rule(color=COLOURS[5], strokeWidth=6).encode(x=x, x2="high:Q", tooltip=tooltip)

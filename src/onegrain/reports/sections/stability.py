@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from onegrain.records.stability import KINDS, Stability
+from onegrain.records.stability import Stability
 from onegrain.reports.blocks import Block, Chart, Fold, Section, Table, Text, slug
 from onegrain.reports.charts import rank_intervals
 from onegrain.reports.rendering.numbers import number, percent
@@ -60,6 +60,11 @@ def stability_section(records: Mapping[str, Stability]) -> Section:
     return Section(title, blocks, "stability", tuple(_findings(records)))
 
 
+def _seeds(stability: Stability) -> str:
+    """Return what ``seeds`` compares, to follow the other kinds; empty for a method without random steps."""
+    return ", and every two seeds on the same sentences (seeds)" if "seeds" in stability.kinds else ""
+
+
 def _certified(stability: Stability) -> str:
     """Return the largest distance of a probe from its optimum as a sentence; empty without penalties."""
     gaps = [gap for gap in stability.details["largest_gap"].values() if gap is not None]
@@ -69,7 +74,7 @@ def _certified(stability: Stability) -> str:
 def _tables(stability: Stability) -> list[Block]:
     interval = f"{percent(stability.level, 0)} range of Φ"
     parts = []
-    for kind in KINDS:
+    for kind in stability.kinds:
         rows = stability.at(kind)
         between = [
             f"{number(low, '.2f')} to {number(high, '.2f')}"
@@ -82,8 +87,8 @@ def _tables(stability: Stability) -> list[Block]:
         for kind, pair in stability.correlations.items()
     )
     caption = (
-        "Top sets of k neurons with a weight, compared between every two draws of sentences (bootstrap), "
-        "the two halves of a split (halves), and every two seeds of the solver on the same sentences (seeds). "
+        "Top sets of k neurons that are ranked, compared between every two draws of sentences (bootstrap), and "
+        f"the two halves of a split (halves){_seeds(stability)}. "
         "Φ corrects for chance: 1 for equal sets, 0 for unrelated ones; its range is what more draws of these "
         "same sentences would give, not what another corpus would. Mean rank "
         f"correlation: {likeness}.{_certified(stability)}"
@@ -92,16 +97,16 @@ def _tables(stability: Stability) -> list[Block]:
     k = _chosen_k(stability)
     rows = []
     for label in stability.labels:
-        by_kind = {kind: stability.at(kind, label).set_index("k").loc[k] for kind in KINDS}
+        by_kind = {kind: stability.at(kind, label).set_index("k").loc[k] for kind in stability.kinds}
         rows.append(
             {
                 "label": label,
                 "size": by_kind["halves"]["size"],
-                **{kind: by_kind[kind]["phi"] for kind in KINDS},
+                **{kind: by_kind[kind]["phi"] for kind in stability.kinds},
             }
         )
     if not rows:
         return [overall]
-    formats = {"size": ",.1f"} | dict.fromkeys(KINDS, ".2f")
-    headings = {kind: f"{kind} Φ" for kind in KINDS} | {"size": "mean size in halves"}
+    formats = {"size": ",.1f"} | dict.fromkeys(stability.kinds, ".2f")
+    headings = {kind: f"{kind} Φ" for kind in stability.kinds} | {"size": "mean size in halves"}
     return [overall, Table(pd.DataFrame(rows), f"Φ of each label's own first {k}.", formats, headings)]

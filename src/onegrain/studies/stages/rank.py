@@ -18,8 +18,6 @@ from onegrain.studies.workspace import Workspace
 
 __all__ = ["Rank", "RankingEntry", "require_ranked"]
 
-STABILITY_METHOD = "lca"
-
 
 class RankingEntry(StageEntry):
     """A ranking of some models' neurons.
@@ -32,8 +30,8 @@ class RankingEntry(StageEntry):
         dev, test: held-out words, for methods that use them.
         sites: glob patterns; by default all sites that read source words.
         parameters: further parameters of the method.
-        stability: parameters of :func:`onegrain.stability`, to fit the probe again to draws of the sentences;
-            without it nothing is drawn.
+        stability: parameters of :func:`onegrain.stability`, to make the ranking again on draws of the
+            sentences; without it nothing is drawn.
     """
 
     TABLE: ClassVar[str] = "rankings"
@@ -61,6 +59,10 @@ class RankingEntry(StageEntry):
         """Whether the method compares models."""
         return method(self.method).needs_others
 
+    def others(self, model: str) -> list[str]:
+        """Return the models that a model is compared with; none for a method that ranks each model alone."""
+        return [other for other in self.models if other != model] if self.compares else []
+
     @model_validator(mode="after")
     def _method_fits(self) -> RankingEntry:
         entry = method(self.method)
@@ -70,8 +72,10 @@ class RankingEntry(StageEntry):
             )
         if entry.needs_others and len(set(self.models)) < 2:
             raise ValueError(f"{self.method} compares models; name two or more")
-        if self.stability is not None and self.method != STABILITY_METHOD:
-            raise ValueError(f"stability fits the probe of {STABILITY_METHOD} again; {self.method} has none")
+        if self.stability is not None and entry.redraw is None:
+            raise ValueError(
+                f"stability makes a ranking again on draws of sentences, which {self.method} does not allow"
+            )
         heldout = self.dev is not None or self.test is not None
         entry.require_given(
             self.parameters, label=self.label is not None, others=entry.needs_others, heldout=heldout
@@ -121,12 +125,11 @@ class Rank(Stage):
         """Rank the neurons of one model."""
         entry = workspace.study.entries(RankingEntry)[step.entry["ranking"]]
         model = step.entry["model"]
-        others = [other for other in entry.models if other != model] if entry.compares else []
         ranking = rank(
             entry.method,
             workspace.activations(model, entry.corpus, entry.sites),
             label=entry.label,
-            others=[workspace.activations(other, entry.corpus, entry.sites) for other in others],
+            others=[workspace.activations(other, entry.corpus, entry.sites) for other in entry.others(model)],
             seed=workspace.study.seed,
             progress=progress,
             dev=workspace.held_out(model, entry.dev, entry.sites),

@@ -1,4 +1,4 @@
-"""Measure how far a probe's ranking depends on its sentences."""
+"""Measure how far a ranking depends on its sentences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["MeasureStability"]
 
 
 class MeasureStability(Stage):
-    """Fit the probes of rankings that ask for it again to draws of their sentences."""
+    """Make the rankings that ask for it again on draws of their sentences."""
 
     name = "stability"
 
@@ -30,7 +30,10 @@ class MeasureStability(Stage):
                     f"{name} of {model}",
                     f"stability/{name}--{model}.parquet",
                     {"stability": entry.stability, "seed": study.seed},
-                    (activations_path(model, entry.corpus), ranking_path(name, model)),
+                    (
+                        *(activations_path(read, entry.corpus) for read in (model, *entry.others(model))),
+                        ranking_path(name, model),
+                    ),
                     {"ranking": name, "model": model},
                 )
 
@@ -39,9 +42,12 @@ class MeasureStability(Stage):
         name, model = step.entry["ranking"], step.entry["model"]
         entry = workspace.study.entries(RankingEntry)[name]
         activations = workspace.activations(model, entry.corpus, entry.sites)
+        others = [workspace.activations(other, entry.corpus, entry.sites) for other in entry.others(model)]
         parameters = {"seed": workspace.study.seed, **(entry.stability or {})}
         try:
-            record = stability(workspace.ranking(name, model), activations, progress=progress, **parameters)
+            record = stability(
+                workspace.ranking(name, model), activations, others=others, progress=progress, **parameters
+            )
         except TypeError as error:
             raise ParameterError(f"{RankingEntry.TABLE}.{name}.stability: {error}") from None
         record.save(workspace.out / step.output, force=True)

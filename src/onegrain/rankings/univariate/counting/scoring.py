@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,13 +11,22 @@ import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 
-from onegrain.rankings.labels import MIN_COUNT, LabelOptions
-from onegrain.rankings.request import Method, Request
+from onegrain.rankings.labels import MIN_COUNT
+from onegrain.rankings.request import Request
 from onegrain.rankings.univariate.counting.counts import Counts, Needs, count
 from onegrain.rankings.univariate.counting.grouped_words import GroupedWords, labelled_words
 from onegrain.records.ranking import Ranking
 
-__all__ = ["Counting", "Scores", "Sorted", "counting_method", "rank_counted", "strips"]
+__all__ = [
+    "Counting",
+    "Scores",
+    "Sorted",
+    "joined",
+    "rank_counted",
+    "read_columns",
+    "strips",
+    "without_constant",
+]
 
 STRIP = 128
 """Number of neurons whose histograms a thread scores at once."""
@@ -66,52 +75,36 @@ class Sorted:
         sizes = np.diff(starts, append=len(values))
         return cls(codes[order], np.repeat(starts, sizes), np.repeat(starts + sizes - 1, sizes), words)
 
+    def drawn(self, codes: np.ndarray, often: np.ndarray, words: np.ndarray) -> Sorted:
+        """Return the words of a draw, without sorting again; ``self.codes`` holds the number of each word.
 
-def counting_method(
-    name: str,
-    summary: str,
-    score: Callable[[Counts, Any], Scores],
-    *,
-    options: type = LabelOptions,
-    needs: Collection[Needs] = (),
-    exact: Callable[[Sorted, Any], Scores] | None = None,
-    require: Callable[[GroupedWords], None] | None = None,
-    describe: Callable[[GroupedWords, Any], dict[str, Any]] | None = None,
-) -> Method:
-    """Return a method that scores neurons from counts alone, and so can share its pass with other such methods.
+        Args:
+            codes: int64 (words,), the label of each word by its number.
+            often: int64 (words,), how often each word occurs in the draw.
+            words: int64 (labels,), number of words of each label in the draw.
+        """
+        times = often[self.codes]
+        reached = np.cumsum(times)
+        first, last = (reached - times)[self.first], reached[self.last] - 1
+        drawn, first, last = (np.repeat(column, times) for column in (codes[self.codes], first, last))
+        return Sorted(drawn, first, last, words)
 
-    A constant neuron always scores NaN, comes last, and is counted in ``details["constant"]``. Words without a
-    label or without an activation are left out and counted.
 
-    Args:
-        name: name of the method.
-        summary: one line.
+@dataclass(frozen=True)
+class Counting:
+    """How a method scores neurons from counts.
+
+    Attributes:
         score: function from the counts of some neurons and the options to their scores.
-        options: frozen dataclass of its parameters. Labels with fewer words than its ``min_count`` are left
-            out; if it has no ``min_count``, labels with fewer than 10.
         needs: what to count besides the means and deviations under each label: ``histogram``, ``positive``,
             ``range``.
         exact: function that scores one neuron from its sorted values, used if ``options.exact`` is true.
         require: raises an error for words that the method cannot score.
         describe: returns further entries for the record's ``details``.
     """
-    counting = Counting(score, frozenset(needs), exact, require, describe)
-    return Method(
-        name=name,
-        summary=summary,
-        function=lambda request: rank_counted([(name, counting, request)])[0],
-        options=options,
-        needs_label=True,
-        counting=counting,
-    )
-
-
-@dataclass(frozen=True)
-class Counting:
-    """The functions by which a method scores neurons from counts; see :func:`counting_method`."""
 
     score: Callable[[Counts, Any], Scores]
-    needs: frozenset[Needs]
+    needs: frozenset[Needs] = frozenset()
     exact: Callable[[Sorted, Any], Scores] | None = None
     require: Callable[[GroupedWords], None] | None = None
     describe: Callable[[GroupedWords, Any], dict[str, Any]] | None = None
@@ -155,7 +148,7 @@ def _rank_group(jobs: Sequence[tuple[str, Counting, Request]], min_count: int) -
                 scores = _exact_scores(words, counts, method, request)
             else:
                 scores = method.score(counts, request.options)
-            method_parts.append(_without_constant(scores, counts))
+            method_parts.append(without_constant(scores, counts))
     return [
         _ranking(name, method, request, words, method_parts, n_constant)
         for (name, method, request), method_parts in zip(jobs, parts, strict=True)
@@ -174,26 +167,31 @@ def strips(counts: Counts, score: Callable[[np.ndarray, slice], Scores]) -> Scor
     table = counts.histogram
     parts = [slice(start, min(start + STRIP, len(table))) for start in range(0, len(table), STRIP)]
     with ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="onegrain-scores") as pool:
-        return _joined(list(pool.map(lambda part: score(table[part], part), parts)))
+        return joined(list(pool.map(lambda part: score(table[part], part), parts)))
 
 
 def _exact_scores(words: GroupedWords, counts: Counts, method: Counting, request: Request) -> Scores:
     """Return the exact scores of the neurons of ``counts``: read some columns at a time and sort each."""
     assert method.exact is not None, "the method has no exact scores"
     score, codes = method.exact, words.codes[words.among]
-    step = max(1, SORTED_BYTES // (4 * len(words)))
     parts: list[Scores] = []
     with ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="onegrain-scores") as pool:
-        for start in range(counts.neurons.start, counts.neurons.stop, step):
-            neurons = slice(start, min(start + step, counts.neurons.stop))
-            columns = np.concatenate([block.T.copy() for _, block in words.blocks("sort", neurons)], axis=1)
+        for columns in read_columns(words, counts.neurons):
             parts += pool.map(
                 lambda column: score(Sorted.of(column, codes, counts.words), request.options), columns
             )
-    return _joined(parts)
+    return joined(parts)
 
 
-def _without_constant(scores: Scores, counts: Counts) -> Scores:
+def read_columns(words: GroupedWords, neurons: slice) -> Iterator[np.ndarray]:
+    """Yield the values (neurons, words that count) of some neurons at a time."""
+    step = max(1, SORTED_BYTES // (4 * len(words)))
+    for start in range(neurons.start, neurons.stop, step):
+        part = slice(start, min(start + step, neurons.stop))
+        yield np.concatenate([block.T.copy() for _, block in words.blocks("sort", part)], axis=1)
+
+
+def without_constant(scores: Scores, counts: Counts) -> Scores:
     """Return the scores with NaN for constant neurons."""
     constant = counts.constant
     return replace(
@@ -203,7 +201,7 @@ def _without_constant(scores: Scores, counts: Counts) -> Scores:
     )
 
 
-def _joined(parts: Sequence[Scores]) -> Scores:
+def joined(parts: Sequence[Scores]) -> Scores:
     """Return the scores of consecutive ranges of neurons as one."""
     details = {
         name: np.concatenate([part.details[name] for part in parts], axis=-1) for name in parts[0].details
@@ -224,7 +222,7 @@ def _ranking(
     n_constant: int,
 ) -> Ranking:
     """Return the record of a ranking from the scores of all parts."""
-    scores = _joined(parts)
+    scores = joined(parts)
     more = {} if method.describe is None else method.describe(words, request.options)
     return Ranking.by_scores(
         name,
