@@ -77,7 +77,7 @@ class Summing:
                     model.require_finite(unchecked, int(rows[0]), self._among)
                 centred.append(values)
             self._add(sums, centred)
-        sizes = torch.tensor(counts, dtype=torch.float64, device=self._device)
+        sizes = torch.tensor(counts, dtype=torch.float64).to(self._device)
         by_model = [centre.moments(sizes) for centre in centres]
         if counts:
             self._add(sums, [centre.between_blocks(sizes) for centre in centres])
@@ -185,7 +185,7 @@ class _Centre:
 
     def between_blocks(self, sizes: Tensor) -> Tensor:
         """Return (block mean - overall mean) sqrt(block size), float64 (blocks, neurons)."""
-        stacked = torch.stack(self.means) if self.means else torch.zeros(len(sizes), 0, dtype=torch.float64)
+        stacked = torch.stack(self.means) if self.means else sizes.new_zeros(len(sizes), 0)
         return (stacked - sizes @ stacked / sizes.sum()) * sizes.sqrt()[:, None]
 
     def moments(self, sizes: Tensor) -> NeuronMoments:

@@ -1,0 +1,43 @@
+"""Comparing models on another device: nothing stays behind, and the results are those of the CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from support import TESTS
+
+SCRIPT = Path(__file__).with_name("compare_elsewhere.py")
+
+
+def compared(device: str) -> dict[str, Any]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, SCRIPT, device], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def require_same(results: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert set(results) == set(expected)
+    for name, values in expected.items():
+        if values is not None:
+            same = [value for value in results[name] if value is not None]
+            assert same == pytest.approx([value for value in values if value is not None], abs=1e-4), name
+
+
+def test_another_device_gives_the_same_and_mixes_nothing_with_the_cpu() -> None:
+    require_same(compared("elsewhere"), compared("cpu"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+def test_cuda_gives_the_same() -> None:
+    require_same(compared("cuda"), compared("cpu"))
