@@ -66,7 +66,7 @@ def path_on(run: Run, inputs: Path, folder: Path, device: str) -> dict[str, Any]
         "objective": lca.details["solution"]["objective"],
         "accuracy": lca.details["evaluation"]["full"]["accuracy"],
         "maxcorr": og.Ranking.load(shared).scores,
-        "stability": [row["size"] for rows in drawn for row in rows["rows"]],
+        "stability": [row["jaccard"] for rows in drawn for row in rows["rows"]],
         "intact": curve.intact,
         "erased": curve.line("top")["value"].to_numpy()[-1],
         "retraining": [row["retraining"] for row in table if row["retraining"] is not None],
@@ -83,5 +83,5 @@ def test_every_verb_runs_on_the_device_and_agrees_with_the_cpu(
     expected = path_on(run, inputs, tmp_path / "first", "cpu")
     results = path_on(run, inputs, tmp_path / "second", device)
     for name, values in expected.items():
-        loose = name in {"accuracy", "retraining", "stability"}
-        np.testing.assert_allclose(results[name], values, rtol=0.05 if loose else 1e-3, atol=1e-4, err_msg=name)
+        loose = {"accuracy": 0.05, "retraining": 0.05, "stability": 0.3}.get(name, 1e-3)
+        np.testing.assert_allclose(results[name], values, rtol=loose, atol=1e-4, err_msg=name)

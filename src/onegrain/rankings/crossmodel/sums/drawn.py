@@ -45,7 +45,7 @@ def groups_of_draws(
         widths = [span.stop - span.start for span in spans_of(len(passes.models), products)]
         blocks = BLOCK_ROWS * sum(widths) * (8 + 3 * dtype.itemsize)
         room = passes.memory - psutil.Process().memory_info().rss - blocks
-    step = min(draws, max(1, room // max(1, size)))
+    step = min(draws, max(1, room // max(1, size) - 1))  # all words are one more draw
     step = -(-draws // -(-draws // step))  # groups of equal size
     return [slice(start, min(start + step, draws)) for start in range(0, draws, step)]
 
@@ -61,7 +61,8 @@ def drawn_sums(
 
     Values are first standardised by the moments of all words, so products and squares are in units of each
     neuron's deviation; correlations and R^2 do not depend on that. The least and greatest values are those of
-    the neurons. A draw takes only the words that occur in it.
+    the neurons. A draw takes only the words that occur in it, and the products of the second half of a split
+    are those of all words less those of the first half.
 
     Args:
         passes: the models, and the words that count.
@@ -71,7 +72,12 @@ def drawn_sums(
         dtype: type of the products.
     """
     spans = spans_of(len(passes.models), products)
-    draws = [_Draw(products, spans, dtype, passes.device) for _ in often]
+    first_of = _second_halves(often[:, passes.among])
+    draws = [
+        _Draw(() if number in first_of else products, spans, dtype, passes.device)
+        for number in range(len(often))
+    ]
+    every_word = _Draw(products if first_of else (), spans, dtype, passes.device)
     scales = [
         standard(moments.restrict(span), passes.n_words, passes.device)
         for moments, span in zip(known, spans, strict=True)
@@ -83,7 +89,9 @@ def drawn_sums(
                 None if table is None else ((table.double() - mean) * scale).to(dtype)
                 for table, (mean, scale) in zip(tables, scales, strict=True)
             ]
-            for draw, times in zip(draws, often[:, rows], strict=True):
+            once = np.ones((1, len(rows)), dtype=np.int64)
+            times_in = np.concatenate([often[:, rows], once]) if first_of else often[:, rows]
+            for draw, times in zip([*draws, every_word], times_in, strict=False):
                 chosen = np.flatnonzero(times)
                 if len(chosen):
                     draw.add(
@@ -93,7 +101,23 @@ def drawn_sums(
                         values,
                     )
             advance(len(rows))
+    for second, first in first_of.items():
+        draws[second].complete(every_word, draws[first])
     return [draw.finish([moments.rounding for moments in known]) for draw in draws]
+
+
+def _second_halves(often: Int64[np.ndarray, "draws words"]) -> dict[int, int]:
+    """Return the number of each draw that has exactly the words that an earlier draw lacks, with that draw."""
+    halves: dict[bytes, int] = {}
+    first_of = {}
+    for number, times in enumerate(often):
+        if times.max(initial=0) <= 1:
+            first = halves.get((1 - times).tobytes())
+            if first is None:
+                halves[times.tobytes()] = number
+            else:
+                first_of[number] = first
+    return first_of
 
 
 class _Draw:
@@ -138,6 +162,11 @@ class _Draw:
                 left[:, within(product.left_neurons, self._spans[product.left])].T,
                 right[:, within(product.right_neurons, self._spans[product.right])],
             )
+
+    def complete(self, every_word: _Draw, first: _Draw) -> None:
+        """Set the products to those of all words less those of the first half, before either is finished."""
+        self._products = every_word._products
+        self._sums = [total - part for total, part in zip(every_word._sums, first._sums, strict=True)]
 
     def finish(self, roundings: Sequence[float]) -> CrossMoments:
         """Return the sums of deviations from the means of the draw."""
