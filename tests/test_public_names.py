@@ -147,7 +147,7 @@ VERBS = {
 RUNS_A_STUDY = {"run_study": "walk_study"}
 """The verbs print what a run made and kept, which ``run_study`` does not return."""
 MODULES = {"compare": "onegrain.cli.comparing", "rank": "onegrain.cli.ranking"}
-"""Where the functions of a verb are called, if not in the file of the verb."""
+"""The file that calls the functions of a verb, if it is not that of the verb."""
 
 
 def verbs(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""What docs/validity.md claims, simulated by its own script with fewer repeats."""
+"""Test the claims of docs/validity.md by its own simulations, with fewer repeats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the command line share: a way to run it, and models with texts."""
+"""Fixtures of the tests of the command line: a function that runs it, and models with texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reaches a terminal, a pipe or a script: progress in lines, whole tables, and words as they are."""
+"""Test the output for terminals, pipes and scripts: progress in lines, complete tables, unchanged words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How runs of the command line end: no traceback without --debug, whatever fails."""
+"""Test that no run of the command line ends in a traceback without --debug."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What counts as constant, whatever its scale, and the powers of two that make sizes ordinary."""
+"""Test which neurons are constant at any scale, and the powers of two by which values are rescaled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How alike selections and orders are, against their definitions and by simulation."""
+"""Test the similarity of selections and orders against their definitions and by simulation."""
 
 from __future__ import annotations
 

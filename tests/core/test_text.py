@@ -1,4 +1,4 @@
-"""What would act on a terminal or break a chart is shown as its escape; everything else stays."""
+"""Test that characters that act on a terminal or break a chart are escaped, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a corpus may be in Python: lists, tagged sentences, mappings, data frames, data sets."""
+"""Test corpora from Python: lists, tagged sentences, mappings, data frames, data sets."""
 
 from __future__ import annotations
 

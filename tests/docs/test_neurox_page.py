@@ -19,7 +19,7 @@ NO_CODE = {
     "aggregate=", 'aggregate="last"', "progress",  # arguments
     "lca", "evaluation",  # a method, and a part of its record
 }  # fmt: skip
-"""What stands in a second column as code and is none that could run."""
+"""Code in the second column of a table that cannot run by itself."""
 
 
 def table() -> list[tuple[str, str, str]]:

@@ -28,7 +28,7 @@ SECONDS = 60
 CHUNK = 2000
 MOST_SAID = 5
 TESTS = Path(__file__).resolve().parents[1]
-"""Where ``python -m fuzzing.run`` finds this package."""
+"""The folder from which ``python -m fuzzing.run`` finds this package."""
 
 Outcome = dict[str, Any]
 

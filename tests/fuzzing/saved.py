@@ -1,4 +1,4 @@
-"""What onegrain itself writes: whole records, stores, studies, trainings, models, and how each is read."""
+"""Undamaged files of onegrain: records, stores, studies, trainings and models, and how each is read."""
 
 from __future__ import annotations
 

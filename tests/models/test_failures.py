@@ -1,4 +1,4 @@
-"""Whatever is wrong with a model folder, the error is one line of one class that names the folder."""
+"""Test that every fault of a model folder ends in a one-line ModelError that names the folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a row may be, and whether words see what follows: tried on every architecture."""
+"""Test the longest row, and whether words see what follows, on every architecture."""
 
 from __future__ import annotations
 

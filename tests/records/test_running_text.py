@@ -1,4 +1,4 @@
-"""How words stand in running text: what a corpus keeps of it."""
+"""Test that a corpus keeps how its words are written in running text."""
 
 from __future__ import annotations
 

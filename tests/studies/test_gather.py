@@ -1,4 +1,4 @@
-"""What a report of a folder shows: no record is dropped, and what is left out is said."""
+"""Test that a report of a folder drops no record silently and states what it leaves out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study makes again, keeps, refuses and never removes."""
+"""Test what a study makes again, keeps, refuses and never removes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study file may say, and how its faults are named."""
+"""Test what a study file may contain, and how errors name its faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests look for in the sections of a report."""
+"""Functions that find blocks in the sections of a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the command line share: commands that several of them run."""
+"""Commands that several tests of the command line run."""
 
 from __future__ import annotations
 

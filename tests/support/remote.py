@@ -1,4 +1,4 @@
-"""What the tests of stores at a URL share: runs, and changes to objects behind the library's back."""
+"""Extractions to stores at a URL, and changes to their objects without the library."""
 
 from __future__ import annotations
 

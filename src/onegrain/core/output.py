@@ -168,7 +168,7 @@ def whole_folder(path: str | os.PathLike[str], *, force: bool, ours: Layout) -> 
 
 
 def _require_layout(out: Path, target: Path, layout: Layout) -> None:
-    """Check that a folder is one of ours, and that nobody put other files into it."""
+    """Check that onegrain wrote a folder and that it holds no other files."""
     if not target.is_dir():
         raise OutputExistsError(f"{out} is a file, and the output is a folder; choose another output")
     foreign = layout.foreign(target)

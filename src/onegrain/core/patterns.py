@@ -57,7 +57,7 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def names_part(pattern: str, name: str) -> bool:
-    """Return whether a pattern that matches a part of another site says that it means such a part.
+    """Return True if a pattern that matches a part of another site names such parts itself.
 
     >>> names_part("layers.*.heads.*", "layers.0.heads.1"), names_part("layers.**", "layers.0.heads.1")
     (True, False)

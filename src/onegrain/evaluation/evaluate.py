@@ -143,7 +143,7 @@ def _provenance(
 
 
 def _facts_of_words(inputs: EvaluationInput, words: ProbeWords) -> dict[str, Any]:
-    """Return what the record says of the words: their labels, what was left out, and what test words share."""
+    """Return the record's facts of the words: labels, words left out, and leakage."""
     tested = inputs.test or inputs.train
     return {
         "majority": _majority(words),
@@ -160,7 +160,7 @@ def _facts_of_words(inputs: EvaluationInput, words: ProbeWords) -> dict[str, Any
 
 
 def _facts_of_rankings(rankings: Mapping[str, Ranking], inputs: EvaluationInput) -> dict[str, Any]:
-    """Return what identifies each ranking, and which rankings have seen the words of the test."""
+    """Return the hash of each ranking's order, and the rankings that have seen tested words."""
     orders = {name: ranking.order_hash for name, ranking in rankings.items()}
     return {"orders": orders, "seen": seen(rankings, inputs)}
 

@@ -66,7 +66,7 @@ def find_metric(name: str) -> type[Metric]:
 
 
 def metric_title(name: str, *, first: bool = False) -> str:
-    """Return what texts for readers call the metric with this name; an unregistered name stays as it is.
+    """Return the name of a metric in texts for readers; an unregistered name is returned unchanged.
 
     Args:
         name: the metric's name in the registry, as records hold it.

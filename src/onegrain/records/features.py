@@ -10,7 +10,7 @@ __all__ = ["NO_FEATURES", "feature_layers", "parse_feats"]
 _COLUMN_LAYERS = frozenset({"upos", "xpos", "feats", "deprel"})
 
 NO_FEATURES = "_"
-"""What a FEATS string says when a word has no features."""
+"""The FEATS string of a word without features."""
 
 
 @lru_cache(maxsize=65536)

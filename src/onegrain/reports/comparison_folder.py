@@ -22,7 +22,7 @@ TABLES = ("table", "pairs", "areas", "gaps", "differences")
 
 
 def comparison_layout() -> Layout:
-    """Return what the folder of a comparison holds, so that ``--force`` replaces nothing else."""
+    """Return the layout of the folder of a comparison, by which ``--force`` replaces nothing else."""
     from onegrain.core.output import Layout, is_written_by_onegrain
 
     files = (

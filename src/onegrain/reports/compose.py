@@ -167,7 +167,7 @@ def _neuron_count(records: Records, ranking: Ranking) -> int:
 
 
 def _card_prefix(shown: Mapping[str, Ranking], model: str) -> str:
-    """Return what the anchors of a model's cards begin with; numbers, because two names may give one anchor."""
+    """Return the prefix of the anchors of a model's cards, a number because two names may give one anchor."""
     return f"neuron-{list(shown).index(model) + 1}"
 
 

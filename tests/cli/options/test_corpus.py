@@ -1,4 +1,4 @@
-"""How the verbs read corpora: from pipes, with an echo, and with errors that name the option."""
+"""Test that the verbs read corpora from pipes, describe them, and name the option in errors."""
 
 from __future__ import annotations
 

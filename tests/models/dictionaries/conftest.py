@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from support.saelens import WIDTH
+
 
 @pytest.fixture
 def values() -> torch.Tensor:

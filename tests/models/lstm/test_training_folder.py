@@ -1,4 +1,4 @@
-"""What the folder of a training says of its files is checked before any of them is opened."""
+"""Test that the records of a training folder are checked before any file that they name is opened."""
 
 from __future__ import annotations
 

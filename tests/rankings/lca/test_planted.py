@@ -1,4 +1,4 @@
-"""How much of what is planted LCA recovers: every figure here is measured, with a little room below it."""
+"""Test how much of what is planted LCA recovers; each bound is a little below a measured figure."""
 
 from __future__ import annotations
 

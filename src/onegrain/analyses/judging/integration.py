@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 LEVEL = 0.95
-"""Level of an interval unless another is asked for."""
+"""Default level of an interval."""
 
 
 def line_damage(curve: Curve, line: str) -> tuple[np.ndarray, np.ndarray]:

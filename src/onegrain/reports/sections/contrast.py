@@ -21,7 +21,7 @@ COMPARABLE = (
     "not stand side by side; to compare them, rank every model with the same lambda1 and lambda2 "
     "(onegrain rank --set, or parameters in a study)."
 )
-"""What a section says whose probes have different penalties."""
+"""The text of a section whose probes have different penalties."""
 
 MEASURES: dict[str, tuple[str, str | None]] = {
     "neurons": ("neurons", None),
