@@ -25,7 +25,7 @@ from onegrain.rankings.univariate.counting.stripes import Histogram, Stripe
 __all__ = ["Counts", "Needs", "count"]
 
 Needs = Literal["histogram", "positive", "range"]
-"""The counts that a method may need besides means and deviations. The extremes (``range``) are always counted."""
+"""The counts that a method may need besides means and deviations. Extremes (``range``) are always counted."""
 
 TABLE_BYTES = 2**29
 """Most bytes of histograms held at once; further neurons are counted in turns, each a pass over the words."""
