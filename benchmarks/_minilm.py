@@ -11,13 +11,18 @@ import onegrain as og
 SITES = ["embeddings", *(f"layers.{layer}" for layer in range(6))]
 
 
-def corpus(part: str, limit: int | None = None):
-    """Read a part of UD English-EWT (``train``, ``dev``, ``test``), all of its sentences or the first ones."""
+def corpus_path(part: str) -> Path:
+    """Return the file of a part of UD English-EWT: ``train``, ``dev`` or ``test``."""
     data = Path(os.environ.get("ONEGRAIN_DATA", Path(__file__).parents[2] / "shared" / "data"))
     path = data / "ud" / "en_ewt" / f"{part}.conllu"
     if not path.is_file():
         raise SystemExit(f"no UD English-EWT at {path.parent}; set ONEGRAIN_DATA to the corpora's folder")
-    return og.read_corpus(path, limit=limit)
+    return path
+
+
+def corpus(part: str, limit: int | None = None):
+    """Read a part of UD English-EWT, all of its sentences or the first ones."""
+    return og.read_corpus(corpus_path(part), limit=limit)
 
 
 def extract(part: str, folder: Path, limit: int | None = None):

@@ -53,16 +53,22 @@ def compared(activations):
     }
 
 
-def main() -> None:
+def compared_splits(splits: int) -> list[dict]:
+    """Return how the default's choice stands on each of some random sets of sentences."""
     rng = np.random.default_rng(0)
     words = corpus("dev")
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        for split in range(SPLITS):
+        for split in range(splits):
             drawn = words.select(np.sort(rng.choice(words.n_sentences, SENTENCES, replace=False)))
             store = og.extract(model_folder(), drawn, Path(folder) / f"{split}.zarr", sites=[SITE])
             results.append(compared(og.open_activations(store.path)))
             sys.stderr.write(f"{json.dumps(results[-1])}\n")
+    return results
+
+
+def main() -> None:
+    results = compared_splits(SPLITS)
     names = "same", "level", "certified", "default_s", "solved_s"
     means = {name: float(np.mean([result[name] for result in results])) for name in names}
     print(

@@ -11,44 +11,25 @@ import json
 import os
 import tempfile
 import time
-import warnings
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
 from _minilm import extract
+from _saga import PASSES, RUNS, beside_saga, objective, saga_figures, saga_ratio
 from neurox.interpretation import linear_probe
-from scipy.special import logsumexp
-from sklearn.linear_model import LogisticRegression
 
 from onegrain.rankings.data.labelled import read_labelled, read_matching
 from onegrain.rankings.elastic_net.probe import ProbeSolver
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
-from onegrain.rankings.elastic_net.solver import SolverOptions, solve
-from onegrain.rankings.elastic_net.stochastic import Descent, Schedule, ShuffledWords, native_bfloat16
+from onegrain.rankings.elastic_net.stochastic import Descent, ShuffledWords, native_bfloat16
 
 GRID = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
 PAIRS = [(a, b) for a in GRID for b in GRID]
 SENTENCES = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
 """Number of sentences of each part; all by default."""
 POLISHED = (1e-3, 0.0)
-RUNS = 5
-"""Of the grid, and of the pair beside saga; the median counts. The peers run longer, and once."""
-SMALL_WORDS, SMALL_PAIR, SAGA_PASSES = 6000, (1e-3, 1e-4), (20, 200)
-EPOCHS = (0, 1, 2, 3, 4, 5, 6, 20)
-EFFORTS = [
-    *(SolverOptions(max_steps=0, schedule=Schedule(epochs, settled=0.0)) for epochs in EPOCHS),
-    *(SolverOptions(tolerance) for tolerance in (0.2, 0.1, 1e-2, 1e-3, 1e-4)),
-]
-"""What onegrain tries in turn until it is as low as saga."""
-
-
-def objective(logits, codes, pair, weights):
-    """Return J, in nats per word, of logits (words, labels) in any precision, by its definition."""
-    logits = np.asarray(logits, dtype=np.float64)
-    loss = float((logsumexp(logits, axis=1) - logits[np.arange(len(codes)), codes]).mean())
-    return loss + pair[0] * float(np.abs(weights).sum()) + pair[1] * float(np.square(weights).sum())
 
 
 def ours(train, held):
@@ -89,32 +70,6 @@ def theirs(train, held):
     return seconds, accuracies, objectives
 
 
-def beside_sklearn(train, passes):
-    """Run scikit-learn's saga for some passes, and onegrain until it is as low; return (ours, theirs)."""
-    values, codes = train.values[:SMALL_WORDS], np.unique(train.codes[:SMALL_WORDS], return_inverse=True)[1]
-    l1, l2 = SMALL_PAIR
-    strength = l1 + 2.0 * l2
-    saga = LogisticRegression(
-        C=1.0 / (len(values) * strength), l1_ratio=l1 / strength, solver="saga", max_iter=passes, tol=0.0
-    )
-    start = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        saga.fit(values, codes)
-    peer = time.perf_counter() - start
-    reached = objective(saga.decision_function(values), codes, SMALL_PAIR, saga.coef_)
-    for options in EFFORTS:
-        seconds = []
-        for _ in range(RUNS):
-            start = time.perf_counter()
-            data = ProbeData(values, codes, int(codes.max()) + 1)
-            solution = solve(data, Penalties.of(SMALL_PAIR), options)
-            seconds.append(time.perf_counter() - start)
-        if solution.objective[0] <= reached:
-            return (seconds, float(solution.objective[0])), (peer, float(reached))
-    raise SystemExit(f"onegrain stayed above scikit-learn's objective {reached}: {solution.objective[0]}")
-
-
 def product_peak():
     """Return the floating-point operations per second of a large square bfloat16 (or float32) product."""
     kind = torch.bfloat16 if native_bfloat16(torch.device("cpu")) else torch.float32
@@ -145,7 +100,7 @@ def main() -> None:
         held = read_matching(held_store, "upos", train.labels)
     seconds, accuracies, objectives, gaps, polish = ours(train, held)
     peer_seconds, peer_accuracies, peer_objectives = theirs(train, held)
-    beside = {passes: beside_sklearn(train, passes) for passes in SAGA_PASSES}
+    beside = {passes: beside_saga(train, passes) for passes in PASSES}
     behind = {str(pair): b - a for pair, a, b in zip(PAIRS, accuracies, peer_accuracies, strict=True)}
     higher = {
         str(pair): objectives[index] - peer_objectives[index]
@@ -159,8 +114,8 @@ def main() -> None:
                 "ratios": {
                     "vs_neurox": sum(peer_seconds) / median(seconds),
                     **{
-                        f"vs_sklearn_{passes}_passes": saga[0] / median(small[0])
-                        for passes, (small, saga) in beside.items()
+                        f"vs_sklearn_{passes}_passes": saga_ratio(compared)
+                        for passes, compared in beside.items()
                     },
                     "peak_share": epoch_rate(train) / product_peak(),
                 },
@@ -175,13 +130,7 @@ def main() -> None:
                     "onegrain_accuracies": accuracies,
                     "onegrain_gaps": gaps,
                     "polish": {"pair": POLISHED, "seconds": polish[0], "gap": polish[1]},
-                    "beside_sklearn": {
-                        passes: {
-                            "sklearn": {"seconds": saga[0], "objective": saga[1]},
-                            "onegrain": {"seconds": small[0], "objective": small[1]},
-                        }
-                        for passes, (small, saga) in beside.items()
-                    },
+                    "beside_sklearn": {passes: saga_figures(compared) for passes, compared in beside.items()},
                 },
             }
         )
