@@ -16,10 +16,14 @@
     ├── EngineError             the place where work runs failed, not the work
     └── MissingExtraError       an optional dependency is not installed
 
+`RankingInterrupted` is no error: it is Ctrl-C when a ranking is finished and its evaluation is not.
+
 A message says what was wrong, what was expected and what to try.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 __all__ = [
     "AlreadyDoneError",
@@ -33,6 +37,7 @@ __all__ = [
     "OnegrainError",
     "OutputExistsError",
     "ParameterError",
+    "RankingInterrupted",
     "RecordError",
     "StorageError",
 ]
@@ -104,3 +109,15 @@ class EngineError(OnegrainError):
 
 class MissingExtraError(OnegrainError):
     """An optional dependency is not installed."""
+
+
+class RankingInterrupted(KeyboardInterrupt):
+    """Ctrl-C while a finished ranking is evaluated; like any KeyboardInterrupt, it ends what does not catch it.
+
+    Attributes:
+        ranking: the ranking, without its evaluation.
+    """
+
+    def __init__(self, ranking: Any) -> None:
+        super().__init__("interrupted while the ranking was evaluated")
+        self.ranking = ranking

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 
 from onegrain.cli import console
+from onegrain.core.progress import Announcing, announce
 
 
 class Clock:
@@ -41,8 +41,17 @@ def test_rate_and_time_left_are_of_this_run(clock: Clock, capsys: pytest.Capture
         advance(520)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "extract: 460 of 1,000 words, 5.0/s, 108 s left"
-    assert re.fullmatch(r"extract: 1,000 of 1,000 words, 26\.1/s, 0 s left", lines[-1])
+    assert lines[-1] == "extract: 1,000 of 1,000 words, 26.1/s"
     assert len(lines) == 3
+
+
+def test_a_line_of_text_stands_before_the_tasks(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = console.progress()
+    assert isinstance(progress, Announcing)
+    announce(progress, "about 3 minutes\x1b")
+    with progress("grid", 2, "steps") as advance:
+        advance(2)
+    assert capsys.readouterr().err.splitlines()[0] == "about 3 minutes\\x1b"
 
 
 def test_nothing_done_leaves_the_time_unknown(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import onegrain as og
 from onegrain.core import notebook
-from onegrain.core.progress import automatic, silent
+from onegrain.core.progress import announce, automatic, renamed, silent
 
 
 class Notebook:
@@ -28,8 +28,8 @@ class Notebook:
         monkeypatch.setattr(notebook, "FIRST_SECONDS", 0.0)
         monkeypatch.setattr(notebook, "UPDATE_SECONDS", 0.0)
 
-    def display(self, page: str, *, display_id: bool) -> Any:
-        assert display_id
+    def display(self, page: str, *, display_id: bool = False) -> Any:
+        assert display_id == page.startswith("<progress")
         pages = [page]
         self.displays.append(pages)
         return SimpleNamespace(update=pages.append)
@@ -85,6 +85,23 @@ def test_nothing_is_shown_outside_a_notebook(monkeypatch: pytest.MonkeyPatch) ->
     assert shown.displays == []
     Notebook(monkeypatch, None)
     assert not notebook.shows_bars()
+
+
+def test_a_notebook_shows_a_line_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Notebook(monkeypatch, KERNEL)
+    announce(automatic, "about <3> minutes")
+    announce(silent, "nothing")
+    assert shown.displays == [["about &lt;3&gt; minutes"]]
+    Notebook(monkeypatch, None)
+    announce(automatic, "nothing")
+    assert shown.displays == [["about &lt;3&gt; minutes"]]
+
+
+def test_a_task_is_shown_under_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Notebook(monkeypatch, KERNEL)
+    with renamed(automatic, "grid")("solve probes", 2, "probes") as advance:
+        advance(2)
+    assert shown.displays[0][-1].endswith("grid: 2 of 2 probes")
 
 
 def test_worker_threads_show_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

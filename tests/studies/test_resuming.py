@@ -12,6 +12,7 @@ import pytest
 from onegrain.activations import open_activations
 from onegrain.core.progress import silent
 from onegrain.errors import ModelError, OutputExistsError, ParameterError
+from onegrain.records.ranking import Ranking
 from onegrain.studies.run import StudyRun, walk_study
 from support.killed import kill_points
 from support.studies import SANDBOX_STUDY, write_study
@@ -48,6 +49,10 @@ def walk(study: Path, out: Path) -> StudyRun:
     return walk_study(study, out, workers=1, progress=silent)
 
 
+def interrupt(*arguments: object) -> None:
+    raise KeyboardInterrupt
+
+
 def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -74,6 +79,22 @@ def test_a_finished_study_makes_nothing(study: Path, walked: Path, out: Path) ->
     run = walk(study, out)
     assert (run.made, run.kept) == (0, 5)
     assert content(out) == content(walked)
+
+
+def test_an_interrupted_evaluation_leaves_no_ranking_and_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, ranking = tmp_path / "study.toml", tmp_path / "out" / "rankings" / "f--nlm.parquet"
+    penalties = 'method = "lca"\nparameters = { lambda1 = [1e-3], lambda2 = [1e-3], resamples = 10 }'
+    study.write_text(STUDY.replace('method = "f-statistic"', penalties))
+    with monkeypatch.context() as patch:
+        patch.setattr("onegrain.rankings.lca.evaluation.OrderingEvaluation.run", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            walk(study, tmp_path / "out")
+    assert not ranking.exists()
+    run = walk(study, tmp_path / "out")
+    assert (run.made, run.kept) == (2, 3)
+    assert Ranking.load(ranking).details["evaluation"]["full"]["accuracy"] > 0.0
 
 
 @pytest.mark.parametrize("record", RECORDS)

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from onegrain.cli.console import fail
-from onegrain.cli.ending import close_quietly, quiet_hooks, split_debug, unforeseen
+from onegrain.cli.ending import INTERRUPTED, Interrupted, close_quietly, quiet_hooks, split_debug, unforeseen
 from onegrain.cli.grouped_help import GroupedCommand, VerbGroup
 from onegrain.cli.lazy_commands import LazyCommands, RootGroup, build_verb
 from onegrain.cli.method_help import RankCommand
@@ -34,8 +34,6 @@ from onegrain.cli.verbs import (
 from onegrain.errors import AlreadyDoneError, OnegrainError
 
 __all__ = ["command_tree", "main"]
-
-INTERRUPTED = 130
 
 VERBS = (demo, study, extract, convert, rank, compare, similarity, ablate, show, cards, neuronpedia, report)
 GROUPS = (train, analyse)
@@ -93,7 +91,8 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as stop:
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise
-        fail("interrupted; nothing finished is lost, and the same command resumes from there", INTERRUPTED)
+        kept = "nothing finished is lost, and the same command resumes from there"
+        fail(f"interrupted; {stop.remark if isinstance(stop, Interrupted) else kept}", INTERRUPTED)
     except BrokenPipeError:  # the reader of the output closed it, as head does
         close_quietly()
         sys.exit(1)

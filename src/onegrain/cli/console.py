@@ -7,13 +7,14 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from onegrain.core.pace import Pace, time_left
 from onegrain.core.text import visible
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["emit", "emit_table", "fail", "note", "progress", "show_table"]
 
 LINE_SECONDS = 10.0
-AT_ONCE_SECONDS = 0.01
 
 _NOTES: list[str] = []
 
@@ -69,16 +69,34 @@ def _is_option(argument: str) -> bool:
     return argument.startswith("--") or (len(argument) == 2 and argument[0] == "-" and argument[1].isalpha())
 
 
+class _Shown:
+    """A progress on standard error: tasks as a function opens them, and lines of text."""
+
+    def __init__(
+        self, open_task: Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]
+    ) -> None:
+        self._open_task = open_task
+
+    def __call__(
+        self, description: str, total: int, unit: str
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        return self._open_task(description, total, unit)
+
+    def announce(self, text: str) -> None:
+        note(text)
+        _write_notes()
+
+
 def progress() -> Progress:
     """Return progress bars on a terminal, and plain lines elsewhere; both go to standard error."""
-    return _bars if sys.stderr.isatty() else _lines
+    return _Shown(_bars if sys.stderr.isatty() else _lines)
 
 
 @contextmanager
 def _bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     _write_notes()
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -86,14 +104,16 @@ def _bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], N
         MofNCompleteColumn(),
         TextColumn("{task.fields[unit]}", markup=False),
         TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        task, pace = bars.add_task(visible(description), total=total, unit=unit, rate=""), _Pace()
+        task = bars.add_task(visible(description), total=total, unit=unit, rate="", left="")
+        pace = Pace(total)
 
         def advance(done: int) -> None:
+            pace.add(done)
             bars.advance(task, done)
-            bars.update(task, rate=_speed(pace.add(done)))
+            bars.update(task, rate=_speed(pace.rate), left=time_left(pace.seconds_left))
 
         yield advance
 
@@ -102,24 +122,22 @@ def _bars(description: str, total: int, unit: str) -> Iterator[Callable[[int], N
 def _lines(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     _write_notes()
     last = time.monotonic()
-    finished, pace = 0, _Pace()
+    pace = Pace(total)
 
-    def line(rate: float) -> None:
-        speed = f", {_speed(rate)}, {(total - finished) / rate:,.0f} s left" if rate > 0 else ""
-        counted = f"{finished:,} of {total:,} {unit}{speed}"
-        sys.stderr.write(f"{visible(description)}: {counted}\n")
+    def line() -> None:
+        facts = f"{pace.done:,} of {total:,} {unit}", _speed(pace.rate), time_left(pace.seconds_left)
+        sys.stderr.write(f"{visible(description)}: {', '.join(filter(None, facts))}\n")
         sys.stderr.flush()
 
     def advance(done: int) -> None:
-        nonlocal finished, last
-        finished += done
-        rate, now = pace.add(done), time.monotonic()
-        if now - last >= LINE_SECONDS:
-            last = now
-            line(rate)
+        nonlocal last
+        pace.add(done)
+        if time.monotonic() - last >= LINE_SECONDS:
+            last = time.monotonic()
+            line()
 
     yield advance
-    line(pace.add(0))
+    line()
 
 
 def _speed(rate: float) -> str:
@@ -127,19 +145,6 @@ def _speed(rate: float) -> str:
     if rate <= 0:
         return ""
     return f"{rate:,.1f}/s" if rate >= 1 else f"{1 / rate:,.1f} s each"
-
-
-class _Pace:
-    """A rate in units per second that leaves out what an earlier run had done, reported at the start."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._done = 0
-
-    def add(self, done: int) -> float:
-        seconds = time.monotonic() - self._began
-        self._done += done if seconds > AT_ONCE_SECONDS else 0
-        return self._done / max(seconds, AT_ONCE_SECONDS)
 
 
 def emit(facts: dict[str, Any], as_json: bool) -> None:

@@ -9,11 +9,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-__all__ = ["close_quietly", "quiet_hooks", "split_debug", "unforeseen"]
+__all__ = ["Interrupted", "close_quietly", "quiet_hooks", "split_debug", "unforeseen"]
 
+INTERRUPTED = 130
 DEBUG = "--debug"
 TRACKER = "the issue tracker of onegrain"
 LONGEST = 300
+
+
+class Interrupted(SystemExit):
+    """The end of a command that Ctrl-C interrupted, with a line that says what it kept."""
+
+    def __init__(self, remark: str) -> None:
+        super().__init__(INTERRUPTED)
+        self.remark = remark
 
 
 def split_debug(arguments: Sequence[str], command: Any) -> tuple[list[str], bool]:

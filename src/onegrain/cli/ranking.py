@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from onegrain.cli.ending import Interrupted
 from onegrain.cli.options.corpus import corpus_from
 from onegrain.cli.options.model import model_from
-from onegrain.cli.repeating import already_made, holds_request, with_request
+from onegrain.cli.repeating import already_made, holds_request, unevaluated, with_request
 
 if TYPE_CHECKING:
     from onegrain.records.activations import Activations
@@ -35,32 +36,53 @@ def rank_and_save(
 ) -> dict[str, Ranking]:
     """Rank by every method and save each ranking at once; keep the rankings of an earlier run of this command.
 
+    A ranking that Ctrl-C leaves without its evaluation is saved too, and replaced by the next run.
+
     Raises:
+        Interrupted: Ctrl-C during the evaluation of a ranking.
         AlreadyDoneError: an earlier run made all of them.
         OutputExistsError: the path of a ranking holds another one, and ``force`` is not set.
     """
     from onegrain.core.output import require_free
+    from onegrain.errors import RankingInterrupted
     from onegrain.rankings import rank, rank_together
     from onegrain.records.ranking import Ranking
 
     kept = [] if force else [name for name, path in paths.items() if holds_request(path, requests[name])]
     if len(kept) == len(paths):
         raise already_made(next(iter(paths.values())) if len(paths) == 1 else next(iter(paths.values())).parent)
+    replaced = {name: force or holds_request(path, unevaluated(requests[name])) for name, path in paths.items()}
     for name in set(paths) - set(kept):
-        require_free(paths[name], force=force)
+        require_free(paths[name], force=replaced[name])
 
     def save(name: str, ranking: Ranking) -> None:
-        with_request(ranking, requests[name]).save(paths[name], force=force)
+        with_request(ranking, requests[name]).save(paths[name], force=replaced[name])
 
-    if len(paths) == 1:
-        name = next(iter(paths))
-        ranking = rank(name, activations, **arguments, **parameters[name])
-        save(name, ranking)
-        return {name: ranking}
-    loaded = {name: Ranking.load(paths[name]) for name in kept}
-    return rank_together(
-        list(paths), activations, **arguments, parameters=parameters, earlier=loaded, finished=save
-    )
+    try:
+        if len(paths) == 1:
+            name = next(iter(paths))
+            ranking = rank(name, activations, **arguments, **parameters[name])
+            save(name, ranking)
+            return {name: ranking}
+        loaded = {name: Ranking.load(paths[name]) for name in kept}
+        return rank_together(
+            list(paths), activations, **arguments, parameters=parameters, earlier=loaded, finished=save
+        )
+    except RankingInterrupted as stop:
+        name = stop.ranking.method
+        with_request(stop.ranking, unevaluated(requests[name])).save(paths[name], force=replaced[name])
+        prefix = f"{name}." if len(paths) > 1 else ""
+        raise Interrupted(_remark(stop.ranking, paths[name], prefix)) from None
+
+
+def _remark(ranking: Ranking, path: Path, prefix: str) -> str:
+    """Return what Ctrl-C left of a ranking, and how to evaluate it; ``prefix`` goes before parameters."""
+    remark = f"{path} holds the ranking without its evaluation; the same command makes both"
+    pair = {name: ranking.details.get(name) for name in ("lambda1", "lambda2")}
+    if None in pair.values():
+        return remark
+    chosen = " ".join(f"--set {prefix}{name}={value:g}" for name, value in pair.items())
+    return f"{remark}, and with --force {chosen} it keeps these penalties and need not choose them again"
 
 
 def ranking_facts(ranking: Ranking, path: Path) -> dict[str, Any]:

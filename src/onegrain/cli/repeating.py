@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Record = TypeVar("Record", Ranking, Curve, Similarity)
 
-__all__ = ["already_made", "holds_request", "identity_of", "request_hash", "with_request"]
+__all__ = ["already_made", "holds_request", "identity_of", "request_hash", "unevaluated", "with_request"]
 
 REQUEST = "request"
 
@@ -53,6 +53,11 @@ def identity_of(activations: Activations, place: str | None) -> dict[str, Any]:
 def with_request(record: Record, request: str) -> Record:
     """Return a copy of a record with the hash of its request in its details."""
     return replace(record, details={**record.details, REQUEST: request})
+
+
+def unevaluated(request: str) -> str:
+    """Return the mark of a ranking that Ctrl-C left without its evaluation; the same command replaces it."""
+    return f"{request} without evaluation"
 
 
 def holds_request(path: Path, request: str) -> bool:

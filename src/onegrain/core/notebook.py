@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from onegrain.core.pace import Pace, time_left
 from onegrain.core.text import visible
 
-__all__ = ["bar", "shows_bars"]
+__all__ = ["bar", "show_line", "shows_bars"]
 
 FIRST_SECONDS = 0.5
 """Tasks that end sooner show no bar."""
@@ -46,30 +47,34 @@ def bar(description: str, total: int, unit: str) -> Iterator[Callable[[int], Non
         _open_bars.remove(task)
 
 
+def show_line(text: str) -> None:
+    """Show a line of text below the cell."""
+    ipython = import_module("IPython.display")
+    ipython.display(ipython.HTML(html.escape(visible(text))))
+
+
 class _Bar:
     """One task: how much of it is done, and the display that shows it once it has taken a while."""
 
     def __init__(self, description: str, total: int, unit: str) -> None:
         self.description, self.total, self.unit = visible(description), total, unit
-        self.done = 0
-        self.began = time.monotonic()
-        self.next_update = self.began + FIRST_SECONDS
+        self.pace = Pace(total)
+        self.next_update = time.monotonic() + FIRST_SECONDS
         self.display: Any = None
 
     def advance(self, done: int) -> None:
-        self.done += done
+        self.pace.add(done)
         if time.monotonic() >= self.next_update:
-            seconds = time.monotonic() - self.began
-            left = seconds * (self.total - self.done) / self.done if self.done else 0.0
-            self.show(f", {left:,.0f} s left" if left >= 1 else "", first=True)
+            left = time_left(self.pace.seconds_left)
+            self.show(f", {left}" if left else "", first=True)
 
     def show(self, remark: str, *, first: bool = False) -> None:
         """Update the display; open it only with ``first``."""
         if self.display is None and not first:
             return
         self.next_update = time.monotonic() + UPDATE_SECONDS
-        text = html.escape(f"{self.description}: {self.done:,} of {self.total:,} {self.unit}{remark}")
-        page = f'<progress value="{self.done}" max="{self.total}"></progress> {text}'
+        text = html.escape(f"{self.description}: {self.pace.done:,} of {self.total:,} {self.unit}{remark}")
+        page = f'<progress value="{self.pace.done}" max="{self.total}"></progress> {text}'
         ipython = import_module("IPython.display")
         if self.display is None:
             self.display = ipython.display(ipython.HTML(page), display_id=True)

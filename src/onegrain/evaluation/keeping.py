@@ -73,7 +73,7 @@ class Measurer:
 
     def _retrain(self, wanted: dict[bytes, np.ndarray]) -> dict[bytes, np.ndarray]:
         measured = {}
-        with self._progress("retrain", len(wanted), "probes") as advance:
+        with self._progress("retraining", len(wanted), "probes") as advance:
             for key, kept in wanted.items():
                 measured[key] = self._is_correct(self._probe.alone(kept))
                 advance(1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.progress import Progress, automatic
+from onegrain.core.progress import Progress, automatic, renamed
 from onegrain.errors import ParameterError
 from onegrain.evaluation.options import ElasticNetOptions
 from onegrain.evaluation.words import ProbeWords
@@ -129,7 +129,9 @@ class ElasticNet(EvaluationProbe):
             rounds = self._solver.start_rounds(Penalties.of(*pairs), self._progress)
             fitted = [rounds.probe(number) for number in range(len(pairs))]
         else:
-            probes, solution = self._solver.solve(Penalties.of(*pairs), tolerance, progress=self._progress)
+            probes, solution = self._solver.solve(
+                Penalties.of(*pairs), tolerance, progress=renamed(self._progress, "grid")
+            )
             fitted = [(probe, solution.take(np.array([number]))) for number, probe in enumerate(probes)]
 
         def score(probe: FittedProbe) -> Score:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ import torch
 from jaxtyping import Bool
 
 from onegrain.core.constant import FLOAT32_ROUNDING, Extremes, rounding_of
+from onegrain.core.progress import ignore
 from onegrain.errors import LabelError, MismatchError, ParameterError
 from onegrain.rankings.data.blocks import BLOCK_ROWS
 from onegrain.rankings.data.memory import Memory, ScratchTable, values_of
@@ -167,9 +169,16 @@ def describe_words(train: LabelledWords) -> dict[str, Any]:
 
 
 def read_labelled(
-    activations: Activations, layer: str, sentences: np.ndarray, min_count: int, memory: Memory | None = None
+    activations: Activations,
+    layer: str,
+    sentences: np.ndarray,
+    min_count: int,
+    memory: Memory | None = None,
+    advance: Callable[[int], None] = ignore,
 ) -> LabelledWords:
     """Read the labelled words of some sentences (bool mask), without labels of fewer than ``min_count`` words.
+
+    ``advance`` is called with the number of words of each block, until all words are read.
 
     Raises:
         LabelError: the layer does not exist, or fewer than two labels are left.
@@ -183,7 +192,7 @@ def read_labelled(
         "rare_label": sum(labels.left_out.values()),
         **_without_activation(requested & ~inside),
     }
-    words = _gather(activations, layer, labels.names, (inside, left_out), memory or Memory())
+    words = _gather(activations, layer, labels.names, (inside, left_out), memory or Memory(), advance)
     return replace(words, labels_left_out=labels.left_out)
 
 
@@ -193,8 +202,11 @@ def read_matching(
     labels: tuple[str, ...],
     sentences: np.ndarray | None = None,
     memory: Memory | None = None,
+    advance: Callable[[int], None] = ignore,
 ) -> LabelledWords:
     """Read the words whose label is one of ``labels``; words with other labels are left out and counted.
+
+    ``advance`` is called as by :func:`read_labelled`.
 
     Raises:
         LabelError: the layer does not exist, or no word has one of the labels.
@@ -213,7 +225,7 @@ def read_matching(
         "unknown_label": int((inside & (label_layer.codes >= 0) & ~known).sum()),
         **_without_activation(requested & ~inside),
     }
-    words = _gather(activations, layer, labels, (inside, left_out), memory or Memory())
+    words = _gather(activations, layer, labels, (inside, left_out), memory or Memory(), advance)
     if not len(words):
         raise LabelError(
             f"no held-out word of {activations.describe()} has a label of {layer!r} that was learned: "
@@ -233,6 +245,7 @@ def _gather(
     labels: tuple[str, ...],
     chosen: tuple[np.ndarray, dict[str, int]],
     memory: Memory,
+    advance: Callable[[int], None],
 ) -> LabelledWords:
     """Read the words inside a mask that have one of the labels."""
     inside, left_out = chosen
@@ -242,13 +255,17 @@ def _gather(
     renumber[-1] = -1
     codes = renumber[label_layer.codes]
     selected = inside & (codes >= 0)
-    values = read_values(activations, selected, memory)
+    values = read_values(activations, selected, memory, advance)
     sentences, rounding = activations.corpus.sentence_of_word[selected], rounding_of(activations.array)
     return LabelledWords(values, codes[selected], sentences, labels, left_out, rounding=rounding)
 
 
-def read_values(activations: Activations, wanted: np.ndarray, memory: Memory) -> np.ndarray | ScratchTable:
+def read_values(
+    activations: Activations, wanted: np.ndarray, memory: Memory, advance: Callable[[int], None] = ignore
+) -> np.ndarray | ScratchTable:
     """Read the words of a mask block by block as float32 (words, neurons).
+
+    ``advance`` is called as by :func:`read_labelled`.
 
     Raises:
         ParameterError: an activation is not finite.
@@ -260,4 +277,5 @@ def read_values(activations: Activations, wanted: np.ndarray, memory: Memory) ->
         activations.require_finite(block, start, wanted)
         table[row : row + int(rows.sum())] = torch.from_numpy(block[rows])
         row += int(rows.sum())
+        advance(len(block))
     return values_of(table)

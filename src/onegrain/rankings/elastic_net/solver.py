@@ -20,7 +20,12 @@ from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData
 from onegrain.rankings.elastic_net.refinement import HESSIAN_BYTES, JOINT, Refined, refine
 from onegrain.rankings.elastic_net.rounds import Rounds
-from onegrain.rankings.elastic_net.stochastic import Schedule, ShuffledWords, stochastic_phase
+from onegrain.rankings.elastic_net.stochastic import (
+    Schedule,
+    ShuffledWords,
+    stochastic_phase,
+    stochastic_work,
+)
 
 __all__ = ["FAR", "Solution", "SolverOptions", "gather", "is_large", "solve", "start_rounds", "working_bytes"]
 
@@ -146,11 +151,10 @@ def start_rounds(
     """
     shape = data.n_words, data.n_neurons, data.n_labels
     data.memory.reserve(working_bytes(shape, len(penalties)), f"a grid of {len(penalties)} probes")
-    with progress("solve probes", len(penalties), "probes") as advance:
-        words = ShuffledWords(data, options.schedule.seed)
-        rounds = Rounds(words, penalties, stochastic_phase(words, penalties, options.schedule))
-        advance(len(penalties))
-    return rounds
+    words = ShuffledWords(data, options.schedule.seed)
+    with progress("grid", stochastic_work(words, penalties, options.schedule), "steps") as advance:
+        start = stochastic_phase(words, penalties, options.schedule, advance)
+    return Rounds(words, penalties, start)
 
 
 def is_large(data: ProbeData) -> bool:

@@ -35,6 +35,7 @@ a start for the certified phase of solver.py, not a solution.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 
@@ -42,10 +43,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from onegrain.core.progress import ignore
 from onegrain.rankings.elastic_net.duality import loss_of
 from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData, Words
 
-__all__ = ["STRETCHES", "Descent", "Schedule", "ShuffledWords", "native_bfloat16", "pace", "stochastic_phase"]
+__all__ = [
+    "STRETCHES",
+    "Descent",
+    "Schedule",
+    "ShuffledWords",
+    "native_bfloat16",
+    "pace",
+    "stochastic_phase",
+    "stochastic_work",
+]
 
 BATCHES = ((16384, 768, 0.3), (0, 256, 0.25))
 GATHERED = 256
@@ -84,12 +95,27 @@ def native_bfloat16(device: torch.device) -> bool:
     )
 
 
-def stochastic_phase(words: ShuffledWords, penalties: Penalties, schedule: Schedule) -> tuple[Tensor, Tensor]:
-    """Return float32 weights (neurons, G, labels) of scaled neurons and biases (G, labels), not yet exact."""
-    epochs = pace(words)
+def stochastic_phase(
+    words: ShuffledWords,
+    penalties: Penalties,
+    schedule: Schedule,
+    advance: Callable[[int], None] = ignore,
+) -> tuple[Tensor, Tensor]:
+    """Return float32 weights (neurons, G, labels) of scaled neurons and biases (G, labels), not yet exact.
+
+    ``advance`` is called with how many words the problems saw, `stochastic_work` in total.
+    """
+    epochs, left = pace(words), stochastic_work(words, penalties, schedule)
+
+    def report(seen: int) -> None:
+        nonlocal left
+        left -= seen
+        advance(seen)
+
     strongest = float(max(penalties.l1.max(), penalties.l2.max()))
     level, problem_of = _lift_penalties(penalties, FLOORS[0] * strongest)
     descent = Descent(words, level)
+    descent.advance = report
     descent.grow_in_stages()
     descent.run(epochs)
     for share in FLOORS[1:]:
@@ -99,7 +125,23 @@ def stochastic_phase(words: ShuffledWords, penalties: Penalties, schedule: Sched
         descent.run(epochs)
     weights, biases = (tensor.clone() for tensor in descent.result())
     _settle(descent, (weights, biases), schedule)
+    report(left)  # problems that settled early need no more epochs
     return weights[:, problem_of], biases[problem_of]
+
+
+def stochastic_work(words: ShuffledWords, penalties: Penalties, schedule: Schedule) -> int:
+    """Return how many words all problems together see in the stochastic phase, at most."""
+    strongest = float(max(penalties.l1.max(), penalties.l2.max()))
+    first, *later = (len(_lift_penalties(penalties, share * strongest)[0]) for share in FLOORS)
+    growing = sum(epochs * part for part, epochs in _parts(words))
+    epochs = pace(words) * words.n_words
+    return first * (growing + epochs) + epochs * (sum(later) + schedule.epochs * later[-1])
+
+
+def _parts(words: ShuffledWords) -> list[tuple[int, int]]:
+    """Return the growing parts of the words, and the epochs over each."""
+    parts = [(int(words.n_words * share) // words.batch * words.batch, epochs) for share, epochs in GROWTH]
+    return [(part, epochs) for part, epochs in parts if part >= 2 * words.batch]
 
 
 def pace(words: ShuffledWords) -> int:
@@ -221,7 +263,10 @@ class Descent:
         caution: float32 (G,), factor of the rate of each problem.
         last: float32 (G,), objective of the last epoch.
         fall: float32 (G,), by what share of itself the objective fell in the last epoch.
+        advance: is called after every epoch with how many words all problems together saw in it.
     """
+
+    advance: Callable[[int], None]
 
     def __init__(
         self, words: ShuffledWords, penalties: Penalties, start: tuple[Tensor, Tensor] | None = None
@@ -231,7 +276,7 @@ class Descent:
         labels, grid = words.n_labels, len(penalties)
         shape = (words.n_neurons, grid * labels)
         shares = words.label_shares.to(torch.float32).expand(grid, labels).ravel()
-        self.seen = 0
+        self.seen, self.advance = 0, ignore
         if start is None:
             self.weights, self.biases = words.zeros(*shape, dtype=words.dtype), shares.log()
         else:
@@ -271,11 +316,9 @@ class Descent:
 
     def grow_in_stages(self) -> None:
         """Add the words in growing parts, with epochs over those added so far."""
-        for share, epochs in GROWTH:
-            part = int(self.words.n_words * share) // self.words.batch * self.words.batch
-            if part >= 2 * self.words.batch:
-                self.grow(part)
-                self.run(epochs)
+        for part, epochs in _parts(self.words):
+            self.grow(part)
+            self.run(epochs)
         self.grow(self.words.n_words)
 
     def grow(self, count: int) -> None:
@@ -305,6 +348,7 @@ class Descent:
             self.caution = torch.where(objective > 1.01 * self.last, self.caution / 2.0, self.caution)
             self.fall = (self.last - objective) / objective
             self.last = objective
+            self.advance(self.seen * len(self.penalties))
 
     def result(self) -> tuple[Tensor, Tensor]:
         """Return weights (neurons, G, labels) and biases (G, labels)."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from onegrain.core.progress import announce, renamed
+from onegrain.errors import RankingInterrupted
 from onegrain.rankings.data.labelled import (
     LabelledWords,
     control_layer,
@@ -20,11 +23,12 @@ from onegrain.rankings.elastic_net.probe import ProbeSolver, predict
 from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.elastic_net.solver import SolverOptions, working_bytes
 from onegrain.rankings.labels import require_labels
+from onegrain.rankings.lca.estimate import describe_estimate
 from onegrain.rankings.lca.evaluation import OrderingEvaluation, accuracy
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
 from onegrain.rankings.lca.redrawing import ProbeRedrawer
-from onegrain.rankings.lca.search import search
+from onegrain.rankings.lca.search import Search, search
 from onegrain.rankings.request import Method, Request
 from onegrain.records.leakage import measure_leakage
 from onegrain.records.ranking import Ranking
@@ -52,6 +56,7 @@ def lca(request: Request) -> Ranking:
         ParameterError: an activation is not finite, or one sentence alone cannot be split.
         LabelError: the layer does not exist, or fewer than two labels can be learned.
         MismatchError: the held-out words have other neurons, or are the training words themselves.
+        RankingInterrupted: Ctrl-C during the evaluation; its ``ranking`` is finished but for the evaluation.
     """
     options: LcaOptions = request.options
     layer = str(request.label)
@@ -66,8 +71,14 @@ def lca(request: Request) -> Ranking:
     memory.reserve(
         working_bytes((words, request.activations.n_neurons, labels), grid), f"a grid of {grid} probes"
     )
-    train = read_labelled(request.activations, layer, kept, options.min_count, memory)
-    dev = read_matching(request.dev or request.activations, layer, train.labels, left, memory)
+    apart = request.dev or request.activations
+    with request.progress("reading", words + apart.n_words, "words") as advance:
+        train = read_labelled(request.activations, layer, kept, options.min_count, memory, advance)
+        dev = read_matching(apart, layer, train.labels, left, memory, advance)
+    shape = len(train), request.activations.n_neurons, len(train.labels)
+    estimate = describe_estimate(shape, options, memory.device)
+    if estimate is not None:
+        announce(request.progress, estimate)
     solver = _solver(train, options, memory)
     chosen = search(solver, dev, options, request.progress)
     slopes = solver.slopes(chosen.probe)
@@ -85,24 +96,7 @@ def lca(request: Request) -> Ranking:
         "constant": int(train.constant().sum()),
         "evaluation": None,
     }
-    if options.evaluate:
-        test = dev
-        if request.test is not None:
-            test = read_matching(request.test, layer, train.labels, memory=memory)
-        evaluation = OrderingEvaluation(solver, test, ordering.order, chosen.pair, options, request.seed)
-        details["evaluation"] = evaluation.run(chosen.probe)
-        details["evaluation"]["on"] = "dev" if request.test is None else "test"
-        details["evaluation"]["leakage"] = measure_leakage(
-            request.activations.corpus,
-            np.unique(train.sentences),
-            (request.test or request.dev or request.activations).corpus,
-            np.unique(test.sentences),
-            chosen=request.test is None and len(options.pairs) > 1,
-        )
-        details["evaluation"]["control"] = _control(
-            request, (kept, left), chosen.pair, details["evaluation"], memory
-        )
-    return Ranking(
+    ranking = Ranking(
         method="lca",
         space=request.activations.space,
         order=ordering.order,
@@ -116,6 +110,48 @@ def lca(request: Request) -> Ranking:
         slopes=slopes,
         details=details,
     )
+    if not options.evaluate:
+        return ranking
+    try:
+        evaluation = _evaluate(request, (kept, left), (solver, train, dev), chosen, ordering.order, memory)
+    except KeyboardInterrupt:
+        raise RankingInterrupted(ranking) from None
+    return replace(ranking, details={**details, "evaluation": evaluation})
+
+
+def _evaluate(
+    request: Request,
+    split: tuple[np.ndarray, np.ndarray | None],
+    words: tuple[ProbeSolver, LabelledWords, LabelledWords],
+    chosen: Search,
+    order: np.ndarray,
+    memory: Memory,
+) -> dict[str, Any]:
+    """Return the evaluation of an ordering, on the test words or else on those held out.
+
+    Args:
+        request: the request.
+        split: masks of the sentences to train on and to hold out.
+        words: a solver on the training words, these words, and those held out.
+        chosen: the chosen probe.
+        order: int64 (neurons,), the ordering.
+        memory: where tables are kept.
+    """
+    options, layer, (solver, train, test) = request.options, str(request.label), words
+    if request.test is not None:
+        with request.progress("reading", request.test.n_words, "words") as advance:
+            test = read_matching(request.test, layer, train.labels, memory=memory, advance=advance)
+    evaluation = OrderingEvaluation(solver, test, order, chosen.pair, options, request.seed).run(chosen.probe)
+    evaluation["on"] = "dev" if request.test is None else "test"
+    evaluation["leakage"] = measure_leakage(
+        request.activations.corpus,
+        np.unique(train.sentences),
+        (request.test or request.dev or request.activations).corpus,
+        np.unique(test.sentences),
+        chosen=request.test is None and len(options.pairs) > 1,
+    )
+    evaluation["control"] = _control(request, split, chosen.pair, evaluation, memory)
+    return evaluation
 
 
 def _solver(words: LabelledWords, options: LcaOptions, memory: Memory) -> ProbeSolver:
@@ -139,7 +175,8 @@ def _control(
     train = read_labelled(request.activations, name, split[0], options.min_count, memory)
     test = read_matching(held, name, train.labels, split[1] if held is request.activations else None, memory)
     solver = _solver(train, options, memory)
-    (probe,), _ = solver.solve(Penalties.of(pair), options.tolerance)
+    task = renamed(request.progress, "control task")
+    (probe,), _ = solver.solve(Penalties.of(pair), options.tolerance, progress=task)
     control_accuracy = accuracy(predict(test.values, [(probe, None)])[0], test.codes)
     return {
         "layer": name,

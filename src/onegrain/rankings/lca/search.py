@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.progress import Progress, automatic
+from onegrain.core.progress import Progress, automatic, renamed
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeRounds, ProbeSolver, predict
 from onegrain.rankings.elastic_net.problem import Penalties
@@ -86,11 +86,11 @@ def search(
     else:
         limit = 0 if solver.is_large and options.grid_steps is None else options.grid_steps
         probes, solution = solver.solve(
-            Penalties.of(*solved), options.tolerance, limit=limit, progress=progress
+            Penalties.of(*solved), options.tolerance, limit=limit, progress=renamed(progress, "grid")
         )
         fitted = [(probe, solution.take(np.array([number]))) for number, probe in enumerate(probes)]
     if not several:
-        return _alone(solver, dev, options, *fitted[0])
+        return _alone(solver, dev, options, *fitted[0], progress)
     scoring = _Scoring(dev, options)
     scoring.free = scoring.accuracies(fitted[solved.index((0.0, 0.0))][0])[2]
     candidates = [
@@ -98,7 +98,7 @@ def search(
         for pair, (probe, solution) in zip(pairs, fitted, strict=False)
     ]
     worth = 2.0 * max(options.alpha, options.beta) / len(dev)
-    with progress("solve finalists", len(pairs), "pairs") as advance:
+    with progress("finalists", len(pairs), "pairs") as advance:
         finals = Finals(
             solver,
             candidates,
@@ -115,28 +115,39 @@ def search(
     best = finals.candidates[chosen]
     probe, facts = best.probe, best.solution.facts(0)
     if best.pair != (0.0, 0.0) and not best.settled:
-        probe, facts = _polished(solver, best.pair, best.solution, options)
+        probe, facts = _polished(solver, best.pair, best.solution, options, progress)
     return Search(probe, best.pair, rows, facts, finals.facts(chosen))
 
 
 def _alone(
-    solver: ProbeSolver, dev: LabelledWords, options: LcaOptions, probe: FittedProbe, solution: Solution
+    solver: ProbeSolver,
+    dev: LabelledWords,
+    options: LcaOptions,
+    probe: FittedProbe,
+    solution: Solution,
+    progress: Progress,
 ) -> Search:
     """Return the only pair, polished; its row of the grid describes it before polishing."""
     (pair,) = options.pairs
     row = _Scoring(dev, options).row(Candidate(pair, probe, solution, Score(0.0, np.empty(0))))
     facts = solution.facts(0)
     if pair != (0.0, 0.0):
-        probe, facts = _polished(solver, pair, solution, options)
+        probe, facts = _polished(solver, pair, solution, options, progress)
     return Search(probe, pair, [row], facts)
 
 
 def _polished(
-    solver: ProbeSolver, pair: tuple[float, float], solution: Solution, options: LcaOptions
+    solver: ProbeSolver,
+    pair: tuple[float, float],
+    solution: Solution,
+    options: LcaOptions,
+    progress: Progress,
 ) -> tuple[FittedProbe, dict[str, Any]]:
     """Return the probe of a pair solved to the final gap, and how good it is."""
     start_solution = solution if solution.gap[0] <= FAR else None
-    (probe,), polished = solver.solve(Penalties.of(pair), options.polish, start=start_solution)
+    (probe,), polished = solver.solve(
+        Penalties.of(pair), options.polish, start=start_solution, progress=renamed(progress, "polishing")
+    )
     return probe, polished.facts(0)
 
 
