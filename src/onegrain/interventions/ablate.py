@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,22 +77,6 @@ def ablate(
     orders = neuron_orders(ranking, chosen, random_orders, seed)
     measurements = _measure_all(_Sweep(loaded, ranking, metric, edit, batch_size), orders, grid, progress)
     intact = measurements[chosen[0]][0][0]
-    parameters: dict[str, Any] = {
-        "metric": {"name": metric.name, **metric.parameters},
-        "counts": grid,
-        "lines": list(chosen),
-        "edit": edit,
-    }
-    details: dict[str, Any] = {
-        "counts": grid,
-        "n_sentences": intact.n_sentences,
-        "order": ranking.order_hash,
-    }
-    if "random" in chosen:
-        parameters["random_orders"] = random_orders
-        details["random_values"] = [
-            [measurement.value for measurement in order] for order in measurements["random"]
-        ]
     return Curve(
         metric=metric.name,
         higher_is_better=metric.higher_is_better,
@@ -105,11 +88,22 @@ def ablate(
             model=loaded.identity,
             corpus=CorpusIdentity.of(metric.corpus),
             sites=ranking.space.sites,
-            parameters=parameters,
+            parameters={
+                "metric": {"name": metric.name, **metric.parameters},
+                "counts": grid,
+                "lines": list(chosen),
+                "edit": edit,
+                **({"random_orders": random_orders} if "random" in chosen else {}),
+            },
             seed=seed if "random" in chosen else None,
             inputs=(ranking.provenance,),
         ),
-        details=details,
+        details={
+            "counts": grid,
+            "n_sentences": intact.n_sentences,
+            "order": ranking.order_hash,
+            **_random_values(measurements),
+        },
         draws=_draws(grid, measurements),
     )
 
@@ -127,6 +121,13 @@ class _Sweep:
     def measure(self, neurons: np.ndarray) -> Measurement:
         with editing(self.model, self.ranking.space, neurons, edit=self.edit):
             return self.metric.measure(self.model, batch_size=self.batch_size)
+
+
+def _random_values(measurements: dict[str, list[list[Measurement]]]) -> dict[str, list[list[float]]]:
+    """Return the metric of each random order at each count as ``random_values``, if there are random orders."""
+    if "random" not in measurements:
+        return {}
+    return {"random_values": [[point.value for point in order] for order in measurements["random"]]}
 
 
 def _measure_all(

@@ -129,12 +129,7 @@ def rank_together(
         ParameterError: as for :func:`rank`, before the first method begins; or a method is named twice,
             parameters belong to a method that is not named, or no method takes something given.
     """
-    by_method = parameters or {}
-    if not names or len(set(names)) < len(names):
-        raise ParameterError(f"name each method once, got {', '.join(names) or 'none'}")
-    unnamed = sorted(set(by_method) - set(names))
-    if unnamed:
-        raise ParameterError(f"parameters of {', '.join(unnamed)}, which is not among {', '.join(names)}")
+    _require_named(names, parameters or {})
     read = _reader(corpus)
     request = Request(
         activations=read(activations),
@@ -148,31 +143,62 @@ def rank_together(
         engine=engine_named(engine) if isinstance(engine, str) else engine,
         progress=progress,
     )
+    jobs = _jobs(names, request, parameters or {})
+    rankings = dict(earlier or {})
+    _rank_missing({name: job for name, job in jobs.items() if name not in rankings}, rankings, finished)
+    return {name: rankings[name] for name in names}
+
+
+def _require_named(names: Sequence[str], parameters: Mapping[str, Any]) -> None:
+    """Raise ParameterError unless each method is named once, and parameters belong to named methods."""
+    if not names or len(set(names)) < len(names):
+        raise ParameterError(f"name each method once, got {', '.join(names) or 'none'}")
+    unnamed = sorted(set(parameters) - set(names))
+    if unnamed:
+        raise ParameterError(f"parameters of {', '.join(unnamed)}, which is not among {', '.join(names)}")
+
+
+def _jobs(
+    names: Sequence[str], request: Request, parameters: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[Method, Request]]:
+    """Return each method with its part of the request; one method alone receives all of it.
+
+    Raises:
+        ParameterError: a method lacks something, does not take it, or does not exist.
+    """
     jobs: dict[str, tuple[Method, Request]] = {}
     for name in names:
-        chosen, options = method(name), dict(by_method.get(name, {}))
+        chosen, options = method(name), dict(parameters.get(name, {}))
         part = request if len(names) == 1 else chosen.part(request)
         chosen.require(part, options)
         jobs[name] = chosen, replace(part, options=chosen.options(**options))
     _require_taken(request, [part for _, part in jobs.values()])
-    rankings = dict(earlier or {})
-    missing = {name: job for name, job in jobs.items() if name not in rankings}
+    return jobs
+
+
+def _rank_missing(
+    jobs: Mapping[str, tuple[Method, Request]],
+    rankings: dict[str, Ranking],
+    finished: Callable[[str, Ranking], None] | None,
+) -> None:
+    """Add the rankings of the jobs, first those that share one pass; report each as soon as it is computed."""
+
+    def add(name: str, ranking: Ranking) -> None:
+        rankings[name] = ranking
+        if finished is not None:
+            finished(name, ranking)
+
     counted = [
-        (name, chosen.counting, part) for name, (chosen, part) in missing.items() if chosen.counting is not None
+        (name, chosen.counting, part) for name, (chosen, part) in jobs.items() if chosen.counting is not None
     ]
     if counted:
         from onegrain.rankings.univariate.counting.scoring import rank_counted
 
         for (name, _, _), ranking in zip(counted, rank_counted(counted), strict=True):
-            rankings[name] = ranking
-            if finished is not None:
-                finished(name, ranking)
-    for name, (chosen, part) in missing.items():
-        if name not in rankings:
-            rankings[name] = chosen.function(part)
-            if finished is not None:
-                finished(name, rankings[name])
-    return {name: rankings[name] for name in names}
+            add(name, ranking)
+    for name, (chosen, part) in jobs.items():
+        if chosen.counting is None:
+            add(name, chosen.function(part))
 
 
 def _reader(corpus: Any) -> Callable[[Any], Any]:
