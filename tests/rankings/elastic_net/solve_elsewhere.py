@@ -24,6 +24,15 @@ def solve(device: str) -> dict[str, object]:
     solver.SMALL = 0
     large = og.rank("lca", planted.activations, lambda1=(1e-3, 1e-2), lambda2=(0.0, 1e-3), **options)
     draws = og.stability(large, planted.activations, resamples=2, k=(5,), device=device)
+    judged = og.evaluate(
+        {"lca": large},
+        planted.activations,
+        label="upos",
+        lambda1=1e-3,
+        lambda2=1e-3,
+        counts=(2, 8),
+        device=device,
+    )
     refinement.JOINT = 0
     near = {"grid_steps": 5, "tolerance": 1e-6, "polish": 1e-6, "evaluate": False}
     apart = [
@@ -39,6 +48,7 @@ def solve(device: str) -> dict[str, object]:
         "tops": [ranking.top(3) for ranking in (small, large, *apart, far)],
         "accuracies": [ranking.details["evaluation"]["full"]["accuracy"] for ranking in (small, large)],
         "jaccard": draws.likeness["jaccard"].tolist()[:3],
+        "judged": judged.points["accuracy"].tolist(),
         "gap": probe.duality_gap_,
         "predicted": probe.predict(X.to(device)).tolist()[:20],
     }

@@ -31,6 +31,7 @@ def solved(device: str) -> dict[str, Any]:
 def require_same(actual: dict[str, Any], expected: dict[str, Any]) -> None:
     assert actual["objectives"] == pytest.approx(expected["objectives"], rel=1e-4)
     assert actual["accuracies"] == pytest.approx(expected["accuracies"], abs=0.02)
+    assert actual["judged"] == pytest.approx(expected["judged"], abs=0.05)
     assert actual["tops"] == expected["tops"]
     assert actual["predicted"] == expected["predicted"]
     assert actual["jaccard"] == pytest.approx(expected["jaccard"], abs=0.3)
