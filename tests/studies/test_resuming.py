@@ -86,7 +86,7 @@ def test_an_interrupted_evaluation_leaves_no_ranking_and_is_done_again(
 ) -> None:
     study, ranking = tmp_path / "study.toml", tmp_path / "out" / "rankings" / "f--nlm.parquet"
     penalties = 'method = "lca"\nparameters = { lambda1 = [1e-3], lambda2 = [1e-3], resamples = 10 }'
-    study.write_text(STUDY.replace('method = "f-statistic"', penalties))
+    study.write_text(SANDBOX_STUDY.replace('method = "f-statistic"', penalties))
     with monkeypatch.context() as patch:
         patch.setattr("onegrain.rankings.lca.evaluation.OrderingEvaluation.run", interrupt)
         with pytest.raises(KeyboardInterrupt):
