@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,56 +21,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from onegrain.analyses import Comparison
+    from onegrain.cli.options.comparing import AblationOptions, AgreementOptions, DrawOptions, ProbeOptions
     from onegrain.metrics import Metric
     from onegrain.models import LoadedModel
     from onegrain.records.curve import Curve
     from onegrain.records.evaluation import Evaluation
     from onegrain.records.ranking import Ranking
 
-__all__ = ["AblationOptions", "AgreementOptions", "ProbeOptions", "compare_files"]
-
-
-@dataclass(frozen=True)
-class ProbeOptions:
-    """The options for masking and retraining; see :func:`onegrain.evaluate`."""
-
-    train: str | None
-    test: str | None
-    dev: str | None
-    label: str | None
-    probe: str
-    parameters: dict[str, Any]
-    options: dict[str, Any]
-    seed: int
-    memory: str | None
-    device: str | None
-
-
-@dataclass(frozen=True)
-class AblationOptions:
-    """The options for erasing neurons in the running model; see :func:`onegrain.ablate_rankings`."""
-
-    curves: list[str]
-    model: LoadedModel | None
-    metric: Metric | None
-    options: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class AgreementOptions:
-    """The options for the table; see :func:`onegrain.compare_rankings`."""
-
-    k: int | None
-    ballots: int
-    scale: str
-    level: float
-    vote: bool
+__all__ = ["compare_files"]
 
 
 def compare_files(
     paths: list[str],
     probes: ProbeOptions,
     ablation: AblationOptions,
+    draws: DrawOptions,
     agreement: AgreementOptions,
     *,
     out: Path | None,
@@ -81,13 +46,18 @@ def compare_files(
     from onegrain.analyses import compare_rankings
     from onegrain.reports import write_comparison
 
-    request = "" if out is None else _require_new(out, paths, probes, ablation, agreement, force=force)
+    model = ablation.load()
+    if out is None:
+        request = ""
+    else:
+        request = _request(paths, probes, ablation, draws, agreement, model)
+        _require_new(out, request, force=force)
     rankings = rankings_from(paths)
     vote = _vote(rankings, agreement)
     if agreement.vote and vote is not None:
         rankings[vote.method] = vote
-    evaluation = _evaluation(rankings, probes)
-    curves = _curves(rankings, ablation)
+    evaluation = _evaluation(rankings, probes, draws)
+    curves = _curves(rankings, ablation, draws, model)
     comparison = compare_rankings(
         rankings,
         evaluation,
@@ -105,16 +75,8 @@ def compare_files(
         typer.echo(caution, err=as_json)
 
 
-def _require_new(
-    out: Path,
-    paths: list[str],
-    probes: ProbeOptions,
-    ablation: AblationOptions,
-    agreement: AgreementOptions,
-    *,
-    force: bool,
-) -> str:
-    """Return the hash of the request if its output may be written.
+def _require_new(out: Path, request: str, *, force: bool) -> None:
+    """Check that the output of a request may be written.
 
     Raises:
         AlreadyDoneError: the folder holds the comparison of this very request.
@@ -124,15 +86,18 @@ def _require_new(
     from onegrain.reports.comparison_folder import comparison_layout, holds_comparison
 
     require_writable_output(out, force=force or out.is_dir(), ours=comparison_layout())
-    request = _request(paths, probes, ablation, agreement)
     if not force and holds_comparison(out, request):
         raise already_made(out)
     require_free(out, force=force, ours=comparison_layout())
-    return request
 
 
 def _request(
-    paths: list[str], probes: ProbeOptions, ablation: AblationOptions, agreement: AgreementOptions
+    paths: list[str],
+    probes: ProbeOptions,
+    ablation: AblationOptions,
+    draws: DrawOptions,
+    agreement: AgreementOptions,
+    model: tuple[LoadedModel, Metric] | None,
 ) -> str:
     """Return the hash of everything that a comparison depends on."""
     from onegrain.activations.store.manifest import read_manifest
@@ -143,16 +108,16 @@ def _request(
         return Path(path).read_bytes().hex() if Path(path).is_file() else "missing"
 
     stores = [probes.train, probes.test, probes.dev]
-    model, metric = ablation.model, ablation.metric
     return request_hash(
         "compare",
         rankings=[(path, content(path)) for path in paths],
         stores=[None if store is None else read_manifest(folder_at(store)) for store in stores],
-        probing=[probes.label, probes.probe, probes.parameters, probes.options, probes.seed, probes.device],
-        curves=[(pair, content(pair.partition("=")[2])) for pair in ablation.curves],
-        model=None if model is None else model.identity,
-        metric=None if metric is None else [type(metric).__name__, corpus_digest(metric.corpus)],
-        options=ablation.options,
+        probing=[probes.label, probes.probe, probes.probe_parameters(), probes.evaluation(), probes.device],
+        curves=[(pair, content(pair.partition("=")[2])) for pair in ablation.curves or []],
+        model=None if model is None else model[0].identity,
+        metric=None if model is None else [type(model[1]).__name__, corpus_digest(model[1].corpus)],
+        options=ablation.erasing(),
+        drawing=asdict(draws),
         agreeing=asdict(agreement),
     )
 
@@ -170,7 +135,7 @@ def _vote(rankings: Mapping[str, Ranking], agreement: AgreementOptions) -> Ranki
     return vote
 
 
-def _evaluation(rankings: Mapping[str, Ranking], probes: ProbeOptions) -> Evaluation | None:
+def _evaluation(rankings: Mapping[str, Ranking], probes: ProbeOptions, draws: DrawOptions) -> Evaluation | None:
     """Return the masking and retraining of the rankings; None without training words."""
     if probes.train is None:
         return None
@@ -182,7 +147,7 @@ def _evaluation(rankings: Mapping[str, Ranking], probes: ProbeOptions) -> Evalua
     test, dev = (
         None if path is None else open_activations(path).restrict(sites) for path in (probes.test, probes.dev)
     )
-    probe, parameters = probe_from(probes.probe, probes.parameters)
+    probe, parameters = probe_from(probes.probe, probes.probe_parameters())
     return evaluate(
         rankings,
         train,
@@ -190,26 +155,31 @@ def _evaluation(rankings: Mapping[str, Ranking], probes: ProbeOptions) -> Evalua
         label=probes.label,
         probe=probe,
         dev=dev,
-        seed=probes.seed,
         memory=probes.memory,
         device=probes.device,
         progress=progress(),
-        **probes.options,
+        **asdict(draws),
+        **probes.evaluation(),
         **parameters,
     )
 
 
-def _curves(rankings: Mapping[str, Ranking], ablation: AblationOptions) -> dict[str, Curve]:
+def _curves(
+    rankings: Mapping[str, Ranking],
+    ablation: AblationOptions,
+    draws: DrawOptions,
+    model: tuple[LoadedModel, Metric] | None,
+) -> dict[str, Curve]:
     """Return the curves of --curve, and with --model those of the other rankings."""
     from onegrain.interventions import ablate_rankings
     from onegrain.records.curve import Curve
 
-    loaded = {name: Curve.load(path) for name, path in _curve_files(rankings, ablation.curves).items()}
-    if ablation.model is None or ablation.metric is None:
+    loaded = {name: Curve.load(path) for name, path in _curve_files(rankings, ablation.curves or []).items()}
+    if model is None:
         return {name: loaded[name] for name in rankings if name in loaded}
-    return ablate_rankings(
-        ablation.model, rankings, ablation.metric, curves=loaded, progress=progress(), **ablation.options
-    )
+    running, metric = model
+    options = {**ablation.erasing(), **asdict(draws)}
+    return ablate_rankings(running, rankings, metric, curves=loaded, progress=progress(), **options)
 
 
 def _curve_files(rankings: Mapping[str, Ranking], options: list[str]) -> dict[str, str]:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onegrain.cli.ending import Interrupted
-from onegrain.cli.options.corpus import corpus_from
-from onegrain.cli.options.model import model_from
 from onegrain.cli.repeating import already_made, holds_request, unevaluated, with_request
 
 if TYPE_CHECKING:
     from onegrain.records.activations import Activations
     from onegrain.records.ranking import Ranking
 
-__all__ = [
-    "model_reader",
-    "parameters_by_method",
-    "rank_and_save",
-    "ranking_facts",
-    "require_no_reading_options",
-    "store_opener",
-]
+__all__ = ["output_paths", "parameters_by_method", "rank_and_save", "ranking_facts"]
 
 
 def rank_and_save(
@@ -110,10 +100,16 @@ def ranking_facts(ranking: Ranking, path: Path) -> dict[str, Any]:
     return facts | ({"caution": summary["caution"]} if "caution" in summary else {})
 
 
-def parameters_by_method(parameters: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the parameters of each method, whose name is the first part of theirs."""
+def parameters_by_method(methods: list[str], parameters: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of each method; with several methods, the first part of a name is the method's.
+
+    Raises:
+        ParameterError: there are several methods, and a parameter does not name its own.
+    """
     from onegrain.errors import ParameterError
 
+    if len(methods) == 1:
+        return {methods[0]: parameters}
     by_method: dict[str, dict[str, Any]] = {}
     for name, value in parameters.items():
         method, dot, parameter = name.partition(".")
@@ -123,38 +119,22 @@ def parameters_by_method(parameters: dict[str, Any]) -> dict[str, dict[str, Any]
     return by_method
 
 
-def store_opener(sites: list[str] | None) -> Callable[[str], Activations]:
-    """Return a function that opens a store at the chosen sites."""
-    from onegrain.activations import open_activations
+def output_paths(methods: list[str], out: Path, *, force: bool) -> dict[str, Path]:
+    """Return the file of each method's ranking, after checking that it may be written.
 
-    return lambda path: open_activations(path).restrict(sites)
+    Raises:
+        ParameterError: several methods are given, and the name of one cannot be the name of a file.
+        OutputExistsError: a path cannot hold a ranking.
+    """
+    from onegrain.core.names import require_name
+    from onegrain.core.output import require_writable_output
 
-
-def model_reader(
-    corpus: Path,
-    sites: list[str] | None,
-    text: dict[str, Any],
-    encoding: dict[str, Any],
-    loading: dict[str, Any],
-) -> Callable[[str], Activations]:
-    """Return a function that loads a model and reads the corpus with it, without storing anything."""
-    from onegrain.activations import live_activations
-
-    words = corpus_from(corpus, **text)
-    return lambda name: live_activations(
-        model_from(name, dictionaries=None, **loading), words, sites=sites, **encoding
-    )
-
-
-def require_no_reading_options(options: dict[str, Any]) -> None:
-    """Raise ParameterError for options of models and corpora when stores are read."""
-    from onegrain.errors import ParameterError
-
-    plain = {"aggregate": "last", "long": "error", "batch_size": 64, "dtype": "float32"}
-    names = {"dtype": "model-dtype", "device": "model-device"}
-    changed = [name for name, value in options.items() if value and value != plain.get(name)]
-    if changed:
-        listed = ", ".join("--" + names.get(name, name).replace("_", "-") for name in changed)
-        raise ParameterError(
-            f"{listed}: a store has its words and values already; leave it out, or give models and --corpus"
-        )
+    if len(methods) == 1:
+        paths = {methods[0]: out}
+    else:
+        for name in methods:
+            require_name(name, "the name of a method")
+        paths = {name: out / f"{name}.parquet" for name in methods}
+    for path in paths.values():
+        require_writable_output(path, force=force or path.is_file(), suffixes=(".parquet",))
+    return paths

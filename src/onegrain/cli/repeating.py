@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     Record = TypeVar("Record", Ranking, Curve, Similarity)
 
-__all__ = ["already_made", "holds_request", "identity_of", "request_hash", "unevaluated", "with_request"]
+__all__ = [
+    "already_made",
+    "end_repeat",
+    "holds_request",
+    "identity_of",
+    "request_hash",
+    "unevaluated",
+    "with_request",
+]
 
 REQUEST = "request"
 
@@ -84,6 +92,15 @@ def already_made(path: Path | str) -> Exception:
         f"{path} exists already: the same command has made it, and nothing is left to do; use --force to make "
         "it again"
     )
+
+
+def end_repeat(path: Path | str) -> Callable[[], None]:
+    """Return a function that ends a command which a library function recognised as a repeat."""
+
+    def end() -> None:
+        raise already_made(path)
+
+    return end
 
 
 def _plain(value: Any) -> Any:

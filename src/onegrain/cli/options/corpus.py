@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +15,18 @@ from onegrain.cli.options.pairs import split_pair
 if TYPE_CHECKING:
     from onegrain.records.corpus import Corpus
 
-__all__ = ["Columns", "Format", "Labels", "Limit", "Lower", "Target", "corpus_from", "echo_corpus"]
+__all__ = [
+    "Columns",
+    "CorpusOptions",
+    "FileOptions",
+    "Format",
+    "Labels",
+    "Limit",
+    "Lower",
+    "Target",
+    "corpus_from",
+    "echo_corpus",
+]
 
 Labels = Annotated[
     list[str] | None,
@@ -50,6 +62,36 @@ Lower = Annotated[bool, typer.Option("--lower", help="Lower-case the words.", ri
 Limit = Annotated[
     int | None, typer.Option("--limit", help="Largest number of sentences to read.", rich_help_panel=CORPUS)
 ]
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """The options for reading one corpus file."""
+
+    labels: Labels = None
+    format: Format = None
+    columns: Columns = None
+    lower: Lower = False
+    limit: Limit = None
+
+    def read(self, path: Path) -> Corpus:
+        """Read a corpus file, and note for standard error what was read."""
+        return corpus_from(path, **self._reading())
+
+    def _reading(self) -> dict[str, Any]:
+        names = ("labels", "format", "columns", "lower", "limit")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class CorpusOptions(FileOptions):
+    """The options for reading a corpus file, or two parallel files."""
+
+    target: Target = None
+
+    def read(self, path: Path) -> Corpus:
+        """Read a corpus file and its parallel side, and note for standard error what was read."""
+        return corpus_from(path, target=self.target, **self._reading())
 
 
 def corpus_from(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onegrain.cli.options.headings import ENGINE
 
-__all__ = ["Address", "EngineName", "Workers"]
+if TYPE_CHECKING:
+    from onegrain.engines import Engine
+
+__all__ = ["Address", "EngineName", "EngineOptions", "Workers"]
 
 EngineName = Annotated[
     str,
@@ -32,3 +36,18 @@ Workers = Annotated[
         rich_help_panel=ENGINE,
     ),
 ]
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """The options for the engine."""
+
+    engine: EngineName = "local"
+    address: Address = None
+    workers: Workers = None
+
+    def create(self) -> Engine:
+        """Return the engine that the options describe."""
+        from onegrain.engines import engine_named
+
+        return engine_named(self.engine, address=self.address, workers=self.workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,13 +19,13 @@ __all__ = [
     "AllowPickle",
     "DeviceMap",
     "Dictionaries",
+    "LoadingOptions",
     "ModelDevice",
     "ModelDtype",
     "OffloadFolder",
     "SourceLanguage",
     "TargetLanguage",
     "TrustRemoteCode",
-    "model_from",
 ]
 
 ModelDevice = Annotated[
@@ -87,36 +88,36 @@ TargetLanguage = Annotated[
 ]
 
 
-def model_from(
-    name: str,
-    *,
-    device: str | None,
-    device_map: str | None,
-    offload_folder: Path | None,
-    dtype: str,
-    dictionaries: list[str] | None,
-    trust_remote_code: bool,
-    allow_pickle: bool,
-    source_language: str | None = None,
-    target_language: str | None = None,
-) -> LoadedModel:
-    """Load the model that the options describe."""
-    from onegrain.models import load_model
+@dataclass(frozen=True)
+class LoadingOptions:
+    """The options for loading a model, besides its device, which verbs name differently."""
 
-    loaded = load_model(
-        name,
-        device=device,
-        dtype=dtype,
-        device_map=_device_map(device_map),
-        offload_folder=offload_folder,
-        trust_remote_code=trust_remote_code,
-        allow_pickle=allow_pickle,
-        source_language=source_language,
-        target_language=target_language,
-    )
-    for pair in dictionaries or []:
-        loaded = loaded.with_dictionary(*split_pair(pair, "--dictionary"))
-    return loaded
+    device_map: DeviceMap = None
+    offload_folder: OffloadFolder = None
+    model_dtype: ModelDtype = "float32"
+    trust_remote_code: TrustRemoteCode = False
+    allow_pickle: AllowPickle = False
+    source_language: SourceLanguage = None
+    target_language: TargetLanguage = None
+
+    def load(self, name: str, device: str | None, dictionaries: list[str] | None = None) -> LoadedModel:
+        """Load a model, with dictionaries given as SITE=FOLDER."""
+        from onegrain.models import load_model
+
+        loaded = load_model(
+            name,
+            device=device,
+            dtype=self.model_dtype,
+            device_map=_device_map(self.device_map),
+            offload_folder=self.offload_folder,
+            trust_remote_code=self.trust_remote_code,
+            allow_pickle=self.allow_pickle,
+            source_language=self.source_language,
+            target_language=self.target_language,
+        )
+        for pair in dictionaries or []:
+            loaded = loaded.with_dictionary(*split_pair(pair, "--dictionary"))
+        return loaded
 
 
 def _device_map(text: str | None) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
 
 from onegrain.cli.options.headings import WORDS
 
-__all__ = ["Aggregate", "BatchSize", "Long", "Side"]
+__all__ = ["Aggregate", "BatchSize", "Long", "Side", "WordOptions"]
 
 Aggregate = Annotated[
     str,
@@ -34,3 +35,18 @@ BatchSize = Annotated[
     int,
     typer.Option("--batch-size", "-b", help="Largest number of sentences in a batch.", rich_help_panel=WORDS),
 ]
+
+
+@dataclass(frozen=True)
+class WordOptions:
+    """The options for how a model reads words."""
+
+    aggregate: Aggregate = "last"
+    side: Side = None
+    long: Long = "error"
+    batch_size: BatchSize = 64
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as keywords of :func:`onegrain.extract` and :func:`onegrain.live_activations`."""
+        names = ("aggregate", "side", "long", "batch_size")
+        return {name: getattr(self, name) for name in names}

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from onegrain.cli.console import emit, progress, show_table
 from onegrain.cli.options.computing import Device, Seed
 from onegrain.cli.options.corpus import Format, Limit, Lower
+from onegrain.cli.options.groups import with_groups
 from onegrain.cli.options.metric import Counts, MaxErased, MetricName, Steps, counts_from, metric_from
-from onegrain.cli.options.model import (
-    AllowPickle,
-    DeviceMap,
-    Dictionaries,
-    ModelDtype,
-    OffloadFolder,
-    SourceLanguage,
-    TargetLanguage,
-    TrustRemoteCode,
-    model_from,
-)
+from onegrain.cli.options.model import Dictionaries, LoadingOptions
 from onegrain.cli.options.neurons import LabelName, RandomOrders
 from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.cli.options.words import BatchSize
 from onegrain.cli.repeating import already_made, holds_request, request_hash, with_request
 
+if TYPE_CHECKING:
+    from onegrain.records.curve import Curve
+
 NAME = "ablate"
 
 
+@with_groups
 def run(
     model: Annotated[str, typer.Argument(help="Model folder or hub id.")],
     ranking: Annotated[Path, typer.Argument(help="Ranking whose neurons are erased.")],
@@ -38,6 +33,7 @@ def run(
     ],
     metric: MetricName,
     out: Annotated[Path, out_option("Curve to write, *.parquet.")],
+    *,
     steps: Steps = 20,
     counts: Counts = None,
     max_erased: MaxErased = None,
@@ -56,14 +52,8 @@ def run(
     lower: Lower = False,
     limit: Limit = None,
     device: Device = None,
-    device_map: DeviceMap = None,
-    offload_folder: OffloadFolder = None,
-    model_dtype: ModelDtype = "float32",
+    loading: LoadingOptions,
     dictionary: Dictionaries = None,
-    trust_remote_code: TrustRemoteCode = False,
-    allow_pickle: AllowPickle = False,
-    source_language: SourceLanguage = None,
-    target_language: TargetLanguage = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -78,18 +68,7 @@ def run(
     metric_on_data = metric_from(
         metric, data, beams=beams, tokenize=tokenize, lower=lower, limit=limit, format=format
     )
-    loaded_model = model_from(
-        model,
-        device=device,
-        device_map=device_map,
-        offload_folder=offload_folder,
-        dtype=model_dtype,
-        dictionaries=dictionary,
-        trust_remote_code=trust_remote_code,
-        allow_pickle=allow_pickle,
-        source_language=source_language,
-        target_language=target_language,
-    )
+    loaded_model = loading.load(model, device, dictionary)
     if no_bos:
         loaded_model = loaded_model.without_start_token()
     options: dict[str, Any] = {
@@ -108,7 +87,7 @@ def run(
         ranking=[loaded_ranking.provenance, loaded_ranking.order_hash, label],
         metric=[metric, corpus_digest(metric_on_data.corpus), beams, tokenize],
         options=options,
-        loading=[device, model_dtype, source_language, target_language, no_bos],
+        loading=[device, loading.model_dtype, loading.source_language, loading.target_language, no_bos],
     )
     if not force and holds_request(out, request):
         raise already_made(out)
@@ -118,6 +97,11 @@ def run(
     curve = ablate(loaded_model, loaded_ranking, metric_on_data, progress=progress(), **options)
     curve = with_request(curve, request)
     curve.save(out, force=force)
+    _show(curve, out, as_json)
+
+
+def _show(curve: Curve, out: Path, as_json: bool) -> None:
+    """Print a curve as a table with its verdict, or as JSON."""
     facts: dict[str, object] = {"curve": str(out), "metric": curve.metric, "intact": curve.intact}
     for line in dict.fromkeys(curve.points["line"]):
         facts[f"{line} erased"] = {int(r.neurons): float(r.value) for r in curve.line(line).itertuples()}

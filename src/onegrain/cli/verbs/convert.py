@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from onegrain.cli.console import emit, progress
-from onegrain.cli.options.corpus import Columns, Format, Labels, Limit, Lower, corpus_from
+from onegrain.cli.options.corpus import FileOptions
+from onegrain.cli.options.groups import with_groups
 from onegrain.cli.options.output import Force, Json
+from onegrain.cli.repeating import end_repeat
 from onegrain.errors import ParameterError
-
-if TYPE_CHECKING:
-    from onegrain.records.corpus import Corpus
 
 NAME = "convert"
 
 
+@with_groups
 def run(
     source: Annotated[str, typer.Argument(metavar="SRC", help="Store, or NeuroX file.")],
     out: Annotated[
@@ -27,6 +27,7 @@ def run(
             help="NeuroX file to write (*.hdf5, *.json) from a store; store to write (*.zarr) from a file.",
         ),
     ],
+    *,
     sites: Annotated[
         list[str] | None,
         typer.Option(
@@ -43,11 +44,7 @@ def run(
         str | None,
         typer.Option(help="Precision of the store, float32 or float16 (from a file); float32 by default."),
     ] = None,
-    labels: Labels = None,
-    format: Format = None,
-    columns: Columns = None,
-    lower: Lower = False,
-    limit: Limit = None,
+    text: FileOptions,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -59,12 +56,12 @@ def run(
     from onegrain.formats import export_neurox, import_neurox
     from onegrain.formats.neurox.formats import READABLE
 
-    options = any((labels, format, columns, lower, limit is not None))
+    options = text != FileOptions()
     if Path(source).suffix not in READABLE:
         if corpus is not None or dtype is not None or options:
             raise ParameterError("a store has its words and labels already; leave out --corpus and its options")
         opened = open_activations(source)
-        export_neurox(opened, out, sites=sites, force=force, progress=progress())
+        export_neurox(opened, out, sites=sites, force=force, progress=progress(), on_repeat=end_repeat(out))
         chosen = opened.restrict(sites)
         emit({"file": out, "words": chosen.n_words, "sites": list(chosen.space.sites)}, as_json)
         return
@@ -72,10 +69,15 @@ def run(
         raise ParameterError(
             "--labels, --format, --columns, --lower and --limit are about --corpus; give it too"
         )
-    words: Corpus | None = None
-    if corpus is not None:
-        words = corpus_from(corpus, labels=labels, format=format, columns=columns, lower=lower, limit=limit)
+    words = None if corpus is None else text.read(corpus)
     store = import_neurox(
-        source, out, corpus=words, sites=sites, dtype=dtype or "float32", force=force, progress=progress()
+        source,
+        out,
+        corpus=words,
+        sites=sites,
+        dtype=dtype or "float32",
+        force=force,
+        progress=progress(),
+        on_repeat=end_repeat(out),
     )
     emit({"store": out, "words": store.n_words, "neurons": store.n_neurons}, as_json)
