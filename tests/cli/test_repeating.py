@@ -155,3 +155,20 @@ def test_what_a_killed_check_left_is_removed(run: Run, store: Path, tmp_path: Pa
     (tmp_path / ".onegrain-probe-abc").mkdir()
     assert run("rank", "std", store, "--out", tmp_path / "r.parquet")[0] == 0
     assert list(tmp_path.glob(".*")) == []
+
+
+def test_a_repeated_conversion_or_report_is_kept(run: Run, store: Path, tmp_path: Path) -> None:
+    file, back, folder = tmp_path / "words.json", tmp_path / "back.zarr", tmp_path / "study"
+    folder.mkdir()
+    assert run("rank", "iou", store, "--label", "kind", "--out", folder / "iou.parquet")[0] == 0
+    for command, out in (
+        (("convert", store, file), file),
+        (("convert", file, back), back),
+        (("report", folder), folder / "report.html"),
+    ):
+        assert run(*command)[0] == 0, command
+        before = content(tmp_path)
+        code, printed, err = run(*command)
+        assert (code, printed) == (0, "")
+        assert f"{out} exists already: the same command has made it" in err
+        assert content(tmp_path) == before

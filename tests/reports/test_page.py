@@ -119,8 +119,14 @@ def test_write_makes_page_and_pictures(tmp_path: Path, probes) -> None:
     page = tmp_path / "out" / "report.html"
     assert report.write(page) == [page, page.parent / "charts" / "masking.png"]
     assert (page.parent / "charts" / "masking.png").read_bytes()[:4] == b"\x89PNG"
+    written = page.stat().st_mtime_ns
+    repeats: list[str] = []
+    assert report.write(page, on_repeat=lambda: repeats.append("same"))[0] == page
+    assert report.write(page)[0] == page
+    assert repeats == ["same"]
+    assert page.stat().st_mtime_ns == written
     with pytest.raises(OutputExistsError, match="--force"):
-        report.write(page)
+        Report("Another", report.sections).write(page)
     page.unlink()
     with pytest.raises(OutputExistsError, match=r"masking\.png"):
         report.write(page)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 
 from onegrain.core.output import require_free, whole_file
-from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError
+from onegrain.errors import OutputExistsError, ParameterError
 from onegrain.records.provenance import Provenance, package_version
 from onegrain.reports.blocks import Block, Chart, Fold, Section, Table
 from onegrain.reports.rendering.html import answer_html, section_html, source_hash, with_colour_rules
@@ -83,6 +83,7 @@ class Report:
         *,
         force: bool = False,
         images: str | os.PathLike[str] | None = "charts",
+        on_repeat: Callable[[], None] | None = None,
     ) -> list[Path]:
         """Write the page, then a PNG of every chart.
 
@@ -92,13 +93,13 @@ class Report:
             path: the HTML file.
             force: replace files of an earlier report; what onegrain did not write is never replaced.
             images: folder of the pictures, relative to the page's folder unless absolute; None for no pictures.
+            on_repeat: called if the same report exists already and is complete, so that nothing is written.
 
         Returns:
             Every file of the report, the page first.
 
         Raises:
             OutputExistsError: a file of another report exists and ``force`` was not given; nothing is written.
-            AlreadyDoneError: the same report exists and is complete, and ``force`` was not given.
             StorageError: the disk refused to write.
         """
         page = Path(path)
@@ -116,8 +117,8 @@ class Report:
                 require_free(out, force=force)
         drawn = {out: chart_png(chart.chart) for out, chart in pictures.items()}
         missing = {out: data for out, data in drawn.items() if not (begun and _holds(out, data))}
-        if begun and not missing:
-            raise AlreadyDoneError(f"{page} is the same report already; --force (force=True) writes it again")
+        if begun and not missing and on_repeat is not None:
+            on_repeat()
         for out in missing:
             require_free(out, force=force)
         for out, data in missing.items() if begun else {page: text, **missing}.items():

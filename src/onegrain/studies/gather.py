@@ -68,6 +68,7 @@ def write_folder_report(
     title: str | None = None,
     force: bool = False,
     notify: Callable[[str], None] = lambda line: None,
+    on_repeat: Callable[[], None] | None = None,
 ) -> Path:
     """Write the report of the records in a folder, and its charts as PNG files beside it.
 
@@ -77,16 +78,20 @@ def write_folder_report(
         title: title of the page.
         force: replace an earlier report.
         notify: called with one line for each record or file that the report leaves out.
+        on_repeat: called if the same report exists already and is complete, so that nothing is written.
 
     Returns:
         The path of the page.
+
+    Raises:
+        OutputExistsError: another report exists, and ``force`` is not set.
     """
     records = gather(folder)
     for line in left_out(records):
         notify(line)
     report = compose(title or f"Neurons in {Path(folder).resolve().name}", records)
     path = Path(out)
-    report.write(path, force=force)
+    report.write(path, force=force, on_repeat=on_repeat)
     return path
 
 

@@ -121,13 +121,16 @@ def test_a_wrong_origin_is_one_error(tmp_path, origin):
 def test_only_an_export_is_replaced_and_a_repeated_one_is_done(tmp_path, ending):
     path = export_neurox(activations(), tmp_path / f"a.{ending}")
     before = path.read_bytes()
-    with pytest.raises(AlreadyDoneError, match="the same command has made it"):
-        export_neurox(activations(), path)
+    repeats: list[str] = []
+    assert export_neurox(activations(), path, on_repeat=lambda: repeats.append("same")) == path
+    assert repeats == ["same"]
+    assert export_neurox(activations(), path) == path
     with pytest.raises(OutputExistsError, match="exists already; use --force") as raised:
         export_neurox(activations(seed=2), path)
     assert not isinstance(raised.value, AlreadyDoneError)
     assert path.read_bytes() == before
-    export_neurox(activations(seed=2), path, force=True)
+    export_neurox(activations(seed=2), path, force=True, on_repeat=lambda: repeats.append("forced"))
+    assert repeats == ["same"]
     assert path.read_bytes() != before
     path.write_bytes(b"a thesis")
     with pytest.raises(OutputExistsError, match="not a file that onegrain wrote"):
@@ -136,11 +139,17 @@ def test_only_an_export_is_replaced_and_a_repeated_one_is_done(tmp_path, ending)
     assert [name.name for name in tmp_path.iterdir()] == [path.name]
 
 
-def test_a_repeated_import_has_nothing_to_do(tmp_path):
+def test_a_repeated_import_returns_the_store(tmp_path):
     path = export_neurox(activations(), tmp_path / "a.json")
-    import_neurox(path, tmp_path / "a.zarr")
-    with pytest.raises(AlreadyDoneError, match="the same command has made it"):
-        import_neurox(path, tmp_path / "a.zarr")
+    repeats: list[str] = []
+    first = import_neurox(path, tmp_path / "a.zarr", on_repeat=lambda: repeats.append("first"))
+    again = import_neurox(path, tmp_path / "a.zarr", on_repeat=lambda: repeats.append("again"))
+    assert repeats == ["again"]
+    assert np.array_equal(again.values(), first.values())
+    assert again.corpus == first.corpus
+    assert import_neurox(path, tmp_path / "a.zarr").space == first.space
+    with pytest.raises(OutputExistsError, match="exists already; use --force"):
+        import_neurox(path, tmp_path / "a.zarr", dtype="float16")
 
 
 def test_a_file_of_neurox_itself_is_no_export(tmp_path):

@@ -10,6 +10,7 @@ import typer
 
 from onegrain.cli.console import emit
 from onegrain.cli.options.output import Force, Json, out_option
+from onegrain.cli.repeating import end_repeat
 
 NAME = "report"
 
@@ -31,5 +32,6 @@ def run(
         left_out.append(line)
         sys.stderr.write(f"left out: {visible(line)}\n")
 
-    page = write_folder_report(folder, out or folder / "report.html", title=title, force=force, notify=notify)
+    page = out or folder / "report.html"
+    write_folder_report(folder, page, title=title, force=force, notify=notify, on_repeat=end_repeat(page))
     emit({"report": str(page), **({"left out": left_out} if as_json else {})}, as_json)

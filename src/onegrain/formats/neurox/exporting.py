@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import filecmp
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +29,7 @@ def export_neurox(
     sites: str | Iterable[str] | None = None,
     force: bool = False,
     progress: Progress = automatic,
+    on_repeat: Callable[[], None] | None = None,
 ) -> Path:
     """Write activations to a NeuroX file, one layer per site in the order of the sites.
 
@@ -40,15 +42,15 @@ def export_neurox(
         sites: glob patterns of site names, by default all sites; their widths must be equal.
         force: replace the file if it exists.
         progress: reports the number of written words.
+        on_repeat: called if the same file exists already, so that nothing is written.
 
     Returns:
-        The path that was written.
+        The path of the file. If the same file exists already, it stays as it is.
 
     Raises:
         ParameterError: the sites have different widths, a sentence has no words, a word contains a space
             (HDF5), a value is not finite, or the file's name has another ending.
         ModelError: a pattern matches no site.
-        AlreadyDoneError: the same file exists, and ``force`` is not set.
         OutputExistsError: another file exists and ``force`` is not set, or the file is not an export.
         MissingExtraError: the file is HDF5, but h5py is not installed.
         StorageError: the disk is full, read-only or missing.
@@ -70,19 +72,23 @@ def export_neurox(
             "cannot read; extract from a corpus without it"
         )
     origin = Origin(chosen.space.sites, activations.provenance.model_dump(mode="json"))
-    with (
-        whole_file(out, force=replacing, ours=form.is_export) as partial,
-        progress("export", chosen.n_words, "words") as advance,
-    ):
+    with suppress(AlreadyDoneError):
+        with (
+            whole_file(out, force=replacing, ours=form.is_export) as partial,
+            progress("export", chosen.n_words, "words") as advance,
+        ):
 
-        def reporting() -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
-            for words, values in _sentences(chosen):
-                yield words, values
-                advance(len(words))
+            def reporting() -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
+                for words, values in _sentences(chosen):
+                    yield words, values
+                    advance(len(words))
 
-        form.write(partial, reporting(), origin)
-        if not force and out.exists():
-            _refuse(out, partial)
+            form.write(partial, reporting(), origin)
+            if not force and out.exists():
+                _refuse(out, partial)
+        return out
+    if on_repeat is not None:
+        on_repeat()
     return out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from onegrain.activations.store.places.locate import folder_at
 from onegrain.activations.store.writer import StoreContent, require_dtype, require_writable, write_store
 from onegrain.core.progress import Progress, automatic
 from onegrain.corpora import as_corpus
-from onegrain.errors import CorpusError, MismatchError, ParameterError, RecordError
+from onegrain.errors import AlreadyDoneError, CorpusError, MismatchError, ParameterError, RecordError
 from onegrain.formats.neurox.contents import Contents
 from onegrain.formats.neurox.formats import READABLE, Format, format_of
 from onegrain.records.activations import Activations
@@ -39,6 +39,7 @@ def import_neurox(
     dtype: str = "float32",
     force: bool = False,
     progress: Progress = automatic,
+    on_repeat: Callable[[], None] | None = None,
 ) -> Activations:
     """Read a NeuroX file into a store with one site per layer and one row per word.
 
@@ -60,15 +61,16 @@ def import_neurox(
         dtype: ``float32``, or ``float16`` for half the space.
         force: replace a finished store, or start an unfinished one over.
         progress: reports the number of imported words.
+        on_repeat: called if the same import has already finished at ``out``, so that nothing is written.
 
     Returns:
-        The finished store, opened: float array (words, neurons).
+        The finished store, opened: float array (words, neurons). If the same import has already finished at
+        ``out``, its store is opened and nothing is written.
 
     Raises:
         RecordError: the file is not a NeuroX file, its words are ambiguous, or a value is not finite.
         MismatchError: the number of sentences, or of words in a sentence, differs between corpus and file.
         ParameterError: an option is invalid, or float16 cannot hold a value.
-        AlreadyDoneError: the same store exists, and ``force`` is not set.
         OutputExistsError: another store exists and ``force`` is not set, or the path is not a store.
         MissingExtraError: the file is HDF5, but h5py is not installed.
         StorageError: the disk is full, read-only or missing.
@@ -91,9 +93,13 @@ def import_neurox(
         parameters=parameters | {"dtype": dtype},
         inputs=(Provenance.model_validate(contents.origin.provenance),) if contents.origin else (),
     )
-    with progress("import", read.n_words, "words") as advance:
-        rows = _rows(source, form, contents, read, space)
-        write_store(out, StoreContent(read, space, provenance, dtype), _reporting(rows, advance), force=force)
+    try:
+        with progress("import", read.n_words, "words") as advance:
+            rows = _reporting(_rows(source, form, contents, read, space), advance)
+            write_store(out, StoreContent(read, space, provenance, dtype), rows, force=force)
+    except AlreadyDoneError:
+        if on_repeat is not None:
+            on_repeat()
     return open_activations(out)
 
 
