@@ -64,11 +64,8 @@ def test_the_best_of_many_sites_is_corrected_over_them(probes) -> None:
     (text,) = layers_section({"m": ranking}, 3).findings
     p = hypergeom.sf(1, 400, 20, 3)
     assert p < 0.05 < 20 * p
-    assert text.startswith(
-        "No site holds more of the top neurons than a random choice could give (q below 0.05"
-    )
-    assert "m (at most layers.0: 67 % of its first 3 neurons, 13.3 times" in text
-    assert f"q = {20 * p:.2g})" in text
+    assert text.startswith("No site holds more of the top neurons of m than a random choice could give")
+    assert f"(smallest q, corrected over the sites of the ranking: {20 * p:.2g})" in text
 
 
 def test_no_finding_on_layers_repeats_its_form_for_every_ranking(probes) -> None:
@@ -81,11 +78,10 @@ def test_no_finding_on_layers_repeats_its_form_for_every_ranking(probes) -> None
 
     named = {"a": ranking(0, 1, 2, 3), "b": ranking(4, 5, 6, 7), "c": ranking(20, 21, 22, 23)}
     together, scattered = layers_section({**named, "d": ranking(0, 20, 40, 60)}, 4).findings
-    a, b, c = (together.index(f" {name} (100 % of its first 4 neurons, 4.0 times") for name in "abc")
+    a, b, c = (together.index(f" {name} (100 % of 4, 4.0 times, q = ") for name in "abc")
     assert together.index("in layers.0 for") < a < b < together.index("in layers.1 for") < c
     assert together.count("gather") == 1
-    assert scattered.startswith("No site holds more")
-    assert " d (at most layers.0: 25 %" in scattered
+    assert scattered.startswith("No site holds more of the top neurons of d than a random choice")
     assert len(layers_section(named, 4).findings) == 1
 
 

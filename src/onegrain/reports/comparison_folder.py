@@ -80,7 +80,8 @@ def write_comparison(
         OutputExistsError: the folder exists and ``force`` is not set, or holds something else.
     """
     from onegrain.core.output import whole_folder
-    from onegrain.reports.charts import comparison as chart
+    from onegrain.records.evaluation import Evaluation
+    from onegrain.reports.charts.registry import draw
     from onegrain.reports.page import Report
     from onegrain.reports.rendering.pictures import chart_png, chart_svg
     from onegrain.reports.sections import comparison_section
@@ -100,7 +101,7 @@ def write_comparison(
         for name, curve in curves.items():
             curve.save(folder / "curves" / f"{name.replace('/', '-')}.parquet")
         if evaluation is not None or curves:
-            figure = chart(evaluation, curves)
+            figure = draw(Evaluation, "comparison", evaluation, curves)
             (folder / "comparison.png").write_bytes(chart_png(figure))
             (folder / "comparison.svg").write_text(chart_svg(figure), encoding="utf-8")
         records = ([evaluation] if evaluation is not None else []) + list(curves.values())

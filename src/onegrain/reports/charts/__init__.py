@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from onegrain.reports.charts.answers import small_ablation, small_contrast, small_effective, small_sharing
+from onegrain.reports.charts.clusters import cluster_sizes
 from onegrain.reports.charts.comparison import comparison
 from onegrain.reports.charts.probe import kept_curve, lambda_grid
+from onegrain.reports.charts.similarity import similarity_matrices
 from onegrain.reports.charts.spread import (
     effective_bars,
     jaccard_matrix,
@@ -20,6 +22,7 @@ from onegrain.reports.charts.theme import finish
 
 __all__ = [
     "ablation",
+    "cluster_sizes",
     "comparison",
     "contrast_dots",
     "contrast_sites",
@@ -34,6 +37,7 @@ __all__ = [
     "rank_intervals",
     "rankings_by_site",
     "sharing_bars",
+    "similarity_matrices",
     "site_bars",
     "small_ablation",
     "small_contrast",

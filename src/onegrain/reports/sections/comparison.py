@@ -13,7 +13,7 @@ from onegrain.analyses.judging.comparison import Comparison
 from onegrain.records.curve import Curve
 from onegrain.records.evaluation import Evaluation
 from onegrain.reports.blocks import Block, Chart, Fold, Section, Table, slug
-from onegrain.reports.charts import comparison as comparison_chart
+from onegrain.reports.charts.registry import draw
 from onegrain.reports.rendering.numbers import UNKNOWN, listed, number, percent
 
 __all__ = ["area_rows", "comparison_section"]
@@ -52,7 +52,7 @@ def comparison_section(
     findings = _findings(comparison) + _cautions(evaluation)
     blocks: list[Block] = [Table(area_rows(comparison), _caption(comparison))]
     if evaluation is not None or curves:
-        blocks.append(Chart(comparison_chart(evaluation, curves), slug(f"comparison {name}")))
+        blocks.append(Chart(draw(Evaluation, "comparison", evaluation, curves), slug(f"comparison {name}")))
     if comparison.areas is not None:
         blocks += _area_tables(comparison.areas)
     forms = {"expected": ".1f", "jaccard": ".3f", "expected_jaccard": ".3f", "p": ".2g", "q": ".2g"}

@@ -10,7 +10,8 @@ from onegrain.analyses.questions.contrast import Contrast, contrast
 from onegrain.core.bootstrap import bootstrap_interval
 from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Answer, Block, Chart, Section, Table, slug
-from onegrain.reports.charts import contrast_dots, contrast_sites, small_contrast
+from onegrain.reports.charts import small_contrast
+from onegrain.reports.charts.registry import CHARTS
 from onegrain.reports.rendering.numbers import bracketed, number, percent
 
 __all__ = ["contrast_section"]
@@ -68,10 +69,11 @@ def contrast_section(
     blocks: list[Block] = [Table(_measures(result.summary), caption)]
     layer = next(iter(rankings.values())).layer
     name = f"{layer}-{'-'.join(rankings)}"
-    if result.by_label["effective_share"].notna().any():
-        blocks.append(Chart(contrast_dots(result), slug(f"contrast-labels-{name}")))
-    if (result.by_site.groupby("model").size() > 1).any():
-        blocks.append(Chart(contrast_sites(result), slug(f"contrast-layers-{name}")))
+    blocks += [
+        Chart(chart.of(result), slug(f"contrast-{of}-{name}"))
+        for of, chart in CHARTS[Contrast].items()
+        if chart.has(result)
+    ]
     answer = _answer(result, cautions or {})
     return Section(TITLE, blocks, "contrast", tuple(findings), answer)
 

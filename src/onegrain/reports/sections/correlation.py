@@ -10,7 +10,7 @@ import pandas as pd
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 from onegrain.reports.blocks import Block, Chart, Fold, Section, Table, Text, slug
-from onegrain.reports.charts import correlation_histogram
+from onegrain.reports.charts.registry import draw_together
 from onegrain.reports.sections.nulls import null_limits
 
 __all__ = ["correlation_section"]
@@ -44,7 +44,7 @@ def correlation_section(
     scores = {name: ranking.scores for name, ranking in rankings.items()}
     blocks: list[Block] = []
     if "median" in frame:
-        chart = Chart(correlation_histogram(scores, what), slug(f"correlation-{what}"))
+        chart = Chart(draw_together(Ranking, "correlations", scores, what), slug(f"correlation-{what}"))
         formats = {"median": ".2f", "over_half": ".0%"}
         headings = {"over_half": "neurons above 0.5", "constant": "without a score"}
         blocks = [

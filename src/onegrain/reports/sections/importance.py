@@ -13,7 +13,8 @@ from onegrain.metrics.registry import metric_title
 from onegrain.records.curve import Curve
 from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Answer, Block, Chart, Fold, Section, Text, slug
-from onegrain.reports.charts import ablation, small_ablation
+from onegrain.reports.charts import small_ablation
+from onegrain.reports.charts.registry import draw_together
 from onegrain.reports.rendering.numbers import bracketed, number, percent
 from onegrain.reports.sections.importance_tables import importance_tables, overlap_tables, value_with_interval
 
@@ -58,7 +59,7 @@ def importance_section(
 def _blocks(model: str, named: str, group: Mapping[str, Curve], result: TaskImportance) -> list[Block]:
     signature = next(iter(group.values())).signature
     computed = Fold("How the metric is computed", [Text.of(f"Computed as: {signature}")])
-    chart = Chart(ablation(group, model), slug(f"ablation-{named}"))
+    chart = Chart(draw_together(Curve, "ablation", group, model), slug(f"ablation-{named}"))
     return [Text((), heading=named), chart, *importance_tables(named, result), computed]
 
 
@@ -159,7 +160,7 @@ def _cautions(curve: Curve, against: str, known: bool) -> tuple[str, ...]:
     orders = len(curve.details.get("random_values") or ()) if against == "random" else 0
     if orders:
         cautions.append(
-            f"The random neurons are of {number(orders)} {'order' if orders == 1 else 'orders'} only."
+            f"Only {number(orders)} random {'order was' if orders == 1 else 'orders were'} measured."
         )
     if not known:
         cautions.append("The curve has no bootstrap draws, so the number has no interval.")

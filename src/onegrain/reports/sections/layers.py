@@ -10,7 +10,7 @@ from onegrain.analyses.questions.layers import layers, layers_by_label
 from onegrain.core.bootstrap import SIGNIFICANT
 from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Block, Chart, Fold, Section, Table, Text, slug
-from onegrain.reports.charts import labels_by_site, rankings_by_site
+from onegrain.reports.charts.registry import draw, draw_together, joined_layers
 from onegrain.reports.rendering.numbers import listed, number, percent
 
 __all__ = ["layers_section"]
@@ -30,9 +30,8 @@ def layers_section(rankings: Mapping[str, Ranking], top: int | None = None) -> S
     spread = {name: table for name, table in tables.items() if len(table) > 1}
     blocks: list[Block] = []
     if spread:
-        joined = pd.concat([table.assign(ranking=name) for name, table in spread.items()], ignore_index=True)
-        joined = joined[["ranking", *joined.columns.drop("ranking")]]
-        blocks.append(Chart(rankings_by_site(joined), "layers"))
+        joined = joined_layers(spread)
+        blocks.append(Chart(draw_together(Ranking, "layers", joined), "layers"))
         caption = (
             "Top neurons by site. Chance: the site's part of all neurons; p: hypergeometric, at least as many; "
             "q: corrected over the sites of each ranking."
@@ -40,7 +39,8 @@ def layers_section(rankings: Mapping[str, Ranking], top: int | None = None) -> S
         blocks.append(Fold("The numbers of every site", [Table(joined, caption, FORMATS, HEADINGS)]))
     for name in spread:
         if rankings[name].label_scores is not None and rankings[name].labels:
-            chart = Chart(labels_by_site(layers_by_label(rankings[name], top)), slug(f"layers-labels-{name}"))
+            drawn = draw(Ranking, "label-layers", layers_by_label(rankings[name], top))
+            chart = Chart(drawn, slug(f"layers-labels-{name}"))
             blocks.append(Fold(f"Layers of each label: {name}", [chart]))
     blocks += [
         Text.of(f"{name}: all neurons lie in one site, {rankings[name].space.sites[0]}.")
@@ -54,25 +54,26 @@ def layers_section(rankings: Mapping[str, Ranking], top: int | None = None) -> S
 def _findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """Return where the top neurons gather beyond chance, and for which rankings they do not, in sentences."""
     gathered: dict[str, list[str]] = {}
-    scattered: list[str] = []
+    scattered: dict[str, float] = {}
     for name, table in tables.items():
         best = table.sort_values("enrichment", ascending=False, kind="stable").iloc[0]
-        facts = (
-            f"{percent(best['share'], 0)} of its first {number(int(table['count'].sum()))} neurons, "
-            f"{best['enrichment']:.1f} times the site's share of all, q = {best['q']:.2g}"
-        )
         if best["q"] < SIGNIFICANT:
+            share = f"{percent(best['share'], 0)} of {number(int(table['count'].sum()))}"
+            facts = f"{share}, {best['enrichment']:.1f} times, q = {best['q']:.2g}"
             gathered.setdefault(str(best["site"]), []).append(f"{name} ({facts})")
         else:
-            scattered.append(f"{name} (at most {best['site']}: {facts})")
-    corrected = f"q below {SIGNIFICANT:g}, corrected over the sites of each ranking"
+            scattered[name] = float(best["q"])
     sentences = []
     if gathered:
         by_site = "; ".join(f"in {site} for {listed(names)}" for site, names in gathered.items())
-        sentences.append(f"Top neurons gather in one site more than by chance ({corrected}): {by_site}.")
+        sentences.append(
+            f"Top neurons gather in one site more than by chance: {by_site}. In parentheses: the share of the "
+            "first neurons that the site holds, how many times its share of all neurons this is, and q, "
+            "corrected over the sites of the ranking."
+        )
     if scattered:
         sentences.append(
-            "No site holds more of the top neurons than a random choice could give"
-            f"{'' if gathered else f' ({corrected})'} for {listed(scattered)}."
+            f"No site holds more of the top neurons of {listed(list(scattered))} than a random choice could "
+            f"give (smallest q, corrected over the sites of the ranking: {min(scattered.values()):.2g})."
         )
     return sentences

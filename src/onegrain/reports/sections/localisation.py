@@ -10,7 +10,8 @@ from onegrain.analyses.questions.localisation import localisation, mass_curves, 
 from onegrain.core.bootstrap import bootstrap_interval
 from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Answer, Block, Chart, Fold, Section, Table, Text, slug
-from onegrain.reports.charts import effective_bars, mass_lines, small_effective
+from onegrain.reports.charts import small_effective
+from onegrain.reports.charts.registry import draw
 from onegrain.reports.rendering.numbers import bracketed, number
 
 __all__ = ["localisation_section"]
@@ -108,8 +109,8 @@ def _answer(
 def _blocks(name: str, ranking: Ranking, table: pd.DataFrame, means: pd.DataFrame) -> list[Block]:
     blocks: list[Block] = [Text((), heading=name)]
     if table["effective"].notna().any():
-        blocks.append(Chart(effective_bars(table), slug(f"effective-{name}")))
-        blocks.append(Chart(mass_lines(mass_curves(ranking)), slug(f"mass-{name}")))
+        blocks.append(Chart(draw(Ranking, "effective", table), slug(f"effective-{name}")))
+        blocks.append(Chart(draw(Ranking, "mass", mass_curves(ranking)), slug(f"mass-{name}")))
     if len(means):
         headings = {key: text for key, text in HEADINGS.items() if key in means and key != "word_class"}
         blocks.append(Table(means, f"{name}: means over the labels of each word class.", FORMATS, headings))

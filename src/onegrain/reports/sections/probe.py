@@ -11,7 +11,7 @@ from onegrain.records.choice import describe_choice
 from onegrain.records.leakage import leakage_cautions
 from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Block, Chart, Fold, Section, Table, Text, slug
-from onegrain.reports.charts import kept_curve, lambda_grid
+from onegrain.reports.charts.registry import draw
 from onegrain.reports.rendering.numbers import number, percent
 
 __all__ = ["probe_cautions", "probe_section"]
@@ -158,9 +158,9 @@ def _charts(name: str, ranking: Ranking) -> list[Block]:
     blocks: list[Block] = []
     grid, evaluation = ranking.details.get("grid"), ranking.details.get("evaluation") or {}
     if grid and len(grid) > 1:
-        chart = lambda_grid(grid, _chosen(ranking))
+        chart = draw(Ranking, "grid", grid, _chosen(ranking))
         blocks.append(Chart(chart, slug(f"lambda-grid-{name}"), "S weighs localisation against accuracy lost."))
     for kind in ("masking", "retraining"):
         if evaluation.get(kind):
-            blocks.append(Chart(kept_curve(evaluation, kind), slug(f"{kind}-{name}")))
+            blocks.append(Chart(draw(Ranking, kind, evaluation, kind), slug(f"{kind}-{name}")))
     return [Text((), heading=name), *blocks] if blocks else []

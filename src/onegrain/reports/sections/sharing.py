@@ -10,7 +10,8 @@ from onegrain.analyses.questions.sharing import Sharing, sharing
 from onegrain.core.bootstrap import SIGNIFICANT, bootstrap_interval
 from onegrain.records.ranking import Ranking
 from onegrain.reports.blocks import Answer, Block, Chart, Section, Table, Text, slug
-from onegrain.reports.charts import jaccard_matrix, sharing_bars, small_sharing
+from onegrain.reports.charts import small_sharing
+from onegrain.reports.charts.registry import draw
 from onegrain.reports.rendering.numbers import bracketed, number, percent
 
 __all__ = ["sharing_section"]
@@ -104,9 +105,9 @@ def _answer(name: str, result: Sharing, cautions: tuple[str, ...]) -> Answer:
 
 def _blocks(name: str, result: Sharing, cards: Mapping[str, str]) -> list[Block]:
     blocks: list[Block] = [Text((), heading=name)]
-    blocks.append(Chart(sharing_bars(result), slug(f"sharing-{name}")))
+    blocks.append(Chart(draw(Ranking, "sharing", result), slug(f"sharing-{name}")))
     if len(result.pairs):
-        blocks.append(Chart(jaccard_matrix(result), slug(f"jaccard-{name}")))
+        blocks.append(Chart(draw(Ranking, "overlaps", result), slug(f"jaccard-{name}")))
     most: pd.DataFrame = result.neurons.head(LISTED)[["name", "labels_n", "labels"]]
     headings = {"name": "neuron", "labels_n": "number", "labels": "labels in whose top set it stands"}
     links = {"name": [cards.get(neuron) for neuron in most["name"]]}

@@ -8,7 +8,7 @@ import pandas as pd
 
 from onegrain.records.stability import Stability
 from onegrain.reports.blocks import Block, Chart, Fold, Section, Table, Text, slug
-from onegrain.reports.charts import rank_intervals
+from onegrain.reports.charts.registry import draw
 from onegrain.reports.rendering.numbers import number, percent
 
 __all__ = ["stability_caution", "stability_section"]
@@ -54,7 +54,7 @@ def stability_section(records: Mapping[str, Stability]) -> Section:
     """
     blocks: list[Block] = []
     for name, stability in records.items():
-        chart = Chart(rank_intervals(stability), slug(f"rank-intervals-{name}"))
+        chart = Chart(draw(Stability, "ranks", stability), slug(f"rank-intervals-{name}"))
         blocks += [Text((), heading=name), chart, Fold(f"{name}: top sets compared", _tables(stability))]
     title = "Would other sentences give the same order?"
     return Section(title, blocks, "stability", tuple(_findings(records)))
