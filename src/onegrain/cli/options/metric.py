@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from onegrain.cli.options.headings import ABLATION
+from onegrain.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     from onegrain.metrics import Metric
 
 __all__ = ["Counts", "MaxErased", "MetricName", "Steps", "counts_from", "metric_from"]
 
+
+def _listed(names: Iterable[str]) -> str:
+    """Return names joined by commas and *or*."""
+    *before, last = names
+    return f"{', '.join(before)} or {last}"
+
+
 MetricName = Annotated[
-    str, typer.Option("--metric", "-m", help="Metric: perplexity, bleu or chrf.", rich_help_panel=ABLATION)
+    str, typer.Option("--metric", "-m", help=f"Metric: {_listed(METRICS)}.", rich_help_panel=ABLATION)
 ]
 Steps = Annotated[
     int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,23 @@ if TYPE_CHECKING:
 NAME = "ablate"
 
 
+@dataclass(frozen=True)
+class ErasingOptions:
+    """The options for which neurons are erased, and how."""
+
+    steps: Steps = 20
+    counts: Counts = None
+    max_erased: MaxErased = None
+    random_orders: RandomOrders = 5
+    edit: Annotated[str, typer.Option(help="Value that replaces erased neurons: zero.")] = "zero"
+    seed: Seed = 0
+    batch_size: BatchSize = 64
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options as keywords of :func:`onegrain.ablate`."""
+        return {**asdict(self), "counts": counts_from(self.counts)}
+
+
 @with_groups
 def run(
     model: Annotated[str, typer.Argument(help="Model folder or hub id.")],
@@ -34,20 +52,14 @@ def run(
     metric: MetricName,
     out: Annotated[Path, out_option("Curve to write, *.parquet.")],
     *,
-    steps: Steps = 20,
-    counts: Counts = None,
-    max_erased: MaxErased = None,
+    erasing: ErasingOptions,
     label: LabelName = None,
-    random_orders: RandomOrders = 5,
-    edit: Annotated[str, typer.Option(help="Value that replaces erased neurons: zero.")] = "zero",
     beams: Annotated[int, typer.Option(help="Beam width of translation; 1 is greedy.")] = 1,
     tokenize: Annotated[str, typer.Option(help="Tokenizer of sacrebleu; none for tokenised text.")] = "none",
-    seed: Seed = 0,
     no_bos: Annotated[
         bool,
         typer.Option("--no-bos", help="Measure a language model without a start token before sentences."),
     ] = False,
-    batch_size: BatchSize = 64,
     format: Format = None,
     lower: Lower = False,
     limit: Limit = None,
@@ -71,15 +83,7 @@ def run(
     loaded_model = loading.load(model, device, dictionary)
     if no_bos:
         loaded_model = loaded_model.without_start_token()
-    options: dict[str, Any] = {
-        "steps": steps,
-        "counts": counts_from(counts),
-        "max_erased": max_erased,
-        "random_orders": random_orders,
-        "edit": edit,
-        "seed": seed,
-        "batch_size": batch_size,
-    }
+    options = erasing.arguments()
     request = request_hash(
         "ablate",
         model=loaded_model.identity,
@@ -95,8 +99,7 @@ def run(
     if label is not None:
         loaded_ranking = loaded_ranking.label(label)
     curve = ablate(loaded_model, loaded_ranking, metric_on_data, progress=progress(), **options)
-    curve = with_request(curve, request)
-    curve.save(out, force=force)
+    with_request(curve, request).save(out, force=force)
     _show(curve, out, as_json)
 
 
