@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from onegrain.core.output import require_free, whole_file
 from onegrain.errors import OutputExistsError, ParameterError
+from onegrain.metrics.registry import metric_title
 from onegrain.records.provenance import Provenance, package_version
 from onegrain.reports.blocks import Block, Chart, Fold, Section, Table
 from onegrain.reports.rendering.html import answer_html, section_html, source_hash, with_colour_rules
@@ -144,7 +145,8 @@ def _name(record: Provenance) -> str:
     """Return a short title for a record: what made it, of which model, on which corpus."""
     parts = [record.stage]
     known = (record.parameters.get(key) for key in ("method", "metric", "label"))
-    parts += [str(value.get("name") if isinstance(value, Mapping) else value) for value in known if value]
+    names = [str(value.get("name") if isinstance(value, Mapping) else value) for value in known if value]
+    parts += [metric_title(name) for name in names]
     owner = next((inner.model for inner in _walk(record) if inner.model is not None), None)
     corpus = next((inner.corpus for inner in _walk(record) if inner.corpus is not None), None)
     parts += [] if owner is None else [owner.id]
