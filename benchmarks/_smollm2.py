@@ -12,12 +12,12 @@ SMOLLM2_SITES = ["layers.*", "layers.*.mlp"]
 
 
 def smollm2_folder() -> Path:
-    """Return the folder of SmolLM2's weights and tokenizer: ONEGRAIN_BENCH_SMOLLM2, or shared/models."""
-    shared = Path(__file__).parents[2] / "shared" / "models" / "smollm2"
-    folder = Path(os.environ.get("ONEGRAIN_BENCH_SMOLLM2", shared))
+    """Return the folder of SmolLM2's weights and tokenizer, as the environment names it."""
+    models = os.environ.get("ONEGRAIN_MODELS", Path(__file__).parents[2] / "shared" / "models")
+    folder = Path(os.environ.get("ONEGRAIN_BENCH_SMOLLM2", Path(models) / "smollm2"))
     if not (folder / "config.json").is_file():
         raise SystemExit(
             f"no model at {folder}; name the folder of SmolLM2-135M (config.json, model.safetensors and the "
-            "tokenizer) in ONEGRAIN_BENCH_SMOLLM2"
+            "tokenizer) in ONEGRAIN_BENCH_SMOLLM2, or the folder that holds it in ONEGRAIN_MODELS"
         )
     return folder

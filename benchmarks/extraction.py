@@ -5,7 +5,7 @@
 # may fail: websocket-client==1.9.2 zstandard==0.25.0 httpx==0.28.1
 # may fail: transformer-lens==4.3.0 einops==0.8.2 fancy-einsum==0.0.3 beartype==0.23.1 sentencepiece==0.2.3
 # may fail: typeguard==4.6.0 datasets==5.2.0 multiprocess==0.70.19 dill==0.4.1 xxhash==4.1.0
-# what: words a second beside the model alone, NeuroX, NNsight, TransformerLens; peak memory; reading a store
+# what: time beside the model alone (BERT, MiniLM, SmolLM2) and other packages; bfloat16; memory; reading
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ import _extraction_peers
 import numpy as np
 import torch
 from _extracting import PAIRS, alternating, batches_of, beside, extracting, seconds
+from _extraction_smollm2 import measured as smollm2_measured
 from _minilm import SITES, corpus, model_folder
 from transformers import AutoTokenizer, BertConfig, BertModel
 
@@ -30,7 +31,7 @@ import onegrain as og
 
 SENTENCES = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
 """Largest number of sentences of each part, and of hundreds of rows in the store; unlimited by default."""
-BERT_SENTENCES = 1000
+BERT_SENTENCES, MINILM_SENTENCES = 300, 3000
 STORE_WORDS, WIDTH, READS = 100_000, 384, 15
 
 # The peak is VmHWM of Linux: ru_maxrss would begin at what this process held when it started the child.
@@ -175,8 +176,11 @@ def main() -> None:
         ratios["vs_bare_forward_bert_base"], figures["bert_base"] = bare_forward(base, few, folder)
         say("MiniLM beside its bare forward pass")
         ratios["vs_bare_forward_minilm"], figures["minilm"] = bare_forward(
-            model_folder(), corpus("train", SENTENCES), folder
+            model_folder(), corpus("train", min(MINILM_SENTENCES, SENTENCES or MINILM_SENTENCES)), folder
         )
+        say("SmolLM2 beside its body")
+        for results, target in zip(smollm2_measured(SENTENCES, folder), (ratios, figures), strict=True):
+            target.update(results)
         shutil.rmtree(folder / "timed.zarr")
         say("memory of ten times the words")
         ratios["rss_10x"], figures["rss"] = peak_of_ten_times(folder)

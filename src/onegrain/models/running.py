@@ -253,9 +253,20 @@ class RunningModel:
         """
         require_fitting(corpus, rows, self.longest_on(side), self.identity.id)
 
-    def forward(self, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]] | None = None) -> Any:
-        """Run one forward pass over padded rows of ids; ``target`` is the input of a decoder."""
-        inputs = self.batch(source)
+    def forward(
+        self,
+        source: Sequence[Sequence[int]],
+        target: Sequence[Sequence[int]] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Run one forward pass over padded rows of ids.
+
+        Args:
+            source: rows of ids.
+            target: the input of a decoder.
+            options: further arguments of the model.
+        """
+        inputs = self.batch(source) | options
         if target is not None:
             inputs["decoder_input_ids"] = pad_batch(target, self.pad_id, self.device)[0]
         return self.model(**inputs)

@@ -12,6 +12,7 @@ from onegrain.activations import extract, open_activations
 from onegrain.activations.store import writer as writing
 from onegrain.errors import CorpusError, MismatchError, ModelError, OutputExistsError, ParameterError
 from onegrain.models.loaded import LoadedModel
+from onegrain.models.loading import load_model
 from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import CorpusIdentity
 from support.tiny import HIDDEN, LAYERS, parallel_corpus, plain_corpus
@@ -185,6 +186,17 @@ def test_a_module_path_is_a_site(models, tmp_path):
     np.testing.assert_array_equal(named.values(), path.values())
     logits = extract(models["gpt2"], plain_corpus(), tmp_path / "c.zarr", sites="lm_head")
     assert logits.n_neurons == models["gpt2"].model.config.vocab_size
+
+
+def test_a_model_in_bfloat16_is_close_and_recorded(models, tmp_path):
+    exact = extract(models["gpt2"], plain_corpus(), tmp_path / "32.zarr")
+    narrow_model = load_model(models["gpt2"].identity.id, dtype="bfloat16")
+    narrow = extract(narrow_model, plain_corpus(), tmp_path / "16.zarr")
+    assert "model_dtype" not in exact.provenance.parameters
+    assert narrow.provenance.parameters["model_dtype"] == "bfloat16"
+    assert narrow.array.dtype == np.float32
+    values, others = exact.values(), narrow.values()
+    assert 0 < np.abs(others - values).max() < 0.05 * np.abs(values).max()
 
 
 def test_float16_rounds_float32(models, tmp_path):

@@ -9,12 +9,12 @@ from jaxtyping import Float32
 
 __all__ = ["Buffers"]
 
-PATIENCE = 2.0
-"""Seconds to wait for the first buffer before a second one is allocated."""
+SPARE = 4
+"""A new buffer has room for one more row for each of this many rows, so that a longer block fits too."""
 
 
 class Buffers:
-    """A pool of at most two float32 buffers; the second is allocated only if the first stays in use too long.
+    """A pool of at most two float32 buffers; the second is allocated only if the first is in use.
 
     Args:
         width: number of values in a row.
@@ -28,7 +28,10 @@ class Buffers:
     def take(self, rows: int) -> Float32[np.ndarray, "rows width"]:
         """Return a buffer of at least ``rows`` rows with arbitrary content; wait while two are in use."""
         buffer = self._next()
-        return buffer if len(buffer) >= rows else np.empty((rows, self._width), dtype=np.float32)
+        if len(buffer) >= rows:
+            return buffer
+        # the rows to spare take no memory until they are written
+        return np.empty((rows + rows // SPARE, self._width), dtype=np.float32)
 
     def give(self, buffer: Float32[np.ndarray, "rows width"]) -> None:
         """Return a buffer to the pool; safe to call from any thread."""
@@ -38,7 +41,7 @@ class Buffers:
         if self._n_buffers == 2:
             return self._idle.get()
         try:
-            return self._idle.get(timeout=PATIENCE * self._n_buffers)
+            return self._idle.get_nowait()
         except Empty:
             self._n_buffers += 1
             return np.empty((0, self._width), dtype=np.float32)

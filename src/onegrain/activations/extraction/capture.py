@@ -17,10 +17,14 @@ from onegrain.models.hooks import Edit, Recording, recorded_value
 from onegrain.models.sites import SitePoint
 from onegrain.records.space import NeuronSpace
 
-__all__ = ["Capture"]
+__all__ = ["Capture", "EveryValueRead"]
 
 Refuse = Callable[[Tensor, SitePoint, np.ndarray], ModelError]
 """Returns the error for values (words, width) of a site that are not all finite, given their word indices."""
+
+
+class EveryValueRead(BaseException):
+    """Raised inside a forward pass when the values of all sites have been read, to end the pass."""
 
 
 class Capture:
@@ -30,9 +34,10 @@ class Capture:
         points: the sites.
         space: their neurons, in the same order.
         rows: the rows of subwords in this forward pass.
-        into: float32 (words, neurons), receives the values; None if it is only given to :meth:`finish`.
+        into: float32 (words, neurons), receives the values.
         base: index of the word that the first row of ``into`` holds.
         refuse: returns the error for a value that is not finite.
+        stop: True to raise :class:`EveryValueRead` as soon as every site has passed its value.
     """
 
     def __init__(
@@ -40,14 +45,17 @@ class Capture:
         points: Sequence[SitePoint],
         space: NeuronSpace,
         rows: Sequence[EncodedRow],
-        into: Float32[np.ndarray, "words neurons"] | None,
+        into: Float32[np.ndarray, "words neurons"],
         base: int,
         refuse: Refuse,
+        *,
+        stop: bool = False,
     ) -> None:
         self._points = points
         self._space = space
-        self._into = into
+        self._into = torch.from_numpy(into)
         self._refuse = refuse
+        self._stop = stop
         longest = max(len(row.ids) for row in rows)
         self._shape = len(rows), longest
         self._words = np.concatenate([row.words for row in rows])
@@ -64,11 +72,8 @@ class Capture:
         """Return hooks that record each site's value without changing it."""
         return {point: partial(self._look, point) for point in self._points}
 
-    def finish(self, into: Float32[np.ndarray, "words neurons"]) -> None:
+    def finish(self) -> None:
         """Copy the values that could not be copied during the pass: decoder steps, and values on other devices.
-
-        Args:
-            into: float32 (words, neurons), receives the values.
 
         Raises:
             ModelError: a site did not run exactly once or does not give one vector per subword, or a value is
@@ -76,9 +81,9 @@ class Capture:
         """
         for point in self._points:
             if point.name in self._record or point.name not in self._passed:
-                self._put(point, self._chosen(self._recorded(point)), into)
+                self._put(point, self._chosen(self._recorded(point)))
             elif point.name in self._waiting:
-                self._put(point, self._waiting[point.name], into)
+                self._put(point, self._waiting[point.name])
 
     def _look(self, point: SitePoint, value: Tensor) -> Tensor:
         if point.name in self._passed or tuple(value.shape[:-1]) != self._shape:
@@ -86,17 +91,19 @@ class Capture:
             return value
         self._passed.add(point.name)
         rows = self._chosen(value)
-        if self._into is None or value.device.type != "cpu":  # copying now would stall the device
+        if value.device.type == "cpu":
+            self._put(point, rows)
+        else:  # copying now would stall the device
             self._waiting[point.name] = rows
-        else:
-            self._put(point, rows, self._into)
+        if self._stop and len(self._passed) == len(self._points):
+            raise EveryValueRead
         return value
 
     def _chosen(self, value: Tensor) -> Tensor:
         """Return the values (subwords, width) of the subwords that are read."""
         return value.detach().flatten(0, 1).index_select(0, self._times.to(value.device))
 
-    def _put(self, point: SitePoint, rows: Tensor, into: np.ndarray) -> None:
+    def _put(self, point: SitePoint, rows: Tensor) -> None:
         taken = rows.float().cpu()
         if len(taken) != len(self._counts):
             taken = torch.from_numpy(join(taken.numpy(), self._counts))
@@ -104,7 +111,7 @@ class Capture:
         if not bool(torch.isfinite(taken.sum())) and not bool(torch.isfinite(taken).all()):
             raise self._refuse(taken, point, self._words)
         columns = self._space.slice(point.name)
-        torch.from_numpy(into)[:, columns].index_copy_(0, self._places, taken)
+        self._into[:, columns].index_copy_(0, self._places, taken)
 
     def _recorded(self, point: SitePoint) -> Tensor:
         if point.name in self._passed:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +14,10 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from onegrain.activations.extraction.buffers import Buffers
-from onegrain.activations.extraction.capture import Capture
+from onegrain.activations.extraction.capture import Capture, EveryValueRead
 from onegrain.activations.extraction.encoding import EncodedCorpus, EncodedRow
 from onegrain.errors import ModelError
+from onegrain.models.architectures import ARCHITECTURES
 from onegrain.models.batching import by_length
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.sites import SitePoint
@@ -90,10 +93,10 @@ class Reader:
         rows = [row for number in range(first, last + 1) for row in self.encoded.sentence(number)]
         base = int(corpus.offsets[first])
         n_words = int(corpus.offsets[last + 1]) - base
-        buffer: np.ndarray | None = None
+        buffer = self._buffers.take(n_words)
         read = np.zeros(n_words, dtype=bool)
         reported = 0
-        trimmed = _without_logits(self.loaded) if self._named_only() else nullcontext()
+        trimmed = _without_logits(self.loaded) if self._named_only else nullcontext()
         try:
             with trimmed:
                 lengths = [len(row.ids) for row in rows]
@@ -101,23 +104,21 @@ class Reader:
                 for batch in by_length(lengths, self.batch_size, alike=alike):
                     self.encoded.check()
                     chosen = [rows[index] for index in batch]
-                    capture = Capture(self.points, self.space, chosen, buffer, base, self._not_finite)
-                    with self.loaded.editing(capture.edits()):
+                    capture = Capture(
+                        self.points, self.space, chosen, buffer, base, self._not_finite, stop=self._stops
+                    )
+                    with suppress(EveryValueRead), self.loaded.editing(capture.edits()):
                         self._run(chosen)
-                    # taken as late as possible: the previous block may still be being written
-                    buffer = self._buffers.take(n_words) if buffer is None else buffer
-                    capture.finish(buffer)
+                    capture.finish()
                     read[np.concatenate([row.words for row in chosen]) - base] = True
                     n_read = int(read[start - base : stop - base].sum())
                     advance(n_read - reported)
                     reported = n_read
         except BaseException:
-            if buffer is not None:
-                self._buffers.give(buffer)
+            self._buffers.give(buffer)
             raise
         advance(stop - start - reported)
         self.encoded.forget(last)
-        buffer = self._buffers.take(n_words) if buffer is None else buffer
         values = buffer[:n_words]
         values[~read] = np.nan
         inside = slice(start - base, stop - base)
@@ -131,14 +132,17 @@ class Reader:
             self._buffers.give(buffer)
 
     def _run(self, rows: Sequence[EncodedRow]) -> None:
+        """Run the model over rows, without the blocks above the highest site if :attr:`_stops`."""
         ids = [row.ids.tolist() for row in rows]
         sources = [row.source.tolist() for row in rows if row.source is not None]
+        # a cache of keys and values would only be of use to a second pass
+        options: dict[str, Any] = {"use_cache": False} if self._stops and self.loaded.task != "encoder" else {}
         if sources:
-            self.loaded.forward(sources, ids)
+            self.loaded.forward(sources, ids, **options)
         elif self.loaded.task == "translation":
             self.loaded.model.get_encoder()(**self.loaded.batch(ids))
         else:
-            self.loaded.forward(ids)
+            self.loaded.forward(ids, **options)
 
     def _not_finite(self, taken: Tensor, point: SitePoint, words: np.ndarray) -> ModelError:
         row, column = torch.nonzero(~torch.isfinite(taken))[0].tolist()
@@ -149,8 +153,24 @@ class Reader:
             "float32, or leave that site out"
         )
 
+    @cached_property
     def _named_only(self) -> bool:
         return all(self.loaded.points.get(point.name) == point for point in self.points)
+
+    @cached_property
+    def _stops(self) -> bool:
+        """True if a forward pass may end at the highest site.
+
+        In a transformer with named sites each of them runs once in a pass, so nothing is lost by ending the
+        pass as soon as all have run. A model that accelerate spreads over devices needs the complete pass, in
+        which its weights are put back in their place.
+        """
+        model = self.loaded.model
+        return (
+            self._named_only
+            and model.config.model_type in ARCHITECTURES
+            and not hasattr(model, "hf_device_map")
+        )
 
 
 @contextmanager

@@ -69,6 +69,8 @@ def extract_provenance(reader: Reader, dtype: str) -> Provenance:
     if encoded.words is not encoded.corpus:
         parameters["read_from"] = CorpusIdentity.of(encoded.corpus).model_dump()
     load_spec = reader.loaded.load_spec
+    if load_spec.dtype != "float32":
+        parameters["model_dtype"] = load_spec.dtype
     languages = {"source": load_spec.source_language, "target": load_spec.target_language}
     if any(languages.values()):
         parameters["languages"] = languages
