@@ -12,10 +12,13 @@ from onegrain.rankings.lca.options import LcaOptions
 __all__ = ["describe_estimate", "estimate_seconds", "product_speed"]
 
 GRID_PASSES = 60.0
-"""Passes over the words that choosing costs for each pair of penalties, in time of large products."""
+"""Passes over the words that choosing costs for each pair of penalties, in time of large products.
+
+A rough figure: how many pairs are solved further depends on the data, by a factor of three or so.
+"""
 
 EVALUATION_PASSES = 400.0
-"""The same for the whole evaluation, in passes with one probe."""
+"""The same for masking, retraining and the minimal set together, in passes with one probe; as rough."""
 
 SHORTEST = 60.0
 """Shorter times are not worth a line."""
