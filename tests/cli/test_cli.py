@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from support.commands import RANK, Run, extracted
+from support.tiny import tiny_nlm
 
 
 def test_all_stages_by_hand(run: Run, inputs: Path, tmp_path: Path) -> None:
