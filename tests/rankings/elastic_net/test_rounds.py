@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from onegrain.rankings.elastic_net import rounds as module
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
 from onegrain.rankings.elastic_net.solver import SolverOptions, solve, start_rounds
 
@@ -47,3 +48,34 @@ def test_a_round_leaves_the_problems_alone_that_it_is_not_asked_for() -> None:
     assert (rounds.weights[:, [1, 3]] == weights[:, [1, 3]]).all()
     assert [rounds.certificates[number] for number in (1, 3)] == [certificates[number] for number in (1, 3)]
     assert rounds.certificates[0].objective <= certificates[0].objective
+
+
+def test_the_estimated_excess_is_near_the_true_one_and_falls() -> None:
+    data = correlated(2)
+    expected = solve(data, GRID, SolverOptions(tolerance=1e-6)).objective
+    rounds = start_rounds(data, GRID, SolverOptions())
+    assert np.isnan(rounds.excess).all()
+    rounds.run(np.arange(len(GRID)))
+    first = rounds.excess.copy()
+    after = np.array([certificate.objective for certificate in rounds.certificates])
+    true = (after - expected) / after
+    # products may be bfloat16, whose objectives are uncertain by about 1e-3 of themselves
+    assert (first >= true - 2e-3).all()
+    for _ in range(4):
+        rounds.run(np.arange(len(GRID)))
+    assert (rounds.excess <= np.maximum(first, 2e-3)).all()
+    assert rounds.excess.min() >= 1e-4
+
+
+def test_a_hessian_on_a_part_of_the_words_leads_to_the_same_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = correlated(0)
+    expected = solve(data, GRID, SolverOptions(tolerance=1e-5)).objective
+    monkeypatch.setattr(module, "PART_WORDS", 200)
+    rounds = start_rounds(data, GRID, SolverOptions())
+    parts = [rounds._next_part() for _ in range(5)]
+    assert parts[0] == parts[4] == slice(0, 225)
+    assert sorted(word for part in parts[:4] for word in range(900)[part]) == list(range(900))
+    for _ in range(6):
+        rounds.run(np.arange(len(GRID)))
+    after = np.array([certificate.objective for certificate in rounds.certificates])
+    assert after - expected == pytest.approx(0.0 * after, abs=0.01)

@@ -12,7 +12,17 @@ from onegrain.rankings import rank
 from onegrain.rankings.elastic_net.probe import FittedProbe
 from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.elastic_net.solver import Solution
-from onegrain.rankings.lca.finalists import FIRST_RATE, MOST_ROUNDS, Candidate, Finals
+from onegrain.rankings.lca.finalists import (
+    BEHIND,
+    CLOSE,
+    EXCESS_RATE,
+    FAR_RATE,
+    FIRST_RATE,
+    MOST_ROUNDS,
+    NOISE,
+    Candidate,
+    Finals,
+)
 from onegrain.rankings.lca.scores import Score, paired_error, sentence_sums, sentence_words
 from onegrain.records.choice import describe_choice
 
@@ -61,8 +71,10 @@ class Solver:
 class Rounds:
     """Rounds that bring each problem to the next of its scores and gaps; the objective falls, or it stalls."""
 
-    def __init__(self, coming: list[list[tuple[float, float]]], fall: float = 0.1) -> None:
-        self.coming, self.fall = coming, fall
+    def __init__(
+        self, coming: list[list[tuple[float, float]]], fall: float = 0.1, excess: float | None = None
+    ) -> None:
+        self.coming, self.fall, self.every_excess = coming, fall, excess
         self.ran: list[list[int]] = []
         self.taken = [0] * len(coming)
 
@@ -70,6 +82,11 @@ class Rounds:
         self.ran.append(sorted(numbers))
         for number in numbers:
             self.taken[number] += 1
+
+    def excess(self, number: int) -> float:
+        if self.every_excess is not None:
+            return self.every_excess
+        return self.coming[number][min(self.taken[number], len(self.coming[number])) - 1][1]
 
     def probe(self, number: int) -> tuple[FittedProbe, Solution]:
         taken = self.taken[number]
@@ -108,7 +125,7 @@ def test_the_error_of_a_difference_is_that_of_a_ratio_over_sentences() -> None:
 
 def test_a_pair_that_rises_as_it_is_solved_is_chosen_and_one_out_of_reach_is_not_solved() -> None:
     solver = Solver({A: 0.30, B: 0.33})
-    chosen = finals(solver, {A: (0.30, 0.01), B: (0.28, 0.25), D: (0.05, 0.25)})
+    chosen = finals(solver, {A: (0.30, 0.01), B: (0.28, 0.25), D: (0.13, 0.25)})
     assert chosen.run() == 1
     facts = chosen.facts(1)
     assert facts["certified"]
@@ -116,7 +133,7 @@ def test_a_pair_that_rises_as_it_is_solved_is_chosen_and_one_out_of_reach_is_not
     assert [finalist["settled"] for finalist in facts["finalists"]] == [True, True]
     assert solver.asked == [(A, 1e-4), (B, 1e-2), (B, 1e-4)]
     assert facts["largest_change"] == pytest.approx(0.05)
-    assert facts["margin"] == pytest.approx(0.33 + WORTH - (0.05 + FIRST_RATE * np.sqrt(0.25)))
+    assert facts["margin"] == pytest.approx(0.33 + WORTH - (0.13 + FIRST_RATE * np.sqrt(0.25)))
     assert facts["second"]["pair"] == list(A)
     assert facts["second"]["margin"] == pytest.approx(0.03)
     assert facts["within"] == 0.0
@@ -133,14 +150,13 @@ def test_a_score_that_moved_faster_than_the_rule_widens_the_reach_of_the_others(
 
 def test_pairs_go_through_rounds_together_until_they_are_out_and_the_best_is_solved_alone() -> None:
     solver = Solver({A: 0.31, B: 0.35})
-    rounds = Rounds([[(0.31, 1e-3)], [(0.30, 0.1), (0.345, 1e-3)], [(0.05, 0.5)], [(0.06, 1.0), (0.04, 0.2)]])
+    rounds = Rounds([[(0.31, 1e-3)], [(0.30, 0.3), (0.345, 1e-3)], [(0.05, 0.5)], [(0.06, 1.0)]])
     first = {A: (0.30, 0.01), B: (0.20, 0.9), C: (0.05, 0.9), D: (0.06, 1.0)}
     chosen = finals(solver, first, rounds=rounds)
     assert chosen.run() == 1
-    # after one round B alone may still exceed A: the others are out, however large their gaps are
-    assert rounds.ran[0] == [0, 1, 2, 3]
-    assert all(2 not in numbers for numbers in rounds.ran[1:])
-    assert {pair for pair, _ in solver.asked} == {B}
+    # the best two go first; one round then rules out the others, however large their gaps are
+    assert rounds.ran == [[0, 1], [1], [2, 3]]
+    assert solver.asked == [(B, 1e-4)]
     facts = chosen.facts(1)
     assert facts["certified"]
     assert [finalist["settled"] for finalist in facts["finalists"] if finalist["pair"] == list(B)] == [True]
@@ -153,13 +169,13 @@ def test_rounds_end_where_the_objective_falls_no_more_or_there_were_enough() -> 
         solver = Solver({A: 0.30, B: 0.31})
         assert finals(solver, {A: (0.30, 0.3), B: (0.30, 0.3)}, rounds=rounds).run() == 1
         assert len(rounds.ran) == most
-        assert [tolerance for pair, tolerance in solver.asked if pair == B] == [1e-2, 1e-4]
+        assert [tolerance for pair, tolerance in solver.asked if pair == B] == [1e-4]
 
 
 def test_a_pair_that_can_exceed_the_best_by_less_than_the_standard_error_is_not_solved() -> None:
-    reach = FIRST_RATE * np.sqrt(1e-3)
-    first = {A: (0.50, 1e-5), B: (0.50 - 0.5 * reach, 1e-3)}
-    level = finals(Solver({}), first, unevenness={B: 4.0})
+    reach = FIRST_RATE * np.sqrt(0.25)
+    first = {A: (0.50, 1e-5), B: (0.50 - 0.5 * reach, 0.25)}
+    level = finals(Solver({}), first, unevenness={B: 5.0})
     error = paired_error(level.candidates[0].score, level.candidates[1].score, WORDS)
     assert 0.5 * reach < error
     assert level.run() == 0
@@ -170,6 +186,46 @@ def test_a_pair_that_can_exceed_the_best_by_less_than_the_standard_error_is_not_
     solver = Solver({B: 0.51})
     assert finals(solver, first).run() == 1
     assert [pair for pair, _ in solver.asked] == [B]
+
+
+@pytest.mark.parametrize(("score", "solved"), [(0.49, False), (0.51, False), (0.58, True)])
+def test_pairs_close_to_their_minima_are_compared_by_their_scores_now(score: float, solved: bool) -> None:
+    solver = Solver({B: score})
+    first = {A: (0.50, 1e-5), B: (score, CLOSE)}
+    chosen = finals(solver, first, unevenness={B: 5.0})
+    error = paired_error(chosen.candidates[0].score, chosen.candidates[1].score, WORDS)
+    # the reach alone would let B exceed A by more than the error
+    assert score + FIRST_RATE * np.sqrt(CLOSE) - 0.50 > error
+    assert (score - 0.50 > BEHIND * error) == solved
+    number = chosen.run()
+    assert number == int(solved)
+    assert solver.asked == ([(B, 1e-4)] if solved else [])
+    facts = chosen.facts(number)
+    assert facts["certified"]
+    assert facts["within"] <= error
+
+
+@pytest.mark.parametrize(("excess", "solved"), [(0.16, False), (0.5, True)])
+def test_the_excess_that_a_round_estimates_shortens_the_reach(excess: float, solved: bool) -> None:
+    solver = Solver({A: 0.40, B: 0.205})
+    rounds = Rounds([[(0.40, 1e-3)], [(0.205, 0.5)]], excess=excess)
+    chosen = finals(solver, {A: (0.40, 1e-3), B: (0.20, 0.9)}, rounds=rounds)
+    assert chosen.run() == 0
+    assert (EXCESS_RATE * np.sqrt(excess) < FAR_RATE * np.sqrt(0.5)) != solved
+    assert (B in {pair for pair, _ in solver.asked}) == solved
+    assert chosen.facts(0)["certified"]
+
+
+def test_the_best_third_has_rounds_before_the_others() -> None:
+    pairs = [(1e-2, 1e-3 * number) for number in range(1, 7)]
+    first = {pair: (0.30 - 0.01 * number, 0.9) for number, pair in enumerate(pairs)}
+    rounds = Rounds([[(0.40 - 0.01 * number, 0.5)] for number in range(6)], excess=0.01)
+    solver = Solver({pairs[0]: 0.40})
+    chosen = finals(solver, first, rounds=rounds)
+    assert chosen.run() == 0
+    assert rounds.ran == [[0, 1], [2, 3, 4, 5]]
+    assert solver.asked == [(pairs[0], 1e-4)]
+    assert chosen.reach(1) == pytest.approx(EXCESS_RATE * 0.1 + NOISE * WORTH)
 
 
 def test_without_finalists_or_where_steps_ran_out_the_record_says_so() -> None:
@@ -203,8 +259,8 @@ def test_a_gap_that_was_measured_roughly_settles_nothing() -> None:
 def test_scores_level_with_the_chosen_one_are_named() -> None:
     chosen = finals(Solver({A: 0.30, B: 0.301}), {A: (0.30, 0.01), B: (0.30, 0.01)})
     number = chosen.run()
-    assert number == 1
-    assert chosen.facts(number)["level"] == [list(A)]
+    assert number == 0
+    assert chosen.facts(number)["level"] == [list(B)]
 
 
 def test_finalists_limits_the_pairs_to_those_of_the_highest_first_scores() -> None:

@@ -207,3 +207,7 @@ class ProbeRounds:
         refined = Refined(rounds.weights[:, number], rounds.biases[number], rounds.certificates[number], taken)
         solution = gather(self._solver._data, [refined], 0.0)
         return self._solver._probes(solution)[0], solution
+
+    def excess(self, number: int) -> float:
+        """Return by what share of itself a problem's objective is taken to be above its minimum (rounds.py)."""
+        return float(self._rounds.excess[number])

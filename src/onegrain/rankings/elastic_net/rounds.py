@@ -7,6 +7,8 @@ stochastic phase. A round is
 1. a few epochs of stochastic steps (stochastic.py), which find the weights that are zero, and
 2. a Newton step of all labels on the weights that are not zero, by conjugate gradients on the true Hessian
    (without lambda1, on all weights), shortened until J falls. A weight that would change its sign becomes zero.
+   With many words, the products with the Hessian read a quarter of them, another one in each round; gradients
+   and objectives are of all words.
 
 Either alone is slow: stochastic steps take hundreds of epochs along the flat directions of a weakly penalised
 problem, and a Newton step cannot bring a weight back from zero. A problem whose epochs raise J goes slower in
@@ -35,6 +37,10 @@ TRIALS = 3
 STEPS = 16
 RESIDUAL = 0.1
 PRODUCT = 2048
+PARTS = 4
+PART_WORDS = 4096
+FALLS = 5.0
+LEAST_FALL, LEAST_EXCESS = 1e-3, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +84,9 @@ class Rounds:
         biases: float32 (G, labels).
         certificates: their objectives, with the highest lower bound so far.
         taken: int64 (G,), rounds of each problem.
+        excess: float64 (G,), an estimate of the share of itself by which J is still above its minimum; NaN
+            before the first round. It is the larger of what the last round took from J and what its Newton
+            step promised, where a promise of more than five times the fall counts as five times the fall.
     """
 
     def __init__(self, words: ShuffledWords, penalties: Penalties, start: tuple[Tensor, Tensor]) -> None:
@@ -86,15 +95,18 @@ class Rounds:
         points = evaluate_probes(words, self.weights, self.biases)
         self.certificates = certify(words, penalties, self.weights, points)
         self.taken = np.zeros(len(penalties), dtype=np.int64)
+        self.excess = np.full(len(penalties), np.nan)
+        self._part = 0
         self._caution = words.zeros(len(penalties), dtype=words.dtype) + 1.0
 
     def run(self, numbers: np.ndarray) -> None:
         """Take one round of the problems with these numbers."""
         words, penalties = self.words.of_problems(numbers), self.penalties.take(numbers)
+        before = self._objectives(numbers)
         probes = _Probes.evaluate(words, penalties, *self._descend(words, penalties, numbers))
         risen = self._keep(numbers, probes)
         self._caution[words.tensor(numbers[risen], torch.int64)] *= SLOWER
-        direction, turn = _newton_directions(words, penalties, probes)
+        direction, turn, promised = _newton_directions(words, penalties, probes, self._next_part())
         undecided, step = np.arange(len(numbers)), 1.0
         for _ in range(TRIALS):
             trial = _move(words, penalties, probes, (direction, turn), undecided, step)
@@ -104,6 +116,22 @@ class Rounds:
                 break
             step *= SHORTER
         self.taken[numbers] += 1
+        after = np.maximum(self._objectives(numbers), 1e-300)
+        fall = (before - after) / after
+        most = FALLS * np.maximum(fall, LEAST_FALL)
+        self.excess[numbers] = np.maximum(LEAST_EXCESS, np.maximum(fall, np.minimum(promised / after, most)))
+
+    def _objectives(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the objectives of some problems, float64 (G,)."""
+        return np.array([self.certificates[number].objective for number in numbers.tolist()])
+
+    def _next_part(self) -> slice:
+        """Return the words that the Hessian of the next round is measured on: all of few, a part of many."""
+        parts = min(PARTS, max(1, self.words.n_words // PART_WORDS))
+        size = -(-self.words.n_words // parts)
+        start = self._part % parts * size
+        self._part += 1
+        return slice(start, min(start + size, self.words.n_words))
 
     def _descend(
         self, words: ShuffledWords, penalties: Penalties, numbers: np.ndarray
@@ -150,8 +178,12 @@ def _move(
     return _Probes.evaluate(words.of_problems(numbers), penalties.take(numbers), moved, biases)
 
 
-def _newton_directions(words: ShuffledWords, penalties: Penalties, probes: _Probes) -> tuple[Tensor, Tensor]:
+def _newton_directions(
+    words: ShuffledWords, penalties: Penalties, probes: _Probes, part: slice
+) -> tuple[Tensor, Tensor, np.ndarray]:
     """Return d (neurons, G, labels) and e (G, labels) with H (d, e) = -(slope, slope of the biases), roughly.
+
+    The third value, float64 (G,), is by how much the quadratic model of J falls along them.
 
     By conjugate gradients [Hestenes and Stiefel 1952], preconditioned by the diagonal, on the weights that are
     not zero; those of a problem without lambda1 are all free.
@@ -161,8 +193,8 @@ def _newton_directions(words: ShuffledWords, penalties: Penalties, probes: _Prob
     l2 = words.tensor(penalties.l2, words.dtype)[None, :, None] * unit.square()
     free = torch.where(l1 > 0.0, weights != 0.0, unit > 0.0)
     slope = probes.points.gradient.to(words.dtype) + 2.0 * l2 * weights + l1 * weights.sign()
-    hessian = _Hessian(words, probes.points, free, l2)
-    residual = -(slope * free), -probes.points.slope.to(words.dtype)
+    hessian = _Hessian(words, probes.points, free, l2, part)
+    downhill = residual = -(slope * free), -probes.points.slope.to(words.dtype)
     direction, turn = (torch.zeros_like(part) for part in residual)
     first = _dot(residual, residual)
     preconditioned = hessian.precondition(residual)
@@ -181,7 +213,9 @@ def _newton_directions(words: ShuffledWords, penalties: Penalties, probes: _Prob
         before, along = along, _dot(residual, preconditioned)
         follow = torch.where(before > 0.0, along / before, 0.0).to(words.dtype)[:, None]
         ahead = preconditioned[0] + follow * ahead[0], preconditioned[1] + follow * ahead[1]
-    return direction, turn
+    # with d from conjugate gradients, d'Hd equals -slope'd, and the model falls by half of it
+    promised = (_dot(downhill, (direction, turn)) / 2.0).clamp(min=0.0).cpu().numpy()
+    return direction, turn, promised
 
 
 def _dot(left: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor]) -> Tensor:
@@ -191,17 +225,21 @@ def _dot(left: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor]) -> Tensor:
 
 
 class _Hessian:
-    """The product with the Hessians of G problems, each on its free weights (neurons, G, labels)."""
+    """The product with the Hessians of G problems, each on its free weights (neurons, G, labels).
 
-    def __init__(self, words: ShuffledWords, points: Points, free: Tensor, l2: Tensor) -> None:
-        self.words, self.points, self.l2 = words, points, l2
+    The mean over the words is taken over those of ``part``.
+    """
+
+    def __init__(self, words: ShuffledWords, points: Points, free: Tensor, l2: Tensor, part: slice) -> None:
+        self.words, self.points, self.l2, self.part = words, points, l2, part
+        self.n_words = part.stop - part.start
         self.shape = free.shape
         self.free = free.to(words.dtype)
         total = words.zeros(*self.shape[1:], dtype=words.dtype)
-        for rows in words.rows(PRODUCT):
+        for rows in self._rows():
             chances = self._chances(rows)
             total += words.weigh(chances * (1.0 - chances), rows).sum(0)
-        curvature = (total / words.n_words).clamp(min=1e-8)
+        curvature = (total / self.n_words).clamp(min=1e-8)
         self._inverse = self.free / (curvature + 2.0 * l2), 1.0 / curvature
 
     def precondition(self, residual: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -212,16 +250,20 @@ class _Hessian:
         weights, biases = direction
         words, flat = self.words, weights.flatten(1).to(self.words.kind)
         image, turn = torch.zeros_like(weights), torch.zeros_like(biases)
-        for rows in words.rows(PRODUCT):
+        for rows in self._rows():
             block, chances = words.block(rows), self._chances(rows)
             change = (block @ flat).to(words.dtype).view_as(chances).add_(biases).mul_(chances)
             change.addcmul_(chances, change.sum(2, keepdim=True), value=-1.0)
             change = words.weigh(change, rows)
             image += (block.T @ change.flatten(1).to(block.dtype)).view(self.shape)
             turn += change.sum(0)
-        image /= words.n_words
+        image /= self.n_words
         image.addcmul_(self.l2, weights, value=2.0)
-        return image.mul_(self.free), turn / words.n_words
+        return image.mul_(self.free), turn / self.n_words
+
+    def _rows(self) -> list[slice]:
+        start, stop = self.part.start, self.part.stop
+        return [slice(first, min(first + PRODUCT, stop)) for first in range(start, stop, PRODUCT)]
 
     def _chances(self, rows: slice) -> Tensor:
         return self.points.probabilities[rows].view(-1, *self.shape[1:])

@@ -1,16 +1,22 @@
 """Solve the pairs of penalties that could still be chosen, until the choice stands.
 
 The stochastic phase can leave weakly penalised probes far above their minimum, and the score by which a pair
-is chosen moves as a probe is solved. A probe whose objective is within a share g of its minimum has weights
-within some multiple of sqrt(g) of the best ones, and its score moves alike. So the score at the minimum is
-taken to lie within rate * sqrt(g) of the score now, its *reach*, where g is the relative duality gap. The rate
-is measured (docs/solver.md), and raised where a probe of this grid moved faster. This is a rule, not a proof:
-the score counts words of masked probes, which no gap bounds.
+is chosen moves as a probe is solved. Two measured rules (docs/solver.md) decide how far it may still move:
 
-A pair is out as soon as it cannot exceed the best by more than the standard error of their difference, paired
-over the held-out sentences: what is left then is less than what other sentences would change. The pairs that
-are not out are solved further, first together (rounds.py), then one by one, the highest first, to the final
-gap. The choice is the best pair that is solved to the end.
+- **Reach.** A probe whose objective is within a share g of its minimum has weights within some multiple of
+  sqrt(g) of the best ones, and its score moves alike. So the score at the minimum is taken to lie within
+  rate * sqrt(g) of the score now. Before the first round g is the relative duality gap; after a round it can
+  also be the excess that the round estimates (rounds.py), with a rate for each. The rates are raised where a
+  probe of this grid moved faster. Scores fall less than they rise: down, the reach is half as long.
+- **Close.** If both of two probes are within a small share of their minima, their scores move alike, and the
+  one that leads now is, at the minima, rarely behind by more than the standard error of their difference.
+
+These are rules, not proofs: the score counts words of masked probes, which no gap bounds.
+
+A pair is out as soon as it cannot exceed a better one by more than the standard error of their difference,
+paired over the held-out sentences: what is left then is less than what other sentences would change. The pairs
+that are not out are solved further, first together (rounds.py), those of the highest scores before the others,
+because their scores decide which of the others are out. The last one is solved alone, to the final gap.
 """
 
 from __future__ import annotations
@@ -31,8 +37,8 @@ __all__ = ["FINAL_GAP", "Candidate", "Finals"]
 FINAL_GAP = 1e-4
 """To which finalists are solved where no other gap is asked for."""
 
-FIRST_RATE = 0.5
-"""Of the score's change by the root of the gap after the stochastic phase; the largest measured is 0.33."""
+FIRST_RATE = 0.36
+"""Of the score's change by the root of the gap after the stochastic phase; the largest measured is 0.35."""
 
 RATE = 0.4
 """The same once a probe had Newton steps; the largest measured is 0.38."""
@@ -40,11 +46,27 @@ RATE = 0.4
 PLATEAU, FAR_RATE = 0.13, 0.27
 """The reach after Newton steps is no more than the larger of the first and the second times the gap's root."""
 
+EXCESS_RATE = 0.45
+"""Of the score's change by the root of the excess that a round estimates."""
+
+DOWN = 0.5
+"""The share of its reach by which a score may fall."""
+
+CLOSE, BEHIND = 0.15, 0.25
+"""Two probes that had a round or Newton steps, with at most the first as their excess, are compared by their
+scores now: one is out that leads by no more than the second times the standard error of the difference."""
+
+NOISE = 2.0
+"""The reach after a round is longer by this multiple of what two held-out words change a score by."""
+
 MOST_ROUNDS = 6
 """Rounds of a pair, together with others, before it is solved alone."""
 
 STALLED = 1e-3
 """A pair whose objective fell by a smaller share of itself in a round is better solved alone."""
+
+FRONT = 3
+"""The best third of the pairs has rounds first, until these are close."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +81,8 @@ class Candidate:
         settled: whether the probe is solved to the final gap, or as far as the limits on steps let it.
         rounds: how many rounds it had.
         stalled: whether more rounds would bring little.
+        excess: the share of itself by which the objective is taken to be above its minimum, if a round
+            estimated it.
     """
 
     pair: tuple[float, float]
@@ -68,12 +92,19 @@ class Candidate:
     settled: bool = False
     rounds: int = 0
     stalled: bool = False
+    excess: float = float("nan")
 
     @property
     def gap(self) -> float:
         """The relative gap, at most 1; without any penalty, the relative gradient."""
         gap = float(self.solution.gap[0])
         return min(1.0, max(0.0, float(self.solution.gradient[0]) if np.isnan(gap) else gap))
+
+    @property
+    def close(self) -> bool:
+        """Whether the objective is so near its minimum that the score is compared as it is."""
+        improved = int(self.solution.steps[0]) > 0
+        return self.settled or (improved and float(np.fmin(self.gap, self.excess)) <= CLOSE)
 
     @property
     def place(self) -> tuple[float, float, float]:
@@ -127,10 +158,12 @@ class Finals:
     def run(self) -> int:
         """Solve candidates until the choice stands or the limit is reached; return the number of the choice."""
         allowed = self._allowed()
-        while numbers := [number for number in self._undecided(allowed) if self._has_rounds(number)]:
-            self._run_round(numbers)
-        while (number := self._next(allowed)) is not None:
-            self._solve(number)
+        while undecided := self._undecided(allowed):
+            in_rounds = [number for number in undecided if self._has_rounds(number)]
+            if len(undecided) > 1 and in_rounds:
+                self._run_round(self._first_of(in_rounds, allowed))
+            else:
+                self._solve(self._best(undecided), alone=len(undecided) == 1)
         settled = [number for number in allowed if self.candidates[number].settled]
         self._report(len(self.candidates))
         return self._best(settled or range(len(self.candidates)))
@@ -143,7 +176,8 @@ class Finals:
         root = float(np.sqrt(candidate.gap))
         if candidate.rounds == 0 and number not in self.solved:
             return self.rates[0] * root
-        return self.rates[1] / RATE * min(RATE * root, max(PLATEAU, FAR_RATE * root))
+        unscaled = float(np.fmin(_reach_by_gap(root), EXCESS_RATE * np.sqrt(candidate.excess)))
+        return self.rates[1] / RATE * unscaled + NOISE * self.worth
 
     def slack(self, number: int, other: int) -> float:
         """Return the standard error of the difference of two candidates' scores, at least ``worth``."""
@@ -157,7 +191,7 @@ class Finals:
         second = max(others, key=lambda number: self.candidates[number].place)
         return {
             "certified": self._solved(chosen) and all(excess <= 0.0 for excess in ahead.values()),
-            "within": max(0.0, *(self._could(number) - best.score.value for number in others)),
+            "within": max(0.0, *(self._ahead(number, chosen) for number in others)),
             "finalists": [
                 {"pair": list(self.candidates[n].pair), "score": self.candidates[n].score.value,
                  "gap": self._gap(n), "first_score": self._first[n], "rounds": self.candidates[n].rounds,
@@ -182,17 +216,23 @@ class Finals:
 
     def _exceeds(self, number: int, other: int) -> float:
         """Return by how much a candidate could exceed another by more than the slack; negative if it cannot."""
-        could = self._could(number)
-        least = self.candidates[other].score.value - self.reach(other)
-        return could - least - self.slack(number, other)
+        ahead = self.candidates[number].score.value - self.candidates[other].score.value
+        slack = self.slack(number, other)
+        excess = ahead + self.reach(number) + DOWN * self.reach(other) - slack
+        return min(excess, ahead - BEHIND * slack) if self._close(number, other) else excess
 
-    def _could(self, number: int) -> float:
-        """Return the highest score that a candidate is taken to be able to get."""
-        return self.candidates[number].score.value + self.reach(number)
+    def _close(self, number: int, other: int) -> bool:
+        """Return whether two candidates are both so near their minima that their scores move alike."""
+        return self.candidates[number].close and self.candidates[other].close
+
+    def _ahead(self, number: int, chosen: int) -> float:
+        """Return the most by which a candidate is taken to be able to exceed the chosen one."""
+        ahead = self.candidates[number].score.value - self.candidates[chosen].score.value + self.reach(number)
+        return min(ahead, self.slack(number, chosen)) if self._close(number, chosen) else ahead
 
     def _level(self, number: int, chosen: int) -> bool:
         """Return whether a candidate's score may be no more than the slack below the chosen one's."""
-        return self.candidates[chosen].score.value - self._could(number) <= self.slack(number, chosen)
+        return self._ahead(number, chosen) >= -self.slack(number, chosen)
 
     def _solved(self, number: int) -> bool:
         """Return whether a candidate reached the final gap; a probe without penalties has none to reach."""
@@ -213,16 +253,26 @@ class Finals:
         return ranked if self.limit is None else ranked[: self.limit]
 
     def _undecided(self, allowed: Sequence[int]) -> list[int]:
-        """Return the unsettled candidates that could exceed the one whose score is surest to be high."""
-        if not allowed:
-            return []
-        leader = max(
-            allowed, key=lambda n: (self.candidates[n].score.value - self.reach(n), self.candidates[n].place)
-        )
-        unsettled = [number for number in allowed if not self.candidates[number].settled]
-        undecided = [n for n in unsettled if n == leader or self._exceeds(n, leader) > 0.0]
+        """Return the unsettled candidates that are not out."""
+        undecided = [n for n in allowed if not self.candidates[n].settled and not self._out(n, allowed)]
         self._report(len(self.candidates) - len(undecided))
         return undecided
+
+    def _out(self, number: int, allowed: Sequence[int]) -> bool:
+        """Return whether a better candidate, or a settled one, cannot be exceeded by more than the slack."""
+        place = self.candidates[number].place
+        return any(
+            (self.candidates[n].settled or self.candidates[n].place > place) and self._exceeds(number, n) <= 0.0
+            for n in allowed
+            if n != number
+        )
+
+    def _first_of(self, numbers: Sequence[int], allowed: Sequence[int]) -> Sequence[int]:
+        """Return those of some candidates that go first: the best ones, unless these are close already."""
+        ranked = sorted(allowed, key=lambda n: self.candidates[n].place, reverse=True)
+        front = ranked[: max(2, len(ranked) // FRONT)]
+        first = [number for number in numbers if number in front]
+        return first if any(not self.candidates[number].close for number in first) else numbers
 
     def _has_rounds(self, number: int) -> bool:
         candidate = self.candidates[number]
@@ -237,26 +287,21 @@ class Finals:
             probe, solution = self.rounds.probe(number)
             fall = 1.0 - float(solution.objective[0]) / max(float(before.solution.objective[0]), 1e-300)
             after = replace(
-                before, probe=probe, solution=solution, score=self.score(probe), rounds=before.rounds + 1
+                before,
+                probe=probe,
+                solution=solution,
+                score=self.score(probe),
+                rounds=before.rounds + 1,
+                excess=self.rounds.excess(number),
             )
             exact_enough = after.gap <= self.tolerances[0]
             self._replace(number, replace(after, stalled=fall < STALLED or exact_enough))
 
-    def _next(self, allowed: Sequence[int]) -> int | None:
-        """Return the highest unsettled candidate that could exceed the best settled one, or None."""
-        settled = [number for number in allowed if self.candidates[number].settled]
-        unsettled = [number for number in allowed if not self.candidates[number].settled]
-        if settled:
-            leader = self._best(settled)
-            unsettled = [number for number in unsettled if self._exceeds(number, leader) > 0.0]
-        self._report(len(self.candidates) - len(unsettled))
-        return self._best(unsettled) if unsettled else None
-
-    def _solve(self, number: int) -> None:
-        """Solve one candidate alone, to the next tolerance."""
+    def _solve(self, number: int, *, alone: bool) -> None:
+        """Solve one candidate, to the next tolerance, or to the final one if it alone is left."""
         before = self.candidates[number]
         rough, final = self.tolerances
-        tolerance = rough if before.gap > rough else final
+        tolerance = rough if before.gap > rough and not alone else final
         near = before.solution if before.gap <= FAR or before.rounds else None
         (probe,), solution = self.solver.solve(Penalties.of(before.pair), tolerance, start=near)
         after = replace(before, probe=probe, solution=solution, score=self.score(probe))
@@ -271,8 +316,7 @@ class Finals:
         if before.rounds == 0 and number not in self.solved:
             self.rates = max(self.rates[0], change / root), self.rates[1]
         else:
-            curve = min(RATE * root, max(PLATEAU, FAR_RATE * root))
-            self.rates = self.rates[0], max(self.rates[1], RATE * change / curve)
+            self.rates = self.rates[0], max(self.rates[1], RATE * change / _reach_by_gap(root))
         if number not in self.solved:
             self.solved.append(number)
         self.candidates[number] = after
@@ -282,3 +326,8 @@ class Finals:
         """Report progress: how many candidates are decided, never fewer than before."""
         self.advance(max(0, decided - self._done))
         self._done = max(self._done, decided)
+
+
+def _reach_by_gap(root: float) -> float:
+    """Return the reach of a probe that had Newton steps, from the root of its gap."""
+    return min(RATE * root, max(PLATEAU, FAR_RATE * root))
