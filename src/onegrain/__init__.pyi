@@ -50,8 +50,8 @@ from .rankings import rank as rank
 from .rankings import rank_together as rank_together
 from .rankings import register as register
 from .rankings import similarity as similarity
-from .rankings.elastic_net.estimators import ElasticNetProbe as ElasticNetProbe
-from .rankings.elastic_net.estimators import ElasticNetRegressor as ElasticNetRegressor
+from .rankings.elastic_net.classifier import ElasticNetProbe as ElasticNetProbe
+from .rankings.elastic_net.regressor import ElasticNetRegressor as ElasticNetRegressor
 from .records.activations import Activations as Activations
 from .records.cards import NeuronCards as NeuronCards
 from .records.clusters import Clusters as Clusters

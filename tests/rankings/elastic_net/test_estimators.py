@@ -18,7 +18,8 @@ from onegrain.errors import ParameterError
 from onegrain.rankings.data.labelled import read_values
 from onegrain.rankings.data.memory import Memory, ScratchTable
 from onegrain.rankings.elastic_net import inputs
-from onegrain.rankings.elastic_net.estimators import ElasticNetProbe, ElasticNetRegressor, alpha_max
+from onegrain.rankings.elastic_net.classifier import ElasticNetProbe, alpha_max
+from onegrain.rankings.elastic_net.regressor import ElasticNetRegressor
 from support.planted import plant
 
 EXACT: dict[str, Any] = {"tolerance": 1e-9}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onegrain.errors import ParameterError
-from onegrain.rankings.elastic_net.estimators import ElasticNetProbe
+from onegrain.rankings.elastic_net.classifier import ElasticNetProbe
 from onegrain.rankings.elastic_net.probe import FittedProbe
 from support.planted import LABELS, plant
 

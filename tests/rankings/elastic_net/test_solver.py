@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onegrain.rankings.elastic_net import refinement
+from onegrain.rankings.elastic_net import label_steps
 from onegrain.rankings.elastic_net.duality import Certificate, certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
 from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, solve
@@ -237,11 +237,11 @@ def test_a_label_with_more_weights_than_a_hessian_may_have_takes_its_steepest_on
     assert (best.weights[0] != 0.0).sum(axis=1).max() > 6
     monkeypatch.setattr("onegrain.rankings.elastic_net.refinement.JOINT", 0)
     monkeypatch.setattr("onegrain.rankings.elastic_net.refinement.SETTLED", 0.0)
-    monkeypatch.setattr("onegrain.rankings.elastic_net.refinement.HESSIAN_BYTES", 6 * 6 * 8 * 4)
+    monkeypatch.setattr("onegrain.rankings.elastic_net.label_steps.HESSIAN_BYTES", 6 * 6 * 8 * 4)
     sizes = []
-    initialise = refinement._LabelProblem.__init__
+    initialise = label_steps._LabelProblem.__init__
     monkeypatch.setattr(
-        refinement._LabelProblem,
+        label_steps._LabelProblem,
         "__init__",
         lambda problem, *args: (initialise(problem, *args), sizes.append(len(problem.columns)))[0],
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from onegrain.rankings.data.labelled import LabelledWords, read_labelled, read_matching
-from onegrain.rankings.elastic_net.estimators import ElasticNetProbe
+from onegrain.rankings.elastic_net.classifier import ElasticNetProbe
 from onegrain.rankings.elastic_net.probe import ProbeSolver
 from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.elastic_net.solver import SolverOptions

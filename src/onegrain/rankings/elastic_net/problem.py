@@ -118,6 +118,13 @@ class Words(ABC):
         for first in range(0, self.n_words, count):
             yield slice(first, min(first + count, self.n_words))
 
+    def columns(self, used: Tensor) -> Table:
+        """Return some of the scaled neurons, by index, as a table (words, used)."""
+        table = self.memory.table(self.n_words, len(used), self.dtype)
+        for rows in self.rows():
+            table[rows] = self.block(rows)[:, used]
+        return table
+
     def weigh(self, block: Tensor, rows: slice) -> Tensor:
         """Multiply a block (rows, ...) or (rows, G, ...) by the weights of its words."""
         if self.omega is None:
@@ -275,13 +282,6 @@ class ProbeData(Words):
         """Return the weights of the words divided by their mean."""
         weights = np.asarray(word_weights, dtype=np.float64)
         return self.tensor(weights / weights.mean(axis=0), self.dtype)
-
-    def columns(self, used: Tensor) -> Table:
-        """Return some of the scaled neurons, by index, as a table (words, used)."""
-        table = self.memory.table(self.n_words, len(used), self.dtype)
-        for rows in self.rows():
-            table[rows] = self.block(rows)[:, used]
-        return table
 
     def restrict(self, neurons: np.ndarray) -> ProbeData:
         """Return the same words with some of the neurons."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Quadratic", "one_sided"]
+__all__ = ["FISTA_STEPS", "Quadratic", "one_sided"]
 
+FISTA_STEPS = 300
 HALVINGS = 20
 RIDGES = (1e-12, 1e-9, 1e-7, 1e-5, 1e-3)
 
@@ -39,6 +40,12 @@ class Quadratic:
     origin: Tensor
     l1: Tensor
     l2: Tensor
+
+    def to(self, dtype: torch.dtype) -> Quadratic:
+        """Return the problem in another precision."""
+        return Quadratic(
+            *(part.to(dtype) for part in (self.hessian, self.gradient, self.origin, self.l1, self.l2))
+        )
 
     def slope(self, x: Tensor) -> Tensor:
         """Return the gradient of everything except the absolute values, (n,)."""

@@ -17,8 +17,10 @@ from torch import Tensor
 
 from onegrain.core.progress import Progress, automatic
 from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
+from onegrain.rankings.elastic_net.label_steps import HESSIAN_BYTES
+from onegrain.rankings.elastic_net.path import WIDE, follow_path
 from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData
-from onegrain.rankings.elastic_net.refinement import HESSIAN_BYTES, JOINT, Refined, refine
+from onegrain.rankings.elastic_net.refinement import JOINT, Refined, refine
 from onegrain.rankings.elastic_net.rounds import Rounds
 from onegrain.rankings.elastic_net.stochastic import (
     Schedule,
@@ -34,6 +36,8 @@ FAR = 0.1
 """The largest gap of a probe that is a better start than more stochastic epochs."""
 ALONE_EPOCHS = 40
 ALONE_SETTLED = 0.003
+LADDER = (100.0, 10.0, 1.0)
+"""Factors of lambda1 on the path to one problem over many neurons."""
 WEIGHT_BYTES = 72
 WORD_BYTES = 32
 READING_BYTES = 2**28
@@ -152,9 +156,38 @@ def start_rounds(
     shape = data.n_words, data.n_neurons, data.n_labels
     data.memory.reserve(working_bytes(shape, len(penalties)), f"a grid of {len(penalties)} probes")
     words = ShuffledWords(data, options.schedule.seed)
-    with progress("grid", stochastic_work(words, penalties, options.schedule), "steps") as advance:
-        start = stochastic_phase(words, penalties, options.schedule, advance)
-    return Rounds(words, penalties, start)
+    return Rounds(words, penalties, _first_probes(words, penalties, options.schedule, progress))
+
+
+def _first_probes(
+    words: ShuffledWords, penalties: Penalties, schedule: Schedule, progress: Progress
+) -> tuple[Tensor, Tensor]:
+    """Return weights (neurons, G, labels) and biases (G, labels) near the minima of a grid.
+
+    Over many neurons the sparse problems are solved along a path, and the others by stochastic steps.
+    """
+    weights = words.zeros(words.n_neurons, len(penalties), words.n_labels, dtype=words.dtype)
+    biases = words.zeros(len(penalties), words.n_labels, dtype=words.dtype)
+    solved = np.zeros(len(penalties), dtype=bool)
+    if words.n_neurons >= WIDE:
+        with progress("sparse pairs", int((penalties.l1 > 0.0).sum()), "pairs") as advance:
+            weights, biases, solved = follow_path(words, penalties, advance)
+    rest = np.flatnonzero(~solved)
+    if len(rest):
+        others = penalties.take(rest)
+        with progress("grid", stochastic_work(words, others, schedule), "steps") as advance:
+            weights[:, rest], biases[rest] = stochastic_phase(words, others, schedule, advance)
+    return weights, biases
+
+
+def _first_probe_alone(words: ShuffledWords, penalties: Penalties, schedule: Schedule) -> tuple[Tensor, Tensor]:
+    """Return weights (neurons, 1, labels) and biases (1, labels) near the minimum of one problem."""
+    ((l1, l2),) = penalties.pairs
+    if l1 > 0.0 and words.n_neurons >= WIDE:
+        weights, biases, solved = follow_path(words, Penalties.of(*((factor * l1, l2) for factor in LADDER)))
+        if solved[-1]:
+            return weights[:, -1:], biases[-1:]
+    return stochastic_phase(words, penalties, schedule)
 
 
 def is_large(data: ProbeData) -> bool:
@@ -197,10 +230,10 @@ def _starting_point(
         weights = data.to_scaled(np.ascontiguousarray(start.weights.transpose(2, 0, 1)))
         return weights, data.tensor(start.biases, data.dtype)
     if words is not None:
-        alone = len(penalties) == 1 and options.max_steps > 0
-        weights, biases = stochastic_phase(
-            words, penalties, _schedule_alone(options) if alone else options.schedule
-        )
+        if len(penalties) == 1 and options.max_steps > 0:
+            weights, biases = _first_probe_alone(words, penalties, _schedule_alone(options))
+        else:
+            weights, biases = stochastic_phase(words, penalties, options.schedule)
         return weights.to(data.dtype), biases.to(data.dtype)
     weights, biases = _zero_probe(data)
     return weights[:, None].repeat(1, len(penalties), 1), biases.repeat(len(penalties), 1)
