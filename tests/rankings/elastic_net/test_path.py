@@ -50,11 +50,11 @@ def test_a_grid_over_many_neurons_begins_with_the_path(
     best = solve(data, GRID, SolverOptions(tolerance=1e-6, max_steps=200)).objective
     rounds = start_rounds(data, GRID, options)
     gaps = np.array([certificate.gap for certificate in rounds.certificates])
-    # without lambda2, the rounding of bfloat16 can keep a gap from being seen
+    # a pair without lambda2 whose gap is not seen to be small with bfloat16 products takes stochastic steps
     assert (gaps[[1, 2, 4]] <= 2 * path_module.GOAL).all()
     objectives = np.array([certificate.objective for certificate in rounds.certificates])
-    assert objectives[1:5] == pytest.approx(best[1:5], rel=0.05)
-    assert objectives[[0, 5]] == pytest.approx(best[[0, 5]], rel=0.2)
+    assert objectives[[1, 2, 4]] == pytest.approx(best[[1, 2, 4]], rel=0.05)
+    assert objectives[[0, 3, 5]] == pytest.approx(best[[0, 3, 5]], rel=0.2)
 
 
 def test_one_pair_over_many_neurons_starts_from_the_path(
