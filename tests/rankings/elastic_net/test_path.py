@@ -54,7 +54,7 @@ def test_a_grid_over_many_neurons_begins_with_the_path(
     assert (gaps[[1, 2, 4]] <= 2 * path_module.GOAL).all()
     objectives = np.array([certificate.objective for certificate in rounds.certificates])
     assert objectives[[1, 2, 4]] == pytest.approx(best[[1, 2, 4]], rel=0.05)
-    assert objectives[[0, 3, 5]] == pytest.approx(best[[0, 3, 5]], rel=0.2)
+    assert (objectives[[0, 3, 5]] < 0.8 * np.log(LABELS)).all()
 
 
 def test_one_pair_over_many_neurons_starts_from_the_path(
