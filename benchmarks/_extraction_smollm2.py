@@ -14,7 +14,7 @@ from _smollm2 import SMOLLM2_SITES, smollm2_folder
 
 import onegrain as og
 
-SENTENCES, ALL_SENTENCES = 150, 300
+SENTENCES, ALL_SENTENCES = 120, 200
 TEN = [f"layers.{block}.mlp" for block in range(2, 30, 3)]
 LOWEST = [f"layers.{block}.mlp" for block in range(10)]
 

@@ -31,7 +31,7 @@ import onegrain as og
 
 SENTENCES = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
 """Largest number of sentences of each part, and of hundreds of rows in the store; unlimited by default."""
-BERT_SENTENCES, MINILM_SENTENCES = 300, 3000
+BERT_SENTENCES, MINILM_SENTENCES = 300, 2000
 STORE_WORDS, WIDTH, READS = 100_000, 384, 15
 
 # The peak is VmHWM of Linux: ru_maxrss would begin at what this process held when it started the child.
