@@ -13,7 +13,7 @@ import pytest
 
 from onegrain.analyses.neurons.heat import Heat, HeatSentence
 from onegrain.core.sealing import write_sealed_json
-from onegrain.errors import AlreadyDoneError, OutputExistsError, ParameterError, RecordError
+from onegrain.errors import OutputExistsError, ParameterError, RecordError
 from onegrain.records.curve import Curve
 from onegrain.records.evaluation import Evaluation
 from onegrain.records.provenance import ModelIdentity, Provenance
@@ -193,12 +193,15 @@ def test_a_report_that_was_cut_off_goes_on_and_a_whole_one_is_done(
     write_folder_report(tmp_path, page)
     files = {path: path.read_bytes() for path in [page, *(tmp_path / "charts").glob("*.png")]}
     assert len(files) == 2
-    with pytest.raises(AlreadyDoneError, match="--force"):
-        write_folder_report(tmp_path, page)
+    repeats: list[str] = []
+    assert write_folder_report(tmp_path, page, on_repeat=lambda: repeats.append("same")) == page
+    assert repeats == ["same"]
+    assert {path: path.read_bytes() for path in files} == files
     for missing in list(files)[1:]:
         missing.unlink()
-        write_folder_report(tmp_path, page)
+        write_folder_report(tmp_path, page, on_repeat=lambda: repeats.append("incomplete"))
         assert {path: path.read_bytes() for path in files} == files
+    assert repeats == ["same"]
     shutil.rmtree(tmp_path / "charts")
     write_folder_report(tmp_path, page)
     assert {path: path.read_bytes() for path in files} == files
