@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from onegrain.records.activations import Activations
     from onegrain.records.ranking import Ranking
 
-__all__ = ["output_paths", "parameters_by_method", "rank_and_save", "ranking_facts"]
+__all__ = ["output_paths", "parameters_by_method", "rank_and_save", "ranking_facts", "with_evaluate"]
 
 
 def rank_and_save(
@@ -117,6 +117,25 @@ def parameters_by_method(methods: list[str], parameters: dict[str, Any]) -> dict
             raise ParameterError(f"--set {name}=...: say of which of the methods, METHOD.{name}=...")
         by_method.setdefault(method, {})[parameter] = value
     return by_method
+
+
+def with_evaluate(
+    parameters: dict[str, dict[str, Any]], names: list[str], evaluate: str
+) -> dict[str, dict[str, Any]]:
+    """Return the parameters by method, with ``--evaluate`` for each method that evaluates its rankings.
+
+    Raises:
+        ParameterError: none of the methods does, or ``--set`` names the parts too.
+    """
+    from onegrain.errors import ParameterError
+    from onegrain.rankings.registry import METHODS
+
+    able = [name for name in names if name in METHODS and "evaluate" in METHODS[name].parameters]
+    if not able:
+        raise ParameterError(f"--evaluate: {', '.join(names)} has no evaluation in its record; leave it out")
+    if any("evaluate" in parameters.get(name, {}) for name in able):
+        raise ParameterError("--evaluate and --set evaluate say the same; give one of them")
+    return parameters | {name: {**parameters.get(name, {}), "evaluate": evaluate} for name in able}
 
 
 def output_paths(methods: list[str], out: Path, *, force: bool) -> dict[str, Path]:

@@ -17,6 +17,7 @@ from onegrain.evaluation.words import EvaluationInput, ProbeWords, require_ranki
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.data.memory import Memory, read_size
 from onegrain.rankings.elastic_net.solver import working_bytes
+from onegrain.rankings.elastic_net.subsets import SIDE_BY_SIDE
 from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.evaluation import accuracy
 from onegrain.records.activations import Activations
@@ -178,7 +179,8 @@ def _elastic_net(
         raise ParameterError("dev is for choosing penalties, but there is one pair alone; leave it out")
     train = inputs.train
     shape = train.n_words, train.n_neurons, len(train.layer(inputs.label).vocabulary)
-    memory.reserve(working_bytes(shape, len(net.pairs)), f"a grid of {len(net.pairs)} probes")
+    grid = max(len(net.pairs), SIDE_BY_SIDE)
+    memory.reserve(working_bytes(shape, grid), f"a grid of {grid} probes")
     words = inputs.read(options, net.dev_share if choosing else None, memory)
     return ElasticNet(words, net, standardize=options.standardize, memory=memory, progress=progress), words
 

@@ -72,12 +72,11 @@ class Measurer:
         return {key: self._is_correct(labels) for key, labels in zip(wanted, predicted, strict=True)}
 
     def _retrain(self, wanted: dict[bytes, np.ndarray]) -> dict[bytes, np.ndarray]:
-        measured = {}
+        if not wanted:
+            return {}
         with self._progress("retraining", len(wanted), "probes") as advance:
-            for key, kept in wanted.items():
-                measured[key] = self._is_correct(self._probe.alone(kept))
-                advance(1)
-        return measured
+            predicted = self._probe.alone(list(wanted.values()), advance)
+        return {key: self._is_correct(labels) for key, labels in zip(wanted, predicted, strict=True)}
 
     def _is_correct(self, predicted: np.ndarray) -> np.ndarray:
         return predicted == self._test.codes

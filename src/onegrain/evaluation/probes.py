@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from onegrain.evaluation.words import ProbeWords
 from onegrain.rankings.data.memory import Memory, ScratchTable
 from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeRounds, ProbeSolver, predict
 from onegrain.rankings.elastic_net.problem import Penalties
-from onegrain.rankings.elastic_net.solver import SolverOptions
+from onegrain.rankings.elastic_net.solver import Solution, SolverOptions
 from onegrain.rankings.lca.finalists import FINAL_GAP, Candidate, Finals
 from onegrain.rankings.lca.scores import Score, sentence_sums, sentence_words
 
@@ -40,8 +40,14 @@ class EvaluationProbe(ABC):
         """
 
     @abstractmethod
-    def alone(self, neurons: np.ndarray) -> np.ndarray:
-        """Fit a new probe to some neurons (ascending) alone; return its predictions, int64 (tested words,)."""
+    def alone(self, sets: Sequence[np.ndarray], advance: Callable[[int], None]) -> np.ndarray:
+        """Fit a new probe to each set of neurons (ascending) alone.
+
+        ``advance`` is called with the number of probes that were fitted since its last call.
+
+        Returns:
+            int64 (sets, tested words), codes of the predicted labels.
+        """
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
@@ -76,16 +82,24 @@ class ElasticNet(EvaluationProbe):
 
     def masked(self, kept: Sequence[np.ndarray]) -> np.ndarray:
         """See :class:`EvaluationProbe`."""
-        if self._full is None:
-            self._full = self._fit(self._solver)
-        full = self._full
-        return predict(self._words.test.values, [(full, neurons) for neurons in kept])
+        return predict(self._words.test.values, [(self._fitted(), neurons) for neurons in kept])
 
-    def alone(self, neurons: np.ndarray) -> np.ndarray:
+    def alone(self, sets: Sequence[np.ndarray], advance: Callable[[int], None]) -> np.ndarray:
         """See :class:`EvaluationProbe`."""
-        self._choose()
-        probe = self._fit(self._solver.restrict(neurons))
-        return predict(self._words.test.values, [(probe, None)], neurons)[0]
+        full = self._fitted()
+        fits = self._solver.solve_subsets(
+            sets,
+            self._choose(),
+            self._options.tolerance,
+            start=(full, np.arange(len(full.shift))),
+            advance=advance,
+        )
+        for _, solution in fits:
+            self._count(solution)
+        values = self._words.test.values
+        return np.stack(
+            [predict(values, [(probe, None)], kept)[0] for kept, (probe, _) in zip(sets, fits, strict=True)]
+        )
 
     def facts(self) -> dict[str, Any]:
         """Return the probe, its penalties and their choice, and facts about its fits.
@@ -106,11 +120,16 @@ class ElasticNet(EvaluationProbe):
             "largest_gap": max((gap for gap in self._gaps if np.isfinite(gap)), default=None),
         }
 
-    def _fit(self, solver: ProbeSolver) -> FittedProbe:
-        (probe,), solution = solver.solve(Penalties.of(self._choose()), self._options.tolerance)
+    def _fitted(self) -> FittedProbe:
+        """Return the probe of all neurons, fitted at the first call."""
+        if self._full is None:
+            (self._full,), solution = self._solver.solve(Penalties.of(self._choose()), self._options.tolerance)
+            self._count(solution)
+        return self._full
+
+    def _count(self, solution: Solution) -> None:
         self._gaps.append(float(solution.gap[0]))
         self._open += not solution.converged[0]
-        return probe
 
     def _choose(self) -> tuple[float, float]:
         """Return the penalties, chosen at the first call."""
@@ -185,9 +204,13 @@ class Classifier(EvaluationProbe):
             self._full = self._fit(self._train)
         return np.stack([self._masked(neurons) for neurons in kept])
 
-    def alone(self, neurons: np.ndarray) -> np.ndarray:
+    def alone(self, sets: Sequence[np.ndarray], advance: Callable[[int], None]) -> np.ndarray:
         """See :class:`EvaluationProbe`."""
-        return self._predict(self._fit(self._train[:, neurons]), self._test[:, neurons])
+        predictions = []
+        for neurons in sets:
+            predictions.append(self._predict(self._fit(self._train[:, neurons]), self._test[:, neurons]))
+            advance(1)
+        return np.stack(predictions)
 
     def facts(self) -> dict[str, Any]:
         """Return ``probe``, its ``parameters``, and the number of ``fits``."""

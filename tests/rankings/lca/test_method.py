@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +31,6 @@ QUICK = {
     "max_free_steps": 10,
     "masking_shares": (0.2, 0.5),
     "retraining_shares": (0.2,),
-    "minimal_shares": (0.03, 0.2),
     "resamples": 100,
 }
 
@@ -132,14 +133,86 @@ def test_evaluation(planted: Planted, ranking: Ranking) -> None:
     assert row["accuracy"] == pytest.approx((predicted == codes).mean())
     by = {(entry["keep"], entry["share"]): entry["accuracy"] for entry in evaluation["retraining"]}
     assert by["top", 0.2] > 0.9 > by["bottom", 0.2]
-    assert evaluation["minimal_set"]["neurons"] == 6
-    assert [entry["neurons"] for entry in evaluation["minimal_set"]["tried"]] == [1, 6]
+    minimal = evaluation["minimal_set"]
+    tried = {entry["neurons"]: entry for entry in minimal["tried"]}
+    assert list(tried) == sorted(tried)
+    assert tried[6]["accuracy"] == by["top", 0.2]
+    least = evaluation["full"]["accuracy"] - 0.01
+    enough = {count: entry["accuracy"] >= least for count, entry in tried.items()}
+    assert minimal["delta"] == 0.01
+    assert minimal["share"] == minimal["neurons"] / 32
+    assert enough[minimal["neurons"]]
+    assert not enough[minimal["neurons"] - 1]
+    assert minimal["accuracy"] == tried[minimal["neurons"]]["accuracy"]
     assert evaluation["control"]["selectivity"] == pytest.approx(
         evaluation["full"]["accuracy"] - evaluation["control"]["accuracy"]
     )
     assert evaluation["control"]["accuracy"] < 0.6
     assert evaluation["test_words"] == 300
     assert evaluation["on"] == "dev"
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "parts"),
+    [
+        ("masking", ["masking"]),
+        (("minimal",), ["minimal_set"]),
+        ("minimal,retraining", ["retraining", "minimal_set"]),
+        (True, ["masking", "retraining", "minimal_set"]),
+    ],
+)
+def test_only_the_named_parts_are_evaluated(planted: Planted, evaluate: object, parts: list[str]) -> None:
+    opened = []
+
+    @contextmanager
+    def progress(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        done = []
+        yield done.append
+        opened.append(description)
+        assert sum(done) == total
+
+    evaluation = rank(
+        "lca",
+        planted.activations,
+        label="upos",
+        evaluate=evaluate,
+        **{**QUICK, "lambda1": 1e-3, "lambda2": 1e-3},
+        progress=progress,
+    ).details["evaluation"]
+    names = ("masking", "retraining", "minimal_set")
+    assert [name for name in evaluation if name in names] == parts
+    assert [name.replace(" ", "_") for name in opened if name.replace(" ", "_") in names] == parts
+    assert evaluation["full"]["low"] <= evaluation["full"]["accuracy"] <= evaluation["full"]["high"]
+    assert len(evaluation["full"]["labels"]) == len(LABELS)
+
+
+@pytest.mark.parametrize("evaluate", ["none", False, (), []])
+def test_nothing_is_evaluated_on_request(planted: Planted, evaluate: object) -> None:
+    options = {"lambda1": 1e-2, "lambda2": 1e-2, "evaluate": evaluate}
+    ranking = rank("lca", planted.activations, label="upos", **options)
+    assert ranking.details["evaluation"] is None
+    assert ranking.provenance.parameters["evaluate"] == []
+    assert "accuracy" not in ranking.summary()
+
+
+def test_retrained_probes_are_those_of_the_neurons_alone(planted: Planted, ranking: Ranking) -> None:
+    """A probe that is solved beside others is as accurate as one that is solved from scratch."""
+    held = plant(60, seed=1).activations
+    train, test = (words.take(neurons=ranking.order[:6]) for words in (planted.activations, held))
+    space = NeuronSpace(("a",), (6,))
+    alone = rank(
+        "lca",
+        Activations.from_array(train, planted.activations.corpus, space),
+        dev=Activations.from_array(test, held.corpus, space),
+        label="upos",
+        lambda1=ranking.details["lambda1"],
+        lambda2=ranking.details["lambda2"],
+        evaluate="masking",
+    )
+    row = next(entry for entry in ranking.details["evaluation"]["retraining"] if entry["keep"] == "top")
+    assert row["neurons"] == 6
+    expected = alone.details["evaluation"]["full"]["accuracy"]
+    assert row["accuracy"] == pytest.approx(expected, abs=0.02)
 
 
 def test_macro_f1_leaves_out_labels_that_do_not_occur() -> None:
@@ -244,6 +317,8 @@ def test_refuses_held_out_words_that_do_not_fit(planted: Planted) -> None:
     ("parameters", "message"),
     [
         ({"lambda1": (-1e-3,)}, "lambda1 must be 0 or more"),
+        ({"evaluate": "masking,guessing"}, "evaluate must be some of masking, retraining, minimal, or none"),
+        ({"evaluate": 3}, "evaluate must be some of"),
         ({"lambda2": "strong"}, "lambda2 must be a number"),
         ({"lambda1": ()}, "lambda1 needs at least one value"),
         ({"search_share": 0.0}, "search_share"),

@@ -15,7 +15,13 @@ from onegrain.cli.options.neurons import LabelLayer
 from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.cli.options.pairs import parameters_from
 from onegrain.cli.options.ranking import InputOptions, ReadingOptions
-from onegrain.cli.ranking import output_paths, parameters_by_method, rank_and_save, ranking_facts
+from onegrain.cli.ranking import (
+    output_paths,
+    parameters_by_method,
+    rank_and_save,
+    ranking_facts,
+    with_evaluate,
+)
 from onegrain.cli.repeating import request_hash
 from onegrain.rankings.registry import BUILT_IN
 
@@ -50,6 +56,13 @@ def run(
             "repeated.",
         ),
     ] = None,
+    evaluate: Annotated[
+        str | None,
+        typer.Option(
+            help="Parts of the evaluation by lca, with commas between them: masking, retraining, minimal; or "
+            "none. By default all."
+        ),
+    ] = None,
     engine: EngineOptions,
     reading: ReadingOptions,
     force: Force = False,
@@ -62,6 +75,8 @@ def run(
     """
     methods = method.split(",")
     by_method = parameters_by_method(methods, parameters_from(parameters))
+    if evaluate is not None:
+        by_method = with_evaluate(by_method, methods, evaluate)
     paths = output_paths(methods, out, force=force)
     runner = engine.create()
     opened = inputs.open(store, reading)

@@ -22,7 +22,7 @@ from onegrain.rankings.elastic_net.refinement import Refined, refine
 from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, gather, is_large, working_bytes
 from onegrain.rankings.elastic_net.stochastic import Descent, ShuffledWords, pace
 
-__all__ = ["draws_bytes", "solve_draws"]
+__all__ = ["descend", "draws_bytes", "solve_draws"]
 
 COLUMNS = 512
 WEIGHED_BYTES = 32
@@ -72,7 +72,8 @@ def solve_draws(
             start_point[1].expand(len(group_draws), -1),
         )
         if is_large(data):
-            weights, biases = _descend(together, penalties, (weights, biases), options)
+            words = ShuffledWords(together, options.schedule.seed)
+            weights, biases = descend(words, penalties, (weights, biases), options.tolerance)
         certificates = certify(together, penalties, weights, evaluate_probes(together, weights, biases))
         limit = options.max_steps if any(pair) else options.max_free_steps
         for number, certificate in enumerate(certificates):
@@ -97,19 +98,36 @@ def _group(labels: int) -> int:
     return max(1, COLUMNS // labels)
 
 
-def _descend(
-    data: ProbeData, penalties: Penalties, start: tuple[Tensor, Tensor], options: SolverOptions
+def descend(
+    words: ShuffledWords,
+    penalties: Penalties,
+    start: tuple[Tensor, Tensor],
+    tolerance: float,
+    *,
+    epochs: int = ROUND,
+    in_stages: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Return weights (neurons, G, labels) and biases (G, labels) after epochs, each draw until it stalls."""
-    words = ShuffledWords(data, options.schedule.seed)
+    """Return weights and biases after epochs, each problem until it reaches the tolerance or stalls.
+
+    Args:
+        words: the words of all problems.
+        penalties: of the G problems.
+        start: weights (neurons, G, labels) of the scaled neurons and biases (G, labels), whose dtype is kept.
+        tolerance: relative duality gap to reach, as measured with the products of the words.
+        epochs: number of epochs between certificates, more with few words (stochastic.pace).
+        in_stages: True to use growing parts of the words first, for starts that are far from the minimum.
+    """
     descent = Descent(words, penalties, start)
-    descent.grow(words.n_words)
+    if in_stages:
+        descent.grow_in_stages()
+    else:
+        descent.grow(words.n_words)
     weights, biases = (part.clone() for part in start)
     numbers, best = np.arange(len(penalties)), [np.full(len(penalties), np.inf) for _ in range(2)]
     for _ in range(ROUNDS):
-        descent.run(ROUND * pace(words))
+        descent.run(epochs * pace(words))
         reached = descent.result()
-        weights[:, numbers], biases[numbers] = (part.to(data.dtype) for part in reached)
+        weights[:, numbers], biases[numbers] = (part.to(weights.dtype) for part in reached)
         certificates = certify(
             descent.words, descent.penalties, reached[0], evaluate_probes(descent.words, *reached)
         )
@@ -119,7 +137,7 @@ def _descend(
         descent.caution[torch.from_numpy(stalled)] *= SLOWER
         best = [np.minimum(best[0], gaps), np.minimum(best[1], objectives)]
         slow = descent.caution.cpu().numpy() < SLOWEST
-        kept = ((gaps > CAUTION * options.tolerance) & ~slow).nonzero()[0]
+        kept = ((gaps > CAUTION * tolerance) & ~slow).nonzero()[0]
         if not len(kept):
             break
         if len(kept) < len(numbers):

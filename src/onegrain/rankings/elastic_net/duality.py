@@ -121,15 +121,15 @@ def certify(words: Words, penalties: Penalties, weights: Tensor, points: Points)
     shape = len(penalties), words.n_labels
     every_share = words.label_shares.expand(shape)
     every_product = words.label_products.view(words.n_neurons, -1, words.n_labels).expand(-1, *shape)
-    live = words.unit > 0.0
     primals, duals = [], []
     for number, pair in enumerate(penalties.pairs):
         shares, products = every_share[number], every_product[:, number]
         theta = weights[:, number].double() * words.unit[:, None]
         absolute, squared = pair[0] * float(theta.abs().sum()), pair[1] * float(theta.square().sum())
+        live = words.live(number)
         gradient, slope = points.gradient[:, number], points.slope[number]
-        steepest = max(float(gradient.abs().max()), float(slope.abs().max()))
-        steepest /= max(float(products.abs().max()), TINY)
+        steepest = max(_largest(gradient[live]), float(slope.abs().max()))
+        steepest /= max(_largest(products[live]), TINY)
         primals.append((float(points.loss[number]) + absolute + squared, steepest))
         kept, rest, slopes = _balance_labels(shares, products, gradient, slope, words.centred)
         size = slopes[live] / words.unit[live, None]
@@ -139,6 +139,11 @@ def certify(words: Words, penalties: Penalties, weights: Tensor, points: Points)
         Certificate(objective, float("nan") if free else float(entropy[number]) - duals[number][3], steepest)
         for number, ((objective, steepest), free) in enumerate(zip(primals, penalties.free, strict=True))
     ]
+
+
+def _largest(values: Tensor) -> float:
+    """Return the largest absolute value; 0 if there are none."""
+    return float(values.abs().max()) if values.numel() else 0.0
 
 
 def _balance_labels(
@@ -158,7 +163,7 @@ def _balance_labels(
 def _choose_scale(size: Tensor, pair: tuple[float, float], slope: float) -> tuple[float, float]:
     """Return s and sum r* at s, from |g| at Q in ``size`` and the derivative of the entropy by s at 1."""
     l1, l2 = pair
-    feasible = min(1.0, l1 / max(float(size.max()) if size.numel() else 0.0, TINY))
+    feasible = min(1.0, l1 / max(_largest(size), TINY))
     if l2 == 0:
         return feasible * (1.0 - 1e-12), 0.0
     scales = torch.cat([SCALES, torch.tensor([feasible], dtype=torch.float64)])

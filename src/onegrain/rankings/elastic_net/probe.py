@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 
@@ -17,6 +17,7 @@ from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
 from onegrain.rankings.elastic_net.refinement import Refined
 from onegrain.rankings.elastic_net.rounds import Rounds
 from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, gather, is_large, solve, start_rounds
+from onegrain.rankings.elastic_net.subsets import solve_subsets
 
 __all__ = ["FittedProbe", "ProbeRounds", "ProbeSolver", "predict"]
 
@@ -64,10 +65,12 @@ def predict(
     values: np.ndarray | ScratchTable,
     jobs: Sequence[tuple[FittedProbe, np.ndarray | None]],
     neurons: np.ndarray | None = None,
+    advance: Callable[[int], None] = lambda count: None,
 ) -> np.ndarray:
     """Return what each probe predicts with the neurons that its job keeps, in one pass over the words.
 
     The columns of ``values`` are the probes' neurons; with ``neurons``, the columns at these indices are.
+    ``advance`` is called with the number of words that were predicted since its last call.
 
     Returns:
         int64 (jobs, words).
@@ -79,6 +82,7 @@ def predict(
         block = block if neurons is None else block[:, neurons]
         for row, (probe, kept) in zip(predictions, jobs, strict=True):
             row[rows] = probe.predict(block, kept)
+        advance(len(block))
     return predictions
 
 
@@ -135,6 +139,38 @@ class ProbeSolver:
         solution = solve(self._data, penalties, options, start=start, progress=progress)
         return self._probes(solution), solution
 
+    def solve_subsets(
+        self,
+        subsets: Sequence[np.ndarray],
+        pair: tuple[float, float],
+        tolerance: float,
+        *,
+        start: tuple[FittedProbe, np.ndarray],
+        advance: Callable[[int], None] = lambda count: None,
+    ) -> list[tuple[FittedProbe, Solution]]:
+        """Return a probe of each set of neurons alone, solved together (subsets.py).
+
+        Args:
+            subsets: int64 (k,) each, the neurons of each set, ascending.
+            pair: lambda1 and lambda2.
+            tolerance: relative duality gap.
+            start: a probe, and its neurons (ascending); each set starts from its weights.
+            advance: is called with the number of sets that were solved since the last call.
+
+        Raises:
+            ParameterError: a scratch file of the memory budget cannot be made.
+        """
+        data, (probe, neurons) = self._data, start
+        weights = np.zeros((data.n_labels, data.n_neurons))
+        weights[:, neurons] = probe.weights
+        biases = probe.biases + probe.weights @ ((data.mean[neurons] - probe.shift) / probe.scale)
+        options = replace(self.options, tolerance=tolerance)
+        solutions = solve_subsets(data, pair, subsets, (weights, biases), options, advance)
+        return [
+            (self._probes(solution, kept)[0], solution)
+            for kept, solution in zip(subsets, solutions, strict=True)
+        ]
+
     def start_rounds(self, penalties: Penalties, progress: Progress = automatic) -> ProbeRounds:
         """Solve a grid roughly, so that some of its probes can be improved round by round.
 
@@ -143,14 +179,18 @@ class ProbeSolver:
         """
         return ProbeRounds(self, start_rounds(self._data, penalties, self.options, progress))
 
-    def _probes(self, solution: Solution) -> list[FittedProbe]:
-        """Return the probes of a solution, for activations that are neither centred nor scaled."""
+    def _probes(self, solution: Solution, neurons: np.ndarray | None = None) -> list[FittedProbe]:
+        """Return the probes of a solution, for activations that are neither centred nor scaled.
+
+        ``neurons`` are those of the solution; by default all.
+        """
         data = self._data
-        shift, scale = np.zeros(data.n_neurons), np.ones(data.n_neurons)
+        chosen = np.arange(data.n_neurons) if neurons is None else neurons
+        mean, spread = data.mean[chosen], data.spread[chosen]
+        shift, scale = np.zeros(len(chosen)), np.ones(len(chosen))
         if data.standardize:
-            shift = data.mean
-            scale = np.where(data.spread > 0.0, data.spread, 1.0)
-        biases = solution.biases - solution.weights @ ((data.mean - shift) / scale)
+            shift, scale = mean, np.where(spread > 0.0, spread, 1.0)
+        biases = solution.biases - solution.weights @ ((mean - shift) / scale)
         pairs = zip(solution.weights, biases, strict=True)
         return [FittedProbe(weights, bias, shift, scale) for weights, bias in pairs]
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from onegrain.core.constant import Extremes, exponents_of, rounding_in
-from onegrain.rankings.data.memory import Memory, Table
+from onegrain.rankings.data.memory import Memory, Table, values_of
 
 __all__ = ["BLOCK", "Penalties", "ProbeData", "Words"]
 
@@ -80,6 +80,8 @@ class Words(ABC):
         omega: (words,), weights of the words with mean one, or (words, G), weights for each of G problems; None
             if every word has weight one.
         centred: True if the neurons' means by these weights are exactly zero.
+        kept: bool (neurons, G), the neurons of each of G problems, whose other weights stay 0; None if every
+            problem has all neurons.
         unit: float64 (neurons,), u_j: the factor of lambda1 for a scaled neuron, and its square that of
             lambda2; 0 for a constant neuron.
         dtype: dtype of weights, biases and probabilities: float32 or float64.
@@ -92,6 +94,7 @@ class Words(ABC):
     targets: Tensor
     omega: Tensor | None
     centred: bool = True
+    kept: Tensor | None = None
     unit: Tensor
     dtype: torch.dtype
     memory: Memory
@@ -131,6 +134,17 @@ class Words(ABC):
             return block
         omega = self.omega[rows]
         return block * omega.reshape(omega.shape + (1,) * (block.dim() - omega.dim()))
+
+    def live(self, number: int) -> Tensor:
+        """Return which neurons a problem can use, bool (neurons,): those that it has, without constant ones."""
+        varies = self.unit > 0.0
+        return varies if self.kept is None else varies & self.kept[:, number]
+
+    def with_kept(self, kept: Tensor | None) -> Self:
+        """Return the same words with other neurons for each problem."""
+        masked = copy(self)
+        masked.kept = kept
+        return masked
 
     def with_omega(self, omega: Tensor | None) -> Self:
         """Return the same words with other weights."""
@@ -206,10 +220,16 @@ class ProbeData(Words):
         self.omega = None if word_weights is None else self._ratios(word_weights)
         self.rounding = rounding_in(self.dtype) if rounding is None else rounding
         self._lift: Tensor | None = None
-        self.mean, self.spread = self._moments()
+        self.mean, self._deviations = self._moments()
+        self._set_scale()
+
+    def _set_scale(self) -> None:
+        """Set spread, unit, and how blocks are scaled, from means and standard deviations."""
+        negligible = 0.0 if self.standardize else LEAST_SPREAD * self._deviations.max(initial=0.0)
+        self.spread = np.where(self._deviations <= negligible, 0.0, self._deviations)
         live = self.spread > 0.0
         inverse = np.divide(1.0, self.spread, out=np.zeros(self.n_neurons), where=live)
-        self.unit = self.tensor(live if standardize else inverse, torch.float64)
+        self.unit = self.tensor(live if self.standardize else inverse, torch.float64)
         lift = self._exponent
         self._shift = self.tensor(np.ldexp(self.mean, lift), self.dtype)
         self._factor = self.tensor(np.ldexp(inverse, -lift), self.dtype)
@@ -218,7 +238,8 @@ class ProbeData(Words):
         """Return means and standard deviations, merged over small blocks [Chan, Golub and LeVeque 1983].
 
         Each block is taken relative to its first word, so that a constant neuron's deviation is exactly zero.
-        Neurons whose squares float32 cannot hold are first multiplied by a power of two.
+        That of a neuron that is constant to rounding (core/constant.py) is set to zero. Neurons whose squares
+        float32 cannot hold are first multiplied by a power of two.
         """
         extremes = self._extremes()
         self._exponent = np.zeros(self.n_neurons, dtype=np.int64)
@@ -245,8 +266,7 @@ class ProbeData(Words):
             weight_before += weight
         spread = np.ldexp((squares / max(weight_before, 1.0)).sqrt().cpu().numpy(), -self._exponent)
         spread = np.where(extremes.constant(self.rounding), 0.0, spread)
-        negligible = 0.0 if self.standardize else LEAST_SPREAD * spread.max(initial=0.0)
-        return np.ldexp(mean.cpu().numpy(), -self._exponent), np.where(spread <= negligible, 0.0, spread)
+        return np.ldexp(mean.cpu().numpy(), -self._exponent), spread
 
     def _extremes(self) -> Extremes:
         """Return the least and greatest value of every neuron, over the words before scaling."""
@@ -284,23 +304,21 @@ class ProbeData(Words):
         return self.tensor(weights / weights.mean(axis=0), self.dtype)
 
     def restrict(self, neurons: np.ndarray) -> ProbeData:
-        """Return the same words with some of the neurons."""
-        values: np.ndarray | Table
-        if isinstance(self.values, np.ndarray):
-            values = self.values[:, neurons]
-        else:
-            values = self.memory.host_table(self.n_words, len(neurons), self.values.dtype)
-            for rows in self.rows():
-                values[rows] = self.values[rows][:, neurons]
-        return ProbeData(
-            values,
-            self.codes,
-            self.n_labels,
-            self.word_weights,
-            self.standardize,
-            self.memory,
-            rounding=self.rounding,
-        )
+        """Return the same words with some of the neurons, by index."""
+        table = self.memory.host_table(self.n_words, len(neurons), self.dtype)
+        for rows in self.rows():
+            values = self.values[rows]
+            table[rows] = torch.as_tensor(np.asarray(values)[:, neurons])
+        restricted = copy(self)
+        restricted.__dict__.pop("label_products", None)
+        restricted.values, restricted.n_neurons = values_of(table), len(neurons)
+        restricted.kept = None if self.kept is None else self.kept[neurons]
+        restricted.mean, restricted._deviations = self.mean[neurons], self._deviations[neurons]
+        restricted._exponent = self._exponent[neurons]
+        if self._lift is not None:
+            restricted._lift = self._lift[self.tensor(neurons, torch.int64)]
+        restricted._set_scale()
+        return restricted
 
     def to_scaled(self, weights: np.ndarray) -> Tensor:
         """Return the weights of the scaled neurons for weights (neurons, ...) on the penalised scale."""

@@ -203,7 +203,7 @@ class ShuffledWords(Words):
 
     def __init__(self, data: ProbeData, seed: int) -> None:
         self.n_words, self.n_neurons, self.n_labels = data.n_words, data.n_neurons, data.n_labels
-        self.memory, self.unit, self.centred = data.memory, data.unit, data.centred
+        self.memory, self.unit, self.centred, self.kept = data.memory, data.unit, data.centred, data.kept
         self.batch, self.safety = next((b, share) for least, b, share in BATCHES if data.n_words >= least)
         order = np.random.default_rng(seed).permutation(data.n_words)
         self.targets = data.targets[order]
@@ -222,10 +222,11 @@ class ShuffledWords(Words):
         return self._table[rows]
 
     def of_problems(self, kept: np.ndarray) -> ShuffledWords:
-        """Return the same words for some of the problems, by index, with the weights of these problems."""
+        """Return the same words for some of the problems, by index, with their weights and neurons."""
+        words = self if self.kept is None else self.with_kept(self.kept[:, kept])
         if self.omega is None or self.omega.dim() == 1:
-            return self
-        words = self.with_omega(self.omega[:, kept])
+            return words
+        words = words.with_omega(self.omega[:, kept])
         words.label_shares = self.label_shares[kept]
         words.label_products = self.label_products[:, kept]
         return words
@@ -408,6 +409,9 @@ class Descent:
         )
         unit = self.words.unit.to(torch.float32)
         torch.outer(unit, self._rate * l1, out=self._threshold)
+        if self.words.kept is not None:
+            dropped = ~self.words.kept[:, :, None]
+            self._threshold.view(*dropped.shape[:2], labels).masked_fill_(dropped, torch.inf)
         torch.outer(unit.square(), 2.0 * self._rate * l2, out=self._shrink)
         self._shrink.add_(1.0).reciprocal_()
         self._floor = -self._threshold

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from onegrain.core.bisection import Bisection
 from onegrain.core.bootstrap import bootstrap_ratio
+from onegrain.core.progress import Progress, automatic
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeSolver, predict
-from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.search import count_of
 
@@ -33,6 +35,33 @@ def label_scores(predicted: np.ndarray, codes: np.ndarray, n_labels: int) -> tup
 
 
 @dataclass(eq=False)
+class _Tops:
+    """The probes of the first neurons of an order that were solved so far, and their entries.
+
+    Attributes:
+        order: int64 (neurons,), the order.
+        full: the probe of all neurons.
+        entries: number of neurons -> what was measured of their probe.
+    """
+
+    order: np.ndarray
+    full: FittedProbe
+    entries: dict[int, dict[str, Any]] = field(default_factory=dict)
+    _probes: dict[int, FittedProbe] = field(default_factory=dict)
+
+    def add(self, probe: FittedProbe, entry: dict[str, Any]) -> None:
+        """Add the probe of the first ``entry["neurons"]`` neurons."""
+        self.entries[entry["neurons"]], self._probes[entry["neurons"]] = entry, probe
+
+    def start(self, count: int) -> tuple[FittedProbe, np.ndarray]:
+        """Return the smallest known probe of at least ``count`` neurons, and its neurons."""
+        known = min((size for size in self._probes if size >= count), default=None)
+        if known is None:
+            return self.full, np.arange(len(self.order))
+        return self._probes[known], np.sort(self.order[:known])
+
+
+@dataclass(eq=False)
 class OrderingEvaluation:
     """An evaluation of an ordering on held-out words: accuracies with intervals over sentences.
 
@@ -41,8 +70,9 @@ class OrderingEvaluation:
         test: the words on which accuracies are measured.
         order: int64 (neurons,), the ordering.
         pair: (lambda1, lambda2) of the chosen probe; new probes use them too.
-        options: shares, delta, tolerance, resamples.
+        options: parts, shares, delta, tolerance, resamples.
         seed: random seed of the random order and the bootstrap.
+        progress: receives the progress of each part.
     """
 
     train: ProbeSolver
@@ -51,30 +81,27 @@ class OrderingEvaluation:
     pair: tuple[float, float]
     options: LcaOptions
     seed: int
+    progress: Progress = automatic
     _right: list[np.ndarray] = field(default_factory=list)
     _entries: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self, probe: FittedProbe) -> dict[str, Any]:
-        """Return all results except the control task, JSON-able; accuracies are from 0 to 1."""
+        """Return the results of the parts that the options name, JSON-able; accuracies are from 0 to 1.
+
+        Without a part, its entry (``masking``, ``retraining`` or ``minimal_set``) is missing.
+        """
         majority = int(np.bincount(self.train.codes).argmax())
-        orders = self._orders()
-        masks = [
-            ({"keep": keep, "share": share, "neurons": count_of(share, len(order))}, order)
-            for share in self.options.masking_shares
-            for keep, order in orders.items()
-        ]
-        jobs = [(probe, None), *((probe, order[: entry["neurons"]]) for entry, order in masks)]
-        predicted, *masked = predict(self.test.values, jobs)
+        parts = self.options.evaluate
+        results: dict[str, Any] = {}
+        (predicted,) = predict(self.test.values, [(probe, None)])
         full = self._record({}, predicted)
-        masking = [
-            self._record(entry, predictions) for (entry, _), predictions in zip(masks, masked, strict=True)
-        ]
-        retraining = [
-            self._retrain(keep, order, share)
-            for share in self.options.retraining_shares
-            for keep, order in orders.items()
-        ]
-        minimal = self._minimal_set(full["accuracy"], retraining)
+        tops = _Tops(self.order, probe)
+        if "masking" in parts:
+            results["masking"] = self._mask(probe)
+        if "retraining" in parts:
+            results["retraining"] = self._retrain(tops)
+        if "minimal" in parts:
+            results["minimal_set"] = self._minimal_set(full["accuracy"], tops)
         self._add_intervals()
         scores, counts = label_scores(predicted, self.test.codes, len(self.test.labels))
         full["labels"] = {
@@ -84,40 +111,76 @@ class OrderingEvaluation:
         return {
             "majority": accuracy(np.full(len(self.test), majority), self.test.codes),
             "full": full,
-            "masking": masking,
-            "retraining": retraining,
-            "minimal_set": minimal,
+            **results,
             "test_words": len(self.test),
             "test_sentences": len(np.unique(self.test.sentences)),
             "left_out": dict(self.test.left_out),
         }
 
-    def _orders(self) -> dict[str, np.ndarray]:
-        """Return the neurons from the top, from the bottom, and in random order."""
+    def _kept(self, shares: Sequence[float]) -> list[tuple[dict[str, Any], np.ndarray]]:
+        """Return each entry of the record, and the neurons that it keeps: first, last, and random ones."""
         shuffled = np.random.default_rng(self.seed).permutation(len(self.order))
-        return {"top": self.order, "bottom": self.order[::-1], "random": shuffled}
+        orders = {"top": self.order, "bottom": self.order[::-1], "random": shuffled}
+        counts = [(share, count_of(share, len(self.order))) for share in shares]
+        return [
+            ({"keep": keep, "share": share, "neurons": count}, np.sort(order[:count]))
+            for share, count in counts
+            for keep, order in orders.items()
+        ]
 
-    def _retrain(self, keep: str, order: np.ndarray, share: float) -> dict[str, Any]:
-        """Train a probe on the first neurons of an order, and return how it does."""
-        count = count_of(share, len(order))
-        kept = np.sort(order[:count])
-        (probe,), solution = self.train.restrict(kept).solve(Penalties.of(self.pair), self.options.tolerance)
-        entry = {"keep": keep, "share": share, "neurons": count, "converged": bool(solution.converged[0])}
-        return self._record(entry, predict(self.test.values, [(probe, None)], kept)[0])
+    def _mask(self, probe: FittedProbe) -> list[dict[str, Any]]:
+        """Return the accuracy of the probe with some of its neurons, and all others at zero."""
+        sets = self._kept(self.options.masking_shares)
+        with self.progress("masking", len(self.test), "words") as advance:
+            predicted = predict(self.test.values, [(probe, kept) for _, kept in sets], advance=advance)
+        return [self._record(entry, labels) for (entry, _), labels in zip(sets, predicted, strict=True)]
 
-    def _minimal_set(self, full: float, retraining: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the smallest share tried whose retrained probe is within delta of the full one [Durrani20]."""
-        known = {entry["neurons"]: entry for entry in retraining if entry["keep"] == "top"}
-        tried = []
-        minimal = {"share": 1.0, "neurons": len(self.order), "accuracy": full}
-        for share in sorted(self.options.minimal_shares):
-            count = count_of(share, len(self.order))
-            entry = known.get(count) or self._retrain("top", self.order, share)
-            known[count] = entry
-            tried.append({"share": share, "neurons": count, "accuracy": entry["accuracy"]})
-            if entry["accuracy"] >= full - self.options.delta:
-                minimal = tried[-1]
-                break
+    def _retrain(self, tops: _Tops) -> list[dict[str, Any]]:
+        """Return the accuracy of new probes of some of the neurons alone."""
+        sets = self._kept(self.options.retraining_shares)
+        with self.progress("retraining", len(sets), "probes") as advance:
+            probes = self.train.solve_subsets(
+                [kept for _, kept in sets],
+                self.pair,
+                self.options.tolerance,
+                start=tops.start(len(self.order)),
+                advance=advance,
+            )
+        entries = []
+        for (entry, kept), (probe, solution) in zip(sets, probes, strict=True):
+            entry["converged"] = bool(solution.converged[0])
+            entries.append(self._record(entry, predict(self.test.values, [(probe, None)], kept)[0]))
+            if entry["keep"] == "top":
+                tops.add(probe, entry)
+        return entries
+
+    def _minimal_set(self, full: float, tops: _Tops) -> dict[str, Any]:
+        """Return the smallest first part of the order whose new probe is within delta of ``full`` [Durrani20].
+
+        It is found by bisection, which assumes that accuracy grows with the number of neurons.
+        """
+        neurons = len(self.order)
+        least = full - self.options.delta
+        known = {count: entry["accuracy"] >= least for count, entry in tops.entries.items()}
+        search = Bisection(neurons, known)
+        with self.progress("minimal set", search.most_left(), "probes") as advance:
+            while (count := search.next()) is not None:
+                kept = np.sort(self.order[:count])
+                ((probe, solution),) = self.train.solve_subsets(
+                    [kept], self.pair, self.options.tolerance, start=tops.start(count)
+                )
+                entry = {"share": count / neurons, "neurons": count, "converged": bool(solution.converged[0])}
+                self._record(entry, predict(self.test.values, [(probe, None)], kept)[0])
+                tops.add(probe, entry)
+                left = search.most_left()
+                search.add(count, entry["accuracy"] >= least)
+                advance(left - search.most_left())
+        tried = [
+            {name: entry[name] for name in ("share", "neurons", "accuracy")}
+            for _, entry in sorted(tops.entries.items())
+        ]
+        everything = {"share": 1.0, "neurons": neurons, "accuracy": full}
+        minimal = next((entry for entry in tried if entry["neurons"] == search.upper), everything)
         return {"delta": self.options.delta, **minimal, "tried": tried}
 
     def _record(self, entry: dict[str, Any], predicted: np.ndarray) -> dict[str, Any]:

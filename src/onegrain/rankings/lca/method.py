@@ -141,7 +141,9 @@ def _evaluate(
     if request.test is not None:
         with request.progress("reading", request.test.n_words, "words") as advance:
             test = read_matching(request.test, layer, train.labels, memory=memory, advance=advance)
-    evaluation = OrderingEvaluation(solver, test, order, chosen.pair, options, request.seed).run(chosen.probe)
+    evaluation = OrderingEvaluation(
+        solver, test, order, chosen.pair, options, request.seed, request.progress
+    ).run(chosen.probe)
     evaluation["on"] = "dev" if request.test is None else "test"
     evaluation["leakage"] = measure_leakage(
         request.activations.corpus,

@@ -11,9 +11,11 @@ import numpy as np
 from onegrain.core.options import require_count
 from onegrain.errors import ParameterError
 
-__all__ = ["LcaOptions", "numbers_of", "require_range"]
+__all__ = ["PARTS", "LcaOptions", "numbers_of", "require_range"]
 
 GRID = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
+PARTS = ("masking", "retraining", "minimal")
+"""Parts of the evaluation, in the order in which they run."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,12 @@ class LcaOptions:
             the choice is certified.
         max_steps: limit on the Newton steps of a probe with a penalty.
         max_free_steps: limit on those of a probe without any penalty, which may have no minimum.
-        evaluate: True to mask neurons and retrain probes; the grid is scored either way.
+        evaluate: parts of the evaluation: ``masking``, ``retraining`` and ``minimal``, or some of them, with
+            commas between them. True stands for all, and False or ``none`` for no evaluation; the grid is
+            scored either way.
         masking_shares: shares of neurons that masking keeps.
         retraining_shares: shares of neurons on which new probes are trained.
         delta: how far below the full probe, in accuracy, the minimal set may be.
-        minimal_shares: shares of neurons to try for the minimal set, in ascending order.
         resamples: number of bootstrap draws for the intervals.
     """
 
@@ -67,21 +70,21 @@ class LcaOptions:
     finalists: int | None = None
     max_steps: int = 50
     max_free_steps: int = 15
-    evaluate: bool = True
+    evaluate: tuple[str, ...] = PARTS
     masking_shares: tuple[float, ...] = (0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50, 0.75)
     retraining_shares: tuple[float, ...] = (0.10, 0.15, 0.20)
     delta: float = 0.01
-    minimal_shares: tuple[float, ...] = (0.01, 0.02, 0.03, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50)
     resamples: int = 1000
 
     def __post_init__(self) -> None:
-        for name in ("lambda1", "lambda2", "masking_shares", "retraining_shares", "minimal_shares"):
+        object.__setattr__(self, "evaluate", _parts_of(self.evaluate))
+        for name in ("lambda1", "lambda2", "masking_shares", "retraining_shares"):
             object.__setattr__(self, name, numbers_of(name, getattr(self, name)))
         for name in ("lambda1", "lambda2"):
             require_range(name, getattr(self, name), "0 or more", 0.0, np.inf)
             if not getattr(self, name):
                 raise ParameterError(f"{name} needs at least one value")
-        for name in ("masking_shares", "retraining_shares", "minimal_shares"):
+        for name in ("masking_shares", "retraining_shares"):
             require_range(name, getattr(self, name), "above 0 and at most 1", np.finfo(float).tiny, 1.0)
         require_range("search_share", (self.search_share,), "above 0 and at most 1", np.finfo(float).tiny, 1.0)
         require_range("dev_share", (self.dev_share,), "above 0 and below 1", np.finfo(float).tiny, 1.0 - 1e-9)
@@ -97,6 +100,22 @@ class LcaOptions:
     def pairs(self) -> list[tuple[float, float]]:
         """Every distinct (lambda1, lambda2) of the grid, in ascending order."""
         return [(l1, l2) for l1 in sorted(set(self.lambda1)) for l2 in sorted(set(self.lambda2))]
+
+
+def _parts_of(value: Any) -> tuple[str, ...]:
+    """Return the parts of the evaluation that an option names, in the order of PARTS.
+
+    Raises:
+        ParameterError: a part does not exist.
+    """
+    if isinstance(value, bool):
+        return PARTS if value else ()
+    names = value.split(",") if isinstance(value, str) else value
+    if value == "none":
+        return ()
+    if not isinstance(names, Iterable) or not set(names := tuple(names)) <= set(PARTS):
+        raise ParameterError(f"evaluate must be some of {', '.join(PARTS)}, or none; got {value!r}")
+    return tuple(part for part in PARTS if part in names)
 
 
 def numbers_of(name: str, value: Any) -> tuple[float, ...]:

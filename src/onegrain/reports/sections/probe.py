@@ -140,10 +140,12 @@ def probe_section(rankings: Mapping[str, Ranking]) -> Section:
     formats = {name: ".1%" for name in SHARES if name in frame}
     formats |= {name: "g" for name in ("lambda1", "lambda2") if name in frame}
     headings = {name: text for name, text in HEADINGS.items() if name in frame}
-    caption = (
-        "Probes on held-out words. Minimal set: fewest top neurons whose new probe is within delta of "
-        "the full one."
-    )
+    caption = "Probes on held-out words."
+    if "minimal" in frame:
+        caption += (
+            " Minimal set: fewest top neurons whose new probe is within delta of the full one, found by "
+            "bisection."
+        )
     blocks: list[Block] = [Table(frame, caption, formats, headings)]
     scores = _f1(rankings)
     if len(scores):

@@ -1,0 +1,154 @@
+"""Solve one pair of penalties for many sets of neurons of the same words together.
+
+Sets that share most of their neurons, such as the first 10, 15 and 20 % of one order, are one group: their
+problems have the same words and the same columns, and differ in the weights that must stay zero. A group is
+read once, and stochastic steps (stochastic.py) cost two products a minibatch for all of its problems. Each
+starts from the weights that a larger probe has on its neurons, or from zero where that is better. After every
+few epochs the problems are certified together, and those within the tolerance stop. Problems that are still
+open then, and small ones, are solved by Newton steps, one by one (refinement.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from onegrain.rankings.elastic_net.draws import descend
+from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
+from onegrain.rankings.elastic_net.problem import Penalties, ProbeData, Words
+from onegrain.rankings.elastic_net.refinement import Refined, refine
+from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, gather, working_bytes
+from onegrain.rankings.elastic_net.stochastic import ShuffledWords
+
+__all__ = ["SIDE_BY_SIDE", "grouped", "solve_subsets"]
+
+COLUMNS = 512
+"""Most weights of a neuron that are solved together: one for each label of each problem."""
+SIDE_BY_SIDE = 2
+"""Most weights of a group, as a multiple of those of a probe of all neurons."""
+WASTE = 2.5
+"""A set joins a group if the products of the group then cost at most this multiple of the set's alone."""
+NEWTON = 1e9
+"""Stochastic steps go before Newton steps whose products are more: words times the square of the weights."""
+EPOCHS = 3
+"""Epochs between certificates."""
+
+
+def solve_subsets(
+    data: ProbeData,
+    pair: tuple[float, float],
+    subsets: Sequence[np.ndarray],
+    start: tuple[np.ndarray, np.ndarray],
+    options: SolverOptions,
+    advance: Callable[[int], None] = lambda count: None,
+) -> list[Solution]:
+    """Minimise J over the weights of each set of neurons alone.
+
+    Args:
+        data: the words, with all neurons.
+        pair: lambda1 and lambda2.
+        subsets: int64 (k,) each, the neurons of each set, ascending.
+        start: float64 (labels, neurons), weights on the penalised scale, and (labels,), biases for centred
+            activations; each problem starts from the weights of its neurons.
+        options: tolerance and limits.
+        advance: is called with the number of sets that were solved since the last call.
+
+    Returns:
+        One solution of one probe per set, whose neurons are those of the set; biases are for the activations
+        minus their means.
+    """
+    solutions: dict[int, Solution] = {}
+    shape = data.n_words, data.n_neurons, data.n_labels
+    data.memory.reserve(working_bytes(shape, SIDE_BY_SIDE), "a group of probes")
+    for numbers in grouped(subsets, data.n_neurons, data.n_labels):
+        group = [subsets[number] for number in numbers]
+        for number, solution in zip(numbers, _solve_group(data, pair, group, start, options), strict=True):
+            solutions[number] = solution
+            advance(1)
+    return [solutions[number] for number in range(len(subsets))]
+
+
+def grouped(subsets: Sequence[np.ndarray], neurons: int, labels: int) -> list[list[int]]:
+    """Divide sets of neurons, by number, into groups that are solved together.
+
+    Products of a group cost the neurons of all its sets, times the number of sets. A set joins the group whose
+    cost it raises least, if it raises it by at most ``WASTE`` times its cost alone.
+
+    Args:
+        subsets: int64 (k,) each, the neurons of each set.
+        neurons: number of all neurons.
+        labels: number of labels.
+    """
+    groups: list[tuple[np.ndarray, list[int]]] = []
+    for number in sorted(range(len(subsets)), key=lambda number: -len(subsets[number])):
+        best, least = None, WASTE * len(subsets[number])
+        for place, (union, members) in enumerate(groups):
+            larger, more = len(np.union1d(union, subsets[number])), len(members) + 1
+            rise = larger * more - len(union) * len(members)
+            if rise <= least and more * labels <= COLUMNS and larger * more <= SIDE_BY_SIDE * neurons:
+                best, least = place, rise
+        if best is None:
+            groups.append((subsets[number], [number]))
+        else:
+            union, members = groups[best]
+            groups[best] = np.union1d(union, subsets[number]), [*members, number]
+    return [members for _, members in groups]
+
+
+def _solve_group(
+    data: ProbeData,
+    pair: tuple[float, float],
+    subsets: list[np.ndarray],
+    start: tuple[np.ndarray, np.ndarray],
+    options: SolverOptions,
+) -> list[Solution]:
+    """Return the solution of each set of a group."""
+    union = np.unique(np.concatenate(subsets))
+    kept = np.stack([np.isin(union, neurons) for neurons in subsets], axis=1)
+    penalties = Penalties.of(*[pair] * len(subsets))
+    limit = options.max_steps if any(pair) else options.max_free_steps
+    together = data.restrict(union)
+    weights = together.to_scaled(np.ascontiguousarray(start[0][:, union].T))
+    biases = together.tensor(start[1], together.dtype)
+    masked = together.with_kept(together.tensor(kept, torch.bool))
+    if data.n_words * (max(map(len, subsets)) * data.n_labels) ** 2 > NEWTON:
+        words = ShuffledWords(masked, options.schedule.seed)
+        probes = _starts(words, penalties, weights, biases)
+        probes = descend(words, penalties, probes, options.tolerance, epochs=EPOCHS, in_stages=True)
+    else:
+        probes = _starts(masked, penalties, weights, biases)
+    certificates = certify(masked, penalties, probes[0], evaluate_probes(masked, *probes))
+    solutions = []
+    for number, certificate in enumerate(certificates):
+        columns = kept[:, number].nonzero()[0]
+        probe = Refined(probes[0][:, number], probes[1][number], certificate, 0)
+        if certificate.measure() > options.tolerance and limit > 0:
+            alone, near = together.restrict(columns), (probe.weights[columns], probe.biases)
+            probe = refine(alone, pair, near, tolerance=options.tolerance, max_steps=limit)
+            solutions.append(gather(alone, [probe], options.tolerance))
+        else:
+            solution = gather(together, [probe], options.tolerance)
+            solutions.append(replace(solution, weights=np.ascontiguousarray(solution.weights[:, :, columns])))
+    return solutions
+
+
+def _starts(words: Words, penalties: Penalties, weights: Tensor, biases: Tensor) -> tuple[Tensor, Tensor]:
+    """Return weights (neurons, G, labels) and biases (G, labels): for each problem the given ones, or zero.
+
+    Zero is better if J is above the labels' entropy, which is J at zero.
+    """
+    assert words.kept is not None
+    restricted = weights[:, None] * words.kept[:, :, None]
+    spread = biases.expand(len(penalties), -1).clone()
+    loss = evaluate_probes(words, restricted, spread).loss
+    theta = restricted.double() * words.unit[:, None, None]
+    l1, l2 = (words.tensor(part, torch.float64) for part in (penalties.l1, penalties.l2))
+    objective = loss + l1 * theta.abs().sum((0, 2)) + l2 * theta.square().sum((0, 2))
+    useless = ~(objective < torch.special.entr(words.label_shares).sum())
+    restricted[:, useless] = 0.0
+    spread[useless] = words.label_shares.log().to(spread.dtype)
+    return restricted, spread
