@@ -308,7 +308,7 @@ class ProbeData(Words):
         table = self.memory.host_table(self.n_words, len(neurons), self.dtype)
         for rows in self.rows():
             values = self.values[rows]
-            table[rows] = torch.as_tensor(np.asarray(values)[:, neurons])
+            table[rows] = torch.from_numpy(np.take(np.asarray(values), neurons, axis=1))
         restricted = copy(self)
         restricted.__dict__.pop("label_products", None)
         restricted.values, restricted.n_neurons = values_of(table), len(neurons)
