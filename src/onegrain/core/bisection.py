@@ -55,4 +55,4 @@ class Bisection:
         if self.next() is None:
             return 0
         ratio, finest = self.upper / max(self.lower, 1), 1.0 + max(self._precision, 1.0 / self.upper)
-        return ceil(log2(max(log2(ratio) / log2(finest), 1.0))) + 1
+        return ceil(log2(max(log2(ratio) / log2(finest), 1.0))) + 2

