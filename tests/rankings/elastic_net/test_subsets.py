@@ -64,8 +64,7 @@ def test_stochastic_steps_are_enough_at_an_ordinary_tolerance(monkeypatch: pytes
 
 def test_what_stochastic_steps_leave_open_newton_steps_finish(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subsets, "NEWTON", 0.0)
-    monkeypatch.setattr(draws, "ROUNDS", 1)
-    monkeypatch.setattr(subsets, "EPOCHS", 1)
+    monkeypatch.setattr(draws, "ROUNDS", 0)
     solutions = together(problem(), 1e-6, (1e-2, 1e-2))
     assert all(solution.converged.all() for solution in solutions)
     assert solutions[2].steps[0] > 0
