@@ -151,7 +151,7 @@ def test_impossible_options_of_an_import_are_refused(tmp_path):
         assert not out.exists()
     import_neurox(path, out)
     with pytest.raises(OutputExistsError, match="exists already"):
-        import_neurox(path, out)
+        import_neurox(path, out, sites=["x", "y", "z"])
     import_neurox(path, out, force=True, sites=["x", "y", "z"])
     assert open_activations(out).space.sites == ("x", "y", "z")
 
@@ -173,9 +173,10 @@ def test_impossible_exports_are_refused(tmp_path):
     with pytest.raises(ParameterError, match="not finite"):
         export_neurox(bad, tmp_path / "a.json")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s.zarr", "spaced.json"]
+    other = Activations.from_array(np.zeros((2, 3), np.float32), spaced.corpus)
     with pytest.raises(OutputExistsError, match="exists already"):
-        export_neurox(spaced, tmp_path / "spaced.json")
-    export_neurox(spaced, tmp_path / "spaced.json", force=True)
+        export_neurox(other, tmp_path / "spaced.json")
+    export_neurox(other, tmp_path / "spaced.json", force=True)
 
 
 def test_without_h5py_the_extra_is_named(tmp_path, monkeypatch):

@@ -186,4 +186,4 @@ def test_the_document_names_every_scenario_and_the_bounds_of_their_sizes() -> No
         assert f"`{scenario.name}`" in document
     sizes = [benchmark.plant(scenario.name).activations.n_neurons for scenario in benchmark.scenarios]
     assert f"{min(sizes)} to {max(sizes)} neurons" in document
-    assert f"{len(sizes)} questions, its scenarios" in document
+    assert f"has {len(sizes)} scenarios, each of which asks one question" in document
