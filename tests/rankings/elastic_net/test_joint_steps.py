@@ -69,6 +69,7 @@ def test_a_hessian_serves_again_after_a_step_that_brought_the_gap_far_down(
         return model_of(state, working, gap)
 
     monkeypatch.setattr(joint_steps, "_model_of", count)
+    monkeypatch.setattr(joint_steps, "COSTLY", 0)
     data = weighted_words()
     start = torch.zeros(NEURONS, LABELS, dtype=torch.float64), torch.zeros(LABELS, dtype=torch.float64)
     refined = refinement.refine(data, (1e-3, 1e-3), start, tolerance=1e-10, max_steps=50)
@@ -78,4 +79,4 @@ def test_a_hessian_serves_again_after_a_step_that_brought_the_gap_far_down(
     computed.clear()
     again = refinement.refine(data, (1e-3, 1e-3), start, tolerance=1e-10, max_steps=50)
     assert len(computed) == again.steps
-    assert torch.allclose(again.weights, refined.weights, atol=1e-6)
+    assert torch.allclose(again.weights, refined.weights, atol=1e-4)

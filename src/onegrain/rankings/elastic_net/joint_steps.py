@@ -19,7 +19,7 @@ from torch import Tensor
 
 from onegrain.rankings.elastic_net.curvature import curved_words
 from onegrain.rankings.elastic_net.newton import JointModel, NewtonState, move
-from onegrain.rankings.elastic_net.problem import Words
+from onegrain.rankings.elastic_net.problem import BLOCK, Words
 from onegrain.rankings.elastic_net.quadratic import FISTA_STEPS, Quadratic
 
 __all__ = ["HESSIAN_BLOCK", "joint_step"]
@@ -27,6 +27,8 @@ __all__ = ["HESSIAN_BLOCK", "joint_step"]
 NEWTON_STEPS = 12
 FALL = 0.1
 """A Hessian serves another step if the last step by it brought the gap down to this share, or less."""
+COSTLY = 500
+"""Rows of a Hessian that is worth using again; steps by a new one are more exact."""
 ADDED = 0.05
 """Most weights that a Hessian lacks and still serves again, as a share of its weights."""
 HESSIAN_BLOCK = 2048
@@ -44,7 +46,7 @@ def joint_step(state: NewtonState, working: Tensor) -> bool:
         True if J fell.
     """
     gap, model = state.certificate.measure(), state.model
-    if model is not None:
+    if model is not None and len(model.hessian) >= COSTLY and any(state.pair):
         known = model.places >= 0
         needed = (state.weights != 0.0) | (state.slope().abs() > state.l1)
         missing = needed & working & ~known
@@ -66,7 +68,7 @@ def _step_by(state: NewtonState, model: JointModel, working: Tensor) -> bool:
     n_known = len(model.hessian) - extra
     columns = torch.cat([model.places[neurons, labels], n_known + torch.arange(extra, device=words.device)])
     every = len(columns) == len(model.hessian)
-    hessian = (model.hessian if every else model.hessian[columns][:, columns]).double()
+    hessian = (model.hessian if every else model.hessian[columns][:, columns]).to(torch.float64, copy=True)
     # adding a constant to all biases changes nothing; this term keeps their sum constant
     hessian[size:, size:] += 1.0 / extra**2
     start = torch.cat([state.weights[neurons, labels], state.biases]).double()
@@ -92,7 +94,7 @@ def _model_of(state: NewtonState, working: Tensor, gap: float) -> JointModel:
     curved = curved_words(words, chances, state.left_out)
     places = torch.full(working.shape, -1, dtype=torch.int64, device=words.device)
     places[neurons, labels] = torch.arange(len(labels), device=words.device)
-    return JointModel(_hessian(words, chances, curved, (labels, neurons)), places, gap)
+    return JointModel(_hessian(words, chances, curved, (labels, neurons), not any(state.pair)), places, gap)
 
 
 def _with_weights(state: NewtonState, model: JointModel, missing: Tensor, gap: float) -> JointModel:
@@ -124,7 +126,9 @@ def _with_weights(state: NewtonState, model: JointModel, missing: Tensor, gap: f
     return JointModel(hessian, places, gap)
 
 
-def _hessian(words: Words, chances: Tensor, curved: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:
+def _hessian(
+    words: Words, chances: Tensor, curved: Tensor, weights: tuple[Tensor, Tensor], precise: bool = False
+) -> Tensor:
     """Return the Hessian, (n + labels, n + labels), of n weights and the biases.
 
     Args:
@@ -132,6 +136,7 @@ def _hessian(words: Words, chances: Tensor, curved: Tensor, weights: tuple[Tenso
         chances: P, (words, labels).
         curved: bool (words, labels), which words are used for each label.
         weights: int64 (n,), the labels of the weights, and (n,), their neurons.
+        precise: True to add up blocks of words in float64, as is done for a small Hessian.
 
     The columns are first put in the order of the labels, each label's bias after its weights. Labels with few
     curved words go first, because the blocks of a label with those after it are computed from its words alone.
@@ -147,8 +152,9 @@ def _hessian(words: Words, chances: Tensor, curved: Tensor, weights: tuple[Tenso
     ends = torch.bincount(column_ranks, minlength=extra).cumsum(0).tolist()
     is_weight = columns < len(neurons)
     sources = neurons[columns[is_weight]]
-    total = words.zeros(len(columns), len(columns), dtype=words.dtype)
-    for rows in words.rows(HESSIAN_BLOCK):
+    costly = len(columns) >= COSTLY and not precise
+    total = words.zeros(len(columns), len(columns), dtype=words.dtype if costly else torch.float64)
+    for rows in words.rows(HESSIAN_BLOCK if costly else BLOCK):
         values = words.block(rows)
         inputs = values.new_ones(len(values), len(columns))
         inputs[:, is_weight] = values[:, sources]
@@ -162,11 +168,19 @@ def _hessian(words: Words, chances: Tensor, curved: Tensor, weights: tuple[Tenso
                 parts = parts[0][used], parts[1][used], parts[2][used]
             left, right, same = parts
             n_same = end - first
-            total[first:end, end:].addmm_(left.T, right[:, n_same:], alpha=-1.0)
+            _add_product(total[first:end, end:], left, right[:, n_same:], -1.0)
             # 1 - P is small where P is near 1, and is formed before the sum, which rounds
-            total[first:end, first:end].addmm_(left.T, same - right[:, :n_same])
+            _add_product(total[first:end, first:end], left, same - right[:, :n_same], 1.0)
             first = end
     total /= words.n_words
     total = total.triu() + total.triu(1).T
     back = columns.argsort()
     return total[back][:, back]
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor, factor: float) -> None:
+    """Add factor * left' right to ``total``, whose precision may be higher."""
+    if total.dtype == left.dtype:
+        total.addmm_(left.T, right, alpha=factor)
+    else:
+        total += factor * (left.T @ right)

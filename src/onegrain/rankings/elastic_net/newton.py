@@ -15,6 +15,9 @@ __all__ = ["ROUNDING", "JointModel", "NewtonState", "move"]
 ROUNDING = 8.0
 HALVINGS = 30
 LEFT_OUT = 0.03
+LEFT_OUT_OF_SMALL = 1e-3
+SMALL = 1024
+"""Weights of a problem whose steps cost too little to leave out more than ``LEFT_OUT_OF_SMALL``."""
 
 
 @dataclass(eq=False)
@@ -63,10 +66,11 @@ class NewtonState:
 
     @property
     def left_out(self) -> float:
-        """Share of the curvature that a model may leave out: at most the square of the gap, so that steps
-        converge as fast as exact ones.
-        """
-        return min(LEFT_OUT, self.certificate.measure() ** 2)
+        """Share of the curvature that a model may leave out: less near the minimum, so that steps are exact."""
+        gap = max(0.0, self.certificate.measure())
+        if self.weights.numel() <= SMALL or not any(self.pair):
+            return min(LEFT_OUT_OF_SMALL, gap)
+        return min(LEFT_OUT, gap**2)
 
     def lower(self, weights: Tensor, biases: Tensor, limit: float) -> bool:
         """Move to weights and biases if J is below ``limit`` there; return True if so."""
