@@ -10,7 +10,7 @@ from torch import Tensor
 from onegrain.rankings.elastic_net.duality import Certificate, Points, certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, Words
 
-__all__ = ["ROUNDING", "JointModel", "NewtonState", "move"]
+__all__ = ["ROUNDING", "SMALL", "JointModel", "NewtonState", "move"]
 
 ROUNDING = 8.0
 HALVINGS = 30
@@ -67,10 +67,8 @@ class NewtonState:
     @property
     def left_out(self) -> float:
         """Share of the curvature that a model may leave out: less near the minimum, so that steps are exact."""
-        gap = max(0.0, self.certificate.measure())
-        if self.weights.numel() <= SMALL or not any(self.pair):
-            return min(LEFT_OUT_OF_SMALL, gap)
-        return min(LEFT_OUT, gap**2)
+        small = self.weights.numel() <= SMALL or not any(self.pair)
+        return min(LEFT_OUT_OF_SMALL if small else LEFT_OUT, self.certificate.measure() ** 2)
 
     def lower(self, weights: Tensor, biases: Tensor, limit: float) -> bool:
         """Move to weights and biases if J is below ``limit`` there; return True if so."""

@@ -31,7 +31,7 @@ from onegrain.rankings.elastic_net.conjugate import newton_direction
 from onegrain.rankings.elastic_net.duality import Certificate
 from onegrain.rankings.elastic_net.joint_steps import joint_step
 from onegrain.rankings.elastic_net.label_steps import label_steps
-from onegrain.rankings.elastic_net.newton import ROUNDING, NewtonState, move
+from onegrain.rankings.elastic_net.newton import ROUNDING, SMALL, NewtonState, move
 from onegrain.rankings.elastic_net.problem import Words
 from onegrain.rankings.elastic_net.screening import SelectedNeurons, suffices, working_neurons
 
@@ -107,16 +107,21 @@ def _solve_working_set(state: NewtonState, tolerance: float, max_steps: int, *, 
     Returns:
         The number of Newton steps; 0 if the state did not move.
     """
-    if state.inner is None or not suffices(state, state.inner[0]):
+    fresh = state.inner is None or state.weights.numel() <= SMALL or not suffices(state, state.inner[0])
+    if fresh:
         state.inner = None  # frees the memory before the next table
         neurons = working_neurons(state, truncate=truncate)
         if neurons is None:
             return 0
         table = SelectedNeurons(state.words, neurons)
         state.inner = neurons, NewtonState(table, state.pair, state.weights[neurons], state.biases)
+    assert state.inner is not None
     neurons, inner = state.inner
     start_weights = inner.weights
     refined = _refine(inner, tolerance, max_steps)
+    if not fresh and not refined.steps:
+        state.inner = None
+        return _solve_working_set(state, tolerance, max_steps, truncate=truncate)
     weights = torch.zeros_like(state.weights)
     weights[neurons] = refined.weights
     limit = state.certificate.objective * (1.0 + ROUNDING * torch.finfo(state.words.dtype).eps)
