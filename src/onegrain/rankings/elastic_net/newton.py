@@ -10,7 +10,7 @@ from torch import Tensor
 from onegrain.rankings.elastic_net.duality import Certificate, Points, certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, Words
 
-__all__ = ["ROUNDING", "SMALL", "JointModel", "NewtonState", "move"]
+__all__ = ["ROUNDING", "JointModel", "NewtonState", "move"]
 
 ROUNDING = 8.0
 HALVINGS = 30
@@ -67,8 +67,13 @@ class NewtonState:
     @property
     def left_out(self) -> float:
         """Share of the curvature that a model may leave out: less near the minimum, so that steps are exact."""
-        small = self.weights.numel() <= SMALL or not any(self.pair)
-        return min(LEFT_OUT_OF_SMALL if small else LEFT_OUT, self.certificate.measure() ** 2)
+        gap = max(0.0, self.certificate.measure())
+        return min(LEFT_OUT_OF_SMALL, gap) if self.small else min(LEFT_OUT, gap**2)
+
+    @property
+    def small(self) -> bool:
+        """True if steps cost too little to be made cheaper, and without any penalty."""
+        return self.weights.numel() <= SMALL or not any(self.pair)
 
     def lower(self, weights: Tensor, biases: Tensor, limit: float) -> bool:
         """Move to weights and biases if J is below ``limit`` there; return True if so."""

@@ -31,7 +31,7 @@ from onegrain.rankings.elastic_net.conjugate import newton_direction
 from onegrain.rankings.elastic_net.duality import Certificate
 from onegrain.rankings.elastic_net.joint_steps import joint_step
 from onegrain.rankings.elastic_net.label_steps import label_steps
-from onegrain.rankings.elastic_net.newton import ROUNDING, SMALL, NewtonState, move
+from onegrain.rankings.elastic_net.newton import ROUNDING, NewtonState, move
 from onegrain.rankings.elastic_net.problem import Words
 from onegrain.rankings.elastic_net.screening import SelectedNeurons, suffices, working_neurons
 
@@ -107,7 +107,7 @@ def _solve_working_set(state: NewtonState, tolerance: float, max_steps: int, *, 
     Returns:
         The number of Newton steps; 0 if the state did not move.
     """
-    fresh = state.inner is None or state.weights.numel() <= SMALL or not suffices(state, state.inner[0])
+    fresh = state.inner is None or state.small or not suffices(state, state.inner[0])
     if fresh:
         state.inner = None  # frees the memory before the next table
         neurons = working_neurons(state, truncate=truncate)
@@ -137,7 +137,7 @@ def _step(state: NewtonState) -> bool:
     """Take one Newton step; return False if J cannot be lowered any more."""
     slope = state.slope()
     nonzero_before = state.weights != 0.0
-    near = 1.0 if state.certificate.gap > ROUGH else NEAR
+    near = 1.0 if state.certificate.gap > ROUGH and not state.small else NEAR
     working = (nonzero_before | (slope.abs() > near * state.l1)) & state.live
     joint = working
     if int(joint.sum()) > JOINT:
