@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from onegrain.rankings.elastic_net.duality import Certificate, Points, certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, Words
 
-__all__ = ["ROUNDING", "JointModel", "NewtonState", "move"]
+__all__ = ["ROUNDING", "NewtonState", "move"]
 
 ROUNDING = 8.0
 HALVINGS = 30
-LEFT_OUT = 0.03
-LEFT_OUT_OF_SMALL = 1e-3
-SMALL = 1024
-"""Weights of a problem whose steps cost too little to leave out more than ``LEFT_OUT_OF_SMALL``."""
-
-
-@dataclass(eq=False)
-class JointModel:
-    """A Hessian of the weights of all labels, as it was at an earlier probe.
-
-    Attributes:
-        hessian: (n + labels, n + labels), of n weights and the biases.
-        places: int64 (neurons, labels), the place of each weight in it; -1 for the others.
-        gap: gap of the probe from which the last step by this Hessian started.
-    """
-
-    hessian: Tensor
-    places: Tensor
-    gap: float
+LEFT_OUT = 1e-3
 
 
 class NewtonState:
@@ -42,15 +22,11 @@ class NewtonState:
         live: bool (neurons, 1), False for a constant neuron.
         l1: (neurons, 1), lambda1 for the scaled neurons; ``l2`` the same for lambda2.
         changed: share of the weights that became or ceased to be zero in the last step.
-        model: the last Hessian of all labels, if there is one.
-        inner: the last working set of neurons, int64 (selected,), and the probe on it.
     """
 
     weights: Tensor
     biases: Tensor
     points: Points
-    model: JointModel | None = None
-    inner: tuple[Tensor, NewtonState] | None = None
 
     def __init__(self, words: Words, pair: tuple[float, float], weights: Tensor, biases: Tensor) -> None:
         self.words, self.penalties, self.pair = words, Penalties.of(pair), pair
@@ -66,14 +42,8 @@ class NewtonState:
 
     @property
     def left_out(self) -> float:
-        """Share of the curvature that a model may leave out: less near the minimum, so that steps are exact."""
-        gap = max(0.0, self.certificate.measure())
-        return min(LEFT_OUT_OF_SMALL, gap) if self.small else min(LEFT_OUT, gap**2)
-
-    @property
-    def small(self) -> bool:
-        """True if steps cost too little to be made cheaper, and without any penalty."""
-        return self.weights.numel() <= SMALL or not any(self.pair)
+        """Share of the curvature that a model may leave out: no more than the gap, so that steps stay exact."""
+        return min(LEFT_OUT, max(0.0, self.certificate.measure()))
 
     def lower(self, weights: Tensor, biases: Tensor, limit: float) -> bool:
         """Move to weights and biases if J is below ``limit`` there; return True if so."""
@@ -88,7 +58,7 @@ class NewtonState:
     def _move_to(self, weights: Tensor, biases: Tensor) -> Certificate:
         """Move to weights and biases, and certify them in one pass over the words."""
         self.weights, self.biases = weights, biases - biases.mean()
-        self.points = evaluate_probes(self.words, weights[:, None], self.biases[None])
+        self.points = evaluate_probes(self.words, weights[:, None], biases[None])
         (certificate,) = certify(self.words, self.penalties, weights[:, None], self.points)
         return certificate
 

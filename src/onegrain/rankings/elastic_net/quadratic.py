@@ -13,8 +13,6 @@ from torch import Tensor
 __all__ = ["FISTA_STEPS", "Quadratic", "one_sided"]
 
 FISTA_STEPS = 300
-CHECKED = 5
-"""Steps between two checks of convergence."""
 HALVINGS = 20
 RIDGES = (1e-12, 1e-9, 1e-7, 1e-5, 1e-3)
 
@@ -75,22 +73,19 @@ class Quadratic:
     def _fista(self, rate: float, steps: int, tolerance: float) -> Tensor:
         x = y = self.origin
         pace = 1.0
-        threshold, shrink = rate * self.l1, 1.0 / (1.0 + 2.0 * rate * self.l2)
-        for step in range(1, steps + 1):
-            moved = torch.sub(y, torch.addmv(self.gradient, self.hessian, y - self.origin), alpha=rate)
-            moved = (moved - moved.clamp(-threshold, threshold)) * shrink
+        for _ in range(steps):
+            moved = y - rate * (self.gradient + self.hessian @ (y - self.origin))
+            moved = moved.sign() * (moved.abs() - rate * self.l1).clamp(min=0.0) / (1.0 + 2.0 * rate * self.l2)
             change = moved - x
             if float((y - moved) @ change) > 0.0:
                 pace, y = 1.0, moved
             else:
                 following = (1.0 + (1.0 + 4.0 * pace * pace) ** 0.5) / 2.0
-                y = torch.add(moved, change, alpha=(pace - 1.0) / following)
+                y = moved + (pace - 1.0) / following * change
                 pace = following
             x = moved
-            if step % CHECKED == 0:
-                size = max(float(x.abs().max()), 1e-12)
-                if float(change.abs().max()) <= tolerance * size:
-                    break
+            if float(change.abs().max()) <= tolerance * float(x.abs().max().clamp(min=1e-12)):
+                break
         return x
 
     def newton(self, x: Tensor, steps: int, tolerance: float = 1e-12) -> Tensor:

@@ -33,13 +33,12 @@ from onegrain.rankings.elastic_net.joint_steps import joint_step
 from onegrain.rankings.elastic_net.label_steps import label_steps
 from onegrain.rankings.elastic_net.newton import ROUNDING, NewtonState, move
 from onegrain.rankings.elastic_net.problem import Words
-from onegrain.rankings.elastic_net.screening import SelectedNeurons, suffices, working_neurons
+from onegrain.rankings.elastic_net.screening import SelectedNeurons, working_neurons
 
 __all__ = ["JOINT", "Refined", "refine"]
 
 JOINT = 2500
 NEAR = 0.9
-ROUGH = 0.1
 SETTLED = 0.02
 INNER_GAP = 0.1
 """Gap to which a working set of neurons is solved, as a share of the gap on all neurons."""
@@ -75,21 +74,14 @@ def refine(
     The result is never worse than the start.
     """
     state = NewtonState(words, pair, *(part.to(words.dtype).clone() for part in start))
-    return _refine(state, tolerance, max_steps)
-
-
-def _refine(state: NewtonState, tolerance: float, max_steps: int) -> Refined:
-    """Move the state until its gap is at most ``tolerance``; return the better of end and start."""
     first = Refined(state.weights, state.biases, state.certificate, 0)
     best = state.certificate
     steps = 0
     while steps < max_steps and best.measure() > tolerance:
         inner_tolerance = max(0.5 * tolerance, INNER_GAP * best.gap)
         taken = _solve_working_set(state, inner_tolerance, max_steps - steps, truncate=steps == 0)
-        if not taken:
-            state.inner = None
-            if not _step(state):
-                break
+        if not taken and not _step(state):
+            break
         steps += max(1, taken)
         before, certificate = best, state.certificate
         best = replace(certificate, lower=max(certificate.lower, before.lower))
@@ -107,38 +99,26 @@ def _solve_working_set(state: NewtonState, tolerance: float, max_steps: int, *, 
     Returns:
         The number of Newton steps; 0 if the state did not move.
     """
-    fresh = state.inner is None or state.small or not suffices(state, state.inner[0])
-    if fresh:
-        state.inner = None  # frees the memory before the next table
-        neurons = working_neurons(state, truncate=truncate)
-        if neurons is None:
-            return 0
-        table = SelectedNeurons(state.words, neurons)
-        state.inner = neurons, NewtonState(table, state.pair, state.weights[neurons], state.biases)
-    assert state.inner is not None
-    neurons, inner = state.inner
-    start_weights = inner.weights
-    refined = _refine(inner, tolerance, max_steps)
-    if not fresh and not refined.steps:
-        state.inner = None
-        return _solve_working_set(state, tolerance, max_steps, truncate=truncate)
+    neurons = working_neurons(state, truncate=truncate)
+    if neurons is None:
+        return 0
+    start = state.weights[neurons], state.biases
+    refined = refine(
+        SelectedNeurons(state.words, neurons), state.pair, start, tolerance=tolerance, max_steps=max_steps
+    )
     weights = torch.zeros_like(state.weights)
     weights[neurons] = refined.weights
     limit = state.certificate.objective * (1.0 + ROUNDING * torch.finfo(state.words.dtype).eps)
-    if int((start_weights != 0.0).sum()) < int((state.weights != 0.0).sum()):
+    if int((start[0] != 0.0).sum()) < int((state.weights != 0.0).sum()):
         limit = float("inf")  # J may rise at first without the weights that were left out
-    lowered = state.lower(weights, refined.biases, limit)
-    if not lowered or refined.weights is not inner.weights:
-        state.inner = None
-    return refined.steps if lowered else 0
+    return refined.steps if state.lower(weights, refined.biases, limit) else 0
 
 
 def _step(state: NewtonState) -> bool:
     """Take one Newton step; return False if J cannot be lowered any more."""
     slope = state.slope()
     nonzero_before = state.weights != 0.0
-    near = 1.0 if state.certificate.gap > ROUGH and not state.small else NEAR
-    working = (nonzero_before | (slope.abs() > near * state.l1)) & state.live
+    working = (nonzero_before | (slope.abs() > NEAR * state.l1)) & state.live
     joint = working
     if int(joint.sum()) > JOINT:
         joint = working & (nonzero_before | (slope.abs() > state.l1))

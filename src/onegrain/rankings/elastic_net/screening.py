@@ -17,7 +17,7 @@ from onegrain.rankings.data.memory import Table
 from onegrain.rankings.elastic_net.newton import NewtonState
 from onegrain.rankings.elastic_net.problem import Words
 
-__all__ = ["SelectedNeurons", "steepest_neurons", "suffices", "working_neurons"]
+__all__ = ["SelectedNeurons", "steepest_neurons", "working_neurons"]
 
 LEAST_NEURONS = 2048
 NEAR = 0.9
@@ -66,13 +66,6 @@ def working_neurons(state: NewtonState, *, truncate: bool) -> Tensor | None:
         sizes = (state.weights.abs() * state.l1).sum(1)
         return sizes.topk(START).indices.sort().values
     return None if n_nonzero > most else steepest_neurons(state.weights, state.slope(), state.l1, most)
-
-
-def suffices(state: NewtonState, neurons: Tensor) -> bool:
-    """Return True if ``neurons``, by index, are all that have a weight or a slope above lambda1."""
-    needed = ((state.weights != 0.0) | (state.slope().abs() > state.l1)).any(1) & state.live[:, 0]
-    needed[neurons] = False
-    return not bool(needed.any())
 
 
 def steepest_neurons(weights: Tensor, slope: Tensor, l1: Tensor, most: int) -> Tensor:

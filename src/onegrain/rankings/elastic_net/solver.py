@@ -17,7 +17,6 @@ from torch import Tensor
 
 from onegrain.core.progress import Progress, automatic
 from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
-from onegrain.rankings.elastic_net.joint_steps import HESSIAN_BLOCK
 from onegrain.rankings.elastic_net.label_steps import HESSIAN_BYTES
 from onegrain.rankings.elastic_net.path import WIDE, follow_path
 from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData
@@ -214,7 +213,7 @@ def working_bytes(shape: tuple[int, int, int], grid: int) -> int:
     block_bytes = 4 * BLOCK * (3 * n_neurons + 5 * grid * n_labels)
     word_bytes = n_words * (WORD_BYTES + 4 * 6 * n_labels)
     joint = min(n_neurons * n_labels, JOINT) + n_labels
-    joint_bytes = (4 * 8 + 4) * joint**2 + 4 * 4 * HESSIAN_BLOCK * joint
+    joint_bytes = 4 * 8 * joint**2 + 3 * 4 * BLOCK * joint
     label_bytes = min(4 * n_labels * n_neurons**2, HESSIAN_BYTES) * (1.0 + 2.0 / n_labels)
     return READING_BYTES + weight_bytes + block_bytes + word_bytes + max(joint_bytes, int(label_bytes))
 
