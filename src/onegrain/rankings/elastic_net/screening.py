@@ -19,7 +19,7 @@ from onegrain.rankings.elastic_net.problem import Words
 
 __all__ = ["SelectedNeurons", "steepest_neurons", "working_neurons"]
 
-LEAST_NEURONS = 2048
+LEAST_NEURONS = 16384
 NEAR = 0.9
 MOST_SHARE = 0.5
 GROWTH = 2.0
