@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from support import TESTS
+from support.devices import run_on
 
 SCRIPT = Path(__file__).with_name("compare_elsewhere.py")
 
 
 def compared(device: str) -> dict[str, Any]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
-    done = subprocess.run(
-        [sys.executable, SCRIPT, device], capture_output=True, text=True, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return run_on(device, SCRIPT)
 
 
 def require_same(results: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +10,13 @@ import torch
 
 import onegrain as og
 from onegrain.errors import ParameterError
-from support import TESTS
+from support.devices import run_on
 
 SCRIPT = Path(__file__).with_name("solve_elsewhere.py")
 
 
 def solved(device: str) -> dict[str, Any]:
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
-    done = subprocess.run(
-        [sys.executable, SCRIPT, device], capture_output=True, text=True, check=False, env=variables
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return run_on(device, SCRIPT)
 
 
 def require_same(actual: dict[str, Any], expected: dict[str, Any]) -> None:
