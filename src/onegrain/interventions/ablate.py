@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,20 @@ from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.interventions.belonging import require_ranking_of
 from onegrain.interventions.editing import editing
-from onegrain.interventions.edits.edit import find_edit
+from onegrain.interventions.edits.edit import NeuronEdit
+from onegrain.interventions.edits.registry import parse_edit
+from onegrain.interventions.intervention import Intervention
 from onegrain.interventions.orders import neuron_orders, require_lines, sweep_counts
+from onegrain.interventions.references import measure_reference
+from onegrain.interventions.where import Where
 from onegrain.metrics import Measurement, Metric
 from onegrain.models import LoadedModel, load_model
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
 from onegrain.records.curve import LINES, Curve
 from onegrain.records.provenance import CorpusIdentity, Provenance
 from onegrain.records.ranking import Ranking
+from onegrain.records.statistics import NeuronStatistics
 
 __all__ = ["ablate"]
 
@@ -34,7 +42,11 @@ def ablate(
     max_erased: int | None = None,
     lines: Sequence[str] = LINES,
     random_orders: int = 5,
-    edit: str = "zero",
+    edit: str | NeuronEdit = "zero",
+    where: Where | None = None,
+    recurrent: bool = False,
+    reference: NeuronStatistics | Activations | None = None,
+    pairs: Corpus | None = None,
     seed: int = 0,
     batch_size: int = 64,
     progress: Progress = automatic,
@@ -53,7 +65,11 @@ def ablate(
         max_erased: largest number of neurons to erase; all neurons by default.
         lines: some or all of ``top``, ``bottom`` and ``random``.
         random_orders: number of random orders; the line shows their mean, least and largest value.
-        edit: the name of the edit; ``zero`` erases.
+        edit: the edit, or its text, such as ``mean`` or ``clamp(value=3.0)``; ``zero`` erases.
+        where: the places that are edited; everywhere by default.
+        recurrent: True to edit the state of LSTM layers as well; see :class:`Intervention`.
+        reference: activations of the model, or statistics measured on them, for edits that need some.
+        pairs: for ``interchange``, a corpus whose sentence i is the pair of the metric's sentence i.
         seed: random seed of the random orders. The first orders are the same for every number of them.
         batch_size: sentences per batch.
         progress: receives the number of measurements done.
@@ -67,7 +83,7 @@ def ablate(
             another dictionary's latents.
         ParameterError: a count is out of range, a line or edit is unknown, or a number is below 1.
     """
-    find_edit(edit)
+    template = Intervention({}, parse_edit(edit), where or Where(), recurrent)
     chosen = require_lines(lines)
     if chosen[-1] == "random" and random_orders < 1:
         raise ParameterError(f"random_orders must be 1 or more, got {random_orders}")
@@ -75,7 +91,10 @@ def ablate(
     loaded = load_model(model)
     require_ranking_of(loaded, ranking)
     orders = neuron_orders(ranking, chosen, random_orders, seed)
-    measurements = _measure_all(_Sweep(loaded, ranking, metric, edit, batch_size), orders, grid, progress)
+    if isinstance(reference, Activations):
+        reference = measure_reference(reference, [template.edit])
+    sweep = _Sweep(loaded, ranking, metric, template, reference, pairs, batch_size)
+    measurements = _measure_all(sweep, orders, grid, progress)
     intact = measurements[chosen[0]][0][0]
     return Curve(
         metric=metric.name,
@@ -92,11 +111,11 @@ def ablate(
                 "metric": {"name": metric.name, **metric.parameters},
                 "counts": grid,
                 "lines": list(chosen),
-                "edit": edit,
+                **sweep.described(),
                 **({"random_orders": random_orders} if "random" in chosen else {}),
             },
             seed=seed if "random" in chosen else None,
-            inputs=(ranking.provenance,),
+            inputs=(ranking.provenance, *([reference.provenance] if reference is not None else [])),
         ),
         details={
             "counts": grid,
@@ -115,11 +134,27 @@ class _Sweep:
     model: LoadedModel
     ranking: Ranking
     metric: Metric
-    edit: str
+    template: Intervention
+    reference: NeuronStatistics | None
+    pairs: Corpus | None
     batch_size: int
 
+    def described(self) -> dict[str, Any]:
+        """Return what a record says of the edit; places, state and pairs only if they were chosen."""
+        template = self.template
+        described: dict[str, Any] = {"edit": str(template.edit)}
+        if not template.where.everywhere:
+            described["where"] = template.where.to_json()
+        if template.recurrent:
+            described["recurrent"] = True
+        if self.pairs is not None:
+            described["pairs"] = CorpusIdentity.of(self.pairs).model_dump()
+        return described
+
     def measure(self, neurons: np.ndarray) -> Measurement:
-        with editing(self.model, self.ranking.space, neurons, edit=self.edit):
+        units = self.ranking.space.by_site(neurons)
+        intervention = replace(self.template, neurons={site: tuple(of.tolist()) for site, of in units.items()})
+        with editing(self.model, intervention, reference=self.reference, pairs=self.pairs):
             return self.metric.measure(self.model, batch_size=self.batch_size)
 
 

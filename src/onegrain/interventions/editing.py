@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from onegrain.errors import ParameterError
-from onegrain.interventions.edits.edit import find_edit
+from onegrain.errors import MismatchError, ModelError, ParameterError
+from onegrain.interventions.edits.edit import Change
+from onegrain.interventions.intervention import Intervention
+from onegrain.interventions.references import References
+from onegrain.interventions.where import Where
 from onegrain.models import LoadedModel
+from onegrain.models.passing import Passing, Position
+from onegrain.models.sites import SitePoint, StatePoint, state_points
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import Neurons, NeuronSpace
+from onegrain.records.statistics import NeuronStatistics
 
 __all__ = ["editing", "erasing"]
 
@@ -20,36 +30,45 @@ __all__ = ["editing", "erasing"]
 @contextmanager
 def editing(
     model: LoadedModel,
-    space: NeuronSpace | Ranking | Neurons,
-    neurons: Neurons | int | None = None,
+    interventions: Intervention | Sequence[Intervention],
     *,
-    edit: str,
+    reference: NeuronStatistics | Activations | None = None,
+    pairs: Corpus | None = None,
 ) -> Iterator[None]:
-    """Edit neurons of a model inside a ``with`` block, at every position of every sentence.
+    """Edit neurons of a model inside a ``with`` block, in any forward pass, and in ``generate``.
 
-    The weights are not changed. When the block ends, also by an exception, the model is what it was before.
+    The weights are not changed, and no value is overwritten. When the block ends, also by an exception, the
+    model is what it was before. Blocks may be nested; edits of one site run in the order in which they are
+    named, those of an outer block first::
+
+        top = og.Intervention.of(ranking, 10, edit="mean")
+        with og.editing(model, top, reference=activations):
+            model.model(**inputs)
 
     Args:
         model: the model.
-        space: the space that flat indices refer to; a ranking, with its space; or one or more names
-            ``site:unit``, without ``neurons``.
-        neurons: names or flat indices of neurons of the space, in any order, repetitions allowed. With a
-            ranking it can also be a number k: the first k neurons.
-        edit: the name of the edit, a key of ``onegrain.interventions.EDITS``.
+        interventions: the edits, see :class:`Intervention`; none leaves the model as it is.
+        reference: activations of this model, or statistics measured on them, for the edits that need some.
+        pairs: for ``interchange``, a corpus whose sentence i is the pair of sentence i.
 
     Raises:
-        MismatchError: the model does not have the sites of the space, or they have other widths, or the ranking
-            was made from another model.
-        ModelError: a named neuron does not exist.
-        ParameterError: an index outside the space, a number of neurons that the ranking does not have, or an
-            unknown edit.
+        MismatchError: the model does not have a site, or the reference is of another model.
+        ModelError: a site does not have a unit.
+        ParameterError: an edit lacks its reference; ``recurrent`` was asked of a site without such a state; or
+            an edit with neurons touched no value before the block ended.
     """
-    replacement = find_edit(edit)
-    neuron_space, indices = _resolve(model, space, neurons)
-    points = {point.name: point for point in model.require_space(neuron_space)}
-    units = neuron_space.by_site(np.unique(indices))
-    with model.editing({points[site]: replacement.at(site, units[site]) for site in units}):
+    several = [interventions] if isinstance(interventions, Intervention) else list(interventions)
+    several = [each for each in several if each.neurons]
+    if not several:
         yield
+        return
+    references = References(model, [each.edit for each in several], reference, pairs)
+    passing = Passing(model.model, model.task == "translation", model.pad_id)
+    running = [edit for each in several for edit in _running(model, each, references, passing)]
+    with passing.following(), model.editing([(edit.point, edit) for edit in running]):
+        yield
+    for edit in running:
+        edit.require_touched()
 
 
 def erasing(
@@ -57,34 +76,108 @@ def erasing(
 ) -> AbstractContextManager[None]:
     """Set neurons of a model to zero inside a ``with`` block, at every position of every sentence.
 
-    This is :func:`editing` with the edit ``zero``; its arguments and errors are the same::
+    This is :func:`editing` with the edit ``zero``; the neurons are named as in :meth:`Intervention.of`::
 
         with erasing(model, ranking, 10): ...  # the first 10 neurons of a ranking
         with erasing(model, "layers.18.mlp:1108"): ...  # one neuron by its name
         with erasing(model, space, [0, 5, 7]): ...  # flat indices of a space
     """
-    return editing(model, space, neurons, edit="zero")
-
-
-def _resolve(
-    model: LoadedModel, space: NeuronSpace | Ranking | Neurons, neurons: Neurons | int | None
-) -> tuple[NeuronSpace, np.ndarray]:
-    """Return the space that the neurons are of, and their flat indices in it."""
     if isinstance(space, Ranking):
         identity = Provenance(stage="model", model=model.identity)
         space.provenance.require_same_model("the ranking", identity, "the model")
-        if isinstance(neurons, int | np.integer):
-            return space.space, space.order[: space.require_k(int(neurons))]
-        space = space.space
     if isinstance(space, NeuronSpace):
-        if neurons is None or isinstance(neurons, int | np.integer):
-            raise ParameterError("say which neurons to edit: names or flat indices, or a ranking and a number")
-        return space, space.indices(neurons)
-    if neurons is not None:
-        raise ParameterError("flat indices need a space or a ranking before them; names need neither")
-    names = [space] if isinstance(space, str) else list(space)
-    if not names or not all(isinstance(name, str) for name in names):
-        raise ParameterError("without a space, neurons are named SITE:UNIT")
-    sites = dict.fromkeys(str(name).rpartition(":")[0] for name in names)
-    named_space = model.space([site for site in sites if site] or None)
-    return named_space, named_space.indices(names)
+        model.require_space(space)
+    return editing(model, Intervention.of(space, neurons))
+
+
+def _running(
+    model: LoadedModel, intervention: Intervention, references: References, passing: Passing
+) -> list[_RunningEdit]:
+    """Return the edit of each site of an intervention."""
+    edits = []
+    for site, chosen in intervention.neurons.items():
+        point = _point(model, site, intervention)
+        (width,) = model.space([site]).widths
+        if chosen[-1] >= width:
+            raise ModelError(f"site {site!r} has units 0..{width - 1}, not {chosen[-1]}")
+        units = np.array(chosen, dtype=np.int64)
+        for state in _states(model, point, width, intervention):
+            start, stop = state.units
+            held = units[(units >= start) & (units < stop)]
+            if len(held):
+                change = intervention.edit.at(references.of(point, held))
+                edits.append(_RunningEdit(state, held - start, change, intervention.where, passing))
+    return edits
+
+
+def _states(model: LoadedModel, point: SitePoint, width: int, intervention: Intervention) -> list[StatePoint]:
+    """Return where the units of a site are edited: at the site, or in the state of its recurrent layer."""
+    if not intervention.recurrent:
+        return [StatePoint(point, (0, width))]
+    states = state_points(model.model, point)
+    if not states:
+        raise ParameterError(
+            f"site {point.name!r} of {model.identity.id} is not the output of an LSTM layer, so there is no "
+            "state to edit; leave recurrent out"
+        )
+    return states
+
+
+def _point(model: LoadedModel, site: str, intervention: Intervention) -> SitePoint:
+    try:
+        (point,) = model.select([site])
+    except ModelError as error:
+        raise MismatchError(f"{model.identity.id} does not have these neurons: {error}") from error
+    return point
+
+
+class _RunningEdit:
+    """The edit of some units of one site, as the model's hooks call it."""
+
+    def __init__(
+        self, state: StatePoint, units: np.ndarray, change: Change, where: Where, passing: Passing
+    ) -> None:
+        self.point, self._backwards = state.point, state.backwards
+        self._units = torch.from_numpy(units)
+        self._change, self._where, self._passing = change, where, passing
+        self._touched = 0
+        self._passes = 0
+
+    def __call__(self, value: Tensor) -> Tensor:
+        """Return the site's value, (rows, time, width) or (rows, width), with the units changed."""
+        position = self._position(value)
+        self._passes += 1
+        self._units = self._units.to(value.device)
+        before = value.index_select(-1, self._units)
+        after = self._change(before, position)
+        mask = self._mask(before, position)
+        if mask is not None:
+            after = torch.where(mask, after, before)
+            counted = mask if position is None else mask & position.real[..., None]
+            self._touched += int(counted.sum())
+        else:
+            self._touched += before.numel()
+        return value.index_copy(-1, self._units, after.expand_as(before).to(value.dtype))
+
+    def _position(self, value: Tensor) -> Position | None:
+        """Return the position of this pass, or of this step of a stepwise decoder."""
+        position = self._passing.position(self.point.side)
+        if position is None:
+            return None
+        if value.dim() != 2:
+            return position.packed() if self.point.packed else position
+        return position.step(self._passing.next_step(self), backwards=self._backwards)
+
+    def _mask(self, values: Tensor, position: Position | None) -> Tensor | None:
+        """Return which values are edited, bool (..., units or 1); None for all."""
+        places, inside = self._where.mask(position), self._change.inside(values)
+        if places is None:
+            return inside
+        return places[..., None] if inside is None else places[..., None] & inside
+
+    def require_touched(self) -> None:
+        """Raise ParameterError if the edit touched no value."""
+        if self._touched:
+            return
+        passed = "although it was passed" if self._passes else "because nothing passed it"
+        raise ParameterError(f"the edit of site {self.point.name!r} touched no value, {passed}")

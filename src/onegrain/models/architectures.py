@@ -26,6 +26,9 @@ class Stack:
         blocks: the list of blocks.
         attention: the projection from the self-attention heads to the attention output.
         mlp: the projection that reads the MLP's neurons after the non-linearity.
+        gate: the module that gives a gated MLP's gate, after the non-linearity; None without a gate.
+        up: the projection whose output the gate multiplies; None without a gate. A model without this module
+            has no gate.
         cross: the projection from the cross-attention heads to their output; None without cross-attention.
         name: the prefix of the names of the sites.
         side: whether the stack reads source or target words.
@@ -37,19 +40,28 @@ class Stack:
     cross: str | None = None
     name: str = ""
     side: Side = "source"
+    gate: str | None = None
+    up: str | None = None
 
 
 Architecture = tuple[Stack, ...]
 """The stacks of a model, in the order in which they run."""
 
 BERT = (Stack("encoder.layer", "attention.output.dense", "output.dense"),)
-LLAMA = (Stack("layers", "self_attn.o_proj", "mlp.down_proj"),)
+LLAMA = (Stack("layers", "self_attn.o_proj", "mlp.down_proj", gate="mlp.act_fn", up="mlp.up_proj"),)
 BART = (
     Stack("encoder.layers", "self_attn.out_proj", "fc2", name="encoder."),
     Stack("decoder.layers", "self_attn.out_proj", "fc2", "encoder_attn.out_proj", "decoder.", "target"),
 )
 T5 = (
-    Stack("encoder.block", "layer.0.SelfAttention.o", "layer.1.DenseReluDense.wo", name="encoder."),
+    Stack(
+        "encoder.block",
+        "layer.0.SelfAttention.o",
+        "layer.1.DenseReluDense.wo",
+        name="encoder.",
+        gate="layer.1.DenseReluDense.act",
+        up="layer.1.DenseReluDense.wi_1",
+    ),
     Stack(
         "decoder.block",
         "layer.0.SelfAttention.o",
@@ -57,6 +69,8 @@ T5 = (
         "layer.1.EncDecAttention.o",
         "decoder.",
         "target",
+        gate="layer.2.DenseReluDense.act",
+        up="layer.2.DenseReluDense.wi_1",
     ),
 )
 

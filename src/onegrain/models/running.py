@@ -285,7 +285,9 @@ class RunningModel:
         """Record the values that pass the points; see :func:`onegrain.models.hooks.recording`."""
         return recording(self.model, points)
 
-    def editing(self, edits: Mapping[SitePoint, Edit]) -> AbstractContextManager[None]:
+    def editing(
+        self, edits: Mapping[SitePoint, Edit] | Sequence[tuple[SitePoint, Edit]]
+    ) -> AbstractContextManager[None]:
         """Replace the values that pass the points; see :func:`onegrain.models.hooks.editing`."""
         return editing(self.model, edits)
 

@@ -13,7 +13,10 @@ from onegrain.errors import ParameterError
 from onegrain.models.batching import by_length, pad_batch
 from onegrain.models.losses import IGNORED, exact_losses
 from onegrain.models.padding import losses_need_equal_rows
+from onegrain.models.passing import Rows, reading_rows
 from onegrain.models.running import RunningModel
+from onegrain.models.sites import Side
+from onegrain.models.words import decoder_inputs
 from onegrain.records.corpus import Corpus
 
 __all__ = ["IGNORED", "sentence_losses", "subword_losses"]
@@ -31,7 +34,7 @@ def sentence_losses(
     Raises:
         CorpusError: a sentence is longer than the model reads.
     """
-    rows, labels = _rows(loaded, corpus)
+    rows, labels, words = _rows(loaded, corpus)
     nll = np.zeros(len(rows), dtype=np.float64)
     tokens = np.zeros(len(rows), dtype=np.int64)
     translates = loaded.task == "translation"
@@ -39,7 +42,9 @@ def sentence_losses(
     alike = sizes if losses_need_equal_rows(loaded) else None
     with progress("score", len(rows), "sentences") as advance:
         for batch in by_length([sum(size) for size in sizes], batch_size, alike=alike):
-            losses, predicted = subword_losses(loaded, [rows[i] for i in batch], [labels[i] for i in batch])
+            reading = Rows(corpus, batch, {side: [of[i] for i in batch] for side, of in words.items()})
+            with reading_rows(reading):
+                losses, predicted = subword_losses(loaded, [rows[i] for i in batch], [labels[i] for i in batch])
             nll[batch] = losses.sum(1).cpu().numpy()
             tokens[batch] = predicted.sum(1).cpu().numpy()
             advance(len(batch))
@@ -70,18 +75,28 @@ def subword_losses(
     return exact_losses(logits, wanted), wanted != IGNORED
 
 
-def _rows(loaded: RunningModel, corpus: Corpus) -> tuple[list[list[int]], list[list[int]]]:
-    """Return the rows and labels of a corpus, as :func:`subword_losses` takes them."""
-    rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()), corpus.forms())]
+def _rows(
+    loaded: RunningModel, corpus: Corpus
+) -> tuple[list[list[int]], list[list[int]], dict[Side, list[list[int]]]]:
+    """Return the rows and labels of a corpus, as :func:`subword_losses` takes them, and the words of the rows.
+
+    The words are those of each side's subwords as the model reads them, -1 for a special subword.
+    """
+    sources = loaded.encode(list(corpus.sentences()), corpus.forms())
+    rows = [encoded.ids for encoded in sources]
     if loaded.task == "translation":
         if corpus.target is None:
             raise ParameterError(f"{corpus.source} has no parallel side; read it with read_parallel")
-        encoded = loaded.encode_labels(list(corpus.target.sentences()), corpus.target.forms())
-        labels = [row.ids for row in encoded]
+        targets = loaded.encode_labels(list(corpus.target.sentences()), corpus.target.forms())
+        labels = [row.ids for row in targets]
         loaded.require_fitting(corpus, rows)
         loaded.require_fitting(corpus.target, labels, "target")
-        return rows, labels
+        words: dict[Side, list[list[int]]] = {
+            "source": [encoded.word_of for encoded in sources],
+            "target": [decoder_inputs(loaded.model, row).word_of for row in targets],
+        }
+        return rows, labels, words
     start = [] if loaded.bos_id is None else [loaded.bos_id]
     rows = [start + row for row in rows]
     loaded.require_fitting(corpus, rows)
-    return rows, rows
+    return rows, rows, {"source": [[-1] * len(start) + encoded.word_of for encoded in sources]}

@@ -11,9 +11,10 @@ from onegrain.core.patterns import some_of
 from onegrain.errors import ModelError
 from onegrain.models.architectures import ARCHITECTURES, Side, Stack, count_heads, input_width
 from onegrain.models.dictionaries.dictionary import Dictionary
-from onegrain.models.lstm.translation_model import BidirectionalLayer
+from onegrain.models.lstm.language_model import RecurrentLayer
+from onegrain.models.lstm.translation_model import BidirectionalLayer, LSTMDecoderLayer
 
-__all__ = ["Side", "SitePoint", "find_points", "module_point"]
+__all__ = ["Side", "SitePoint", "StatePoint", "find_points", "module_point", "state_points"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class SitePoint:
             None for all of it.
         dictionary: the learned dictionary that computes the latents of the value; None for the value itself.
         residual: True if the value is the residual stream of a transformer after a block.
+        branch: True if the value is one of the two whose product are a gated MLP's neurons.
+        packed: True if the module reads the real subwords of a row first, and padding on the left last.
     """
 
     name: str
@@ -38,11 +41,13 @@ class SitePoint:
     units: tuple[int, int] | None = None
     dictionary: Dictionary | None = None
     residual: bool = False
+    branch: bool = False
+    packed: bool = False
 
     @property
     def derived(self) -> bool:
         """True if the site is part of another's value or computed from it; it is read only if it is named."""
-        return self.units is not None or self.dictionary is not None
+        return self.units is not None or self.dictionary is not None or self.branch
 
     def overlaps(self, other: SitePoint) -> bool:
         """Return True if the two sites share a neuron: the same unit of the same value."""
@@ -60,9 +65,10 @@ def find_points(model: nn.Module, model_type: str) -> list[SitePoint]:
     and ``layers.N.cross_attn`` the output of the (cross-)attention's output projection (before a norm that
     follows it), ``layers.N.heads.H`` the part of that projection's input that comes from self-attention head H,
     and ``layers.N.mlp`` the MLP's neurons after the non-linearity, in a gated MLP after the product with the
-    gate. In encoder-decoders the names begin with ``encoder.`` or ``decoder.``. The LSTM models have some of
-    these sites, and the two directions of an encoder layer, ``encoder.layers.N.forward`` and ``.backward``. An
-    encoder or decoder that is loaded alone has its sites under the same names.
+    gate. The two factors of that product are ``layers.N.mlp.gate``, after the non-linearity, and
+    ``layers.N.mlp.up``. In encoder-decoders the names begin with ``encoder.`` or ``decoder.``. The LSTM models
+    have some of these sites, and the two directions of an encoder layer, ``encoder.layers.N.forward`` and
+    ``.backward``. An encoder or decoder that is loaded alone has its sites under the same names.
 
     A model whose architecture is not in the table has no named sites; :func:`module_point` gives sites by path.
     """
@@ -100,12 +106,13 @@ def _recurrent(prefix: str, model: nn.Module, side: Side) -> list[SitePoint]:
     points = [SitePoint(f"{prefix}embeddings", f"{prefix}embeddings_site", side=side)]
     for number, layer in enumerate(layers.children()):
         name, site = f"{prefix}layers.{number}", f"{prefix}layers.{number}.site"
-        points.append(SitePoint(name, site, side=side))
+        packed = not isinstance(layer, LSTMDecoderLayer)
+        points.append(SitePoint(name, site, side=side, packed=packed))
         if isinstance(layer, BidirectionalLayer):
             half = layer.backward_lstm.hidden_size
             points += [
-                SitePoint(f"{name}.forward", site, side=side, units=(0, half)),
-                SitePoint(f"{name}.backward", site, side=side, units=(half, 2 * half)),
+                SitePoint(f"{name}.forward", site, side=side, units=(0, half), packed=True),
+                SitePoint(f"{name}.backward", site, side=side, units=(half, 2 * half), packed=True),
             ]
     return points
 
@@ -127,7 +134,53 @@ def _stack(parts: Stack, model: nn.Module, *, alone: bool) -> list[SitePoint]:
             for head, units in enumerate(_heads(model, projection, parts.side))
         ]
         points.append(SitePoint(f"{layer}.mlp", f"{block}.{parts.mlp}", "input", side))
+        branches = {"gate": parts.gate, "up": parts.up}
+        points += [
+            SitePoint(f"{layer}.mlp.{branch}", f"{block}.{path}", side=side, branch=True)
+            for branch, path in branches.items()
+            if path is not None and _has(model, f"{block}.{parts.up}")
+        ]
     return points
+
+
+@dataclass(frozen=True)
+class StatePoint:
+    """The state that a direction of a recurrent layer passes to its own next step.
+
+    Attributes:
+        point: where the state passes, step by step.
+        units: the half-open range of the layer's units that this direction holds.
+        backwards: True if the direction begins with the last subword.
+    """
+
+    point: SitePoint
+    units: tuple[int, int]
+    backwards: bool = False
+
+
+def state_points(model: nn.Module, point: SitePoint) -> list[StatePoint]:
+    """Return the states of the layer whose output is a site; none if it is not the output of an LSTM layer."""
+    path, _, last = point.module.rpartition(".")
+    if last != "site" or point.dictionary is not None:
+        return []
+    layer = model.get_submodule(path)
+    if isinstance(layer, BidirectionalLayer):
+        half = layer.backward_lstm.hidden_size
+        first, end = point.units or (0, 2 * half)
+        names = (("forward", 0, False), ("backward", half, True))
+        return [
+            StatePoint(
+                SitePoint(f"{point.name}.{name}", f"{path}.{name}_state", side=point.side),
+                (start - first, start - first + half),
+                backwards,
+            )
+            for name, start, backwards in names
+            if first <= start < end
+        ]
+    if not isinstance(layer, RecurrentLayer | LSTMDecoderLayer):
+        return []
+    state = SitePoint(f"{point.name}.state", f"{path}.state", side=point.side)
+    return [StatePoint(state, (0, layer.state_width))]
 
 
 def _blocks(parts: Stack, model: nn.Module) -> str:

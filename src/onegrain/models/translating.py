@@ -12,6 +12,7 @@ from transformers import GenerationConfig
 from onegrain.core.progress import Progress
 from onegrain.models.batching import by_length
 from onegrain.models.padding import losses_need_equal_rows
+from onegrain.models.passing import Rows, reading_rows
 from onegrain.models.running import RunningModel
 from onegrain.records.corpus import Corpus
 
@@ -36,7 +37,8 @@ def translate(
     Raises:
         CorpusError: a sentence is longer than the model reads.
     """
-    rows = [encoded.ids for encoded in loaded.encode(list(corpus.sentences()), corpus.forms())]
+    sources = loaded.encode(list(corpus.sentences()), corpus.forms())
+    rows = [encoded.ids for encoded in sources]
     lengths, start = [len(row) for row in rows], _start(loaded)
     loaded.require_fitting(corpus, rows)
     longest, search = loaded.longest_on("target"), generation_settings(loaded, beams)
@@ -49,7 +51,8 @@ def translate(
             # one more than is kept, as some models force an end at the last one
             settings = GenerationConfig(**search, max_new_tokens=max(limits) + 1)
             decoder_start = torch.tensor([start] * len(batch), device=loaded.device)
-            with _generating_by(loaded.model, settings):
+            reading = Rows(corpus, batch, {"source": [sources[i].word_of for i in batch]})
+            with reading_rows(reading), _generating_by(loaded.model, settings):
                 generated = type(loaded.model).generate(
                     loaded.model, **inputs, decoder_input_ids=decoder_start, generation_config=settings
                 )

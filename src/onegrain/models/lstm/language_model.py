@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import can_return_tuple
 
@@ -19,10 +18,11 @@ from onegrain.models.lstm.recurrent import (
     RecurrentState,
     Site,
     gather_time,
+    run_lstm,
     to_right_padding,
 )
 
-__all__ = ["LSTMLanguageModel", "LSTMLanguageModelConfig"]
+__all__ = ["LSTMLanguageModel", "LSTMLanguageModelConfig", "RecurrentLayer"]
 
 
 class LSTMLanguageModelConfig(RecurrentConfig):
@@ -38,19 +38,15 @@ class RecurrentLayer(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.lstm = nn.LSTM(input_size, hidden_size, batch_first=True)
+        self.state = Site()
+        self.state_width = hidden_size
         self.site = Site()
 
     def forward(
         self, x: Tensor, state: tuple[Tensor, Tensor] | None, lengths: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Run over (batch, time, width); with ``lengths``, return the state after each sequence's last word."""
-        x = self.dropout(x)
-        if lengths is None:
-            output, last = self.lstm(x, state)
-        else:
-            packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-            packed_output, last = self.lstm(packed, state)
-            output, _ = pad_packed_sequence(packed_output, batch_first=True, total_length=x.shape[1])
+        output, last = run_lstm(self.lstm, self.dropout(x), self.state, state, lengths)
         return self.site(output), last
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
 
 from onegrain.errors import ParameterError
@@ -19,6 +20,7 @@ __all__ = [
     "Site",
     "gather_time",
     "reversal",
+    "run_lstm",
     "to_right_padding",
 ]
 
@@ -88,8 +90,60 @@ class Site(nn.Identity):
     """A named point of the computation, (batch, time, width) or (batch, width) in a single step.
 
     All later modules read the value that passes here, so an edit of it changes the rest of the computation. The
-    state that a recurrent layer passes to its own next step does not pass here.
+    state that a recurrent layer passes to its own next step passes another site, ``state``, and this one after
+    it.
     """
+
+
+def run_lstm(
+    lstm: nn.LSTM,
+    x: Float[Tensor, "batch time width"],
+    site: Site,
+    state: tuple[Tensor, Tensor] | None = None,
+    lengths: Int[Tensor, " batch"] | None = None,
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Run an LSTM layer of one direction; return its output (batch, time, width) and its last state.
+
+    If something edits ``site``, the layer runs step by step, and the output of each step passes the site before
+    the next step reads it. Otherwise all steps run at once.
+
+    Args:
+        lstm: the layer, with the batch first.
+        x: what the layer reads.
+        site: where the state passes.
+        state: h and c before the first step, each (1, batch, width); zeros if None.
+        lengths: the state to return is that after this many steps of each row; after all if None.
+    """
+    if site._forward_hooks:
+        return _run_steps(lstm, x, site, state, lengths)
+    if lengths is None:
+        output, last = lstm(x, state)
+        return output, last
+    packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    packed_output, last = lstm(packed, state)
+    output, _ = pad_packed_sequence(packed_output, batch_first=True, total_length=x.shape[1])
+    return output, last
+
+
+def _run_steps(
+    lstm: nn.LSTM,
+    x: Tensor,
+    site: Site,
+    state: tuple[Tensor, Tensor] | None,
+    lengths: Tensor | None,
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    zeros = x.new_zeros((1, len(x), lstm.hidden_size))
+    h, c = state if state is not None else (zeros, zeros)
+    outputs = []
+    for time in range(x.shape[1]):
+        _, (new_h, new_c) = lstm(x[:, time : time + 1], (h, c))
+        new_h = site(new_h[0])[None]
+        outputs.append(new_h[0])
+        if lengths is not None:
+            running = (time < lengths.to(x.device))[None, :, None]
+            new_h, new_c = torch.where(running, new_h, h), torch.where(running, new_c, c)
+        h, c = new_h.contiguous(), new_c.contiguous()
+    return torch.stack(outputs, dim=1), (h, c)
 
 
 @dataclass

@@ -20,10 +20,11 @@ from onegrain.models.lstm.recurrent import (
     Site,
     gather_time,
     reversal,
+    run_lstm,
     to_right_padding,
 )
 
-__all__ = ["BidirectionalLayer", "LSTMTranslationConfig", "LSTMTranslationModel"]
+__all__ = ["BidirectionalLayer", "LSTMDecoderLayer", "LSTMTranslationConfig", "LSTMTranslationModel"]
 
 
 class LSTMTranslationConfig(RecurrentConfig):
@@ -51,13 +52,14 @@ class BidirectionalLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.forward_lstm = nn.LSTM(input_size, hidden_size // 2, batch_first=True)
         self.backward_lstm = nn.LSTM(input_size, hidden_size // 2, batch_first=True)
+        self.forward_state, self.backward_state = Site(), Site()
         self.site = Site()
 
     def forward(self, x: Tensor, backwards: Tensor) -> Tensor:
         """Run over right-padded (batch, time, width); the index ``backwards`` reverses each sequence."""
         x = self.dropout(x)
-        ahead, _ = self.forward_lstm(x)
-        back, _ = self.backward_lstm(gather_time(x, backwards))
+        ahead, _ = run_lstm(self.forward_lstm, x, self.forward_state)
+        back, _ = run_lstm(self.backward_lstm, gather_time(x, backwards), self.backward_state)
         return self.site(torch.cat([ahead, gather_time(back, backwards)], dim=-1))
 
 
@@ -104,6 +106,8 @@ class LSTMDecoderLayer(nn.Module):
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
         self.recurrent = nn.Linear(2 * hidden_size, 4 * hidden_size)
+        self.state = Site()
+        self.state_width = hidden_size
         self.site = Site()
 
     def forward(
@@ -115,7 +119,7 @@ class LSTMDecoderLayer(nn.Module):
             gates = gates + known
         i, f, o, g = gates.float().chunk(4, dim=-1)
         c = torch.sigmoid(f + 1.0) * c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
+        h = self.state(torch.sigmoid(o) * torch.tanh(c))
         return self.site(h), h, c
 
 

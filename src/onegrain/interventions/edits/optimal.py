@@ -1,0 +1,32 @@
+"""The edit ``optimal``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from onegrain.interventions.edits.constants import Constant
+from onegrain.interventions.edits.edit import Change, NeuronEdit, SiteReference
+
+__all__ = ["Optimal"]
+
+
+@dataclass(frozen=True)
+class Optimal(NeuronEdit):
+    """Set each neuron to the constant with which the edited model loses least on a reference corpus.
+
+    The constants are found by gradient descent (Li and Janson 2024, arXiv 2409.09951); see
+    :func:`onegrain.interventions.optimal_constants`.
+    """
+
+    kind: ClassVar[str] = "optimal"
+    summary: ClassVar[str] = "sets neurons to the constants that cost the model least on a reference corpus"
+
+    @property
+    def statistics(self) -> frozenset[str]:
+        """The optimal constants."""
+        return frozenset({"optimal"})
+
+    def at(self, reference: SiteReference) -> Change:
+        """Return the edit of the reference's neurons."""
+        return Constant(reference.statistic("optimal"))
