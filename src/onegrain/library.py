@@ -20,6 +20,7 @@ from onegrain.records.parquet import read_header
 from onegrain.records.ranking import Ranking
 from onegrain.records.similarity import Similarity
 from onegrain.records.stability import Stability
+from onegrain.records.statistics import NeuronStatistics
 
 __all__ = ["ACTIVATIONS", "CARDS", "DIRECTIONS", "TABLES", "Listed", "is_model", "kind_of", "load", "records"]
 
@@ -30,6 +31,7 @@ TABLES: dict[str, Callable[[str | os.PathLike[str]], Any]] = {
     "stability": Stability.load,
     "similarity": Similarity.load,
     "clusters": Clusters.load,
+    "statistics": NeuronStatistics.load,
 }
 """The function that loads each kind of Parquet record."""
 

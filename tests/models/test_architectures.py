@@ -35,7 +35,10 @@ def no_gradients():
         yield
 
 
-def sites(prefix: str, head: int) -> list[tuple[str, int]]:
+GATED = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3")
+
+
+def sites(prefix: str, head: int, *, gated: bool = False) -> list[tuple[str, int]]:
     """The sites of one stack with their widths, from the bottom up."""
     expected = [(f"{prefix}embeddings", WIDTH)]
     for layer in range(LAYERS):
@@ -45,6 +48,7 @@ def sites(prefix: str, head: int) -> list[tuple[str, int]]:
             expected.append((f"{site}.cross_attn", WIDTH))
         expected += [(f"{site}.heads.{number}", head) for number in range(HEADS)]
         expected.append((f"{site}.mlp", INNER))
+        expected += [(f"{site}.mlp.{branch}", INNER) for branch in ("gate", "up") if gated]
     return expected
 
 
@@ -52,7 +56,9 @@ def sites(prefix: str, head: int) -> list[tuple[str, int]]:
 def test_every_site_and_its_width(zoo, name):
     head = HEAD.get(name, WIDTH // HEADS)
     stacks = ("encoder.", "decoder.") if name in TRANSLATION_MODELS else ("",)
-    names, widths = zip(*(site for prefix in stacks for site in sites(prefix, head)), strict=True)
+    names, widths = zip(
+        *(site for prefix in stacks for site in sites(prefix, head, gated=name in GATED)), strict=True
+    )
     assert zoo[name].space(list(zoo[name].points)) == NeuronSpace(names, widths)
     sides = {point.name: point.side for point in zoo[name].points.values()}
     assert sides == {site: "target" if site.startswith("decoder.") else "source" for site in names}
@@ -269,3 +275,22 @@ ACTIVATE = {
     "gpt_neox": lambda block, x: gelu(block.mlp.dense_h_to_4h(x)),
     "t5": lambda block, x: block.layer[-1].DenseReluDense.wi(x).relu(),
 }
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_the_neurons_of_a_gated_mlp_are_the_product_of_its_branches(zoo, name):
+    rows, _ = some_rows(zoo[name])
+    values = recorded(zoo[name], rows, None, ("layers.*.mlp", "layers.*.mlp.gate", "layers.*.mlp.up"))
+    for layer in range(LAYERS):
+        neurons, gate, up = (values[f"layers.{layer}.mlp{branch}"] for branch in ("", ".gate", ".up"))
+        torch.testing.assert_close(gate * up, neurons)
+        assert float(gate.min()) < 0.0
+
+
+def test_branches_of_a_gated_mlp_are_read_only_if_they_are_named(zoo):
+    llama = zoo["llama"]
+    assert "layers.0.mlp.gate" not in [point.name for point in llama.select("layers.**")]
+    assert [point.name for point in llama.select("layers.*.mlp.gate")] == [
+        "layers.0.mlp.gate",
+        "layers.1.mlp.gate",
+    ]
