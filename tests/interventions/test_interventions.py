@@ -131,7 +131,7 @@ def test_a_mean_edit_sets_the_mean_of_the_label(gpt2: LoadedModel, activations: 
 
 
 def test_interchange_takes_the_values_of_the_paired_sentence(gpt2: LoadedModel) -> None:
-    """With all units of the residual stream interchanged everywhere, the model says what it says of the pair."""
+    """With all units of the residual stream interchanged, the model says what it says of the pair."""
     corpus = zoo_corpus()
     first, second = corpus.select([0, 4]), corpus.select([0, 4])
     words = [tuple(reversed(words)) for words in second.sentences()]
@@ -198,23 +198,18 @@ def test_target_words_are_edited_in_the_decoder(zoo: Zoo) -> None:
 
 
 def test_an_edit_that_touched_nothing_is_an_error(gpt2: LoadedModel) -> None:
-    corpus = labelled()
-    nowhere = [
-        Where(words="size=long"),
-        Where(positions=(60,)),
-    ]
-    short = corpus.select([0])
-    lengths = [["short"] * len(words) for words in short.sentences()]
-    short = Corpus.from_sentences(list(short.sentences()), {"size": [[*lengths[0][:-1], "long"]]}, source="s")
-    with pytest.raises(ParameterError, match="touched no value, because nothing passed it"):
-        with editing(gpt2, Intervention.of(f"{SITE}:0")):
-            pass
-    with pytest.raises(ParameterError, match="touched no value, although it was passed"):
-        with editing(gpt2, Intervention.of(f"{SITE}:0", where=nowhere[1])):
-            gpt2.sentence_losses(short)
-    with pytest.raises(ParameterError, match="touched no value, although it was passed"):
-        with editing(gpt2, Intervention.of(f"{SITE}:0", edit="range(edit=zero, low=1e9)")):
-            gpt2.sentence_losses(short)
+    edit = Intervention.of(f"{SITE}:0")
+    with (
+        pytest.raises(ParameterError, match="touched no value, because nothing passed it"),
+        editing(gpt2, edit),
+    ):
+        pass
+    for edit in (
+        Intervention.of(f"{SITE}:0", where=Where(positions=(60,))),
+        Intervention.of(f"{SITE}:0", edit="range(edit=zero, low=1e9)"),
+    ):
+        with pytest.raises(ParameterError, match="touched no value, although"), editing(gpt2, edit):
+            gpt2.sentence_losses(labelled().select([0]))
     with pytest.raises(ZeroDivisionError), editing(gpt2, Intervention.of(f"{SITE}:0")):
         raise ZeroDivisionError
 
@@ -244,11 +239,8 @@ def test_what_cannot_be_done_is_refused_before_any_work(
     for kind, message, intervention, options in refusals:
         with pytest.raises(kind, match=message), editing(gpt2, intervention, **options):
             pytest.fail("the block ran")
-    llama = Intervention.of(f"{SITE}:0", edit="mean")
-    with (
-        pytest.raises(MismatchError, match="different models"),
-        editing(zoo["llama"], llama, reference=activations),
-    ):
+    edit, llama = Intervention.of(f"{SITE}:0", edit="mean"), zoo["llama"]
+    with pytest.raises(MismatchError, match="different models"), editing(llama, edit, reference=activations):
         pytest.fail("the block ran")
 
 
@@ -277,17 +269,14 @@ def test_nothing_is_edited_in_place_and_nested_blocks_add_up(gpt2: LoadedModel) 
     ids = torch.tensor([gpt2.encode([zoo_corpus().sentence(0)])[0].ids])
     with gpt2.recording(gpt2.select([SITE])) as record:
         gpt2.model(ids)
-        before = record[SITE].clone()
-        held = record[SITE]
-        with editing(gpt2, Intervention.of(f"{SITE}:3", edit="add(value=1)")):
-            with editing(gpt2, Intervention.of(f"{SITE}:3", edit="scale(factor=2)")):
-                gpt2.model(ids)
-        assert torch.equal(held, before)
-    with editing(gpt2, Intervention.of(f"{SITE}:3", edit="add(value=1)")):
-        with editing(gpt2, Intervention.of(f"{SITE}:3", edit="scale(factor=2)")):
-            with gpt2.recording(gpt2.select([SITE])) as record:
-                gpt2.model(ids)
-                nested = record[SITE]
+        before = record[SITE]
+    kept = before.clone()
+    added = Intervention.of(f"{SITE}:3", edit="add(value=1)")
+    doubled = Intervention.of(f"{SITE}:3", edit="scale(factor=2)")
+    with editing(gpt2, added), editing(gpt2, doubled), gpt2.recording(gpt2.select([SITE])) as record:
+        gpt2.model(ids)
+        nested = record[SITE]
+    assert torch.equal(before, kept)
     torch.testing.assert_close(nested[0, :, 3], 2 * (before[0, :, 3] + 1))
 
 

@@ -56,9 +56,8 @@ def sites(prefix: str, head: int, *, gated: bool = False) -> list[tuple[str, int
 def test_every_site_and_its_width(zoo, name):
     head = HEAD.get(name, WIDTH // HEADS)
     stacks = ("encoder.", "decoder.") if name in TRANSLATION_MODELS else ("",)
-    names, widths = zip(
-        *(site for prefix in stacks for site in sites(prefix, head, gated=name in GATED)), strict=True
-    )
+    every = [site for prefix in stacks for site in sites(prefix, head, gated=name in GATED)]
+    names, widths = zip(*every, strict=True)
     assert zoo[name].space(list(zoo[name].points)) == NeuronSpace(names, widths)
     sides = {point.name: point.side for point in zoo[name].points.values()}
     assert sides == {site: "target" if site.startswith("decoder.") else "source" for site in names}
@@ -289,8 +288,6 @@ def test_the_neurons_of_a_gated_mlp_are_the_product_of_its_branches(zoo, name):
 
 def test_branches_of_a_gated_mlp_are_read_only_if_they_are_named(zoo):
     llama = zoo["llama"]
-    assert "layers.0.mlp.gate" not in [point.name for point in llama.select("layers.**")]
-    assert [point.name for point in llama.select("layers.*.mlp.gate")] == [
-        "layers.0.mlp.gate",
-        "layers.1.mlp.gate",
-    ]
+    assert "layers.0.mlp.gate" not in [point.name for point in llama.select("**")]
+    gates = [point.name for point in llama.select("layers.*.mlp.gate")]
+    assert gates == ["layers.0.mlp.gate", "layers.1.mlp.gate"]

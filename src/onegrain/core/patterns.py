@@ -13,7 +13,7 @@ __all__ = ["PARTS", "match_sites", "matches", "names_part", "part_of", "some_of"
 
 MOST_NAMED = 40
 
-PARTS = ("heads", "forward", "backward", "latents")
+PARTS = ("heads", "forward", "backward", "latents", "gate", "up")
 """Parts of the names of sites that are a part of another site's value, or are computed from it."""
 
 

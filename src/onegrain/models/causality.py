@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from onegrain.models.limits import vocabulary_size
+from onegrain.models.passing import trial
 from onegrain.models.running import RunningModel
 from onegrain.models.sites import Side
 
@@ -23,6 +24,7 @@ CLOSE_IN_OTHER_SHAPES = 1e-3
 
 
 @torch.no_grad()
+@trial()
 def is_causal(loaded: RunningModel, side: Side = "source") -> bool:
     """Return True if the values of a subword do not depend on the subwords after it, found by trial.
 

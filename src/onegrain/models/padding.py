@@ -12,6 +12,7 @@ from torch import Tensor
 
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models.hooks import recorded_value
+from onegrain.models.passing import trial
 from onegrain.models.running import RunningModel
 from onegrain.models.sites import Side, SitePoint
 
@@ -99,6 +100,7 @@ def losses_need_equal_rows(loaded: RunningModel) -> bool:
 
 
 @torch.inference_mode()
+@trial()
 def _cached(
     loaded: RunningModel, key: Any, run: _Run, rows: list[_Row], check: Callable[[Mapping[str, Tensor]], None]
 ) -> bool:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from onegrain.models.sites import Side
 from onegrain.records.corpus import Corpus
 
-__all__ = ["Passing", "Position", "Rows", "reading_rows"]
+__all__ = ["Passing", "Position", "Rows", "is_trial", "reading_rows", "trial"]
 
 NO_WORD = -1
 
@@ -58,6 +58,24 @@ def reading_rows(rows: Rows) -> Iterator[None]:
         yield
     finally:
         _rows.reset(token)
+
+
+_trial: ContextVar[bool] = ContextVar("trial", default=False)
+
+
+@contextmanager
+def trial() -> Iterator[None]:
+    """Mark the passes inside a ``with`` block as trials of the model itself, which no edit may reach."""
+    token = _trial.set(True)
+    try:
+        yield
+    finally:
+        _trial.reset(token)
+
+
+def is_trial() -> bool:
+    """Return True inside a block of :func:`trial`."""
+    return _trial.get()
 
 
 @dataclass(frozen=True, eq=False)
