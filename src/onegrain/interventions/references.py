@@ -15,6 +15,7 @@ from onegrain.errors import CorpusError, MismatchError, ParameterError
 from onegrain.interventions.edits.edit import NeuronEdit, SiteReference
 from onegrain.models import LoadedModel
 from onegrain.models.batching import by_length
+from onegrain.models.passing import trial
 from onegrain.models.sites import SitePoint
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
@@ -191,7 +192,7 @@ class References:
 
     @torch.no_grad()
     def paired_values(self, point: SitePoint, units: np.ndarray) -> list[Tensor]:
-        """Return the values of some units on every paired sentence, each (subwords, units)."""
+        """Return the unedited values of some units on every paired sentence, each (subwords, units)."""
         assert self._pairs is not None
         model, pairs = self._model, self._pairs
         rows = [encoded.ids for encoded in model.encode(list(pairs.sentences()), pairs.forms())]
@@ -202,7 +203,7 @@ class References:
         model.require_fitting(pairs, rows)
         values: list[Tensor] = [torch.empty(0)] * len(rows)
         for batch in by_length([len(row) for row in rows], 1):
-            with model.recording([point]) as record:
+            with trial(), model.recording([point]) as record:
                 source = [rows[number] for number in batch]
                 if model.task == "translation":
                     model.model.get_encoder()(**model.batch(source))

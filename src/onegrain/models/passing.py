@@ -184,6 +184,8 @@ class Passing:
         names = list(inspect.signature(module.forward).parameters)
 
         def before(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+            if is_trial():
+                return
             self._steps.clear()
             read(dict(zip(names, arguments, strict=False)) | named)
 
