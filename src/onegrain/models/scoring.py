@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,7 +20,32 @@ from onegrain.models.sites import Side
 from onegrain.models.words import decoder_inputs
 from onegrain.records.corpus import Corpus
 
-__all__ = ["IGNORED", "sentence_losses", "subword_losses"]
+__all__ = [
+    "IGNORED",
+    "ScoredBatch",
+    "ScoredRows",
+    "scored_batches",
+    "scored_rows",
+    "sentence_losses",
+    "subword_losses",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRows:
+    """The subwords of a corpus that a model reads and predicts, one list per sentence.
+
+    Attributes:
+        rows: ids that the language model or the encoder reads.
+        labels: ids that are predicted; those of a language model are the rows, whose first id never is.
+        words: for each side, the word of each subword that the model reads, -1 for a special subword.
+        label_words: the word of each label, -1 for a special subword.
+    """
+
+    rows: list[list[int]]
+    labels: list[list[int]]
+    words: dict[Side, list[list[int]]]
+    label_words: list[list[int]]
 
 
 @torch.no_grad()
@@ -34,21 +60,51 @@ def sentence_losses(
     Raises:
         CorpusError: a sentence is longer than the model reads.
     """
-    rows, labels, words = _rows(loaded, corpus)
-    nll = np.zeros(len(rows), dtype=np.float64)
-    tokens = np.zeros(len(rows), dtype=np.int64)
+    scored = scored_rows(loaded, corpus)
+    nll = np.zeros(len(scored.rows), dtype=np.float64)
+    tokens = np.zeros(len(scored.rows), dtype=np.int64)
+    with progress("score", len(nll), "sentences") as advance:
+        for batch in scored_batches(loaded, corpus, scored, batch_size):
+            losses, predicted = batch.losses(loaded)
+            nll[batch.sentences] = losses.sum(1).cpu().numpy()
+            tokens[batch.sentences] = predicted.sum(1).cpu().numpy()
+            advance(len(batch.sentences))
+    return nll, tokens
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredBatch:
+    """Sentences that are scored together.
+
+    Attributes:
+        sentences: int64 (batch,), their numbers.
+        reading: which words the passes over them read.
+        rows: see :class:`ScoredRows`.
+        labels: see :class:`ScoredRows`.
+    """
+
+    sentences: np.ndarray
+    reading: Rows
+    rows: list[list[int]]
+    labels: list[list[int]]
+
+    def losses(self, loaded: RunningModel) -> tuple[Tensor, Tensor]:
+        """Return the losses of one pass, and which subwords are predicted; see :func:`subword_losses`."""
+        with reading_rows(self.reading):
+            return subword_losses(loaded, self.rows, self.labels)
+
+
+def scored_batches(
+    loaded: RunningModel, corpus: Corpus, scored: ScoredRows, batch_size: int
+) -> Iterator[ScoredBatch]:
+    """Yield the sentences of a corpus in batches, longest first."""
+    rows, labels, words = scored.rows, scored.labels, scored.words
     translates = loaded.task == "translation"
     sizes = [(len(row), len(label) if translates else 0) for row, label in zip(rows, labels, strict=True)]
     alike = sizes if losses_need_equal_rows(loaded) else None
-    with progress("score", len(rows), "sentences") as advance:
-        for batch in by_length([sum(size) for size in sizes], batch_size, alike=alike):
-            reading = Rows(corpus, batch, {side: [of[i] for i in batch] for side, of in words.items()})
-            with reading_rows(reading):
-                losses, predicted = subword_losses(loaded, [rows[i] for i in batch], [labels[i] for i in batch])
-            nll[batch] = losses.sum(1).cpu().numpy()
-            tokens[batch] = predicted.sum(1).cpu().numpy()
-            advance(len(batch))
-    return nll, tokens
+    for batch in by_length([sum(size) for size in sizes], batch_size, alike=alike):
+        reading = Rows(corpus, batch, {side: [of[i] for i in batch] for side, of in words.items()})
+        yield ScoredBatch(batch, reading, [rows[i] for i in batch], [labels[i] for i in batch])
 
 
 def subword_losses(
@@ -75,12 +131,12 @@ def subword_losses(
     return exact_losses(logits, wanted), wanted != IGNORED
 
 
-def _rows(
-    loaded: RunningModel, corpus: Corpus
-) -> tuple[list[list[int]], list[list[int]], dict[Side, list[list[int]]]]:
-    """Return the rows and labels of a corpus, as :func:`subword_losses` takes them, and the words of the rows.
+def scored_rows(loaded: RunningModel, corpus: Corpus) -> ScoredRows:
+    """Return the rows and labels of a corpus, as :func:`subword_losses` takes them, and their words.
 
-    The words are those of each side's subwords as the model reads them, -1 for a special subword.
+    Raises:
+        ParameterError: the model translates and the corpus has no parallel side.
+        CorpusError: a sentence is longer than the model reads.
     """
     sources = loaded.encode(list(corpus.sentences()), corpus.forms())
     rows = [encoded.ids for encoded in sources]
@@ -95,8 +151,9 @@ def _rows(
             "source": [encoded.word_of for encoded in sources],
             "target": [decoder_inputs(loaded.model, row).word_of for row in targets],
         }
-        return rows, labels, words
+        return ScoredRows(rows, labels, words, [row.word_of for row in targets])
     start = [] if loaded.bos_id is None else [loaded.bos_id]
     rows = [start + row for row in rows]
     loaded.require_fitting(corpus, rows)
-    return rows, rows, {"source": [[-1] * len(start) + encoded.word_of for encoded in sources]}
+    read = [[-1] * len(start) + encoded.word_of for encoded in sources]
+    return ScoredRows(rows, rows, {"source": read}, read)
