@@ -38,8 +38,15 @@ from .interventions import editing as editing
 from .interventions import erasing as erasing
 from .library import load as load
 from .metrics import BLEU as BLEU
+from .metrics import Accuracy as Accuracy
 from .metrics import ChrF as ChrF
+from .metrics import DocumentPerplexity as DocumentPerplexity
+from .metrics import KLDivergence as KLDivergence
+from .metrics import LogProbabilityDifference as LogProbabilityDifference
+from .metrics import MinimalPairDifference as MinimalPairDifference
+from .metrics import MinimalPairs as MinimalPairs
 from .metrics import Perplexity as Perplexity
+from .metrics import PseudoPerplexity as PseudoPerplexity
 from .models import TrainingOptions as TrainingOptions
 from .models import load_model as load_model
 from .models import train_nlm as train_nlm
@@ -78,3 +85,4 @@ from .synthetic import planted as planted
 from .synthetic import planted_benchmark as planted_benchmark
 from .synthetic import recovery as recovery
 from .synthetic import sandbox as sandbox
+from .synthetic import sandbox_pairs as sandbox_pairs

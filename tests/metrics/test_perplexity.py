@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -68,27 +67,15 @@ def test_the_statistics_give_value_and_interval_again(models: dict[str, LoadedMo
     assert measurement.signature.startswith("perplexity|")
 
 
-class Given:
-    """A model whose losses are given, to reach what a real one hardly does."""
-
-    task = "language model"
-
-    def __init__(self, nll: list[float], subwords: list[int]) -> None:
-        self.losses = np.array(nll), np.array(subwords)
-
-    def sentence_losses(self, corpus: Corpus, **_: Any) -> tuple[np.ndarray, np.ndarray]:
-        return self.losses
-
-
 def test_a_loss_that_is_not_finite_makes_the_value_nan() -> None:
     corpus = plain_corpus().head(2)
-    measurement = Perplexity(corpus).measure(Given([1.0, math.nan], [2, 3]))  # type: ignore[arg-type]
+    measurement = Perplexity(corpus).measurement(np.array([[1.0, 2], [math.nan, 3]]))
     assert np.isnan([measurement.value, measurement.low, measurement.high]).all()
     assert np.isnan(measurement.statistics).sum() == 1
 
 
 def test_a_loss_beyond_exp_is_infinite() -> None:
-    measurement = Perplexity(plain_corpus().head(2)).measure(Given([9000.0, 9000.0], [3, 3]))  # type: ignore[arg-type]
+    measurement = Perplexity(plain_corpus().head(2)).measurement(np.array([[9000.0, 3], [9000.0, 3]]))
     assert measurement.value == math.inf
 
 
@@ -100,7 +87,7 @@ def test_refusals(models: dict[str, LoadedModel]) -> None:
     with pytest.raises(ParameterError, match="no parallel side"):
         Perplexity(plain_corpus()).measure(models["nmt"])
     with pytest.raises(ParameterError, match="predicted"):
-        Perplexity(plain_corpus().head(1)).measure(Given([0.0], [0]))  # type: ignore[arg-type]
+        Perplexity(plain_corpus().head(1)).measurement(np.zeros((1, 2)))
 
 
 @pytest.mark.parametrize("kind", ["nlm", "gpt2", "nmt"])

@@ -7,13 +7,14 @@ import pytest
 
 from onegrain.errors import ParameterError
 from onegrain.metrics import BLEU, METRICS, ChrF, Metric, Perplexity, create_metric, find_metric, metric_title
-from onegrain.metrics.registry import metric_parameters
+from onegrain.metrics.registry import is_logarithmic, metric_parameters
+from support.corpora import metric_for
 from support.tiny import parallel_corpus, plain_corpus
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_metric_has_the_name_it_is_registered_under(name: str) -> None:
-    metric = create_metric(name, parallel_corpus())
+    metric = metric_for(name)
     assert isinstance(metric, Metric)
     assert metric.name == name
     assert metric.corpus.n_sentences == 8
@@ -23,19 +24,20 @@ def test_a_metric_has_the_name_it_is_registered_under(name: str) -> None:
 def test_metrics_that_need_translations_say_so(name: str) -> None:
     if find_metric(name).needs_target:
         with pytest.raises(ParameterError, match="no parallel side"):
-            create_metric(name, plain_corpus())
+            metric_for(name, parallel=False)
     else:
-        assert create_metric(name, plain_corpus()).corpus.target is None
+        assert metric_for(name, parallel=False).corpus.target is None
 
 
 def test_direction_of_each_metric() -> None:
-    directions = {name: create_metric(name, parallel_corpus()).higher_is_better for name in METRICS}
-    assert directions == {"perplexity": False, "bleu": True, "chrf": True}
+    lower = {name for name in METRICS if not metric_for(name).higher_is_better}
+    assert lower == {"perplexity", "document_perplexity", "pseudo_perplexity", "kl_divergence"}
+    assert {name for name in METRICS if is_logarithmic(name, True)} == lower - {"kl_divergence"}
 
 
 def test_names_lead_to_classes() -> None:
     assert [find_metric(name) for name in ("perplexity", "bleu", "chrf")] == [Perplexity, BLEU, ChrF]
-    with pytest.raises(ParameterError, match="no metric 'ter'; the metrics are: perplexity, bleu, chrf"):
+    with pytest.raises(ParameterError, match="no metric 'ter'; the metrics are: perplexity, bleu, chrf, docu"):
         find_metric("ter")
 
 
@@ -46,11 +48,24 @@ def test_parameters_reach_the_metric() -> None:
         create_metric("chrf", parallel_corpus(), tokenize="13a")
     with pytest.raises(ParameterError, match="perplexity has no parameter beams; it takes none"):
         create_metric("perplexity", plain_corpus(), beams=2)
+    with pytest.raises(ParameterError, match="log_probability_difference needs first and second"):
+        create_metric("log_probability_difference", plain_corpus())
 
 
 def test_every_metric_has_the_title_that_readers_know() -> None:
-    assert [metric_title(name) for name in METRICS] == ["perplexity", "BLEU", "chrF"]
-    assert [metric_title(name, first=True) for name in METRICS] == ["Perplexity", "BLEU", "chrF"]
+    titles = {name: (metric_title(name), metric_title(name, first=True)) for name in METRICS}
+    assert titles == {
+        "perplexity": ("perplexity", "Perplexity"),
+        "bleu": ("BLEU", "BLEU"),
+        "chrf": ("chrF", "chrF"),
+        "document_perplexity": ("document perplexity", "Document perplexity"),
+        "pseudo_perplexity": ("pseudo-perplexity", "Pseudo-perplexity"),
+        "accuracy": ("accuracy", "Accuracy"),
+        "minimal_pairs": ("minimal pairs", "Minimal pairs"),
+        "minimal_pair_difference": ("minimal pair difference", "Minimal pair difference"),
+        "log_probability_difference": ("log-probability difference", "Log-probability difference"),
+        "kl_divergence": ("KL divergence", "KL divergence"),
+    }
     assert metric_title("ter") == "ter"
 
 

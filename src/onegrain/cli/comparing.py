@@ -115,7 +115,9 @@ def _request(
         probing=[probes.label, probes.probe, probes.probe_parameters(), probes.evaluation(), probes.device],
         curves=[(pair, content(pair.partition("=")[2])) for pair in ablation.curves or []],
         model=None if model is None else model[0].identity,
-        metric=None if model is None else [type(model[1]).__name__, corpus_digest(model[1].corpus)],
+        metric=None
+        if model is None
+        else [type(model[1]).__name__, corpus_digest(model[1].corpus), *(ablation.metric_set or ())],
         options=ablation.erasing(),
         drawing=asdict(draws),
         agreeing=asdict(agreement),

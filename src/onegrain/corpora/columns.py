@@ -28,11 +28,13 @@ class Row(NamedTuple):
         number: number of the line, from 1.
         fields: the columns.
         first: True if the line begins the file, or follows a blank line or a comment.
+        document: number of the document, from 0.
     """
 
     number: int
     fields: list[str]
     first: bool
+    document: int = 0
 
 
 def split_columns(line: str) -> list[str]:
@@ -50,13 +52,16 @@ def column_rows(lines: Sequence[str]) -> Iterator[Row]:
     """
     width = _usual_width(lines)
     first = True
+    document, begun = 0, False
     for number, line in enumerate(lines, start=1):
         fields = split_columns(line)
         if not line.strip() or fields[0] == _DOCUMENT or _is_comment(line, fields, width, first):
+            if fields and fields[0] == _DOCUMENT:
+                document, begun = document + begun, False
             first = True
             continue
-        yield Row(number, fields, first)
-        first = False
+        yield Row(number, fields, first, document)
+        first, begun = False, True
 
 
 def read_columns(
@@ -65,8 +70,9 @@ def read_columns(
     """Read a column file; every column except ``word`` becomes a label layer.
 
     Args:
-        path: the file. Lines with the word ``-DOCSTART-`` (CoNLL-2003) are left out, as are comments before the
-            first word of a sentence, see :func:`column_rows`. A first line that names the columns is a header.
+        path: the file. A line with the word ``-DOCSTART-`` (CoNLL-2003) begins a document. Comments before the
+            first word of a sentence are left out, see :func:`column_rows`. A first line that names the columns
+            is a header.
         columns: the columns' names, exactly one of them ``word``; a column named ``_`` is dropped. Without
             names and header, three columns are ``word xpos chunk`` (CoNLL-2000), and others
             ``word column2 column3 ...``.
@@ -96,13 +102,16 @@ def read_columns(
     if columns is None:
         _require_no_comment(rows, file)
     kept = list(islice(_sentences(rows), limit))
+    documents = [sentence[0].document for sentence in kept]
     by_name = {
-        name: [[fields[position] for fields in sentence] for sentence in kept]
+        name: [[row.fields[position] for row in sentence] for sentence in kept]
         for position, name in enumerate(names)
         if name != "_"
     }
     words = by_name.pop("word")
-    return Corpus.from_sentences(words, by_name, source=str(file.path))
+    return Corpus.from_sentences(
+        words, by_name, source=str(file.path), document_of=documents if documents[-1] else None
+    )
 
 
 def counts_words(rows: Sequence[Row]) -> bool:
@@ -134,13 +143,13 @@ def _is_comment(line: str, fields: list[str], width: int, first: bool) -> bool:
     return first and line.startswith("#") and len(fields) != width
 
 
-def _sentences(rows: Sequence[Row]) -> Iterator[list[list[str]]]:
-    sentence: list[list[str]] = []
+def _sentences(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    sentence: list[Row] = []
     for row in rows:
         if row.first and sentence:
             yield sentence
             sentence = []
-        sentence.append(row.fields)
+        sentence.append(row)
     if sentence:
         yield sentence
 

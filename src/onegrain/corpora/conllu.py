@@ -25,6 +25,7 @@ COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DE
 """The ten columns of CoNLL-U."""
 
 _SKIPPED_ID = re.compile(r"[0-9]{1,9}[-.][0-9]{1,9}")
+_NEW_DOCUMENT = re.compile(r"#\s*newdoc\b")
 _LAYERS = {"upos": 3, "xpos": 4, "feats": 5, "deprel": 7}
 
 
@@ -35,7 +36,7 @@ def read_conllu(path: str | Path | TextFile, *, limit: int | None = None) -> Cor
     (``1-2``) determine the words' forms in running text, see :func:`onegrain.corpora.spacing.forms_of`. Layers:
     ``upos``, ``xpos``, ``deprel``, ``feats`` (the complete FEATS string, ``_`` for a word without one), and one
     for every FEATS key by its name (e.g. ``Number``; a word without the key is unlabelled). A column that is
-    ``_`` for every word gives no layer.
+    ``_`` for every word gives no layer. The comment ``# newdoc`` before a sentence begins a document.
 
     Args:
         path: the file.
@@ -63,13 +64,17 @@ def read_conllu(path: str | Path | TextFile, *, limit: int | None = None) -> Cor
         else:
             layers[name] = [[None if value == "_" else value for value in labels] for labels in values]
     forms = [forms_of(sentence.rows, sentence.tokens) for sentence in read]
-    return Corpus.from_sentences(words, layers, source=str(file.path), forms=forms)
+    documents = [sentence.document for sentence in read]
+    return Corpus.from_sentences(
+        words, layers, source=str(file.path), forms=forms, document_of=documents if documents[-1] else None
+    )
 
 
 @dataclass
 class _Sentence:
-    """The rows of a sentence's words, and its multiword tokens with their line numbers."""
+    """The rows of a sentence's words, its multiword tokens with their line numbers, and its document."""
 
+    document: int = 0
     rows: list[list[str]] = field(default_factory=list)
     tokens: list[MultiwordToken] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
@@ -100,12 +105,16 @@ class _Sentence:
 
 
 def _sentences(lines: Sequence[str], path: str | Path) -> Iterator[_Sentence]:
-    sentence = _Sentence()
+    sentence, begun = _Sentence(), False
     for number, line in enumerate(lines, start=1):
         if not line or line.isspace():
             if sentence.rows:
                 yield sentence.finish(path)
-            sentence = _Sentence()
+                begun = True
+                sentence = _Sentence(sentence.document)
+        elif _NEW_DOCUMENT.match(line):
+            sentence.document += begun
+            begun = False
         elif not line.startswith("#"):
             row = line.split("\t")
             if _is_word(row, len(sentence.rows) + 1, path, number):

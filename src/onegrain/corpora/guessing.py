@@ -14,6 +14,7 @@ from onegrain.corpora.conllu import COLUMNS
 from onegrain.corpora.conllup import plus_columns
 from onegrain.corpora.headers import WORD_NAMES, is_header
 from onegrain.corpora.labelled import Labelling, looks_labelled
+from onegrain.corpora.pairs import holds_pairs
 from onegrain.corpora.separated import delimiter_of
 from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
@@ -43,7 +44,8 @@ def guess_format(path: str | Path | TextFile) -> str:
     """Return the likely format of a corpus file without label files, from its name and first 1,000 lines.
 
     ``conllup``: the first line declares the columns. ``conllu`` and ``conll2009``: ten, or 14 and more,
-    tab-separated columns that begin with word IDs. ``jsonl``: JSON objects. ``csv`` and ``tsv``: a header that
+    tab-separated columns that begin with word IDs. ``pairs`` and ``jsonl``: JSON objects, with and without a
+    good and a bad sentence. ``csv`` and ``tsv``: a header that
     names a column of words. ``columns``: one word per line, with columns that hold labels, see
     :func:`onegrain.corpora.labelled.looks_labelled`. ``plain``: lines of text.
 
@@ -56,7 +58,7 @@ def guess_format(path: str | Path | TextFile) -> str:
         return "conllu" if declared == list(COLUMNS) else "conllup"
     lines = file.lines[:_LOOKED_AT]
     if _JSON_OBJECT.match("\n".join(lines[:3])):
-        return "jsonl"
+        return "pairs" if holds_pairs(lines) else "jsonl"
     suffix = _SUFFIXES.get(Path(file.path).suffix.lower())
     if suffix is not None:
         return suffix

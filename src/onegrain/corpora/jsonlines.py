@@ -12,7 +12,7 @@ from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
 from onegrain.records.corpus import Corpus
 
-__all__ = ["read_json_lines"]
+__all__ = ["json_records", "read_json_lines"]
 
 
 def read_json_lines(path: str | Path | TextFile, *, limit: int | None = None) -> Corpus:
@@ -23,10 +23,15 @@ def read_json_lines(path: str | Path | TextFile, *, limit: int | None = None) ->
             file and line.
     """
     file = open_text(path)
-    return corpus_of_records(_records(file), source=str(file.path), limit=limit)
+    return corpus_of_records(json_records(file), source=str(file.path), limit=limit)
 
 
-def _records(file: TextFile) -> Iterator[Record]:
+def json_records(file: TextFile) -> Iterator[Record]:
+    """Yield the object of each line that is not blank.
+
+    Raises:
+        CorpusError: a line is not a JSON object, or has a name twice; the message names file and line.
+    """
     for number, line in enumerate(file.lines, start=1):
         if not line.strip():
             continue

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from onegrain.corpora.text import TextFile, open_text
 from onegrain.errors import CorpusError
 from onegrain.records.corpus import Corpus
+from onegrain.records.running_text import Form
 
-__all__ = ["label_files", "read_lines", "read_parallel", "read_plain"]
+__all__ = ["label_files", "read_lines", "read_parallel", "read_plain", "read_text"]
 
 LabelFiles = Mapping[str, str | Path]
 
@@ -24,15 +26,55 @@ def label_files(labels: str | Path | LabelFiles | None) -> dict[str, Path]:
 
 
 def read_plain(path: str | Path | TextFile, *, limit: int | None = None) -> Corpus:
-    """Read text with one sentence per line, split at white space; lines without words are skipped.
+    """Read text with one sentence per line, split at white space; lines without words separate documents.
 
     Raises:
         CorpusError: see :func:`onegrain.corpora.text.open_text`.
     """
     file = open_text(path)
-    sentences = [line.split() for line in file.lines]
-    sentences = [sentence for sentence in sentences if sentence]
-    return Corpus.from_sentences(sentences[:limit], source=str(file.path))
+    lines = [line.split() for line in file.lines]
+    kept = [number for number, words in enumerate(lines) if words][:limit]
+    documents = [number - place for place, number in enumerate(kept)]  # the number of blank lines before
+    several = bool(kept) and documents[-1] > documents[0]
+    return Corpus.from_sentences(
+        [lines[number] for number in kept], source=str(file.path), document_of=documents if several else None
+    )
+
+
+def read_text(path: str | Path | TextFile, *, limit: int | None = None) -> Corpus:
+    """Read running text as it is: one document, whose white space is kept.
+
+    Words are split at white space, and each line with words is a sentence. White space other than one space
+    between two words belongs to the running text of the word after it, so that the text of the document, see
+    :func:`onegrain.records.documents.documents_of`, is that of the file without white space at its end.
+
+    Raises:
+        CorpusError: see :func:`onegrain.corpora.text.open_text`.
+    """
+    file = open_text(path)
+    sentences: list[list[str]] = []
+    forms: list[list[Form]] = []
+    lines_before = ""
+    for line in file.lines:
+        words = list(_WORD.finditer(line))
+        if not words:
+            lines_before += line + "\n"
+            continue
+        sentences.append([word.group(2) for word in words])
+        forms.append(_forms(words, lines_before))
+        lines_before = line[words[-1].end() :] + "\n"
+    return Corpus.from_sentences(sentences[:limit], source=str(file.path), forms=forms[:limit])
+
+
+_WORD = re.compile(r"(\s*)(\S+)")
+
+
+def _forms(words: Sequence[re.Match[str]], before: str) -> list[Form]:
+    """Return the running text of a line's words, after the white space between it and the line before."""
+    gaps = [before + words[0].group(1), *(word.group(1) for word in words[1:])]
+    spaced = [False, *(gap.startswith(" ") for gap in gaps[1:]), True]
+    texts = [gap[space:] + word.group(2) for gap, space, word in zip(gaps, spaced[:-1], words, strict=True)]
+    return [Form(text, space) for text, space in zip(texts, spaced[1:], strict=True)]
 
 
 def read_lines(path: str | Path | TextFile, labels: LabelFiles, *, limit: int | None = None) -> Corpus:

@@ -14,7 +14,8 @@ from onegrain.corpora.conllu import read_conllu
 from onegrain.corpora.conllup import read_conllup
 from onegrain.corpora.guessing import guess_format
 from onegrain.corpora.jsonlines import read_json_lines
-from onegrain.corpora.lines import label_files, read_lines, read_plain
+from onegrain.corpora.lines import label_files, read_lines, read_plain, read_text
+from onegrain.corpora.pairs import read_pairs
 from onegrain.corpora.separated import read_csv, read_tsv
 from onegrain.corpora.text import open_text
 from onegrain.errors import ParameterError
@@ -22,7 +23,9 @@ from onegrain.records.corpus import Corpus
 
 __all__ = ["FORMATS", "as_corpus", "guess_format", "read_corpus", "read_file"]
 
-FORMATS = ("conllu", "conllup", "conll2009", "columns", "csv", "tsv", "jsonl", "lines", "plain")
+FORMATS = (
+    "conllu", "conllup", "conll2009", "columns", "csv", "tsv", "jsonl", "pairs", "lines", "plain", "text",
+)  # fmt: skip
 """The formats that :func:`read_corpus` reads."""
 
 _NAMED_COLUMNS = ("columns", "csv", "tsv")
@@ -34,7 +37,9 @@ _READERS: dict[str, Callable[..., Corpus]] = {
     "csv": read_csv,
     "tsv": read_tsv,
     "jsonl": read_json_lines,
+    "pairs": read_pairs,
     "plain": read_plain,
+    "text": read_text,
 }
 
 
@@ -56,7 +61,7 @@ def read_corpus(
         format: the format of the file, one of :data:`FORMATS`; None to guess it, see :func:`guess_format`.
         columns: the names of the columns of a column file, a table with a header, a data frame or a data set;
             one is ``word``, and ``_`` drops a column.
-        limit: largest number of sentences to read, 1 or more.
+        limit: largest number of sentences to read, 1 or more; of minimal pairs, the number of pairs.
 
     Raises:
         CorpusError: the data are malformed, or their format is uncertain; the message names file and line.

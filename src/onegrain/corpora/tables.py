@@ -14,6 +14,7 @@ from onegrain.records.sentences import is_listed
 __all__ = ["Record", "corpus_of_records", "corpus_of_words", "words_key"]
 
 _KEYS = ("words", "tokens", "forms")
+_OF_SENTENCE = "label"
 _SPACED = 0.2
 
 
@@ -89,8 +90,8 @@ def corpus_of_records(records: Iterable[Record], *, source: str, limit: int | No
     """Build a corpus from records of one sentence each: ``{"words": ["a", "dog"], "upos": ["DET", "NOUN"]}``.
 
     The words are the value of ``words``, ``tokens`` or ``forms``. Other values that are lists of scalars become
-    label layers; other values describe the sentence and are left out. A record without a layer leaves its words
-    unlabelled.
+    label layers, and so does a single value named ``label``, which labels every word of its sentence. Other
+    values describe the sentence and are left out. A record without a layer leaves its words unlabelled.
 
     Raises:
         CorpusError: a record has no list of words, a word is not text, or the numbers of labels and words
@@ -113,7 +114,7 @@ def corpus_of_records(records: Iterable[Record], *, source: str, limit: int | No
         sentences.append([_checked(word_text, word, row, table) for word in words])
     layers: dict[str, list[list[str | None]]] = {}
     for name in dict.fromkeys(str(name) for record in chosen for name in record.values):
-        if name.casefold() not in _KEYS and any(_labels(record.values.get(name)) for record in chosen):
+        if name.casefold() not in _KEYS and any(_labels(record.values.get(name), name) for record in chosen):
             layers[name] = _layer(name, chosen, sentences, table)
     return Corpus.from_sentences(sentences, layers, source=source)
 
@@ -137,6 +138,8 @@ def _layer(
         if is_missing(labels):
             layer.append([None] * len(words))
             continue
+        if name == _OF_SENTENCE and not is_listed(labels):
+            labels = [labels] * len(words)
         if not is_listed(labels) or len(labels) != len(words):
             count = len(labels) if is_listed(labels) else "no list of"
             raise table.fault(
@@ -146,8 +149,10 @@ def _layer(
     return layer
 
 
-def _labels(value: Any) -> bool:
-    """Return True if a value holds labels: a list without lists or mappings in it."""
+def _labels(value: Any, name: str) -> bool:
+    """Return True if a value holds labels: a list without lists or mappings in it, or a sentence's label."""
+    if name == _OF_SENTENCE and isinstance(value, str | int | float):
+        return True
     return is_listed(value) and not any(is_listed(item) or isinstance(item, Mapping) for item in value)
 
 

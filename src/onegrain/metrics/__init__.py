@@ -1,4 +1,4 @@
-"""Metrics of a running model (perplexity, BLEU, chrF), with bootstrap intervals over sentences.
+"""Metrics of a running model, each with bootstrap intervals over sentences, pairs or documents.
 
 The names are listed in ``__init__.pyi`` and imported when they are first used, so the registry can be read
 without torch.

@@ -1,9 +1,17 @@
+from .accuracy import Accuracy as Accuracy
 from .bleu import BLEU as BLEU
 from .chrf import ChrF as ChrF
+from .document_perplexity import DocumentPerplexity as DocumentPerplexity
+from .kl_divergence import KLDivergence as KLDivergence
+from .log_probability_difference import LogProbabilityDifference as LogProbabilityDifference
 from .measurement import Measurement as Measurement
 from .measurement import Metric as Metric
+from .measurement import RowMetric as RowMetric
+from .minimal_pairs import MinimalPairDifference as MinimalPairDifference
+from .minimal_pairs import MinimalPairs as MinimalPairs
 from .perplexity import Perplexity as Perplexity
 from .perplexity import unigram_perplexity as unigram_perplexity
+from .pseudo_perplexity import PseudoPerplexity as PseudoPerplexity
 from .registry import METRICS as METRICS
 from .registry import create_metric as create_metric
 from .registry import find_metric as find_metric

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from onegrain.core.bootstrap import bootstrap_ratios, quantile_interval
 from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.models import LoadedModel
+from onegrain.models.row_statistics import RowStatistics
 from onegrain.records.corpus import Corpus
 
-__all__ = ["LEVEL", "RESAMPLES", "Measurement", "Metric", "resampled_scores"]
+__all__ = ["LEVEL", "RESAMPLES", "Measurement", "Metric", "RowMetric", "ratio_measurement", "resampled_scores"]
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -30,7 +32,7 @@ class Measurement:
         low: lower bound of the 95 % percentile bootstrap interval over sentences.
         high: upper bound of that interval.
         signature: the definition and the settings with which another person computes the same value.
-        n_sentences: number of sentences.
+        n_sentences: number of sentences, or of the pairs, documents or windows that the bootstrap draws.
         statistics: float64 (sentences, statistics). The value is a function of their sum over sentences, so
             a bootstrap does not need the model again.
         columns: the name of each statistic.
@@ -91,6 +93,76 @@ class Metric(ABC):
             batch_size: sentences per batch; it changes the value only by rounding.
             progress: receives the number of sentences measured.
         """
+
+
+class RowMetric(Metric):
+    """A metric whose statistics are sums over rows that the model reads, one forward pass for each batch.
+
+    A subclass says which rows there are and computes the value from the statistics of the sentences. Its rows
+    can be run by other code as well, such as a sweep that applies several edits in one batch.
+    """
+
+    @abstractmethod
+    def rows(self, model: LoadedModel) -> RowStatistics:
+        """Return the rows to read, after all checks that the model can give this metric.
+
+        Raises:
+            ParameterError, ModelError, CorpusError: the model cannot give the metric on this corpus.
+        """
+
+    @abstractmethod
+    def measurement(self, statistics: np.ndarray, settings: tuple[str, ...] = ()) -> Measurement:
+        """Return the measurement of statistics summed over the rows of each sentence.
+
+        Args:
+            statistics: float64 (sentences, statistics of the rows).
+            settings: those of the rows, for the signature.
+        """
+
+    def measure(
+        self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = automatic
+    ) -> Measurement:
+        """Measure the model in its present state, including any edits of its neurons.
+
+        Args:
+            model: the model.
+            batch_size: rows per batch; it changes the value only by rounding.
+            progress: receives the number of rows measured.
+
+        Raises:
+            ParameterError, ModelError, CorpusError: the model cannot give the metric on this corpus.
+        """
+        rows = self.rows(model)
+        return self.measurement(rows.totals(batch_size, progress), rows.settings)
+
+
+def ratio_measurement(
+    statistics: np.ndarray,
+    columns: tuple[str, ...],
+    signature: Sequence[str],
+    transform: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    *,
+    ratio: tuple[int, int] = (0, 1),
+) -> Measurement:
+    """Return a measurement whose value is a function of the ratio of two sums.
+
+    Args:
+        statistics: float64 (sentences, statistics).
+        columns: the name of each statistic.
+        signature: the definition of the value, and fields of the form ``name:value``.
+        transform: a rising function of the ratio, such as ``numpy.exp``.
+        ratio: the columns of the numerator and of the denominator, whose sum is above 0.
+    """
+    above, below = (statistics[:, column] for column in ratio)
+    value = low = high = float("nan")
+    draws = np.full(RESAMPLES, np.nan)
+    if np.isfinite(above).all():
+        ratios = bootstrap_ratios(above, below, resamples=RESAMPLES)
+        bounds = (float(bound[0]) for bound in quantile_interval(ratios[:, None], LEVEL))
+        with np.errstate(over="ignore"):
+            value, low, high = (float(transform(np.float64(x))) for x in (above.sum() / below.sum(), *bounds))
+            draws = transform(ratios)
+    return Measurement(value, low, high, "|".join(signature), len(statistics), statistics, columns, draws)
 
 
 def resampled_scores(

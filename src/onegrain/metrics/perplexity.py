@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from onegrain.core.bootstrap import bootstrap_ratios, quantile_interval
-from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
-from onegrain.metrics.measurement import LEVEL, RESAMPLES, Measurement, Metric
+from onegrain.metrics.measurement import Measurement, RowMetric, ratio_measurement
 from onegrain.models import LoadedModel
+from onegrain.models.likelihoods import COLUMNS, sentence_rows
+from onegrain.models.row_statistics import RowStatistics
 from onegrain.records.corpus import Corpus
 
-__all__ = ["Perplexity", "unigram_perplexity"]
+__all__ = ["Perplexity", "perplexity_measurement", "unigram_perplexity"]
 
-DEFINITION = "perplexity|exp(mean negative log-likelihood per predicted subword, nats)"
+DEFINITION = ("perplexity", "exp(mean negative log-likelihood per predicted subword, nats)")
 
 
-class Perplexity(Metric):
+class Perplexity(RowMetric):
     """Perplexity, exp(mean negative log-likelihood per predicted subword, in nats).
 
     The mean is over all predicted subwords of the corpus, not over sentences. A language model predicts
@@ -58,16 +59,38 @@ class Perplexity(Metric):
         """Empty: perplexity depends on the model and the corpus only."""
         return {}
 
-    def measure(
-        self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = automatic
-    ) -> Measurement:
-        """Measure the model. The statistics are ``nll`` (nats) and ``subwords`` of each sentence.
+    def rows(self, model: LoadedModel) -> RowStatistics:
+        """Return one row per sentence. The statistics are ``nll`` (nats) and ``subwords`` of each sentence.
 
         Raises:
-            ParameterError: the model is an encoder, or it predicts no subword of this corpus.
+            ParameterError: the model is an encoder, or a translation model and the corpus has no parallel side.
+            CorpusError: a sentence is longer than the model reads.
         """
-        nll, subwords = model.sentence_losses(self._corpus, batch_size=batch_size, progress=progress)
-        return _measurement(nll, subwords, self._corpus, DEFINITION)
+        return sentence_rows(model, self._corpus)
+
+    def measurement(self, statistics: np.ndarray, settings: tuple[str, ...] = ()) -> Measurement:
+        """Return the measurement of the sentences' losses and numbers of subwords.
+
+        Raises:
+            ParameterError: no subword is predicted.
+        """
+        return perplexity_measurement(statistics, self._corpus, (*DEFINITION, *settings))
+
+
+def perplexity_measurement(statistics: np.ndarray, corpus: Corpus, signature: Sequence[str]) -> Measurement:
+    """Return the exponential of the mean loss.
+
+    Args:
+        statistics: float64 (sentences, 2): negative log-likelihood in nats, and predicted subwords.
+        corpus: the corpus, for messages.
+        signature: the definition of the loss, and fields of the form ``name:value``.
+
+    Raises:
+        ParameterError: no subword is predicted.
+    """
+    if not statistics[:, 1].sum():
+        raise ParameterError(f"no subword of {corpus.source} is predicted; perplexity needs one at least")
+    return ratio_measurement(statistics, COLUMNS, signature, np.exp)
 
 
 def unigram_perplexity(model: LoadedModel, train: Corpus, corpus: Corpus, *, add: float = 1.0) -> Measurement:
@@ -98,8 +121,8 @@ def unigram_perplexity(model: LoadedModel, train: Corpus, corpus: Corpus, *, add
     rows = _predicted(model, corpus)
     nll = np.array([surprise[ids].sum() for ids in rows])
     subwords = np.array([len(ids) for ids in rows], dtype=np.int64)
-    signature = f"unigram perplexity|add:{add:g}|train:{train.content_hash[:12]}"
-    return _measurement(nll, subwords, corpus, signature)
+    signature = ("unigram perplexity", f"add:{add:g}", f"train:{train.content_hash[:12]}")
+    return perplexity_measurement(np.stack([nll, subwords], axis=1).astype(np.float64), corpus, signature)
 
 
 def _predicted(model: LoadedModel, corpus: Corpus) -> list[np.ndarray]:
@@ -112,19 +135,3 @@ def _predicted(model: LoadedModel, corpus: Corpus) -> list[np.ndarray]:
     first = 1 if model.bos_id is None else 0  # without a start token the first subword is read only
     encoded = model.encode(list(corpus.sentences()), corpus.forms())
     return [np.array(row.ids[first:], dtype=np.int64) for row in encoded]
-
-
-def _measurement(nll: np.ndarray, subwords: np.ndarray, corpus: Corpus, signature: str) -> Measurement:
-    total = int(subwords.sum())
-    if total == 0:
-        raise ParameterError(f"no subword of {corpus.source} is predicted; perplexity needs one at least")
-    statistics = np.stack([nll, subwords], axis=1).astype(np.float64)
-    value = low = high = float("nan")
-    draws = np.full(RESAMPLES, np.nan)
-    if np.isfinite(nll).all():
-        means = bootstrap_ratios(nll, subwords, resamples=RESAMPLES)
-        bounds = (float(bound[0]) for bound in quantile_interval(means[:, None], LEVEL))
-        with np.errstate(over="ignore"):
-            value, low, high = (float(np.exp(mean)) for mean in (nll.sum() / total, *bounds))
-            draws = np.exp(means)
-    return Measurement(value, low, high, signature, len(nll), statistics, ("nll", "subwords"), draws)

@@ -16,6 +16,7 @@ from onegrain.errors import ModelError, ParameterError
 from onegrain.models.causality import is_causal
 from onegrain.models.classes import Task
 from onegrain.models.failures import few_of
+from onegrain.models.heads import Head, HeadKind, load_head
 from onegrain.models.running import RunningModel
 from onegrain.models.scoring import sentence_losses
 from onegrain.models.sites import module_point
@@ -44,6 +45,21 @@ class LoadedModel(Described, RunningModel):
     def decoder_causal(self) -> bool:
         """True if a translation model's decoder sees only the subwords before a subword, found by trying."""
         return is_causal(self, "target")
+
+    @cached_property
+    def _heads(self) -> dict[HeadKind, Head]:
+        return {}
+
+    def head(self, kind: HeadKind) -> Head:
+        """Return a head on this encoder's body, loaded from the model's folder when it is first asked for.
+
+        Raises:
+            ParameterError: the model is not an encoder, or is spread over devices.
+            ModelError: the checkpoint has no such head.
+        """
+        if kind not in self._heads:
+            self._heads[kind] = load_head(self, kind)
+        return self._heads[kind]
 
     def summary(self) -> dict[str, Any]:
         """Return the facts: architecture, task, the hash of the weights, and the number of named sites."""

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from onegrain.errors import ModelError, ParameterError
+from onegrain.models.heads import Head
 from onegrain.models.hooks import recorded_value
 from onegrain.models.passing import trial
 from onegrain.models.running import RunningModel
 from onegrain.models.sites import Side, SitePoint
 
-__all__ = ["losses_need_equal_rows", "sites_need_equal_rows"]
+__all__ = ["head_needs_equal_rows", "losses_need_equal_rows", "sites_need_equal_rows"]
 
 WORDS = ("the", "a", "1", "dog", "A", "of", "rain", "in", "two", "I")
 SIZES = (24, 9, 2)
@@ -97,6 +98,20 @@ def losses_need_equal_rows(loaded: RunningModel) -> bool:
         return {OUTPUT: output.logits}
 
     return _cached(loaded, ("logits",), run, _rows(loaded, target=translates), lambda values: None)
+
+
+def head_needs_equal_rows(loaded: RunningModel, head: Head) -> bool:
+    """Return True if the output of a head is right only in batches of rows of one length.
+
+    Raises:
+        ModelError: the output depends on the other rows of a batch even if all have one length.
+    """
+
+    def run(rows: Sequence[_Row]) -> dict[str, Tensor]:
+        logits = head.logits([row.source for row in rows])
+        return {OUTPUT: logits if logits.dim() == 3 else logits[:, None]}
+
+    return _cached(loaded, (head.kind,), run, _rows(loaded, target=False), lambda values: None)
 
 
 @torch.inference_mode()

@@ -36,11 +36,14 @@ class Rows:
         corpus: the corpus; its ``target`` is the corpus of the target rows.
         sentences: int64 (rows,), the sentence of each row.
         words: for each side, the word of the sentence that each subword of each row belongs to, -1 for none.
+        parts: True if a row may begin inside its sentence, so that positions cannot be compared with those of
+            another sentence.
     """
 
     corpus: Corpus
     sentences: np.ndarray
     words: dict[Side, Sequence[Sequence[int]]] = field(default_factory=dict)
+    parts: bool = False
 
     def corpus_of(self, side: Side) -> Corpus | None:
         """Return the corpus whose words one side reads."""

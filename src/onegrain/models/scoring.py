@@ -27,6 +27,7 @@ __all__ = [
     "scored_batches",
     "scored_rows",
     "sentence_losses",
+    "subword_logits",
     "subword_losses",
 ]
 
@@ -121,6 +122,17 @@ def subword_losses(
         labels: ids that the translation model should write. For a language model the row again, with
             ``IGNORED`` for subwords that should not be predicted; the first subword never is.
     """
+    logits, wanted = subword_logits(loaded, rows, labels)
+    return exact_losses(logits, wanted), wanted != IGNORED
+
+
+def subword_logits(
+    loaded: RunningModel, rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]
+) -> tuple[Tensor, Tensor]:
+    """Return the logits (batch, time, vocabulary) and the subwords to predict from them, int64 (batch, time).
+
+    The subwords are ``IGNORED`` where nothing is predicted; the arguments are those of :func:`subword_losses`.
+    """
     wanted, mask = pad_batch(labels, loaded.pad_id, loaded.device)
     wanted = wanted.masked_fill(mask == 0, IGNORED)
     if loaded.task == "translation":
@@ -128,7 +140,7 @@ def subword_losses(
     else:
         wanted = wanted[:, 1:]
         logits = loaded.model(**loaded.batch(rows)).logits[:, :-1]
-    return exact_losses(logits, wanted), wanted != IGNORED
+    return logits, wanted
 
 
 def scored_rows(loaded: RunningModel, corpus: Corpus) -> ScoredRows:

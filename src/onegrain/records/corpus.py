@@ -35,6 +35,8 @@ class Corpus(Described):
         target: the parallel side, with as many sentences, or None.
         running: how the words are written in running text, if the source says so; None if each is written as
             it is, followed by a space.
+        document_of: int64 (sentences,), the number of the document that each sentence belongs to, which changes
+            where a document begins; None if the corpus is one document.
     """
 
     words: tuple[str, ...]
@@ -43,12 +45,17 @@ class Corpus(Described):
     source: str = "memory"
     target: Corpus | None = None
     running: RunningText | None = None
+    document_of: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.running is not None:
             self.running.require_length(len(self.words), self.source)
             ended = self.running.ended(self.offsets)
             object.__setattr__(self, "running", ended if ended.says_more_than(self.words) else None)
+        if self.document_of is not None and self.document_of.shape != (self.n_sentences,):
+            raise CorpusError(
+                f"{self.document_of.size} numbers of documents for {self.n_sentences} sentences", self.source
+            )
         for layer in self.layers.values():
             if layer.codes.shape != (len(self.words),):
                 raise CorpusError(
@@ -71,11 +78,13 @@ class Corpus(Described):
         source: str = "memory",
         target: Corpus | None = None,
         forms: Sequence[Sequence[Form]] | None = None,
+        document_of: Sequence[int] | None = None,
     ) -> Corpus:
         """Build a corpus from lists of words and, by layer name, lists of labels of the same lengths.
 
         Labels of any scalar type become text, see :func:`onegrain.core.scalars.label_text`. ``forms`` gives the
-        form of every word in running text; without it a space follows each word.
+        form of every word in running text; without it a space follows each word. ``document_of`` gives the
+        number of each sentence's document; without it the corpus is one document.
 
         Raises:
             CorpusError: a sentence is a string or not a sequence, a word is not text, or a layer does not have
@@ -96,7 +105,8 @@ class Corpus(Described):
         if forms is not None and [len(sentence) for sentence in forms] != lengths:
             raise CorpusError("there is not one form of running text for every word", source)
         running = None if forms is None else RunningText.of([form for row in forms for form in row])
-        return cls(words, offsets, built, source, target, running)
+        documents = None if document_of is None else np.asarray(document_of, dtype=np.int64)
+        return cls(words, offsets, built, source, target, running, documents)
 
     @property
     def n_words(self) -> int:
@@ -135,6 +145,14 @@ class Corpus(Described):
         """The sentence of each word, int64 (words,)."""
         return np.repeat(np.arange(self.n_sentences, dtype=np.int64), np.diff(self.offsets))
 
+    @cached_property
+    def documents(self) -> np.ndarray:
+        """The first sentence of each document and the number of sentences, int64 (documents + 1,)."""
+        if self.document_of is None or not self.n_sentences:
+            return np.array([0, self.n_sentences][: 1 + bool(self.n_sentences)], dtype=np.int64)
+        begins = np.flatnonzero(np.diff(self.document_of)) + 1
+        return np.concatenate([[0], begins, [self.n_sentences]]).astype(np.int64)
+
     def layer(self, name: str) -> LabelLayer:
         """Return a label layer by name.
 
@@ -165,7 +183,9 @@ class Corpus(Described):
         layers = {name: layer.take(words) for name, layer in self.layers.items()}
         target = None if self.target is None else self.target.select(chosen)
         running = None if self.running is None else self.running.take(words)
-        return Corpus(tuple(self.words[w] for w in words), offsets, layers, self.source, target, running)
+        documents = None if self.document_of is None else self.document_of[chosen]
+        kept = tuple(self.words[w] for w in words)
+        return Corpus(kept, offsets, layers, self.source, target, running, documents)
 
     def head(self, sentences: int) -> Corpus:
         """Return a corpus of the first sentences."""

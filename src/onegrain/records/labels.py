@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,25 @@ class LabelLayer:
         number = {label: code for code, label in enumerate(vocabulary)}
         codes = [UNLABELLED if label is None else number[label] for label in texts]
         return cls(name, np.array(codes, dtype=np.int32), vocabulary)
+
+    @classmethod
+    def of_sentences(cls, name: str, labels: Sequence[Any], offsets: np.ndarray) -> LabelLayer:
+        """Build a layer from one label per sentence, which labels every word of the sentence.
+
+        Args:
+            name: the layer's name.
+            labels: one per sentence; None leaves its words unlabelled.
+            offsets: int64 (sentences + 1,), those of the corpus.
+
+        Raises:
+            LabelError: there is not one label for each sentence, or one is not a scalar.
+        """
+        if len(labels) != len(offsets) - 1:
+            raise LabelError(f"layer {name!r} has {len(labels)} labels for {len(offsets) - 1} sentences")
+        lengths = np.diff(offsets).tolist()
+        return cls.from_labels(
+            name, [label for label, length in zip(labels, lengths, strict=True) for _ in range(length)]
+        )
 
     def labels(self) -> list[str | None]:
         """Return one label per word; None where a word has none."""

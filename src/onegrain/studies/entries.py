@@ -6,7 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 __all__ = ["LANGUAGES", "CorpusSource", "Entry", "ModelSource", "SandboxSource", "StageEntry", "existing"]
 
@@ -24,15 +31,30 @@ class SandboxSource(Entry):
 
     Attributes:
         take: ``valid``, ``test``, or the number of the training part, from 0.
+        pairs: in place of ``take``, ``number``, ``tense`` or ``gender``: ``held_out`` minimal pairs; see
+            :func:`onegrain.sandbox_pairs`.
     """
 
-    take: Literal["valid", "test"] | int
+    take: Literal["valid", "test"] | int | None = None
+    pairs: Literal["number", "tense", "gender"] | None = None
     parts: int = 3
     sentences: int = 4000
     held_out: int = 500
     seed: int = 0
     language: str = "en"
     parallel: str | None = None
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> SandboxSource:
+        if (self.take is None) == (self.pairs is None):
+            raise ValueError("give one of: take, pairs")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused_pairs(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out ``pairs`` unless it is chosen, so that records made before it existed are still valid."""
+        content: dict[str, Any] = handler(self)
+        return content if self.pairs is not None else {k: v for k, v in content.items() if k != "pairs"}
 
 
 class CorpusSource(Entry):

@@ -13,7 +13,7 @@ from onegrain.corpora import read_corpus, read_parallel
 from onegrain.errors import CorpusError
 from onegrain.records.corpus import Corpus
 from onegrain.studies.entries import CorpusSource, SandboxSource
-from onegrain.synthetic import SandboxParts, sandbox_parts
+from onegrain.synthetic import SandboxParts, sandbox_pairs, sandbox_parts
 
 __all__ = ["data_folder", "load_corpus"]
 
@@ -66,6 +66,14 @@ def _parts(
 
 
 def _sandbox(source: SandboxSource) -> Corpus:
+    if source.pairs is not None:
+        return sandbox_pairs(
+            source.held_out,
+            source.pairs,
+            seed=source.seed,
+            language=source.language,
+            parallel=source.parallel,
+        )
     parts = _parts(
         source.parts, source.sentences, source.held_out, source.seed, source.language, source.parallel
     )
@@ -73,4 +81,5 @@ def _sandbox(source: SandboxSource) -> Corpus:
         return parts.valid
     if source.take == "test":
         return parts.test
+    assert source.take is not None  # the entry has one of take and pairs
     return parts.train[int(source.take)]

@@ -8,9 +8,9 @@ import pytest
 import sacrebleu
 
 from cli.conftest import Run
-from onegrain.corpora import read_parallel
+from onegrain.corpora import read_corpus, read_parallel
 from onegrain.interventions import erasing
-from onegrain.metrics import METRICS
+from onegrain.metrics import METRICS, DocumentPerplexity, MinimalPairs
 from onegrain.models import load_model
 from onegrain.records.curve import Curve
 from onegrain.records.ranking import Ranking
@@ -67,3 +67,48 @@ def test_the_help_names_every_metric(run: Run, verb: str) -> None:
     code, printed, _ = run(verb, "--help")
     assert code == 0
     assert all(name in printed for name in METRICS)
+
+
+def test_parameters_of_a_metric_from_the_command_line(run: Run, inputs: Path, tmp_path: Path) -> None:
+    store, order, out = tmp_path / "words.zarr", tmp_path / "random.parquet", tmp_path / "curve.parquet"
+    assert run("extract", inputs / "nlm", inputs / "words.txt", "--out", store)[0] == 0
+    assert run("rank", "random", store, "--out", order)[0] == 0
+    ablate = ("ablate", inputs / "nlm", order, inputs / "words.txt", "--counts", "0,8", "--random-orders", 1)
+    windows = ("--metric", "document_perplexity", "--metric-set", "window=20", "--metric-set", "stride=7")
+    code, printed, err = run(*ablate, *windows, "--out", out, "--json")
+    assert code == 0, err
+    model, corpus = load_model(inputs / "nlm", device="cpu"), read_corpus(inputs / "words.txt")
+    expected = DocumentPerplexity(corpus, window=20, stride=7).measure(model)
+    assert json.loads(printed)["intact"] == pytest.approx(expected.value)
+    assert Curve.load(out).signature == expected.signature
+    for arguments, message in (
+        (("--metric", "document_perplexity", "--metric-set", "span=3"), "no parameter span; it takes: window"),
+        (("--metric", "document_perplexity", "--metric-set", "window"), "--metric-set takes NAME=VALUE"),
+        (("--metric", "log_probability_difference"), "log_probability_difference needs first and second"),
+        (("--metric", "minimal_pairs"), "there is no layer 'acceptability'"),
+        (("--metric", "pseudo_perplexity"), "is a language model; use perplexity"),
+    ):
+        code, _, err = run(*ablate, *arguments, "--out", tmp_path / "refused.parquet")
+        assert code == 1
+        assert message in " ".join(err.split())
+        assert not (tmp_path / "refused.parquet").exists()
+
+
+def test_minimal_pairs_from_the_command_line(run: Run, inputs: Path, tmp_path: Path) -> None:
+    store, order, out = tmp_path / "words.zarr", tmp_path / "random.parquet", tmp_path / "curve.parquet"
+    assert run("extract", inputs / "nlm", inputs / "words.txt", "--out", store)[0] == 0
+    assert run("rank", "random", store, "--out", order)[0] == 0
+    pairs = tmp_path / "pairs.jsonl"
+    lines = [
+        {"sentence_good": f"the {noun} sleeps.", "sentence_bad": f"the {noun} sleep.", "UID": "number"}
+        for noun in ("dog", "bird", "mother")
+    ]
+    pairs.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    code, printed, err = run(
+        "ablate", inputs / "nlm", order, pairs, "--metric", "minimal_pairs", "--counts", "0,8",
+        "--random-orders", 1, "--out", out, "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "read as pairs" in err
+    expected = MinimalPairs(read_corpus(pairs)).measure(load_model(inputs / "nlm", device="cpu"))
+    assert json.loads(printed)["intact"] == pytest.approx(expected.value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from onegrain.analyses.questions.damage import damage
+from onegrain.analyses.questions.damage import change_for_the_worse, damage
 from onegrain.core.bootstrap import quantile_interval
 from onegrain.records.curve import Curve
 
@@ -42,7 +42,7 @@ def line_damage(curve: Curve, line: str) -> tuple[np.ndarray, np.ndarray]:
     measured = damage(curve, rows["value"].to_numpy())
     intact = intact_draws(curve)
     with np.errstate(divide="ignore", invalid="ignore"):
-        drawn = intact - draws if curve.higher_is_better else np.log(draws / intact)
+        drawn = change_for_the_worse(curve, draws, intact)
     shares = rows["neurons"].to_numpy(np.float64) / curve.n_neurons
     values = np.column_stack([measured, np.where(np.isfinite(drawn), drawn, np.nan)])
     if shares[0] > 0:

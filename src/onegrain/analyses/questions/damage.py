@@ -1,8 +1,8 @@
 """The damage that erasing neurons does to a model, and which curves measure the same task.
 
 *Damage* is the change of a metric for the worse, positive for every metric: ``intact - value`` if higher values
-are better; ``log(value / intact)`` (nats) if lower values are better, so that the damage to a perplexity is the
-rise of the mean negative log-likelihood per token.
+are better, ``value - intact`` if lower ones are, and ``log(value / intact)`` (nats) for perplexities, whose
+damage is the rise of the mean negative log-likelihood per token.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from onegrain.errors import MismatchError, ParameterError
-from onegrain.metrics.registry import metric_title
+from onegrain.metrics.registry import is_logarithmic, metric_title, metric_unit
 from onegrain.records.curve import Curve
 
-__all__ = ["TOLERANCE", "damage", "damage_unit", "require_one_task", "tasks"]
+__all__ = ["TOLERANCE", "change_for_the_worse", "damage", "damage_unit", "require_one_task", "tasks"]
 
 TOLERANCE = 1e-3
 """Largest relative difference between the intact metrics of curves of one model."""
@@ -25,8 +25,7 @@ def damage(curve: Curve, values: np.ndarray) -> np.ndarray:
     """Return how much worse metric values are than the intact model: float64, same shape, positive is harm.
 
     Raises:
-        ParameterError: a value is not finite, or a lower-is-better metric is not above 0 (its logarithm is
-            taken).
+        ParameterError: a value is not finite, or a perplexity is not above 0 (its logarithm is taken).
     """
     numbers = np.asarray(values, dtype=np.float64)
     if not np.isfinite([curve.intact, *numbers]).all():
@@ -34,13 +33,17 @@ def damage(curve: Curve, values: np.ndarray) -> np.ndarray:
             f"a value of {metric_title(curve.metric)} in this curve is not finite; erase fewer neurons, or by "
             "mean"
         )
-    if curve.higher_is_better:
-        return curve.intact - numbers
-    if curve.intact <= 0 or (numbers <= 0).any():
-        raise ParameterError(
-            f"{metric_title(curve.metric)} is lower-is-better, so it must be above 0; got {numbers.min()}"
-        )
-    return np.log(numbers / curve.intact)
+    if is_logarithmic(curve.metric, curve.higher_is_better) and (curve.intact <= 0 or (numbers <= 0).any()):
+        raise ParameterError(f"{metric_title(curve.metric)} must be above 0; got {numbers.min()}")
+    return change_for_the_worse(curve, numbers, curve.intact)
+
+
+def change_for_the_worse(curve: Curve, values: np.ndarray, intact: float | np.ndarray) -> np.ndarray:
+    """Return the damage of values against those of the intact model, without a check of the values."""
+    if is_logarithmic(curve.metric, curve.higher_is_better):
+        harm: np.ndarray = np.log(values / intact)
+        return -harm if curve.higher_is_better else harm
+    return intact - values if curve.higher_is_better else values - intact
 
 
 def damage_unit(metric: str, higher_is_better: bool) -> str:
@@ -49,7 +52,7 @@ def damage_unit(metric: str, higher_is_better: bool) -> str:
     >>> damage_unit("bleu", True), damage_unit("perplexity", False)
     ('BLEU points', 'nats per token')
     """
-    return f"{metric_title(metric)} points" if higher_is_better else "nats per token"
+    return metric_unit(metric, higher_is_better)
 
 
 def require_one_task(curves: Mapping[str, Curve]) -> Curve:

@@ -11,6 +11,7 @@ import pandas as pd
 from onegrain.analyses.judging.integration import LEVEL, area_under, bounded, less, line_damage
 from onegrain.analyses.questions.damage import damage, require_one_task, tasks
 from onegrain.errors import ParameterError
+from onegrain.metrics.registry import is_logarithmic
 from onegrain.records.curve import LINES, Curve
 
 __all__ = ["TaskImportance", "damage", "half_lost", "task_importance", "tasks"]
@@ -53,14 +54,18 @@ class TaskImportance:
 
 
 def half_lost(curve: Curve, line: str) -> float:
-    """Return how many neurons are erased when the metric has halved, or doubled if lower values are better.
+    """Return how many neurons are erased when the metric has halved, or doubled if it is a perplexity.
 
     A doubled perplexity halves the (geometric mean) probability of a token. Linear interpolation of the
-    damage between measured points; NaN where the line never gets there.
+    damage between measured points; NaN where the line never gets there, and for a metric that has no half: one
+    that is not above 0 for the intact model, or whose lower values are better, such as a divergence.
     """
     rows = curve.line(line)
     harm = damage(curve, rows["value"].to_numpy())
-    wanted = curve.intact / 2 if curve.higher_is_better else float(np.log(2.0))
+    logarithmic = is_logarithmic(curve.metric, curve.higher_is_better)
+    if not logarithmic and (curve.intact <= 0 or not curve.higher_is_better):
+        return float("nan")
+    wanted = float(np.log(2.0)) if logarithmic else curve.intact / 2
     reached = np.flatnonzero(harm >= wanted)
     if not reached.size:
         return float("nan")

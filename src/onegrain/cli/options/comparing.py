@@ -11,7 +11,15 @@ import typer
 from onegrain.cli.options.computing import Device, Memory, Seed
 from onegrain.cli.options.corpus import Limit
 from onegrain.cli.options.headings import ABLATION, PROBES
-from onegrain.cli.options.metric import Counts, MaxErased, MetricName, Steps, counts_from, metric_from
+from onegrain.cli.options.metric import (
+    Counts,
+    MaxErased,
+    MetricName,
+    MetricParameters,
+    Steps,
+    counts_from,
+    metric_from,
+)
 from onegrain.cli.options.model import LoadingOptions, ModelDevice, ModelDtype
 from onegrain.cli.options.neurons import K, LabelLayer, RandomOrders
 from onegrain.cli.options.pairs import parameters_from
@@ -100,6 +108,7 @@ class AblationOptions:
         ),
     ] = None
     metric: MetricName = "perplexity"
+    metric_set: MetricParameters = None
     data: Annotated[
         list[Path] | None,
         typer.Option(
@@ -117,7 +126,15 @@ class AblationOptions:
         """Return the loaded model and its metric on the text; None without --model."""
         if self.model is None or not self.data:
             return None
-        metric = metric_from(self.metric, self.data, beams=1, tokenize="none", lower=False, limit=self.limit)
+        metric = metric_from(
+            self.metric,
+            self.data,
+            beams=1,
+            tokenize="none",
+            lower=False,
+            limit=self.limit,
+            parameters=self.metric_set,
+        )
         return LoadingOptions(model_dtype=self.model_dtype).load(self.model, self.model_device), metric
 
     def erasing(self) -> dict[str, Any]:

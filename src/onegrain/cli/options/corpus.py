@@ -40,8 +40,8 @@ Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="Format of the corpus: conllu, conllup, conll2009, columns, csv, tsv, jsonl, lines or plain; "
-        "guessed by default.",
+        help="Format of the corpus: conllu, conllup, conll2009, columns, csv, tsv, jsonl, pairs, lines, plain "
+        "or text; guessed by default.",
         rich_help_panel=CORPUS,
     ),
 ]

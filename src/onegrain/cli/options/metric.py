@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,9 @@ from onegrain.metrics.registry import METRICS
 if TYPE_CHECKING:
     from onegrain.metrics import Metric
 
-__all__ = ["Counts", "MaxErased", "MetricName", "Steps", "counts_from", "metric_from"]
+__all__ = [
+    "Counts", "MaxErased", "MetricName", "MetricParameters", "Steps", "counts_from", "metric_from",
+]  # fmt: skip
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -25,6 +27,14 @@ def _listed(names: Iterable[str]) -> str:
 
 MetricName = Annotated[
     str, typer.Option("--metric", "-m", help=f"Metric: {_listed(METRICS)}.", rich_help_panel=ABLATION)
+]
+MetricParameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric-set",
+        help="Parameter of the metric, NAME=VALUE (JSON), e.g. window=512; may be repeated.",
+        rich_help_panel=ABLATION,
+    ),
 ]
 Steps = Annotated[
     int,
@@ -55,6 +65,7 @@ def metric_from(
     lower: bool,
     limit: int | None,
     format: str | None = None,
+    parameters: list[str] | None = None,
 ) -> Metric:
     """Return the metric with this name on one file, or on two parallel files.
 
@@ -63,19 +74,22 @@ def metric_from(
             that was changed from its default.
     """
     from onegrain.cli.options.corpus import corpus_from
+    from onegrain.cli.options.pairs import parameters_from
     from onegrain.errors import ParameterError
     from onegrain.metrics import create_metric, find_metric
+    from onegrain.metrics.registry import require_metric_parameters
 
     needs_target = find_metric(name).needs_target
     if len(data) not in ((2,) if needs_target else (1, 2)):
         raise ParameterError(f"{name} takes {'two files' if needs_target else 'one or two files'}")
-    target = data[1] if len(data) == 2 else None
-    corpus = corpus_from(data[0], target=target, limit=limit, format=format, lower=lower)
-    changed: dict[str, Any] = {}
+    changed = parameters_from(parameters, "--metric-set")
     if beams != 1:
         changed["beams"] = beams
     if tokenize != "none":
         changed["tokenize"] = tokenize
+    require_metric_parameters(name, changed)
+    target = data[1] if len(data) == 2 else None
+    corpus = corpus_from(data[0], target=target, limit=limit, format=format, lower=lower)
     return create_metric(name, corpus, **changed)
 
 

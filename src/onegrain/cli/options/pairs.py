@@ -18,11 +18,11 @@ def split_pair(text: str, option: str) -> tuple[str, str]:
     return name, value
 
 
-def parameters_from(pairs: list[str] | None) -> dict[str, Any]:
+def parameters_from(pairs: list[str] | None, option: str = "--set") -> dict[str, Any]:
     """Return the parameters of ``--set NAME=VALUE`` options; a value that is not JSON is text."""
     parameters: dict[str, Any] = {}
     for pair in pairs or []:
-        name, value = split_pair(pair, "--set")
+        name, value = split_pair(pair, option)
         try:
             parameters[name] = json.loads(value)
         except json.JSONDecodeError:

@@ -12,7 +12,15 @@ from onegrain.cli.console import emit, progress, show_table
 from onegrain.cli.options.computing import Device, Seed
 from onegrain.cli.options.corpus import Format, Limit, Lower
 from onegrain.cli.options.groups import with_groups
-from onegrain.cli.options.metric import Counts, MaxErased, MetricName, Steps, counts_from, metric_from
+from onegrain.cli.options.metric import (
+    Counts,
+    MaxErased,
+    MetricName,
+    MetricParameters,
+    Steps,
+    counts_from,
+    metric_from,
+)
 from onegrain.cli.options.model import Dictionaries, LoadingOptions
 from onegrain.cli.options.neurons import LabelName, RandomOrders
 from onegrain.cli.options.output import Force, Json, out_option
@@ -47,13 +55,15 @@ def run(
     model: Annotated[str, typer.Argument(help="Model folder or hub id.")],
     ranking: Annotated[Path, typer.Argument(help="Ranking whose neurons are erased.")],
     data: Annotated[
-        list[Path], typer.Argument(help="Text for perplexity; source and target for bleu and chrf.")
+        list[Path],
+        typer.Argument(help="Text or pairs for the metric; source and target for bleu and chrf."),
     ],
     metric: MetricName,
     out: Annotated[Path, out_option("Curve to write, *.parquet.")],
     *,
     erasing: ErasingOptions,
     label: LabelName = None,
+    metric_set: MetricParameters = None,
     beams: Annotated[int, typer.Option(help="Beam width of translation; 1 is greedy.")] = 1,
     tokenize: Annotated[str, typer.Option(help="Tokenizer of sacrebleu; none for tokenised text.")] = "none",
     no_bos: Annotated[
@@ -78,7 +88,14 @@ def run(
     require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))
     loaded_ranking = Ranking.load(ranking)
     metric_on_data = metric_from(
-        metric, data, beams=beams, tokenize=tokenize, lower=lower, limit=limit, format=format
+        metric,
+        data,
+        beams=beams,
+        tokenize=tokenize,
+        lower=lower,
+        limit=limit,
+        format=format,
+        parameters=metric_set,
     )
     loaded_model = loading.load(model, device, dictionary)
     if no_bos:
@@ -89,7 +106,7 @@ def run(
         model=loaded_model.identity,
         dictionaries=dictionary,
         ranking=[loaded_ranking.provenance, loaded_ranking.order_hash, label],
-        metric=[metric, corpus_digest(metric_on_data.corpus), beams, tokenize],
+        metric=[metric, corpus_digest(metric_on_data.corpus), beams, tokenize, *(metric_set or ())],
         options=options,
         loading=[device, loading.model_dtype, loading.source_language, loading.target_language, no_bos],
     )

@@ -18,7 +18,10 @@ OF_TRAIN = (
     *("test", "dev", "label", "probe", "parameters", "counts", "standardize", "max_words", "memory", "device"),
     "scale",
 )
-OF_MODEL = (*("metric", "data", "steps", "max_erased", "limit", "batch_size", "model_device", "model_dtype"),)
+OF_MODEL = (
+    *("metric", "metric_set", "data", "steps", "max_erased", "limit", "batch_size"),
+    *("model_device", "model_dtype"),
+)
 NAMES = {"parameters": "set", "curves": "curve"}
 
 

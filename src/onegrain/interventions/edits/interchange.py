@@ -49,6 +49,11 @@ class _Interchanged(Change):
                 "interchange needs to know which sentence is read: use a metric, or name the rows with "
                 "onegrain.models.reading_rows"
             )
+        if position.rows.parts:
+            raise ParameterError(
+                "interchange needs complete sentences, and this metric reads documents in windows; use "
+                "perplexity"
+            )
         places = position.index if position.index.dim() == 2 else position.index[:, None]
         real = position.real if position.real.dim() == 2 else position.real[:, None]
         rows = []

@@ -9,7 +9,7 @@ import pandas as pd
 
 from onegrain.analyses.questions.contrast import Contrast
 from onegrain.analyses.questions.sharing import Sharing
-from onegrain.metrics.registry import metric_title
+from onegrain.metrics.registry import is_logarithmic, metric_title
 from onegrain.records.curve import Curve
 from onegrain.reports.charts.spread import chance_and_observed, class_colour, with_class
 from onegrain.reports.charts.theme import COLOURS, GREY, INK, compact
@@ -91,7 +91,7 @@ def small_ablation(curve: Curve) -> Any:
     """Return the metric while the top, the bottom or random neurons are erased."""
     frame = curve.to_pandas()
     frame["share"] = frame["neurons"] / curve.n_neurons
-    log = curve.metric == "perplexity" and bool((frame["value"] > 0).all())
+    log = is_logarithmic(curve.metric, curve.higher_is_better) and bool((frame["value"] > 0).all())
     lines = [line for line in LINES if (frame["line"] == line).any()]
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
     chart = (

@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from onegrain.errors import ParameterError
-from onegrain.metrics.registry import metric_title
+from onegrain.metrics.registry import is_logarithmic, metric_title
 from onegrain.records.curve import Curve
 from onegrain.records.evaluation import Evaluation
 from onegrain.reports.charts.theme import COLOURS, GREY, INK, finish
@@ -99,7 +99,7 @@ def _panels(
     heading, across = ROWS[kind]
     first = next(iter(curves.values())) if curves else None
     metric = first.metric if kind == "ablation" and first is not None else "accuracy"
-    log = metric == "perplexity" and bool((frame[["value", "low"]] > 0).all(axis=None))
+    log = is_logarithmic(metric, True) and bool((frame[["value", "low"]] > 0).all(axis=None))
     name = metric_title(metric, first=True)
     y_title = f"{name} (log scale)" if log else name
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from onegrain.analyses.questions.contrast import Contrast
 from onegrain.errors import ParameterError
-from onegrain.metrics.registry import metric_title
+from onegrain.metrics.registry import is_logarithmic, metric_title
 from onegrain.records.curve import Curve
 from onegrain.reports.charts.theme import COLOURS, GREY, INK, LINE_DASHES, WIDTH, finish
 
@@ -29,7 +29,7 @@ def ablation(curves: Mapping[str, Curve], model: str = "") -> Any:
             first curve that has one.
         model: the model's name, for the title.
 
-    The y axis is logarithmic for perplexity. Bands: 95 % bootstrap intervals (top, bottom); least to largest
+    The y axis is logarithmic for perplexities. Bands: 95 % bootstrap intervals (top, bottom); least to largest
     of the random orders.
 
     Raises:
@@ -37,7 +37,8 @@ def ablation(curves: Mapping[str, Curve], model: str = "") -> Any:
     """
     frame = _ablation_points(curves)
     first = next(iter(curves.values()))
-    log = first.metric == "perplexity" and bool((frame[["value", "low"]] > 0).all(axis=None))
+    log = is_logarithmic(first.metric, first.higher_is_better)
+    log = log and bool((frame[["value", "low"]] > 0).all(axis=None))
     named = [name for name in dict.fromkeys(frame["ordering"]) if name != RANDOM]
     names = [*named, RANDOM] if (frame["ordering"] == RANDOM).any() else named
     palette = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(named)} | {RANDOM: GREY}

@@ -10,7 +10,7 @@ import pandas as pd
 from onegrain.analyses.judging.agreement import overlap
 from onegrain.analyses.questions.damage import damage_unit
 from onegrain.analyses.questions.importance import TaskImportance
-from onegrain.metrics.registry import metric_title
+from onegrain.metrics.registry import is_logarithmic, metric_title
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 from onegrain.reports.blocks import Block, Fold, Table
@@ -47,7 +47,8 @@ def importance_tables(named: str, result: TaskImportance) -> list[Block]:
             "top_minus_random": [_with_bounds(row, "top_minus_random", "+.3g") for _, row in merged.iterrows()],
         }
     )
-    half = "half the intact value" if result.higher_is_better else "twice the intact value"
+    logarithmic = is_logarithmic(result.metric, result.higher_is_better)
+    half = "twice the intact value" if logarithmic else "half the intact value"
     caption = (
         f"{named}. Area: mean damage ({unit}) from 0 to {percent(result.until, 0)} erased; in brackets 95 % "
         f"intervals over sentences. Half lost: neurons erased until {metric} is {half} (a dash where it "

@@ -27,7 +27,7 @@ class AblationEntry(StageEntry):
     Attributes:
         models: the models to erase in.
         rankings: rankings of those models.
-        metric: a name of :data:`onegrain.metrics.METRICS`: ``perplexity``, ``bleu`` or ``chrf``.
+        metric: a name of :data:`onegrain.metrics.METRICS`, e.g. ``perplexity`` or ``minimal_pairs``.
         corpus: the corpus that the metric is measured on.
         parameters: further parameters of :func:`onegrain.interventions.ablate`.
         metric_parameters: further parameters of the metric, e.g. ``beams``.

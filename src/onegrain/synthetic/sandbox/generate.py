@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +18,12 @@ from onegrain.synthetic.sandbox.grammar import draw_sentence
 from onegrain.synthetic.sandbox.meaning import Sentence
 from onegrain.synthetic.sandbox.tokens import Token
 
-__all__ = ["LANGUAGES", "SandboxParts", "sandbox", "sandbox_parts"]
+__all__ = ["LANGUAGES", "SAY", "SandboxParts", "require_sandbox", "sandbox", "sandbox_parts", "side_of"]
 
-_SAY: dict[str, Callable[[Sentence], list[Token]]] = {"en": say_english, "fr": say_french, "de": say_german}
+SAY: dict[str, Callable[[Sentence], list[Token]]] = {"en": say_english, "fr": say_french, "de": say_german}
+"""By language, the function that turns a meaning into words."""
 
-LANGUAGES = tuple(_SAY)
+LANGUAGES = tuple(SAY)
 """The languages of the sandbox: English, French and German."""
 
 
@@ -63,7 +64,7 @@ def sandbox(n_sentences: int, *, seed: int = 0, language: str = "en", parallel: 
     >>> corpus.n_sentences, corpus.target.n_sentences
     (2, 2)
     """
-    _check(language, parallel, seed, n_sentences=n_sentences)
+    require_sandbox(language, parallel, seed, n_sentences=n_sentences)
     dice = Dice(seed)
     meanings = [draw_sentence(dice) for _ in range(n_sentences)]
     return _corpus(meanings, language, parallel, f"sandbox(seed={seed})")
@@ -93,7 +94,7 @@ def sandbox_parts(
     Raises:
         ParameterError: as for :func:`sandbox`.
     """
-    _check(language, parallel, seed, parts=parts, sentences=sentences, held_out=held_out)
+    require_sandbox(language, parallel, seed, parts=parts, sentences=sentences, held_out=held_out)
     unique = _distinct(Dice(seed), parts * sentences + 2 * held_out)
     order = np.random.default_rng(seed).permutation(len(unique))
     starts = [0, held_out, *(2 * held_out + part * sentences for part in range(parts + 1))]
@@ -126,7 +127,17 @@ def _corpus(meanings: Sequence[Sentence], language: str, parallel: str | None, s
 
 
 def _side(meanings: Sequence[Sentence], language: str, source: str, target: Corpus | None = None) -> Corpus:
-    sentences = [_SAY[language](meaning) for meaning in meanings]
+    return side_of([SAY[language](meaning) for meaning in meanings], language, source, target=target)
+
+
+def side_of(
+    sentences: Sequence[Sequence[Token]],
+    language: str,
+    source: str,
+    others: Mapping[str, Sequence[Sequence[str]]] | None = None,
+    target: Corpus | None = None,
+) -> Corpus:
+    """Return the corpus of sentences of one language, with the layers of :func:`sandbox` and some others."""
     feats = [[token.feats for token in tokens] for tokens in sentences]
     layers: dict[str, Sequence[Sequence[str | None]]] = {
         "upos": [[token.upos for token in tokens] for tokens in sentences],
@@ -137,10 +148,13 @@ def _side(meanings: Sequence[Sentence], language: str, source: str, target: Corp
         layers["xpos"] = [[token.xpos for token in tokens] for tokens in sentences]
         layers["supersense"] = [[token.sense or token.upos for token in tokens] for tokens in sentences]
     words = [[token.form for token in tokens] for tokens in sentences]
-    return Corpus.from_sentences(words, layers, source=f"{source}.{language}", target=target)
+    return Corpus.from_sentences(
+        words, {**layers, **(others or {})}, source=f"{source}.{language}", target=target
+    )
 
 
-def _check(language: str, parallel: str | None, seed: int, **counts: int) -> None:
+def require_sandbox(language: str, parallel: str | None, seed: int, **counts: int) -> None:
+    """Raise ParameterError if a language does not exist or is named twice, or a number is impossible."""
     for name in (language, parallel):
         if name is not None and name not in LANGUAGES:
             raise ParameterError(f"no sandbox language {name!r}; the languages are: {', '.join(LANGUAGES)}")

@@ -1,0 +1,78 @@
+"""The Kullback-Leibler divergence of the edited model's predictions from those of the untouched model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from onegrain.errors import ParameterError
+from onegrain.metrics.measurement import Measurement, RowMetric, ratio_measurement
+from onegrain.models import LoadedModel
+from onegrain.models.divergence import COLUMNS, divergence_rows
+from onegrain.models.row_statistics import RowStatistics
+from onegrain.records.corpus import Corpus
+
+__all__ = ["KLDivergence"]
+
+DEFINITION = ("KL divergence", "mean KL(untouched, edited) per predicted subword, nats")
+
+
+class KLDivergence(RowMetric):
+    """The mean of KL(untouched || edited) over predicted subwords, in nats.
+
+    It says how far an edit moves the whole distribution over the vocabulary, whether or not the corpus's own
+    subword becomes less likely; 0 for the untouched model [Kullback and Leibler, *On Information and
+    Sufficiency*, 1951]. The subwords are those that :class:`Perplexity` predicts. Each batch is read twice,
+    with the edits and without.
+
+    Args:
+        corpus: sentences; a translation model needs their translations as well.
+
+    Raises:
+        ParameterError: the corpus has no sentence.
+    """
+
+    def __init__(self, corpus: Corpus) -> None:
+        if corpus.n_sentences == 0:
+            raise ParameterError(f"{corpus.source} has no sentence to measure a divergence on")
+        self._corpus = corpus
+
+    @property
+    def name(self) -> str:
+        """``kl_divergence``."""
+        return "kl_divergence"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def corpus(self) -> Corpus:
+        """The corpus that the model is measured on."""
+        return self._corpus
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Empty: the divergence depends on the model, its edits and the corpus only."""
+        return {}
+
+    def rows(self, model: LoadedModel) -> RowStatistics:
+        """Return one row per sentence. The statistics are ``kl`` (nats) and ``subwords`` of each sentence.
+
+        Raises:
+            ParameterError: the model is an encoder, or a translation model and the corpus has no parallel side.
+            CorpusError: a sentence is longer than the model reads.
+        """
+        return divergence_rows(model, self._corpus)
+
+    def measurement(self, statistics: np.ndarray, settings: tuple[str, ...] = ()) -> Measurement:
+        """Return the measurement of the sentences' divergences and numbers of subwords.
+
+        Raises:
+            ParameterError: no subword is predicted.
+        """
+        if not statistics[:, 1].sum():
+            raise ParameterError(f"no subword of {self._corpus.source} is predicted; give longer sentences")
+        return ratio_measurement(statistics, COLUMNS, (*DEFINITION, *settings))
