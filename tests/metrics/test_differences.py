@@ -130,9 +130,9 @@ def test_rows_may_be_repeated_in_a_batch(models: dict[str, LoadedModel]) -> None
 def test_divergence_by_hand() -> None:
     untouched = torch.log(torch.tensor([[[0.5, 0.5]], [[1.0, 0.0]]]))
     edited = torch.log(torch.tensor([[[0.25, 0.75]], [[0.5, 0.5]], [[0.5, 0.5]]]))
-    found = exact_divergences(untouched, edited, torch.tensor([0, 0, 1]))
+    divergences = exact_divergences(untouched, edited, torch.tensor([0, 0, 1]))
     expected = [0.5 * np.log(2) + 0.5 * np.log(2 / 3), 0.0, np.log(2)]
-    np.testing.assert_allclose(found[:, 0], expected, atol=1e-7)
+    np.testing.assert_allclose(divergences[:, 0], expected, atol=1e-7)
 
 
 def test_refusals_of_divergence(models: dict[str, LoadedModel]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from onegrain.corpora import read_corpus
 from onegrain.errors import ParameterError
 from onegrain.interventions import Intervention, Where, editing
 from onegrain.metrics import DocumentPerplexity, Perplexity
-from onegrain.models import LoadedModel
+from onegrain.models import LoadedModel, load_model
 from onegrain.models.windows import encode_documents
 from onegrain.records.corpus import Corpus
 from onegrain.records.documents import document_corpus, documents_of
@@ -173,3 +174,19 @@ def test_the_text_of_a_file_is_kept(running_text: Corpus) -> None:
     assert [document.text[a:b].strip() for a, b in zip(document.starts, document.ends, strict=True)] == list(
         running_text.words
     )
+
+
+@pytest.mark.slow
+def test_smollm2_on_wikitext(data_root: Path, tmp_path: Path) -> None:
+    """The value of plain transformers code on the beginning of WikiText-2, white space and all."""
+    models = os.environ.get("ONEGRAIN_MODELS")
+    if models is None or not (Path(models) / "smollm2").is_dir():
+        pytest.skip("ONEGRAIN_MODELS names no folder with smollm2")
+    text = (data_root / "wikitext-2" / "test.txt").read_text(encoding="utf-8")[:8000].rstrip()
+    (tmp_path / "wikitext.txt").write_text(text, encoding="utf-8")
+    loaded = load_model(Path(models) / "smollm2", device="cpu")
+    nll, subwords = plain_transformers(loaded, text, 512, 256)
+    corpus = read_corpus(tmp_path / "wikitext.txt", format="text")
+    measurement = DocumentPerplexity(corpus, window=512, stride=256).measure(loaded, batch_size=4)
+    assert measurement.statistics[:, 1].sum() == subwords
+    assert measurement.value == pytest.approx(math.exp(nll / subwords), rel=1e-5)

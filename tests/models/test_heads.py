@@ -56,8 +56,8 @@ def test_outputs_are_those_of_transformers(folders: dict[str, Path], name: str) 
     together = head.logits(rows)
     for number, row in enumerate(rows):
         expected = reference(input_ids=torch.tensor([row])).logits[0]
-        found = together[number] if task == "sentences" else together[number, : len(row)]
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+        output = together[number] if task == "sentences" else together[number, : len(row)]
+        torch.testing.assert_close(output, expected, rtol=1e-4, atol=1e-5)
     assert not head_needs_equal_rows(loaded, head)
     assert loaded.head(KIND[task]) is head
     assert head.network.base_model is loaded.model

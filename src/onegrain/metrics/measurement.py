@@ -160,7 +160,7 @@ def ratio_measurement(
         ratios = bootstrap_ratios(above, below, resamples=RESAMPLES)
         bounds = (float(bound[0]) for bound in quantile_interval(ratios[:, None], LEVEL))
         with np.errstate(over="ignore"):
-            value, low, high = (float(transform(np.float64(x))) for x in (above.sum() / below.sum(), *bounds))
+            value, low, high = (float(transform(np.array(x))) for x in (above.sum() / below.sum(), *bounds))
             draws = transform(ratios)
     return Measurement(value, low, high, "|".join(signature), len(statistics), statistics, columns, draws)
 
