@@ -117,7 +117,11 @@ def _request(
         model=None if model is None else model[0].identity,
         metric=None
         if model is None
-        else [type(model[1]).__name__, corpus_digest(model[1].corpus), *(ablation.metric_set or ())],
+        else [
+            type(model[1]).__name__,
+            corpus_digest(model[1].corpus, documents=ablation.metric == "document_perplexity"),
+            *(ablation.metric_set or ()),
+        ],
         options=ablation.erasing(),
         drawing=asdict(draws),
         agreeing=asdict(agreement),

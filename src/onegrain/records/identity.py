@@ -12,8 +12,10 @@ from onegrain.records.corpus import Corpus
 __all__ = ["corpus_digest"]
 
 
-def corpus_digest(corpus: Corpus) -> str:
-    """Return a SHA-256 (hex) that changes with any word, label or document of a corpus or its parallel side.
+def corpus_digest(corpus: Corpus, *, documents: bool = False) -> str:
+    """Return a SHA-256 (hex) that changes with any word or label of a corpus or of its parallel side.
+
+    With ``documents``, it also changes with the division into documents.
 
     >>> a, b = (Corpus.from_sentences([["a", word]]) for word in "bc")
     >>> corpus_digest(a) == corpus_digest(a), corpus_digest(a) == corpus_digest(b)
@@ -23,7 +25,7 @@ def corpus_digest(corpus: Corpus) -> str:
     for name, layer in sorted(corpus.layers.items()):
         digest.update(json.dumps([name, layer.vocabulary]).encode())
         digest.update(np.ascontiguousarray(layer.codes, dtype="<i4").tobytes())
-    if corpus.document_of is not None:
+    if documents:
         digest.update(np.ascontiguousarray(corpus.documents, dtype="<i8").tobytes())
     if corpus.target is not None:
         digest.update(corpus_digest(corpus.target).encode())

@@ -160,6 +160,11 @@ class StageEntry(Entry, ABC):
     def extracted(self) -> tuple[str, ...]:
         """The names of the corpora on which the activations of every model are read."""
 
+    @property
+    def divided(self) -> tuple[str, ...]:
+        """The names of the corpora whose division into documents matters; none by default."""
+        return ()
+
     @abstractmethod
     def check(self, where: str, tables: Mapping[str, Mapping[str, StageEntry]]) -> None:
         """Check that what the entry names in other tables exists and fits.

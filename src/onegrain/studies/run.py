@@ -87,7 +87,10 @@ def walk_study(
     with storage_errors(folder):
         make_folder(folder)
     workspace = Workspace(specification, file.parent, data_folder(file.parent), folder)
-    contents = {name: corpus_digest(workspace.corpus(name)) for name in specification.corpora}
+    divided = {name for _, _, entry in specification.stage_entries() for name in entry.divided}
+    contents = {
+        name: corpus_digest(workspace.corpus(name), documents=name in divided) for name in specification.corpora
+    }
     prints = fingerprints(steps, contents)
     sweep_study(folder, steps)
     written = 0

@@ -101,12 +101,13 @@ def run(
     if no_bos:
         loaded_model = loaded_model.without_start_token()
     options = erasing.arguments()
+    digest = corpus_digest(metric_on_data.corpus, documents=metric == "document_perplexity")
     request = request_hash(
         "ablate",
         model=loaded_model.identity,
         dictionaries=dictionary,
         ranking=[loaded_ranking.provenance, loaded_ranking.order_hash, label],
-        metric=[metric, corpus_digest(metric_on_data.corpus), beams, tokenize, *(metric_set or ())],
+        metric=[metric, digest, beams, tokenize, *(metric_set or ())],
         options=options,
         loading=[device, loading.model_dtype, loading.source_language, loading.target_language, no_bos],
     )

@@ -50,6 +50,11 @@ class AblationEntry(StageEntry):
         """No corpus: an ablation runs the model and reads no stored activations."""
         return ()
 
+    @property
+    def divided(self) -> tuple[str, ...]:
+        """The corpus, if the metric is of documents."""
+        return (self.corpus,) if self.metric == "document_perplexity" else ()
+
     @model_validator(mode="after")
     def _metric_exists(self) -> AblationEntry:
         try:
