@@ -98,8 +98,7 @@ class Metric(ABC):
 class RowMetric(Metric):
     """A metric whose statistics are sums over rows that the model reads, one forward pass for each batch.
 
-    A subclass says which rows there are and computes the value from the statistics of the sentences. Its rows
-    can be run by other code as well, such as a sweep that applies several edits in one batch.
+    A subclass says which rows there are, and computes the value from the statistics of the sentences.
     """
 
     @abstractmethod

@@ -38,30 +38,26 @@ def divergence_rows(loaded: LoadedModel, corpus: Corpus) -> RowStatistics:
         return subword_logits(loaded, [scored.rows[i] for i in numbers], [scored.labels[i] for i in numbers])
 
     def score(numbers: np.ndarray) -> np.ndarray:
-        distinct, of = np.unique(numbers, return_inverse=True)
-        if len(distinct) == len(numbers):
-            distinct, of = numbers, np.arange(len(numbers))
         with trial():
-            untouched, _ = predict(distinct)
+            untouched, _ = predict(numbers)
         with reading(corpus, numbers, scored.words):
             edited, wanted = predict(numbers)
         counted = wanted != IGNORED
-        divergences = exact_divergences(untouched, edited, torch.from_numpy(of).to(edited.device))
+        divergences = exact_divergences(untouched, edited)
         sums = torch.where(counted.to(divergences.device), divergences, 0.0).sum(1)
         return np.stack([sums.cpu().numpy(), counted.sum(1).cpu().numpy()], axis=1)
 
     return one_row_each(loaded, scored, COLUMNS, score)
 
 
-def exact_divergences(untouched: Tensor, edited: Tensor, of: Tensor) -> Tensor:
+def exact_divergences(untouched: Tensor, edited: Tensor) -> Tensor:
     """Return the Kullback-Leibler divergence KL(untouched || edited) of predictions, in nats.
 
     Probabilities are computed in double precision, a few rows at a time.
 
     Args:
-        untouched: logits (distinct rows, time, classes).
-        edited: logits (rows, time, classes).
-        of: int64 (rows,), the row of ``untouched`` that each row is compared with.
+        untouched: logits (rows, time, classes).
+        edited: logits of the same shape.
 
     Returns:
         float64 (rows, time), on the CPU for devices without double precision.
@@ -71,7 +67,7 @@ def exact_divergences(untouched: Tensor, edited: Tensor, of: Tensor) -> Tensor:
     step = max(1, VALUES_AT_ONCE // max(1, edited[0].numel()))
     for start in range(0, len(edited), step):
         rows = slice(start, start + step)
-        before = untouched[of[rows]].to(divergences).log_softmax(-1)
+        before = untouched[rows].to(divergences).log_softmax(-1)
         after = edited[rows].to(divergences).log_softmax(-1)
         parts = before.exp() * (before - after)
         divergences[rows] = torch.where(before.isneginf(), 0.0, parts).sum(-1)

@@ -18,9 +18,6 @@ __all__ = ["RowStatistics"]
 class RowStatistics:
     """The rows of a corpus that a model reads, and a function that runs a batch of them.
 
-    The function is apart from the loop over batches, so that a caller can choose the rows of a pass: numbers
-    may repeat, for example once for each of several edits that are applied to different rows of one batch.
-
     Attributes:
         sizes: the number of subwords of each row, by which rows are put into batches.
         units: int64 (rows,), the sentence, pair or document whose statistics a row adds to.
