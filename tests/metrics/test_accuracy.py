@@ -106,7 +106,7 @@ def test_refusals(folders: dict[str, Path], models: dict[str, LoadedModel], tmp_
         Accuracy(Corpus.from_sentences(WORDS))
     with pytest.raises(ParameterError, match="no sentence"):
         Accuracy(of_sentences().head(0))
-    with pytest.raises(LabelError, match="label 'hot' of layer 'label' is no class of .*: cold, mild, warm"):
+    with pytest.raises(LabelError, match="label 'hot' of layer 'label' is not a class of .*: cold, mild, warm"):
         Accuracy(Corpus.from_sentences([["a"]], {"label": [["hot"]]})).measure(sentences)
     with pytest.raises(CorpusError, match="sentence 0 .* different labels"):
         Accuracy(of_words()).measure(sentences)
@@ -116,7 +116,7 @@ def test_refusals(folders: dict[str, Path], models: dict[str, LoadedModel], tmp_
         Accuracy(of_sentences()).measure(models["gpt2"])
     with pytest.raises(ParameterError, match="is a translation model"):
         Accuracy(parallel_corpus(), layer="length").measure(models["nmt"])
-    with pytest.raises(ModelError, match="is no classifier of sentences: its checkpoint lacks"):
+    with pytest.raises(ModelError, match="is not a classifier of sentences: its checkpoint lacks"):
         Accuracy(of_sentences()).measure(models["bert"])
     several = save_headed("bert-sentences", tmp_path / "m", problem_type="multi_label_classification")
     with pytest.raises(ParameterError, match="problem type multi_label_classification"):

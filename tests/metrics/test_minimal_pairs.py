@@ -89,11 +89,11 @@ def pairs(sentences: list[list[str]], labels: list[str], target: Corpus | None =
 
 def test_refusals(zoo: Zoo, models: dict[str, LoadedModel], blimp: Corpus) -> None:
     two = [["a", "b"], ["a", "c"]]
-    with pytest.raises(CorpusError, match="no layer 'acceptability'"):
+    with pytest.raises(CorpusError, match="lacks the layer 'acceptability'"):
         MinimalPairs(Corpus.from_sentences(two))
     with pytest.raises(CorpusError, match="sentence 0 .* must be the good one"):
         MinimalPairs(pairs(two, ["bad", "good"]))
-    with pytest.raises(CorpusError, match="1 sentences are no pairs"):
+    with pytest.raises(CorpusError, match="1 sentences are not pairs"):
         MinimalPairs(blimp.head(1))
     with pytest.raises(CorpusError, match="sentences of pair 1 .* are equal: 'd e'"):
         MinimalPairs(pairs([*two, ["d", "e"], ["d", "e"]], ["good", "bad"] * 2))

@@ -72,7 +72,7 @@ def test_refusals(models: dict[str, LoadedModel], folders: dict[str, Path]) -> N
         PseudoPerplexity(plain_corpus()).measure(models["gpt2"])
     with pytest.raises(ParameterError, match="is a translation model; use perplexity"):
         PseudoPerplexity(parallel_corpus()).measure(models["nmt"])
-    with pytest.raises(ModelError, match="is no masked language model: its checkpoint lacks"):
+    with pytest.raises(ModelError, match="is not a masked language model: its checkpoint lacks"):
         PseudoPerplexity(plain_corpus()).measure(models["bert"])
     maskless = load_model(folders["bert-masked"], device="cpu")
     maskless.tokenizer.mask_token = None

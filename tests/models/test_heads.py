@@ -95,9 +95,9 @@ def test_edits_of_the_body_reach_the_head(folders: dict[str, Path], name: str) -
 
 def test_heads_that_a_model_lacks_are_refused(folders: dict[str, Path], zoo: Zoo) -> None:
     masked = load_model(folders["bert-masked"], device="cpu")
-    with pytest.raises(ModelError, match=r"is no classifier of sentences: its checkpoint lacks .*classifier"):
+    with pytest.raises(ModelError, match=r"is not a classifier of sentences: its checkpoint lacks .*classifier"):
         masked.head("classifier of sentences")
-    with pytest.raises(ModelError, match="is no masked language model: its checkpoint lacks"):
+    with pytest.raises(ModelError, match="is not a masked language model: its checkpoint lacks"):
         load_model(folders["bert-words"], device="cpu").head("masked language model")
-    with pytest.raises(ParameterError, match="is no masked language model, but a language model"):
+    with pytest.raises(ParameterError, match="is not a masked language model, but a language model"):
         zoo["gpt2"].head("masked language model")

@@ -48,7 +48,7 @@ def read_pairs(path: str | Path | TextFile, *, limit: int | None = None) -> Corp
         if pairs and pair.paradigm != pairs[0].paradigm:
             raise CorpusError(
                 f"a pair of the UID {pair.paradigm!r}, but the pairs before are of {pairs[0].paradigm!r}; "
-                "write each paradigm to a file of its own",
+                "write each paradigm to a separate file",
                 file.path,
                 pair.line,
             )

@@ -66,7 +66,7 @@ class Accuracy(RowMetric):
         Raises:
             ParameterError: the model is not an encoder, or its output is not one class among several.
             ModelError: the checkpoint has no classifier.
-            LabelError: a label is no class of the model.
+            LabelError: a label is not a class of the model.
             CorpusError: a sentence has two labels, or nothing is labelled.
         """
         return classification_rows(model, self._corpus, self._layer)

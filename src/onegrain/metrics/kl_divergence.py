@@ -21,8 +21,8 @@ DEFINITION = ("KL divergence", "mean KL(untouched, edited) per predicted subword
 class KLDivergence(RowMetric):
     """The mean of KL(untouched || edited) over predicted subwords, in nats.
 
-    It says how far an edit moves the whole distribution over the vocabulary, whether or not the corpus's own
-    subword becomes less likely; 0 for the untouched model [Kullback and Leibler, *On Information and
+    It says how far an edit moves the whole distribution over the vocabulary, whether or not the subword
+    in the corpus becomes less likely; 0 for the untouched model [Kullback and Leibler, *On Information and
     Sufficiency*, 1951]. The subwords are those that :class:`Perplexity` predicts. Each batch is read twice,
     with the edits and without.
 

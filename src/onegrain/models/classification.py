@@ -37,7 +37,7 @@ def classification_rows(loaded: LoadedModel, corpus: Corpus, layer: str) -> RowS
     Raises:
         ParameterError: the model is not an encoder, or its output is not one class among several.
         ModelError: the checkpoint has no classifier.
-        LabelError: the corpus lacks the layer, or a label is no class of the model.
+        LabelError: the corpus lacks the layer, or a label is not a class of the model.
         CorpusError: a sentence has two labels, nothing is labelled, or a sentence is longer than the model
             reads.
     """
@@ -99,7 +99,7 @@ def _classes_of(labels: LabelLayer, classes: Sequence[str], model_id: str) -> np
     unknown = [label for label in labels.vocabulary if label not in numbers]
     if unknown:
         raise LabelError(
-            f"label {unknown[0]!r} of layer {labels.name!r} is no class of {model_id}; its classes are: "
+            f"label {unknown[0]!r} of layer {labels.name!r} is not a class of {model_id}; its classes are: "
             f"{', '.join(classes)}, or their numbers from 0"
         )
     return np.array([*(numbers[label] for label in labels.vocabulary), NOT_PREDICTED], dtype=np.int64)

@@ -25,7 +25,7 @@ _Row = tuple[list[int], list[int], list[int]]
 def continuation_rows(
     loaded: LoadedModel, corpus: Corpus, continuations: Sequence[Sequence[str]]
 ) -> RowStatistics:
-    """Return one row for each sentence and continuation: those of sentence 0 first, each a unit of its own.
+    """Return one row for each sentence and continuation: those of sentence 0 first, each a separate unit.
 
     Only the subwords of the continuation are predicted, given the sentence before them. The special subwords
     that end a sentence are left out.

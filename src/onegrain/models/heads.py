@@ -1,7 +1,7 @@
 """The heads of encoders: masked language models and classifiers, which run on the body of a loaded model.
 
 An encoder is loaded without its head, since the body holds the sites. A head is loaded from the same folder
-when a metric needs it, and its own copy of the body is replaced by the loaded one, so that edits reach it.
+when a metric needs it, and its copy of the body is replaced by the loaded one, so that edits reach it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Head:
         return tuple(str(names[number]) for number in sorted(names))
 
     def logits(self, rows: list[list[int]]) -> Tensor:
-        """Return the output for padded rows: (rows, time, classes), or (rows, classes) for whole sentences."""
+        """Return the output for padded rows: (rows, time, classes), or (rows, classes) for a classifier of sentences."""
         logits: Tensor = self.network(**self.body.batch(rows)).logits
         return logits
 
@@ -101,7 +101,7 @@ def load_head(loaded: RunningModel, kind: HeadKind) -> Head:
     """
     spec, name = loaded.load_spec, loaded.identity.id
     if loaded.task != "encoder":
-        raise ParameterError(f"{name} is no {kind}, but a {loaded.task} model")
+        raise ParameterError(f"{name} is not a {kind}, but a {loaded.task} model")
     if spec.device_map is not None:
         raise ParameterError(f"the {kind} of {name} runs on one device; load the model without device_map")
     folder = find_folder(
@@ -119,10 +119,10 @@ def load_head(loaded: RunningModel, kind: HeadKind) -> Head:
             output_loading_info=True,
         )
     if missing := sorted(report["missing_keys"]):
-        raise ModelError(f"{name} is no {kind}: its checkpoint lacks {few_of(missing)}")
+        raise ModelError(f"{name} is not a {kind}: its checkpoint lacks {few_of(missing)}")
     if type(network.base_model) is not type(loaded.model):
         raise ModelError(
-            f"{name} is no {kind}: its body is a {type(loaded.model).__name__}, and the head belongs to a "
+            f"{name} is not a {kind}: its body is a {type(loaded.model).__name__}, and the head belongs to a "
             f"{type(network.base_model).__name__}"
         )
     setattr(network, network.base_model_prefix, loaded.model)

@@ -69,7 +69,7 @@ def window_rows(
         window: the largest number of subwords in a row.
         stride: the subwords from the beginning of a window to that of the next, at most ``window``.
         separator: the text between two sentences of a document.
-        per_window: True if each window is a unit of its own, False if each document is.
+        per_window: True if each window is a unit, False if each document is.
     """
     encoded = encode_documents(loaded, corpus, separator)
     named = document_corpus(corpus)

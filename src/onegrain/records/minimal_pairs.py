@@ -31,13 +31,13 @@ def require_minimal_pairs(corpus: Corpus) -> None:
     """
     if ACCEPTABILITY not in corpus.layers:
         raise CorpusError(
-            f"no minimal pairs: there is no layer {ACCEPTABILITY!r}; read a BLiMP file with read_corpus, or "
+            f"not minimal pairs: the corpus lacks the layer {ACCEPTABILITY!r}; read a BLiMP file with read_corpus, or "
             "generate pairs with sandbox_pairs",
             corpus.source,
         )
     if corpus.n_sentences == 0 or corpus.n_sentences % 2:
         raise CorpusError(
-            f"{corpus.n_sentences} sentences are no pairs; keep the good and the bad sentence together",
+            f"{corpus.n_sentences} sentences are not pairs; keep the good and the bad sentence together",
             corpus.source,
         )
     for number in range(corpus.n_sentences):
@@ -50,8 +50,8 @@ def require_minimal_pairs(corpus: Corpus) -> None:
     paradigms = corpus.layers[PARADIGM].vocabulary if PARADIGM in corpus.layers else ()
     if len(paradigms) > 1:
         raise CorpusError(
-            f"pairs of different paradigms, {paradigms[0]!r} and {paradigms[1]!r}; measure each in a corpus of "
-            "its own",
+            f"pairs of different paradigms, {paradigms[0]!r} and {paradigms[1]!r}; measure each in a "
+            "separate corpus",
             corpus.source,
         )
     for number in range(0, corpus.n_sentences, 2):

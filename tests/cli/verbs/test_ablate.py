@@ -85,7 +85,7 @@ def test_parameters_of_a_metric_from_the_command_line(run: Run, inputs: Path, tm
         (("--metric", "document_perplexity", "--metric-set", "span=3"), "no parameter span; it takes: window"),
         (("--metric", "document_perplexity", "--metric-set", "window"), "--metric-set takes NAME=VALUE"),
         (("--metric", "log_probability_difference"), "log_probability_difference needs first and second"),
-        (("--metric", "minimal_pairs"), "there is no layer 'acceptability'"),
+        (("--metric", "minimal_pairs"), "lacks the layer 'acceptability'"),
         (("--metric", "pseudo_perplexity"), "is a language model; use perplexity"),
     ):
         code, _, err = run(*ablate, *arguments, "--out", tmp_path / "refused.parquet")
