@@ -49,7 +49,7 @@ def test_a_curve_holds_separate_measurements(
     curve = ablate(loaded, ranking, metric, counts=[5, 20], random_orders=1, batch_size=5)
     measured: list[Measurement] = []
     for count in (0, 5, 20):
-        with erasing(loaded, ranking, count):
+        with erasing(loaded, ranking.space, ranking.order[:count]):
             measured.append(metric.measure(loaded))
     top = curve.line("top")
     np.testing.assert_allclose(top["value"], [each.value for each in measured], rtol=1e-5, atol=1e-9)

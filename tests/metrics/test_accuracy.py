@@ -106,9 +106,11 @@ def test_refusals(folders: dict[str, Path], models: dict[str, LoadedModel], tmp_
         Accuracy(Corpus.from_sentences(WORDS))
     with pytest.raises(ParameterError, match="no sentence"):
         Accuracy(of_sentences().head(0))
-    with pytest.raises(LabelError, match="label 'hot' of layer 'label' is not a class of .*: cold, mild, warm"):
+    with pytest.raises(
+        LabelError, match=r"label 'hot' of layer 'label' is not a class of .*: cold, mild, warm"
+    ):
         Accuracy(Corpus.from_sentences([["a"]], {"label": [["hot"]]})).measure(sentences)
-    with pytest.raises(CorpusError, match="sentence 0 .* different labels"):
+    with pytest.raises(CorpusError, match=r"sentence 0 .* different labels"):
         Accuracy(of_words()).measure(sentences)
     with pytest.raises(CorpusError, match="no sentence is labelled"):
         Accuracy(Corpus.from_sentences([["a"]], {"label": [[None]]})).measure(sentences)

@@ -164,7 +164,7 @@ def test_refusals(zoo: Zoo, running_text: Corpus, models: dict[str, LoadedModel]
         DocumentPerplexity(parallel_corpus()).measure(models["nmt"])
     with pytest.raises(ParameterError, match="is an encoder"):
         DocumentPerplexity(running_text).measure(models["bert"])
-    with pytest.raises(ParameterError, match="no subword of .* is predicted"):
+    with pytest.raises(ParameterError, match=r"no subword of .* is predicted"):
         Perplexity(running_text).measurement(np.zeros((1, 2)))
 
 

@@ -91,11 +91,11 @@ def test_refusals(zoo: Zoo, models: dict[str, LoadedModel], blimp: Corpus) -> No
     two = [["a", "b"], ["a", "c"]]
     with pytest.raises(CorpusError, match="lacks the layer 'acceptability'"):
         MinimalPairs(Corpus.from_sentences(two))
-    with pytest.raises(CorpusError, match="sentence 0 .* must be the good one"):
+    with pytest.raises(CorpusError, match=r"sentence 0 .* must be the good one"):
         MinimalPairs(pairs(two, ["bad", "good"]))
     with pytest.raises(CorpusError, match="1 sentences are not pairs"):
         MinimalPairs(blimp.head(1))
-    with pytest.raises(CorpusError, match="sentences of pair 1 .* are equal: 'd e'"):
+    with pytest.raises(CorpusError, match=r"sentences of pair 1 .* are equal: 'd e'"):
         MinimalPairs(pairs([*two, ["d", "e"], ["d", "e"]], ["good", "bad"] * 2))
     mixed = Corpus.from_sentences(
         two,
@@ -105,8 +105,8 @@ def test_refusals(zoo: Zoo, models: dict[str, LoadedModel], blimp: Corpus) -> No
         MinimalPairs(mixed)
     with pytest.raises(ParameterError, match="no parallel side"):
         MinimalPairs(blimp).measure(models["nmt"])
-    with pytest.raises(CorpusError, match="pair 0 .* are equal on the side"):
+    with pytest.raises(CorpusError, match=r"pair 0 .* are equal on the side"):
         MinimalPairs(sandbox_pairs(3, parallel="fr")).measure(zoo["gpt2"])
     same = Corpus.from_sentences([["a"], ["a"]])
-    with pytest.raises(CorpusError, match="pair 0 .* are equal on the side"):
+    with pytest.raises(CorpusError, match=r"pair 0 .* are equal on the side"):
         MinimalPairs(pairs(two, ["good", "bad"], same)).measure(models["nmt"])

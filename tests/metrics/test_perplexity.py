@@ -11,7 +11,6 @@ import torch
 from onegrain.errors import ParameterError
 from onegrain.metrics import Perplexity, unigram_perplexity
 from onegrain.models import LoadedModel, load_model
-from onegrain.records.corpus import Corpus
 from support.tiny import parallel_corpus, plain_corpus, tiny_bert, tiny_gpt2, tiny_nlm, tiny_nmt
 
 MAKERS = {"nlm": tiny_nlm, "gpt2": tiny_gpt2, "nmt": tiny_nmt, "bert": tiny_bert}

@@ -95,7 +95,7 @@ def test_edits_of_the_body_reach_the_head(folders: dict[str, Path], name: str) -
 
 def test_heads_that_a_model_lacks_are_refused(folders: dict[str, Path], zoo: Zoo) -> None:
     masked = load_model(folders["bert-masked"], device="cpu")
-    with pytest.raises(ModelError, match=r"is not a classifier of sentences: its checkpoint lacks .*classifier"):
+    with pytest.raises(ModelError, match=r"not a classifier of sentences: its checkpoint lacks .*classifier"):
         masked.head("classifier of sentences")
     with pytest.raises(ModelError, match="is not a masked language model: its checkpoint lacks"):
         load_model(folders["bert-words"], device="cpu").head("masked language model")

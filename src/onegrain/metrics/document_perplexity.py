@@ -26,10 +26,10 @@ class DocumentPerplexity(RowMetric):
 
     A document is one text, so that a sentence is predicted from those before it. It is read in windows of
     ``window`` subwords that begin ``stride`` subwords apart; each window predicts what the one before it did
-    not reach, and the subwords that they share are context only [Radford et al., *Language Models are Unsupervised
-    Multitask Learners*, 2019, and the guide *Perplexity of fixed-length models* of transformers]. The tokenizer
-    encodes the text of a document as it is, with the special subwords that it adds by itself; the first subword
-    of a document is not predicted.
+    not reach, and the subwords that they share are context only [Radford et al., *Language Models are
+    Unsupervised Multitask Learners*, 2019, and the guide *Perplexity of fixed-length models* of transformers].
+    The tokenizer encodes the text of a document as it is, with the special subwords that it adds by itself; the
+    first subword of a document is not predicted.
 
     The bootstrap draws documents, or windows if there is one document.
 

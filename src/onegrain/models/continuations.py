@@ -90,7 +90,7 @@ def _continued(loaded: LoadedModel, corpus: Corpus, words: Sequence[str]) -> lis
             )
         if all(label == IGNORED for label in labels):
             raise ParameterError(
-                f"the tokenizer of {loaded.identity.id} has no subword for {' '.join(words)!r}; give other words"
+                f"the tokenizer of {loaded.identity.id} has no subword for {' '.join(words)!r}; give others"
             )
         rows.append((ids, labels, [word if word < len(sentence) else -1 for word in word_of]))
     loaded.require_fitting(corpus, [ids for ids, _, _ in rows])

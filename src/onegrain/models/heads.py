@@ -57,7 +57,10 @@ class Head:
         return tuple(str(names[number]) for number in sorted(names))
 
     def logits(self, rows: list[list[int]]) -> Tensor:
-        """Return the output for padded rows: (rows, time, classes), or (rows, classes) for a classifier of sentences."""
+        """Return the output for padded rows.
+
+        It is (rows, classes) for a classifier of sentences, and (rows, time, classes) for any other head.
+        """
         logits: Tensor = self.network(**self.body.batch(rows)).logits
         return logits
 
@@ -104,9 +107,7 @@ def load_head(loaded: RunningModel, kind: HeadKind) -> Head:
         raise ParameterError(f"{name} is not a {kind}, but a {loaded.task} model")
     if spec.device_map is not None:
         raise ParameterError(f"the {kind} of {name} runs on one device; load the model without device_map")
-    folder = find_folder(
-        spec.path, allow_pickle=spec.allow_pickle, trust_remote_code=spec.trust_remote_code
-    )
+    folder = find_folder(spec.path, allow_pickle=spec.allow_pickle, trust_remote_code=spec.trust_remote_code)
     with quiet_transformers(warnings=False), as_model_error(f"{name} has no {kind}"):
         config = AutoConfig.from_pretrained(folder, trust_remote_code=spec.trust_remote_code)
         files = check_weights(folder, config, allow_pickle=spec.allow_pickle)

@@ -129,7 +129,9 @@ def reading(
         sentences: int64 (rows,), the sentence of each row.
         words: for each side, the word of each subword of every sentence of the corpus.
     """
-    named = {side: [of[number] for number in sentences] for side, of in words.items()}
+    named: dict[Side, Sequence[Sequence[int]]] = {
+        side: [of[number] for number in sentences] for side, of in words.items()
+    }
     return reading_rows(Rows(corpus, sentences, named))
 
 

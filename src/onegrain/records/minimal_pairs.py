@@ -31,8 +31,8 @@ def require_minimal_pairs(corpus: Corpus) -> None:
     """
     if ACCEPTABILITY not in corpus.layers:
         raise CorpusError(
-            f"not minimal pairs: the corpus lacks the layer {ACCEPTABILITY!r}; read a BLiMP file with read_corpus, or "
-            "generate pairs with sandbox_pairs",
+            f"not minimal pairs: the corpus lacks the layer {ACCEPTABILITY!r}; read a BLiMP file with "
+            "read_corpus, or generate pairs with sandbox_pairs",
             corpus.source,
         )
     if corpus.n_sentences == 0 or corpus.n_sentences % 2:

@@ -50,6 +50,14 @@ def test_english_verbs_disagree_with_their_subjects() -> None:
     assert seen > 20
 
 
+def test_subjects_of_both_numbers_are_left_out() -> None:
+    german = sandbox_pairs(COUNT, "number", language="de")
+    assert not any(words[0] == "sie" for words in german.sentences())
+    assert any(words[0] == "er" for words in german.sentences())
+    english = sandbox_pairs(COUNT, "number")
+    assert not any({"sheep", "fish"} & set(words[:2]) for words in english.sentences())
+
+
 @pytest.mark.parametrize("language", ["en", "fr", "de"])
 def test_tense_pairs_differ_from_what_their_adverb_requires(language: str) -> None:
     index = {"en": "english", "fr": "french", "de": "german"}[language]

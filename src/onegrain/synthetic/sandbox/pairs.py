@@ -130,8 +130,10 @@ def _number_pair(sentence: Sentence, language: str) -> _Pair | None:
 
 
 def _unmarked(subject: Entity, language: str) -> bool:
-    """Return True for a noun that may be singular or plural: "the sheep", "annas lehrer"."""
+    """Return True for a subject that may be singular or plural: "the sheep", "annas lehrer", "sie"."""
     noun = subject.noun
+    if subject.is_pronoun and language == "de":
+        return subject.plural or subject.gender == "f"
     if noun is None or noun.mass:
         return False
     if language == "en":
