@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
 
-from onegrain.errors import ParameterError
+from onegrain.errors import InputError, ParameterError
 from onegrain.metrics import BLEU, METRICS, ChrF, Metric, Perplexity, create_metric, find_metric, metric_title
 from onegrain.metrics.registry import is_logarithmic, metric_parameters
+from onegrain.models import LoadedModel
 from support.corpora import metric_for
 from support.tiny import parallel_corpus, plain_corpus
 
@@ -75,3 +77,23 @@ def test_titles_are_read_without_torch() -> None:
         "print(sorted({'torch', 'sacrebleu'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_model_that_cannot_give_a_metric_is_refused_before_it_runs(
+    models: dict[str, LoadedModel], name: str
+) -> None:
+    givers = {
+        "perplexity": {"nlm", "nmt", "gpt2"}, "kl_divergence": {"nlm", "nmt", "gpt2"}, "bleu": {"nmt"},
+        "chrf": {"nmt"}, "minimal_pairs": {"nmt"}, "minimal_pair_difference": {"nmt"},
+        "document_perplexity": {"nlm", "gpt2"}, "log_probability_difference": {"nlm", "gpt2"},
+    }  # fmt: skip
+    metric = metric_for(name)
+    for kind, loaded in models.items():
+        if kind in givers.get(name, set()):
+            metric.require(loaded)
+        else:
+            with pytest.raises(InputError) as refused:
+                metric.require(loaded)
+            with pytest.raises(type(refused.value), match=re.escape(str(refused.value))):
+                metric.measure(loaded)

@@ -82,6 +82,13 @@ class Metric(ABC):
     def parameters(self) -> dict[str, Any]:
         """Everything besides model and corpus that the value depends on; JSON-able."""
 
+    def require(self, model: LoadedModel) -> None:  # noqa: B027
+        """Check that a model can give this metric, before anything is measured; by default any model can.
+
+        Raises:
+            ParameterError, ModelError, CorpusError: it cannot, or not on this corpus.
+        """
+
     @abstractmethod
     def measure(
         self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = automatic
@@ -108,6 +115,14 @@ class RowMetric(Metric):
         Raises:
             ParameterError, ModelError, CorpusError: the model cannot give the metric on this corpus.
         """
+
+    def require(self, model: LoadedModel) -> None:
+        """Check that a model can give this metric, before anything is measured.
+
+        Raises:
+            ParameterError, ModelError, CorpusError: it cannot, or not on this corpus.
+        """
+        self.rows(model)
 
     @abstractmethod
     def measurement(self, statistics: np.ndarray, settings: tuple[str, ...] = ()) -> Measurement:

@@ -65,6 +65,15 @@ class TranslationMetric(Metric):
             **self._others,
         }
 
+    def require(self, model: LoadedModel) -> None:
+        """Check that a model translates.
+
+        Raises:
+            ParameterError: it is not a translation model.
+            ModelError: the output layer is not in the checkpoint.
+        """
+        model.require_translation()
+
     def measure(
         self, model: LoadedModel, *, batch_size: int = 64, progress: Progress = automatic
     ) -> Measurement:

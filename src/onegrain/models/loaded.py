@@ -125,6 +125,17 @@ class LoadedModel(Described, RunningModel):
                 + few_of(self.lacking)
             )
 
+    def require_translation(self) -> None:
+        """Check that the model translates.
+
+        Raises:
+            ParameterError: it is not a translation model.
+            ModelError: the output layer is not in the checkpoint.
+        """
+        if self.task != "translation":
+            raise ParameterError(f"{self.identity.id} is not a translation model, but a {self.task}")
+        self._require_output()
+
     def translate(
         self,
         corpus: Corpus,
@@ -140,9 +151,7 @@ class LoadedModel(Described, RunningModel):
             ParameterError: the model does not translate.
             CorpusError: a sentence is longer than the model reads.
         """
-        if self.task != "translation":
-            raise ParameterError(f"{self.identity.id} is not a translation model, but a {self.task}")
-        self._require_output()
+        self.require_translation()
         return translate(self, corpus, beams, max_new_tokens, batch_size, progress)
 
     def generation_settings(self, beams: int = 1) -> dict[str, Any]:
