@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,10 +13,10 @@ import pandas as pd
 from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ParameterError
 from onegrain.interventions.belonging import require_ranking_of
-from onegrain.interventions.editing import editing
 from onegrain.interventions.edits.edit import NeuronEdit
 from onegrain.interventions.edits.registry import parse_edit
 from onegrain.interventions.intervention import Intervention
+from onegrain.interventions.measuring import measure_interventions
 from onegrain.interventions.orders import neuron_orders, require_lines, sweep_counts
 from onegrain.interventions.references import measure_reference
 from onegrain.interventions.where import Where
@@ -151,11 +151,20 @@ class _Sweep:
             described["pairs"] = CorpusIdentity.of(self.pairs).model_dump()
         return described
 
-    def measure(self, neurons: np.ndarray) -> Measurement:
+    def measure(self, neuron_sets: Iterable[np.ndarray]) -> Iterator[Measurement]:
+        """Yield the measurement of the edit of each set of neurons, flat indices."""
+        return measure_interventions(
+            self.model,
+            self.metric,
+            [[self._intervention(neurons)] for neurons in neuron_sets],
+            reference=self.reference,
+            pairs=self.pairs,
+            batch_size=self.batch_size,
+        )
+
+    def _intervention(self, neurons: np.ndarray) -> Intervention:
         units = self.ranking.space.by_site(neurons)
-        intervention = replace(self.template, neurons={site: tuple(of.tolist()) for site, of in units.items()})
-        with editing(self.model, intervention, reference=self.reference, pairs=self.pairs):
-            return self.metric.measure(self.model, batch_size=self.batch_size)
+        return replace(self.template, neurons={site: tuple(of.tolist()) for site, of in units.items()})
 
 
 def _random_values(measurements: dict[str, list[list[Measurement]]]) -> dict[str, list[list[float]]]:
@@ -177,8 +186,8 @@ def _measure_all(
     }
     measured: dict[bytes, Measurement] = {}
     with progress("ablate", len(neuron_sets), "measurements") as advance:
-        for key, neurons in neuron_sets.items():
-            measured[key] = sweep.measure(neurons)
+        for key, measurement in zip(neuron_sets, sweep.measure(neuron_sets.values()), strict=True):
+            measured[key] = measurement
             advance(1)
     return {
         line: [[measured[np.sort(order[:count]).tobytes()] for count in grid] for order in line_orders]
