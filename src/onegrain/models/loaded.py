@@ -21,6 +21,7 @@ from onegrain.models.running import RunningModel
 from onegrain.models.scoring import sentence_losses
 from onegrain.models.sites import module_point
 from onegrain.models.translating import generation_settings, translate
+from onegrain.models.word_losses import WordLosses, word_losses
 from onegrain.records.corpus import Corpus
 
 __all__ = ["LoadedModel", "Task"]
@@ -96,6 +97,13 @@ class LoadedModel(Described, RunningModel):
         """Return negative log-likelihood (nats, float64) and predicted subwords (int64) of each sentence."""
         self.require_loss()
         return sentence_losses(self, corpus, batch_size, progress)
+
+    def word_losses(
+        self, corpus: Corpus, *, batch_size: int = 64, progress: Progress = automatic
+    ) -> WordLosses:
+        """Return the negative log-likelihood of each predicted word, in nats; see :class:`WordLosses`."""
+        self.require_loss()
+        return word_losses(self, corpus, batch_size, progress)
 
     def require_loss(self) -> None:
         """Check that the model predicts subwords.
