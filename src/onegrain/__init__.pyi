@@ -28,6 +28,7 @@ from .corpora import read_corpus as read_corpus
 from .corpora import read_parallel as read_parallel
 from .evaluation import evaluate as evaluate
 from .evaluation import stability as stability
+from .evaluation import uniqueness as uniqueness
 from .formats import NeuronpediaRelease as NeuronpediaRelease
 from .formats import export_neuronpedia as export_neuronpedia
 from .formats import export_neurox as export_neurox
@@ -35,7 +36,10 @@ from .formats import import_neurox as import_neurox
 from .interventions import ablate as ablate
 from .interventions import ablate_rankings as ablate_rankings
 from .interventions import editing as editing
+from .interventions import effects as effects
 from .interventions import erasing as erasing
+from .interventions import optimal_constants as optimal_constants
+from .interventions import specificity as specificity
 from .library import load as load
 from .metrics import BLEU as BLEU
 from .metrics import Accuracy as Accuracy
@@ -65,12 +69,15 @@ from .records.clusters import Clusters as Clusters
 from .records.corpus import Corpus as Corpus
 from .records.corpus import LabelLayer as LabelLayer
 from .records.curve import Curve as Curve
+from .records.effects import Effects as Effects
 from .records.evaluation import Evaluation as Evaluation
 from .records.provenance import Provenance as Provenance
 from .records.ranking import Ranking as Ranking
 from .records.similarity import Similarity as Similarity
 from .records.space import NeuronSpace as NeuronSpace
+from .records.specificity import Specificity as Specificity
 from .records.stability import Stability as Stability
+from .records.uniqueness import Uniqueness as Uniqueness
 from .reports import write_comparison as write_comparison
 from .reports.charts.plot import plot as plot
 from .studies import demo_study as demo_study

@@ -15,12 +15,15 @@ from onegrain.records.cards import NeuronCards
 from onegrain.records.clusters import Clusters
 from onegrain.records.curve import Curve
 from onegrain.records.directions import CONFIG, LAYOUT, Directions
+from onegrain.records.effects import Effects
 from onegrain.records.evaluation import Evaluation
 from onegrain.records.parquet import read_header
 from onegrain.records.ranking import Ranking
 from onegrain.records.similarity import Similarity
+from onegrain.records.specificity import Specificity
 from onegrain.records.stability import Stability
 from onegrain.records.statistics import NeuronStatistics
+from onegrain.records.uniqueness import Uniqueness
 
 __all__ = ["ACTIVATIONS", "CARDS", "DIRECTIONS", "TABLES", "Listed", "is_model", "kind_of", "load", "records"]
 
@@ -30,8 +33,11 @@ TABLES: dict[str, Callable[[str | os.PathLike[str]], Any]] = {
     "evaluation": Evaluation.load,
     "stability": Stability.load,
     "similarity": Similarity.load,
+    "specificity": Specificity.load,
+    "effects": Effects.load,
+    "uniqueness": Uniqueness.load,
     "clusters": Clusters.load,
-    "statistics": NeuronStatistics.load,
+    "neuron statistics": NeuronStatistics.load,
 }
 """The function that loads each kind of Parquet record."""
 
@@ -71,7 +77,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             folder of directions. A model is opened by ``onegrain.load_model``.
 
     Returns:
-        A Ranking, Curve, Evaluation, Stability, Similarity, Clusters, NeuronCards, Directions or Activations.
+        The record, such as a Ranking, a Curve or Activations.
 
     Raises:
         RecordError: the path does not exist, holds no record, or is damaged.

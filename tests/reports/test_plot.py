@@ -38,6 +38,10 @@ def test_every_type_of_record_has_its_charts(rankings, probes, curves) -> None:
         "contrast": (contrast(probes), ["labels", "layers"]),
         "similarity": (records.similarity(), ["sites"]),
         "clusters": (records.clusters(), ["sizes"]),
+        "specificity": (records.specificity(), ["damage"]),
+        "effects": (records.effects(), ["effects"]),
+        "uniqueness": (records.uniqueness(), ["rounds"]),
+        "statistics": (records.statistics(), ["constants"]),
     }
     assert {type(record) for record, _ in expected.values()} == set(CHARTS)
     for what, (record, names) in expected.items():
@@ -69,13 +73,25 @@ def test_the_report_draws_from_the_registry(monkeypatch, rankings, probes, curve
     stability = records.stability()
     stability = replace(stability, details={**stability.details, "largest_gap": {}})
     stabilities = {("nlm", "lca"): stability}
-    report = compose("T", Records(rankings=rankings, curves=curves, stabilities=stabilities))
+    specificities = {("nlm", "specificity"): records.specificity()}
+    effects = {("nlm", "effects"): records.effects()}
+    more = {
+        "stabilities": stabilities,
+        "specificities": specificities,
+        "effects": effects,
+        "uniquenesses": {("nlm", "uniqueness"): records.uniqueness()},
+        "constants": {("nlm", "constants"): records.statistics()},
+    }
+    report = compose("T", Records(rankings=rankings, curves=curves, **more))
     shown = [chart_spec(chart.chart) for section in report.sections for chart in section.charts()]
     assert sorted(map(str, shown)) == sorted(str(spec) for specs in drawn.values() for spec in specs)
     assert set(drawn) == {
         *(f"Ranking {name}" for name in PROBE_CHARTS if name != "layers"),
         *("several Ranking layers", "several Ranking correlations", "several Curve ablation"),
-        *("Stability ranks", "Contrast labels", "Contrast layers"),
+        *("Stability ranks", "Contrast labels", "Contrast layers", "Specificity damage"),
+        "Effects effects",
+        "Uniqueness rounds",
+        "NeuronStatistics constants",
     }
 
 

@@ -13,12 +13,16 @@ from onegrain.analyses import neuron_cards
 from onegrain.records.cards import NeuronCards
 from onegrain.records.clusters import Clusters
 from onegrain.records.curve import Curve
+from onegrain.records.effects import COLUMNS, LINES, Effects
 from onegrain.records.evaluation import Evaluation
 from onegrain.records.provenance import ModelIdentity, Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.similarity import Similarity
 from onegrain.records.space import NeuronSpace
+from onegrain.records.specificity import CELLS, CONTRASTS, Specificity
 from onegrain.records.stability import KINDS, Stability, neuron_frame, summary_frame
+from onegrain.records.statistics import NeuronStatistics
+from onegrain.records.uniqueness import ROUNDS, Uniqueness
 from support.planted import plant
 
 SPACE = NeuronSpace(("layers.0", "layers.1"), (3, 2))
@@ -81,6 +85,56 @@ def clusters() -> Clusters:
     return Clusters(SPACE, neurons, numbers, means, medoids, "average", 0.2, False, PROVENANCE, {"words": 9})
 
 
+def specificity() -> Specificity:
+    names = np.array(["NOUN", "[x]"], dtype=object)
+    numbers = {name: np.linspace(-1, 1, 4) + place for place, name in enumerate(CELLS[3:])}
+    cells = pd.DataFrame(
+        {"edited": names.repeat(2), "predicted": np.tile(names, 2), "words": [3, 4, 3, 4], **numbers}
+    )
+    cells.loc[1, "q"] = np.nan
+    contrasts = pd.DataFrame({"label": names, **{name: [0.5, np.nan] for name in CONTRASTS[1:]}})
+    overall = {"contrast": 0.1, "low": -0.1, "high": 0.3, "p": 0.2}
+    details = {"ranked": {"NOUN": 2, "[x]": 1}, "random_orders": 3, "sentences": 9, "left_out": {"X": "rare"}}
+    return Specificity("upos", 2, "zero", cells, contrasts, overall, 0.95, PROVENANCE, details)
+
+
+def effects() -> Effects:
+    rows: list[tuple[Any, ...]] = [
+        (site, line, 2, *(np.linspace(-1, 1, 9) + place), 0.25, 0.5)
+        for place, site in enumerate(("all", "layers.0"))
+        for line in LINES
+    ]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    details = {"random_orders": 3, "sentences": 9, "subwords": 40, "convention": "anew"}
+    return Effects(2, "zero", 3.5, table, 0.95, PROVENANCE, details)
+
+
+def uniqueness() -> Uniqueness:
+    rows: list[tuple[Any, ...]] = [
+        (1, 5, 2, 0.9, 0.8, 1.0, 0.0, -0.1, 0.1, True, 0.85, 0.8, 0.9),
+        (2, 3, 1, 0.5, 0.4, 0.6, 0.4, 0.3, 0.5, False, np.nan, np.nan, np.nan),
+    ]
+    details = {
+        "removed": [[2, 0], [4, 1]],
+        "majority": 0.25,
+        "random": {"accuracy": 0.4, "low": 0.3, "high": 0.5},
+        "chosen_k": False,
+    }
+    full = {"accuracy": 0.9, "low": 0.8, "high": 1.0}
+    return Uniqueness(
+        "lca", "upos", SPACE, 2, 0.01, full, pd.DataFrame(rows, columns=ROUNDS), 0.95, PROVENANCE, details
+    )
+
+
+def statistics() -> NeuronStatistics:
+    columns = {name: np.linspace(-1, 1, SPACE.size) + place for place, name in enumerate(("mean", "mean:NOUN"))}
+    columns |= {"deviation": np.array([0.0, 1, 2, 3, 4]), "optimal": np.array([0.5, np.nan, 1, np.nan, -1])}
+    losses = {"intact": 3.0, "zero": 3.5, "mean": 3.25, "optimal": 3.125}
+    details = {"bins": 10, "losses": losses, "steps": 4, "converged": True}
+    samples = np.arange(10, dtype=np.float32).reshape(2, 5)
+    return NeuronStatistics(SPACE, columns, 9, PROVENANCE, "upos", {"NOUN": 4}, samples, details)
+
+
 def cards() -> NeuronCards:
     acts = plant(60, model="abcdefabcdef0").activations
     ranking = Ranking.by_scores("std", acts.space, np.arange(acts.space.size) + 0.5, acts.provenance)
@@ -93,6 +147,10 @@ RECORDS: dict[str, tuple[Callable[[], Any], Callable[[Path], Any]]] = {
     "evaluation.parquet": (evaluation, Evaluation.load),
     "stability.parquet": (stability, Stability.load),
     "similarity.parquet": (similarity, Similarity.load),
+    "specificity.parquet": (specificity, Specificity.load),
+    "effects.parquet": (effects, Effects.load),
+    "uniqueness.parquet": (uniqueness, Uniqueness.load),
+    "statistics.parquet": (statistics, NeuronStatistics.load),
     "clusters.parquet": (clusters, Clusters.load),
     "cards.json": (cards, NeuronCards.load),
 }

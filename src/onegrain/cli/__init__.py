@@ -20,22 +20,43 @@ from onegrain.cli.verbs import (
     analyse,
     cards,
     compare,
+    constants,
     convert,
     demo,
+    effects,
     extract,
     neuronpedia,
     rank,
     report,
     show,
     similarity,
+    specificity,
     study,
     train,
+    uniqueness,
 )
 from onegrain.errors import AlreadyDoneError, OnegrainError
 
 __all__ = ["command_tree", "main"]
 
-VERBS = (demo, study, extract, convert, rank, compare, similarity, ablate, show, cards, neuronpedia, report)
+VERBS = (
+    demo,
+    study,
+    extract,
+    convert,
+    rank,
+    compare,
+    similarity,
+    ablate,
+    specificity,
+    effects,
+    constants,
+    uniqueness,
+    show,
+    cards,
+    neuronpedia,
+    report,
+)
 GROUPS = (train, analyse)
 
 root = VerbGroup(

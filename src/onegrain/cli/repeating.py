@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from onegrain.records.activations import Activations
     from onegrain.records.curve import Curve
+    from onegrain.records.effects import Effects
     from onegrain.records.ranking import Ranking
     from onegrain.records.similarity import Similarity
+    from onegrain.records.specificity import Specificity
+    from onegrain.records.statistics import NeuronStatistics
+    from onegrain.records.uniqueness import Uniqueness
 
-    Record = TypeVar("Record", Ranking, Curve, Similarity)
+    Record = TypeVar("Record", Ranking, Curve, Similarity, Specificity, Effects, Uniqueness, NeuronStatistics)
 
 __all__ = [
     "already_made",

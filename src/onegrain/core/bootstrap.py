@@ -13,6 +13,7 @@ __all__ = [
     "bootstrap_interval",
     "bootstrap_ratio",
     "bootstrap_ratios",
+    "draw_p_values",
     "draw_weights",
     "quantile_interval",
 ]
@@ -136,6 +137,24 @@ def quantile_interval(draws: np.ndarray, level: float) -> tuple[np.ndarray, np.n
     tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
     bounds[:, known] = np.nanquantile(draws[:, known], tails, axis=0)
     return bounds[0], bounds[1]
+
+
+def draw_p_values(draws: np.ndarray) -> np.ndarray:
+    """Return the two-sided p-value of a value of 0 from bootstrap draws of it (draws, values): float64
+    (values,).
+
+    It is the smallest level at which the percentile interval leaves 0 out: twice the smaller share of draws on
+    one side of 0, with one draw added to each side, so that it is never below 2 / (draws + 1). Draws that are
+    NaN are left out; a value without a draw has NaN.
+
+    >>> draw_p_values(np.array([[1.0, -1.0], [2.0, 1.0], [3.0, 2.0]])).tolist()
+    [0.5, 1.0]
+    """
+    known = (~np.isnan(draws)).sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        fewer = np.minimum((draws <= 0.0).sum(axis=0), (draws >= 0.0).sum(axis=0))
+    p = np.minimum(1.0, 2.0 * (fewer + 1) / (known + 1))
+    return np.where(known > 0, p, np.nan)
 
 
 def draw_weights(rng: np.random.Generator, draws: int, sentences: int) -> np.ndarray:

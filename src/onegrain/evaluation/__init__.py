@@ -1,8 +1,9 @@
-"""Evaluation of rankings: probes on the neurons that they rank first, and stability over sentences."""
+"""Evaluation of rankings: probes on the neurons that they rank first, stability and uniqueness."""
 
 from __future__ import annotations
 
 from onegrain.evaluation.evaluate import evaluate
 from onegrain.evaluation.stability import stability
+from onegrain.evaluation.uniqueness import uniqueness
 
-__all__ = ["evaluate", "stability"]
+__all__ = ["evaluate", "stability", "uniqueness"]

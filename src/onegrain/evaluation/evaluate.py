@@ -26,7 +26,7 @@ from onegrain.records.leakage import measure_leakage
 from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking
 
-__all__ = ["evaluate"]
+__all__ = ["ELASTIC_NET", "evaluate", "fitted_probe", "majority_accuracy", "probe_options"]
 
 ELASTIC_NET = "elastic-net"
 
@@ -85,10 +85,10 @@ def evaluate(
     inputs = EvaluationInput(train, test, dev, label, seed)
     inputs.require()
     require_rankings(rankings, inputs)
-    options, net = _options(probe, parameters)
+    options, net = probe_options(probe, parameters)
     require_labels(train, label, options.min_count)
     grid = options.grid(train.n_neurons)
-    fitted, words = _fitted(probe, net, inputs, options, memory, device, progress)
+    fitted, words = fitted_probe(probe, net, inputs, options, memory, device, progress)
     measurer = Measurer(fitted, words.test, train.n_neurons, progress)
     measured = measurer.measure(options.kinds, orders_kept(rankings, options, train.n_neurons, seed), grid)
     points, draws = points_of(measured, words.test, options, seed)
@@ -110,7 +110,7 @@ def evaluate(
     )
 
 
-def _fitted(
+def fitted_probe(
     probe: Any,
     net: ElasticNetOptions | None,
     inputs: EvaluationInput,
@@ -147,7 +147,7 @@ def _facts_of_words(inputs: EvaluationInput, words: ProbeWords) -> dict[str, Any
     """Return the record's facts of the words: labels, words left out, and leakage."""
     tested = inputs.test or inputs.train
     return {
-        "majority": _majority(words),
+        "majority": majority_accuracy(words),
         "train": _described(words.train),
         "test": _described(words.test),
         "labels": list(words.train.labels),
@@ -198,7 +198,7 @@ def _classifier(
     return Classifier(probe, words, standardize=options.standardize), words
 
 
-def _options(probe: Any, parameters: dict[str, Any]) -> tuple[EvaluationOptions, ElasticNetOptions | None]:
+def probe_options(probe: Any, parameters: dict[str, Any]) -> tuple[EvaluationOptions, ElasticNetOptions | None]:
     """Return the parameters as records; ParameterError for one that is unknown or not of this probe."""
     if isinstance(probe, str) and probe != ELASTIC_NET:
         raise ParameterError(
@@ -219,7 +219,7 @@ def _options(probe: Any, parameters: dict[str, Any]) -> tuple[EvaluationOptions,
     return options, ElasticNetOptions(**{name: v for name, v in parameters.items() if name in nets})
 
 
-def _majority(words: ProbeWords) -> float:
+def majority_accuracy(words: ProbeWords) -> float:
     """Return the accuracy of always predicting the most common training label."""
     common = int(np.bincount(words.train.codes).argmax())
     return accuracy(np.full(len(words.test), common), words.test.codes)

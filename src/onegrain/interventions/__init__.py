@@ -7,9 +7,12 @@ from onegrain.interventions.ablate_rankings import ablate_rankings
 from onegrain.interventions.editing import editing, erasing
 from onegrain.interventions.edits.edit import NeuronEdit
 from onegrain.interventions.edits.registry import EDITS, parse_edit
+from onegrain.interventions.effects import effects
 from onegrain.interventions.intervention import Intervention, load_interventions, save_interventions
+from onegrain.interventions.optimal_constants import optimal_constants
 from onegrain.interventions.orders import sweep_counts
 from onegrain.interventions.references import neuron_statistics
+from onegrain.interventions.specificity import specificity
 from onegrain.interventions.where import Where
 
 __all__ = [
@@ -20,10 +23,13 @@ __all__ = [
     "ablate",
     "ablate_rankings",
     "editing",
+    "effects",
     "erasing",
     "load_interventions",
     "neuron_statistics",
+    "optimal_constants",
     "parse_edit",
     "save_interventions",
+    "specificity",
     "sweep_counts",
 ]

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from onegrain.core.progress import Progress
+from onegrain.errors import ParameterError
 from onegrain.models.running import RunningModel
-from onegrain.models.scoring import scored_batches, scored_rows
+from onegrain.models.scoring import ScoredRows, scored_batches, scored_rows
 from onegrain.records.corpus import Corpus
 
-__all__ = ["WordLosses", "word_losses"]
+__all__ = ["WordLosses", "predicted_side", "word_losses", "words_of_losses"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,26 +45,42 @@ def word_losses(loaded: RunningModel, corpus: Corpus, batch_size: int, progress:
         CorpusError: a sentence is longer than the model reads.
     """
     scored = scored_rows(loaded, corpus)
-    words = corpus
-    if loaded.task == "translation":
-        assert corpus.target is not None  # scored_rows has refused a corpus without one
-        words = corpus.target
-    nll = np.zeros(words.n_words, dtype=np.float64)
-    missing = np.zeros(words.n_words, dtype=np.int64)
-    for start, word_of in zip(words.offsets[:-1], scored.label_words, strict=True):
-        subwords = np.asarray(word_of, dtype=np.int64)
-        np.add.at(missing, start + subwords[subwords >= 0], 1)
-    has_subwords = missing > 0
-    first = 0 if loaded.task == "translation" else 1  # a language model does not predict its first subword
+    side = predicted_side(loaded, corpus)
+    nll, predicted = np.zeros(side.n_words), np.zeros(side.n_words, dtype=bool)
+    words = words_of_losses(loaded, scored)
     with progress("score", len(scored.rows), "sentences") as advance:
         for batch in scored_batches(loaded, corpus, scored, batch_size):
-            losses, mask = (tensor.cpu().numpy() for tensor in batch.losses(loaded))
-            for row, sentence in enumerate(batch.sentences.tolist()):
-                subwords = np.asarray(scored.label_words[sentence][first:], dtype=np.int64)
-                counted = (subwords >= 0) & mask[row, : len(subwords)]
-                places = words.offsets[sentence] + subwords[counted]
-                np.add.at(nll, places, losses[row, : len(subwords)][counted])
-                np.add.at(missing, places, -1)
+            losses = batch.losses(loaded)[0].cpu().numpy()
+            for values, sentence in zip(losses, batch.sentences, strict=True):
+                counted = words[sentence] >= 0
+                places = side.offsets[sentence] + words[sentence][counted]
+                np.add.at(nll, places, values[: len(counted)][counted])
+                predicted[places] = True
             advance(len(batch.sentences))
-    predicted = has_subwords & (missing == 0)
-    return WordLosses(words, np.where(predicted, nll, 0.0), predicted)
+    return WordLosses(side, nll, predicted)
+
+
+def predicted_side(loaded: RunningModel, corpus: Corpus) -> Corpus:
+    """Return the corpus whose words a model predicts.
+
+    Raises:
+        ParameterError: the model translates and the corpus has no parallel side.
+    """
+    if loaded.task != "translation":
+        return corpus
+    if corpus.target is None:
+        raise ParameterError(f"{corpus.source} has no parallel side; give a corpus with a target")
+    return corpus.target
+
+
+def words_of_losses(loaded: RunningModel, scored: ScoredRows) -> list[np.ndarray]:
+    """Return for each sentence the word of each loss of a batch, int64; the losses of padding follow.
+
+    The word is -1 for a special subword, and for those of a word of which a subword is not predicted.
+    """
+    first = 0 if loaded.task == "translation" else 1  # a language model does not predict its first subword
+    words = []
+    for row in scored.label_words:
+        word_of = np.asarray(row, dtype=np.int64)
+        words.append(np.where(np.isin(word_of[first:], word_of[:first]), -1, word_of[first:]))
+    return words

@@ -13,7 +13,7 @@ from jaxtyping import Float32
 
 from onegrain.core.describing import Described
 from onegrain.errors import ParameterError, RecordError
-from onegrain.records.fields import header_field
+from onegrain.records.fields import header_field, texts
 from onegrain.records.parquet import open_table, write_table
 from onegrain.records.provenance import Provenance
 from onegrain.records.space import NeuronSpace
@@ -32,7 +32,7 @@ class NeuronStatistics(Described):
         space: the neurons.
         columns: float64 (neurons,) by name: ``mean``, ``deviation`` (the standard deviation, with the number of
             words as denominator), ``least`` and ``largest`` value, ``mode`` (the middle of the fullest bin of
-            the histogram), perhaps ``optimal`` (see :func:`onegrain.interventions.optimal_constants`); and
+            the histogram), perhaps ``optimal`` (see :func:`onegrain.optimal_constants`); and
             ``mean:LABEL`` and ``deviation:LABEL`` over the words of each label.
         n_words: the number of words.
         layer: the label layer of the labels; None without.
@@ -83,7 +83,7 @@ class NeuronStatistics(Described):
         """Return the facts: neurons, words, labels and samples."""
         model = self.provenance.subject()
         return {
-            "record": "statistics",
+            "record": "neuron statistics",
             "model": model.id if model else None,
             "neurons": self.space.describe(),
             "words": self.n_words,
@@ -99,8 +99,9 @@ class NeuronStatistics(Described):
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write the record as Parquet, with everything else in the file's metadata."""
         header = {
-            "record": "statistics",
+            "record": "neuron statistics",
             "space": self.space.to_json(),
+            "columns": list(self.columns),
             "n_words": self.n_words,
             "layer": self.layer,
             "words_of": dict(self.words_of),
@@ -118,8 +119,10 @@ class NeuronStatistics(Described):
         Raises:
             RecordError: the file is missing, damaged, or holds no statistics.
         """
-        with open_table(path, "statistics") as (frame, header):
+        with open_table(path, "neuron statistics") as (frame, header):
             names = [name for name in frame.columns if not name.startswith(SAMPLE)]
+            if sorted(names) != sorted(texts(header, "columns")):
+                raise RecordError(f"the columns are {names}, not those that the header names")
             drawn = [frame[name].to_numpy(np.float32) for name in frame.columns if name.startswith(SAMPLE)]
             return cls(
                 space=NeuronSpace.from_json(header_field(header, "space", dict)),

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from onegrain.analyses.judging.comparison import compare_rankings
 from onegrain.core.sealing import using
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
-from onegrain.records.curve import Curve
-from onegrain.records.evaluation import Evaluation
 from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.stability import Stability
@@ -40,10 +39,10 @@ def compose(title: str, records: Records) -> Report:
     """Build a report: models, single neurons, the four questions, probes, comparisons, layers, provenance.
 
     Raises:
-        ParameterError: there is no ranking, curve or stability.
+        ParameterError: there is no record that has a section of its own.
         RecordError: a record's details are not of the form that its section needs.
     """
-    if not records.rankings and not records.curves and not records.stabilities:
+    if not any(_with_sections(records)):
         raise ParameterError("a report needs at least one ranking or curve; rank or ablate a model first")
     sections: list[Section] = [build.models_section(records.models)] if records.models else []
     for what, make in _parts(records):
@@ -52,6 +51,19 @@ def compose(title: str, records: Records) -> Report:
     if lines := left_out(records):
         sections.append(Section("Left out", [Text(tuple(lines))]))
     return Report(title, with_unique_names(sections), _provenance(records))
+
+
+def _with_sections(records: Records) -> list[Mapping[tuple[str, str], Any]]:
+    """Return the records that have a section without others."""
+    return [
+        records.rankings,
+        records.curves,
+        records.stabilities,
+        records.specificities,
+        records.effects,
+        records.uniquenesses,
+        records.constants,
+    ]
 
 
 def _parts(records: Records) -> Iterator[tuple[str, Callable[[], list[Section]]]]:
@@ -77,14 +89,34 @@ def _parts(records: Records) -> Iterator[tuple[str, Callable[[], list[Section]]]
     if records.curves:
         importance = partial(build.importance_section, records.curves, records.rankings)
         yield f"the curves {', '.join(' '.join(key) for key in records.curves)}", lambda: [importance()]
+    yield from _interventions(records)
     if tested:
         yield f"the probes {', '.join(tested)}", lambda: [build.probe_section(tested)]
     if stabilities:
         yield f"the stabilities {', '.join(stabilities)}", lambda: [build.stability_section(stabilities)]
+    if records.uniquenesses:
+        uniquenesses = {" ".join(key): record for key, record in records.uniquenesses.items()}
+        yield "the uniquenesses", partial(_alone, build.uniqueness_section, uniquenesses)
     yield "the rankings of several models", partial(_correlations, records, cards)
     yield "the evaluations", partial(_comparisons, records)
     if named:
         yield f"the rankings {', '.join(named)}", lambda: [build.layers_section(named)]
+
+
+def _interventions(records: Records) -> Iterator[tuple[str, Callable[[], list[Section]]]]:
+    """Yield the parts made from records of edits in the running model."""
+    for what, group, build_section in (
+        ("the specificities", records.specificities, build.specificity_section),
+        ("the effects", records.effects, build.effects_section),
+        ("the optimal constants", records.constants, build.constants_section),
+    ):
+        if group:
+            named: Any = {" ".join(key): record for key, record in group.items()}
+            yield what, partial(_alone, build_section, named)
+
+
+def _alone(build_section: Callable[[Any], Section], records: Mapping[str, Any]) -> list[Section]:
+    return [build_section(records)]
 
 
 def _tested(ranking: Ranking) -> bool:
@@ -189,7 +221,9 @@ def _covers(activations: Activations, ranking: Ranking) -> bool:
 
 
 def _provenance(records: Records) -> list[Provenance]:
-    every: list[Ranking | Curve | Stability | Evaluation | Activations] = [*records.rankings.values()]
+    every: list[Any] = [*records.rankings.values()]
     every += [*records.curves.values(), *records.stabilities.values(), *records.evaluations.values()]
+    every += [*records.specificities.values(), *records.effects.values(), *records.uniquenesses.values()]
+    every += records.constants.values()
     every += records.activations.values()
     return [record.provenance for record in every]

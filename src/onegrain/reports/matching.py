@@ -10,9 +10,13 @@ from onegrain.analyses.questions.damage import tasks
 from onegrain.core.sealing import using
 from onegrain.records.activations import Activations
 from onegrain.records.curve import Curve
+from onegrain.records.effects import Effects
 from onegrain.records.evaluation import Evaluation
 from onegrain.records.ranking import Ranking
+from onegrain.records.specificity import Specificity
 from onegrain.records.stability import Stability
+from onegrain.records.statistics import NeuronStatistics
+from onegrain.records.uniqueness import Uniqueness
 
 __all__ = [
     "FEWEST_COMPARED",
@@ -30,7 +34,7 @@ FEWEST_COMPARED = 2
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """The records that a report is made from: at least one ranking, curve or stability.
+    """The records that a report is made from, at least one of them besides activations and evaluations.
 
     Attributes:
         rankings: (model, ordering) -> ranking, e.g. ``("nlm", "lca upos")``.
@@ -41,6 +45,10 @@ class Records:
         stabilities: (model, name of the record) -> how far a ranking depends on its sentences.
         evaluations: (model, name of the record) -> rankings of that model measured side by side; it is shown
             if ``rankings`` has them all, under their names.
+        specificities: (model, name of the record) -> damage to the words of each label.
+        effects: (model, name of the record) -> what edits do directly, and what is mediated.
+        uniquenesses: (model, name of the record) -> rounds of ranking and taking away.
+        constants: (model, name of the record) -> statistics with optimal constants.
         left_out: one line for each file that the report does not show, with the reason.
     """
 
@@ -51,6 +59,10 @@ class Records:
     neurons: int = 5
     stabilities: Mapping[tuple[str, str], Stability] = field(default_factory=dict)
     evaluations: Mapping[tuple[str, str], Evaluation] = field(default_factory=dict)
+    specificities: Mapping[tuple[str, str], Specificity] = field(default_factory=dict)
+    effects: Mapping[tuple[str, str], Effects] = field(default_factory=dict)
+    uniquenesses: Mapping[tuple[str, str], Uniqueness] = field(default_factory=dict)
+    constants: Mapping[tuple[str, str], NeuronStatistics] = field(default_factory=dict)
     left_out: Sequence[str] = ()
 
 

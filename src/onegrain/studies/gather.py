@@ -12,9 +12,13 @@ from onegrain.core.sealing import read_sealed_json
 from onegrain.errors import OnegrainError, ParameterError, RecordError
 from onegrain.records.activations import Activations
 from onegrain.records.curve import Curve
+from onegrain.records.effects import Effects
 from onegrain.records.evaluation import Evaluation
 from onegrain.records.ranking import Ranking
+from onegrain.records.specificity import Specificity
 from onegrain.records.stability import Stability
+from onegrain.records.statistics import NeuronStatistics
+from onegrain.records.uniqueness import Uniqueness
 from onegrain.reports import Records, compose, left_out
 from onegrain.studies.naming import curve_names, record_names
 from onegrain.studies.places import activations_path
@@ -29,7 +33,7 @@ REPORT = "report.html"
 def gather(
     folder: str | os.PathLike[str], *, stores: Mapping[str, Path] | None = None, neurons: int = 3
 ) -> Records:
-    """Return every ranking, curve, stability, evaluation and measure in a folder and its subfolders.
+    """Return the records and measures in a folder and its subfolders that a report has sections for.
 
     A record belongs to the model that its provenance names, and its ranking is named after its file. If two
     files have the same name, the names include the folders. ``left_out`` lists what is not shown, with reasons.
@@ -57,6 +61,10 @@ def gather(
         neurons=neurons,
         stabilities=record_names(root, _of(scan.records, Stability)),
         evaluations=record_names(root, _of(scan.records, Evaluation)),
+        specificities=record_names(root, _of(scan.records, Specificity)),
+        effects=record_names(root, _of(scan.records, Effects)),
+        uniquenesses=record_names(root, _of(scan.records, Uniqueness)),
+        constants=record_names(root, _of(scan.records, NeuronStatistics)),
         left_out=tuple(lines),
     )
 

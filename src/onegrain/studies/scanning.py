@@ -11,10 +11,20 @@ from typing import Any
 from onegrain.errors import RecordError
 from onegrain.library import is_model, kind_of, load
 from onegrain.records.provenance import Provenance
+from onegrain.records.statistics import NeuronStatistics
 
 __all__ = ["FolderRecord", "FolderScan", "scan_folder"]
 
-SHOWN = ("ranking", "curve", "stability", "evaluation")
+SHOWN = (
+    "ranking",
+    "curve",
+    "stability",
+    "evaluation",
+    "specificity",
+    "effects",
+    "uniqueness",
+    "neuron statistics",
+)
 """The kinds of records that a report has sections for."""
 OWN_OUTPUT = (".html", ".png")
 """Suffixes of the files that reports consist of."""
@@ -104,5 +114,8 @@ def _add_table(root: Path, path: Path, scan: FolderScan) -> None:
         record = load(path)
     except RecordError as error:
         scan.left_out.append(f"{shown}: {str(error).replace(str(path), path.name)}")
+        return
+    if isinstance(record, NeuronStatistics) and "optimal" not in record.columns:
+        scan.left_out.append(f"{shown}: a report has no section for statistics without optimal constants")
         return
     scan.records.append(FolderRecord(path, record, scan.model_of(record.provenance)))

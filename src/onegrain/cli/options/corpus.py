@@ -78,6 +78,21 @@ class FileOptions:
         """Read a corpus file, and note for standard error what was read."""
         return corpus_from(path, **self._reading())
 
+    def read_sides(self, paths: list[Path]) -> Corpus:
+        """Read a file, or two parallel ones; labels, format and columns are those of the last file.
+
+        Raises:
+            ParameterError: there are more than two files.
+        """
+        from onegrain.errors import ParameterError
+
+        if len(paths) > 2:
+            raise ParameterError(f"{len(paths)} files; give one, or source and target of a translation model")
+        words = self.read(paths[-1])
+        if len(paths) == 1:
+            return words
+        return corpus_from(paths[0], lower=self.lower, limit=self.limit).with_target(words)
+
     def _reading(self) -> dict[str, Any]:
         names = ("labels", "format", "columns", "lower", "limit")
         return {name: getattr(self, name) for name in names}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
+from onegrain.errors import ParameterError
 from onegrain.interventions.edits.constants import Constant
 from onegrain.interventions.edits.edit import Change, NeuronEdit, SiteReference
 
@@ -16,7 +19,7 @@ class Optimal(NeuronEdit):
     """Set each neuron to the constant with which the edited model loses least on a reference corpus.
 
     The constants are found by gradient descent (Li and Janson 2024, arXiv 2409.09951); see
-    :func:`onegrain.interventions.optimal_constants`.
+    :func:`onegrain.optimal_constants`.
     """
 
     kind: ClassVar[str] = "optimal"
@@ -28,5 +31,17 @@ class Optimal(NeuronEdit):
         return frozenset({"optimal"})
 
     def at(self, reference: SiteReference) -> Change:
-        """Return the edit of the reference's neurons."""
-        return Constant(reference.statistic("optimal"))
+        """Return the edit of the reference's neurons.
+
+        Raises:
+            ParameterError: the reference has no optimal constants, or none for one of these neurons.
+        """
+        constants = reference.statistic("optimal")
+        missing = np.flatnonzero(np.isnan(constants))
+        if missing.size:
+            raise ParameterError(
+                f"the reference has no optimal constant for {missing.size} of {constants.size} neurons of a "
+                f"site, the first of them unit {int(reference.units[missing[0]])}; find the constants of the "
+                "neurons that are edited together with onegrain.optimal_constants"
+            )
+        return Constant(constants)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from onegrain.reports.charts.answers import small_ablation, small_contrast, small_effective, small_sharing
 from onegrain.reports.charts.clusters import cluster_sizes
 from onegrain.reports.charts.comparison import comparison
+from onegrain.reports.charts.constants import optimal_neurons
+from onegrain.reports.charts.effects import effect_intervals
 from onegrain.reports.charts.probe import kept_curve, lambda_grid
 from onegrain.reports.charts.similarity import similarity_matrices
+from onegrain.reports.charts.specificity import damage_matrix
 from onegrain.reports.charts.spread import (
     effective_bars,
     jaccard_matrix,
@@ -19,6 +22,7 @@ from onegrain.reports.charts.spread import (
 from onegrain.reports.charts.stability import rank_intervals
 from onegrain.reports.charts.task import ablation, contrast_dots, contrast_sites, correlation_histogram
 from onegrain.reports.charts.theme import finish
+from onegrain.reports.charts.uniqueness import uniqueness_rounds
 
 __all__ = [
     "ablation",
@@ -27,6 +31,8 @@ __all__ = [
     "contrast_dots",
     "contrast_sites",
     "correlation_histogram",
+    "damage_matrix",
+    "effect_intervals",
     "effective_bars",
     "finish",
     "jaccard_matrix",
@@ -34,6 +40,7 @@ __all__ = [
     "labels_by_site",
     "lambda_grid",
     "mass_lines",
+    "optimal_neurons",
     "rank_intervals",
     "rankings_by_site",
     "sharing_bars",
@@ -43,4 +50,5 @@ __all__ = [
     "small_contrast",
     "small_effective",
     "small_sharing",
+    "uniqueness_rounds",
 ]

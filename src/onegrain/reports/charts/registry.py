@@ -18,14 +18,21 @@ from onegrain.analyses.questions.topsets import require_mass
 from onegrain.errors import LabelError, ParameterError
 from onegrain.records.clusters import Clusters
 from onegrain.records.curve import Curve
+from onegrain.records.effects import Effects
 from onegrain.records.evaluation import Evaluation
 from onegrain.records.ranking import Ranking
 from onegrain.records.similarity import Similarity
+from onegrain.records.specificity import Specificity
 from onegrain.records.stability import Stability
+from onegrain.records.statistics import NeuronStatistics
+from onegrain.records.uniqueness import Uniqueness
 from onegrain.reports.charts.clusters import cluster_sizes
 from onegrain.reports.charts.comparison import comparison
+from onegrain.reports.charts.constants import optimal_neurons
+from onegrain.reports.charts.effects import effect_intervals
 from onegrain.reports.charts.probe import kept_curve, lambda_grid
 from onegrain.reports.charts.similarity import similarity_matrices
+from onegrain.reports.charts.specificity import damage_matrix
 from onegrain.reports.charts.spread import (
     effective_bars,
     jaccard_matrix,
@@ -37,6 +44,7 @@ from onegrain.reports.charts.spread import (
 )
 from onegrain.reports.charts.stability import rank_intervals
 from onegrain.reports.charts.task import ablation, contrast_dots, contrast_sites, correlation_histogram
+from onegrain.reports.charts.uniqueness import uniqueness_rounds
 
 __all__ = ["CHARTS", "TOGETHER", "RecordChart", "draw", "draw_together", "joined_layers"]
 
@@ -210,6 +218,23 @@ CHARTS: dict[type, dict[str, RecordChart]] = {
             lambda similarity: (similarity,),
             lambda similarity: bool(similarity.table[list(similarity.measures)].notna().any(axis=None)),
             "a pair of sites that vary",
+        )
+    },
+    Specificity: {
+        "damage": RecordChart(damage_matrix, lambda record: (record,), lambda record: True, "labels")
+    },
+    Effects: {
+        "effects": RecordChart(effect_intervals, lambda record: (record,), lambda record: True, "effects")
+    },
+    Uniqueness: {
+        "rounds": RecordChart(uniqueness_rounds, lambda record: (record,), lambda record: True, "rounds")
+    },
+    NeuronStatistics: {
+        "constants": RecordChart(
+            optimal_neurons,
+            lambda statistics: (statistics,),
+            lambda statistics: "optimal" in statistics.columns,
+            "statistics with optimal constants",
         )
     },
     Clusters: {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from onegrain.reports.sections.comparison import area_rows, comparison_section
+from onegrain.reports.sections.constants import constants_section
 from onegrain.reports.sections.contrast import contrast_section
 from onegrain.reports.sections.correlation import correlation_section
+from onegrain.reports.sections.effects import effects_section
 from onegrain.reports.sections.importance import importance_section
 from onegrain.reports.sections.layers import layers_section
 from onegrain.reports.sections.localisation import localisation_section
@@ -12,14 +14,18 @@ from onegrain.reports.sections.neurons import card_anchors, neurons_section
 from onegrain.reports.sections.overview import models_section
 from onegrain.reports.sections.probe import probe_cautions, probe_section
 from onegrain.reports.sections.sharing import sharing_section
+from onegrain.reports.sections.specificity import specificity_section
 from onegrain.reports.sections.stability import stability_caution, stability_section
+from onegrain.reports.sections.uniqueness import uniqueness_section
 
 __all__ = [
     "area_rows",
     "card_anchors",
     "comparison_section",
+    "constants_section",
     "contrast_section",
     "correlation_section",
+    "effects_section",
     "importance_section",
     "layers_section",
     "localisation_section",
@@ -28,6 +34,8 @@ __all__ = [
     "probe_cautions",
     "probe_section",
     "sharing_section",
+    "specificity_section",
     "stability_caution",
     "stability_section",
+    "uniqueness_section",
 ]

@@ -1,0 +1,120 @@
+"""An edit without its neurons, which an analysis applies to one set of neurons after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from onegrain.interventions.edits.edit import NeuronEdit
+from onegrain.interventions.edits.registry import parse_edit
+from onegrain.interventions.intervention import Intervention
+from onegrain.interventions.references import References, measure_reference
+from onegrain.interventions.where import Where
+from onegrain.models import LoadedModel
+from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
+from onegrain.records.provenance import CorpusIdentity, Provenance
+from onegrain.records.space import NeuronSpace
+from onegrain.records.statistics import NeuronStatistics
+
+__all__ = ["EditTemplate", "matched_sets"]
+
+
+@dataclass(frozen=True, eq=False)
+class EditTemplate:
+    """An edit, its places, and what it takes its values from.
+
+    Attributes:
+        edit: the edit.
+        where: the places.
+        recurrent: whether the state of LSTM layers is edited as well.
+        reference: statistics measured on activations of the model, if the edit needs some.
+        pairs: the paired sentences, if the edit needs some.
+    """
+
+    edit: NeuronEdit
+    where: Where
+    recurrent: bool
+    reference: NeuronStatistics | None
+    pairs: Corpus | None
+
+    @classmethod
+    def of(
+        cls,
+        model: LoadedModel,
+        edit: str | NeuronEdit,
+        where: Where | None,
+        recurrent: bool,
+        reference: NeuronStatistics | Activations | None,
+        pairs: Corpus | None,
+    ) -> EditTemplate:
+        """Return the template of the arguments of an analysis; activations are measured once, here.
+
+        Raises:
+            ParameterError: the edit does not exist, or needs what is not given.
+            MismatchError: the reference is of another model.
+        """
+        chosen = parse_edit(edit)
+        if isinstance(reference, Activations):
+            reference = measure_reference(reference, [chosen])
+        References(model, [chosen], reference, pairs)
+        return cls(chosen, where or Where(), recurrent, reference, pairs)
+
+    def on(self, space: NeuronSpace, neurons: np.ndarray) -> Intervention:
+        """Return the edit of some neurons (int64 flat indices) of a space."""
+        return Intervention.of(space, neurons, self.edit, where=self.where, recurrent=self.recurrent)
+
+    def require(self, model: LoadedModel, space: NeuronSpace, neurons: np.ndarray) -> None:
+        """Check that the reference has what the edit needs for these neurons, before any pass.
+
+        Raises:
+            ParameterError: the reference lacks a statistic or a label.
+            MismatchError: the reference or the model lacks a site.
+        """
+        references = References(model, [self.edit], self.reference, self.pairs)
+        points = {point.name: point for point in model.require_space(space)}
+        for site, units in space.by_site(neurons).items():
+            self.edit.at(references.of(points[site], units))
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what a record says of the edit; places, state and pairs only if they were chosen."""
+        parameters: dict[str, Any] = {"edit": str(self.edit)}
+        if not self.where.everywhere:
+            parameters["where"] = self.where.to_json()
+        if self.recurrent:
+            parameters["recurrent"] = True
+        if self.pairs is not None:
+            parameters["pairs"] = CorpusIdentity.of(self.pairs).model_dump()
+        return parameters
+
+    def inputs(self) -> tuple[Provenance, ...]:
+        """Return the provenance of the reference, if there is one."""
+        return () if self.reference is None else (self.reference.provenance,)
+
+
+def matched_sets(space: NeuronSpace, neurons: np.ndarray, orders: int, seed: int) -> list[np.ndarray]:
+    """Return random sets with as many neurons of each site as some neurons have, int64 flat indices each.
+
+    Set i takes the first neurons of each site in the site's random order number i, so that sets that are
+    matched to equal numbers of neurons are equal, and those matched to fewer are parts of them.
+
+    Args:
+        space: the neurons to draw from; the chosen ones are among them.
+        neurons: flat indices of the neurons to match.
+        orders: the number of sets.
+        seed: random seed.
+    """
+    counts = {site: len(units) for site, units in space.by_site(neurons).items()}
+    sets = []
+    for order in range(orders):
+        rng = np.random.default_rng([seed, order])
+        drawn = {site: space.slice(site).start + rng.permutation(width) for site, width in _widths(space)}
+        parts = [drawn[site][:count] for site, count in counts.items()]
+        sets.append(np.sort(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64))
+    return sets
+
+
+def _widths(space: NeuronSpace) -> list[tuple[str, int]]:
+    return list(zip(space.sites, space.widths, strict=True))

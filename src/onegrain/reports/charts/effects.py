@@ -1,0 +1,71 @@
+"""Chart of effects: the total effect of an edit, its direct part, and what the layers above add or repair."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from onegrain.records.effects import PARTS, Effects
+from onegrain.reports.charts.theme import COLOURS, GREY, WIDTH, finish
+from onegrain.reports.rendering.numbers import number, percent
+
+__all__ = ["effect_intervals"]
+
+SHOWN = {"top": "first neurons", "random": "random neurons"}
+TITLE = "Rise of the loss, nats per subword"
+
+
+def effect_intervals(effects: Effects) -> Any:
+    """Return the total, direct and mediated effect with their intervals, of the first and of random neurons."""
+    rows = effects.table[effects.table["line"].isin(list(SHOWN))]
+    table = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "site": rows["site"],
+                    "line": rows["line"].map(SHOWN),
+                    "part": part,
+                    "value": rows[part],
+                    "low": rows[f"{part}_low"],
+                    "high": rows[f"{part}_high"],
+                }
+            )
+            for part in PARTS
+        ],
+        ignore_index=True,
+    )
+    colour = alt.Color(
+        "part:N", scale=alt.Scale(domain=list(PARTS), range=list(COLOURS[:3])), title="Effect", sort=list(PARTS)
+    )
+    base = alt.Chart(table).encode(
+        y=alt.Y("site:N", sort=list(effects.sites), title=None, axis=alt.Axis(labelOverlap=False)),
+        yOffset=alt.YOffset("part:N", sort=list(PARTS)),
+        color=colour,
+        tooltip=[
+            "site:N",
+            "line:N",
+            alt.Tooltip("part:N", title="effect"),
+            *(alt.Tooltip(f"{name}:Q", format="+.4f") for name in ("value", "low", "high")),
+        ],
+    )
+    x = alt.X("value:Q", title=TITLE)
+    bars = base.mark_rule(strokeWidth=3, opacity=0.45).encode(x=alt.X("low:Q", title=TITLE), x2="high:Q")
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(
+        x=x,
+        shape=alt.Shape(
+            "line:N",
+            scale=alt.Scale(domain=list(SHOWN.values()), range=["circle", "triangle-up"]),
+            title="Neurons",
+        ),
+    )
+    zero = (
+        alt.Chart(pd.DataFrame({"value": [0.0]})).mark_rule(color=GREY, strokeDash=[3, 3]).encode(x="value:Q")
+    )
+    chart = (zero + bars + points).properties(width=WIDTH - 120, height=alt.Step(18))
+    subtitle = (
+        f"{number(effects.k)} neurons edited ({effects.edit}); mediated is total less direct; bars: "
+        f"{percent(effects.level, 0)} intervals"
+    )
+    return finish(chart, "What the layers above add to an edit, or repair", subtitle)
