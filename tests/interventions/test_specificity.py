@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def test_what_cannot_be_measured_is_refused(
     models: dict[str, LoadedModel], change: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = models["gpt2"]
-    monkeypatch.setattr(LoadedModel, "word_losses", None)
+    monkeypatch.setattr(import_module("onegrain.interventions.specificity"), "measure_interventions", None)
     with pytest.raises(InputError, match=words):
         og.specificity(model, ranking(model), plain_corpus(), **{"k": 4, "min_count": 2, **change})
 
