@@ -37,10 +37,17 @@ class Bisection:
         self.upper = min((number for number, enough in known.items() if enough), default=most)
         self.lower = max((number for number in known if number < self.upper), default=0)
 
-    def next(self) -> int | None:
-        """Return the number to try next; None at the end of the search."""
-        if self.upper - self.lower <= max(1.0, self._precision * self.upper):
+    def next(self, guess: float | None = None) -> int | None:
+        """Return the number to try next; None at the end of the search.
+
+        It is ``guess``, if there is one, but far enough from both ends that a right guess ends the search soon.
+        """
+        width = self.upper - self.lower
+        if width <= max(1.0, self._precision * self.upper):
             return None
+        step = max(1, int(self._precision * self.upper))
+        if guess is not None and width > 2 * step:
+            return int(min(max(guess, self.lower + step), self.upper - step))
         return min(max(isqrt(max(self.lower, 1) * self.upper), self.lower + 1), self.upper - 1)
 
     def add(self, number: int, enough: bool) -> None:

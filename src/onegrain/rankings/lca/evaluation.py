@@ -18,6 +18,11 @@ from onegrain.rankings.lca.search import count_of
 
 __all__ = ["OrderingEvaluation", "accuracy", "label_scores"]
 
+GUESSES = 3
+"""Guesses of the smallest set that may be worse than bisection."""
+APART = 1.1
+"""Least ratio of two numbers of neurons whose accuracies tell how accuracy grows."""
+
 
 def accuracy(predicted: np.ndarray, codes: np.ndarray) -> float:
     """Return the share of the words whose label is predicted."""
@@ -52,6 +57,35 @@ class _Tops:
     def add(self, probe: FittedProbe, entry: dict[str, Any]) -> None:
         """Add the probe of the first ``entry["neurons"]`` neurons."""
         self.entries[entry["neurons"]], self._probes[entry["neurons"]] = entry, probe
+
+    def guess(self, search: Bisection, least: float, full: float) -> float | None:
+        """Return at how many neurons accuracy reaches ``least``, by a line through two known accuracies.
+
+        Accuracy is taken to be linear in the logarithm of the number. Below the smallest number that is known,
+        the guess is at least half of it.
+
+        Args:
+            search: the search so far.
+            least: the accuracy to reach.
+            full: the accuracy of the probe of all neurons.
+
+        Returns:
+            None if nothing is known, or accuracy does not grow.
+        """
+        if not self.entries:
+            return None
+        lower, upper = search.lower, search.upper
+        if lower not in self.entries:
+            apart = [count for count in self.entries if count >= APART * upper]
+            if upper not in self.entries or not apart:
+                return upper / 2.0
+            lower, upper = upper, min(apart)
+        at_lower = self.entries[lower]["accuracy"]
+        at_upper = self.entries[upper]["accuracy"] if upper in self.entries else full
+        if at_upper <= at_lower:
+            return search.upper / 2.0 if search.lower == 0 else None
+        place = (least - at_lower) / (at_upper - at_lower)
+        return max(lower * (upper / lower) ** place, search.upper / 2.0 if search.lower == 0 else 0.0)
 
     def start(self, count: int) -> tuple[FittedProbe, np.ndarray]:
         """Return the smallest known probe of at least ``count`` neurons, and its neurons."""
@@ -157,14 +191,15 @@ class OrderingEvaluation:
     def _minimal_set(self, full: float, tops: _Tops) -> dict[str, Any]:
         """Return the smallest first part of the order whose new probe is within delta of ``full`` [Durrani20].
 
-        It is found by bisection, which assumes that accuracy grows with the number of neurons.
+        It is found by bisection, which assumes that accuracy grows with the number of neurons. Numbers at which
+        the accuracies known so far would reach it are tried first.
         """
         neurons = len(self.order)
         least = full - self.options.delta
         known = {count: entry["accuracy"] >= least for count, entry in tops.entries.items()}
-        search = Bisection(neurons, known)
-        with self.progress("minimal set", search.most_left(), "probes") as advance:
-            while (count := search.next()) is not None:
+        search, spare = Bisection(neurons, known), GUESSES
+        with self.progress("minimal set", search.most_left() + spare, "probes") as advance:
+            while (count := search.next(tops.guess(search, least, full) if spare else None)) is not None:
                 kept = np.sort(self.order[:count])
                 ((probe, solution),) = self.train.solve_subsets(
                     [kept], self.pair, self.options.tolerance, start=tops.start(count)
@@ -174,7 +209,11 @@ class OrderingEvaluation:
                 tops.add(probe, entry)
                 left = search.most_left()
                 search.add(count, entry["accuracy"] >= least)
-                advance(left - search.most_left())
+                fall = left - search.most_left()
+                if fall == 0 and spare:  # the guess was worse than bisection
+                    spare, fall = spare - 1, 1
+                advance(fall)
+            advance(spare)
         tried = [
             {name: entry[name] for name in ("share", "neurons", "accuracy")}
             for _, entry in sorted(tops.entries.items())
