@@ -23,7 +23,7 @@ def rank_and_evaluate(train, dev, test, options, seed: int = 0) -> dict[str, Any
         dev: labelled words to choose by.
         test: labelled words to evaluate on.
         options: LcaOptions.
-        seed: of the random order and of each training.
+        seed: seed of the random order and of each training.
     """
     trained = [
         _Trained(train.values, train.codes, pair, np.arange(train.values.shape[1]), seed)

@@ -55,7 +55,7 @@ class CorpusError(InputError):
     """A corpus file is malformed.
 
     Args:
-        message: what was wrong and what was expected.
+        message: description of the fault and of the expected input.
         path: the file.
         line: the line, counted from 1; None if the error concerns the whole file.
     """

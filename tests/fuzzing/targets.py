@@ -27,7 +27,7 @@ class Target:
     """A reader under fire.
 
     Attributes:
-        name: what is read.
+        name: kind of input that is read.
         share: its part of all inputs.
         seeds: writes whole files into a folder and returns them: files, or folders of files.
         read: reads a file or folder.

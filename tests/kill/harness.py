@@ -138,7 +138,7 @@ class Result:
         kills: runs that SIGKILL ended.
         identical: of these, how many ended with the same bytes once the command was repeated.
         leftovers: names of files and folders that only interrupted runs leave.
-        problems: what went wrong, one line each.
+        problems: faults, one line each.
     """
 
     command: str

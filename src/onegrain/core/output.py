@@ -32,7 +32,7 @@ __all__ = [
 
 PROBE = ".onegrain-probe-"
 Ours = Callable[[Path], bool] | Layout
-"""How an existing output is recognised: a file by a test of its content, a folder by its layout."""
+"""The test that recognises an existing output: of a file's content, or of a folder's layout."""
 
 
 def require_writable_output(
@@ -48,7 +48,7 @@ def require_writable_output(
         path: the file or folder to write; missing folders above it will be made.
         force: replace what onegrain wrote there.
         suffixes: the endings that its name may have, such as ``(".parquet",)``; empty for any.
-        ours: how an existing output is recognised; a :class:`Layout` says that the output is a folder.
+        ours: test that recognises an existing output; a :class:`Layout` says that the output is a folder.
 
     Raises:
         ParameterError: a name that no file can have, or another ending.

@@ -1,4 +1,4 @@
-"""How fast a task runs, and how long it will still take, as soon as that can be known."""
+"""Measure the speed of a task and the time left, as soon as it can be known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 __all__ = ["Pace", "time_left"]
 
 START_SECONDS = 0.1
-"""What is reported sooner was done by an earlier run or needed no work, and says nothing of the speed."""
+"""Units reported within this time were done by an earlier run or needed no work, and do not count as speed."""
 
 LEAST_SECONDS = 1.0
 KNOWN_SHARE, KNOWN_REPORTS = 0.05, 10

@@ -40,7 +40,7 @@ REASONS = {
     errno.ENXIO: f"the disk is gone; check its mount and {AGAIN}",
 }
 NUMBERED = re.compile(r"(?:os error|errno =|\[Errno) (\d+)")
-"""How libraries in other languages (safetensors, HDF5) give the system's error number in their messages."""
+"""The pattern of the system's error number in messages of libraries in other languages (safetensors, HDF5)."""
 TORCH = ("PytorchStreamWriter failed writing", "inline_container.cc")
 TORCH_GONE = "Parent directory"
 LONGEST = 200

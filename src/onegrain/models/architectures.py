@@ -31,7 +31,7 @@ class Stack:
             has no gate.
         cross: the projection from the cross-attention heads to their output; None without cross-attention.
         name: the prefix of the names of the sites.
-        side: whether the stack reads source or target words.
+        side: ``source`` or ``target``: the words that the stack reads.
     """
 
     blocks: str

@@ -43,7 +43,7 @@ def read_json(file: Path, what: str) -> dict[str, Any]:
 
     Args:
         file: the file.
-        what: what the file contains, for the error message.
+        what: content of the file, for the error message.
 
     Raises:
         ModelError: the file cannot be read, is a Git LFS pointer, or holds no JSON object.

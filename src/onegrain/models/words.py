@@ -74,7 +74,7 @@ class WordEncoder:
 
     @cached_property
     def spaced(self) -> bool:
-        """Whether a word needs a space before it to be encoded as in running text."""
+        """True if a word needs a space before it to be encoded as in running text."""
         known = [word for word in PROBES if self._knows(word)]
         for space in ("", " "):
             if all(self._ids([space + w])[0] * 2 == self._ids([f"{space}{w} {w}"])[0] for w in known):

@@ -1,4 +1,4 @@
-"""What a method provides so that a ranking can be made again on draws of its sentences."""
+"""The interface by which a method ranks neurons again on draws of its sentences."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Redrawer(Protocol):
         """Return the order of each draw, all computed together.
 
         Args:
-            often: how often each sentence of ``words`` occurs in each draw.
+            often: number of times that each sentence of ``words`` occurs in each draw.
         """
 
     def reseeded(self, seeds: Sequence[int]) -> Sequence[Order]:

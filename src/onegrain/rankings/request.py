@@ -85,9 +85,9 @@ class Method:
         takes_memory: True if it respects a memory budget.
         takes_device: True if it can compute on another device.
         takes_engine: True if its passes over the words can run on another engine.
-        counting: how it scores neurons from counts, which such methods share
+        counting: the rule by which it scores neurons from counts
             (:class:`onegrain.rankings.univariate.counting.scoring.Counting`), or None.
-        redraw: how its order is computed again on draws of the sentences, all draws together, for
+        redraw: function that computes its order again on draws of the sentences, all draws together, for
             :func:`onegrain.stability`; None for a method whose order does not come from the words alone.
         redraw_solves: True if the draws are solved to a tolerance.
     """

@@ -31,7 +31,7 @@ class Activations(Described):
             whose values are read when it is sliced.
         space: the neurons of this view.
         corpus: the words, one per row, with their label layers.
-        provenance: what the activations were made from.
+        provenance: provenance of the activations.
         path: the store, a path or a URL, or None in memory.
         columns: int64 flat indices into ``array`` that this view keeps, increasing, or None for all.
         missing: bool (words,), the words that have no activation, because the tokenizer gave them no subword

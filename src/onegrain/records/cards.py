@@ -46,7 +46,7 @@ class NeuronCards(Described, BaseModel):
         corpus: the words that the statistics are of.
         rankings: the rankings that the cards cite, by name.
         cards: one card per neuron, in the order in which they were requested.
-        provenance: what the record was made from.
+        provenance: provenance of the record.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

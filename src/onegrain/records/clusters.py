@@ -40,7 +40,7 @@ class Clusters(Described):
         linkage: ``average``, ``complete`` or ``single``.
         threshold: the distance up to which clusters were joined.
         signed: True if the distance is 1 - r, False if it is 1 - abs(r), for which opposite neurons are close.
-        provenance: what the record was made from.
+        provenance: provenance of the record.
         details: JSON-able facts: ``words``, ``left_out`` by reason, ``constant`` neurons (each a cluster of its
             own).
     """

@@ -31,13 +31,14 @@ class Curve(Described):
     Attributes:
         metric: the metric's name, e.g. ``perplexity``.
         higher_is_better: True if higher values are better.
-        signature: how to compute the metric again (sacrebleu's signature, or the definition of perplexity).
+        signature: description by which the metric can be computed again (sacrebleu's signature, or the
+            definition of perplexity).
         points: one row per measurement: ``line`` (one of ``LINES``), ``neurons`` (number of neurons edited),
             ``value``, ``low`` and ``high`` (95 % bootstrap interval over sentences for ``top`` and ``bottom``;
             for ``random`` the mean over the random orders, with the least and largest of them).
         n_neurons: number of neurons of the ranking.
         details: JSON-able facts of the sweep.
-        provenance: what the curve was made from.
+        provenance: provenance of the curve.
         draws: float64 (points, resamples), every point's value in each draw of the bootstrap over sentences;
             for ``random`` the mean over the random orders. All points use the same draws, and so do all curves
             of one metric on one corpus, so that a quantity computed from several points gets its interval from

@@ -61,7 +61,7 @@ class Directions(Described):
         mean: float64 (width,), the value at which every z is 0.
         encoder: float64 (width, directions).
         decoder: float64 (directions, width).
-        provenance: what the record was made from.
+        provenance: provenance of the record.
     """
 
     site: str

@@ -42,7 +42,7 @@ class Evaluation(Described):
             kept), ``accuracy`` (from 0 to 1), ``low`` and ``high`` (95 % bootstrap interval over sentences).
         draws: float64 (points, resamples), the accuracy in each draw of the sentences; all points share the
             draws, so a figure computed from several points gets its interval from them.
-        provenance: what the record was made from; its inputs are the training words, the tested words and the
+        provenance: provenance of the record; its inputs are the training words, the tested words and the
             other words that were given, then the rankings.
         details: JSON-able facts: ``majority`` (accuracy of the commonest training label), ``full`` (of the
             probe with all neurons: ``accuracy``, ``low``, ``high``), ``probe`` (its kind and how it was

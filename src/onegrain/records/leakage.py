@@ -29,7 +29,7 @@ def measure_leakage(
         test: the corpus with the tested sentences; may be the same.
         tested: int64, the sentences that are tested.
         chosen: True if something was also chosen on the tested words.
-        what: what was chosen, in the plural.
+        what: name of the items that were chosen, in the plural.
 
     Returns:
         ``known_types`` (share of the tested words whose type occurs in training), ``known_sentences`` (share of

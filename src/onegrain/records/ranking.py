@@ -49,7 +49,7 @@ class Ranking(Described):
         slopes: float64 (labels, neurons), the size of the loss's gradient by each weight, or None; it sorts
             neurons of equal score in a label's order, descending.
         details: JSON-able facts of the method: grids, accuracies, cut-offs.
-        provenance: what the ranking was made from.
+        provenance: provenance of the ranking.
     """
 
     method: str
@@ -91,7 +91,7 @@ class Ranking(Described):
             method: the name of the method.
             space: the neurons.
             scores: float64 (neurons,), by flat index.
-            provenance: what the ranking was made from.
+            provenance: provenance of the ranking.
             more: the other attributes.
         """
         ranked = int((~np.isnan(scores)).sum())

@@ -30,7 +30,7 @@ class Similarity(Described):
     Attributes:
         table: one row per pair of sites, sorted by the site of the first model: ``site_a``, ``site_b``, and a
             column per measure; NaN where a site does not vary.
-        provenance: what the record was made from.
+        provenance: provenance of the record.
         details: JSON-able facts: ``a`` and ``b`` (the models), ``words``; and for each of the two models a list
             by site: ``neurons``, with PWCCA ``rank`` (in how many directions the site varies), with SVCCA
             ``kept`` (how many of them were looked at).

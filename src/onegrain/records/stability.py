@@ -55,7 +55,7 @@ class Stability(Described):
         details: JSON-able facts: ``orders`` (their number), ``redrawn``, and ``not_converged`` and
             ``largest_gap`` (of the probes' relative duality gaps; None without probes or penalties) by kind,
             ``sentences``, ``words`` and ``constant`` neurons.
-        provenance: what the record was made from.
+        provenance: provenance of the record.
     """
 
     method: str

@@ -62,7 +62,7 @@ class Table:
 
     Attributes:
         frame: the rows; the first column names them.
-        caption: what the table shows, with units.
+        caption: description of the table, with units.
         formats: column -> format specification (``.1%``, ``,d``, ...); others by their type.
         headings: column -> heading, for columns whose name is not a good heading.
         links: column -> for each row the anchor in the page that its cell leads to, or None.
@@ -82,7 +82,7 @@ class Chart:
     Attributes:
         chart: a complete altair chart, with its configuration.
         name: unique in the report; lower-case letters, digits and dashes; also the name of the picture's file.
-        caption: what the reader should see in it.
+        caption: description of what the reader should see in it.
     """
 
     chart: Any
@@ -111,7 +111,7 @@ class Fold:
 
     Attributes:
         title: the line that is always visible.
-        blocks: what the fold holds.
+        blocks: contents of the fold.
         anchor: the id of the fold in the page, if something links to it.
     """
 
@@ -130,10 +130,10 @@ class Answer:
     Attributes:
         verdict: one sentence.
         value: the number that is set large; empty if the records give none.
-        unit: what the number counts.
+        unit: unit that the number counts.
         interval: the interval of the number, with its level; empty if it has none.
         chart: a small chart without explanation, or None.
-        cautions: what weakens the verdict, one sentence each.
+        cautions: reasons to doubt the verdict, one sentence each.
     """
 
     verdict: str
@@ -150,9 +150,9 @@ class Section:
 
     Attributes:
         title: the heading.
-        blocks: what the section shows after its findings, in order.
+        blocks: contents of the section after its findings, in order.
         anchor: its id in the page; by default made from the title.
-        findings: what the section's analyses say, one sentence or short paragraph each.
+        findings: results of the section's analyses, one sentence or short paragraph each.
         answer: the section's part of the first screen, if it answers one of the four questions.
     """
 

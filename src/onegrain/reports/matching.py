@@ -41,7 +41,7 @@ class Records:
         curves: (model, ordering) -> curve.
         activations: model -> activations, for the words that move its neurons.
         models: model -> facts and training metrics, for the table of models.
-        neurons: how many single neurons to show for each model.
+        neurons: number of single neurons to show for each model.
         stabilities: (model, name of the record) -> how far a ranking depends on its sentences.
         evaluations: (model, name of the record) -> rankings of that model measured side by side; it is shown
             if ``rankings`` has them all, under their names.

@@ -170,7 +170,7 @@ class StageEntry(Entry, ABC):
         """Check that what the entry names in other tables exists and fits.
 
         Args:
-            where: what errors call the entry, e.g. ``ablations.perplexity``.
+            where: name of the entry in errors, e.g. ``ablations.perplexity``.
             tables: the tables of all stages, by name.
 
         Raises:

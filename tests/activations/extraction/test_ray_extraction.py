@@ -42,7 +42,7 @@ class Watched:
 
     Attributes:
         folder: has a file ``FIRST-PROCESS-THREADS`` for each group of words.
-        workers: how many.
+        workers: number of workers.
         deadly: the first words of the groups that end their worker.
     """
 

@@ -72,7 +72,7 @@ class EncodedCorpus:
         loaded: the model.
         corpus: the corpus to read; a decoder reads its parallel side.
         side: the side of the model whose sites are read.
-        options: how words are split into subwords.
+        options: rules by which words are split into subwords.
 
     Raises:
         ParameterError: ``bos`` is set but the tokenizer has no start token, or the side is ``target``.

@@ -73,10 +73,10 @@ def extract(
         aggregate: a word's value is that of its ``last`` or ``first`` subword, or their ``mean``.
         dtype: ``float32``, or ``float16`` for half the size.
         side: ``source`` or ``target``; by default the side of the sites, which must then agree.
-        long: how a sentence that is too long for the model is handled: ``error``, ``truncate`` or ``window``;
+        long: treatment of a sentence that is too long for the model: ``error``, ``truncate`` or ``window``;
             see :class:`~onegrain.activations.extraction.options.EncodingOptions`.
         special_tokens: store the special tokens around each sentence as extra words without labels.
-        bos: whether to put the start token before each sentence if the tokenizer does not; by default True for
+        bos: True to put the start token before each sentence if the tokenizer does not; by default True for
             a language model whose tokenizer has a start token, as when the model is scored.
         batch_size: largest number of rows in one forward pass; it affects the values only by rounding.
         engine: ``local``, ``ray``, or an engine object.

@@ -13,7 +13,7 @@ from onegrain.models.sites import Side
 __all__ = ["EncodingOptions", "Long", "puts_start", "start_tokens"]
 
 Long = Literal["error", "truncate", "window"]
-"""What to do with a sentence that is too long for the model: refuse it, cut it off, or read it in windows."""
+"""The treatment of a sentence that is too long for the model: refuse it, cut it off, or read it in windows."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class EncodingOptions:
 
     Attributes:
         aggregate: a word's value is that of its ``last`` or ``first`` subword, or their ``mean``.
-        long: how a sentence that is too long for the model is handled: ``error`` raises an error, ``truncate``
+        long: treatment of a sentence that is too long for the model: ``error`` raises an error, ``truncate``
             leaves the words that do not fit without an activation, and ``window`` reads overlapping windows,
             each word where it has the most context.
         special_tokens: store the special tokens around each sentence as extra words.
-        bos: whether to put the start token before each sentence if the tokenizer does not. None means: as when
+        bos: True to put the start token before each sentence if the tokenizer does not. None means: as when
             the model is scored, which :func:`puts_start` decides.
     """
 

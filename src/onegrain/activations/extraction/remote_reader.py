@@ -90,11 +90,11 @@ class RemoteReader:
     Calling it in the worker returns the work function that an engine runs.
 
     Attributes:
-        load_spec: how to load the model.
+        load_spec: specification by which the model is loaded.
         weight_hash: the hash that the loaded weights must have.
         corpus: the corpus, with its parallel side if a decoder is read.
         sites: names of the sites.
-        options: how words are split into subwords.
+        options: rules by which words are split into subwords.
         batch_size: largest number of rows in one forward pass.
         equal_rows: batch only rows of equal length.
         threads: number of threads of a forward pass, which affects rounding.

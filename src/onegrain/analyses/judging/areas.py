@@ -56,7 +56,7 @@ class Areas:
         differences: one row for every two rankings: area of the ``top`` of the ``first`` less that of the
             ``second``, ``low``, ``high``. The two differ where the interval leaves 0 out; among many pairs some
             will by chance.
-        level: of the intervals, which are NaN for a curve without draws.
+        level: level of the intervals, which are NaN for a curve without draws.
     """
 
     table: pd.DataFrame
@@ -90,7 +90,7 @@ def kept_areas(evaluation: Evaluation, *, scale: str = "log", level: float = LEV
         evaluation: the record.
         scale: ``log``, every doubling of the number of neurons counts alike; or ``linear``, every neuron does,
             which leaves little weight to small sets, in which rankings differ most.
-        level: of the intervals, between 0 and 1.
+        level: level of the intervals, between 0 and 1.
 
     Raises:
         ParameterError: another scale, or a level outside (0, 1).
@@ -118,7 +118,7 @@ def ablation_areas(curves: Mapping[str, Curve], *, scale: str = "linear", level:
         curves: name of a ranking -> its curve, all of one model, metric and test set.
         scale: ``linear``, every neuron erased counts alike; or ``log``, every doubling of their number does,
             from the smallest number above none that was measured in all curves.
-        level: of the intervals, between 0 and 1.
+        level: level of the intervals, between 0 and 1.
 
     Raises:
         ParameterError: no curve, another scale, a level outside (0, 1), or a curve with one point.

@@ -80,8 +80,8 @@ def compare_rankings(
         curves: name of a ranking -> its ablation curve, for some or all of them.
         k: neurons of a top set; default the larger of 10 and 1 % of the neurons.
         ballots: of NeuronVote.
-        scale: of the areas of masking and retraining; see :func:`onegrain.analyses.kept_areas`.
-        level: of the intervals, between 0 and 1.
+        scale: scale of the areas of masking and retraining; see :func:`onegrain.analyses.kept_areas`.
+        level: level of the intervals, between 0 and 1.
 
     Raises:
         ParameterError: fewer than two rankings, or an impossible value.

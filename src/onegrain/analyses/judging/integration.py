@@ -69,7 +69,7 @@ def area_under(
         values: float64 (points, columns), one curve per column.
         begin: where the mean starts.
         until: where it ends.
-        scale: of the places, ``linear`` or ``log``.
+        scale: scale of the places, ``linear`` or ``log``.
 
     Returns:
         float64 (columns,).
@@ -126,7 +126,7 @@ def bounded(values: np.ndarray, level: float) -> tuple[float, float, float]:
 
     Args:
         values: float64 (1 + resamples,): the area in the corpus, then in every draw.
-        level: of the interval, between 0 and 1.
+        level: level of the interval, between 0 and 1.
 
     Returns:
         The area, lower and upper bound; the bounds are NaN without draws.

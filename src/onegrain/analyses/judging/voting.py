@@ -40,7 +40,7 @@ def neuron_vote(rankings: Mapping[str, Ranking], ballots: int = BALLOTS) -> Rank
 
     Args:
         rankings: name -> ranking, all of the same neurons of one model; all of them vote.
-        ballots: how many neurons each ranking gives points to; all neurons if there are fewer.
+        ballots: number of neurons that each ranking gives points to; all neurons if there are fewer.
 
     Raises:
         ParameterError: no ranking, or fewer than one ballot.

@@ -37,10 +37,10 @@ def neuron_cards(
     """Return the statistics, top words and ranks of some neurons, from one pass over the activations.
 
     Args:
-        activations: what the neurons did at every word.
+        activations: activations of the neurons at every word.
         neurons: names ``site:unit`` or flat indices; one card for each, in this order.
         rankings: name -> ranking, of neurons of the same model, perhaps of some sites only.
-        n: how many words and how many contexts in each direction, see :func:`onegrain.analyses.top_words`.
+        n: number of words, and of contexts, in each direction, see :func:`onegrain.analyses.top_words`.
         min_count: leave out rarer words (contexts are not affected).
 
     Raises:

@@ -32,7 +32,7 @@ class Heat:
     Attributes:
         neuron: flat index.
         name: ``site:unit``.
-        mean: of the neuron over all words of the corpus.
+        mean: mean of the neuron over all words of the corpus.
         std: population standard deviation over all words; 0 for a constant neuron, whose deviations are NaN.
         sentences: words with their deviations.
     """
@@ -71,7 +71,7 @@ def heat(
     """Return one heat map per neuron: (value - mean) / std at each word of the sentences.
 
     Args:
-        activations: what the neurons did at every word.
+        activations: activations of the neurons at every word.
         neurons: names ``site:unit`` or flat indices.
         sentences: numbers of sentences in the corpus, from 0.
         scale: mean and std of these neurons if they are known already; by default computed in one pass over

@@ -42,9 +42,10 @@ def universality(
 
     Args:
         ranking: by a method that names partners, such as ``maxcorr``.
-        activations: what was ranked; sites that the ranking does not have are left out, here and in ``others``.
+        activations: activations that were ranked; sites that the ranking does not have are left out, here and
+            in ``others``.
         others: the other models of the ranking, in its order.
-        k: how many of the first neurons to look at, if ``neurons`` are not given.
+        k: number of first neurons to look at, if ``neurons`` are not given.
         neurons: names ``site:unit``, or flat indices in the space of the ranking.
         n: top words in each direction; see :func:`~onegrain.analyses.neurons.words.top_words`.
         min_count: leave out rarer words.

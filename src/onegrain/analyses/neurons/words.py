@@ -36,13 +36,13 @@ class NeuronWords:
     Attributes:
         neuron: flat index.
         name: ``site:unit``.
-        mean: of the neuron over all words.
+        mean: mean of the neuron over all words.
         std: population standard deviation; 0 exactly for a constant neuron, which has no top words.
         minimum: its smallest value.
         maximum: its largest.
         share_positive: share of the words at which it is above 0.
         share_negative: share of the words at which it is below 0.
-        counted: how many words have an activation.
+        counted: number of words that have an activation.
         words: word types, strongest first in each direction: ``direction`` (``high`` or ``low``), ``word``,
             ``count``, ``deviation`` (mean over its occurrences of (value - mean) / std).
         occurrences: single words, strongest first in each direction: ``direction``, ``word``, ``deviation``,
@@ -115,9 +115,9 @@ def top_words(
     have no activation are left out.
 
     Args:
-        activations: what the neurons did at every word.
+        activations: activations of the neurons at every word.
         neurons: names ``site:unit`` or flat indices.
-        n: how many types and how many occurrences in each direction.
+        n: number of types, and of occurrences, in each direction.
         min_count: leave out word types that occur less often (single occurrences are not affected).
 
     A type is listed as ``high`` only if its mean deviation is above 0, as ``low`` only if it is below.

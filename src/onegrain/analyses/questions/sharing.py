@@ -31,7 +31,7 @@ class Sharing:
             ``expected_jaccard``, ``p`` (hypergeometric upper tail), ``q`` (p after Benjamini-Hochberg, over
             all pairs).
         sizes: neurons in each label's top set.
-        universe: how many neurons the chance sets are drawn from.
+        universe: number of neurons that the chance sets are drawn from.
     """
 
     neurons: pd.DataFrame

@@ -121,7 +121,7 @@ class Overlap:
     """Two sets of neurons against two random sets of the same sizes.
 
     Attributes:
-        shared: how many neurons are in both.
+        shared: number of neurons in both.
         expected: the mean of ``shared`` for random sets.
         jaccard: shared / union; NaN if both are empty.
         expected_jaccard: the mean Jaccard of random sets.

@@ -42,7 +42,7 @@ def clusters(
     :mod:`onegrain.analyses.redundancy.correlations`.
 
     Args:
-        activations: what the neurons did at every word.
+        activations: activations of the neurons at every word.
         linkage: the distance of two clusters: the mean over pairs of members (``average``), the largest
             (``complete``) or the smallest (``single``).
         threshold: the largest distance at which clusters are joined, from 0 (equal up to sign) to 1, or 2 if

@@ -28,7 +28,7 @@ class NeuronCorrelations:
         condensed: float64 (pairs,), r of every two neurons that change, in the order of
             :func:`scipy.spatial.distance.squareform`: of the first with each later one, of the second, ...;
             rounded to twelve decimals, so that exact copies have exactly 1.
-        words: how many words entered.
+        words: number of words that entered.
     """
 
     changing: Bool[np.ndarray, " neurons"]
@@ -40,8 +40,8 @@ def correlations_bytes(chosen: int, span: int) -> int:
     """Return the bytes that :func:`correlations` holds at its peak, without the activations' buffers.
 
     Args:
-        chosen: how many neurons.
-        span: how many neurons from the first to the last of them, inclusive; all of these are read.
+        chosen: number of neurons.
+        span: number of neurons from the first to the last of them, inclusive; all of these are read.
     """
     return 12 * chosen**2 + BLOCK_ROWS * (4 * span + 12 * chosen)
 
@@ -55,7 +55,7 @@ def correlations(
     1983], so a mean that is large beside the deviation costs no digits.
 
     Args:
-        activations: what the neurons did at every word.
+        activations: activations of the neurons at every word.
         neurons: int64 flat indices, ascending.
         progress: receives the number of finished words.
 

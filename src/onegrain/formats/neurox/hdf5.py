@@ -43,7 +43,7 @@ def read_contents(path: Path, *, words: bool) -> Contents:
 
     Args:
         path: the file.
-        words: whether to read the words.
+        words: True to read the words.
 
     Raises:
         RecordError: the file is not a NeuroX file, or its texts do not determine the words.

@@ -33,7 +33,7 @@ FACTOR_BYTES = 8 + 8 + 32
 
 
 class _CrossmodelRedrawer:
-    """What the draws of all methods that compare models have in common.
+    """The part of redrawing that all methods that compare models share.
 
     Attributes:
         words: the words that have an activation in every model; they have no labels.

@@ -18,8 +18,15 @@ from torch import Tensor
 
 from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
-from onegrain.rankings.elastic_net.refinement import Refined, refine
-from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, gather, is_large, working_bytes
+from onegrain.rankings.elastic_net.refinement import Refined
+from onegrain.rankings.elastic_net.solver import (
+    Solution,
+    SolverOptions,
+    gather,
+    is_large,
+    refine_within,
+    working_bytes,
+)
 from onegrain.rankings.elastic_net.stochastic import Descent, ShuffledWords, pace
 
 __all__ = ["descend", "draws_bytes", "solve_draws"]
@@ -75,13 +82,11 @@ def solve_draws(
             words = ShuffledWords(together, options.schedule.seed)
             weights, biases = descend(words, penalties, (weights, biases), options.tolerance)
         certificates = certify(together, penalties, weights, evaluate_probes(together, weights, biases))
-        limit = options.max_steps if any(pair) else options.max_free_steps
         for number, certificate in enumerate(certificates):
             probe = Refined(weights[:, number], biases[number], certificate, 0)
-            if certificate.measure() > options.tolerance and limit > 0:
+            if options.leaves_open(certificate, pair):
                 weighted = data.reweigh(draws[first + number])
-                near = weights[:, number], biases[number]
-                probe = refine(weighted, pair, near, tolerance=options.tolerance, max_steps=limit)
+                probe = refine_within(weighted, pair, (probe.weights, probe.biases), options)
             refined.append(probe)
             advance(1)
     return gather(data, refined, options.tolerance)
@@ -111,7 +116,7 @@ def descend(
 
     Args:
         words: the words of all problems.
-        penalties: of the G problems.
+        penalties: penalties of the G problems.
         start: weights (neurons, G, labels) of the scaled neurons and biases (G, labels), whose dtype is kept.
         tolerance: relative duality gap to reach, as measured with the products of the words.
         epochs: number of epochs between certificates, more with few words (stochastic.pace).

@@ -128,7 +128,7 @@ def follow_path(
 
     Args:
         words: the words of all problems.
-        penalties: of the G problems.
+        penalties: penalties of the G problems.
         advance: is called with the number of problems with lambda1 that were solved or left to other steps.
 
     Returns:

@@ -45,7 +45,7 @@ class ElasticNetRegressor(RegressorMixin, BaseEstimator):
         intercept_: float; predictions are (X / scale_) coef_ + intercept_.
         scale_: float64 (neurons,), what the neurons are divided by; one unless standardised.
         duality_gap_: the relative duality gap that was reached; NaN when both penalties are 0.
-        converged_: whether the tolerance was reached; True when both penalties are 0.
+        converged_: True if the tolerance was reached; True when both penalties are 0.
         n_iter_: sweeps; 1 without lambda1.
 
     >>> z = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 0.0], [3.0, 1.0]])

@@ -50,7 +50,7 @@ class _Probes:
     Attributes:
         weights: float32 (neurons, G, labels), of the scaled neurons.
         biases: float32 (G, labels).
-        points: of the pass.
+        points: points of the pass.
         certificates: objectives and gaps.
     """
 
@@ -76,7 +76,7 @@ class Rounds:
 
     Args:
         words: the words of all problems.
-        penalties: of the G problems.
+        penalties: penalties of the G problems.
         start: weights (neurons, G, labels) of the scaled neurons, and biases (G, labels).
 
     Attributes:

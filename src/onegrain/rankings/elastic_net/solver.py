@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from onegrain.core.progress import Progress, automatic
-from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
+from onegrain.rankings.elastic_net.duality import Certificate, certify, evaluate_probes
 from onegrain.rankings.elastic_net.label_steps import HESSIAN_BYTES
 from onegrain.rankings.elastic_net.path import WIDE, follow_path
-from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData
+from onegrain.rankings.elastic_net.problem import BLOCK, Penalties, ProbeData, Words
 from onegrain.rankings.elastic_net.refinement import JOINT, Refined, refine
 from onegrain.rankings.elastic_net.rounds import Rounds
 from onegrain.rankings.elastic_net.stochastic import (
@@ -29,7 +29,17 @@ from onegrain.rankings.elastic_net.stochastic import (
     stochastic_work,
 )
 
-__all__ = ["FAR", "Solution", "SolverOptions", "gather", "is_large", "solve", "start_rounds", "working_bytes"]
+__all__ = [
+    "FAR",
+    "Solution",
+    "SolverOptions",
+    "gather",
+    "is_large",
+    "refine_within",
+    "solve",
+    "start_rounds",
+    "working_bytes",
+]
 
 SMALL = 1024
 FAR = 0.1
@@ -58,6 +68,14 @@ class SolverOptions:
     max_steps: int = 50
     max_free_steps: int = 15
     schedule: Schedule = field(default_factory=Schedule)
+
+    def steps_of(self, pair: tuple[float, float]) -> int:
+        """Return the limit on the Newton steps of a problem with these penalties."""
+        return self.max_steps if any(pair) else self.max_free_steps
+
+    def leaves_open(self, certificate: Certificate, pair: tuple[float, float]) -> bool:
+        """Return True if a probe needs Newton steps and may have some."""
+        return certificate.measure() > self.tolerance and self.steps_of(pair) > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,20 +145,26 @@ def solve(
         label_entropy = float(torch.special.entr(data.label_shares).sum())
         probes = []
         for number, (certificate, pair) in enumerate(zip(certificates, penalties.pairs, strict=True)):
-            limit = options.max_free_steps if penalties.free[number] else options.max_steps
             probe = Refined(weights[:, number], biases[number], certificate, 0)
-            if certificate.measure() > options.tolerance and limit > 0:
+            if options.leaves_open(certificate, pair):
                 start_point = weights[:, number], biases[number]
                 if words is not None and rough and certificate.measure() > FAR:
                     descended = stochastic_phase(words, Penalties.of(pair), _schedule_alone(options))
                     start_point = descended[0][:, 0], descended[1][0]
-                probe = refine(data, pair, start_point, tolerance=options.tolerance, max_steps=limit)
+                probe = refine_within(data, pair, start_point, options)
                 if not probe.certificate.objective <= label_entropy:
                     # the stochastic phase diverged, as it can on a label of a few words
-                    probe = refine(data, pair, _zero_probe(data), tolerance=options.tolerance, max_steps=limit)
+                    probe = refine_within(data, pair, _zero_probe(data), options)
             probes.append(probe)
             advance(1)
     return gather(data, probes, options.tolerance)
+
+
+def refine_within(
+    words: Words, pair: tuple[float, float], start: tuple[Tensor, Tensor], options: SolverOptions
+) -> Refined:
+    """Continue from weights (neurons, labels) and biases (labels,) by Newton steps within the options' limits."""
+    return refine(words, pair, start, tolerance=options.tolerance, max_steps=options.steps_of(pair))
 
 
 def start_rounds(

@@ -20,8 +20,14 @@ from torch import Tensor
 from onegrain.rankings.elastic_net.draws import descend
 from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData, Words
-from onegrain.rankings.elastic_net.refinement import Refined, refine
-from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, gather, working_bytes
+from onegrain.rankings.elastic_net.refinement import Refined
+from onegrain.rankings.elastic_net.solver import (
+    Solution,
+    SolverOptions,
+    gather,
+    refine_within,
+    working_bytes,
+)
 from onegrain.rankings.elastic_net.stochastic import ShuffledWords
 
 __all__ = ["SIDE_BY_SIDE", "grouped", "solve_subsets"]
@@ -110,7 +116,6 @@ def _solve_group(
     union = np.unique(np.concatenate(subsets))
     kept = np.stack([np.isin(union, neurons) for neurons in subsets], axis=1)
     penalties = Penalties.of(*[pair] * len(subsets))
-    limit = options.max_steps if any(pair) else options.max_free_steps
     together = data.restrict(union)
     weights = together.to_scaled(np.ascontiguousarray(start[0][:, union].T))
     biases = together.tensor(start[1], together.dtype)
@@ -126,9 +131,9 @@ def _solve_group(
     for number, certificate in enumerate(certificates):
         columns = kept[:, number].nonzero()[0]
         probe = Refined(probes[0][:, number], probes[1][number], certificate, 0)
-        if certificate.measure() > options.tolerance and limit > 0:
-            alone, near = together.restrict(columns), (probe.weights[columns], probe.biases)
-            probe = refine(alone, pair, near, tolerance=options.tolerance, max_steps=limit)
+        if options.leaves_open(certificate, pair):
+            alone = together.restrict(columns)
+            probe = refine_within(alone, pair, (probe.weights[columns], probe.biases), options)
             solutions.append(gather(alone, [probe], options.tolerance))
         else:
             solution = gather(together, [probe], options.tolerance)

@@ -1,4 +1,4 @@
-"""How long a ranking by LCA will take: the size of its products, by the speed of this machine's products."""
+"""Estimate the time of a ranking by LCA from the size of its products and the speed of this machine."""
 
 from __future__ import annotations
 

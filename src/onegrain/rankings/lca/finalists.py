@@ -35,19 +35,19 @@ from onegrain.rankings.lca.scores import Score, paired_error
 __all__ = ["FINAL_GAP", "Candidate", "Finals"]
 
 FINAL_GAP = 1e-4
-"""To which finalists are solved where no other gap is asked for."""
+"""The relative gap to which finalists are solved if no other gap is asked for."""
 
 FIRST_RATE = 0.36
-"""Of the score's change by the root of the gap after the stochastic phase; the largest measured is 0.35."""
+"""The score's largest change after the stochastic phase, divided by the root of the gap; measured: up to 0.35."""
 
 RATE = 0.4
-"""The same once a probe had Newton steps; the largest measured is 0.38."""
+"""The same once a probe had Newton steps; measured: up to 0.38."""
 
 PLATEAU, FAR_RATE = 0.13, 0.27
 """The reach after Newton steps is no more than the larger of the first and the second times the gap's root."""
 
 EXCESS_RATE = 0.45
-"""Of the score's change by the root of the excess that a round estimates."""
+"""The score's largest change after a round, divided by the root of the excess that the round estimates."""
 
 DOWN = 0.5
 """The share of its reach by which a score may fall."""
@@ -77,10 +77,10 @@ class Candidate:
         pair: lambda1 and lambda2.
         probe: the probe.
         solution: of this one probe.
-        score: what pairs are chosen by.
-        settled: whether the probe is solved to the final gap, or as far as the limits on steps let it.
-        rounds: how many rounds it had.
-        stalled: whether more rounds would bring little.
+        score: the score by which pairs are chosen.
+        settled: True if the probe is solved to the final gap, or as far as the limits on steps allow.
+        rounds: number of rounds so far.
+        stalled: True if more rounds would bring little.
         excess: the share of itself by which the objective is taken to be above its minimum, if a round
             estimated it.
     """
@@ -102,7 +102,7 @@ class Candidate:
 
     @property
     def close(self) -> bool:
-        """Whether the objective is so near its minimum that the score is compared as it is."""
+        """True if the objective is so near its minimum that the score is compared as it is."""
         improved = int(self.solution.steps[0]) > 0
         return self.settled or (improved and float(np.fmin(self.gap, self.excess)) <= CLOSE)
 
@@ -121,7 +121,7 @@ class Finals:
         candidates: every pair.
         score: gives the score of a probe.
         words: float64 (sentences,), held-out words of each sentence.
-        worth: what two held-out words change a score by; differences below it are ignored.
+        worth: change of a score by two held-out words; differences below it are ignored.
         tolerances: the rough and the final gap.
         limit: most pairs that are solved further; None for as many as could be chosen.
         rounds: improves probes together; numbered as the candidates. Its gaps are measured with bfloat16

@@ -51,7 +51,7 @@ class LcaOptions:
             scored either way.
         masking_shares: shares of neurons that masking keeps.
         retraining_shares: shares of neurons on which new probes are trained.
-        delta: how far below the full probe, in accuracy, the minimal set may be. It is found by bisection,
+        delta: largest loss of accuracy, against the full probe, of the minimal set. It is found by bisection,
             which assumes that accuracy grows with the number of neurons.
         resamples: number of bootstrap draws for the intervals.
     """

@@ -31,7 +31,7 @@ class Search:
             score (S), zero_share (of the weights), objective (nats per word), gap (relative; None without
             penalty), gradient (relative), converged (to the grid's tolerance), steps (Newton).
         solution: objective, gap, gradient, converged and steps of the chosen probe after polishing.
-        choice: how certain the choice is, by the rule of finalists.py; None for one pair. Its entries:
+        choice: certainty of the choice, by the rule of finalists.py; None for one pair. Its entries:
             ``certified``, True if the chosen probe is solved to the final gap and no other pair could exceed
             its score by more than the standard error of their difference;
             ``within``, the most by which another pair could exceed its score, 0 or more;

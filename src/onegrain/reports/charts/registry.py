@@ -60,7 +60,7 @@ class RecordChart:
             it has computed already.
         read: returns the arguments of ``draw`` for a record.
         has: returns True if a record holds what the chart shows.
-        needs: what that is, for the message if it does not.
+        needs: name of what the chart shows, for the message if the record lacks it.
     """
 
     draw: Callable[..., Any]

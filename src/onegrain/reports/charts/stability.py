@@ -22,7 +22,7 @@ def rank_intervals(stability: Stability, kind: str = "bootstrap", top: int = 20)
     Args:
         stability: the record.
         kind: ``bootstrap`` or ``halves``.
-        top: how many neurons.
+        top: number of neurons.
 
     Raises:
         ParameterError: no such kind, or fewer than one neuron.

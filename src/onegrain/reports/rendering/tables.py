@@ -29,7 +29,7 @@ def table_html(
 
     Args:
         frame: the rows.
-        caption: what the table shows.
+        caption: description of the table.
         formats: column -> format specification; other numbers are shown with three significant digits.
         headings: column -> heading; default the column's name with spaces for underscores.
         links: column -> for each row the anchor in the same page that its cell leads to, or None.

@@ -44,10 +44,10 @@ def comparison_section(
     """Return the section on rankings side by side.
 
     Args:
-        comparison: what :func:`onegrain.compare_rankings` returned.
+        comparison: result of :func:`onegrain.compare_rankings`.
         evaluation: from which it was made, for the figure.
         curves: from which it was made, for the figure.
-        name: of the comparison, for reports with several.
+        name: name of the comparison, for reports with several.
     """
     findings = _findings(comparison) + _cautions(evaluation)
     blocks: list[Block] = [Table(area_rows(comparison), _caption(comparison))]

@@ -24,7 +24,7 @@ def layers_section(rankings: Mapping[str, Ranking], top: int | None = None) -> S
 
     Args:
         rankings: name -> ranking; rankings of one site are named, not drawn.
-        top: how many neurons to look at; default the larger of 10 and 1 %.
+        top: number of neurons to look at; by default the larger of 10 and 1 %.
     """
     tables = {name: layers(ranking, top) for name, ranking in rankings.items()}
     spread = {name: table for name, table in tables.items() if len(table) > 1}

@@ -34,11 +34,11 @@ def neurons_section(
     """Return a section with a card for each of a ranking's first k neurons, and for the first of every label.
 
     Args:
-        activations: of the ranking's model; any corpus.
-        ranking: of the same neurons.
-        k: how many first neurons get a card.
+        activations: activations of the ranking's model; any corpus.
+        ranking: ranking of the same neurons.
+        k: number of first neurons that get a card.
         min_count: leave out word types that occur less often than this.
-        prefix: of the anchors of the cards, unique in the page.
+        prefix: prefix of the anchors of the cards, unique in the page.
         explain: begin with a paragraph on what the words and numbers are, and open the first card.
 
     Raises:

@@ -56,7 +56,7 @@ class RankingEntry(StageEntry):
 
     @property
     def compares(self) -> bool:
-        """Whether the method compares models."""
+        """True if the method compares models."""
         return method(self.method).needs_others
 
     def others(self, model: str) -> list[str]:

@@ -57,9 +57,9 @@ class Stage(ABC):
     """A kind of step: what it reads, what it makes and what it does.
 
     Attributes:
-        name: what progress calls the stage.
+        name: name of the stage in progress reports.
         entry: the entries of the table that the stage adds to the study file; None if it adds no table.
-        output: what the outputs of its steps are on disk.
+        output: kind of output that its steps write.
     """
 
     name: ClassVar[str]

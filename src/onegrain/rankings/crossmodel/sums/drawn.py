@@ -67,7 +67,7 @@ def drawn_sums(
     Args:
         passes: the models, and the words that count.
         products: the matrices to sum.
-        often: how often each word of the corpus occurs in each draw; used only where it counts.
+        often: number of times that each word of the corpus occurs in each draw; used only where it counts.
         known: moments of all neurons of every model over all words.
         dtype: type of the products.
     """

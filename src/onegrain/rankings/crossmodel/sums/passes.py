@@ -171,7 +171,7 @@ class Passes:
         """Raise ParameterError if the memory budget is too small for matrices that cannot be divided.
 
         Args:
-            what: what needs the matrices, for the message.
+            what: name of the task that needs the matrices, for the message.
             size: their bytes.
         """
         if self.memory is not None and not self.has_room(size):

@@ -32,7 +32,7 @@ NOTHING = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class KnownCounts:
-    """What is known of all neurons over all words.
+    """Statistics of all neurons over all words.
 
     Attributes:
         mean: float64 (labels, neurons), the centres of the sums.
@@ -80,10 +80,10 @@ def count_draws(
 
     Args:
         words: the words that count.
-        often: how often each word of the corpus occurs in each draw; used only where it counts.
-        known: what is known of all words.
+        often: number of times that each word of the corpus occurs in each draw; used only where it counts.
+        known: statistics of all words.
         neurons: range of flat indices.
-        needs: what to count besides means and deviations.
+        needs: statistics to count besides means and deviations.
 
     Raises:
         ParameterError: an activation is not finite.

@@ -24,7 +24,7 @@ def count_drawn(
         cells: the cell of each value, words sorted by label.
         codes: the label of each word.
         chosen: the words that occur in the draw.
-        often: how often each of them occurs.
+        often: number of times that each of them occurs.
         table: the counts, added to in place.
     """
     for n in range(len(table)):

@@ -37,7 +37,7 @@ def counting_method(
         score: function from the counts of some neurons and the options to their scores.
         options: frozen dataclass of its parameters. Labels with fewer words than its ``min_count`` are left
             out; if it has no ``min_count``, labels with fewer than 10.
-        needs: what to count besides the means and deviations under each label: ``histogram``, ``positive``,
+        needs: statistics besides the means and deviations under each label: ``histogram``, ``positive``,
             ``range``.
         exact: function that scores one neuron from its sorted values, used if ``options.exact`` is true.
         require: raises an error for words that the method cannot score.

@@ -92,11 +92,11 @@ class Sorted:
 
 @dataclass(frozen=True)
 class Counting:
-    """How a method scores neurons from counts.
+    """The rule by which a method scores neurons from counts.
 
     Attributes:
         score: function from the counts of some neurons and the options to their scores.
-        needs: what to count besides the means and deviations under each label: ``histogram``, ``positive``,
+        needs: statistics besides the means and deviations under each label: ``histogram``, ``positive``,
             ``range``.
         exact: function that scores one neuron from its sorted values, used if ``options.exact`` is true.
         require: raises an error for words that the method cannot score.

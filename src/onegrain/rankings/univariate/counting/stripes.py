@@ -38,7 +38,7 @@ class Stripe:
     Args:
         size: number of neurons.
         n_labels: number of labels.
-        needs: what to count besides means and deviations.
+        needs: statistics to count besides means and deviations.
         histogram: the cells and the table to fill, or None if no histogram is needed.
 
     Attributes:

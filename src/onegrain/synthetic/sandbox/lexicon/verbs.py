@@ -121,9 +121,9 @@ class Verb:
     Attributes:
         english: base, third person singular, past, past participle, -ing form.
         french: infinitive.
-        etre: whether French compound tenses take être.
+        etre: True if French compound tenses take être.
         german: infinitive, third person singular present, first person singular preterite, past participle.
-        sein: whether the German perfect takes sein.
+        sein: True if the German perfect takes sein.
         frame: one of ``i``, ``m``, ``t``, ``d``, ``c`` and ``w``; see the module.
         subjects: groups of nouns that can be its subject.
         objects: groups of nouns that can be its object.
