@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from onegrain.rankings.elastic_net.subsets import solve_subsets
 __all__ = ["FittedProbe", "ProbeRounds", "ProbeSolver", "predict"]
 
 PREDICTED = 4096
+"""Most words of a block."""
+BLOCK_BYTES = STACK_BYTES = 2**26
+"""Most memory of a block of words, and of the weights of the probes that it is multiplied with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +52,26 @@ class FittedProbe:
         Returns:
             float64 (words, labels).
         """
-        chosen = np.arange(len(self.shift)) if kept is None else np.sort(kept)
-        folded = (self.weights / self.scale)[:, chosen]
+        weights, biases, lift = self.folded(kept)
         dtype = values.dtype if values.dtype == np.float64 else np.float32
-        lift = exponents_of(self.scale[chosen])  # float32 may not hold weights of neurons of extreme size
-        kept_values = np.ldexp(values[:, chosen], lift) if lift.any() else values[:, chosen]
-        scores = (kept_values @ np.ldexp(folded, -lift).T.astype(dtype)).astype(np.float64)
-        return scores + (self.biases - folded @ self.shift[chosen])
+        lifted = np.ldexp(values, lift) if lift.any() else values
+        return (lifted @ weights.T.astype(dtype)).astype(np.float64) + biases
+
+    def folded(self, kept: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the probe as a linear function of activations.
+
+        Returns:
+            Weights, float64 (labels, neurons), zero except at the neurons in ``kept``; biases, float64 (labels,);
+            and lift, int64 (neurons,). The weights are those of activations times two to the power of ``lift``,
+            because float32 may not hold weights of neurons of extreme size.
+        """
+        weights = self.weights / self.scale
+        if kept is not None:
+            masked = np.zeros_like(weights)
+            masked[:, kept] = weights[:, kept]
+            weights = masked
+        lift = exponents_of(self.scale)
+        return np.ldexp(weights, -lift), self.biases - weights @ self.shift, lift
 
     def predict(self, values: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
         """Return the most probable label of each word, int64 (words,); the first one on ties."""
@@ -69,21 +86,67 @@ def predict(
 ) -> np.ndarray:
     """Return what each probe predicts with the neurons that its job keeps, in one pass over the words.
 
-    The columns of ``values`` are the probes' neurons; with ``neurons``, the columns at these indices are.
-    ``advance`` is called with the number of words that were predicted since its last call.
+    The columns of ``values`` are the probes' neurons; with ``neurons``, the columns at these indices are. All
+    probes have the same labels. ``advance`` is called with the number of words that were predicted since its
+    last call.
 
     Returns:
         int64 (jobs, words).
     """
     predictions = np.empty((len(jobs), values.shape[0]), dtype=np.int64)
-    for first in range(0, values.shape[0], PREDICTED):
-        rows = slice(first, first + PREDICTED)
+    columns = values.shape[1] if neurons is None else len(neurons)
+    stacks = _stack(jobs, np.dtype(np.float64 if values.dtype == np.float64 else np.float32))
+    size = max(1, min(PREDICTED, BLOCK_BYTES // (values.dtype.itemsize * max(columns, 1))))
+    for first in range(0, values.shape[0], size):
+        rows = slice(first, first + size)
         block = np.asarray(values[rows])
         block = block if neurons is None else block[:, neurons]
-        for row, (probe, kept) in zip(predictions, jobs, strict=True):
-            row[rows] = probe.predict(block, kept)
+        for stack in stacks:
+            predictions[stack.jobs, rows] = stack.logits(block).argmax(axis=2)
         advance(len(block))
     return predictions
+
+
+@dataclass(frozen=True, eq=False)
+class _Stack:
+    """The weights of several jobs side by side, so that one product gives the logits of all.
+
+    Attributes:
+        jobs: the jobs, by number.
+        weights: (neurons, jobs * labels), of activations times two to the power of ``lift``.
+        biases: float64 (jobs, 1, labels).
+        lift: int64 (neurons,), see :meth:`FittedProbe.folded`.
+    """
+
+    jobs: slice
+    weights: np.ndarray
+    biases: np.ndarray
+    lift: np.ndarray
+
+    def logits(self, values: np.ndarray) -> np.ndarray:
+        """Return the logits of each job, float64 (jobs, words, labels)."""
+        lifted = np.ldexp(values, self.lift) if self.lift.any() else values
+        scores = (lifted @ self.weights).astype(np.float64)
+        return scores.reshape(len(values), len(self.biases), -1).transpose(1, 0, 2) + self.biases
+
+
+def _stack(jobs: Sequence[tuple[FittedProbe, np.ndarray | None]], dtype: np.dtype[Any]) -> list[_Stack]:
+    """Return the jobs in stacks of limited size."""
+    stacks: list[_Stack] = []
+    first = 0
+    while first < len(jobs):
+        weights, bias, lift = jobs[first][0].folded(jobs[first][1])
+        parts, biases = [weights.T.astype(dtype)], [bias]
+        for probe, kept in jobs[first + 1 : first + max(1, STACK_BYTES // max(parts[0].nbytes, 1))]:
+            weights, bias, other_lift = probe.folded(kept)
+            if not np.array_equal(other_lift, lift):
+                break
+            parts.append(weights.T.astype(dtype))
+            biases.append(bias)
+        stop = first + len(parts)
+        stacks.append(_Stack(slice(first, stop), np.concatenate(parts, axis=1), np.stack(biases)[:, None], lift))
+        first = stop
+    return stacks
 
 
 class ProbeSolver:

@@ -127,11 +127,11 @@ class OrderingEvaluation:
         majority = int(np.bincount(self.train.codes).argmax())
         parts = self.options.evaluate
         results: dict[str, Any] = {}
-        (predicted,) = predict(self.test.values, [(probe, None)])
+        predicted, masked = self._predict_full(probe, self._kept(self.options.masking_shares))
         full = self._record({}, predicted)
         tops = _Tops(self.order, probe)
         if "masking" in parts:
-            results["masking"] = self._mask(probe)
+            results["masking"] = [self._record(entry, labels) for entry, labels in masked]
         if "retraining" in parts:
             results["retraining"] = self._retrain(tops)
         if "minimal" in parts:
@@ -162,12 +162,19 @@ class OrderingEvaluation:
             for keep, order in orders.items()
         ]
 
-    def _mask(self, probe: FittedProbe) -> list[dict[str, Any]]:
-        """Return the accuracy of the probe with some of its neurons, and all others at zero."""
-        sets = self._kept(self.options.masking_shares)
-        with self.progress("masking", len(self.test), "words") as advance:
-            predicted = predict(self.test.values, [(probe, kept) for _, kept in sets], advance=advance)
-        return [self._record(entry, labels) for (entry, _), labels in zip(sets, predicted, strict=True)]
+    def _predict_full(
+        self, probe: FittedProbe, sets: Sequence[tuple[dict[str, Any], np.ndarray]]
+    ) -> tuple[np.ndarray, list[tuple[dict[str, Any], np.ndarray]]]:
+        """Return the labels that the full probe predicts, and each entry with those of the masked probe.
+
+        A masked probe keeps some of its neurons; all others are at zero. The test words are read once.
+        """
+        if "masking" not in self.options.evaluate:
+            sets = []
+        with self.progress("masking", len(self.test) if sets else 0, "words") as advance:
+            probes = [(probe, None), *((probe, kept) for _, kept in sets)]
+            predicted, *masked = predict(self.test.values, probes, advance=advance)
+        return predicted, [(entry, labels) for (entry, _), labels in zip(sets, masked, strict=True)]
 
     def _retrain(self, tops: _Tops) -> list[dict[str, Any]]:
         """Return the accuracy of new probes of some of the neurons alone."""
