@@ -299,6 +299,11 @@ class ProbeRounds:
     def __init__(self, solver: ProbeSolver, rounds: Rounds) -> None:
         self._solver, self._rounds = solver, rounds
 
+    @property
+    def round_work(self) -> float:
+        """Words times weights of one problem: rounds take time in proportion to it."""
+        return float(self._rounds.words.n_words) * self._solver.n_weights
+
     def run(self, numbers: Sequence[int]) -> None:
         """Take one round of some of the problems, by number."""
         self._rounds.run(np.array(numbers, dtype=np.int64))
