@@ -12,6 +12,7 @@ from onegrain.rankings import rank
 from onegrain.rankings.elastic_net.probe import FittedProbe
 from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.elastic_net.solver import Solution
+from onegrain.rankings.lca import finalists
 from onegrain.rankings.lca.finalists import (
     BEHIND,
     CLOSE,
@@ -70,6 +71,8 @@ class Solver:
 
 class Rounds:
     """Rounds that bring each problem to the next of its scores and gaps; the objective falls, or it stalls."""
+
+    round_work = 1.0
 
     def __init__(
         self, coming: list[list[tuple[float, float]]], fall: float = 0.1, excess: float | None = None
@@ -170,6 +173,19 @@ def test_rounds_end_where_the_objective_falls_no_more_or_there_were_enough() -> 
         assert finals(solver, {A: (0.30, 0.3), B: (0.30, 0.3)}, rounds=rounds).run() == 1
         assert len(rounds.ran) == most
         assert [tolerance for pair, tolerance in solver.asked if pair == B] == [1e-4]
+
+
+def test_rounds_end_at_a_limit_on_their_work_unless_the_number_of_finalists_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = {A: (0.30, 0.3), B: (0.29, 0.3)}
+    monkeypatch.setattr(finalists, "MOST_WORK", 4.0)
+    for limit, most in ((None, 2), (2, MOST_ROUNDS)):
+        rounds, solver = Rounds([[(0.30, 0.2)], [(0.31, 0.2)]]), Solver({A: 0.30, B: 0.31})
+        chosen = finals(solver, first, rounds=rounds, limit=limit)
+        assert chosen.run() == 1
+        assert len(rounds.ran) == most
+        assert chosen.facts(1)["certified"] == (limit is not None) == bool(solver.asked)
 
 
 def test_a_pair_that_can_exceed_the_best_by_less_than_the_standard_error_is_not_solved() -> None:

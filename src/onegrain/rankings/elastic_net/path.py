@@ -43,7 +43,7 @@ LAST = 1000
 SPARSE = 0.01
 """The least lambda1 of the path, as a share of the least one at which all weights are zero.
 
-At a share of 0.024 (MiniLM) a probe has 159 neurons, at 0.0006 (SmolLM2) some 2,200 weights after its first step.
+At a share of 0.024 (MiniLM) a probe has 159 neurons, at 0.0006 (SmolLM2) some 2,200 weights after one step.
 """
 
 PASSES = 6

@@ -61,8 +61,8 @@ class FittedProbe:
         """Return the probe as a linear function of activations.
 
         Returns:
-            Weights, float64 (labels, neurons), zero except at the neurons in ``kept``; biases, float64 (labels,);
-            and lift, int64 (neurons,). The weights are those of activations times two to the power of ``lift``,
+            Weights, float64 (labels, neurons), zero except at the neurons in ``kept``; biases, float64
+            (labels,); and lift, int64 (neurons,). The weights are those of activations times two to the power of ``lift``,
             because float32 may not hold weights of neurons of extreme size.
         """
         weights = self.weights / self.scale
@@ -144,7 +144,9 @@ def _stack(jobs: Sequence[tuple[FittedProbe, np.ndarray | None]], dtype: np.dtyp
             parts.append(weights.T.astype(dtype))
             biases.append(bias)
         stop = first + len(parts)
-        stacks.append(_Stack(slice(first, stop), np.concatenate(parts, axis=1), np.stack(biases)[:, None], lift))
+        stacks.append(
+            _Stack(slice(first, stop), np.concatenate(parts, axis=1), np.stack(biases)[:, None], lift)
+        )
         first = stop
     return stacks
 

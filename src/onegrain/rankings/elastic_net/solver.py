@@ -163,7 +163,7 @@ def solve(
 def refine_within(
     words: Words, pair: tuple[float, float], start: tuple[Tensor, Tensor], options: SolverOptions
 ) -> Refined:
-    """Continue from weights (neurons, labels) and biases (labels,) by Newton steps within the options' limits."""
+    """Continue by Newton steps, within the options' limits, from weights (neurons, labels) and biases."""
     return refine(words, pair, start, tolerance=options.tolerance, max_steps=options.steps_of(pair))
 
 

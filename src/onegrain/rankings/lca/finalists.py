@@ -38,7 +38,7 @@ FINAL_GAP = 1e-4
 """The relative gap to which finalists are solved if no other gap is asked for."""
 
 FIRST_RATE = 0.36
-"""The score's largest change after the stochastic phase, divided by the root of the gap; measured: up to 0.35."""
+"""The score's largest change after the stochastic phase, by the root of the gap; measured: up to 0.35."""
 
 RATE = 0.4
 """The same once a probe had Newton steps; measured: up to 0.38."""
@@ -47,7 +47,7 @@ PLATEAU, FAR_RATE = 0.13, 0.27
 """The reach after Newton steps is no more than the larger of the first and the second times the gap's root."""
 
 EXCESS_RATE = 0.45
-"""The score's largest change after a round, divided by the root of the excess that the round estimates."""
+"""The score's largest change after a round, by the root of the excess that the round estimates."""
 
 DOWN = 0.5
 """The share of its reach by which a score may fall."""
