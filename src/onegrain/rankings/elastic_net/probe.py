@@ -62,8 +62,8 @@ class FittedProbe:
 
         Returns:
             Weights, float64 (labels, neurons), zero except at the neurons in ``kept``; biases, float64
-            (labels,); and lift, int64 (neurons,). The weights are those of activations times two to the power of ``lift``,
-            because float32 may not hold weights of neurons of extreme size.
+            (labels,); and lift, int64 (neurons,). The weights are those of activations times two to the power of
+            ``lift``, because float32 may not hold weights of neurons of extreme size.
         """
         weights = self.weights / self.scale
         if kept is not None:

@@ -170,8 +170,8 @@ class OrderingEvaluation:
         A masked probe keeps some of its neurons; all others are at zero. The test words are read once.
         """
         if "masking" not in self.options.evaluate:
-            sets = []
-        with self.progress("masking", len(self.test) if sets else 0, "words") as advance:
+            return predict(self.test.values, [(probe, None)])[0], []
+        with self.progress("masking", len(self.test), "words") as advance:
             probes = [(probe, None), *((probe, kept) for _, kept in sets)]
             predicted, *masked = predict(self.test.values, probes, advance=advance)
         return predicted, [(entry, labels) for (entry, _), labels in zip(sets, masked, strict=True)]
