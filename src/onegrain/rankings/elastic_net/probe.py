@@ -61,8 +61,8 @@ class FittedProbe:
         """Return the probe as a linear function of activations.
 
         Returns:
-            Weights, float64 (labels, neurons), zero except at the neurons in ``kept``; biases, float64
-            (labels,); and lift, int64 (neurons,). The weights are those of activations times two to the power of
+            Weights, float64 (labels, neurons), zero except at those of ``kept``; biases, float64
+            (labels,); and lift, int64 (neurons,). Weights are those of activations times two to the power of
             ``lift``, because float32 may not hold weights of neurons of extreme size.
         """
         weights = self.weights / self.scale
