@@ -16,7 +16,7 @@ from onegrain.errors import ParameterError
 from onegrain.interventions import Intervention, Where, editing
 from onegrain.metrics import DocumentPerplexity, Perplexity
 from onegrain.models import LoadedModel, load_model
-from onegrain.models.windows import encode_documents
+from onegrain.models.texts import encode_documents
 from onegrain.records.corpus import Corpus
 from onegrain.records.documents import document_corpus, documents_of
 from support.tiny import SENTENCES, parallel_corpus

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import torch
 
 from onegrain.corpora import read_corpus
 from onegrain.errors import CorpusError, ParameterError
-from onegrain.interventions import Intervention, editing
+from onegrain.interventions import Intervention, Where, editing
 from onegrain.metrics import MinimalPairDifference, MinimalPairs, Perplexity, PseudoPerplexity
 from onegrain.models import LoadedModel, load_model
 from onegrain.records.corpus import Corpus
@@ -38,7 +40,7 @@ def test_language_models_compare_whole_sentences(zoo: Zoo, blimp: Corpus, name: 
     likelihoods = []
     for text in blimp.texts():
         start = [] if loaded.bos_id is None else [loaded.bos_id]
-        ids = torch.tensor([start + loaded.tokenizer(" " + text if name == "gpt2" else text)["input_ids"]])
+        ids = torch.tensor([start + loaded.tokenizer(text)["input_ids"]])
         log_p = loaded.model(input_ids=ids).logits[0].double().log_softmax(-1)
         likelihoods.append(float(log_p[:-1].gather(1, ids[0, 1:, None]).sum()))
     difference = np.array(likelihoods[::2]) - np.array(likelihoods[1::2])
@@ -110,3 +112,40 @@ def test_refusals(zoo: Zoo, models: dict[str, LoadedModel], blimp: Corpus) -> No
     same = Corpus.from_sentences([["a"], ["a"]])
     with pytest.raises(CorpusError, match=r"pair 0 .* are equal on the side"):
         MinimalPairs(pairs(two, ["good", "bad"], same)).measure(models["nmt"])
+
+
+def test_words_apart_by_spaces_have_the_subwords_of_perplexity(models: dict[str, LoadedModel]) -> None:
+    corpus = sandbox_pairs(5, "tense")
+    losses = Perplexity(corpus).measure(models["nlm"]).statistics[:, 0]
+    measured = MinimalPairDifference(corpus).measure(models["nlm"])
+    np.testing.assert_allclose(measured.statistics[:, 1], losses[1::2] - losses[::2], rtol=1e-4, atol=1e-6)
+
+
+def test_an_edit_at_labelled_words_reaches_pairs(zoo: Zoo) -> None:
+    corpus = sandbox_pairs(4)
+    metric = MinimalPairDifference(corpus)
+    values = [metric.measure(zoo["gpt2"]).value]
+    for words in ("upos=VERB", "upos=NOUN"):
+        where = Where(words=words)
+        with editing(zoo["gpt2"], Intervention.of([f"layers.0:{unit}" for unit in range(8)], where=where)):
+            values.append(metric.measure(zoo["gpt2"]).value)
+    assert len(set(values)) == 3
+
+
+def test_slow_tokenizers_encode_words(zoo: Zoo, blimp: Corpus) -> None:
+    class Slow:
+        """A tokenizer that hides where its subwords lie."""
+
+        is_fast = False
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(zoo["gpt2"].tokenizer, name)
+
+        def __call__(self, *arguments: Any, **options: Any) -> Any:
+            assert not options.get("return_offsets_mapping")
+            return zoo["gpt2"].tokenizer(*arguments, **options)
+
+    slow = replace(zoo["gpt2"], tokenizer=Slow())
+    losses = Perplexity(blimp.apart()).measure(slow).statistics[:, 0]
+    measured = MinimalPairDifference(blimp.apart()).measure(slow)
+    np.testing.assert_allclose(measured.statistics[:, 1], losses[1::2] - losses[::2], rtol=1e-4, atol=1e-6)

@@ -10,7 +10,7 @@ from onegrain.errors import CorpusError
 from onegrain.metrics.measurement import Measurement, RowMetric, ratio_measurement
 from onegrain.metrics.pairing import paired
 from onegrain.models import LoadedModel
-from onegrain.models.likelihoods import likelihood_rows
+from onegrain.models.likelihoods import text_likelihood_rows
 from onegrain.models.row_statistics import RowStatistics
 from onegrain.records.corpus import Corpus
 from onegrain.records.minimal_pairs import PARADIGM, require_minimal_pairs, sentence_form
@@ -68,7 +68,7 @@ class _PairMetric(RowMetric):
                 model reads.
         """
         self._require_contrast(model)
-        return paired(likelihood_rows(model, self._corpus), ("good", "bad"))
+        return paired(text_likelihood_rows(model, self._corpus), ("good", "bad"))
 
     def measurement(self, statistics: np.ndarray, settings: tuple[str, ...] = ()) -> Measurement:
         """Return the measurement of the pairs' log-likelihoods.
@@ -109,7 +109,9 @@ class MinimalPairs(_PairMetric):
     over all its subwords: that of a language model given the start token, that of a translation model given the
     source sentence [Sennrich, *How Grammatical is Character-level Neural Machine Translation?*, EACL 2017], and
     the pseudo-log-likelihood of a masked language model [Salazar et al., *Masked Language Model Scoring*, ACL
-    2020]. A pair of equal likelihoods does not count as one whose good sentence is likelier.
+    2020]. The tokenizer encodes each sentence as it is, without a space before its first word, so that values
+    can be compared with published ones. A pair of equal likelihoods does not count as one whose good sentence
+    is likelier.
 
     Args:
         corpus: minimal pairs, from :func:`onegrain.read_corpus` or :func:`onegrain.sandbox_pairs`: sentences 2i

@@ -17,21 +17,38 @@ from onegrain.models.passing import Rows, reading_rows
 from onegrain.models.row_statistics import RowStatistics
 from onegrain.models.scoring import ScoredRows, scored_rows, subword_losses
 from onegrain.models.sites import Side
+from onegrain.models.texts import EncodedText, encode_sentences
 from onegrain.records.corpus import Corpus
 
-__all__ = ["COLUMNS", "likelihood_rows", "masked_rows", "one_row_each", "reading", "sentence_rows"]
+__all__ = ["COLUMNS", "masked_rows", "one_row_each", "reading", "sentence_rows", "text_likelihood_rows"]
 
 COLUMNS = ("nll", "subwords")
 """The statistics of a row: its negative log-likelihood in nats, and the number of predicted subwords."""
 
 
-def likelihood_rows(loaded: LoadedModel, corpus: Corpus) -> RowStatistics:
-    """Return the rows whose losses add up to the negative log-likelihood of each sentence.
+def text_likelihood_rows(loaded: LoadedModel, corpus: Corpus) -> RowStatistics:
+    """Return the rows whose losses add up to the negative log-likelihood of each sentence as running text.
 
-    It is the pseudo-log-likelihood for an encoder, see :func:`masked_rows`, and the log-likelihood for any
-    other model, see :func:`sentence_rows`.
+    The tokenizer encodes a sentence by itself, see :func:`onegrain.models.texts.encode_sentences`; those of a
+    translation model are encoded as for perplexity. It is the pseudo-log-likelihood for an encoder, see
+    :func:`masked_rows`, and the log-likelihood for any other model, see :func:`sentence_rows`.
+
+    Raises:
+        ParameterError, ModelError: the model gives no likelihood.
+        CorpusError: a sentence is longer than the model reads.
     """
-    return masked_rows(loaded, corpus) if loaded.task == "encoder" else sentence_rows(loaded, corpus)
+    if loaded.task == "translation":
+        return sentence_rows(loaded, corpus)
+    if loaded.task == "encoder":
+        loaded.head("masked language model")  # refused before anything is encoded
+        return masked_rows(loaded, corpus, encode_sentences(loaded, corpus))
+    loaded.require_loss()
+    start = [] if loaded.bos_id is None else [loaded.bos_id]
+    encoded = encode_sentences(loaded, corpus)
+    rows = [start + row.ids for row in encoded]
+    loaded.require_fitting(corpus, rows)
+    words = [[-1] * len(start) + row.word_of for row in encoded]
+    return _sentence_rows(loaded, corpus, ScoredRows(rows, rows, {"source": words}, words))
 
 
 def sentence_rows(loaded: LoadedModel, corpus: Corpus) -> RowStatistics:
@@ -45,8 +62,10 @@ def sentence_rows(loaded: LoadedModel, corpus: Corpus) -> RowStatistics:
         CorpusError: a sentence is longer than the model reads.
     """
     loaded.require_loss()
-    scored = scored_rows(loaded, corpus)
+    return _sentence_rows(loaded, corpus, scored_rows(loaded, corpus))
 
+
+def _sentence_rows(loaded: LoadedModel, corpus: Corpus, scored: ScoredRows) -> RowStatistics:
     def score(numbers: np.ndarray) -> np.ndarray:
         with reading(corpus, numbers, scored.words):
             losses, predicted = subword_losses(
@@ -79,11 +98,18 @@ def one_row_each(
     )
 
 
-def masked_rows(loaded: LoadedModel, corpus: Corpus) -> RowStatistics:
+def masked_rows(
+    loaded: LoadedModel, corpus: Corpus, texts: Sequence[EncodedText] | None = None
+) -> RowStatistics:
     """Return one row for each subword of each sentence, in which this subword is masked and predicted.
 
     The sum over a sentence's rows is its negative pseudo-log-likelihood [Salazar et al., *Masked Language Model
     Scoring*, ACL 2020]. Special subwords are neither masked nor predicted.
+
+    Args:
+        loaded: an encoder.
+        corpus: the sentences.
+        texts: the subwords of each sentence; by default those of :meth:`LoadedModel.encode`.
 
     Raises:
         ParameterError: the model is not an encoder, or its tokenizer has no mask.
@@ -94,10 +120,17 @@ def masked_rows(loaded: LoadedModel, corpus: Corpus) -> RowStatistics:
     mask = loaded.tokenizer.mask_token_id
     if mask is None:
         raise ParameterError(f"the tokenizer of {loaded.identity.id} has no mask token to predict subwords at")
-    encoded = loaded.encode(list(corpus.sentences()), corpus.forms())
-    ids, words = [row.ids for row in encoded], [row.word_of for row in encoded]
+    if texts is None:
+        encoded = loaded.encode(list(corpus.sentences()), corpus.forms())
+        special = [tuple(word < 0 for word in row.word_of) for row in encoded]
+        ids, words = [row.ids for row in encoded], [row.word_of for row in encoded]
+    else:
+        special = [text.special for text in texts]
+        ids, words = [text.ids for text in texts], [text.word_of for text in texts]
     loaded.require_fitting(corpus, ids)
-    masked = [(number, place) for number, of in enumerate(words) for place, word in enumerate(of) if word >= 0]
+    masked = [
+        (number, place) for number, marks in enumerate(special) for place, mark in enumerate(marks) if not mark
+    ]
     sentences = np.array([number for number, _ in masked], dtype=np.int64)
     sizes = [len(ids[number]) for number, _ in masked]
 

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from onegrain.errors import ParameterError
-from onegrain.models.batching import Encoded
 from onegrain.models.likelihoods import COLUMNS
-from onegrain.models.limits import require_embedded, vocabulary_size
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.padding import losses_need_equal_rows
 from onegrain.models.passing import Rows, reading_rows
 from onegrain.models.row_statistics import RowStatistics
 from onegrain.models.scoring import IGNORED, subword_losses
+from onegrain.models.texts import encode_documents
 from onegrain.records.corpus import Corpus
-from onegrain.records.documents import Document, document_corpus, documents_of
+from onegrain.records.documents import document_corpus
 
-__all__ = ["UNLIMITED_WINDOW", "encode_documents", "window_rows", "window_size"]
+__all__ = ["UNLIMITED_WINDOW", "window_rows", "window_size"]
 
 UNLIMITED_WINDOW = 1024
 """The default window of a model that reads rows of any length."""
@@ -101,31 +100,6 @@ def window_rows(
         most_subwords=SUBWORDS_AT_ONCE,
         settings=(f"window:{window}", f"stride:{stride}", f"units:{'windows' if per_window else 'documents'}"),
     )
-
-
-def encode_documents(loaded: LoadedModel, corpus: Corpus, separator: str) -> list[Encoded]:
-    """Return the subwords of each document as its tokenizer makes them from the running text.
-
-    The special subwords are those that the tokenizer adds by itself. Words are those of the document, counted
-    from its first; a subword belongs to the word that it begins in, and to -1 if the tokenizer does not say
-    where its subwords lie.
-    """
-    documents = documents_of(corpus, separator)
-    fast = bool(loaded.tokenizer.is_fast)
-    encoded = []
-    for document in documents:
-        encoding = loaded.tokenizer(document.text, verbose=False, return_offsets_mapping=fast)
-        ids = [int(subword) for subword in encoding["input_ids"]]
-        spans = encoding["offset_mapping"] if fast else [(0, 0)] * len(ids)
-        encoded.append(Encoded(ids, [_word(document, *span) for span in spans]))
-    words = [list(sentence) for sentence in document_corpus(corpus).sentences()]
-    size = vocabulary_size(loaded.model)
-    require_embedded(encoded, words, size, loaded.tokenizer, loaded.identity.id)
-    return encoded
-
-
-def _word(document: Document, start: int, stop: int) -> int:
-    return document.word_at(start, stop) if stop > start else -1
 
 
 def _windows(document: int, subwords: int, window: int, stride: int) -> list[_Window]:
