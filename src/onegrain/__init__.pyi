@@ -14,7 +14,9 @@ from .analyses import localisation as localisation
 from .analyses import neuron_cards as neuron_cards
 from .analyses import neuron_vote as neuron_vote
 from .analyses import overlap as overlap
+from .analyses import robustness as robustness
 from .analyses import sharing as sharing
+from .analyses import significance as significance
 from .analyses import task_importance as task_importance
 from .analyses import top_words as top_words
 from .analyses import universality as universality
@@ -40,6 +42,7 @@ from .interventions import effects as effects
 from .interventions import erasing as erasing
 from .interventions import optimal_constants as optimal_constants
 from .interventions import specificity as specificity
+from .interventions import sweep as sweep
 from .library import load as load
 from .metrics import BLEU as BLEU
 from .metrics import Accuracy as Accuracy
@@ -77,6 +80,7 @@ from .records.similarity import Similarity as Similarity
 from .records.space import NeuronSpace as NeuronSpace
 from .records.specificity import Specificity as Specificity
 from .records.stability import Stability as Stability
+from .records.sweep import Sweep as Sweep
 from .records.uniqueness import Uniqueness as Uniqueness
 from .reports import write_comparison as write_comparison
 from .reports.charts.plot import plot as plot

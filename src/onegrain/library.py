@@ -23,6 +23,7 @@ from onegrain.records.similarity import Similarity
 from onegrain.records.specificity import Specificity
 from onegrain.records.stability import Stability
 from onegrain.records.statistics import NeuronStatistics
+from onegrain.records.sweep import Sweep
 from onegrain.records.uniqueness import Uniqueness
 
 __all__ = ["ACTIVATIONS", "CARDS", "DIRECTIONS", "TABLES", "Listed", "is_model", "kind_of", "load", "records"]
@@ -38,6 +39,7 @@ TABLES: dict[str, Callable[[str | os.PathLike[str]], Any]] = {
     "uniqueness": Uniqueness.load,
     "clusters": Clusters.load,
     "neuron statistics": NeuronStatistics.load,
+    "sweep": Sweep.load,
 }
 """The function that loads each kind of Parquet record."""
 

@@ -13,6 +13,7 @@ from onegrain.studies.stages import STAGES, plan_study
 from onegrain.studies.stages.ablate import AblationEntry
 from onegrain.studies.stages.evaluate import ComparisonEntry
 from onegrain.studies.stages.rank import RankingEntry
+from onegrain.studies.stages.sweep import SweepEntry
 from support import ROOT
 
 PAGE = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
@@ -34,6 +35,7 @@ def test_the_example_is_sound(tmp_path: Path) -> None:
         ("rankings", [RankingEntry]),
         ("comparisons", [ComparisonEntry]),
         ("ablations", [AblationEntry]),
+        ("sweeps", [SweepEntry]),
     ],
 )
 def test_every_key_is_named(row: str, kinds: list) -> None:

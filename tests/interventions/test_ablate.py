@@ -22,6 +22,8 @@ from onegrain.records.provenance import ModelIdentity, Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 from support.planted_models import KEY, alternating_corpus, planted_nlm
+from support.rankings import ranking_of
+from support.rankings import shuffled as random_ranking
 from support.tiny import parallel_corpus, plain_corpus, tiny_nlm, tiny_nmt
 
 
@@ -40,19 +42,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     return load_model(planted_nlm(tmp_path_factory.mktemp("models") / "planted"), device="cpu")
 
 
-def ranking_of(
-    space: NeuronSpace, order: list[int] | np.ndarray, provenance: Provenance | None = None
-) -> Ranking:
-    places = np.asarray(order, dtype=np.int64)
-    scores = np.empty(space.size)
-    scores[places] = np.arange(space.size)[::-1]
-    origin = provenance or Provenance(stage="rank")
-    return Ranking("given", space, places, scores, space.size, origin)
-
-
 def shuffled(loaded: LoadedModel, seed: int = 11, sites: str | None = None) -> Ranking:
-    space = loaded.space(sites)
-    return ranking_of(space, np.random.default_rng(seed).permutation(space.size))
+    return random_ranking(loaded.space(sites), seed)
 
 
 def hooks_of(loaded: LoadedModel) -> int:
@@ -183,7 +174,8 @@ def test_random_orders_come_from_the_seed(nlm: LoadedModel) -> None:
     metric = Perplexity(plain_corpus().head(3))
 
     def randomly(orders: int, seed: int, ranking: Ranking) -> Curve:
-        return ablate(nlm, ranking, metric, counts=[12], lines=["random"], random_orders=orders, seed=seed)
+        options: dict[str, Any] = {"counts": [12], "lines": ["random"], "match": "none"}
+        return ablate(nlm, ranking, metric, random_orders=orders, seed=seed, **options)
 
     first = randomly(3, 0, shuffled(nlm))
     assert first.points.equals(randomly(3, 0, shuffled(nlm, seed=9)).points)
@@ -210,6 +202,7 @@ def test_the_record_says_what_it_was_made_from(nlm: LoadedModel, tmp_path: Path)
         "lines": ["top", "bottom", "random"],
         "edit": "zero",
         "random_orders": 2,
+        "match": "site",
     }
     curve.save(tmp_path / "curve.parquet")
     again = Curve.load(tmp_path / "curve.parquet")
@@ -273,9 +266,9 @@ def test_counts() -> None:
         ({"counts": [1], "max_erased": 5}, "not both"),
         ({"max_erased": 0}, r"max_erased must lie in 1\.\.48"),
         ({"max_erased": 49}, r"max_erased must lie in 1\.\.48"),
-        ({"lines": ["top", "middle"]}, "no line 'middle'; the lines are: top, bottom, random"),
+        ({"lines": ["top", "middle"]}, "no line 'middle'; the lines are: top, bottom, random, keep"),
         ({"lines": []}, "lines is empty"),
-        ({"random_orders": 0}, "random_orders must be 1 or more"),
+        ({"random_orders": 0}, "random_orders must be a whole number from 1"),
         ({"edit": "sponge"}, "the edits are: zero"),
     ],
 )
@@ -323,7 +316,8 @@ def test_every_point_has_its_draws_from_the_statistics_of_the_sentences(
         (nlm, Perplexity(plain_corpus())) if task == "perplexity" else (nmt, BLEU(parallel_corpus()))
     )
     ranking = shuffled(model)
-    curve = ablate(model, ranking, metric, counts=[7, 30], lines=["top", "random"], random_orders=2, seed=4)
+    options: dict[str, Any] = {"lines": ["top", "random"], "random_orders": 2, "match": "none"}
+    curve = ablate(model, ranking, metric, counts=[7, 30], seed=4, **options)
     rng = np.random.default_rng(4)
     orders = {"top": [ranking.order], "random": [rng.permutation(ranking.space.size) for _ in range(2)]}
     assert curve.draws is not None

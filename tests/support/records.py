@@ -22,6 +22,8 @@ from onegrain.records.space import NeuronSpace
 from onegrain.records.specificity import CELLS, CONTRASTS, Specificity
 from onegrain.records.stability import KINDS, Stability, neuron_frame, summary_frame
 from onegrain.records.statistics import NeuronStatistics
+from onegrain.records.sweep import COLUMNS as SWEEP_COLUMNS
+from onegrain.records.sweep import Sweep
 from onegrain.records.uniqueness import ROUNDS, Uniqueness
 from support.planted import plant
 
@@ -69,6 +71,18 @@ def stability() -> Stability:
     return Stability(
         "lca", SPACE, neurons, summary_frame(summary), correlations, 0.95, PROVENANCE, {"words": 7}
     )
+
+
+def sweep() -> Sweep:
+    rows: list[tuple[Any, ...]] = [
+        ("a", None, "bleu", "zero", "top", 0, 0, 30.5, 30.0, 31.0),
+        ("a", None, "bleu", "zero", "top", 0, 2, 20.5, 19.0, 21.0),
+        ("a", "NOUN", "bleu", "clamp(value=1.0)", "random", 1, 0, 30.5, 30.0, 31.0),
+        ("a", "NOUN", "bleu", "clamp(value=1.0)", "random", 1, 2, 30.25, 29.0, 31.0),
+    ]
+    facts = {"metric": "bleu", "higher_is_better": True, "signature": "nrefs:1", "n_sentences": 7}
+    points, draws = pd.DataFrame(rows, columns=SWEEP_COLUMNS), np.arange(16.0).reshape(4, 4) / 7
+    return Sweep(points, {"a": 5}, {"bleu": facts}, PROVENANCE, {"orders": {"a": "x"}}, draws)
 
 
 def similarity() -> Similarity:
@@ -146,6 +160,7 @@ RECORDS: dict[str, tuple[Callable[[], Any], Callable[[Path], Any]]] = {
     "curve.parquet": (curve, Curve.load),
     "evaluation.parquet": (evaluation, Evaluation.load),
     "stability.parquet": (stability, Stability.load),
+    "sweep.parquet": (sweep, Sweep.load),
     "similarity.parquet": (similarity, Similarity.load),
     "specificity.parquet": (specificity, Specificity.load),
     "effects.parquet": (effects, Effects.load),

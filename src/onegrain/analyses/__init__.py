@@ -20,6 +20,8 @@ from onegrain.analyses.questions.sharing import Sharing, sharing
 from onegrain.analyses.questions.topsets import chance_overlap, top_sets
 from onegrain.analyses.redundancy.clusters import clusters
 from onegrain.analyses.redundancy.without_redundant import without_redundant
+from onegrain.analyses.sweeps.robustness import Robustness, robustness
+from onegrain.analyses.sweeps.significance import Significance, significance
 
 __all__ = [
     "Areas",
@@ -27,7 +29,9 @@ __all__ = [
     "Contrast",
     "Heat",
     "NeuronWords",
+    "Robustness",
     "Sharing",
+    "Significance",
     "TaskImportance",
     "ablation_areas",
     "agreement",
@@ -49,7 +53,9 @@ __all__ = [
     "open_against_closed",
     "overlap",
     "rank_agreement",
+    "robustness",
     "sharing",
+    "significance",
     "task_importance",
     "top_sets",
     "top_words",

@@ -32,6 +32,7 @@ from onegrain.cli.verbs import (
     similarity,
     specificity,
     study,
+    sweep,
     train,
     uniqueness,
 )
@@ -52,6 +53,7 @@ VERBS = (
     effects,
     constants,
     uniqueness,
+    sweep,
     show,
     cards,
     neuronpedia,

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from onegrain.records.similarity import Similarity
     from onegrain.records.specificity import Specificity
     from onegrain.records.statistics import NeuronStatistics
+    from onegrain.records.sweep import Sweep
     from onegrain.records.uniqueness import Uniqueness
 
-    Record = TypeVar("Record", Ranking, Curve, Similarity, Specificity, Effects, Uniqueness, NeuronStatistics)
+    Record = TypeVar(
+        "Record", Ranking, Curve, Similarity, Specificity, Effects, Uniqueness, NeuronStatistics, Sweep
+    )
 
 __all__ = [
     "already_made",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onegrain.interventions.ablate import ablate
 from onegrain.interventions.ablate_rankings import ablate_rankings
+from onegrain.interventions.checkpoint import checkpoint_beside
 from onegrain.interventions.editing import editing, erasing
 from onegrain.interventions.edits.edit import NeuronEdit
 from onegrain.interventions.edits.registry import EDITS, parse_edit
@@ -13,6 +14,7 @@ from onegrain.interventions.optimal_constants import optimal_constants
 from onegrain.interventions.orders import sweep_counts
 from onegrain.interventions.references import neuron_statistics
 from onegrain.interventions.specificity import specificity
+from onegrain.interventions.sweep import sweep
 from onegrain.interventions.where import Where
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "Where",
     "ablate",
     "ablate_rankings",
+    "checkpoint_beside",
     "editing",
     "effects",
     "erasing",
@@ -31,5 +34,6 @@ __all__ = [
     "parse_edit",
     "save_interventions",
     "specificity",
+    "sweep",
     "sweep_counts",
 ]

@@ -22,13 +22,15 @@ def ablate_rankings(
     metric: Metric,
     *,
     curves: Mapping[str, Curve] | None = None,
+    match: str = "none",
     progress: Progress = automatic,
     **options: Any,
 ) -> dict[str, Curve]:
     """Ablate every ranking of a comparison, and measure the random orders once for all of them.
 
-    The random orders do not depend on the ranking, so only the first curve that is measured has a ``random``
-    line; if one of ``curves`` has such a line, no new curve has one.
+    Unless ``match`` asks for random orders that are matched to each ranking, they do not depend on the ranking,
+    so only the first curve that is measured has a ``random`` line; if one of ``curves`` has such a line, no new
+    curve has one.
 
     Args:
         model: a folder, a hub id, or a loaded model.
@@ -36,6 +38,7 @@ def ablate_rankings(
         metric: the metric and its corpus.
         curves: name of a ranking -> curve that was measured before; it is returned unchanged.
         progress: reports the measurements.
+        match: how random orders are matched to each ranking: ``none``, ``site`` or ``size``.
         options: further arguments of :func:`onegrain.ablate`, except ``lines``.
 
     Returns:
@@ -50,7 +53,9 @@ def ablate_rankings(
     loaded = load_model(model)
     for name, ranking in rankings.items():
         if name not in measured:
-            lines = [line for line in LINES if line != "random" or not has_random]
-            measured[name] = ablate(loaded, ranking, metric, lines=lines, progress=progress, **options)
+            lines = [line for line in LINES if line != "random" or match != "none" or not has_random]
+            measured[name] = ablate(
+                loaded, ranking, metric, lines=lines, match=match, progress=progress, **options
+            )
             has_random = True
     return {name: measured[name] for name in rankings}

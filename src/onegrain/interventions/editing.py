@@ -24,7 +24,7 @@ from onegrain.records.ranking import Ranking
 from onegrain.records.space import Neurons, NeuronSpace
 from onegrain.records.statistics import NeuronStatistics
 
-__all__ = ["editing", "erasing"]
+__all__ = ["editing", "erasing", "require_editable"]
 
 
 @contextmanager
@@ -69,6 +69,27 @@ def editing(
         yield
     for edit in running:
         edit.require_touched()
+
+
+def require_editable(
+    model: LoadedModel,
+    interventions: Sequence[Intervention],
+    *,
+    reference: NeuronStatistics | Activations | None = None,
+    pairs: Corpus | None = None,
+) -> None:
+    """Check that :func:`editing` can edit a model in this way, without running it.
+
+    Raises:
+        MismatchError: the model does not have a site, or the reference is of another model.
+        ModelError: a site does not have a unit.
+        ParameterError: an edit lacks its reference; or ``recurrent`` was asked of a site without such a state.
+    """
+    several = [each for each in interventions if each.neurons]
+    references = References(model, [each.edit for each in interventions], reference, pairs)
+    passing = Passing(model.model, model.task == "translation", model.pad_id)
+    for each in several:
+        _running(model, each, references, passing)
 
 
 def erasing(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +16,15 @@ from onegrain.records.fields import header_field, require_integers, require_numb
 from onegrain.records.parquet import join_draws, open_table, split_draws, write_table
 from onegrain.records.provenance import Provenance
 
-__all__ = ["LINES", "Curve"]
+__all__ = ["ALL_LINES", "KEEP", "LINES", "Curve", "share_random"]
 
 LINES = ("top", "bottom", "random")
-"""The lines of a curve: the first neurons of a ranking, its last, or those of random orders."""
+"""The lines of a curve that edit more and more neurons: the first of a ranking, its last, or random ones."""
+
+KEEP = "keep"
+"""The line that edits all but the first neurons of a ranking: do these suffice?"""
+
+ALL_LINES = (*LINES, KEEP)
 
 COLUMNS = ["line", "neurons", "value", "low", "high"]
 
@@ -33,9 +38,9 @@ class Curve(Described):
         higher_is_better: True if higher values are better.
         signature: description by which the metric can be computed again (sacrebleu's signature, or the
             definition of perplexity).
-        points: one row per measurement: ``line`` (one of ``LINES``), ``neurons`` (number of neurons edited),
-            ``value``, ``low`` and ``high`` (95 % bootstrap interval over sentences for ``top`` and ``bottom``;
-            for ``random`` the mean over the random orders, with the least and largest of them).
+        points: one row per measurement: ``line`` (one of ``ALL_LINES``), ``neurons`` (number of neurons
+            edited), ``value``, ``low`` and ``high`` (95 % bootstrap interval over sentences; for ``random`` the
+            mean over the random orders, with the least and largest of them).
         n_neurons: number of neurons of the ranking.
         details: JSON-able facts of the sweep.
         provenance: provenance of the curve.
@@ -141,3 +146,12 @@ class Curve(Described):
                 details=header_field(header, "details", dict),
                 draws=draws,
             )
+
+
+def share_random(curves: Iterable[Curve]) -> bool:
+    """Return True if the random orders of some curves are the same: one curve has them, or all have equal ones.
+
+    Random orders that are matched to the rankings by site differ from curve to curve.
+    """
+    lines = [line for line in (curve.line("random") for curve in curves) if len(line)]
+    return all(line.equals(lines[0]) for line in lines)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from onegrain.analyses.judging.comparison import compare_rankings
+from onegrain.analyses.sweeps.robustness import robustness
 from onegrain.core.sealing import using
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.stability import Stability
+from onegrain.records.sweep import Sweep
 from onegrain.reports import sections as build
 from onegrain.reports.blocks import Section, Text, with_unique_names
 from onegrain.reports.matching import (
@@ -58,6 +61,7 @@ def _with_sections(records: Records) -> list[Mapping[tuple[str, str], Any]]:
     return [
         records.rankings,
         records.curves,
+        records.sweeps,
         records.stabilities,
         records.specificities,
         records.effects,
@@ -89,6 +93,9 @@ def _parts(records: Records) -> Iterator[tuple[str, Callable[[], list[Section]]]
     if records.curves:
         importance = partial(build.importance_section, records.curves, records.rankings)
         yield f"the curves {', '.join(' '.join(key) for key in records.curves)}", lambda: [importance()]
+    sweeps = {" ".join(key): sweep for key, sweep in records.sweeps.items()}
+    if sweeps:
+        yield f"the sweeps {', '.join(sweeps)}", lambda: _sweeps(sweeps)
     yield from _interventions(records)
     if tested:
         yield f"the probes {', '.join(tested)}", lambda: [build.probe_section(tested)]
@@ -101,6 +108,16 @@ def _parts(records: Records) -> Iterator[tuple[str, Callable[[], list[Section]]]
     yield "the evaluations", partial(_comparisons, records)
     if named:
         yield f"the rankings {', '.join(named)}", lambda: [build.layers_section(named)]
+
+
+def _sweeps(sweeps: Mapping[str, Sweep]) -> list[Section]:
+    """Return the section on sweeps and, if one has several kinds of edit, that on robustness."""
+    results = {}
+    for name, sweep in sweeps.items():
+        with suppress(ParameterError):  # one kind of edit, or values that have no damage
+            results[name] = robustness(sweep)
+    sections = [build.sweep_section(sweeps)]
+    return [*sections, build.robustness_section(sweeps, results)] if results else sections
 
 
 def _interventions(records: Records) -> Iterator[tuple[str, Callable[[], list[Section]]]]:
@@ -224,6 +241,6 @@ def _provenance(records: Records) -> list[Provenance]:
     every: list[Any] = [*records.rankings.values()]
     every += [*records.curves.values(), *records.stabilities.values(), *records.evaluations.values()]
     every += [*records.specificities.values(), *records.effects.values(), *records.uniquenesses.values()]
-    every += records.constants.values()
+    every += [*records.constants.values(), *records.sweeps.values()]
     every += records.activations.values()
     return [record.provenance for record in every]

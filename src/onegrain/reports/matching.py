@@ -16,6 +16,7 @@ from onegrain.records.ranking import Ranking
 from onegrain.records.specificity import Specificity
 from onegrain.records.stability import Stability
 from onegrain.records.statistics import NeuronStatistics
+from onegrain.records.sweep import Sweep
 from onegrain.records.uniqueness import Uniqueness
 
 __all__ = [
@@ -50,6 +51,7 @@ class Records:
         uniquenesses: (model, name of the record) -> rounds of ranking and taking away.
         constants: (model, name of the record) -> statistics with optimal constants.
         left_out: one line for each file that the report does not show, with the reason.
+        sweeps: (model, name of the record) -> several curves that were measured together.
     """
 
     rankings: Mapping[tuple[str, str], Ranking] = field(default_factory=dict)
@@ -64,6 +66,7 @@ class Records:
     uniquenesses: Mapping[tuple[str, str], Uniqueness] = field(default_factory=dict)
     constants: Mapping[tuple[str, str], NeuronStatistics] = field(default_factory=dict)
     left_out: Sequence[str] = ()
+    sweeps: Mapping[tuple[str, str], Sweep] = field(default_factory=dict)
 
 
 def has_mass(ranking: Ranking) -> bool:

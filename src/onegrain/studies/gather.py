@@ -18,6 +18,7 @@ from onegrain.records.ranking import Ranking
 from onegrain.records.specificity import Specificity
 from onegrain.records.stability import Stability
 from onegrain.records.statistics import NeuronStatistics
+from onegrain.records.sweep import Sweep
 from onegrain.records.uniqueness import Uniqueness
 from onegrain.reports import Records, compose, left_out
 from onegrain.studies.naming import curve_names, record_names
@@ -65,6 +66,7 @@ def gather(
         effects=record_names(root, _of(scan.records, Effects)),
         uniquenesses=record_names(root, _of(scan.records, Uniqueness)),
         constants=record_names(root, _of(scan.records, NeuronStatistics)),
+        sweeps=record_names(root, _of(scan.records, Sweep)),
         left_out=tuple(lines),
     )
 

@@ -18,6 +18,7 @@ __all__ = ["FolderRecord", "FolderScan", "scan_folder"]
 SHOWN = (
     "ranking",
     "curve",
+    "sweep",
     "stability",
     "evaluation",
     "specificity",

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
-
-import torch
 
 from onegrain.activations.extraction.encoding import EncodedCorpus
 from onegrain.activations.extraction.options import EncodingOptions
 from onegrain.activations.extraction.reader import Block, Reader
 from onegrain.core.patterns import some_of
 from onegrain.engines import Work
-from onegrain.errors import EngineError, ModelError, OnegrainError, ParameterError
+from onegrain.errors import ModelError, ParameterError
 from onegrain.models.load_spec import LoadSpec
 from onegrain.models.loaded import LoadedModel
-from onegrain.models.loading import load_from_spec, load_model
+from onegrain.models.loading import load_model
 from onegrain.models.padding import sites_need_equal_rows
+from onegrain.models.remote import RemoteModel
 from onegrain.models.selecting import require_distinct
 from onegrain.models.sites import Side, SitePoint
 from onegrain.records.corpus import Corpus
@@ -112,18 +111,16 @@ class RemoteReader:
     @classmethod
     def of(cls, reader: Reader) -> RemoteReader:
         """Return the description of a reader."""
-        loaded = reader.loaded
-        # a worker sees only the GPU that it is assigned, so its number there differs
-        indexed = (loaded.load_spec.device or "").startswith("cuda:")
+        model = RemoteModel.of(reader.loaded)
         return cls(
-            replace(loaded.load_spec, device="cuda") if indexed else loaded.load_spec,
-            loaded.identity.weight_hash,
+            model.load_spec,
+            model.weight_hash,
             reader.encoded.corpus,
             reader.space.sites,
             reader.encoded.options,
             reader.batch_size,
             reader.equal_rows,
-            torch.get_num_threads(),
+            model.threads,
         )
 
     def open(self) -> Reader:
@@ -132,19 +129,7 @@ class RemoteReader:
         Raises:
             EngineError: the model cannot be loaded in this process, or its weights differ.
         """
-        torch.set_num_threads(self.threads)
-        try:
-            loaded = load_from_spec(self.load_spec)
-        except OnegrainError as error:
-            raise EngineError(
-                f"a worker cannot load the model: {error}; put it where every worker finds it by the same "
-                "path, or use the local engine"
-            ) from error
-        if loaded.identity.weight_hash != self.weight_hash:
-            raise EngineError(
-                f"the weights that a worker finds at {self.load_spec.path} differ from those of your model; "
-                "save the model where every worker finds it by the same path, and pass that path"
-            )
+        loaded = RemoteModel(self.load_spec, self.weight_hash, self.threads).load()
         points = loaded.select(list(self.sites))
         encoded = EncodedCorpus(loaded, self.corpus, points[0].side, self.options)
         space = loaded.space(list(self.sites))

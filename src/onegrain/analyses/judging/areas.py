@@ -30,7 +30,7 @@ from onegrain.analyses.judging.integration import (
 )
 from onegrain.analyses.questions.damage import TOLERANCE, require_one_task
 from onegrain.errors import MismatchError, ParameterError
-from onegrain.records.curve import LINES, Curve
+from onegrain.records.curve import LINES, Curve, share_random
 from onegrain.records.evaluation import Evaluation
 
 __all__ = ["ABLATION", "SCALES", "Areas", "ablation_areas", "kept_areas"]
@@ -111,7 +111,8 @@ def ablation_areas(curves: Mapping[str, Curve], *, scale: str = "linear", level:
     """Measure the area under each line of ablation curves: mean damage over the share of neurons erased.
 
     Damage is the change for the worse, see :func:`onegrain.analyses.damage`, against the intact model in the
-    same draw. The random line is that of the first curve that has one. Curves without draws, which were made
+    same draw. A ranking is compared with the random orders of its own curve; if only one curve has some, or all
+    have the same, with those. Curves without draws, which were made
     by a version that kept none, have areas without intervals.
 
     Args:
@@ -127,10 +128,11 @@ def ablation_areas(curves: Mapping[str, Curve], *, scale: str = "linear", level:
     _require(scale, level)
     require_one_task(curves)
     _require_shared_draws(curves)
+    shared = share_random(curves.values())
     lines: dict[_Line, tuple[np.ndarray, np.ndarray]] = {}
     for name, curve in curves.items():
         for line in LINES:
-            key = (ABLATION, None if line == "random" else name, line)
+            key = (ABLATION, None if line == "random" and shared else name, line)
             if key not in lines and len(curve.line(line)):
                 lines[key] = line_damage(curve, line)
     if any(len(places) < 2 for places, _ in lines.values()):
@@ -159,7 +161,11 @@ def _areas(
     for kind in kinds:
         tops = {name: values[kind, name, "top"] for name in names if (kind, name, "top") in values}
         for name, top in tops.items():
-            for against, other in (("bottom", values.get((kind, name, "bottom"))), ("random", random[kind])):
+            others = {
+                "bottom": values.get((kind, name, "bottom")),
+                "random": values.get((kind, name, "random"), random[kind]),
+            }
+            for against, other in others.items():
                 if other is not None:
                     gaps.append((kind, name, against, *bounded(less(top, other), level)))
         listed = list(tops)

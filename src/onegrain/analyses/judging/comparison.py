@@ -116,7 +116,7 @@ def compare_rankings(
         }
         for number, (name, ranking) in enumerate(rankings.items())
     ]
-    if areas is not None and (areas.table["line"] == "random").any():
+    if areas is not None and ((areas.table["line"] == "random") & areas.table["ranking"].isna()).any():
         rows.append({"ranking": RANDOM_ROW, "method": "random", **_area_columns(areas, None)})
     table = pd.DataFrame(rows)
     table["ranked"] = table["ranked"].astype("Int64")

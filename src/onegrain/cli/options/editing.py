@@ -3,13 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from onegrain.cli.options.headings import ABLATION
 
-__all__ = ["EditingOptions", "OpenedEdit", "Recurrent", "open_reference"]
+if TYPE_CHECKING:
+    from onegrain.interventions import Where
+
+__all__ = [
+    "EDIT_HELP",
+    "EditingOptions",
+    "OpenedEdit",
+    "PlaceOptions",
+    "Recurrent",
+    "Reference",
+    "open_reference",
+]
+
+EDIT_HELP = "Edit of the neurons: zero, mean, mode, resample, optimal, clamp(value=3.0), ..."
+EditText = Annotated[str, typer.Option("--edit", help=EDIT_HELP, rich_help_panel=ABLATION)]
+Reference = Annotated[
+    str | None,
+    typer.Option(
+        "--reference",
+        help="Store of the model's activations, or statistics of its neurons, for edits that need one.",
+        rich_help_panel=ABLATION,
+    ),
+]
+AtWords = Annotated[
+    str | None,
+    typer.Option("--at-words", help="Edit only the words with a label, LAYER=LABEL.", rich_help_panel=ABLATION),
+]
+AtPositions = Annotated[
+    str | None,
+    typer.Option(
+        "--at-positions",
+        help="Edit only these positions of subwords, comma-separated, from 0 at the first or -1 at the last.",
+        rich_help_panel=ABLATION,
+    ),
+]
+AtPart = Annotated[
+    str | None,
+    typer.Option(
+        "--at-part",
+        help="Edit only a part of a generated text: prompt or generated.",
+        rich_help_panel=ABLATION,
+    ),
+]
 
 Recurrent = Annotated[
     bool,
@@ -21,24 +63,30 @@ Recurrent = Annotated[
 class EditingOptions:
     """The options for an edit, and for the reference that it takes its values from."""
 
-    edit: Annotated[
-        str,
-        typer.Option(
-            help="Edit of the neurons: zero, mean, mode, resample, optimal, clamp(value=3.0), ...",
-            rich_help_panel=ABLATION,
-        ),
-    ] = "zero"
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            help="Store of the model's activations, or statistics of its neurons, for edits that need one.",
-            rich_help_panel=ABLATION,
-        ),
-    ] = None
+    edit: EditText = "zero"
+    reference: Reference = None
 
     def opened(self) -> OpenedEdit:
         """Return the options with the reference opened."""
         return OpenedEdit(self.edit, open_reference(self.reference))
+
+
+@dataclass(frozen=True)
+class PlaceOptions:
+    """The options for where an edit applies."""
+
+    at_words: AtWords = None
+    at_positions: AtPositions = None
+    at_part: AtPart = None
+    recurrent: Recurrent = False
+
+    def where(self) -> Where:
+        """Return where the edit applies."""
+        from onegrain.interventions import Where
+
+        positions = None if self.at_positions is None else _positions(self.at_positions)
+        part: Any = self.at_part
+        return Where(words=self.at_words, positions=positions, part=part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,3 +125,14 @@ def open_reference(place: str | None) -> Any:
             "a store, or what onegrain constants writes"
         )
     return record
+
+
+def _positions(text: str) -> tuple[int, ...]:
+    from onegrain.errors import ParameterError
+
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ParameterError(
+            f"--at-positions takes whole numbers with commas between them, got {text!r}"
+        ) from None

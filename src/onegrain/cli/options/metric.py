@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     from onegrain.metrics import Metric
 
 __all__ = [
-    "Counts", "MaxErased", "MetricName", "MetricParameters", "Steps", "counts_from", "metric_from",
-]  # fmt: skip
+    "METRIC_HELP",
+    "Counts",
+    "MaxErased",
+    "MetricName",
+    "MetricParameters",
+    "Steps",
+    "counts_from",
+    "metric_from",
+    "metrics_from",
+]
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -25,9 +33,8 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(before)} or {last}"
 
 
-MetricName = Annotated[
-    str, typer.Option("--metric", "-m", help=f"Metric: {_listed(METRICS)}.", rich_help_panel=ABLATION)
-]
+METRIC_HELP = f"Metric: {_listed(METRICS)}."
+MetricName = Annotated[str, typer.Option("--metric", "-m", help=METRIC_HELP, rich_help_panel=ABLATION)]
 MetricParameters = Annotated[
     list[str] | None,
     typer.Option(
@@ -91,6 +98,47 @@ def metric_from(
     target = data[1] if len(data) == 2 else None
     corpus = corpus_from(data[0], target=target, limit=limit, format=format, lower=lower)
     return create_metric(name, corpus, **changed)
+
+
+def metrics_from(
+    names: list[str],
+    data: list[Path],
+    *,
+    lower: bool,
+    limit: int | None,
+    format: str | None = None,
+    parameters: list[str] | None = None,
+) -> dict[str, Metric]:
+    """Return several metrics on the same files by name; each gets those of the parameters that it takes.
+
+    Raises:
+        ParameterError: a metric does not exist, is named twice or needs another number of files, or no metric
+            takes one of the parameters.
+    """
+    from onegrain.cli.options.pairs import parameters_from
+    from onegrain.errors import ParameterError
+    from onegrain.metrics.registry import metric_parameters
+
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ParameterError(f"--metric names {', '.join(repeated)} twice")
+    taken = {name: metric_parameters(name) for name in names}
+    for parameter in parameters_from(parameters, "--metric-set"):
+        if not any(parameter in known for known in taken.values()):
+            raise ParameterError(f"none of {', '.join(names)} has a parameter {parameter}")
+    return {
+        name: metric_from(
+            name,
+            data,
+            beams=1,
+            tokenize="none",
+            lower=lower,
+            limit=limit,
+            format=format,
+            parameters=[pair for pair in parameters or [] if pair.partition("=")[0] in taken[name]],
+        )
+        for name in names
+    }
 
 
 def counts_from(text: str | None) -> list[int] | None:

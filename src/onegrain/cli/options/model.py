@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AllowPickle",
+    "BasicLoadingOptions",
     "DeviceMap",
     "Dictionaries",
     "LoadingOptions",
@@ -86,6 +87,20 @@ TargetLanguage = Annotated[
         "--target-language", help="Language of the output, as the tokenizer names it.", rich_help_panel=MODEL
     ),
 ]
+
+
+@dataclass(frozen=True)
+class BasicLoadingOptions:
+    """The most common options for loading a model, for verbs with many others."""
+
+    model_dtype: ModelDtype = "float32"
+    trust_remote_code: TrustRemoteCode = False
+    source_language: SourceLanguage = None
+    target_language: TargetLanguage = None
+
+    def load(self, name: str, device: str | None, dictionaries: list[str] | None = None) -> LoadedModel:
+        """Load a model, with dictionaries given as SITE=FOLDER."""
+        return LoadingOptions(**asdict(self)).load(name, device, dictionaries)
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onegrain.cli.console import emit, progress, show_table
-from onegrain.cli.options.computing import Device, Seed
+from onegrain.cli.options.computing import Device
 from onegrain.cli.options.corpus import Format, Limit, Lower
+from onegrain.cli.options.editing import EditingOptions, PlaceOptions, open_reference
 from onegrain.cli.options.groups import with_groups
-from onegrain.cli.options.metric import (
-    Counts,
-    MaxErased,
-    MetricName,
-    MetricParameters,
-    Steps,
-    counts_from,
-    metric_from,
-)
+from onegrain.cli.options.metric import MetricName, MetricParameters, metric_from
 from onegrain.cli.options.model import Dictionaries, LoadingOptions
-from onegrain.cli.options.neurons import LabelName, RandomOrders
+from onegrain.cli.options.neurons import LabelName
 from onegrain.cli.options.output import Force, Json, out_option
+from onegrain.cli.options.sweeping import GridOptions, Pairs, pairs_from, reference_identity
 from onegrain.cli.options.words import BatchSize
 from onegrain.cli.repeating import already_made, holds_request, request_hash, with_request
 
@@ -31,23 +24,6 @@ if TYPE_CHECKING:
     from onegrain.records.curve import Curve
 
 NAME = "ablate"
-
-
-@dataclass(frozen=True)
-class ErasingOptions:
-    """The options for which neurons are erased, and how."""
-
-    steps: Steps = 20
-    counts: Counts = None
-    max_erased: MaxErased = None
-    random_orders: RandomOrders = 5
-    edit: Annotated[str, typer.Option(help="Value that replaces erased neurons: zero.")] = "zero"
-    seed: Seed = 0
-    batch_size: BatchSize = 64
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the options as keywords of :func:`onegrain.ablate`."""
-        return {**asdict(self), "counts": counts_from(self.counts)}
 
 
 @with_groups
@@ -61,7 +37,11 @@ def run(
     metric: MetricName,
     out: Annotated[Path, out_option("Curve to write, *.parquet.")],
     *,
-    erasing: ErasingOptions,
+    grid: GridOptions,
+    editing: EditingOptions,
+    places: PlaceOptions,
+    pairs: Pairs = None,
+    batch_size: BatchSize = 64,
     label: LabelName = None,
     metric_set: MetricParameters = None,
     beams: Annotated[int, typer.Option(help="Beam width of translation; 1 is greedy.")] = 1,
@@ -81,7 +61,7 @@ def run(
 ) -> None:
     """Erase ranked neurons in the running model and measure it: from the top, the bottom, and at random."""
     from onegrain.core.output import require_free, require_writable_output
-    from onegrain.interventions import ablate
+    from onegrain.interventions import ablate, checkpoint_beside
     from onegrain.records.identity import corpus_digest
     from onegrain.records.ranking import Ranking
 
@@ -97,10 +77,17 @@ def run(
         format=format,
         parameters=metric_set,
     )
+    paired = pairs_from(pairs, format=format, lower=lower, limit=limit)
+    opened = open_reference(editing.reference)
     loaded_model = loading.load(model, device, dictionary)
     if no_bos:
         loaded_model = loaded_model.without_start_token()
-    options = erasing.arguments()
+    options = {
+        **grid.arguments(),
+        "batch_size": batch_size,
+        "edit": editing.edit,
+        "recurrent": places.recurrent,
+    }
     digest = corpus_digest(metric_on_data.corpus, documents=metric == "document_perplexity")
     request = request_hash(
         "ablate",
@@ -108,7 +95,9 @@ def run(
         dictionaries=dictionary,
         ranking=[loaded_ranking.provenance, loaded_ranking.order_hash, label],
         metric=[metric, digest, beams, tokenize, *(metric_set or ())],
-        options=options,
+        options=[options, places.where().to_json()],
+        reference=reference_identity(opened, editing.reference),
+        pairs=None if paired is None else corpus_digest(paired),
         loading=[device, loading.model_dtype, loading.source_language, loading.target_language, no_bos],
     )
     if not force and holds_request(out, request):
@@ -116,8 +105,19 @@ def run(
     require_free(out, force=force)
     if label is not None:
         loaded_ranking = loaded_ranking.label(label)
-    curve = ablate(loaded_model, loaded_ranking, metric_on_data, progress=progress(), **options)
+    curve = ablate(
+        loaded_model,
+        loaded_ranking,
+        metric_on_data,
+        where=places.where(),
+        reference=opened,
+        pairs=paired,
+        checkpoint=checkpoint_beside(out),
+        progress=progress(),
+        **options,
+    )
     with_request(curve, request).save(out, force=force)
+    checkpoint_beside(out).unlink(missing_ok=True)
     _show(curve, out, as_json)
 
 

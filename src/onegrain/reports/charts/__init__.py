@@ -20,6 +20,7 @@ from onegrain.reports.charts.spread import (
     site_bars,
 )
 from onegrain.reports.charts.stability import rank_intervals
+from onegrain.reports.charts.sweep import edit_panels, keep_panels, merit_dots
 from onegrain.reports.charts.task import ablation, contrast_dots, contrast_sites, correlation_histogram
 from onegrain.reports.charts.theme import finish
 from onegrain.reports.charts.uniqueness import uniqueness_rounds
@@ -32,14 +33,17 @@ __all__ = [
     "contrast_sites",
     "correlation_histogram",
     "damage_matrix",
+    "edit_panels",
     "effect_intervals",
     "effective_bars",
     "finish",
     "jaccard_matrix",
+    "keep_panels",
     "kept_curve",
     "labels_by_site",
     "lambda_grid",
     "mass_lines",
+    "merit_dots",
     "optimal_neurons",
     "rank_intervals",
     "rankings_by_site",

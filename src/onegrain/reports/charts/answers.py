@@ -89,7 +89,8 @@ def small_contrast(result: Contrast) -> Any:
 
 def small_ablation(curve: Curve) -> Any:
     """Return the metric while the top, the bottom or random neurons are erased."""
-    frame = curve.to_pandas()
+    points = curve.to_pandas()
+    frame = points[points["line"].isin(LINES)].reset_index(drop=True)
     frame["share"] = frame["neurons"] / curve.n_neurons
     log = is_logarithmic(curve.metric, curve.higher_is_better) and bool((frame["value"] > 0).all())
     lines = [line for line in LINES if (frame["line"] == line).any()]

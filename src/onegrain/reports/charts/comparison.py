@@ -10,7 +10,7 @@ import pandas as pd
 
 from onegrain.errors import ParameterError
 from onegrain.metrics.registry import is_logarithmic, metric_title
-from onegrain.records.curve import Curve
+from onegrain.records.curve import Curve, share_random
 from onegrain.records.evaluation import Evaluation
 from onegrain.reports.charts.theme import COLOURS, GREY, INK, finish
 
@@ -160,9 +160,9 @@ def _kept_points(evaluation: Evaluation, kind: str) -> pd.DataFrame:
 
 
 def _erased_points(curves: Mapping[str, Curve]) -> pd.DataFrame:
-    """Return the same columns for ablation curves; the random line is that of the first curve that has one."""
+    """Return the same columns for ablation curves; random orders only if all curves share them."""
     parts: list[pd.DataFrame] = []
-    random = False
+    random = not share_random(curves.values())
     for name, curve in curves.items():
         points = curve.to_pandas()
         points["place"] = points["neurons"] / curve.n_neurons

@@ -15,17 +15,18 @@ def plot(record: Any, chart: str | None = None) -> Any:
     """Return a chart of a record, as the report draws it.
 
     Args:
-        record: a record, such as a Ranking, a Curve or a Specificity, or the Contrast of several models; or a
+        record: a record, such as a Ranking, a Curve or a Sweep, or the Contrast of several models; or a
             mapping of names to rankings or to curves, which are drawn in one chart.
         chart: which chart. A ranking has ``layers`` (the sites of its top neurons) and, by label,
             ``label-layers``, ``effective`` (effective number of neurons), ``mass`` (weight mass of the largest
             neurons), ``sharing`` (labels per neuron) and ``overlaps`` (of labels' top sets); a probe's also
             ``grid`` (penalties), ``masking`` and ``retraining``; a cross-model ranking's ``correlations``. A
-            curve has ``ablation``, an evaluation ``comparison``, a stability ``ranks``, a contrast ``labels``
-            and ``layers``, a similarity ``sites``, clusters ``sizes``, a specificity ``damage``, effects
-            ``effects``, a uniqueness ``rounds``, statistics with optimal constants ``constants``.
-            Several rankings have ``layers`` and ``correlations``, several curves ``ablation``. By default the
-            first of these that the record has.
+            curve has ``ablation``, a sweep ``edits`` (a panel for each kind of edit), ``keep`` (its line
+            ``keep``) and ``merits`` (of its rankings under each edit), an evaluation ``comparison``, a
+            stability ``ranks``, a contrast ``labels`` and ``layers``, a similarity ``sites``, clusters
+            ``sizes``, a specificity ``damage``, effects ``effects``, a uniqueness ``rounds``, statistics with
+            optimal constants ``constants``. Several rankings have ``layers`` and ``correlations``, several
+            curves ``ablation``. By default the first of these that the record has.
 
     Returns:
         An Altair chart. It shows itself in a notebook; ``chart.save("layers.svg")`` writes it to a file.

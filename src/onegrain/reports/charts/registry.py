@@ -15,9 +15,10 @@ from onegrain.analyses.questions.layers import layers, layers_by_label
 from onegrain.analyses.questions.localisation import localisation, mass_curves
 from onegrain.analyses.questions.sharing import sharing
 from onegrain.analyses.questions.topsets import require_mass
+from onegrain.analyses.sweeps.robustness import has_robustness, robustness
 from onegrain.errors import LabelError, ParameterError
 from onegrain.records.clusters import Clusters
-from onegrain.records.curve import Curve
+from onegrain.records.curve import KEEP, LINES, Curve
 from onegrain.records.effects import Effects
 from onegrain.records.evaluation import Evaluation
 from onegrain.records.ranking import Ranking
@@ -25,6 +26,7 @@ from onegrain.records.similarity import Similarity
 from onegrain.records.specificity import Specificity
 from onegrain.records.stability import Stability
 from onegrain.records.statistics import NeuronStatistics
+from onegrain.records.sweep import Sweep
 from onegrain.records.uniqueness import Uniqueness
 from onegrain.reports.charts.clusters import cluster_sizes
 from onegrain.reports.charts.comparison import comparison
@@ -43,6 +45,7 @@ from onegrain.reports.charts.spread import (
     site_bars,
 )
 from onegrain.reports.charts.stability import rank_intervals
+from onegrain.reports.charts.sweep import edit_panels, keep_panels, merit_dots
 from onegrain.reports.charts.task import ablation, contrast_dots, contrast_sites, correlation_histogram
 from onegrain.reports.charts.uniqueness import uniqueness_rounds
 
@@ -236,6 +239,23 @@ CHARTS: dict[type, dict[str, RecordChart]] = {
             lambda statistics: "optimal" in statistics.columns,
             "statistics with optimal constants",
         )
+    },
+    Sweep: {
+        "edits": RecordChart(
+            edit_panels,
+            lambda sweep: (sweep,),
+            lambda sweep: any(line in LINES for line in sweep.lines),
+            "a line top, bottom or random",
+        ),
+        "keep": RecordChart(
+            keep_panels, lambda sweep: (sweep,), lambda sweep: KEEP in sweep.lines, "a line keep"
+        ),
+        "merits": RecordChart(
+            merit_dots,
+            lambda sweep: (robustness(sweep), sweep),
+            has_robustness,
+            "two or more edits of two or more rankings or labels",
+        ),
     },
     Clusters: {
         "sizes": RecordChart(cluster_sizes, lambda clusters: (clusters,), lambda clusters: True, "neurons")

@@ -12,7 +12,7 @@ import pandas as pd
 from onegrain.analyses.questions.contrast import Contrast
 from onegrain.errors import ParameterError
 from onegrain.metrics.registry import is_logarithmic, metric_title
-from onegrain.records.curve import Curve
+from onegrain.records.curve import Curve, share_random
 from onegrain.reports.charts.theme import COLOURS, GREY, INK, LINE_DASHES, WIDTH, finish
 
 __all__ = ["ablation", "contrast_dots", "contrast_sites", "correlation_histogram"]
@@ -85,13 +85,14 @@ def ablation(curves: Mapping[str, Curve], model: str = "") -> Any:
 
 def _ablation_points(curves: Mapping[str, Curve]) -> pd.DataFrame:
     parts = []
-    random_drawn = False
+    random_drawn, shared = False, share_random(curves.values())
     for name, curve in curves.items():
         points = curve.to_pandas().assign(ordering=name)
         points["share"] = points["neurons"] / curve.n_neurons
         is_random = points["line"] == RANDOM
-        points.loc[is_random, "ordering"] = RANDOM
-        parts.append(points[~is_random] if random_drawn else points)
+        if shared:
+            points.loc[is_random, "ordering"] = RANDOM
+        parts.append(points[~is_random] if shared and random_drawn else points)
         random_drawn = random_drawn or bool(is_random.any())
     if not parts or not sum(len(part) for part in parts):
         raise ParameterError("there is no point to draw; ablate a model first")

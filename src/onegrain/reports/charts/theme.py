@@ -25,7 +25,7 @@ INK = "#222222"
 SEQUENTIAL = "blues"
 WIDTH = 440
 CLASS_COLOURS = {"open": "#0072B2", "closed": "#D55E00", "other": "#8A8A8A"}
-LINE_DASHES = {"top": [1, 0], "bottom": [6, 3], "random": [2, 3]}
+LINE_DASHES = {"top": [1, 0], "bottom": [6, 3], "random": [2, 3], "keep": [8, 2, 2, 2]}
 
 _FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
 _CONFIG: dict[str, Any] = {

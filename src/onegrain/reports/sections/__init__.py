@@ -13,9 +13,11 @@ from onegrain.reports.sections.localisation import localisation_section
 from onegrain.reports.sections.neurons import card_anchors, neurons_section
 from onegrain.reports.sections.overview import models_section
 from onegrain.reports.sections.probe import probe_cautions, probe_section
+from onegrain.reports.sections.robustness import robustness_section
 from onegrain.reports.sections.sharing import sharing_section
 from onegrain.reports.sections.specificity import specificity_section
 from onegrain.reports.sections.stability import stability_caution, stability_section
+from onegrain.reports.sections.sweep import sweep_section
 from onegrain.reports.sections.uniqueness import uniqueness_section
 
 __all__ = [
@@ -33,9 +35,11 @@ __all__ = [
     "neurons_section",
     "probe_cautions",
     "probe_section",
+    "robustness_section",
     "sharing_section",
     "specificity_section",
     "stability_caution",
     "stability_section",
+    "sweep_section",
     "uniqueness_section",
 ]

@@ -13,6 +13,7 @@ from onegrain.studies.stages.measure import Measure
 from onegrain.studies.stages.rank import Rank
 from onegrain.studies.stages.stability import MeasureStability
 from onegrain.studies.stages.stage import Stage, Step
+from onegrain.studies.stages.sweep import Sweep
 from onegrain.studies.stages.train import Train
 from onegrain.studies.study import Study
 
@@ -26,6 +27,7 @@ STAGES: tuple[Stage, ...] = (
     MeasureStability(),
     Evaluate(),
     Ablate(),
+    Sweep(),
 )
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from onegrain.core.progress import Progress
 from onegrain.errors import ParameterError
-from onegrain.interventions import ablate
+from onegrain.interventions import ablate, checkpoint_beside
 from onegrain.metrics.registry import create_metric, require_metric_parameters
 from onegrain.studies.entries import StageEntry
 from onegrain.studies.places import ranking_path, trained_first
@@ -94,15 +94,19 @@ class Ablate(Stage):
                     )
 
     def perform(self, workspace: Workspace, step: Step, progress: Progress) -> None:
-        """Erase the neurons of one model by one ranking."""
+        """Erase the neurons of one model by one ranking, or resume that."""
         entry = workspace.study.entries(AblationEntry)[step.entry["ablation"]]
         model = step.entry["model"]
+        out = workspace.out / step.output
+        checkpoint = checkpoint_beside(out)
         curve = ablate(
             workspace.model(model),
             workspace.ranking(step.entry["ranking"], model),
             create_metric(entry.metric, workspace.corpus(entry.corpus), **entry.metric_parameters),
             seed=workspace.study.seed,
+            checkpoint=checkpoint,
             progress=progress,
             **entry.parameters,
         )
-        curve.save(workspace.out / step.output, force=True)
+        curve.save(out, force=True)
+        checkpoint.unlink(missing_ok=True)
