@@ -107,6 +107,11 @@ class Candidate:
         return min(1.0, max(0.0, float(self.solution.gradient[0]) if np.isnan(gap) else gap))
 
     @property
+    def start(self) -> Solution | None:
+        """The solution that more steps begin with; None if new stochastic steps are a better start."""
+        return self.solution if self.gap <= FAR or self.rounds else None
+
+    @property
     def close(self) -> bool:
         """True if the objective is so near its minimum that the score is compared as it is."""
         improved = int(self.solution.steps[0]) > 0
@@ -314,8 +319,7 @@ class Finals:
         before = self.candidates[number]
         rough, final = self.tolerances
         tolerance = rough if before.gap > rough and not alone else final
-        near = before.solution if before.gap <= FAR or before.rounds else None
-        (probe,), solution = self.solver.solve(Penalties.of(before.pair), tolerance, start=near)
+        (probe,), solution = self.solver.solve(Penalties.of(before.pair), tolerance, start=before.start)
         after = replace(before, probe=probe, solution=solution, score=self.score(probe))
         settled = after.gap <= final or not bool(solution.converged[0])
         self._replace(number, replace(after, settled=settled))

@@ -11,7 +11,7 @@ from onegrain.core.progress import Progress, automatic, renamed
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeRounds, ProbeSolver, predict
 from onegrain.rankings.elastic_net.problem import Penalties
-from onegrain.rankings.elastic_net.solver import FAR, Solution
+from onegrain.rankings.elastic_net.solver import Solution
 from onegrain.rankings.lca.finalists import Candidate, Finals
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.ordering import order_neurons
@@ -115,7 +115,7 @@ def search(
     best = finals.candidates[chosen]
     probe, facts = best.probe, best.solution.facts(0)
     if best.pair != (0.0, 0.0) and not best.settled:
-        probe, facts = _polished(solver, best.pair, best.solution, options, progress)
+        probe, facts = _polished(solver, best, options, progress)
     return Search(probe, best.pair, rows, facts, finals.facts(chosen))
 
 
@@ -129,24 +129,23 @@ def _alone(
 ) -> Search:
     """Return the only pair, polished; its row of the grid describes it before polishing."""
     (pair,) = options.pairs
-    row = _Scoring(dev, options).row(Candidate(pair, probe, solution, Score(0.0, np.empty(0))))
+    candidate = Candidate(pair, probe, solution, Score(0.0, np.empty(0)))
+    row = _Scoring(dev, options).row(candidate)
     facts = solution.facts(0)
     if pair != (0.0, 0.0):
-        probe, facts = _polished(solver, pair, solution, options, progress)
+        probe, facts = _polished(solver, candidate, options, progress)
     return Search(probe, pair, [row], facts)
 
 
 def _polished(
-    solver: ProbeSolver,
-    pair: tuple[float, float],
-    solution: Solution,
-    options: LcaOptions,
-    progress: Progress,
+    solver: ProbeSolver, candidate: Candidate, options: LcaOptions, progress: Progress
 ) -> tuple[FittedProbe, dict[str, Any]]:
     """Return the probe of a pair solved to the final gap, and how good it is."""
-    start_solution = solution if solution.gap[0] <= FAR else None
     (probe,), polished = solver.solve(
-        Penalties.of(pair), options.polish, start=start_solution, progress=renamed(progress, "polishing")
+        Penalties.of(candidate.pair),
+        options.polish,
+        start=candidate.start,
+        progress=renamed(progress, "polishing"),
     )
     return probe, polished.facts(0)
 
