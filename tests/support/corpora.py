@@ -23,8 +23,11 @@ def corpus_for(name: str, *, parallel: bool = True) -> Corpus:
 
 
 def parameters_for(name: str) -> dict[str, Any]:
-    """Return the parameters without which the metric cannot be made."""
-    needed = {"log_probability_difference": {"first": "dog", "second": "birds"}}
+    """Return the parameters without which the metric cannot be made, or takes long."""
+    short = {"max_new_tokens": 6}
+    needed: dict[str, dict[str, Any]] = {
+        "bleu": short, "chrf": short, "log_probability_difference": {"first": "dog", "second": "birds"},
+    }  # fmt: skip
     return dict(needed.get(name, {}))
 
 
