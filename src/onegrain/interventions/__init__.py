@@ -10,6 +10,7 @@ from onegrain.interventions.edits.edit import NeuronEdit
 from onegrain.interventions.edits.registry import EDITS, parse_edit
 from onegrain.interventions.effects import effects
 from onegrain.interventions.intervention import Intervention, load_interventions, save_interventions
+from onegrain.interventions.measuring import measure_interventions
 from onegrain.interventions.optimal_constants import optimal_constants
 from onegrain.interventions.orders import sweep_counts
 from onegrain.interventions.references import neuron_statistics
@@ -29,6 +30,7 @@ __all__ = [
     "effects",
     "erasing",
     "load_interventions",
+    "measure_interventions",
     "neuron_statistics",
     "optimal_constants",
     "parse_edit",

@@ -24,7 +24,7 @@ from onegrain.records.ranking import Ranking
 from onegrain.records.space import Neurons, NeuronSpace
 from onegrain.records.statistics import NeuronStatistics
 
-__all__ = ["editing", "erasing", "require_editable"]
+__all__ = ["RunningEdit", "editing", "erasing", "require_editable", "running_edits"]
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def editing(
         return
     references = References(model, [each.edit for each in several], reference, pairs)
     passing = Passing(model.model, model.task == "translation", model.pad_id)
-    running = [edit for each in several for edit in _running(model, each, references, passing)]
+    running = running_edits(model, several, references, passing)
     with passing.following(), model.editing([(edit.point, edit) for edit in running]):
         yield
     for edit in running:
@@ -111,10 +111,22 @@ def erasing(
     return editing(model, Intervention.of(space, neurons))
 
 
+def running_edits(
+    model: LoadedModel, interventions: Sequence[Intervention], references: References, passing: Passing
+) -> list[RunningEdit]:
+    """Return the edits of the sites of several interventions, in order, ready for the model's hooks.
+
+    Raises:
+        MismatchError: the model does not have a site, or the reference is of another model.
+        ModelError: a site does not have a unit.
+        ParameterError: an edit lacks its reference, or ``recurrent`` was asked of a site without such a state.
+    """
+    return [edit for each in interventions for edit in _running(model, each, references, passing)]
+
+
 def _running(
     model: LoadedModel, intervention: Intervention, references: References, passing: Passing
-) -> list[_RunningEdit]:
-    """Return the edit of each site of an intervention."""
+) -> list[RunningEdit]:
     edits = []
     for site, chosen in intervention.neurons.items():
         point = _point(model, site, intervention)
@@ -127,7 +139,7 @@ def _running(
             held = units[(units >= start) & (units < stop)]
             if len(held):
                 change = intervention.edit.at(references.of(point, held))
-                edits.append(_RunningEdit(state, held - start, change, intervention.where, passing))
+                edits.append(RunningEdit(state, held - start, change, intervention.where, passing))
     return edits
 
 
@@ -152,7 +164,7 @@ def _point(model: LoadedModel, site: str, intervention: Intervention) -> SitePoi
     return point
 
 
-class _RunningEdit:
+class RunningEdit:
     """The edit of some units of one site, as the model's hooks call it."""
 
     def __init__(
@@ -161,6 +173,7 @@ class _RunningEdit:
         self.point, self._backwards = state.point, state.backwards
         self._units = torch.from_numpy(units)
         self._change, self._where, self._passing = change, where, passing
+        self._positioned = change.needs_position or not where.everywhere
         self._touched = 0
         self._passes = 0
 
@@ -168,7 +181,7 @@ class _RunningEdit:
         """Return the site's value, (rows, time, width) or (rows, width), with the units changed."""
         if is_trial():
             return value
-        position = self._position(value)
+        position = self._position(value) if self._positioned else None
         self._passes += 1
         self._units = self._units.to(value.device)
         before = value.index_select(-1, self._units)
@@ -198,9 +211,14 @@ class _RunningEdit:
             return inside
         return places[..., None] if inside is None else places[..., None] & inside
 
+    @property
+    def touched(self) -> bool:
+        """True once the edit has touched a value."""
+        return self._touched > 0
+
     def require_touched(self) -> None:
         """Raise ParameterError if the edit touched no value."""
-        if self._touched:
+        if self.touched:
             return
         passed = "although it was passed" if self._passes else "because nothing passed it"
         raise ParameterError(f"the edit of site {self.point.name!r} touched no value, {passed}")

@@ -1,13 +1,15 @@
-"""Measuring a model under many edits, one after the other."""
+"""Measuring a model under many edits."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from onegrain.errors import OnegrainError
 from onegrain.interventions.editing import editing
 from onegrain.interventions.intervention import Intervention
 from onegrain.interventions.references import measure_reference
+from onegrain.interventions.variants import UnsharedError, Variants
 from onegrain.metrics import Measurement, Metric
 from onegrain.models import LoadedModel
 from onegrain.records.activations import Activations
@@ -15,6 +17,9 @@ from onegrain.records.corpus import Corpus
 from onegrain.records.statistics import NeuronStatistics
 
 __all__ = ["measure_interventions"]
+
+TOGETHER = 20
+"""Most variants that are measured together. An interruption loses these at most."""
 
 Variant = tuple[Intervention, ...]
 
@@ -30,7 +35,13 @@ def measure_interventions(
 ) -> Iterator[Measurement]:
     """Measure a model under each of several sets of edits, and yield the measurements in order.
 
-    Equal variants are measured once, and so are those without neurons, which leave the model as it is.
+    Equal variants are measured once, and so are those without neurons, which leave the model as it is. Up to 20
+    variants are measured together: what lies below their edits is computed once, and the rest in passes that
+    hold the rows of several variants. The results are those of separate measurements up to rounding.
+
+    Variants are measured one after the other if the metric passes the model otherwise than by losses or
+    translations, if hooks or edits of the caller are on the model, if the model is spread over several devices,
+    or if a comparison on the first sentences shows that a variant among others has other results than alone.
 
     Args:
         model: the model.
@@ -47,16 +58,55 @@ def measure_interventions(
     chosen = [tuple(each for each in variant if each.neurons) for variant in variants]
     if isinstance(reference, Activations):
         reference = measure_reference(reference, [each.edit for variant in chosen for each in variant])
+    measuring = _Measuring(model, metric, reference, pairs, batch_size)
     uses = Counter(chosen)
-    repeated: dict[Variant, Measurement] = {}
+    waiting = list(uses)
+    measured: dict[Variant, Measurement | None] = {}
     for variant in chosen:
-        measurement = repeated.get(variant)
+        if variant not in measured:
+            group = waiting[:TOGETHER]
+            del waiting[:TOGETHER]
+            measured |= zip(group, measuring.together(group), strict=True)
+        measurement = measured[variant]
         if measurement is None:
-            with editing(model, variant, reference=reference, pairs=pairs):
-                measurement = metric.measure(model, batch_size=batch_size)
+            measurement = measured[variant] = measuring.alone(variant)
         uses[variant] -= 1
-        if uses[variant]:
-            repeated[variant] = measurement
-        else:
-            repeated.pop(variant, None)
+        if not uses[variant]:
+            del measured[variant]
         yield measurement
+
+
+class _Measuring:
+    """The settings that stay the same while the variants change."""
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        metric: Metric,
+        reference: NeuronStatistics | None,
+        pairs: Corpus | None,
+        batch_size: int,
+    ) -> None:
+        self._model, self._metric, self._batch_size = model, metric, batch_size
+        self._reference, self._pairs = reference, pairs
+        self._share = Variants.supports(model)
+
+    def together(self, group: Sequence[Variant]) -> list[Measurement | None]:
+        """Return the measurements of some variants; None for those that have to be measured alone.
+
+        An error is left to the variant that causes it, which raises it when its turn comes.
+        """
+        if len(group) > 1 and self._share:
+            try:
+                stack = Variants(self._model, group, reference=self._reference, pairs=self._pairs)
+                return stack.measure(self._metric, batch_size=self._batch_size)
+            except UnsharedError:
+                self._share = False
+            except (OnegrainError, RuntimeError):
+                pass
+        return [None] * len(group)
+
+    def alone(self, variant: Variant) -> Measurement:
+        """Return the measurement of a variant."""
+        with editing(self._model, variant, reference=self._reference, pairs=self._pairs):
+            return self._metric.measure(self._model, batch_size=self._batch_size)

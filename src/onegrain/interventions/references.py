@@ -148,6 +148,7 @@ class References:
         pairs: Corpus | None,
     ) -> None:
         self._model, self._pairs = model, pairs
+        self._paired: dict[str, list[Tensor]] = {}
         for edit in edits:
             if (edit.statistics or edit.needs_samples) and statistics is None:
                 raise ParameterError(
@@ -190,9 +191,14 @@ class References:
             raise MismatchError(f"the reference has {span.stop - span.start} units at {point.name!r}")
         return span.start + units
 
+    def paired_values(self, point: SitePoint) -> list[Tensor]:
+        """Return the unedited values of a site on every paired sentence, each (subwords, width)."""
+        if point.name not in self._paired:
+            self._paired[point.name] = self._read_pairs(point)
+        return self._paired[point.name]
+
     @torch.no_grad()
-    def paired_values(self, point: SitePoint, units: np.ndarray) -> list[Tensor]:
-        """Return the unedited values of some units on every paired sentence, each (subwords, units)."""
+    def _read_pairs(self, point: SitePoint) -> list[Tensor]:
         assert self._pairs is not None
         model, pairs = self._model, self._pairs
         rows = [encoded.ids for encoded in model.encode(list(pairs.sentences()), pairs.forms())]
@@ -210,7 +216,7 @@ class References:
                 else:
                     model.forward(source)
                 for row, number in enumerate(batch):
-                    values[number] = record[point.name][row, : len(rows[number])][:, units.tolist()].clone()
+                    values[number] = record[point.name][row, : len(rows[number])].clone()
         return values
 
     def require_pairs_of(self, sentence: int) -> None:
@@ -228,7 +234,6 @@ class _SiteReference:
 
     def __init__(self, references: References, point: SitePoint, units: np.ndarray) -> None:
         self._references, self._point, self.units = references, point, units
-        self._paired: list[Tensor] | None = None
 
     def statistic(self, name: str, label: str | None = None) -> np.ndarray:
         columns = self._references.columns(self._point, self.units)
@@ -242,10 +247,9 @@ class _SiteReference:
         return np.asarray(samples[:, columns])
 
     def paired(self, sentence: int) -> Tensor:
-        if self._paired is None:
-            self._paired = self._references.paired_values(self._point, self.units)
+        values = self._references.paired_values(self._point)
         self._references.require_pairs_of(sentence)
-        return self._paired[sentence]
+        return values[sentence][:, torch.from_numpy(self.units).to(values[sentence].device)]
 
 
 def _layer_of(activations: Activations, edits: Sequence[NeuronEdit]) -> str | None:

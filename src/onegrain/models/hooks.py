@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from onegrain.errors import ModelError
 from onegrain.models.sites import SitePoint
 
-__all__ = ["Edit", "Recording", "editing", "recorded_value", "recording"]
+__all__ = ["Edit", "Recording", "edited", "editing", "recorded_value", "recording", "replacing"]
 
 Edit = Callable[[Tensor], Tensor]
 """A function from a site's value, (batch, time, width) or in a decoder step (batch, width), to a new value."""
@@ -101,32 +102,48 @@ def editing(
     by_module: dict[tuple[str, str], list[tuple[SitePoint, Edit]]] = {}
     for point, edit in pairs:
         by_module.setdefault((point.module, point.reads), []).append((point, edit))
+    changes = {key: partial(edited, module_edits) for key, module_edits in by_module.items()}
+    with replacing(model, changes):
+        yield
+
+
+@contextmanager
+def replacing(
+    model: nn.Module, changes: Mapping[tuple[str, str], Callable[[tuple[Any, ...]], Tensor]]
+) -> Iterator[None]:
+    """Replace the first of the values that modules return or read inside a ``with`` block.
+
+    Args:
+        model: the model.
+        changes: for the path of a module and ``output`` or ``input``, a function from the module's values to
+            the new first value; the value itself leaves it as it is.
+    """
     with ExitStack() as stack:
-        for (path, reads), module_edits in by_module.items():
+        for (path, reads), change in changes.items():
             module = model.get_submodule(path)
             if reads == "output":
-                handle = module.register_forward_hook(_on_output(module_edits))
+                handle = module.register_forward_hook(_on_output(change))
             else:
-                handle = module.register_forward_pre_hook(_on_input(module_edits))
+                handle = module.register_forward_pre_hook(_on_input(change))
             stack.callback(handle.remove)
         yield
 
 
-def _on_output(module_edits: Sequence[tuple[SitePoint, Edit]]) -> Callable[[nn.Module, Any, Any], Any]:
+def _on_output(change: Callable[[tuple[Any, ...]], Tensor]) -> Callable[[nn.Module, Any, Any], Any]:
     def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
         values = output if isinstance(output, tuple) else (output,)
-        edited = _edited(module_edits, values)
-        if edited is values[0]:
+        first = change(values)
+        if first is values[0]:
             return None  # unchanged, so the output keeps its type
-        return _with_first(output, edited) if isinstance(output, tuple) else edited
+        return _with_first(output, first) if isinstance(output, tuple) else first
 
     return hook
 
 
-def _on_input(module_edits: Sequence[tuple[SitePoint, Edit]]) -> Callable[[nn.Module, Any], Any]:
+def _on_input(change: Callable[[tuple[Any, ...]], Tensor]) -> Callable[[nn.Module, Any], Any]:
     def hook(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        edited = _edited(module_edits, inputs)
-        return None if edited is inputs[0] else (edited, *inputs[1:])
+        first = change(inputs)
+        return None if first is inputs[0] else (first, *inputs[1:])
 
     return hook
 
@@ -137,7 +154,7 @@ def _with_first(output: tuple[Any, ...], first: Tensor) -> tuple[Any, ...]:
     return output._make(values) if hasattr(output, "_make") else values
 
 
-def _edited(module_edits: Sequence[tuple[SitePoint, Edit]], values: tuple[Any, ...]) -> Tensor:
+def edited(module_edits: Sequence[tuple[SitePoint, Edit]], values: tuple[Any, ...]) -> Tensor:
     """Return the first of a module's values after all edits of the module."""
     value = _tensor(module_edits[0][0], values)
     for point, edit in module_edits:

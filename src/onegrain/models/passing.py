@@ -23,7 +23,17 @@ from torch import Tensor, nn
 from onegrain.models.sites import Side
 from onegrain.records.corpus import Corpus
 
-__all__ = ["Passing", "Position", "Rows", "is_trial", "reading_rows", "trial"]
+__all__ = [
+    "Passing",
+    "Position",
+    "Rows",
+    "announce_step",
+    "current_rows",
+    "is_followed",
+    "is_trial",
+    "reading_rows",
+    "trial",
+]
 
 NO_WORD = -1
 
@@ -49,6 +59,13 @@ class Rows:
         """Return the corpus whose words one side reads."""
         return self.corpus if side == "source" else self.corpus.target
 
+    def take(self, rows: np.ndarray) -> Rows:
+        """Return some of the rows, int64, in their order; a row may be taken more than once."""
+        words: dict[Side, Sequence[Sequence[int]]] = {
+            side: [of[row] for row in rows.tolist()] for side, of in self.words.items()
+        }
+        return Rows(self.corpus, np.asarray(self.sentences)[rows], words)
+
 
 _rows: ContextVar[Rows | None] = ContextVar("rows", default=None)
 
@@ -61,6 +78,11 @@ def reading_rows(rows: Rows) -> Iterator[None]:
         yield
     finally:
         _rows.reset(token)
+
+
+def current_rows() -> Rows | None:
+    """Return the rows that :func:`reading_rows` has named, or None."""
+    return _rows.get()
 
 
 _trial: ContextVar[bool] = ContextVar("trial", default=False)
@@ -102,6 +124,20 @@ class Position:
     prompt: Tensor | None = None
     rows: Rows | None = None
     repeats: int = 1
+
+    def between(self, first: int, end: int) -> Position:
+        """Return the position of a range of rows."""
+        rows = self.rows
+        if rows is not None:
+            rows = rows.take(np.arange(first // self.repeats, end // self.repeats))
+        return replace(
+            self,
+            real=self.real[first:end],
+            index=self.index[first:end],
+            length=self.length[first:end],
+            prompt=None if self.prompt is None else self.prompt[first:end],
+            rows=rows,
+        )
 
     def step(self, time: int, *, backwards: bool = False) -> Position:
         """Return the position of one step of a module that reads the real subwords one after the other.
@@ -159,10 +195,21 @@ class Passing:
         self._steps: dict[Any, int] = {}
         self._generating: int | None = None
         self._prompt: int | None = None
+        self._part: tuple[int, int] | None = None
 
     def position(self, side: Side) -> Position | None:
         """Return the position that is read on a side, or None before the first pass."""
-        return self._positions.get(side)
+        position = self._positions.get(side)
+        return position if position is None or self._part is None else position.between(*self._part)
+
+    @contextmanager
+    def part(self, first: int, end: int) -> Iterator[None]:
+        """Return only the position of a range of rows inside a ``with`` block."""
+        self._part = (first, end)
+        try:
+            yield
+        finally:
+            self._part = None
 
     def next_step(self, key: Any) -> int:
         """Return how often a stepwise site was passed in this forward pass, and count one more."""
@@ -274,6 +321,17 @@ def _follow_generation(model: Any, passing: Passing) -> None:
         return prepare(input_ids, *arguments, **named)
 
     setattr(model, PREPARE, prepared)
+
+
+def is_followed(model: Any) -> bool:
+    """Return True if the passes of a model are followed, so that its neurons may be edited."""
+    return model in _followers
+
+
+def announce_step(model: Any, columns: int, *, first: bool) -> None:
+    """Announce that the next pass is a step of a generation, as ``generate`` does; see ``Passing.prepare``."""
+    for follower in _followers.get(model, ()):
+        follower.prepare(columns, first)
 
 
 def _leave_generation(model: Any, passing: Passing) -> None:

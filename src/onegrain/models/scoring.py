@@ -17,6 +17,7 @@ from onegrain.models.padding import losses_need_equal_rows
 from onegrain.models.passing import Rows, reading_rows
 from onegrain.models.running import RunningModel
 from onegrain.models.sites import Side
+from onegrain.models.stacking import RowPass, run_rows
 from onegrain.models.words import decoder_inputs
 from onegrain.records.corpus import Corpus
 
@@ -122,8 +123,15 @@ def subword_losses(
         labels: ids that the translation model should write. For a language model the row again, with
             ``IGNORED`` for subwords that should not be predicted; the first subword never is.
     """
-    logits, wanted = subword_logits(loaded, rows, labels)
-    return exact_losses(logits, wanted), wanted != IGNORED
+
+    def compute(pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
+        logits, wanted = subword_logits(loaded, [row for row, _ in pairs], [label for _, label in pairs])
+        return exact_losses(logits, wanted), wanted != IGNORED
+
+    pairs = list(zip(rows, labels, strict=True))
+    subwords = max((max(len(row), len(label)) for row, label in pairs), default=0)
+    losses, predicted = run_rows(RowPass(pairs, compute, subwords))
+    return losses, predicted
 
 
 def subword_logits(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,9 +11,11 @@ from transformers import GenerationConfig
 
 from onegrain.core.progress import Progress
 from onegrain.models.batching import by_length
+from onegrain.models.greedy import greedy_search
 from onegrain.models.padding import losses_need_equal_rows
 from onegrain.models.passing import Rows, reading_rows
 from onegrain.models.running import RunningModel
+from onegrain.models.stacking import RowPass, run_rows
 from onegrain.records.corpus import Corpus
 
 __all__ = ["generation_settings", "translate"]
@@ -46,17 +48,10 @@ def translate(
     translations = [""] * len(rows)
     with progress("translate", len(rows), "sentences") as advance:
         for batch in by_length(lengths, batch_size, alike=lengths if losses_need_equal_rows(loaded) else None):
-            inputs = loaded.batch([rows[i] for i in batch])
-            limits = [min(most, 2 * len(rows[i]) + 10) for i in batch]
-            # one more than is kept, as some models force an end at the last one
-            settings = GenerationConfig(**search, max_new_tokens=max(limits) + 1)
-            decoder_start = torch.tensor([start] * len(batch), device=loaded.device)
+            limited = [(rows[i], min(most, 2 * len(rows[i]) + 10)) for i in batch]
             reading = Rows(corpus, batch, {"source": [sources[i].word_of for i in batch]})
-            with reading_rows(reading), _generating_by(loaded.model, settings):
-                generated = type(loaded.model).generate(
-                    loaded.model, **inputs, decoder_input_ids=decoder_start, generation_config=settings
-                )
-            kept = [ids[: len(start) + limit] for ids, limit in zip(generated.tolist(), limits, strict=True)]
+            with reading_rows(reading):
+                (kept,) = run_rows(_request(loaded, limited, start, search))
             texts = loaded.tokenizer.batch_decode(
                 kept, skip_special_tokens=True, clean_up_tokenization_spaces=False
             )
@@ -64,6 +59,47 @@ def translate(
                 translations[int(sentence)] = text.strip()
             advance(len(batch))
     return translations
+
+
+Limited = tuple[list[int], int]
+"""The ids of a sentence, and the largest number of subwords to write for it."""
+
+
+def _request(loaded: RunningModel, limited: list[Limited], start: list[int], search: dict[str, Any]) -> RowPass:
+    """Return the pass that translates rows: by ``generate``, or greedily for the rows of many variants."""
+
+    def generate(rows: Sequence[Limited]) -> tuple[list[list[int]]]:
+        # one more than is kept, as some models force an end at the last one
+        settings = GenerationConfig(**search, max_new_tokens=max(limit for _, limit in rows) + 1)
+        decoder_start = torch.tensor([start] * len(rows), device=loaded.device)
+        with _generating_by(loaded.model, settings):
+            generated = type(loaded.model).generate(
+                loaded.model,
+                **loaded.batch([row for row, _ in rows]),
+                decoder_input_ids=decoder_start,
+                generation_config=settings,
+            )
+        kept = [ids[: len(start) + limit] for ids, (_, limit) in zip(generated.tolist(), rows, strict=True)]
+        return ([_until_end(ids, len(start), search["eos_token_id"]) for ids in kept],)
+
+    def search_greedily(rows: Sequence[Limited]) -> tuple[list[list[int]]]:
+        ids, limits = [row for row, _ in rows], [limit for _, limit in rows]
+        return (greedy_search(loaded, ids, limits, start, search),)
+
+    return RowPass(
+        limited,
+        generate,
+        max(len(row) for row, _ in limited),
+        prefix=lambda rows: loaded.model.get_encoder()(**loaded.batch([row for row, _ in rows])),
+        stacked=search_greedily if search["num_beams"] == 1 else None,
+    )
+
+
+def _until_end(ids: list[int], start: int, ends: int | list[int] | None) -> list[int]:
+    """Return the ids up to the first end after the start, without the padding behind it."""
+    known = ends if isinstance(ends, list) else [ends]
+    places = (place for place in range(start, len(ids)) if ids[place] in known)
+    return ids[: next(places, len(ids)) + 1]
 
 
 def generation_settings(loaded: RunningModel, beams: int) -> dict[str, Any]:

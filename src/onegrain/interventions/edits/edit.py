@@ -44,6 +44,11 @@ class SiteReference(Protocol):
 class Change(ABC):
     """An edit of some neurons of one site, ready to run."""
 
+    @property
+    def needs_position(self) -> bool:
+        """True if the new values depend on what is read at a position, not on the values alone."""
+        return False
+
     @abstractmethod
     def __call__(self, values: Tensor, position: Position | None) -> Tensor:
         """Return the new values.

@@ -42,6 +42,11 @@ class _Interchanged(Change):
     def __init__(self, reference: SiteReference) -> None:
         self._reference = reference
 
+    @property
+    def needs_position(self) -> bool:
+        """True."""
+        return True
+
     def __call__(self, values: Tensor, position: Position | None) -> Tensor:
         """Return the paired values of each position; the values themselves on padding."""
         if position is None or position.rows is None:

@@ -92,6 +92,11 @@ class _Ranged(Change):
     def __init__(self, change: Change, low: np.ndarray, high: np.ndarray) -> None:
         self._change, self._low, self._high = change, torch.from_numpy(low), torch.from_numpy(high)
 
+    @property
+    def needs_position(self) -> bool:
+        """True: padding may lie in the range, and does not count as edited."""
+        return True
+
     def __call__(self, values: Tensor, position: Position | None) -> Tensor:
         """Return the changed values; :meth:`inside` says which of them count."""
         return self._change(values, position)

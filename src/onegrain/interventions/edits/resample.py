@@ -54,6 +54,11 @@ class _Resampled(Change):
     def __init__(self, samples: np.ndarray, seed: int) -> None:
         self._samples, self._seed = torch.from_numpy(np.ascontiguousarray(samples)), seed
 
+    @property
+    def needs_position(self) -> bool:
+        """True."""
+        return True
+
     def __call__(self, values: Tensor, position: Position | None) -> Tensor:
         """Return the drawn values of each position."""
         if position is None:

@@ -153,10 +153,12 @@ class RecurrentState:
     Attributes:
         tensors: tensors of shape (batch, ...), in an order that the model defines.
         steps: number of subwords read so far.
+        keys: what an attention compares with, (batch, ...), if it stays the same from step to step.
     """
 
     tensors: list[Tensor]
     steps: int = 0
+    keys: Tensor | None = None
     is_compileable: bool = False
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
@@ -166,6 +168,8 @@ class RecurrentState:
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep the states of the beams that are continued."""
         self.tensors = [tensor.index_select(0, beam_idx.to(tensor.device)) for tensor in self.tensors]
+        if self.keys is not None:
+            self.keys = self.keys.index_select(0, beam_idx.to(self.keys.device))
 
 
 def gather_time(x: Float[Tensor, "batch time width"], index: Int[Tensor, "batch time"]) -> Tensor:

@@ -164,7 +164,7 @@ class LSTMDecoder(nn.Module):
         state = self.initial_state(encoded, mask) if state is None else state
         tensors = list(state.tensors)
         known = self.input_gates(self.dropout(self.embeddings_site(self.embeddings(input_ids)))).unbind(1)
-        keys = self.attention_keys(encoded).transpose(1, 2)
+        keys = state.keys if state.keys is not None else self.attention_keys(encoded).transpose(1, 2)
         blocked = torch.zeros(mask.shape, dtype=keys.dtype, device=mask.device)
         blocked = blocked.masked_fill(~mask, torch.finfo(keys.dtype).min).unsqueeze(1)
         outputs = []
@@ -179,7 +179,7 @@ class LSTMDecoder(nn.Module):
             joined = self.attention_output(torch.cat([context, below.to(context.dtype)], dim=-1))
             tensors[-1] = self.attention_site(torch.tanh(joined))
             outputs.append(tensors[-1])
-        return torch.stack(outputs, dim=1), RecurrentState(tensors, state.steps + input_ids.shape[1])
+        return torch.stack(outputs, dim=1), RecurrentState(tensors, state.steps + input_ids.shape[1], keys)
 
 
 class LSTMTranslationModel(RecurrentModel):
