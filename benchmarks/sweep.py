@@ -82,7 +82,7 @@ def saved(folder: Path, key: str):
 
 
 def points(loaded, sites: list[str]):
-    """Return the sites' neurons in a random order, first from its beginning and then from its end: 40 points."""
+    """Return 40 points: the sites' neurons in a random order, from its beginning and from its end."""
     space = loaded.space(sites)
     order = np.random.default_rng(0).permutation(space.size)
     counts = sweep_counts(space.size, steps=COUNTS - 1)
