@@ -88,8 +88,8 @@ class Variants:
         """Return the measurement of each variant, None for one of which an edit touched no value.
 
         Raises:
-            UnsharedError: the metric passes the model otherwise than by ``run_rows``, or asks different questions
-                of different variants, or a variant has other results among the others than alone.
+            UnsharedError: the metric passes the model otherwise than by ``run_rows``, or asks different
+                questions of different variants, or a variant has other results among the others than alone.
         """
         measurements: list[Measurement | None] = []
         with self._passing.following(), self._guarding(), answering(self._answer):
