@@ -95,7 +95,7 @@ def test_the_ranking_does_not_see_the_labels_of_tested_sentences(monkeypatch: py
         seen.append(activations)
         return og.rank(name, activations, **options)
 
-    monkeypatch.setattr(import_module("onegrain.evaluation.uniqueness"), "rank", rank)
+    monkeypatch.setattr(import_module("onegrain.evaluation.rounds"), "rank", rank)
     og.uniqueness("probeless", data.activations, label="upos", k=4, rounds=1, test_share=0.3, **FAST)
     codes = seen[0].layer("upos").codes
     hidden = np.unique(seen[0].corpus.sentence_of_word[codes < 0])

@@ -26,7 +26,6 @@ from onegrain.models.scoring import ScoredRows, scored_batches, scored_rows
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.effects import ALL, COLUMNS, LINES, PARTS, Effects
-from onegrain.records.provenance import CorpusIdentity, Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 from onegrain.records.statistics import NeuronStatistics
@@ -106,7 +105,7 @@ def effects(
         for group in groups.values()
         for neurons in [group, *matched_sets(ranking.space, group, random_orders, seed)]
     ]
-    template.require(loaded, ranking.space, np.unique(np.concatenate(sets)))
+    template.require(ranking.space, np.unique(np.concatenate(sets)))
     with progress("effects", len(sets) * corpus.n_sentences, "sentences") as advance:
         intact, subwords = loaded.sentence_losses(corpus, batch_size=batch_size)
         if not subwords.any():
@@ -114,6 +113,7 @@ def effects(
         rises = np.stack([run.losses(neurons, advance) - intact for neurons in sets])
     if not np.isfinite(rises).all():
         raise ModelError("a loss is not finite, so its rise is not known; edit fewer neurons, or by mean")
+    parameters = {"k": k, "by_site": by_site, "random_orders": random_orders, "resamples": resamples}
     by_group = rises.reshape(len(groups), 1 + random_orders, *rises.shape[1:])
     return Effects(
         k=k,
@@ -121,21 +121,7 @@ def effects(
         intact=float(intact.sum() / subwords.sum()),
         table=_table(groups, by_group, subwords, resamples, seed),
         level=LEVEL,
-        provenance=Provenance(
-            stage="effects",
-            model=loaded.identity,
-            corpus=CorpusIdentity.of(corpus),
-            sites=ranking.space.sites,
-            parameters={
-                "k": k,
-                "by_site": by_site,
-                **template.parameters(),
-                "random_orders": random_orders,
-                "resamples": resamples,
-            },
-            seed=seed,
-            inputs=(ranking.provenance, *template.inputs()),
-        ),
+        provenance=template.provenance("effects", ranking, corpus, parameters, seed),
         details={
             "sentences": corpus.n_sentences,
             "subwords": int(subwords.sum()),

@@ -12,6 +12,7 @@ from onegrain.core.progress import Progress, automatic
 from onegrain.errors import LabelError, ParameterError
 from onegrain.interventions.belonging import require_ranking_of
 from onegrain.interventions.edits.edit import NeuronEdit
+from onegrain.interventions.intervention import Intervention
 from onegrain.interventions.label_losses import SIGNATURE, LabelLosses
 from onegrain.interventions.measuring import measure_interventions
 from onegrain.interventions.specificity_tables import LEVEL, LabelRises
@@ -22,7 +23,6 @@ from onegrain.models.word_losses import predicted_side
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.labels import LabelLayer
-from onegrain.records.provenance import CorpusIdentity, Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.specificity import Specificity
 from onegrain.records.statistics import NeuronStatistics
@@ -103,21 +103,19 @@ def specificity(
     sets = [top.order[:k] for top in tops]
     for chosen in list(sets):
         sets += matched_sets(ranking.space, chosen, random_orders, seed)
-    template.require(loaded, ranking.space, np.unique(np.concatenate(sets)))
-    measurements = measure_interventions(
-        loaded,
-        LabelLosses(corpus, counted),
-        [[], *([template.on(ranking.space, neurons)] for neurons in sets)],
-        reference=template.reference,
-        pairs=pairs,
-        batch_size=batch_size,
-    )
-    statistics: list[np.ndarray] = []
-    with progress("specificity", len(sets) + 1, "measurements") as advance:
-        for measurement in measurements:
-            statistics.append(measurement.statistics)
-            advance(1)
-    rises = LabelRises.of(np.stack(statistics), counted.vocabulary, random_orders)
+    template.require(ranking.space, np.unique(np.concatenate(sets)))
+    parameters = {
+        "k": k,
+        "labels": list(counted.vocabulary),
+        "layer": counted.name,
+        "min_count": min_count,
+        "random_orders": random_orders,
+        "resamples": resamples,
+    }
+    variants: list[list[Intervention]] = [[], *([template.on(ranking.space, neurons)] for neurons in sets)]
+    metric = LabelLosses(corpus, counted)
+    statistics = _measured(loaded, metric, variants, template, batch_size, progress)
+    rises = LabelRises.of(statistics, counted.vocabulary, random_orders)
     cells, contrasts, overall = rises.tables(resamples, seed)
     return Specificity(
         layer=counted.name,
@@ -127,23 +125,7 @@ def specificity(
         contrasts=contrasts,
         overall=overall,
         level=LEVEL,
-        provenance=Provenance(
-            stage="specificity",
-            model=loaded.identity,
-            corpus=CorpusIdentity.of(corpus),
-            sites=ranking.space.sites,
-            parameters={
-                "k": k,
-                "labels": list(counted.vocabulary),
-                "layer": counted.name,
-                "min_count": min_count,
-                **template.parameters(),
-                "random_orders": random_orders,
-                "resamples": resamples,
-            },
-            seed=seed,
-            inputs=(ranking.provenance, *template.inputs()),
-        ),
+        provenance=template.provenance("specificity", ranking, corpus, parameters, seed),
         details={
             "ranked": {top.labels[0]: min(k, top.n_ranked) for top in tops},
             "left_out": left_out,
@@ -154,6 +136,26 @@ def specificity(
             "signature": "|".join(SIGNATURE),
         },
     )
+
+
+def _measured(
+    loaded: LoadedModel,
+    metric: LabelLosses,
+    variants: Sequence[Sequence[Intervention]],
+    template: EditTemplate,
+    batch_size: int,
+    progress: Progress,
+) -> np.ndarray:
+    """Return the statistics of each sentence under each variant, float64 (variants, sentences, statistics)."""
+    measurements = measure_interventions(
+        loaded, metric, variants, reference=template.reference, pairs=template.pairs, batch_size=batch_size
+    )
+    statistics = []
+    with progress("specificity", len(variants), "measurements") as advance:
+        for measurement in measurements:
+            statistics.append(measurement.statistics)
+            advance(1)
+    return np.stack(statistics)
 
 
 def _labels_of(ranking: Ranking, labels: Sequence[str] | None) -> tuple[str, ...]:

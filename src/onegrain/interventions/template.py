@@ -16,6 +16,7 @@ from onegrain.models import LoadedModel
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import CorpusIdentity, Provenance
+from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 from onegrain.records.statistics import NeuronStatistics
 
@@ -27,6 +28,7 @@ class EditTemplate:
     """An edit, its places, and what it takes its values from.
 
     Attributes:
+        model: the model.
         edit: the edit.
         where: the places.
         recurrent: whether the state of LSTM layers is edited as well.
@@ -34,6 +36,7 @@ class EditTemplate:
         pairs: the paired sentences, if the edit needs some.
     """
 
+    model: LoadedModel
     edit: NeuronEdit
     where: Where
     recurrent: bool
@@ -60,21 +63,21 @@ class EditTemplate:
         if isinstance(reference, Activations):
             reference = measure_reference(reference, [chosen])
         References(model, [chosen], reference, pairs)
-        return cls(chosen, where or Where(), recurrent, reference, pairs)
+        return cls(model, chosen, where or Where(), recurrent, reference, pairs)
 
     def on(self, space: NeuronSpace, neurons: np.ndarray) -> Intervention:
         """Return the edit of some neurons (int64 flat indices) of a space."""
         return Intervention.of(space, neurons, self.edit, where=self.where, recurrent=self.recurrent)
 
-    def require(self, model: LoadedModel, space: NeuronSpace, neurons: np.ndarray) -> None:
+    def require(self, space: NeuronSpace, neurons: np.ndarray) -> None:
         """Check that the reference has what the edit needs for these neurons, before any pass.
 
         Raises:
             ParameterError: the reference lacks a statistic or a label.
             MismatchError: the reference or the model lacks a site.
         """
-        references = References(model, [self.edit], self.reference, self.pairs)
-        points = {point.name: point for point in model.require_space(space)}
+        references = References(self.model, [self.edit], self.reference, self.pairs)
+        points = {point.name: point for point in self.model.require_space(space)}
         for site, units in space.by_site(neurons).items():
             self.edit.at(references.of(points[site], units))
 
@@ -89,9 +92,19 @@ class EditTemplate:
             parameters["pairs"] = CorpusIdentity.of(self.pairs).model_dump()
         return parameters
 
-    def inputs(self) -> tuple[Provenance, ...]:
-        """Return the provenance of the reference, if there is one."""
-        return () if self.reference is None else (self.reference.provenance,)
+    def provenance(
+        self, stage: str, ranking: Ranking, corpus: Corpus, parameters: dict[str, Any], seed: int
+    ) -> Provenance:
+        """Return the provenance of an analysis that edits a ranking's neurons with this template."""
+        return Provenance(
+            stage=stage,
+            model=self.model.identity,
+            corpus=CorpusIdentity.of(corpus),
+            sites=ranking.space.sites,
+            parameters={**parameters, **self.parameters()},
+            seed=seed,
+            inputs=(ranking.provenance, *([] if self.reference is None else [self.reference.provenance])),
+        )
 
 
 def matched_sets(space: NeuronSpace, neurons: np.ndarray, orders: int, seed: int) -> list[np.ndarray]:
