@@ -10,6 +10,7 @@ import numpy as np
 from onegrain.interventions.edits.edit import NeuronEdit
 from onegrain.interventions.edits.registry import parse_edit
 from onegrain.interventions.intervention import Intervention
+from onegrain.interventions.matching import matched_order, matching_cells
 from onegrain.interventions.references import References, measure_reference
 from onegrain.interventions.where import Where
 from onegrain.models import LoadedModel
@@ -119,15 +120,9 @@ def matched_sets(space: NeuronSpace, neurons: np.ndarray, orders: int, seed: int
         orders: the number of sets.
         seed: random seed.
     """
-    counts = {site: len(units) for site, units in space.by_site(neurons).items()}
-    sets = []
-    for order in range(orders):
-        rng = np.random.default_rng([seed, order])
-        drawn = {site: space.slice(site).start + rng.permutation(width) for site, width in _widths(space)}
-        parts = [drawn[site][:count] for site, count in counts.items()]
-        sets.append(np.sort(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64))
-    return sets
-
-
-def _widths(space: NeuronSpace) -> list[tuple[str, int]]:
-    return list(zip(space.sites, space.widths, strict=True))
+    chosen = np.asarray(neurons, dtype=np.int64)
+    order = np.concatenate([chosen, np.setdiff1d(np.arange(space.size), chosen)])
+    cells = matching_cells("site", space)
+    assert cells is not None
+    randoms = (np.random.default_rng([seed, number]).permutation(space.size) for number in range(orders))
+    return [np.sort(matched_order(order, random, cells)[: len(chosen)]) for random in randoms]

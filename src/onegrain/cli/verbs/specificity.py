@@ -11,7 +11,7 @@ import typer
 from onegrain.cli.console import emit, progress, show_table
 from onegrain.cli.options.computing import Device, Seed
 from onegrain.cli.options.corpus import FileOptions
-from onegrain.cli.options.editing import EditingOptions, Recurrent
+from onegrain.cli.options.editing import EditingOptions, PlaceOptions
 from onegrain.cli.options.groups import with_groups
 from onegrain.cli.options.model import Dictionaries, LoadingOptions
 from onegrain.cli.options.neurons import LabelLayer, MinCount, RandomOrders
@@ -55,7 +55,7 @@ def run(
     *,
     matrix: MatrixOptions,
     editing: EditingOptions,
-    recurrent: Recurrent = False,
+    places: PlaceOptions,
     corpus: FileOptions,
     device: Device = None,
     loading: LoadingOptions,
@@ -80,7 +80,7 @@ def run(
         dictionaries=dictionary,
         ranking=[loaded_ranking.provenance, loaded_ranking.order_hash],
         corpus=corpus_digest(words),
-        options=[asdict(matrix), edit.identity(), recurrent],
+        options=[asdict(matrix), edit.identity(), asdict(places)],
         loading=[device, loading.model_dtype, loading.source_language, loading.target_language],
     )
     if not force and holds_request(out, request):
@@ -90,7 +90,8 @@ def run(
         loaded_model,
         loaded_ranking,
         words,
-        recurrent=recurrent,
+        where=places.where(),
+        recurrent=places.recurrent,
         progress=progress(),
         **matrix.arguments(),
         **edit.arguments(),
