@@ -15,6 +15,7 @@ from onegrain.interventions.optimal_constants import optimal_constants
 from onegrain.interventions.orders import sweep_counts
 from onegrain.interventions.references import neuron_statistics
 from onegrain.interventions.specificity import specificity
+from onegrain.interventions.stopping import StopWhen
 from onegrain.interventions.sweep import sweep
 from onegrain.interventions.where import Where
 
@@ -22,6 +23,7 @@ __all__ = [
     "EDITS",
     "Intervention",
     "NeuronEdit",
+    "StopWhen",
     "Where",
     "ablate",
     "ablate_rankings",

@@ -52,6 +52,12 @@ class Measured:
             np.asarray(measurement.draws, dtype=np.float64),
         )
 
+    @classmethod
+    def of_statistics(cls, statistics: np.ndarray, columns: tuple[str, ...]) -> Measured:
+        """Return a part of a measurement: the statistics of some sentences, (sentences, n), as draws."""
+        nan = float("nan")
+        return cls(nan, nan, nan, " ".join(columns), len(statistics), statistics.astype(np.float64).ravel())
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values, the draws as base64 of little-endian float64."""
         draws = base64.b64encode(self.draws.astype("<f8").tobytes()).decode()

@@ -71,7 +71,7 @@ class Measuring:
         """
         different = list(dict.fromkeys(edits))
         points = [(name, edit) for name in self.metrics for edit in different]
-        keys = self._keys(points)
+        keys = self.keys(points)
         known = {point: checkpoint.get(key) for point, key in keys.items()}
         measured = {point: value for point, value in known.items() if value is not None}
         missing = [point for point in points if point not in measured]
@@ -119,7 +119,7 @@ class Measuring:
         ):
             yield Measured.of(measurement)
 
-    def _keys(self, points: Sequence[tuple[str, Intervention]]) -> dict[tuple[str, Intervention], str]:
+    def keys(self, points: Sequence[tuple[str, Intervention]]) -> dict[tuple[str, Intervention], str]:
         """Return for each point the hash of everything that its measurement depends on."""
         loading = self.model.load_spec
         shared = {

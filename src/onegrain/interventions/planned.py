@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from onegrain.interventions.planning import (
     require_words,
 )
 from onegrain.interventions.references import measure_reference
+from onegrain.interventions.stopping import StopWhen, measure_until_settled, require_stoppable
 from onegrain.interventions.where import Where
 from onegrain.metrics import Metric
 from onegrain.models import LoadedModel
@@ -70,6 +71,23 @@ class PlannedSweep:
         edits = [edit for line in self.lines for edit in line.interventions]
         with Checkpoint(checkpoint) as kept:
             return self.measuring.measure(edits, engine=engine, checkpoint=kept, progress=progress, task=task)
+
+    def measured_until(
+        self, stop: StopWhen, checkpoint: str | os.PathLike[str] | None, progress: Progress
+    ) -> Sweep:
+        """Return the record of the points on as many sentences as their differences need; see :func:`sweep`."""
+        require_stoppable(stop, self.measuring.metrics, self.lines)
+        with Checkpoint(checkpoint) as kept:
+            measurements, facts = measure_until_settled(
+                self.measuring, self.lines, stop, self.grid.seed, kept, progress
+            )
+        record = self.record(measurements)
+        parameters = {**record.provenance.parameters, "stop_when": stop.to_json()}
+        return replace(
+            record,
+            provenance=record.provenance.model_copy(update={"parameters": parameters, "seed": self.grid.seed}),
+            details={**record.details, "stopped": facts},
+        )
 
     def record(self, measurements: Measurements) -> Sweep:
         """Return the record of the measurements."""

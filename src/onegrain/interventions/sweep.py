@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from onegrain.core.progress import Progress, automatic
-from onegrain.engines import Engine, engine_named
+from onegrain.engines import Engine, LocalEngine, engine_named
 from onegrain.errors import ParameterError
 from onegrain.interventions.edits.edit import NeuronEdit
 from onegrain.interventions.planned import plan_sweep
 from onegrain.interventions.planning import Grid
+from onegrain.interventions.stopping import StopWhen
 from onegrain.interventions.where import Where
 from onegrain.metrics import Metric
 from onegrain.models import LoadedModel, load_model
@@ -48,6 +49,7 @@ def sweep(
     batch_size: int = 64,
     engine: str | Engine = "local",
     checkpoint: str | os.PathLike[str] | None = None,
+    stop_when: StopWhen | None = None,
     progress: Progress = automatic,
 ) -> Sweep:
     """Edit k neurons in the running model and measure it, for rising k, several rankings, edits and metrics.
@@ -83,6 +85,9 @@ def sweep(
         batch_size: sentences per batch.
         engine: ``local``, ``ray``, or an engine; others than the local one load the model again.
         checkpoint: a file that keeps each finished measurement, so that the same call resumes; it stays.
+        stop_when: measure on a part of the sentences if that settles the differences; see
+            :class:`onegrain.interventions.StopWhen`. It needs metrics that are means over sentences and the
+            local engine, and keeps the parts of the measurements in the checkpoint.
         progress: receives the number of measurements done.
 
     Returns:
@@ -112,7 +117,13 @@ def sweep(
         batch_size=batch_size,
     )
     runner = engine_named(engine) if isinstance(engine, str) else engine
-    return planned.record(planned.measure(runner, checkpoint, progress))
+    if stop_when is None:
+        return planned.record(planned.measure(runner, checkpoint, progress))
+    if not isinstance(runner, LocalEngine):
+        raise ParameterError(
+            "stop_when needs the local engine, because each look decides what is measured next"
+        )
+    return planned.measured_until(stop_when, checkpoint, progress)
 
 
 def _by_name(what: str, values: Any, kind: Any, name_of: Any) -> dict[str, Any]:

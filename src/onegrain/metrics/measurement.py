@@ -38,6 +38,8 @@ class Measurement:
         columns: the name of each statistic.
         draws: float64 (resamples,), the value in each draw of the bootstrap. All measurements of a metric on
             the same corpus use the same draws, so the draws of two measurements are paired.
+        ratio: the columns of the numerator and the denominator of which the value is a rising function; None if
+            it is no function of a ratio.
     """
 
     value: float
@@ -48,6 +50,7 @@ class Measurement:
     statistics: np.ndarray
     columns: tuple[str, ...]
     draws: np.ndarray
+    ratio: tuple[int, int] | None = None
 
 
 class Metric(ABC):
@@ -176,7 +179,9 @@ def ratio_measurement(
         with np.errstate(over="ignore"):
             value, low, high = (float(transform(np.array(x))) for x in (above.sum() / below.sum(), *bounds))
             draws = transform(ratios)
-    return Measurement(value, low, high, "|".join(signature), len(statistics), statistics, columns, draws)
+    return Measurement(
+        value, low, high, "|".join(signature), len(statistics), statistics, columns, draws, ratio
+    )
 
 
 def resampled_scores(

@@ -14,9 +14,10 @@ from onegrain.cli.options.metric import Counts, MaxErased, Steps, counts_from
 from onegrain.cli.options.neurons import RandomOrders
 
 if TYPE_CHECKING:
+    from onegrain.interventions import StopWhen
     from onegrain.records.corpus import Corpus
 
-__all__ = ["GridOptions", "Pairs", "pairs_from", "reference_identity"]
+__all__ = ["GridOptions", "Pairs", "StopOptions", "pairs_from", "reference_identity"]
 
 Lines = Annotated[
     str,
@@ -89,6 +90,39 @@ class GridOptions:
             "match": self.match,
             "seed": self.seed,
         }
+
+
+@dataclass(frozen=True)
+class StopOptions:
+    """The options for a sweep that stops early; see :class:`onegrain.interventions.StopWhen`."""
+
+    stop_when: Annotated[
+        str | None,
+        typer.Option(
+            "--stop-when",
+            help="Stop as soon as the difference of the top from this line is settled: random or bottom.",
+            rich_help_panel=ABLATION,
+        ),
+    ] = None
+    stop_margin: Annotated[
+        float | None,
+        typer.Option(
+            "--stop-margin",
+            help="Of --stop-when: largest difference that counts as none, in the unit of the metric's mean.",
+            rich_help_panel=ABLATION,
+        ),
+    ] = None
+
+    def create(self) -> StopWhen | None:
+        """Return when to stop; None to measure on all sentences."""
+        from onegrain.errors import ParameterError
+        from onegrain.interventions import StopWhen
+
+        if self.stop_when is None:
+            if self.stop_margin is not None:
+                raise ParameterError("--stop-margin needs --stop-when")
+            return None
+        return StopWhen(self.stop_when, self.stop_margin)
 
 
 def pairs_from(path: Path | None, *, format: str | None, lower: bool, limit: int | None) -> Corpus | None:

@@ -18,7 +18,7 @@ from onegrain.cli.options.metric import METRIC_HELP, MetricParameters, metrics_f
 from onegrain.cli.options.model import BasicLoadingOptions, Dictionaries
 from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.cli.options.records import named_rankings
-from onegrain.cli.options.sweeping import GridOptions, Pairs, pairs_from, reference_identity
+from onegrain.cli.options.sweeping import GridOptions, Pairs, StopOptions, pairs_from, reference_identity
 from onegrain.cli.options.words import BatchSize
 from onegrain.cli.repeating import already_made, holds_request, request_hash, with_request
 
@@ -67,6 +67,7 @@ def run(
         ),
     ] = None,
     grid: GridOptions,
+    stopping: StopOptions,
     places: PlaceOptions,
     reference: Reference = None,
     pairs: Pairs = None,
@@ -99,6 +100,7 @@ def run(
     by_name = metrics_from(metrics, data, lower=lower, limit=limit, format=format, parameters=metric_set)
     paired = pairs_from(pairs, format=format, lower=lower, limit=limit)
     opened = open_reference(reference)
+    stop_when = stopping.create()
     runner = engine.create()
     loaded_model = loading.load(model, device, dictionary)
     if no_bos:
@@ -113,7 +115,7 @@ def run(
             [name, each.parameters, corpus_digest(each.corpus, documents=True)]
             for name, each in by_name.items()
         ],
-        options=[options, edits, places.where().to_json()],
+        options=[options, edits, places.where().to_json(), stop_when and stop_when.to_json()],
         reference=reference_identity(opened, reference),
         pairs=None if paired is None else corpus_digest(paired),
         loading=[device, loading.model_dtype, loading.source_language, loading.target_language, no_bos],
@@ -131,6 +133,7 @@ def run(
         pairs=paired,
         engine=runner,
         checkpoint=checkpoint_beside(out),
+        stop_when=stop_when,
         progress=progress(),
         **options,
     )
