@@ -199,7 +199,7 @@ def test_the_blocks_below_the_edits_run_once(
     variants = [[Intervention.of(f"layers.1.mlp:{unit}", edit="clamp(value=4)")] for unit in range(6)]
     monkeypatch.setattr(type(blocks[0]), "forward", counting)
     stack = Variants(loaded, variants, reference=None, pairs=None)
-    stack.measure(Perplexity(corpus), batch_size=BATCH)
+    assert len(list(stack.measure(Perplexity(corpus), batch_size=BATCH))) == len(variants)
     sentences, trials = corpus.n_sentences, 40
     assert sentences <= rows[0] <= sentences + trials
     assert rows[1] >= len(variants) * sentences
@@ -220,7 +220,7 @@ def test_an_encoder_below_the_edits_runs_once(
     monkeypatch.setattr(encoder, "forward", counting)
     variants = [[Intervention.of(f"decoder.layers.0:{unit}", edit="clamp(value=1)")] for unit in range(6)]
     stack = Variants(loaded, variants, reference=None, pairs=None)
-    stack.measure(BLEU(corpus, max_new_tokens=10), batch_size=BATCH)
+    assert len(list(stack.measure(BLEU(corpus, max_new_tokens=10), batch_size=BATCH))) == len(variants)
     assert corpus.n_sentences <= rows[0] <= corpus.n_sentences + 40
 
 
@@ -269,7 +269,7 @@ def test_a_metric_with_passes_of_its_own_is_measured_one_by_one(networks: dict[s
     loaded, metric = networks["gpt2"], OwnPasses()
     variants = [[Intervention.of(f"layers.1:{unit}", edit="clamp(value=4)")] for unit in range(3)]
     with pytest.raises(UnsharedError):
-        Variants(loaded, variants, reference=None, pairs=None).measure(metric, batch_size=4)
+        list(Variants(loaded, variants, reference=None, pairs=None).measure(metric, batch_size=4))
     values = [result.value for result in measure_interventions(loaded, metric, variants)]
     for variant, value in zip(variants, values, strict=True):
         with editing(loaded, variant):
@@ -318,7 +318,7 @@ def test_variants_that_differ_among_others_are_measured_one_by_one(
         Variants, "_edit", lambda self, edits, values: edit(self, edits[1:] + edits[:1], values)
     )
     with pytest.raises(UnsharedError):
-        Variants(loaded, variants, reference=None, pairs=None).measure(metric, batch_size=BATCH)
+        list(Variants(loaded, variants, reference=None, pairs=None).measure(metric, batch_size=BATCH))
     results = [each.value for each in measure_interventions(loaded, metric, variants, batch_size=BATCH)]
     assert results == pytest.approx(expected, rel=1e-7)
 

@@ -60,16 +60,11 @@ def measure_interventions(
         reference = measure_reference(reference, [each.edit for variant in chosen for each in variant])
     measuring = _Measuring(model, metric, reference, pairs, batch_size)
     uses = Counter(chosen)
-    waiting = list(uses)
-    measured: dict[Variant, Measurement | None] = {}
+    stream = measuring.each(list(uses))
+    measured: dict[Variant, Measurement] = {}
     for variant in chosen:
-        if variant not in measured:
-            group = waiting[:TOGETHER]
-            del waiting[:TOGETHER]
-            measured |= zip(group, measuring.together(group), strict=True)
-        measurement = measured[variant]
-        if measurement is None:
-            measurement = measured[variant] = measuring.alone(variant)
+        measurement = measured.get(variant) or next(stream)
+        measured[variant] = measurement
         uses[variant] -= 1
         if not uses[variant]:
             del measured[variant]
@@ -91,22 +86,32 @@ class _Measuring:
         self._reference, self._pairs = reference, pairs
         self._share = Variants.supports(model)
 
-    def together(self, group: Sequence[Variant]) -> list[Measurement | None]:
-        """Return the measurements of some variants; None for those that have to be measured alone.
+    def each(self, variants: Sequence[Variant]) -> Iterator[Measurement]:
+        """Yield the measurement of each variant."""
+        for start in range(0, len(variants), TOGETHER):
+            group = variants[start : start + TOGETHER]
+            for variant, measurement in zip(group, self._together(group), strict=True):
+                yield self._alone(variant) if measurement is None else measurement
+
+    def _together(self, group: Sequence[Variant]) -> Iterator[Measurement | None]:
+        """Yield the measurements of some variants; None for those that have to be measured alone.
 
         An error is left to the variant that causes it, which raises it when its turn comes.
         """
+        finished = 0
         if len(group) > 1 and self._share:
             try:
                 stack = Variants(self._model, group, reference=self._reference, pairs=self._pairs)
-                return stack.measure(self._metric, batch_size=self._batch_size)
+                for measurement in stack.measure(self._metric, batch_size=self._batch_size):
+                    yield measurement
+                    finished += 1
             except UnsharedError:
                 self._share = False
             except (OnegrainError, RuntimeError):
                 pass
-        return [None] * len(group)
+        yield from [None] * (len(group) - finished)
 
-    def alone(self, variant: Variant) -> Measurement:
+    def _alone(self, variant: Variant) -> Measurement:
         """Return the measurement of a variant."""
         with editing(self._model, variant, reference=self._reference, pairs=self._pairs):
             return self._metric.measure(self._model, batch_size=self._batch_size)

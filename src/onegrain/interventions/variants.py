@@ -84,22 +84,18 @@ class Variants:
         network = model.model
         return not (is_followed(network) or hasattr(network, "hf_device_map") or _has_hooks(network))
 
-    def measure(self, metric: Metric, *, batch_size: int) -> list[Measurement | None]:
-        """Return the measurement of each variant, None for one of which an edit touched no value.
+    def measure(self, metric: Metric, *, batch_size: int) -> Iterator[Measurement | None]:
+        """Yield the measurement of each variant, None for one of which an edit touched no value.
 
         Raises:
             UnsharedError: the metric passes the model otherwise than by ``run_rows``, or asks different
                 questions of different variants, or a variant has other results among the others than alone.
         """
-        measurements: list[Measurement | None] = []
-        with self._passing.following(), self._guarding(), answering(self._answer):
-            for variant in range(len(self._edits)):
-                self._variant, self._call = variant, 0
-                measurements.append(metric.measure(self._model, batch_size=batch_size))
-        return [
-            measurement if all(edit.touched for edit in edits) else None
-            for measurement, edits in zip(measurements, self._edits, strict=True)
-        ]
+        for variant, edits in enumerate(self._edits):
+            self._variant, self._call = variant, 0
+            with self._passing.following(), self._guarding(), answering(self._answer):
+                measurement = metric.measure(self._model, batch_size=batch_size)
+            yield measurement if all(edit.touched for edit in edits) else None
 
     @contextmanager
     def _guarding(self) -> Iterator[None]:
