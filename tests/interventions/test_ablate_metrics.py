@@ -10,7 +10,8 @@ import pytest
 
 from onegrain.analyses import verdict
 from onegrain.analyses.questions.damage import damage, damage_unit
-from onegrain.interventions import ablate, erasing
+from onegrain.interventions import Intervention, ablate, editing, erasing
+from onegrain.interventions.variants import Variants
 from onegrain.metrics import METRICS, KLDivergence, Measurement
 from onegrain.models import LoadedModel, load_model
 from onegrain.records.curve import Curve
@@ -77,3 +78,19 @@ def test_the_damage_of_a_divergence_is_its_rise() -> None:
     assert damage(kl_curve(values), np.array(values)).tolist() == values
     assert damage_unit("kl_divergence", False) == "nats per token"
     assert not KLDivergence(metric_for("perplexity").corpus).higher_is_better
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if name != "kl_divergence"])
+def test_edits_that_share_their_passes_have_the_values_of_each_alone(
+    runners: dict[str, LoadedModel], name: str
+) -> None:
+    loaded, metric = runners[name], metric_for(name, parallel=name in ("bleu", "chrf"))
+    site = loaded.space().sites[-1]
+    variants = [[Intervention.of([f"{site}:{unit}" for unit in range(first, 16)])] for first in (0, 8, 13)]
+    shared = Variants(loaded, variants, reference=None, pairs=None).measure(metric, batch_size=3)
+    for variant, measurement in zip(variants, shared, strict=True):
+        with editing(loaded, variant):
+            alone = metric.measure(loaded, batch_size=3)
+        assert measurement is not None
+        np.testing.assert_allclose(measurement.statistics, alone.statistics, rtol=1e-4, atol=1e-5)
+        assert measurement.signature == alone.signature

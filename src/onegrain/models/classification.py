@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from torch import Tensor
 
 from onegrain.errors import CorpusError, LabelError, ParameterError
 from onegrain.models.heads import Head, classifier_kind
@@ -12,6 +13,7 @@ from onegrain.models.likelihoods import reading
 from onegrain.models.loaded import LoadedModel
 from onegrain.models.padding import head_needs_equal_rows
 from onegrain.models.row_statistics import RowStatistics
+from onegrain.models.stacking import RowPass, run_rows
 from onegrain.records.corpus import Corpus, LabelLayer
 
 __all__ = ["COLUMNS", "classification_rows"]
@@ -59,11 +61,15 @@ def classification_rows(loaded: LoadedModel, corpus: Corpus, layer: str) -> RowS
     if all(target == NOT_PREDICTED for row in targets for target in row):
         raise CorpusError(f"no sentence is labelled in layer {layer!r}", corpus.source)
 
+    def compute(chosen: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+        logits = head.logits(list(chosen)).reshape(len(chosen), -1, len(head.classes))
+        return logits.argmax(-1), logits.isfinite().flatten(1).all(1)
+
     def score(numbers: np.ndarray) -> np.ndarray:
+        chosen = [rows[i] for i in numbers]
         with reading(corpus, numbers, {"source": words}):
-            logits = head.logits([rows[i] for i in numbers])
-        finite = logits.isfinite().reshape(len(numbers), -1).all(1).cpu().numpy()
-        predicted = logits.argmax(-1).reshape(len(numbers), -1).cpu().numpy()
+            classes, complete = run_rows(RowPass(chosen, compute, max(map(len, chosen))))
+        predicted, finite = classes.cpu().numpy(), complete.cpu().numpy()
         counts = [
             _counts(predicted[place], targets[number]) if finite[place] else (np.nan, len(targets[number]))
             for place, number in enumerate(numbers)

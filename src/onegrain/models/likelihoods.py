@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from onegrain.errors import ParameterError
 from onegrain.models.heads import Head
@@ -17,6 +18,7 @@ from onegrain.models.passing import Rows, reading_rows
 from onegrain.models.row_statistics import RowStatistics
 from onegrain.models.scoring import ScoredRows, scored_rows, subword_losses
 from onegrain.models.sites import Side
+from onegrain.models.stacking import RowPass, run_rows
 from onegrain.models.texts import EncodedText, encode_sentences
 from onegrain.records.corpus import Corpus
 
@@ -170,6 +172,12 @@ def reading(
 
 def _masked_losses(head: Head, rows: list[list[int]], places: list[int], wanted: list[int]) -> np.ndarray:
     """Return the loss of the wanted subword at one place of each row, float64 (rows,)."""
-    logits = head.logits_at(rows, places)
-    losses: np.ndarray = exact_losses(logits, torch.tensor(wanted, device=logits.device)).cpu().numpy()
-    return losses
+
+    def compute(chosen: Sequence[tuple[list[int], int, int]]) -> tuple[Tensor]:
+        logits = head.logits_at([row for row, _, _ in chosen], [place for _, place, _ in chosen])
+        subwords = torch.tensor([subword for _, _, subword in chosen], device=logits.device)
+        return (exact_losses(logits, subwords),)
+
+    (losses,) = run_rows(RowPass(list(zip(rows, places, wanted, strict=True)), compute, max(map(len, rows))))
+    values: np.ndarray = losses.cpu().numpy()
+    return values

@@ -64,7 +64,7 @@ class Rows:
         words: dict[Side, Sequence[Sequence[int]]] = {
             side: [of[row] for row in rows.tolist()] for side, of in self.words.items()
         }
-        return Rows(self.corpus, np.asarray(self.sentences)[rows], words)
+        return replace(self, sentences=np.asarray(self.sentences)[rows], words=words)
 
 
 _rows: ContextVar[Rows | None] = ContextVar("rows", default=None)
