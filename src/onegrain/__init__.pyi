@@ -26,8 +26,10 @@ from .corpora import annotate_regex as annotate_regex
 from .corpora import annotate_with as annotate_with
 from .corpora import annotate_words as annotate_words
 from .corpora import control_task as control_task
+from .corpora import ending_lexicon as ending_lexicon
 from .corpora import read_corpus as read_corpus
 from .corpora import read_parallel as read_parallel
+from .corpora import value_lexicon as value_lexicon
 from .evaluation import evaluate as evaluate
 from .evaluation import stability as stability
 from .evaluation import uniqueness as uniqueness
@@ -35,13 +37,20 @@ from .formats import NeuronpediaRelease as NeuronpediaRelease
 from .formats import export_neuronpedia as export_neuronpedia
 from .formats import export_neurox as export_neurox
 from .formats import import_neurox as import_neurox
+from .interventions import Intervention as Intervention
+from .interventions import Where as Where
 from .interventions import ablate as ablate
 from .interventions import ablate_rankings as ablate_rankings
+from .interventions import control as control
 from .interventions import editing as editing
 from .interventions import effects as effects
 from .interventions import erasing as erasing
+from .interventions import load_interventions as load_interventions
+from .interventions import neuron_statistics as neuron_statistics
 from .interventions import optimal_constants as optimal_constants
+from .interventions import save_interventions as save_interventions
 from .interventions import specificity as specificity
+from .interventions import steer as steer
 from .interventions import sweep as sweep
 from .library import load as load
 from .metrics import BLEU as BLEU
@@ -69,6 +78,7 @@ from .rankings.elastic_net.regressor import ElasticNetRegressor as ElasticNetReg
 from .records.activations import Activations as Activations
 from .records.cards import NeuronCards as NeuronCards
 from .records.clusters import Clusters as Clusters
+from .records.control import Control as Control
 from .records.corpus import Corpus as Corpus
 from .records.corpus import LabelLayer as LabelLayer
 from .records.curve import Curve as Curve
@@ -80,8 +90,10 @@ from .records.similarity import Similarity as Similarity
 from .records.space import NeuronSpace as NeuronSpace
 from .records.specificity import Specificity as Specificity
 from .records.stability import Stability as Stability
+from .records.statistics import NeuronStatistics as NeuronStatistics
 from .records.sweep import Sweep as Sweep
 from .records.uniqueness import Uniqueness as Uniqueness
+from .records.value_change import ValueChange as ValueChange
 from .reports import write_comparison as write_comparison
 from .reports.charts.plot import plot as plot
 from .studies import demo_study as demo_study
@@ -96,4 +108,5 @@ from .synthetic import planted as planted
 from .synthetic import planted_benchmark as planted_benchmark
 from .synthetic import recovery as recovery
 from .synthetic import sandbox as sandbox
+from .synthetic import sandbox_change as sandbox_change
 from .synthetic import sandbox_pairs as sandbox_pairs

@@ -13,6 +13,7 @@ from typing import Any
 from onegrain.errors import RecordError
 from onegrain.records.cards import NeuronCards
 from onegrain.records.clusters import Clusters
+from onegrain.records.control import Control
 from onegrain.records.curve import Curve
 from onegrain.records.directions import CONFIG, LAYOUT, Directions
 from onegrain.records.effects import Effects
@@ -40,6 +41,8 @@ TABLES: dict[str, Callable[[str | os.PathLike[str]], Any]] = {
     "clusters": Clusters.load,
     "neuron statistics": NeuronStatistics.load,
     "sweep": Sweep.load,
+    "control": Control.load,
+    "statistics": NeuronStatistics.load,
 }
 """The function that loads each kind of Parquet record."""
 
@@ -80,6 +83,8 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns:
         The record, such as a Ranking, a Curve or Activations.
+        A Ranking, Curve, Evaluation, Stability, Similarity, Clusters, Control, NeuronCards, Directions or
+        Activations.
 
     Raises:
         RecordError: the path does not exist, holds no record, or is damaged.

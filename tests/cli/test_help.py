@@ -16,7 +16,7 @@ from support.commands import Run
 
 OF_ITS_VERB = {
     *("--out", "--label", "--k", "--top", "--sites", "--corpus", "--dtype", "--title", "--ranking"),
-    *("--workers", "--test", "--others", "--set"),
+    *("--workers", "--test", "--others", "--set", "--data"),
 }
 """Options that name another thing in each verb."""
 

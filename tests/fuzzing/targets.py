@@ -137,7 +137,7 @@ def _read_parallel(path: Path) -> Any:
 
 
 def _records() -> Iterator[Target]:
-    names = ("ranking", "curve", "evaluation", "stability", "similarity", "clusters")
+    names = ("ranking", "curve", "evaluation", "stability", "similarity", "clusters", "control")
     for name in names:
         yield Target(f"{name} records", 0.025, saved.records(f"{name}.parquet"), saved.load_record)
     yield Target("cards", 0.03, saved.records("cards.json"), saved.load_record)

@@ -43,6 +43,7 @@ def test_every_type_of_record_has_its_charts(rankings, probes, curves) -> None:
         "uniqueness": (records.uniqueness(), ["rounds"]),
         "statistics": (records.statistics(), ["constants"]),
         "sweep": (records.sweep(), ["edits"]),
+        "control": (records.control(), ["success"]),
     }
     assert {type(record) for record, _ in expected.values()} == set(CHARTS)
     for what, (record, names) in expected.items():

@@ -12,6 +12,8 @@ import pandas as pd
 from onegrain.analyses import neuron_cards
 from onegrain.records.cards import NeuronCards
 from onegrain.records.clusters import Clusters
+from onegrain.records.control import COLUMNS as POINTS
+from onegrain.records.control import Control
 from onegrain.records.curve import Curve
 from onegrain.records.effects import COLUMNS, LINES, Effects
 from onegrain.records.evaluation import Evaluation
@@ -149,6 +151,34 @@ def statistics() -> NeuronStatistics:
     return NeuronStatistics(SPACE, columns, 9, PROVENANCE, "upos", {"NOUN": 4}, samples, details)
 
 
+def control() -> Control:
+    rows = [
+        ("top", 0, 0.0, 4, 1, 0.25, 0.0, 0.5, 0.25, 90.0, 85.0, 95.0),
+        ("top", 0, 2.0, 4, 3, 0.75, 0.5, 1.0, 0.5, 80.0, 75.0, 85.0),
+        ("random", 0, 0.0, 4, 0, 0.0, 0.0, 0.0, 0.0, 99.0, 98.0, 100.0),
+        ("random", 0, 2.0, 4, 0, 0.0, 0.0, 0.0, 0.0, 98.0, 97.0, 99.0),
+        ("random", 1, 0.0, 4, 0, 0.0, 0.0, 0.0, float("nan"), 99.0, 98.0, 100.0),
+        ("random", 1, 2.0, 4, 1, 0.25, 0.0, 0.5, 0.0, 97.0, 96.0, 98.0),
+    ]
+    draws = np.array([[0.0, 0.5], [0.5, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.5]])
+    example = {"source": "the dogs .", "before": "le chien .", "after": "les chiens .", "wanted": True}
+    neurons = {"top": ["layers.0:2"], "random 0": ["layers.0:0"], "random 1": ["layers.0:1"]}
+    return Control(
+        layer="Number",
+        value="Sing",
+        wanted="Plur",
+        judged="exact",
+        k=1,
+        points=pd.DataFrame(rows, columns=POINTS),
+        neurons=neurons,
+        signature="nrefs:1",
+        n_sentences=5,
+        provenance=PROVENANCE,
+        draws=draws,
+        details={"examples": {"0": [], "2": [example]}},
+    )
+
+
 def cards() -> NeuronCards:
     acts = plant(60, model="abcdefabcdef0").activations
     ranking = Ranking.by_scores("std", acts.space, np.arange(acts.space.size) + 0.5, acts.provenance)
@@ -167,6 +197,7 @@ RECORDS: dict[str, tuple[Callable[[], Any], Callable[[Path], Any]]] = {
     "uniqueness.parquet": (uniqueness, Uniqueness.load),
     "statistics.parquet": (statistics, NeuronStatistics.load),
     "clusters.parquet": (clusters, Clusters.load),
+    "control.parquet": (control, Control.load),
     "cards.json": (cards, NeuronCards.load),
 }
 """File name -> (function that makes the record, function that loads it)."""

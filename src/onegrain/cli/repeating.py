@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from onegrain.records.activations import Activations
+    from onegrain.records.control import Control
     from onegrain.records.curve import Curve
     from onegrain.records.effects import Effects
     from onegrain.records.ranking import Ranking
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from onegrain.records.uniqueness import Uniqueness
 
     Record = TypeVar(
-        "Record", Ranking, Curve, Similarity, Specificity, Effects, Uniqueness, NeuronStatistics, Sweep
+        "Record", Ranking, Curve, Similarity, Specificity, Effects, Uniqueness, NeuronStatistics, Sweep, Control
     )
 
 __all__ = [

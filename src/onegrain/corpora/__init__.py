@@ -10,6 +10,7 @@ from onegrain.corpora.annotation import (
     read_word_list,
 )
 from onegrain.corpora.control import control_task
+from onegrain.corpora.lexicon import ending_lexicon, value_lexicon
 from onegrain.corpora.lines import read_parallel
 from onegrain.corpora.readers import FORMATS, as_corpus, guess_format, read_corpus
 
@@ -21,8 +22,10 @@ __all__ = [
     "annotate_words",
     "as_corpus",
     "control_task",
+    "ending_lexicon",
     "guess_format",
     "read_corpus",
     "read_parallel",
     "read_word_list",
+    "value_lexicon",
 ]

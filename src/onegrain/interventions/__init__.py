@@ -5,6 +5,7 @@ from __future__ import annotations
 from onegrain.interventions.ablate import ablate
 from onegrain.interventions.ablate_rankings import ablate_rankings
 from onegrain.interventions.checkpoint import checkpoint_beside
+from onegrain.interventions.control import control
 from onegrain.interventions.editing import editing, erasing
 from onegrain.interventions.edits.edit import NeuronEdit
 from onegrain.interventions.edits.registry import EDITS, parse_edit
@@ -15,6 +16,8 @@ from onegrain.interventions.optimal_constants import optimal_constants
 from onegrain.interventions.orders import sweep_counts
 from onegrain.interventions.references import neuron_statistics
 from onegrain.interventions.specificity import specificity
+from onegrain.interventions.steer import steer
+from onegrain.interventions.steering import Steering
 from onegrain.interventions.stopping import StopWhen
 from onegrain.interventions.sweep import sweep
 from onegrain.interventions.where import Where
@@ -23,11 +26,13 @@ __all__ = [
     "EDITS",
     "Intervention",
     "NeuronEdit",
+    "Steering",
     "StopWhen",
     "Where",
     "ablate",
     "ablate_rankings",
     "checkpoint_beside",
+    "control",
     "editing",
     "effects",
     "erasing",
@@ -38,6 +43,7 @@ __all__ = [
     "parse_edit",
     "save_interventions",
     "specificity",
+    "steer",
     "sweep",
     "sweep_counts",
 ]

@@ -15,6 +15,7 @@ from onegrain.core.progress import Progress, automatic
 from onegrain.errors import ModelError, ParameterError
 from onegrain.models.causality import is_causal
 from onegrain.models.classes import Task
+from onegrain.models.continuing import continue_prompts
 from onegrain.models.failures import few_of
 from onegrain.models.heads import Head, HeadKind, load_head
 from onegrain.models.running import RunningModel
@@ -161,6 +162,26 @@ class LoadedModel(Described, RunningModel):
         """
         self.require_translation()
         return translate(self, corpus, beams, max_new_tokens, batch_size, progress)
+
+    def continue_prompts(
+        self,
+        corpus: Corpus,
+        *,
+        beams: int = 1,
+        max_new_tokens: int = 128,
+        batch_size: int = 64,
+        progress: Progress = automatic,
+    ) -> list[str]:
+        """Return what a language model writes after every sentence, as text decoded by the tokenizer.
+
+        Raises:
+            ParameterError: the model is not a language model, or does not read from left to right.
+            CorpusError: a prompt has no words, or fills all positions of the model.
+        """
+        if self.task != "language model":
+            raise ParameterError(f"{self.identity.id} continues no text, because its task is: {self.task}")
+        self.require_loss()
+        return continue_prompts(self, corpus, beams, max_new_tokens, batch_size, progress)
 
     def generation_settings(self, beams: int = 1) -> dict[str, Any]:
         """Return the settings of the search; the generation settings of the model's folder are ignored."""

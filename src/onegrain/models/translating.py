@@ -18,7 +18,7 @@ from onegrain.models.running import RunningModel
 from onegrain.models.stacking import RowPass, run_rows
 from onegrain.records.corpus import Corpus
 
-__all__ = ["generation_settings", "translate"]
+__all__ = ["generating_by", "generation_settings", "translate"]
 
 
 @torch.no_grad()
@@ -72,7 +72,7 @@ def _request(loaded: RunningModel, limited: list[Limited], start: list[int], sea
         # one more than is kept, as some models force an end at the last one
         settings = GenerationConfig(**search, max_new_tokens=max(limit for _, limit in rows) + 1)
         decoder_start = torch.tensor([start] * len(rows), device=loaded.device)
-        with _generating_by(loaded.model, settings):
+        with generating_by(loaded.model, settings):
             generated = type(loaded.model).generate(
                 loaded.model,
                 **loaded.batch([row for row, _ in rows]),
@@ -111,20 +111,21 @@ def generation_settings(loaded: RunningModel, beams: int) -> dict[str, Any]:
     folder = getattr(loaded.model, "generation_config", None)
     ends = [getattr(folder, "eos_token_id", None), loaded.tokenizer.eos_token_id]
     banned = getattr(folder, "bad_words_ids", None)
-    settings = {
+    settings: dict[str, Any] = {
         "num_beams": beams,
         "do_sample": False,
         "length_penalty": 1.0,
         "early_stopping": False,
         "eos_token_id": next((end for end in ends if end is not None), None),
         "pad_token_id": loaded.pad_id,
-        "decoder_start_token_id": _start(loaded)[0],
     }
+    if loaded.task == "translation":
+        settings["decoder_start_token_id"] = _start(loaded)[0]
     return settings | ({"bad_words_ids": [[loaded.pad_id]]} if banned == [[loaded.pad_id]] else {})
 
 
 @contextmanager
-def _generating_by(network: Any, settings: GenerationConfig) -> Iterator[None]:
+def generating_by(network: Any, settings: GenerationConfig) -> Iterator[None]:
     """Replace the model's generation settings, from which generate() would fill in missing ones."""
     before = network.generation_config
     network.generation_config = settings

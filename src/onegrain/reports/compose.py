@@ -67,6 +67,7 @@ def _with_sections(records: Records) -> list[Mapping[tuple[str, str], Any]]:
         records.effects,
         records.uniquenesses,
         records.constants,
+        records.controls,
     ]
 
 
@@ -101,6 +102,9 @@ def _parts(records: Records) -> Iterator[tuple[str, Callable[[], list[Section]]]
         yield f"the probes {', '.join(tested)}", lambda: [build.probe_section(tested)]
     if stabilities:
         yield f"the stabilities {', '.join(stabilities)}", lambda: [build.stability_section(stabilities)]
+    if records.controls:
+        controls = {" ".join(key): control for key, control in records.controls.items()}
+        yield f"the controls {', '.join(controls)}", partial(_alone, build.control_section, controls)
     if records.uniquenesses:
         uniquenesses = {" ".join(key): record for key, record in records.uniquenesses.items()}
         yield "the uniquenesses", partial(_alone, build.uniqueness_section, uniquenesses)
@@ -242,5 +246,5 @@ def _provenance(records: Records) -> list[Provenance]:
     every += [*records.curves.values(), *records.stabilities.values(), *records.evaluations.values()]
     every += [*records.specificities.values(), *records.effects.values(), *records.uniquenesses.values()]
     every += [*records.constants.values(), *records.sweeps.values()]
-    every += records.activations.values()
+    every += [*records.controls.values(), *records.activations.values()]
     return [record.provenance for record in every]

@@ -9,6 +9,7 @@ from typing import Any
 from onegrain.analyses.questions.damage import tasks
 from onegrain.core.sealing import using
 from onegrain.records.activations import Activations
+from onegrain.records.control import Control
 from onegrain.records.curve import Curve
 from onegrain.records.effects import Effects
 from onegrain.records.evaluation import Evaluation
@@ -50,6 +51,7 @@ class Records:
         effects: (model, name of the record) -> what edits do directly, and what is mediated.
         uniquenesses: (model, name of the record) -> rounds of ranking and taking away.
         constants: (model, name of the record) -> statistics with optimal constants.
+        controls: (model, name of the record) -> how far neurons control a property of translations.
         left_out: one line for each file that the report does not show, with the reason.
         sweeps: (model, name of the record) -> several curves that were measured together.
     """
@@ -65,6 +67,7 @@ class Records:
     effects: Mapping[tuple[str, str], Effects] = field(default_factory=dict)
     uniquenesses: Mapping[tuple[str, str], Uniqueness] = field(default_factory=dict)
     constants: Mapping[tuple[str, str], NeuronStatistics] = field(default_factory=dict)
+    controls: Mapping[tuple[str, str], Control] = field(default_factory=dict)
     left_out: Sequence[str] = ()
     sweeps: Mapping[tuple[str, str], Sweep] = field(default_factory=dict)
 

@@ -11,6 +11,7 @@ from onegrain.activations import open_activations
 from onegrain.core.sealing import read_sealed_json
 from onegrain.errors import OnegrainError, ParameterError, RecordError
 from onegrain.records.activations import Activations
+from onegrain.records.control import Control
 from onegrain.records.curve import Curve
 from onegrain.records.effects import Effects
 from onegrain.records.evaluation import Evaluation
@@ -67,6 +68,7 @@ def gather(
         uniquenesses=record_names(root, _of(scan.records, Uniqueness)),
         constants=record_names(root, _of(scan.records, NeuronStatistics)),
         sweeps=record_names(root, _of(scan.records, Sweep)),
+        controls=record_names(root, _of(scan.records, Control)),
         left_out=tuple(lines),
     )
 

@@ -21,6 +21,7 @@ SHOWN = (
     "sweep",
     "stability",
     "evaluation",
+    "control",
     "specificity",
     "effects",
     "uniqueness",

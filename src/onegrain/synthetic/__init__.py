@@ -6,7 +6,7 @@ from onegrain.synthetic.planted.activations import Planted, planted
 from onegrain.synthetic.planted.benchmark import PlantedBenchmark, PlantedCase, planted_benchmark
 from onegrain.synthetic.planted.neurons import PlantedNeurons
 from onegrain.synthetic.planted.recovery import mean_recovery, recovery
-from onegrain.synthetic.sandbox import SandboxParts, sandbox, sandbox_pairs, sandbox_parts
+from onegrain.synthetic.sandbox import SandboxParts, sandbox, sandbox_change, sandbox_pairs, sandbox_parts
 
 __all__ = [
     "Planted",
@@ -19,6 +19,7 @@ __all__ = [
     "planted_benchmark",
     "recovery",
     "sandbox",
+    "sandbox_change",
     "sandbox_pairs",
     "sandbox_parts",
 ]

@@ -47,6 +47,7 @@ EXPECTED = {
     "zero": torch.zeros(1, 2, 3),
     "mean": torch.tensor([1.0, 2.0, 3.0]).expand(1, 2, 3),
     "mean(label=A)": torch.tensor([10.0, 20.0, 30.0]).expand(1, 2, 3),
+    "mean(label=A, against=B, beta=0.5)": torch.tensor([20.0, 40.0, 60.0]).expand(1, 2, 3),
     "mode": torch.tensor([9.0, 8.0, 7.0]).expand(1, 2, 3),
     "optimal": torch.tensor([0.1, 0.2, 0.3]).expand(1, 2, 3),
     "clamp(value=3.5)": torch.full((1, 2, 3), 3.5),
@@ -123,6 +124,7 @@ def test_interchange_needs_to_know_the_sentence() -> None:
 def test_an_edit_is_a_value_that_prints_and_is_saved(kind: str) -> None:
     texts = {
         "clamp": "clamp(deviations=-1.5)",
+        "mean": "mean(label='Plur', against='Sing', beta=2.0)",
         "scale": "scale(factor=2)",
         "add": "add(value=1)",
         "range": "range(edit=clamp(value=2), label='NOUN', deviations=2.5)",
@@ -151,6 +153,10 @@ def test_an_edit_is_a_value_that_prints_and_is_saved(kind: str) -> None:
         ("range(edit=zero)", "either bounds .* or a label"),
         ("range(edit=zero, low=2, high=1)", "the range from 2 to 1 is empty"),
         ("range(edit=3, low=1)", "range needs another edit"),
+        ("mean(label=A, beta=1)", "mean takes against and beta together"),
+        ("mean(against=A, beta=1)", "mean needs a label that differs from against"),
+        ("mean(label=A, against=A, beta=1)", "mean needs a label that differs from against"),
+        ("mean(label=A, against=B, beta=1e999)", "beta of mean must be a finite number"),
         ("resample(seed=-1)", "seed must be a whole number from 0"),
         ("__import__('os')", "is not an edit"),
         ("zero()()", "is not an edit"),

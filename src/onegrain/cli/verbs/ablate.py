@@ -44,7 +44,7 @@ def run(
     batch_size: BatchSize = 64,
     label: LabelName = None,
     metric_set: MetricParameters = None,
-    beams: Annotated[int, typer.Option(help="Beam width of translation; 1 is greedy.")] = 1,
+    beams: Annotated[int, typer.Option(help="Beam width; 1 is greedy.")] = 1,
     tokenize: Annotated[str, typer.Option(help="Tokenizer of sacrebleu; none for tokenised text.")] = "none",
     no_bos: Annotated[
         bool,

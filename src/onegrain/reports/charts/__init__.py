@@ -6,6 +6,7 @@ from onegrain.reports.charts.answers import small_ablation, small_contrast, smal
 from onegrain.reports.charts.clusters import cluster_sizes
 from onegrain.reports.charts.comparison import comparison
 from onegrain.reports.charts.constants import optimal_neurons
+from onegrain.reports.charts.control import control_success
 from onegrain.reports.charts.effects import effect_intervals
 from onegrain.reports.charts.probe import kept_curve, lambda_grid
 from onegrain.reports.charts.similarity import similarity_matrices
@@ -31,6 +32,7 @@ __all__ = [
     "comparison",
     "contrast_dots",
     "contrast_sites",
+    "control_success",
     "correlation_histogram",
     "damage_matrix",
     "edit_panels",

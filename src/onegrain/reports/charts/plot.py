@@ -24,9 +24,9 @@ def plot(record: Any, chart: str | None = None) -> Any:
             curve has ``ablation``, a sweep ``edits`` (a panel for each kind of edit), ``keep`` (its line
             ``keep``) and ``merits`` (of its rankings under each edit), an evaluation ``comparison``, a
             stability ``ranks``, a contrast ``labels`` and ``layers``, a similarity ``sites``, clusters
-            ``sizes``, a specificity ``damage``, effects ``effects``, a uniqueness ``rounds``, statistics with
-            optimal constants ``constants``. Several rankings have ``layers`` and ``correlations``, several
-            curves ``ablation``. By default the first of these that the record has.
+            ``sizes``, control ``success``, a specificity ``damage``, effects ``effects``, a uniqueness
+            ``rounds``, statistics with optimal constants ``constants``. Several rankings have ``layers`` and
+            ``correlations``, several curves ``ablation``. By default the first of these that the record has.
 
     Returns:
         An Altair chart. It shows itself in a notebook; ``chart.save("layers.svg")`` writes it to a file.

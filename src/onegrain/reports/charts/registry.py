@@ -18,6 +18,7 @@ from onegrain.analyses.questions.topsets import require_mass
 from onegrain.analyses.sweeps.robustness import has_robustness, robustness
 from onegrain.errors import LabelError, ParameterError
 from onegrain.records.clusters import Clusters
+from onegrain.records.control import Control
 from onegrain.records.curve import KEEP, LINES, Curve
 from onegrain.records.effects import Effects
 from onegrain.records.evaluation import Evaluation
@@ -31,6 +32,7 @@ from onegrain.records.uniqueness import Uniqueness
 from onegrain.reports.charts.clusters import cluster_sizes
 from onegrain.reports.charts.comparison import comparison
 from onegrain.reports.charts.constants import optimal_neurons
+from onegrain.reports.charts.control import control_success
 from onegrain.reports.charts.effects import effect_intervals
 from onegrain.reports.charts.probe import kept_curve, lambda_grid
 from onegrain.reports.charts.similarity import similarity_matrices
@@ -259,6 +261,14 @@ CHARTS: dict[type, dict[str, RecordChart]] = {
     },
     Clusters: {
         "sizes": RecordChart(cluster_sizes, lambda clusters: (clusters,), lambda clusters: True, "neurons")
+    },
+    Control: {
+        "success": RecordChart(
+            control_success,
+            lambda control: (control,),
+            lambda control: len(control.points) > 0,
+            "a measured point",
+        )
     },
 }
 """The charts of each type of record, by name; the first that a record has is its default."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from onegrain.reports.sections.comparison import area_rows, comparison_section
 from onegrain.reports.sections.constants import constants_section
 from onegrain.reports.sections.contrast import contrast_section
+from onegrain.reports.sections.control import control_section
 from onegrain.reports.sections.correlation import correlation_section
 from onegrain.reports.sections.effects import effects_section
 from onegrain.reports.sections.importance import importance_section
@@ -26,6 +27,7 @@ __all__ = [
     "comparison_section",
     "constants_section",
     "contrast_section",
+    "control_section",
     "correlation_section",
     "effects_section",
     "importance_section",

@@ -7,7 +7,16 @@ realisers (``english``, ``french``, ``german``) turn it into a sentence and give
 
 from __future__ import annotations
 
+from onegrain.synthetic.sandbox.changes import sandbox_change
 from onegrain.synthetic.sandbox.generate import LANGUAGES, SandboxParts, sandbox, sandbox_parts
 from onegrain.synthetic.sandbox.pairs import PROPERTIES, sandbox_pairs
 
-__all__ = ["LANGUAGES", "PROPERTIES", "SandboxParts", "sandbox", "sandbox_pairs", "sandbox_parts"]
+__all__ = [
+    "LANGUAGES",
+    "PROPERTIES",
+    "SandboxParts",
+    "sandbox",
+    "sandbox_change",
+    "sandbox_pairs",
+    "sandbox_parts",
+]

@@ -18,7 +18,16 @@ from onegrain.synthetic.sandbox.grammar import draw_sentence
 from onegrain.synthetic.sandbox.meaning import Sentence
 from onegrain.synthetic.sandbox.tokens import Token
 
-__all__ = ["LANGUAGES", "SAY", "SandboxParts", "require_sandbox", "sandbox", "sandbox_parts", "side_of"]
+__all__ = [
+    "LANGUAGES",
+    "SAY",
+    "SandboxParts",
+    "build_corpus",
+    "require_sandbox",
+    "sandbox",
+    "sandbox_parts",
+    "side_of",
+]
 
 SAY: dict[str, Callable[[Sentence], list[Token]]] = {"en": say_english, "fr": say_french, "de": say_german}
 """By language, the function that turns a meaning into words."""
@@ -67,7 +76,7 @@ def sandbox(n_sentences: int, *, seed: int = 0, language: str = "en", parallel: 
     require_sandbox(language, parallel, seed, n_sentences=n_sentences)
     dice = Dice(seed)
     meanings = [draw_sentence(dice) for _ in range(n_sentences)]
-    return _corpus(meanings, language, parallel, f"sandbox(seed={seed})")
+    return build_corpus(meanings, language, parallel, f"sandbox(seed={seed})")
 
 
 def sandbox_parts(
@@ -100,7 +109,7 @@ def sandbox_parts(
     starts = [0, held_out, *(2 * held_out + part * sentences for part in range(parts + 1))]
     names = ["valid", "test", *(f"train {part}" for part in range(parts))]
     corpora = [
-        _corpus(
+        build_corpus(
             [unique[index] for index in order[start:stop]], language, parallel, f"sandbox(seed={seed}, {name})"
         )
         for name, start, stop in zip(names, starts[:-1], starts[1:], strict=True)
@@ -121,7 +130,8 @@ def _distinct(dice: Dice, count: int) -> list[Sentence]:
     return meanings
 
 
-def _corpus(meanings: Sequence[Sentence], language: str, parallel: str | None, source: str) -> Corpus:
+def build_corpus(meanings: Sequence[Sentence], language: str, parallel: str | None, source: str) -> Corpus:
+    """Return the sentences of some meanings, with their translations if there is a parallel language."""
     target = None if parallel is None else _side(meanings, parallel, source)
     return _side(meanings, language, source, target)
 
