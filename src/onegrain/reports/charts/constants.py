@@ -64,6 +64,6 @@ def optimal_neurons(statistics: NeuronStatistics) -> Any:
         )
         .properties(width=WIDTH - 120, height=alt.Step(18))
     )
-    first = f"the {number(len(names))} of {number(total)} neurons that are" if total > len(names) else "neurons"
-    subtitle = f"{first} farthest from their mean first" if total > len(names) else f"{first}, farthest first"
+    shown = f"; the {number(len(names))} farthest from their mean" if total > len(names) else ""
+    subtitle = f"{number(total)} neurons that are set together{shown}"
     return finish(chart, "Constants that cost the model least", subtitle)

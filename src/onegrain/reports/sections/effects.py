@@ -36,7 +36,7 @@ def _finding(name: str, record: Effects) -> str:
         "more" if gap["mediated_low"] > 0 else "less" if gap["mediated_high"] < 0 else "not surely more or less"
     )
     return (
-        f"{name}: editing the first {number(record.k)} neurons ({record.edit}) raises the loss by "
+        f"{name}: editing the first {number(record.k)} neurons ({record.edit}) changes the loss by "
         f"{number(top['total'], SIGNED)} nats per subword; by the direct path alone it would be "
         f"{number(top['direct'], SIGNED)}. {_role(top)} (mediated {number(top['mediated'], SIGNED)}, "
         f"{percent(record.level, 0)} interval {bracketed(top['mediated_low'], top['mediated_high'], SIGNED)}). "

@@ -44,9 +44,10 @@ def _finding(name: str, record: Specificity) -> str:
     own = rows[(rows["q"] <= SIGNIFICANT) & (rows["contrast"] > 0)].sort_values("contrast", ascending=False)
     which = f": {listed(own['label'].tolist())}" if len(own) else ""
     return (
-        f"{name}: {verdict}: by {number(overall['contrast'], SIGNED)} nats per word on average over the labels "
-        f"({percent(record.level, 0)} interval {interval}), beyond random neurons. {len(own)} of {len(rows)} "
-        f"labels do so at a false discovery rate of {percent(SIGNIFICANT, 0)}{which}.{_unranked(record)}"
+        f"{name}: {verdict}: the difference is {number(overall['contrast'], SIGNED)} nats per word on average "
+        f"over the labels ({percent(record.level, 0)} interval {interval}), beyond random neurons. "
+        f"{len(own)} of {len(rows)} labels hurt their own words more at a false discovery rate of "
+        f"{percent(SIGNIFICANT, 0)}{which}.{_unranked(record)}"
     )
 
 

@@ -36,17 +36,15 @@ def _finding(name: str, record: Uniqueness) -> str:
     of_neurons = f"{number(record.k)} neuron{'' if record.k == 1 else 's'}"
     limit = f"within {number(100 * record.delta)} points of the probe of all neurons"
     if count == 0:
-        verdict = f"no round's {of_neurons} suffice: the first are not {limit}"
-    elif count == 1:
-        verdict = (
-            f"the first {of_neurons} suffice ({limit}), and no others do once these are taken away: the "
-            "ranking found the neurons for it"
-        )
+        verdict = f"the first {of_neurons} do not suffice: a new probe of them is not {limit}"
+    elif count == 1 and total > 1:
+        verdict = f"the first {of_neurons} suffice ({limit}), and the next do not: {_elsewhere(record)}"
     else:
+        sets = "set suffices" if count == 1 else "sets suffice"
         least = "at least " if not record.ended else ""
         verdict = (
-            f"{least}{number(count)} different sets of {of_neurons} suffice one after the other ({limit}): the "
-            "ranking is one of many that serve as well"
+            f"{least}{number(count)} {sets}, each of {of_neurons}, one after the other "
+            f"({limit}){'' if count == 1 else ': the ranking is one of several that serve as well'}"
         )
     rest = record.rounds.dropna(subset=["rest"])
     left = ""
@@ -64,6 +62,16 @@ def _finding(name: str, record: Uniqueness) -> str:
         f"{name}: {verdict}; {number(total)} rounds were made. Probes of as many random neurons have "
         f"{percent(random['accuracy'])} on average.{left}{chosen}"
     )
+
+
+def _elsewhere(record: Uniqueness) -> str:
+    """Return whether the property is also in the neurons that one sufficient round leaves."""
+    left = record.rounds["rest"].iloc[0]
+    if pd.isna(left):
+        return "no other neurons are left"
+    if record.full["accuracy"] - left <= record.delta:
+        return "but all that is left together does, so the property is not there alone"
+    return "not even all that is left does, so the property is there and nowhere else"
 
 
 def _table(record: Uniqueness) -> Table:
