@@ -44,13 +44,10 @@ def test_the_sections_say_what_the_analyses_found(sweep: og.Sweep) -> None:
     findings = by_anchor["sweeps"].findings
     assert len(findings) == 4
     gap = og.significance(sweep).against_random.iloc[0]["gap"]
-    assert (
-        "the edit zero of the first neurons of lca changes perplexity for the worse more than random"
-        in findings[0]
-    )
-    assert f"{gap:+.3g} nats per token" in findings[0]
-    assert "3 of 3 random orders do less damage, and the first 10 neurons are the fewest" in findings[0]
-    assert "no more than random neurons, as far as these sentences show" in findings[1]
+    assert "nlm edits, zero: the first neurons of lca change perplexity for the worse more than" in findings[0]
+    assert f"({gap:+.3g} nats per token" in findings[0]
+    assert "10 are the fewest that exceed every random order" in findings[0]
+    assert "no more than random ones, as far as these sentences show" in findings[1]
     assert by_anchor["robustness"].findings == (
         "nlm edits: by perplexity, 2 rankings are in the same order of merit under 2 kinds of edit (Kendall's "
         "W 1.00 [1.00, 1.00]; 1: the same order, 0: no agreement).",

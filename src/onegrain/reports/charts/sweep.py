@@ -36,7 +36,7 @@ def edit_panels(sweep: Sweep, metric: str | None = None) -> Any:
     frame = frame[frame["line"].isin(LINES)]
     if not len(frame):
         raise ParameterError("the sweep has no line top, bottom or random to draw")
-    x = alt.X("share:Q", title="Neurons edited (% of all)", axis=alt.Axis(format=".0%", tickCount=4))
+    x = alt.X("share:Q", title="Neurons edited (% of all)", axis=alt.Axis(format=".0%", tickCount=3))
     title = f"{metric_title(_metric(sweep, name), first=True)} under each edit"
     return finish(
         _panels(sweep, name, frame, x), title, _explained(sweep, name, "dashed rule: the intact model")
@@ -59,7 +59,7 @@ def keep_panels(sweep: Sweep, metric: str | None = None) -> Any:
     if not len(frame):
         raise ParameterError("the sweep has no line keep; measure it with lines=['keep', ...]")
     frame = frame.assign(share=1.0 - frame["share"])
-    x = alt.X("share:Q", title="Neurons kept (% of all)", axis=alt.Axis(format=".0%", tickCount=4))
+    x = alt.X("share:Q", title="Neurons kept (% of all)", axis=alt.Axis(format=".0%", tickCount=3))
     title = f"{metric_title(_metric(sweep, name), first=True)} with all but the first neurons edited"
     return finish(
         _panels(sweep, name, frame, x), title, _explained(sweep, name, "dashed rule: the intact model")

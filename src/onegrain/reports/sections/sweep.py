@@ -19,7 +19,7 @@ from onegrain.reports.rendering.numbers import UNKNOWN, bracketed, number, perce
 
 __all__ = ["sweep_section"]
 
-MOST_FINDINGS = 12
+MOST_FINDINGS = 6
 
 
 def sweep_section(sweeps: Mapping[str, Sweep]) -> Section:
@@ -85,24 +85,20 @@ def _finding(name: str, sweep: Sweep, row: pd.Series) -> str:
     facts = sweep.metrics[row["metric"]]
     unit = damage_unit(str(facts["metric"]), bool(facts["higher_is_better"]))
     item = order_name(row["ranking"], None if pd.isna(row["label"]) else row["label"])
-    gap = f"{number(row['gap'], '+.3g')} {unit} {bracketed(row['low'], row['high'], '+.3g')}"
+    gap = f"{number(row['gap'], '+.3g')} {unit}"
+    gap += f" {bracketed(row['low'], row['high'], '+.3g')}" if pd.notna(row["low"]) else ""
     q = number(row["q"], ".2g")
     if pd.isna(row["q"]):
-        verdict = f"{gap}, without an interval"
+        verdict = f"by {gap}, without an interval"
     elif row["q"] > SIGNIFICANT:
-        verdict = f"no more than random neurons, as far as these sentences show ({gap}, q = {q})"
+        verdict = f"no more than random ones, as far as these sentences show ({gap}, q = {q})"
     else:
-        comparative = "more" if row["gap"] > 0 else "less"
-        verdict = f"{comparative} than random neurons ({gap}, q = {q})"
-    orders = f"{number(int(row['exceeded']))} of {number(int(row['orders']))} random orders do less damage"
-    smallest = (
-        "at no measured number do the first neurons exceed all of them"
-        if pd.isna(row["smallest"])
-        else f"the first {number(int(row['smallest']))} neurons are the fewest that exceed all of them"
-    )
+        verdict = f"{'more' if row['gap'] > 0 else 'less'} than random ones ({gap}, q = {q})"
+    if pd.notna(row["smallest"]):
+        verdict += f"; {number(int(row['smallest']))} are the fewest that exceed every random order"
     return (
-        f"{name}: the edit {row['edit']} of the first neurons of {item} changes "
-        f"{metric_title(facts['metric'])} for the worse {verdict}; {orders}, and {smallest}."
+        f"{name}, {row['edit']}: the first neurons of {item} change {metric_title(facts['metric'])} for "
+        f"the worse {verdict}."
     )
 
 
