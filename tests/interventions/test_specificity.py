@@ -92,7 +92,7 @@ def test_random_sets_have_as_many_neurons_of_each_site() -> None:
 def test_a_translation_model_is_measured_on_the_words_of_the_target(models: dict[str, LoadedModel]) -> None:
     model, corpus = models["nmt"], parallel_corpus()
     record = og.specificity(
-        model, ranking(model), corpus, k=3, min_count=2, random_orders=1, resamples=100, labels=("3", "5")
+        model, ranking(model), corpus, k=3, min_count=2, random_orders=2, resamples=100, labels=("3", "5")
     )
     assert corpus.target is not None
     codes = corpus.target.layer("length")
@@ -125,11 +125,25 @@ def test_the_pairing_makes_intervals_narrow() -> None:
     """Sentences differ far more than the rise, which is the same in all; so the interval is a point."""
     words = np.ones((50, 2))
     intact = np.random.default_rng(0).normal(scale=10.0, size=words.shape)
-    runs = [intact, *(intact + rise for rise in (0.5, 0.25, 0.1, 0.1))]
+    runs = [intact, *(intact + rise for rise in (0.5, 0.25, 0.1, 0.1, 0.1, 0.1))]
     statistics = np.stack([np.concatenate([run, words], axis=1) for run in runs])
-    cells, _, _ = LabelRises.of(statistics, ("a", "b"), 1).tables(200, 0)
+    cells, _, _ = LabelRises.of(statistics, ("a", "b"), 2).tables(200, 0)
     assert cells["damage_low"].to_numpy() == pytest.approx([0.5, 0.5, 0.25, 0.25])
     assert cells["excess_high"].to_numpy() == pytest.approx([0.4, 0.4, 0.15, 0.15])
+
+
+def test_neurons_that_are_like_random_ones_are_not_found() -> None:
+    """Every set, chosen or random, has an effect of its own; few cells are called different by chance."""
+    rng = np.random.default_rng(3)
+    low = cells_n = 0
+    for _ in range(60):
+        words = rng.integers(1, 3, size=(60, 3)).astype(float)
+        runs = [words * (2.0 + (run > 0) * rng.normal(0.2, 0.05, size=3)) for run in range(13)]
+        runs = [run + 0.1 * rng.normal(size=run.shape) for run in runs]
+        statistics = np.stack([np.concatenate([run, words], axis=1) for run in runs])
+        cells, _, _ = LabelRises.of(statistics, ("a", "b", "c"), 3).tables(200, 0)
+        low, cells_n = low + int((cells["p"] <= 0.05).sum()), cells_n + len(cells)
+    assert low / cells_n <= 0.08
 
 
 def test_a_loss_that_is_not_finite_is_refused() -> None:
@@ -156,7 +170,7 @@ def test_the_record_is_saved_and_drawn(measured: og.Specificity, tmp_path: Path)
         ({"labels": ["7"]}, "no label '7'"),
         ({"layer": "upos"}, "no label layer 'upos'"),
         ({"min_count": 1000}, "fewer than 1000"),
-        ({"random_orders": 0}, "random_orders"),
+        ({"random_orders": 1}, "random_orders"),
         ({"resamples": 10}, "resamples"),
         ({"edit": "mean"}, "needs a reference"),
         ({"labels": ["3"]}, "fewer than two labels"),

@@ -77,7 +77,7 @@ def effects(
         where: the places; everywhere by default.
         reference: activations of the model, or statistics measured on them, for edits that need some.
         pairs: for ``interchange``, a corpus whose sentence i is the pair of sentence i.
-        random_orders: the number of random sets, each with as many neurons of each site.
+        random_orders: the number of random sets, two or more, each with as many neurons of each site.
         resamples: the number of bootstrap draws; no p-value is below 2 / (resamples + 1).
         seed: random seed of the random sets and the draws.
         batch_size: sentences per batch.
@@ -90,7 +90,7 @@ def effects(
         ModelError: a site of the ranking is a module path, or a loss is not finite.
     """
     ranking.require_k(k)
-    require_count("random_orders", random_orders)
+    require_count("random_orders", random_orders, 2)
     require_count("resamples", resamples, 100)
     loaded = load_model(model)
     require_ranking_of(loaded, ranking)

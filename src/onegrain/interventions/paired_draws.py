@@ -18,9 +18,10 @@ DRAWS_AT_ONCE = 250
 class PairedRises:
     """The rise of a loss per word in runs on the same sentences: of chosen neurons, and of random ones.
 
-    The bootstrap draws sentences with replacement, the same for every number, and for the random neurons it
-    draws the random sets with replacement too, so that an excess over random neurons has the uncertainty of
-    both. Runs on the same sentences are thereby paired.
+    The bootstrap draws sentences with replacement, the same for every number, so that runs on the same
+    sentences are paired. Random sets differ from each other, too: a draw of the random neurons is that of one
+    more random set, from the multivariate t distribution that the measured sets predict. An excess over random
+    neurons is therefore judged by what another random set would have done, not by the mean of all sets.
 
     Attributes:
         chosen: float64 (sentences, cells), each sentence's rise with the chosen neurons edited, in nats.
@@ -38,7 +39,7 @@ class PairedRises:
         return self.chosen.sum(axis=0) / words, self.random.sum(axis=1) / words
 
     def draws(self, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rise per word of the chosen, and the mean of the random sets, in every draw.
+        """Return the rise per word of the chosen, and of one more random set, in every draw.
 
         Both are float64 (resamples, cells), NaN where no word of a cell was drawn.
         """
@@ -52,8 +53,21 @@ class PairedRises:
         flat = self.random.transpose(1, 0, 2).reshape(sentences, sets * cells)
         for start in range(0, resamples, DRAWS_AT_ONCE):
             weights = draw_weights(rng, min(DRAWS_AT_ONCE, resamples - start), sentences)
-            picked = draw_weights(set_rng, len(weights), sets) / sets
+            another = _another_set(set_rng, len(weights), sets)
             words = weights @ self.words
             words[words == 0.0] = np.nan
             random = (weights @ flat).reshape(len(weights), sets, cells)
-            yield (weights @ self.chosen) / words, np.einsum("ts,tsc->tc", picked, random) / words
+            yield (weights @ self.chosen) / words, np.einsum("ts,tsc->tc", another, random) / words
+
+
+def _another_set(rng: np.random.Generator, draws: int, sets: int) -> np.ndarray:
+    """Return weights of the measured sets, float64 (draws, sets), whose sum is one more set of the same kind.
+
+    The sum is the mean of the sets plus a deviation with their covariance, scaled as a t distribution with
+    ``sets - 1`` degrees of freedom and the variance of the mean ask for.
+    """
+    freedom = sets - 1
+    normal = rng.normal(size=(draws, sets))
+    normal -= normal.mean(axis=1, keepdims=True)
+    scale = np.sqrt((1.0 + 1.0 / sets) / rng.chisquare(freedom, size=draws))
+    return 1.0 / sets + normal * scale[:, None]

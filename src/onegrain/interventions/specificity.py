@@ -76,7 +76,7 @@ def specificity(
         recurrent: True to edit the state of LSTM layers as well.
         reference: activations of the model, or statistics measured on them, for edits that need some.
         pairs: for ``interchange``, a corpus whose sentence i is the pair of sentence i.
-        random_orders: the number of random sets of each label.
+        random_orders: the number of random sets of each label, two or more; with few, intervals are wide.
         resamples: the number of bootstrap draws; no p-value is below 2 / (resamples + 1).
         seed: random seed of the random sets and the draws.
         batch_size: sentences per batch.
@@ -91,7 +91,7 @@ def specificity(
     """
     names = _labels_of(ranking, labels)
     ranking.require_k(k)
-    require_count("random_orders", random_orders)
+    require_count("random_orders", random_orders, 2)
     require_count("resamples", resamples, 100)
     require_count("min_count", min_count)
     loaded = load_model(model)

@@ -54,7 +54,8 @@ class Effects(Described):
             ``line`` (``LINES``), ``neurons`` (how many), ``total``, ``direct`` and ``mediated``, each with
             ``_low`` and ``_high``, ``p`` (of nothing mediated) and ``q`` (corrected over the rows of a line by
             Benjamini and Hochberg).
-        level: confidence level of the intervals, from a bootstrap over sentences and random sets.
+        level: confidence level of the intervals, from a bootstrap over sentences; those of random neurons
+            and of the difference are about one more random set.
         details: JSON-able facts: ``sentences``, ``subwords``, ``random_orders``, ``resamples``, the ``order``
             of the ranking (its hash), and the ``convention`` for the final norm.
         provenance: what the record was made from.

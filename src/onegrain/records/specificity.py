@@ -33,7 +33,7 @@ class Specificity(Described):
     """The damage that editing the top neurons of one label does to predicted words with another.
 
     Losses and their rises are in nats per predicted word. Intervals are bootstrap intervals over sentences, in
-    the same draws for every number; those that involve random neurons draw the random sets again as well.
+    the same draws for every number; those of an excess also cover how much random sets differ.
 
     Attributes:
         layer: the label layer.

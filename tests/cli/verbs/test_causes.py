@@ -74,7 +74,7 @@ def test_specificity_of_a_translation_model_needs_a_labelled_target(
     out = tmp_path / "specificity.parquet"
     code, _, err = run(
         "specificity", inputs / "nmt", order, inputs / "words.txt", inputs / "target.txt", "--labels",
-        f"kind={labels}", "--k", 2, "--random-orders", 1, "--resamples", 100, "--limit", 8, "--out", out,
+        f"kind={labels}", "--k", 2, "--random-orders", 2, "--resamples", 100, "--limit", 8, "--out", out,
     )  # fmt: skip
     assert code == 0, err
     assert og.load(out).predicted == ("long", "short")
@@ -89,13 +89,13 @@ def test_effects(run: Run, ranked: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "effects.parquet"
     code, printed, err = run(
         "effects", ranked["model"], ranked["ranking"], ranked["words"], "--k", 3, "--by-site",
-        "--random-orders", 1, "--resamples", 100, "--limit", 6, "--label", "long", "--out", out, "--json",
+        "--random-orders", 2, "--resamples", 100, "--limit", 6, "--label", "long", "--out", out, "--json",
     )  # fmt: skip
     assert code == 0, err
     ranking = og.load(ranked["ranking"]).label("long")
     expected = og.effects(
         load_model(ranked["model"]), ranking, read_corpus(ranked["words"]).head(6), k=3, by_site=True,
-        random_orders=1, resamples=100,
+        random_orders=2, resamples=100,
     )  # fmt: skip
     assert og.load(out).table.equals(expected.table)
     assert json.loads(printed)["total effect"] == pytest.approx(expected.at()["total"])
@@ -129,7 +129,7 @@ def test_constants_and_the_edit_that_reads_them(run: Run, ranked: dict[str, Path
     assert json.loads(printed)["loss, optimal"] == pytest.approx(expected.details["losses"]["optimal"])
     code, _, err = run(
         "effects", ranked["model"], ranked["ranking"], ranked["words"], "--k", 2, "--edit", "optimal",
-        "--reference", out, "--random-orders", 1, "--resamples", 100, "--limit", 3,
+        "--reference", out, "--random-orders", 2, "--resamples", 100, "--limit", 3,
         "--out", tmp_path / "e.parquet",
     )  # fmt: skip
     assert code == 1

@@ -72,8 +72,8 @@ def _contrasts(record: Specificity) -> Table:
     caption = (
         f"Rise of the loss, nats per word, with the first {number(record.k)} neurons of each label edited "
         f"({record.edit}), less the mean rise over {number(record.details['random_orders'])} random sets with "
-        "as many neurons of each site. Intervals over sentences and random sets; q is corrected over the "
-        "labels."
+        "as many neurons of each site. Intervals over sentences and one more random set; q is corrected over "
+        "the labels."
     )
     return Table(
         frame[["label", "same", "other", "contrast", interval, "q"]],
