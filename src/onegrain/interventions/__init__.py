@@ -12,6 +12,7 @@ from onegrain.interventions.edits.registry import EDITS, parse_edit
 from onegrain.interventions.effects import effects
 from onegrain.interventions.intervention import Intervention, load_interventions, save_interventions
 from onegrain.interventions.measuring import measure_interventions
+from onegrain.interventions.noise import batching_noise
 from onegrain.interventions.optimal_constants import optimal_constants
 from onegrain.interventions.orders import sweep_counts
 from onegrain.interventions.references import neuron_statistics
@@ -31,6 +32,7 @@ __all__ = [
     "Where",
     "ablate",
     "ablate_rankings",
+    "batching_noise",
     "checkpoint_beside",
     "control",
     "editing",

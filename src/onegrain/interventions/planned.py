@@ -18,6 +18,7 @@ from onegrain.interventions.checkpoint import Checkpoint, Measured
 from onegrain.interventions.edits.edit import NeuronEdit
 from onegrain.interventions.intervention import Intervention
 from onegrain.interventions.measured import Measurements, Measuring
+from onegrain.interventions.noise import noise_facts
 from onegrain.interventions.planning import (
     Grid,
     PlannedLine,
@@ -118,6 +119,7 @@ class PlannedSweep:
                 "higher_is_better": metric.higher_is_better,
                 "signature": first.signature,
                 "n_sentences": first.n_sentences,
+                **noise_facts(self.measuring.model, metric, self.measuring.batch_size),
             }
         return facts
 

@@ -99,7 +99,7 @@ class Curve(Described):
 
     def summary(self) -> dict[str, Any]:
         """Return the curve's facts: what was measured, of how many neurons, and its value with none erased."""
-        return {
+        facts = {
             "record": "curve",
             "metric": self.metric,
             "signature": self.signature,
@@ -107,6 +107,8 @@ class Curve(Described):
             "intact": self.intact,
             "lines": self.points["line"].unique().tolist(),
         }
+        noise = self.details.get("batching_noise")
+        return facts if noise is None else facts | {"noise of batching": noise}
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the measured ``points``."""

@@ -172,6 +172,7 @@ class Sweep(Described):
         facts = self.metrics[metric]
         details: dict[str, Any] = {"n_sentences": facts.get("n_sentences")}
         details |= {"order": self._order_hash(ranking, label)} if self._order_hash(ranking, label) else {}
+        details |= {name: facts[name] for name in ("batching_noise", "dtype") if name in facts}
         details |= {"random_values": [list(order) for order in zip(*values, strict=True)]} if values else {}
         return Curve(
             metric=str(facts["metric"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from onegrain.analyses.judging.areas import ablation_areas
 from onegrain.analyses.questions.damage import damage_unit
 from onegrain.errors import OnegrainError
+from onegrain.metrics.registry import metric_title
 from onegrain.records.curve import Curve
 
 __all__ = ["verdict"]
@@ -14,8 +15,13 @@ def verdict(curve: Curve) -> str:
     """Return one sentence on what erasing the top neurons costs, beyond the random orders or the bottom.
 
     The cost is the gap between two areas of :func:`onegrain.analyses.ablation_areas`: the mean damage over the
-    share of neurons erased, with its bootstrap interval over the sentences.
+    share of neurons erased, with its bootstrap interval over the sentences. A second sentence gives the noise
+    of batching, if the curve was measured in reduced precision.
     """
+    return _on_the_gap(curve) + _on_the_noise(curve)
+
+
+def _on_the_gap(curve: Curve) -> str:
     try:
         areas = ablation_areas({"ranking": curve})
     except OnegrainError as error:
@@ -37,4 +43,14 @@ def verdict(curve: Curve) -> str:
     return (
         f"Erasing the top neurons costs {abs(gap):.3g} {unit} {comparative} than erasing {against} ones, "
         f"averaged over 0 to {last:,} of them ({areas.level:.0%} interval {bounds[0]:.3g} to {bounds[1]:.3g})."
+    )
+
+
+def _on_the_noise(curve: Curve) -> str:
+    noise = curve.details.get("batching_noise")
+    if noise is None:
+        return ""
+    return (
+        f" {metric_title(curve.metric, first=True)} was measured in {curve.details['dtype']}, where batching "
+        f"alone moves it by up to {noise:.3g}."
     )
