@@ -16,6 +16,7 @@ from onegrain.interventions.intervention import Intervention
 from onegrain.interventions.references import References
 from onegrain.metrics import Measurement, Metric
 from onegrain.models import LoadedModel
+from onegrain.models.constant_columns import leaving_out_constants
 from onegrain.models.hooks import edited, replacing
 from onegrain.models.passing import Passing, current_rows, is_followed, is_trial, reading_rows, trial
 from onegrain.models.prefix import Place, Prefix, place_of, record_prefix, replaying
@@ -143,6 +144,9 @@ class Variants:
                     stack.enter_context(reading_rows(reading.take(repeated)))
                 stack.enter_context(replaying(prefix, len(chunk)))
                 stack.enter_context(self._editing(chunk))
+                if request.prefix is None:
+                    head = self._model.model.get_output_embeddings()
+                    stack.enter_context(leaving_out_constants(head, [rows] * len(chunk)))
                 compute = request.stacked or request.compute
                 parts = compute([request.rows[row] for row in repeated.tolist()])
             for number, variant in enumerate(chunk):
