@@ -26,8 +26,10 @@ from onegrain.records.statistics import NeuronStatistics
 
 __all__ = ["UnsharedError", "Variants"]
 
-BUDGET = 2**30
-"""Bytes that the values of one pass may take; the number of variants in a pass follows from it."""
+BUDGET = 2**28
+STEP_BUDGET = 2**30
+"""Bytes that the values of one pass may take, and of a generation, whose passes are single steps. The number of
+variants in a pass follows from it. Large tensors of a whole pass would leave the processor's caches."""
 
 CLOSE = 1e-4
 STEPS = 32
@@ -163,7 +165,8 @@ class Variants:
             min((order.get(place, len(order)) for place in of), default=len(order)) for of in self._places
         ]
         sorted_variants = sorted(range(len(depths)), key=depths.__getitem__)
-        size = max(1, BUDGET // _bytes(self._model, request))
+        budget = BUDGET if request.prefix is None else STEP_BUDGET
+        size = max(1, budget // _bytes(self._model, request))
         chunks = -(-len(sorted_variants) // size)
         return [part.tolist() for part in np.array_split(np.array(sorted_variants), chunks)]
 
