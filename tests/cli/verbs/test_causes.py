@@ -39,7 +39,7 @@ def test_specificity(run: Run, ranked: dict[str, Path], tmp_path: Path) -> None:
     command = (
         "specificity", ranked["model"], ranked["ranking"], ranked["words"],
         "--labels", f"kind={ranked['kinds']}",
-        "--k", 3, "--random-orders", 2, "--resamples", 200, "--only", "long", "--only", "short", "--limit", 9,
+        "--k", 3, "--random-orders", 2, "--draws", 200, "--only", "long", "--only", "short", "--limit", 9,
         "--edit", "mean", "--reference", ranked["store"], "--out", out,
     )  # fmt: skip
     code, printed, err = run(*command, "--json")
@@ -74,7 +74,7 @@ def test_specificity_of_a_translation_model_needs_a_labelled_target(
     out = tmp_path / "specificity.parquet"
     code, _, err = run(
         "specificity", inputs / "nmt", order, inputs / "words.txt", inputs / "target.txt", "--labels",
-        f"kind={labels}", "--k", 2, "--random-orders", 2, "--resamples", 100, "--limit", 8, "--out", out,
+        f"kind={labels}", "--k", 2, "--random-orders", 2, "--draws", 100, "--limit", 8, "--out", out,
     )  # fmt: skip
     assert code == 0, err
     assert og.load(out).predicted == ("long", "short")
@@ -88,8 +88,8 @@ def test_specificity_of_a_translation_model_needs_a_labelled_target(
 def test_effects(run: Run, ranked: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "effects.parquet"
     code, printed, err = run(
-        "effects", ranked["model"], ranked["ranking"], ranked["words"], "--k", 3, "--by-site",
-        "--random-orders", 2, "--resamples", 100, "--limit", 6, "--label", "long", "--out", out, "--json",
+        "effects", ranked["model"], ranked["ranking"], ranked["words"], "--k", 3, "--each-site",
+        "--random-orders", 2, "--draws", 100, "--limit", 6, "--label", "long", "--out", out, "--json",
     )  # fmt: skip
     assert code == 0, err
     ranking = og.load(ranked["ranking"]).label("long")
@@ -104,7 +104,7 @@ def test_effects(run: Run, ranked: dict[str, Path], tmp_path: Path) -> None:
 def test_uniqueness(run: Run, ranked: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "uniqueness.parquet"
     code, printed, err = run(
-        "uniqueness", "probeless", ranked["store"], "--label", "kind", "--k", 4, "--rounds", 2, "--probe",
+        "uniqueness", "probeless", ranked["store"], "--label", "kind", "--k", 4, "--rounds", 2, "--probe-set",
         "lambda2=[0.001]", "--out", out, "--json",
     )  # fmt: skip
     assert code == 0, err
@@ -117,8 +117,8 @@ def test_uniqueness(run: Run, ranked: dict[str, Path], tmp_path: Path) -> None:
 def test_constants_and_the_edit_that_reads_them(run: Run, ranked: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "constants.parquet"
     code, printed, err = run(
-        "constants", ranked["model"], ranked["ranking"], ranked["words"], "--k", 2, "--steps", 3, "--limit", 6,
-        "--out", out, "--json",
+        "constants", ranked["model"], ranked["ranking"], ranked["words"], "--k", 2, "--search-steps", 3,
+        "--limit", 6, "--out", out, "--json",
     )  # fmt: skip
     assert code == 0, err
     edit = Intervention.of(og.load(ranked["ranking"]), 2, edit="optimal")
@@ -129,7 +129,7 @@ def test_constants_and_the_edit_that_reads_them(run: Run, ranked: dict[str, Path
     assert json.loads(printed)["loss, optimal"] == pytest.approx(expected.details["losses"]["optimal"])
     code, _, err = run(
         "effects", ranked["model"], ranked["ranking"], ranked["words"], "--k", 2, "--edit", "optimal",
-        "--reference", out, "--random-orders", 2, "--resamples", 100, "--limit", 3,
+        "--reference", out, "--random-orders", 2, "--draws", 100, "--limit", 3,
         "--out", tmp_path / "e.parquet",
     )  # fmt: skip
     assert code == 1

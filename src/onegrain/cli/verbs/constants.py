@@ -34,11 +34,16 @@ def run(
     label: LabelName = None,
     reference: Annotated[
         str | None,
-        typer.Option(help="Store or statistics from which the search starts; by default the reference text."),
+        typer.Option(
+            "--start", help="Store or statistics from which the search starts; by default the reference text."
+        ),
     ] = None,
-    steps: Annotated[int, typer.Option(help="Largest number of steps of the search.")] = 50,
+    steps: Annotated[int, typer.Option("--search-steps", help="Largest number of steps of the search.")] = 50,
     tolerance: Annotated[
-        float, typer.Option(help="The search ends when a step lowers the loss by a smaller part of it.")
+        float,
+        typer.Option(
+            "--search-tolerance", help="The search ends when a step lowers the loss by a smaller part of it."
+        ),
     ] = 1e-6,
     batch_size: BatchSize = 64,
     corpus: FileOptions,

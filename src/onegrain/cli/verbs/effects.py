@@ -27,11 +27,11 @@ class EffectOptions:
     """The options for which neurons are edited together."""
 
     k: Annotated[int, typer.Option("--k", "-k", help="Number of neurons to edit.")] = 10
-    by_site: Annotated[bool, typer.Option("--by-site", help="Edit the neurons of each site alone as well.")] = (
-        False
-    )
+    by_site: Annotated[
+        bool, typer.Option("--each-site", help="Edit the neurons of each site alone as well.")
+    ] = False
     random_orders: RandomOrders = 5
-    resamples: Annotated[int, typer.Option(help="Number of bootstrap draws.")] = 10_000
+    resamples: Annotated[int, typer.Option("--draws", help="Number of bootstrap draws.")] = 10_000
     seed: Seed = 0
     batch_size: BatchSize = 64
 

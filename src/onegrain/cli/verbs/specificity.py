@@ -34,7 +34,7 @@ class MatrixOptions:
     layer: LabelLayer = None
     min_count: MinCount = 10
     random_orders: RandomOrders = 5
-    resamples: Annotated[int, typer.Option(help="Number of bootstrap draws.")] = 10_000
+    resamples: Annotated[int, typer.Option("--draws", help="Number of bootstrap draws.")] = 10_000
     seed: Seed = 0
     batch_size: BatchSize = 64
 

@@ -58,7 +58,9 @@ def run(
     probe: Annotated[
         list[str] | None,
         typer.Option(
-            help="Parameter of the probe, NAME=VALUE (JSON); may be repeated.", rich_help_panel=PROBES
+            "--probe-set",
+            help="Parameter of the probe, NAME=VALUE (JSON); may be repeated.",
+            rich_help_panel=PROBES,
         ),
     ] = None,
     sites: Sites = None,
