@@ -97,7 +97,14 @@ def test_models_of_the_same_build_have_the_same_sites():
         MT5Config(vocab_size=20, d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2)
     )
     names = [[point.name for point in find_points(model, model.config.model_type)] for model in (m2m, mt5)]
-    assert names[0] == names[1]
+    branches = [name for name in names[1] if name.endswith((".gate", ".up"))]
+    assert branches == [
+        f"{stack}.layers.{layer}.mlp.{branch}"
+        for stack in ("encoder", "decoder")
+        for layer in (0, 1)
+        for branch in ("gate", "up")
+    ]
+    assert names[0] == [name for name in names[1] if name not in branches]
     assert "decoder.layers.1.cross_attn" in names[0]
     for model in (m2m.eval(), mt5.eval()):  # in training layers are dropped at random
         points = find_points(model, model.config.model_type)
@@ -250,7 +257,8 @@ def test_an_encoder_or_a_decoder_alone_has_its_own_sites(name):
     heads = {"num_heads": 2} if prefix == "encoder." else {}
     model = kind(config(vocab_size=20, **sizes, **heads)).eval()
     points = find_points(model, model.config.model_type)
-    names = [f"{prefix}embeddings", *(prefix + part.format(layer) for layer in (0, 1) for part in BLOCK)]
+    block = [*BLOCK, "layers.{}.mlp.gate", "layers.{}.mlp.up"] if name == "mt5" else BLOCK
+    names = [f"{prefix}embeddings", *(prefix + part.format(layer) for layer in (0, 1) for part in block)]
     assert [point.name for point in points] == names
     assert {point.side for point in points} == {"source"}
     with recording(model, points) as record:

@@ -33,7 +33,7 @@ def sequence_radius(n: int, deviation: float, level: float, tuned_for: int) -> f
         tuned_for: number of values.
 
     >>> round(sequence_radius(100, 1.0, 0.95, 100), 3)
-    0.303
+    0.304
     """
     if not 0.0 < level < 1.0:
         raise ParameterError(f"level must lie between 0 and 1, got {level}")

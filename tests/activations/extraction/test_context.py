@@ -12,7 +12,7 @@ from onegrain.activations.extraction.encoding import EncodedCorpus
 from onegrain.activations.extraction.options import EncodingOptions
 from onegrain.errors import MismatchError
 from onegrain.models import load_model
-from onegrain.models.scoring import _rows as scored_rows
+from onegrain.models.scoring import scored_rows
 from onegrain.rankings.gradients.loss_batches import scored_sentences
 from support.tiny import parallel_corpus, plain_corpus, save_tiny
 
@@ -29,7 +29,7 @@ TINY = {"nlm": ["<s>"], "nmt": [], "bert": ["<s>"], "gpt2": ["<s>"]}
 
 
 def scored_behind(loaded) -> list[int]:
-    return scored_rows(loaded, plain_corpus())[0][0]
+    return scored_rows(loaded, plain_corpus()).rows[0]
 
 
 @pytest.mark.parametrize("name", BEFORE)
@@ -82,7 +82,7 @@ def test_words_are_read_in_the_rows_that_are_scored(zoo, name):
     loaded = zoo[name]
     rows = EncodedCorpus(loaded, plain_corpus(), "source", EncodingOptions())
     read = [rows.sentence(number)[0].ids.tolist() for number in range(plain_corpus().n_sentences)]
-    assert read == scored_rows(loaded, plain_corpus())[0]
+    assert read == scored_rows(loaded, plain_corpus()).rows
     assert read == [sentence[0].ids for sentence in scored_sentences(rows)]
 
 
