@@ -39,7 +39,7 @@ LIMIT = int(os.environ.get("ONEGRAIN_BENCH_SENTENCES", "0")) or None
 SENTENCES = {"translation": 256, "language_model": 512, "transformer": 256, "llm": 128}
 VOCABULARY, BATCH, COUNTS = 8000, 64, 20
 NEW_TOKENS = 128
-END = float(os.environ.get("ONEGRAIN_BENCH_END", "8"))
+END = float(os.environ.get("ONEGRAIN_BENCH_END", "5"))
 """Factor of the end token's weights. With random weights alone no translation ends before its limit; with this
 factor the translations are about as long as the references."""
 KEYS = os.environ.get("ONEGRAIN_BENCH_KEYS", "translation language_model transformer llm").split()
