@@ -24,7 +24,7 @@ def value_lexicon(corpus: Corpus, layer: str, *, share: float = 0.9, min_count: 
         min_count: the least number of a word's labelled tokens.
 
     Raises:
-        LabelError: there is no such layer.
+        LabelError: the corpus lacks the layer.
         ParameterError: a number is out of range, or no word is left.
 
     >>> corpus = Corpus.from_sentences([["dogs", "dogs", "dog"]], {"Number": [["Plur", "Plur", "Sing"]]})

@@ -31,7 +31,7 @@ FIRST_LINE = b'{"record": "sweep checkpoint", "format": 1}\n'
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What a sweep keeps of a measurement; see :class:`onegrain.metrics.Measurement`."""
+    """The part of a measurement that a sweep keeps; see :class:`onegrain.metrics.Measurement`."""
 
     value: float
     low: float
@@ -146,17 +146,17 @@ class Checkpoint:
             pass
         file.seek(0)
         data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        begun = FIRST_LINE.startswith(data) if not whole else whole.startswith(FIRST_LINE)
+        complete = data[: data.rfind(b"\n") + 1]
+        begun = FIRST_LINE.startswith(data) if not complete else complete.startswith(FIRST_LINE)
         if not begun:
             raise RecordError(
                 f"{self.path} is not a checkpoint of a sweep, or of another version of onegrain; remove it, or "
                 "choose another output"
             )
-        for line in whole[len(FIRST_LINE) :].splitlines():
+        for line in complete[len(FIRST_LINE) :].splitlines():
             self._read(line)
-        file.truncate(len(whole))  # the rest of a line that was cut off
-        if not whole:
+        file.truncate(len(complete))  # the rest of a line that was cut off
+        if not complete:
             file.write(FIRST_LINE)
             file.flush()
 

@@ -122,7 +122,7 @@ def control(
 
 @dataclass(frozen=True, eq=False)
 class _Experiment:
-    """What stays the same while the neurons and beta change."""
+    """The settings that stay the same while the neurons and beta change."""
 
     model: LoadedModel
     space: NeuronSpace

@@ -39,7 +39,7 @@ def require_residual_stream(model: LoadedModel, sites: Sequence[str]) -> None:
     """Check that the direct path from these sites to the logits is defined.
 
     Raises:
-        ParameterError: the model is no language model whose blocks only add to the residual stream.
+        ParameterError: the model is not a language model whose blocks only add to the residual stream.
         ModelError: a site is a module path, so it is not known which blocks are above it.
     """
     kind = str(getattr(model.model.config, "model_type", ""))

@@ -144,7 +144,7 @@ def _groups(space: NeuronSpace, top: np.ndarray, by_site: bool) -> dict[str, np.
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What stays the same while the edited neurons change."""
+    """The settings that stay the same while the edited neurons change."""
 
     model: LoadedModel
     space: NeuronSpace

@@ -30,6 +30,7 @@ from onegrain.interventions.planning import (
 )
 from onegrain.interventions.references import measure_reference
 from onegrain.interventions.stopping import StopWhen, measure_until_settled, require_stoppable
+from onegrain.interventions.template import described_places
 from onegrain.interventions.where import Where
 from onegrain.metrics import Metric
 from onegrain.models import LoadedModel
@@ -169,14 +170,7 @@ class PlannedSweep:
 
     def places(self) -> dict[str, Any]:
         """Return what a record says of the places of the edits; places, state and pairs only if chosen."""
-        described: dict[str, Any] = {}
-        if not self.template.where.everywhere:
-            described["where"] = self.template.where.to_json()
-        if self.template.recurrent:
-            described["recurrent"] = True
-        if self.measuring.pairs is not None:
-            described["pairs"] = CorpusIdentity.of(self.measuring.pairs).model_dump()
-        return described
+        return described_places(self.template.where, self.template.recurrent, self.measuring.pairs)
 
 
 def plan_sweep(

@@ -1,4 +1,4 @@
-"""What edits take their values from: statistics over a reference corpus, and paired sentences."""
+"""The sources of the values of edits: statistics over a reference corpus, and paired sentences."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _modes(activations: Activations, least: np.ndarray, largest: np.ndarray, bin
 
 
 class References:
-    """What the edits of a block take their values from.
+    """The sources from which the edits of a block take their values.
 
     Args:
         model: the model that is edited.

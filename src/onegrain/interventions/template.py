@@ -21,7 +21,7 @@ from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 from onegrain.records.statistics import NeuronStatistics
 
-__all__ = ["EditTemplate", "matched_sets"]
+__all__ = ["EditTemplate", "described_places", "matched_sets"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class EditTemplate:
         model: the model.
         edit: the edit.
         where: the places.
-        recurrent: whether the state of LSTM layers is edited as well.
+        recurrent: True if the state of LSTM layers is edited as well.
         reference: statistics measured on activations of the model, if the edit needs some.
         pairs: the paired sentences, if the edit needs some.
     """
@@ -84,14 +84,7 @@ class EditTemplate:
 
     def parameters(self) -> dict[str, Any]:
         """Return what a record says of the edit; places, state and pairs only if they were chosen."""
-        parameters: dict[str, Any] = {"edit": str(self.edit)}
-        if not self.where.everywhere:
-            parameters["where"] = self.where.to_json()
-        if self.recurrent:
-            parameters["recurrent"] = True
-        if self.pairs is not None:
-            parameters["pairs"] = CorpusIdentity.of(self.pairs).model_dump()
-        return parameters
+        return {"edit": str(self.edit), **described_places(self.where, self.recurrent, self.pairs)}
 
     def provenance(
         self, stage: str, ranking: Ranking, corpus: Corpus, parameters: dict[str, Any], seed: int
@@ -106,6 +99,18 @@ class EditTemplate:
             seed=seed,
             inputs=(ranking.provenance, *([] if self.reference is None else [self.reference.provenance])),
         )
+
+
+def described_places(where: Where, recurrent: bool, pairs: Corpus | None) -> dict[str, Any]:
+    """Return what a record says of the places of an edit; places, state and pairs only if they were chosen."""
+    described: dict[str, Any] = {}
+    if not where.everywhere:
+        described["where"] = where.to_json()
+    if recurrent:
+        described["recurrent"] = True
+    if pairs is not None:
+        described["pairs"] = CorpusIdentity.of(pairs).model_dump()
+    return described
 
 
 def matched_sets(space: NeuronSpace, neurons: np.ndarray, orders: int, seed: int) -> list[np.ndarray]:

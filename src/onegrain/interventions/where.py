@@ -1,4 +1,4 @@
-"""Where an edit applies: everywhere, at the words of a label, at chosen positions, or in a part of a text."""
+"""The places where an edit applies: everywhere, at words of a label, at positions, or in a part of a text."""
 
 from __future__ import annotations
 

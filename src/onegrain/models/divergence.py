@@ -1,4 +1,4 @@
-"""How far the predictions of the edited model are from those of the untouched model."""
+"""The divergence of the edited model's predictions from those of the untouched model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the running forward pass reads: its real positions, and the words that they belong to.
+"""Follow the running forward pass: its real positions, and the words that they belong to.
 
 An edit at chosen words or positions needs to know this, in a pass of onegrain's as well as in any other. The
 rows, their padding and their positions come from the arguments of the pass. Sentences and words are known if

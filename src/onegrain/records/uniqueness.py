@@ -76,7 +76,7 @@ class Uniqueness(Described):
 
     @property
     def count(self) -> int:
-        """How many of the first rounds are within delta, one after the other."""
+        """The number of rounds within delta, counted from the first without a gap."""
         return int(self.rounds["within"].cumprod().sum())
 
     @property

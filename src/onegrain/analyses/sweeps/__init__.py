@@ -1,1 +1,1 @@
-"""What a sweep says: areas with paired tests, and how far its findings depend on the kind of edit."""
+"""Analyses of a sweep: areas with paired tests, and the agreement of its findings between kinds of edit."""

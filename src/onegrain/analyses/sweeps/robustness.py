@@ -24,7 +24,7 @@ OVERALL = ["metric", "concordance", "low", "high", "edits", "items"]
 
 @dataclass(frozen=True, eq=False)
 class Robustness:
-    """How far the order of merit of a sweep's rankings agrees between kinds of edit.
+    """The agreement of the order of merit of a sweep's rankings between kinds of edit.
 
     Attributes:
         merits: one row per ``metric``, ``edit``, ``ranking`` and ``label``: ``merit``, ``low``, ``high``, and

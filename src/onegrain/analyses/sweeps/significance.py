@@ -1,4 +1,4 @@
-"""Which differences in a sweep are more than chance: between rankings, and against matched random neurons."""
+"""Tests of the differences in a sweep: between rankings, and against matched random neurons."""
 
 from __future__ import annotations
 

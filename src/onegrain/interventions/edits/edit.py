@@ -15,7 +15,7 @@ __all__ = ["Change", "NeuronEdit", "SiteReference"]
 
 
 class SiteReference(Protocol):
-    """What is known of some neurons of one site: reference statistics, and values of paired sentences."""
+    """Reference statistics of some neurons of one site, and their values at paired sentences."""
 
     units: np.ndarray
 
@@ -77,7 +77,7 @@ class NeuronEdit(ABC):
 
     kind: ClassVar[str]
     summary: ClassVar[str]
-    """What the edit does, in a few words, for help texts."""
+    """Description of the edit in a few words, for help texts."""
 
     @abstractmethod
     def at(self, reference: SiteReference) -> Change:

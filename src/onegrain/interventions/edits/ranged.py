@@ -59,9 +59,9 @@ class Range(NeuronEdit):
 
     @property
     def statistics(self) -> frozenset[str]:
-        """What the inner edit needs; mean and deviation for the range of a label."""
-        own = frozenset() if self.label is None else frozenset({"mean", "deviation"})
-        return self.edit.statistics | own
+        """The statistics that the inner edit needs; mean and deviation for the range of a label."""
+        of_range = frozenset() if self.label is None else frozenset({"mean", "deviation"})
+        return self.edit.statistics | of_range
 
     @property
     def needs_samples(self) -> bool:

@@ -53,9 +53,7 @@ class FittedProbe:
             float64 (words, labels).
         """
         weights, biases, lift = self.folded(kept)
-        dtype = values.dtype if values.dtype == np.float64 else np.float32
-        lifted = np.ldexp(values, lift) if lift.any() else values
-        return (lifted @ weights.T.astype(dtype)).astype(np.float64) + biases
+        return _product(values, weights.T.astype(_product_dtype(values.dtype)), lift) + biases
 
     def folded(self, kept: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the probe as a linear function of activations.
@@ -78,6 +76,18 @@ class FittedProbe:
         return self.logits(values, kept).argmax(axis=1)
 
 
+def _product_dtype(kind: object) -> np.dtype[Any]:
+    """Return the precision of products with activations of a dtype."""
+    return np.dtype(np.float64 if kind == np.float64 else np.float32)
+
+
+def _product(values: np.ndarray, weights: np.ndarray, lift: np.ndarray) -> np.ndarray:
+    """Return activations times two to the power of ``lift``, multiplied by weights; float64."""
+    lifted = np.ldexp(values, lift) if lift.any() else values
+    product: np.ndarray = (lifted @ weights).astype(np.float64)
+    return product
+
+
 def predict(
     values: np.ndarray | ScratchTable,
     jobs: Sequence[tuple[FittedProbe, np.ndarray | None]],
@@ -95,7 +105,7 @@ def predict(
     """
     predictions = np.empty((len(jobs), values.shape[0]), dtype=np.int64)
     columns = values.shape[1] if neurons is None else len(neurons)
-    stacks = _stack(jobs, np.dtype(np.float64 if values.dtype == np.float64 else np.float32))
+    stacks = _stack(jobs, _product_dtype(values.dtype))
     size = max(1, min(PREDICTED, BLOCK_BYTES // (values.dtype.itemsize * max(columns, 1))))
     for first in range(0, values.shape[0], size):
         rows = slice(first, first + size)
@@ -125,8 +135,7 @@ class _Stack:
 
     def logits(self, values: np.ndarray) -> np.ndarray:
         """Return the logits of each job, float64 (jobs, words, labels)."""
-        lifted = np.ldexp(values, self.lift) if self.lift.any() else values
-        scores = (lifted @ self.weights).astype(np.float64)
+        scores = _product(values, self.weights, self.lift)
         return scores.reshape(len(values), len(self.biases), -1).transpose(1, 0, 2) + self.biases
 
 
