@@ -13,6 +13,7 @@ from typing import Any
 from onegrain.errors import RecordError
 from onegrain.records.cards import NeuronCards
 from onegrain.records.clusters import Clusters
+from onegrain.records.concept_search import ConceptSearch
 from onegrain.records.control import Control
 from onegrain.records.curve import Curve
 from onegrain.records.directions import CONFIG, LAYOUT, Directions
@@ -42,6 +43,7 @@ TABLES: dict[str, Callable[[str | os.PathLike[str]], Any]] = {
     "neuron statistics": NeuronStatistics.load,
     "sweep": Sweep.load,
     "control": Control.load,
+    "concept search": ConceptSearch.load,
     "statistics": NeuronStatistics.load,
 }
 """The function that loads each kind of Parquet record."""
