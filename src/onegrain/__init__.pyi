@@ -33,6 +33,8 @@ from .corpora import value_lexicon as value_lexicon
 from .evaluation import evaluate as evaluate
 from .evaluation import stability as stability
 from .evaluation import uniqueness as uniqueness
+from .explorer import RunningExplorer as RunningExplorer
+from .explorer import explore as explore
 from .formats import NeuronpediaRelease as NeuronpediaRelease
 from .formats import export_neuronpedia as export_neuronpedia
 from .formats import export_neurox as export_neurox

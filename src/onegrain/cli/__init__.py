@@ -25,6 +25,7 @@ from onegrain.cli.verbs import (
     convert,
     demo,
     effects,
+    explore,
     extract,
     neuronpedia,
     rank,
@@ -62,6 +63,7 @@ VERBS = (
     cards,
     neuronpedia,
     report,
+    explore,
 )
 GROUPS = (train, analyse)
 

@@ -1,0 +1,18 @@
+"""Every kind of page, in the order of the navigation."""
+
+from __future__ import annotations
+
+from onegrain.explorer.pages.answers import AnswersPage, AnswersQuery, answers
+from onegrain.explorer.pages.overview import OverviewPage, OverviewQuery, overview
+from onegrain.explorer.pages.page import PageKind
+
+__all__ = ["NAVIGATION", "PAGES"]
+
+PAGES = (
+    PageKind("overview", "Overview", OverviewQuery, OverviewPage, overview),
+    PageKind("answers", "", AnswersQuery, AnswersPage, answers),
+)
+"""Every kind of page."""
+
+NAVIGATION = tuple((kind.name, kind.title) for kind in PAGES if kind.title)
+"""(name, title) of the pages in the navigation."""
