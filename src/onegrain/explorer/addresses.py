@@ -24,7 +24,7 @@ class PageQuery(BaseModel):
     pin: tuple[str, ...] = Field((), max_length=MOST_PINS, description="Pinned neurons, each as site:unit.")
 
     def with_pin(self, neuron: str) -> PageQuery:
-        """Return the same state with a neuron pinned, or unpinned if it was; the oldest pin leaves if there are 20."""
+        """Return the same state with a neuron pinned, or unpinned if it was; of 20 pins the oldest leaves."""
         pins = tuple(name for name in self.pin if name != neuron)
         return changed(self, pin=pins if neuron in self.pin else (*pins, neuron)[-MOST_PINS:])
 

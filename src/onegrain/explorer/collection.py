@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from onegrain.activations import open_activations
 from onegrain.errors import OnegrainError, ParameterError
@@ -20,7 +21,11 @@ from onegrain.records.provenance import Provenance
 
 __all__ = ["MODEL", "Collection", "Entry", "collect"]
 
+Result = TypeVar("Result")
+
 MODEL = "model"
+UNSHOWN = ("measures", "training")
+"""Kinds of JSON files that belong to models and are no records of their own."""
 MOST_RECORDS_KEPT = 64
 """Records that stay in memory once a page has read them; the one read longest ago leaves first."""
 
@@ -80,6 +85,8 @@ class Collection:
         self._paths = {entry.name: path for entry, path in paths}
         self._opened: dict[str, Any] = {}
         self._changes = 0
+        self._derived: dict[str, Any] = {}
+        self._derived_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.RLock()
 
     @property
@@ -152,8 +159,8 @@ class Collection:
             if entry.title == about.model:
                 return entry
         raise NotFoundError(
-            f"the model {about.model or 'of ' + about.name} is not here; give its folder to onegrain explore to "
-            "run it on texts"
+            f"the model {about.model or 'of ' + about.name} is not here; give its folder to onegrain explore "
+            "to run it on texts"
         )
 
     def add(self, path: Path, name: str) -> Entry:
@@ -162,12 +169,27 @@ class Collection:
         with self._lock:
             self._entries[name] = entry
             self._paths[name] = path
+        self.touch()
         return entry
 
     def touch(self) -> None:
         """Say that pages may differ from now on although no record does, such as when an index is finished."""
         with self._lock:
             self._changes += 1
+            self._derived.clear()
+
+    def derived(self, key: str, build: Callable[[], Result]) -> Result:
+        """Return what a function makes of the records; it is called once until the collection changes.
+
+        Args:
+            key: the name of the result, unique in the explorer.
+            build: makes it.
+        """
+        with self._derived_locks[key]:
+            if key not in self._derived:
+                self._derived[key] = build()
+            result: Result = self._derived[key]
+            return result
 
 
 def collect(places: Iterable[str | os.PathLike[str]], title: str | None = None) -> Collection:
@@ -220,7 +242,7 @@ def _searched(place: str, *, prefixed: bool) -> Iterator[tuple[str, Path | str, 
         )
         return
     prefix = f"{path.resolve().name}/" if prefixed else ""
-    for listed in records(path):
+    for listed in (listed for listed in records(path) if listed.kind not in UNSHOWN):
         yield prefix + _stem(listed.path.relative_to(path)), listed.path, listed.kind, listed.error
     for folder in _models(path):
         yield f"{prefix}{folder.relative_to(path).as_posix()}", folder, MODEL, ""

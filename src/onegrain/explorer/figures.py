@@ -23,7 +23,7 @@ class FigureTable:
     Attributes:
         columns: the headings.
         rows: one tuple for each row.
-        links: for each row the address that its first cell leads to, or an empty text; none if there are no links.
+        links: for each row the address that its first cell leads to, or an empty text; or none at all.
     """
 
     columns: tuple[str, ...]
@@ -38,7 +38,7 @@ class FigureTable:
         return cls(tuple(columns), tuple(tuple(_plain(value) for value in row) for row in rows), tuple(links))
 
     def csv(self) -> str:
-        """Return the table as CSV, with a line of headings. A text that a spreadsheet would run gets a quote."""
+        """Return the table as CSV with headings; a text that a spreadsheet would run gets a quote."""
         out = io.StringIO()
         writer = csv.writer(out)
         writer.writerow(self.columns)

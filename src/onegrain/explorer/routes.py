@@ -1,9 +1,9 @@
-"""The addresses of the explorer: each page as HTML and JSON, and each figure of it as a file and for embedding.
+"""The addresses of the explorer: each page as HTML and JSON, each figure as a file and for embedding."""
 
-The types of the queries are known only at run time, so annotations here are values, not texts.
-"""
+from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -18,6 +18,7 @@ from onegrain.explorer.state import Explorer
 
 __all__ = ["page_router"]
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Form = Literal["csv", "json", "svg", "png"]
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -43,17 +44,29 @@ def page_router(explorer: Explorer) -> APIRouter:
     return router
 
 
+def _asking(kind: PageKind) -> Callable[[Endpoint], Endpoint]:
+    """Return a decorator that says which query an endpoint takes, because that is known only at run time."""
+
+    def decorate(endpoint: Endpoint) -> Endpoint:
+        endpoint.__annotations__["query"] = Annotated[kind.query, Query()]
+        return endpoint
+
+    return decorate
+
+
 def _add_page(router: APIRouter, explorer: Explorer, kind: PageKind) -> None:
     adapter = TypeAdapter(kind.result)
 
     @router.get(f"/{kind.name}", name=kind.name, response_class=Response)
-    def page(request: Request, query: Annotated[kind.query, Query()]) -> Response:
+    @_asking(kind)
+    def page(request: Request, query: Any) -> Response:
         etag = etag_of(explorer, request) if kind.lasting else ""
         context = None if etag and is_unchanged(request, etag) else kind.build(explorer, query)
         return html_response(explorer, request, f"{kind.name}.html.j2", context, etag=etag)
 
     @router.get(f"/{kind.name}.json", name=f"{kind.name} as JSON", response_model=kind.result)
-    def data(request: Request, query: Annotated[kind.query, Query()]) -> Response:
+    @_asking(kind)
+    def data(request: Request, query: Any) -> Response:
         etag = etag_of(explorer, request) if kind.lasting else ""
         if etag and is_unchanged(request, etag):
             return Response(status_code=304, headers={"ETag": etag})
@@ -66,7 +79,8 @@ def _add_figures(router: APIRouter, explorer: Explorer, kind: PageKind) -> None:
         name=f"{kind.name}: a figure as a file",
         response_class=Response,
     )
-    def file(figure: str, form: Form, query: Annotated[kind.query, Query()]) -> Response:
+    @_asking(kind)
+    def file(figure: str, form: Form, query: Any) -> Response:
         shown = kind.build(explorer, query).figure(figure)
         if shown.drawing is None and form in ("svg", "png"):
             raise NotFoundError(f"the figure {figure} is a table; take it as csv or json")
@@ -75,6 +89,7 @@ def _add_figures(router: APIRouter, explorer: Explorer, kind: PageKind) -> None:
     @router.get(
         f"/{kind.name}/embed/{{figure}}", name=f"{kind.name}: a figure to embed", response_class=Response
     )
-    def embed(request: Request, figure: str, query: Annotated[kind.query, Query()]) -> Response:
+    @_asking(kind)
+    def embed(request: Request, figure: str, query: Any) -> Response:
         shown = kind.build(explorer, query).figure(figure)
         return html_response(explorer, request, "embed.html.j2", shown, embedded=True)

@@ -38,8 +38,8 @@ def content_policy(nonce: str, integrities: Iterable[str] = (), *, embedded: boo
     scripts = " ".join([f"'nonce-{nonce}'", *(f"'{integrity}'" for integrity in integrities)])
     ancestors = "*" if embedded else "'none'"
     return (
-        f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        f"form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
+        f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src 'self' data:; "
+        f"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
     )
 
 
@@ -58,6 +58,7 @@ class Gate:
         self.settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with a refusal."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -15,8 +15,8 @@ class Settings:
     Attributes:
         token: what a visitor must send once, in the address, if the explorer listens beyond this machine; empty
             if no token is needed.
-        hosts: names that the ``Host`` header of a request may have, besides addresses written as numbers if there
-            is a token.
+        hosts: names that the ``Host`` header of a request may have; with a token, also any address written as
+            numbers.
         longest_text: the largest number of characters of a typed text.
         most_neurons: the largest number of neurons in one edit.
         most_sweeps: sweeps that may wait or run at once.

@@ -41,6 +41,10 @@ def run(
         raise ParameterError("--demo shows the demo's records; leave the places out, or leave --demo out")
     if demo:
         _make_demo()
+
+    def notify(line: str) -> None:
+        sys.stderr.write(f"left out: {visible(line)}\n")
+
     running = explore(
         *(places or []) if not demo else [DEMO],
         title=title,
@@ -48,7 +52,7 @@ def run(
         port=port,
         hosts=tuple(host_name or ()),
         open_browser=browser,
-        notify=lambda line: sys.stderr.write(f"left out: {visible(line)}\n") and None,
+        notify=notify,
     )
     print(f"onegrain explorer: {running.url}", flush=True)
     try:

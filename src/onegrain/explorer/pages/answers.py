@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from onegrain.explorer.addresses import PageQuery
 from onegrain.explorer.figures import Figure, FigureTable, VegaChart
@@ -53,8 +54,7 @@ class AnswersPage(Page):
 
 def answers(explorer: Explorer, query: AnswersQuery) -> AnswersPage:
     """Return the answers that the report of the same folder gives."""
-    folder = explorer.collection.folder
-    sections = [] if folder is None else answering_sections(gather(folder, stores={}))
+    sections = explorer.collection.derived("answers", lambda: _sections(explorer.collection.folder))
     pairs = [(section, section.answer) for section in sections if section.answer is not None]
     return AnswersPage(
         title="Four questions",
@@ -63,6 +63,10 @@ def answers(explorer: Explorer, query: AnswersQuery) -> AnswersPage:
         figures=tuple(_figure(section, answer) for section, answer in pairs if answer.chart is not None),
         cards=tuple(_card(section, answer) for section, answer in pairs),
     )
+
+
+def _sections(folder: Path | None) -> list[Section]:
+    return [] if folder is None else answering_sections(gather(folder, stores={}))
 
 
 def _card(section: Section, answer: Answer) -> AnswerCard:

@@ -155,7 +155,8 @@ def chosen_store(collection: Collection, query: PageQuery) -> Entry:
     entry = _current_store(collection, query)
     if entry is None:
         raise NotFoundError(
-            "there is no store of activations here; extract one with onegrain extract and give it to onegrain explore"
+            "there is no store of activations here; make one with onegrain extract, and give it to "
+            "onegrain explore"
         )
     return entry
 

@@ -1,7 +1,7 @@
 """Small charts as inline SVG, drawn by the macros of ``templates/drawings.html.j2``.
 
-They need no library and no script, take their colours from the page's style sheet, and stand in reports and in the
-explorer. A value that is not a number is left out of a drawing; its table keeps it.
+They need no library and no script, take their colours from the page's style sheet, and stand in reports and
+in the explorer. A value that is not a number is left out of a drawing; its table keeps it.
 """
 
 from __future__ import annotations
