@@ -174,6 +174,7 @@ VERBS = {
     "convert": ["export_neurox", "import_neurox"],
     "demo": ["demo_study", "run_study"],
     "effects": ["effects"],
+    "explore": ["explore"],
     "extract": ["extract"],
     "neuronpedia": ["export_neuronpedia"],
     "rank": ["rank", "rank_together"],
