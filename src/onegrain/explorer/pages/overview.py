@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 from collections import Counter
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from onegrain.explorer.addresses import PageQuery, link
 from onegrain.explorer.collection import MODEL, Entry
@@ -11,7 +13,6 @@ from onegrain.explorer.figures import Figure, FigureTable
 from onegrain.explorer.pages.page import Page, Shell, shell_of
 from onegrain.explorer.state import Explorer
 from onegrain.library import ACTIVATIONS
-from onegrain.records.provenance import package_version
 
 __all__ = ["EntryRow", "Group", "OverviewPage", "OverviewQuery", "overview"]
 
@@ -21,6 +22,8 @@ GROUPS = (
     ("Rankings", ("ranking",)),
     ("Curves and sweeps", ("curve", "sweep")),
 )
+COLUMNS = ("kind", "model", "method", "layer", "corpus")
+LIBRARIES = ("onegrain", "torch", "transformers", "numpy", "scikit-learn")
 LEADS_TO = {ACTIVATIONS: "text", "ranking": "rankings", "curve": "compare", "sweep": "compare"}
 
 
@@ -30,23 +33,39 @@ class OverviewQuery(PageQuery):
 
 @dataclass(frozen=True)
 class EntryRow:
-    """An entry of the collection, with the page that shows it; the address is empty if no page does."""
+    """An entry of the collection.
+
+    Attributes:
+        name, title: its name, and the last part of it.
+        kind, model, corpus, method, layer: as in :class:`Entry`.
+        address: the page that shows it best.
+        facts: the page of its facts and provenance.
+    """
 
     name: str
+    title: str
     kind: str
     model: str
     corpus: str
     method: str
     layer: str
     address: str
+    facts: str
 
 
 @dataclass(frozen=True)
 class Group:
-    """Entries of one group of kinds."""
+    """Entries of one group of kinds.
+
+    Attributes:
+        title: the heading.
+        entries: the entries.
+        columns: the fields that tell them apart: those that some entry has.
+    """
 
     title: str
     entries: tuple[EntryRow, ...]
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -58,7 +77,7 @@ class OverviewPage(Page):
         answers: the address of the answers to the four questions, which the page loads after itself.
         groups: the entries by kind.
         left_out: one line for each file that cannot be shown, with the reason.
-        version: the version of onegrain that is running.
+        environment: the versions of onegrain and of the libraries that compute, as (name, version).
     """
 
     query: OverviewQuery
@@ -67,7 +86,7 @@ class OverviewPage(Page):
     answers: str
     groups: tuple[Group, ...]
     left_out: tuple[str, ...]
-    version: str
+    environment: tuple[tuple[str, str], ...]
 
 
 def overview(explorer: Explorer, query: OverviewQuery) -> OverviewPage:
@@ -76,7 +95,7 @@ def overview(explorer: Explorer, query: OverviewQuery) -> OverviewPage:
     grouped = {kind for _, kinds in GROUPS for kind in kinds}
     others = tuple(sorted({entry.kind for entry in collection.entries} - grouped))
     groups = [
-        Group(title, tuple(_row(entry, query) for entry in collection.of_kind(*kinds)))
+        _group(title, [_row(entry, query) for entry in collection.of_kind(*kinds)])
         for title, kinds in (*GROUPS, ("Other records", others))
         if kinds
     ]
@@ -98,14 +117,38 @@ def overview(explorer: Explorer, query: OverviewQuery) -> OverviewPage:
         answers=link("answers", query),
         groups=tuple(group for group in groups if group.entries),
         left_out=collection.left_out,
-        version=package_version(),
+        environment=_environment(),
     )
 
 
+def _group(title: str, rows: list[EntryRow]) -> Group:
+    repeated = {
+        "kind": len({row.kind for row in rows}) <= 1,
+        "model": all(row.model == row.title for row in rows),
+    }
+    known = [name for name in COLUMNS if any(getattr(row, name) for row in rows)]
+    return Group(title, tuple(rows), tuple(name for name in known if not repeated.get(name, False)))
+
+
+def _environment() -> tuple[tuple[str, str], ...]:
+    versions = [(name, version(name)) for name in LIBRARIES]
+    return (("Python", platform.python_version()), *versions)
+
+
 def _row(entry: Entry, query: PageQuery) -> EntryRow:
+    facts = link("record", query, name=entry.name)
     page = LEADS_TO.get(entry.kind, "")
-    target = link(page, query, **_selection(entry)) if page else ""
-    return EntryRow(entry.name, entry.kind, entry.model, entry.corpus, entry.method, entry.layer, target)
+    return EntryRow(
+        name=entry.name,
+        title=entry.title,
+        kind=entry.kind,
+        model=entry.model,
+        corpus=entry.corpus,
+        method=entry.method,
+        layer=entry.layer,
+        address=link(page, query, **_selection(entry)) if page else facts,
+        facts=facts,
+    )
 
 
 def _selection(entry: Entry) -> dict[str, str]:

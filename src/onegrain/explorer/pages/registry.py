@@ -5,11 +5,13 @@ from __future__ import annotations
 from onegrain.explorer.pages.answers import AnswersPage, AnswersQuery, answers
 from onegrain.explorer.pages.overview import OverviewPage, OverviewQuery, overview
 from onegrain.explorer.pages.page import PageKind
+from onegrain.explorer.pages.record import RecordPage, RecordQuery, record
 
 __all__ = ["NAVIGATION", "PAGES"]
 
 PAGES = (
     PageKind("overview", "Overview", OverviewQuery, OverviewPage, overview),
+    PageKind("record", "", RecordQuery, RecordPage, record),
     PageKind("answers", "", AnswersQuery, AnswersPage, answers),
 )
 """Every kind of page."""
