@@ -86,12 +86,14 @@ def record(explorer: Explorer, query: RecordQuery) -> RecordPage:
     """
     collection = explorer.collection
     entry = collection.entry(query.name)
+    tables: dict[str, Any] = {}
+    provenance = None
     if entry.kind == MODEL:
-        facts, tables, provenance = _configuration(Path(collection.path(entry))), {}, None
+        facts = _configuration(Path(collection.path(entry)))
     else:
         opened = collection.record(entry.name)
-        facts, tables = opened.summary(), {} if entry.kind == ACTIVATIONS else opened.tables()
-        provenance = getattr(opened, "provenance", None)
+        facts, provenance = opened.summary(), getattr(opened, "provenance", None)
+        tables = {} if entry.kind == ACTIVATIONS else opened.tables()
     return RecordPage(
         title=entry.title,
         query=query,
