@@ -12,7 +12,6 @@ from onegrain.explorer.state import Explorer
 from onegrain.reports.blocks import Answer, Section
 from onegrain.reports.compose import answering_sections
 from onegrain.reports.rendering.pictures import chart_spec
-from onegrain.studies.gather import gather
 
 __all__ = ["AnswerCard", "AnswersPage", "AnswersQuery", "answers"]
 
@@ -66,7 +65,11 @@ def answers(explorer: Explorer, query: AnswersQuery) -> AnswersPage:
 
 
 def _sections(folder: Path | None) -> list[Section]:
-    return [] if folder is None else answering_sections(gather(folder, stores={}))
+    if folder is None:
+        return []
+    from onegrain.studies.gather import gather  # it loads torch, which would delay the first page
+
+    return answering_sections(gather(folder, stores={}))
 
 
 def _card(section: Section, answer: Answer) -> AnswerCard:
