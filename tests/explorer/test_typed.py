@@ -87,7 +87,8 @@ def test_neurons_of_a_decoder_need_the_source_too(explorer: Explorer) -> None:
 def test_each_line_is_a_sentence_with_a_start_of_its_own(explorer: Explorer) -> None:
     entry = explorer.collection.entry("gpt2--plain")
     apart = activations_of_text(explorer, entry, "rain !\n\nrain  !", [0])
-    assert apart.words == ("rain", "!") * 2 and apart.corpus.n_sentences == 2
+    assert apart.words == ("rain", "!") * 2
+    assert apart.corpus.n_sentences == 2
     np.testing.assert_allclose(apart.values[:2], apart.values[2:], atol=1e-5)
     together = activations_of_text(explorer, entry, "rain ! rain !", [0])
     assert np.abs(together.values[2:] - apart.values[2:]).max() > 1e-3
@@ -95,9 +96,11 @@ def test_each_line_is_a_sentence_with_a_start_of_its_own(explorer: Explorer) -> 
 
 def test_a_text_for_a_store_in_lower_case_is_read_in_lower_case(explorer: Explorer) -> None:
     lower = activations_of_text(explorer, explorer.collection.entry("nlm--lower"), "Anna RUNS", [0])
-    assert lower.words == ("anna", "runs") and lower.lowered
+    assert lower.words == ("anna", "runs")
+    assert lower.lowered
     kept = activations_of_text(explorer, explorer.collection.entry("nlm--plain"), "Anna RUNS", [0])
-    assert kept.words == ("Anna", "RUNS") and not kept.lowered
+    assert kept.words == ("Anna", "RUNS")
+    assert not kept.lowered
 
 
 def test_errors_say_what_to_do(explorer: Explorer, folder: Path, tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def activations_of_text(
 
     The model of the store reads the text as it read the store's corpus: the same subwords of a word are
     combined in the same way, with or without a start token, in the same precision and languages. Words are
-    separated by white space, and each line is a sentence, as in :func:`onegrain.read_corpus`. Where the words of
-    a store are all in lower case, the text is read in lower case too.
+    separated by white space, and each line is a sentence, as in :func:`onegrain.read_corpus`. Where all words
+    of a store are in lower case, the text is read in lower case too.
 
     Args:
         explorer: the explorer, whose collection has the model.
