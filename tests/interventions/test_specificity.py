@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 import onegrain as og
+from onegrain.activations import live_activations
+from onegrain.core.progress import silent
 from onegrain.errors import InputError, LabelError, ModelError
 from onegrain.interventions.specificity_tables import LabelRises
 from onegrain.interventions.template import matched_sets
@@ -190,3 +192,23 @@ def test_a_ranking_without_labels_is_refused(models: dict[str, LoadedModel]) -> 
     plain = replace(ranking(model), label_scores=None, labels=())
     with pytest.raises(LabelError, match="no order for each label"):
         og.specificity(model, plain, plain_corpus())
+
+
+def test_the_constants_of_each_label_are_found_on_the_words_of_the_reference(
+    models: dict[str, LoadedModel],
+) -> None:
+    model, corpus = models["gpt2"], plain_corpus()
+    order, layer = ranking(model), corpus.layer("length")
+    store = live_activations(model, corpus, sites=["layers.0", "layers.1"])
+    record = og.specificity(
+        model, order, corpus, k=2, labels=["1", "3"], min_count=2, random_orders=2, resamples=100,
+        edit="optimal", reference=store,
+    )  # fmt: skip
+    edit = og.Intervention.of(order.label("3"), 2, edit="optimal")
+    constants = og.optimal_constants(model, corpus, edit, reference=store, progress=silent)
+    intact = model.word_losses(corpus)
+    with og.editing(model, edit, reference=constants):
+        after = model.word_losses(corpus)
+    words = intact.predicted & (layer.codes == layer.vocabulary.index("1"))
+    cells = record.cells.set_index(["edited", "predicted"])
+    assert cells.loc[("3", "1"), "damage"] == pytest.approx((after.nll - intact.nll)[words].mean(), abs=1e-5)

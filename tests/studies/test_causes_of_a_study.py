@@ -26,6 +26,7 @@ text = { path = "text.txt", format = "lines", labels = { length = "text.length" 
 few = { path = "text.txt", format = "lines", labels = { length = "text.length" }, limit = 4 }
 [models.lm]
 path = "gpt2"
+sites = ["layers.*", "layers.0.mlp"]
 [rankings.length]
 models = ["lm"]
 method = "probeless"
@@ -34,6 +35,7 @@ corpus = "text"
 [rankings.std]
 models = ["lm"]
 method = "std"
+sites = ["layers.0.mlp"]
 corpus = "text"
 [specificity.words]
 models = ["lm"]
@@ -135,6 +137,7 @@ def test_the_records_are_those_of_the_functions(made: StudyRun) -> None:
     assert record.provenance.parameters == expected.provenance.parameters
     for name in ("length", "std"):
         order = og.load(out / "rankings" / f"{name}--lm.parquet")
+        assert name == "length" or order.space.sites == ("layers.0.mlp",)
         effects = og.load(out / "effects" / f"paths--{name}--lm.parquet")
         again = og.effects(model, order, text.head(4), **options)
         np.testing.assert_allclose(effects.table["direct"], again.table["direct"], atol=1e-6)

@@ -121,6 +121,8 @@ class ModelSource(Entry):
         path: a model folder, relative to the study file, or a hub id.
         source_language, target_language: languages of the model at ``path``, as :func:`onegrain.load_model`
             takes them.
+        sites: glob patterns of the sites that are extracted; by default those that :func:`onegrain.extract`
+            takes.
         kind: ``nlm`` or ``nmt``.
         train, valid: corpora to train and validate on.
         test: the corpus on which the model is measured.
@@ -130,6 +132,7 @@ class ModelSource(Entry):
     path: str | None = None
     source_language: str | None = None
     target_language: str | None = None
+    sites: tuple[str, ...] | None = Field(default=None, min_length=1)
     kind: Literal["nlm", "nmt"] | None = None
     train: str | None = None
     valid: str | None = None
@@ -153,10 +156,10 @@ class ModelSource(Entry):
     def recipe(self, *, exclude: set[str] | None = None) -> dict[str, Any]:
         """Return the entry as JSON-able data.
 
-        Languages that are not stated are left out, so that records made before a study could state languages
-        are still valid.
+        Languages and sites that are not stated are left out, so that records made before a study could state
+        them are still valid.
         """
-        unstated = set(LANGUAGES) - set(self.languages)
+        unstated = {name for name in (*LANGUAGES, "sites") if getattr(self, name) is None}
         return self.model_dump(mode="json", exclude=unstated | (exclude or set()))
 
 
