@@ -158,6 +158,7 @@ def test_the_report_shows_every_record_and_nothing_is_made_twice(made: StudyRun)
     page = made.report.read_text()
     for section in ("specificity", "effects", "uniqueness", "constants"):
         assert f'id="{section}' in page
+    assert "words by length" in page
     study = made.report.parents[1] / "study.toml"
     assert walk_study(study, made.report.parent, workers=1, progress=silent).made == 0
 
