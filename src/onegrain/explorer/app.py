@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -11,7 +15,7 @@ from starlette.responses import Response
 
 from onegrain.errors import InputError, OnegrainError
 from onegrain.explorer.collection import Collection
-from onegrain.explorer.errors import BusyError, NotFoundError
+from onegrain.explorer.errors import BusyError, NotFoundError, TimeLimitError
 from onegrain.explorer.pages.registry import NAVIGATION
 from onegrain.explorer.responses import error_response
 from onegrain.explorer.routes import page_router
@@ -28,12 +32,20 @@ SMALLEST_COMPRESSED = 800
 def create_app(collection: Collection, settings: Settings | None = None) -> FastAPI:
     """Return the application that shows a collection."""
     explorer = Explorer(collection, settings or Settings(), NAVIGATION)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        explorer.work.open()
+        yield
+        await run_in_threadpool(explorer.work.stop)
+
     app = FastAPI(
         title="onegrain explorer",
         version=package_version(),
         description="Every page as HTML and, with .json behind its name, as data.",
         docs_url=None,
         redoc_url=None,
+        lifespan=lifespan,
     )
     app.include_router(page_router(explorer))
     app.add_middleware(GZipMiddleware, minimum_size=SMALLEST_COMPRESSED)
@@ -52,6 +64,10 @@ def _add_error_pages(app: FastAPI, explorer: Explorer) -> None:
     @app.exception_handler(BusyError)
     async def busy(request: Request, error: BusyError) -> Response:
         return error_response(explorer, request, "Busy", str(error), 429)
+
+    @app.exception_handler(TimeLimitError)
+    async def too_long(request: Request, error: TimeLimitError) -> Response:
+        return error_response(explorer, request, "This takes too long", str(error), 503)
 
     @app.exception_handler(InputError)
     async def bad_input(request: Request, error: InputError) -> Response:

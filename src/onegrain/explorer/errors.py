@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onegrain.errors import OnegrainError
 
-__all__ = ["BusyError", "NotFoundError"]
+__all__ = ["BusyError", "NotFoundError", "TimeLimitError"]
 
 
 class NotFoundError(OnegrainError):
@@ -13,3 +13,7 @@ class NotFoundError(OnegrainError):
 
 class BusyError(OnegrainError):
     """The limit on concurrent work is reached; the request can be repeated later."""
+
+
+class TimeLimitError(OnegrainError):
+    """Work on a model took longer than the explorer allows."""

@@ -20,6 +20,7 @@ class Settings:
         longest_text: the largest number of characters of a typed text.
         most_neurons: the largest number of neurons in one edit.
         most_sweeps: sweeps that may wait or run at once.
+        most_texts: texts that may wait for a model or run on it at once.
         model_seconds: time limit of one text on the model.
         salt: a secret of this process, for nonces and ETags.
     """
@@ -29,5 +30,6 @@ class Settings:
     longest_text: int = 4000
     most_neurons: int = 2000
     most_sweeps: int = 4
+    most_texts: int = 16
     model_seconds: float = 120.0
     salt: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from onegrain.explorer.collection import Collection
 from onegrain.explorer.settings import Settings
+from onegrain.explorer.work import Work
 
 __all__ = ["Explorer"]
 
@@ -18,8 +19,13 @@ class Explorer:
         collection: the records, stores and models.
         settings: limits and switches.
         navigation: (name, title) of the pages that every page leads to.
+        work: the queue of work on models.
     """
 
     collection: Collection
     settings: Settings = field(default_factory=Settings)
     navigation: tuple[tuple[str, str], ...] = ()
+    work: Work = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "work", Work(self.collection, self.settings))

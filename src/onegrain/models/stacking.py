@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from onegrain.core.interruption import check_interruption
 from onegrain.models.passing import current_rows, reading_rows
 
 __all__ = ["Compute", "RowPass", "Stack", "answering", "current_stack", "reading_part", "run_rows", "stacked"]
@@ -124,5 +125,6 @@ def answering(answer: Answer) -> Iterator[None]:
 
 def run_rows(request: RowPass) -> tuple[Any, ...]:
     """Run a pass over rows, for a single model or, inside a block of :func:`answering`, for its variants."""
+    check_interruption()
     answer = _answer.get()
     return request.compute(request.rows) if answer is None else answer(request)
