@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from onegrain.activations import open_activations
-from onegrain.analyses import neuron_cards
+from onegrain.analyses.neurons.columns import WordTypes
+from onegrain.core.describing import Described
+from onegrain.core.sealing import reading
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
-from onegrain.records.indexed_neuron import IndexedLabel, IndexedNeuron, IndexStatistics, QuantileSample
-from onegrain.records.neuron_card import CardContext
+from onegrain.records.indexed_neuron import IndexedNeuron, IndexStatistics
 from onegrain.records.space import NeuronSpace
+from onegrain.searching.labels import layer_digest
+from onegrain.searching.layout import GROUPS, KIND, LABELS, NEURONS, Rows
 from onegrain.searching.options import IndexOptions
+from onegrain.searching.reading import IndexedNeurons
+from onegrain.searching.sealed import SignedFile, read_index_header, read_statistics, require_store, sizes_of
 
 __all__ = ["NeuronIndex", "index_path"]
 
-SHARES = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
-"""The shares of the words at which the quantiles of a neuron are kept."""
-LABEL_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""The shares of a label's words at which its quantiles are kept."""
 SUFFIX = ".index"
 
 
@@ -40,13 +42,17 @@ def index_path(store: str | os.PathLike[str] | Activations) -> Path:
     if place is None:
         raise ParameterError("activations in memory have no index; write them to a store, and index that")
     if "://" not in str(place):
-        return Path(place).with_suffix(SUFFIX)
+        path = Path(place)
+        return path.with_suffix(SUFFIX) if path.suffix == ".zarr" else path.with_name(path.name + SUFFIX)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "onegrain" / f"{hashlib.sha256(str(place).encode()).hexdigest()[:32]}{SUFFIX}"
 
 
-class NeuronIndex:
+class NeuronIndex(Described):
     """The index of a store: everything that a page about a neuron shows, and what makes a search fast.
+
+    It is opened by :meth:`open`, made by :func:`onegrain.index_neurons`, and holds only the statistics of all
+    neurons in memory.
 
     Attributes:
         path: the folder of the index.
@@ -54,55 +60,75 @@ class NeuronIndex:
         options: how much of each neuron is kept.
         statistics: statistics of all neurons.
         labels: layer and label of each label that is kept, layer after layer.
-        left_out: layer -> number of its labels that are too rare to be kept.
+        left_out: layer -> number of its labels that are not kept, because they are rare.
     """
 
-    def __init__(self, path: Path, activations: Activations, options: IndexOptions) -> None:
+    def __init__(self, path: Path, activations: Activations, header: dict[str, Any], rows: Rows) -> None:
         self.path = path
         self.activations = activations
-        self.options = options
-        values = activations.values()[activations.present].astype(np.float64)
+        self.options: IndexOptions = rows.options
+        self.rows = rows
+        self.columns = read_statistics(path, header, rows)
+        self.labels = tuple((str(layer), str(label)) for layer, label in header["labels"])
+        self.label_words = np.array(header["label_words"], dtype=np.int64)
+        self.left_out: dict[str, int] = dict(header["left_out"])
+        self._layers: dict[str, str] = dict(header["layers"])
+        self.groups = SignedFile(path / GROUPS, rows.group)
+        self.label_rows = SignedFile(path / LABELS, rows.label)
+        names = ("mean", "std", "minimum", "maximum")
         self.statistics = IndexStatistics(
-            words=len(values),
-            mean=values.mean(axis=0),
-            std=values.std(axis=0),
-            minimum=values.min(axis=0),
-            maximum=values.max(axis=0),
-            share_positive=(values > 0).mean(axis=0),
-            share_negative=(values < 0).mean(axis=0),
-            constant=values.min(axis=0) == values.max(axis=0),
+            words=rows.words,
+            **{name: self.columns[name] for name in names},
+            share_positive=self.columns["above"] / rows.words,
+            share_negative=self.columns["below"] / rows.words,
+            constant=self.columns["std"] == 0,
         )
-        counts = [
-            (layer.name, label, int((layer.codes[activations.present] == code).sum()))
-            for layer in sorted(activations.corpus.layers.values(), key=lambda layer: layer.name)
-            for code, label in enumerate(layer.vocabulary)
-        ]
-        kept = sorted((c for c in counts if c[2] >= options.min_words), key=lambda c: -c[2])
-        kept = kept[: options.max_labels]
-        self.labels = tuple(c[:2] for c in counts if c in kept)
-        self.left_out = {
-            name: sum(c[0] == name for c in counts) - sum(c[0] == name for c in self.labels)
-            for name in activations.corpus.layers
-        }
+        self._neurons = IndexedNeurons(
+            SignedFile(path / NEURONS, rows.neuron),
+            rows,
+            activations.corpus,
+            activations.space,
+            self.labels,
+            self.label_words,
+        )
 
     @classmethod
     def open(
         cls, store: str | os.PathLike[str] | Activations, path: str | os.PathLike[str] | None = None
     ) -> NeuronIndex:
-        """Open the index of a store.
+        """Open the index of a store; nothing but the statistics of all neurons is read.
 
         Args:
             store: the store that was indexed, its path or its URL.
             path: the index; by default the one beside the store, see :func:`index_path`.
+
+        Raises:
+            RecordError: the store or the index is missing or damaged.
+            MismatchError: the index is of another store, or of the store before it was written anew.
+            ParameterError: the activations are in memory, or a part of a store.
         """
         activations = store if isinstance(store, Activations) else open_activations(store)
         place = index_path(activations) if path is None else Path(path)
-        return cls(place, activations, IndexOptions())
+        if activations.path is None or activations.columns is not None:
+            raise ParameterError(
+                f"an index is of a whole store, but {activations.describe()} is in memory or restricted to "
+                "some sites"
+            )
+        with reading(place, KIND):
+            header = read_index_header(place)
+            index = cls(place, activations, header, sizes_of(place, header))
+        require_store(place, header, activations)
+        return index
 
     @property
     def space(self) -> NeuronSpace:
         """The neurons of the store."""
         return self.activations.space
+
+    @cached_property
+    def types(self) -> WordTypes:
+        """The types of the words, and the pieces in which the sums of each are kept."""
+        return WordTypes.of(self.activations)
 
     def __len__(self) -> int:
         return self.space.size
@@ -110,75 +136,34 @@ class NeuronIndex:
     def neuron(self, neuron: str | int) -> IndexedNeuron:
         """Return what the index knows about one neuron, ``site:unit`` or a flat index.
 
+        Its row is read and verified; nothing else is.
+
         Raises:
             ParameterError: no such neuron.
             ModelError: a named neuron is not in the store.
+            RecordError: the row is damaged.
         """
-        number = int(self.space.indices([neuron])[0])
-        activations, options, corpus = self.activations, self.options, self.activations.corpus
-        present = np.flatnonzero(activations.present)
-        values = activations.neuron(number)[present].astype(np.float64)
-        card = neuron_cards(activations, [number], n=options.n).cards[0]
-        order = np.argsort(values, kind="stable")
-        edges = np.histogram_bin_edges(values, options.bins)
-        middle, labels = rankdata(values), []
-        for layer, label in self.labels:
-            mask = np.isin(present, activations.words_of(layer, label))
-            inside, outside = int(mask.sum()), int((~mask).sum())
-            u = middle[mask].sum() - inside * (inside + 1) / 2
-            labels.append(
-                IndexedLabel(
-                    layer=layer,
-                    label=label,
-                    words=inside,
-                    mean=float(values[mask].mean()),
-                    std=float(values[mask].std()),
-                    quantiles=tuple(np.quantile(values[mask], LABEL_SHARES).tolist()),
-                    counts=tuple(np.histogram(values[mask], edges)[0].tolist()),
-                    auroc=float(u / (inside * outside)) if outside else None,
-                )
-            )
-        std = card.statistics.std
-        samples = []
-        bounds = np.linspace(0, len(values), options.ranges + 1).round().astype(int).tolist()
-        for number_of_range, positions in enumerate(options.sampled_positions(len(values))):
-            start, end = bounds[number_of_range : number_of_range + 2]
-            contexts = []
-            for place in order[positions].tolist():
-                row = int(present[place])
-                sentence = int(corpus.sentence_of_word[row])
-                position = row - int(corpus.offsets[sentence])
-                words = corpus.sentence(sentence)
-                contexts.append(
-                    CardContext(
-                        word=corpus.words[row],
-                        deviation=(values[place] - card.statistics.mean) / std if std else 0.0,
-                        value=values[place],
-                        sentence=sentence,
-                        position=position,
-                        left=" ".join(words[max(0, position - 6) : position]),
-                        right=" ".join(words[position + 1 : position + 7]),
-                    )
-                )
-            samples.append(
-                QuantileSample(
-                    low=start / len(values),
-                    high=end / len(values),
-                    minimum=float(values[order[start]]),
-                    maximum=float(values[order[end - 1]]),
-                    contexts=tuple(contexts),
-                )
-            )
-        return IndexedNeuron(
-            neuron=number,
-            site=card.site,
-            unit=card.unit,
-            statistics=card.statistics,
-            quantiles=tuple(zip(SHARES, np.quantile(values, SHARES).tolist(), strict=True)),
-            edges=tuple(edges.tolist()),
-            counts=tuple(np.histogram(values, edges)[0].tolist()),
-            labels=tuple(labels),
-            high=card.high,
-            low=card.low,
-            samples=tuple(samples),
-        )
+        return self._neurons.neuron(int(self.space.indices([neuron])[0]))
+
+    def label_number(self, layer: str, label: str) -> int | None:
+        """Return the number of a label among those that are kept; None if it is not, or was changed since."""
+        if (layer, label) not in self.labels:
+            return None
+        present = layer_digest(self.activations.layer(layer))
+        return self.labels.index((layer, label)) if self._layers.get(layer) == present else None
+
+    def summary(self) -> dict[str, Any]:
+        """Return the facts: the store, its words and neurons, and the labels that are kept."""
+        model = self.activations.provenance.subject()
+        return {
+            "record": KIND,
+            "model": model.id if model else None,
+            "store": self.activations.describe(),
+            "words": self.rows.words,
+            "word types": len(self.types.types),
+            "neurons": self.space.describe(),
+            "constant neurons": int(self.statistics.constant.sum()),
+            "labels": len(self.labels),
+            "labels left out": sum(self.left_out.values()),
+            "size in MiB": round(sum(self.rows.sizes().values()) / 2**20),
+        }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -53,8 +54,12 @@ class IndexOptions:
         The same positions serve every neuron, so its samples depend on the seed and its values alone.
         """
         rng = np.random.default_rng(self.seed)
-        edges = np.linspace(0, words, self.ranges + 1).round().astype(np.int64)
         return [
             np.sort(rng.choice(end - start, min(self.samples, end - start), replace=False)) + start
-            for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+            for start, end in self.range_bounds(words)
         ]
+
+    def range_bounds(self, words: int) -> list[tuple[int, int]]:
+        """Return where each range begins and ends among the sorted words; a range may be empty."""
+        edges = np.linspace(0, words, self.ranges + 1).round().astype(np.int64).tolist()
+        return list(pairwise(edges))

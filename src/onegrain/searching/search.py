@@ -7,17 +7,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import rankdata
 
 from onegrain.activations import open_activations
 from onegrain.core.bootstrap import adjusted_p_values
 from onegrain.core.progress import Progress, automatic
+from onegrain.errors import MismatchError
 from onegrain.records.activations import Activations
-from onegrain.records.concept_search import ConceptSearch
+from onegrain.records.concept_search import Concept, ConceptSearch
 from onegrain.records.provenance import CorpusIdentity, Provenance
 from onegrain.searching.concepts import concept_words
-from onegrain.searching.index import NeuronIndex
-from onegrain.searching.scoring import QUANTILES, areas, least_words, overlaps
+from onegrain.searching.index import NeuronIndex, index_path
+from onegrain.searching.scoring import QUANTILES, areas, overlaps
+from onegrain.searching.sums import ConceptSums, sums_from_index, sums_from_store
 
 __all__ = ["search"]
 
@@ -63,41 +64,50 @@ def search(
     """
     activations = store if isinstance(store, Activations) else open_activations(store)
     concept, mask = concept_words(activations, words=words, regex=regex, label=label, layer=layer)
-    present = activations.present
-    inside, n = mask[present], int(present.sum())
-    columns: dict[str, list] = {"ranks": [], "ties": [], "mean": [], "std": [], "shared": [], "extreme": []}
-    with progress("search", activations.n_neurons, "neurons") as advance:
-        for neuron in range(activations.n_neurons):
-            values = activations.neuron(neuron)[present].astype(np.float64)
-            middle = rankdata(values)
-            ordered = np.sort(values)
-            sizes = np.unique(values, return_counts=True)[1].astype(np.float64)
-            columns["ranks"].append(int((2 * middle[inside] - (n + 1)).sum()))
-            columns["ties"].append((sizes**3 - sizes).sum())
-            columns["mean"].append(values[inside].mean() - values[~inside].mean())
-            columns["std"].append(values.std())
-            ends = [least_words(n, quantile) for quantile in QUANTILES]
-            extreme = np.stack(
-                [[values >= ordered[n - end] for end in ends], [values <= ordered[end - 1] for end in ends]]
-            )
-            columns["extreme"].append(extreme.sum(axis=-1))
-            columns["shared"].append(extreme[..., inside].sum(axis=-1))
-            advance(1)
-    area = areas(np.array(columns["ranks"]), np.array(columns["ties"]), concept.words, concept.others)
-    overlap = overlaps(
-        np.stack(columns["shared"], axis=-1), np.stack(columns["extreme"], axis=-1), concept.words
-    )
+    inside = mask[activations.present]
+    opened = _index_of(activations) if index is None else _require_of(index, activations)
+    number = None
+    if opened is not None and concept.layer is not None:
+        number = opened.label_number(concept.layer, concept.value)
+        opened = None if number is None else opened
+    if opened is None:
+        sums = sums_from_store(activations, inside, progress)
+    else:
+        sums = sums_from_index(opened, inside, number, progress)
+    return _record(activations, concept, sums, "store" if opened is None else "index")
+
+
+def _index_of(activations: Activations) -> NeuronIndex | None:
+    """Return the index beside a store; None if there is none, or only one from before the store was changed."""
+    if activations.path is None or activations.columns is not None or not index_path(activations).exists():
+        return None
+    try:
+        return NeuronIndex.open(activations)
+    except MismatchError:
+        return None
+
+
+def _require_of(index: NeuronIndex, activations: Activations) -> NeuronIndex:
+    """Return an index, or raise MismatchError if it is of other activations."""
+    if index.activations.path != activations.path or activations.columns is not None:
+        raise MismatchError(f"{index.path} is not the index of {activations.describe()}; leave out index")
+    return index
+
+
+def _record(activations: Activations, concept: Concept, sums: ConceptSums, source: str) -> ConceptSearch:
+    """Return the record of a search from the sums over the words of the concept."""
+    area = areas(sums.ranks, sums.ties, concept.words, concept.others)
+    overlap = overlaps(sums.shared, sums.extreme, concept.words)
     constant = np.isnan(area.auroc)
-    difference = np.where(constant, np.nan, np.array(columns["mean"]))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        standardised = difference / np.where(constant, np.nan, np.array(columns["std"]))
+    difference = sums.deviations * (1.0 / concept.words + 1.0 / concept.others)
+    standardised = difference / np.where(constant, np.nan, sums.std)
     made_from = activations.provenance
     return ConceptSearch(
         concept=concept,
         space=activations.space,
         auroc=area.auroc,
         sign=area.sign,
-        mean_difference=difference,
+        mean_difference=np.where(constant, np.nan, difference),
         standardised_difference=standardised,
         iou=np.where(constant, np.nan, overlap.iou),
         iou_sign=np.where(constant, 0, overlap.sign).astype(np.int8),
@@ -112,5 +122,5 @@ def search(
             parameters={"kind": concept.kind, "value": concept.value, "layer": concept.layer},
             inputs=(made_from,),
         ),
-        details={"source": "store", "quantiles": list(QUANTILES)},
+        details={"source": source, "quantiles": list(QUANTILES)},
     )
