@@ -15,6 +15,8 @@ import onegrain as og
 from onegrain.activations import live_activations
 from onegrain.core.progress import silent
 from onegrain.errors import InputError, LabelError, ModelError
+from onegrain.interventions.matching import matching_cells
+from onegrain.interventions.orders import neuron_orders
 from onegrain.interventions.specificity_tables import LabelRises
 from onegrain.interventions.template import matched_sets
 from onegrain.models import LoadedModel
@@ -89,6 +91,14 @@ def test_random_sets_have_as_many_neurons_of_each_site() -> None:
     assert len({drawn.tobytes() for drawn in sets}) == 4
     larger = matched_sets(space, np.arange(10), 4, 3)
     assert all(set(few[few < 50]) <= set(many) for few, many in zip(sets, larger, strict=True))
+
+
+def test_random_sets_are_the_first_of_the_random_orders_of_a_sweep(models: dict[str, LoadedModel]) -> None:
+    order = ranking(models["gpt2"])
+    cells = matching_cells("site", order.space)
+    orders = neuron_orders(order, ("random",), 3, 5, cells)["random"]
+    sets = matched_sets(order.space, order.order[:6], 3, 5)
+    assert [drawn.tolist() for drawn in sets] == [sorted(each[:6].tolist()) for each in orders]
 
 
 def test_a_translation_model_is_measured_on_the_words_of_the_target(models: dict[str, LoadedModel]) -> None:

@@ -11,7 +11,7 @@ from onegrain.interventions.matching import matched_order
 from onegrain.records.curve import ALL_LINES, KEEP
 from onegrain.records.ranking import Ranking
 
-__all__ = ["line_counts", "neuron_orders", "require_lines", "sweep_counts"]
+__all__ = ["line_counts", "neuron_orders", "random_permutations", "require_lines", "sweep_counts"]
 
 
 def require_lines(lines: Sequence[str]) -> tuple[str, ...]:
@@ -48,11 +48,18 @@ def neuron_orders(
     """
     backwards = ranking.order[::-1]
     orders = {"top": [ranking.order], "bottom": [backwards], KEEP: [backwards], "random": []}
-    rng = np.random.default_rng(seed)
-    for _ in range(random_orders if "random" in lines else 0):
-        order = rng.permutation(ranking.space.size)
-        orders["random"].append(order if cells is None else matched_order(ranking.order, order, cells))
+    if "random" in lines:
+        orders["random"] = [
+            order if cells is None else matched_order(ranking.order, order, cells)
+            for order in random_permutations(ranking.space.size, random_orders, seed)
+        ]
     return {line: orders[line] for line in lines}
+
+
+def random_permutations(neurons: int, number: int, seed: int) -> list[np.ndarray]:
+    """Return random orders of neurons, int64 (neurons,) each; the first are the same for every number."""
+    rng = np.random.default_rng(seed)
+    return [rng.permutation(neurons) for _ in range(number)]
 
 
 def line_counts(line: str, counts: Sequence[int], neurons: int) -> list[int]:

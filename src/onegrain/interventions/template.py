@@ -16,6 +16,7 @@ from onegrain.interventions.edits.registry import parse_edit
 from onegrain.interventions.intervention import Intervention
 from onegrain.interventions.matching import matched_order, matching_cells
 from onegrain.interventions.optimal_constants import optimal_constants
+from onegrain.interventions.orders import random_permutations
 from onegrain.interventions.references import References, measure_reference
 from onegrain.interventions.where import Where
 from onegrain.models import LoadedModel
@@ -174,5 +175,5 @@ def matched_sets(space: NeuronSpace, neurons: np.ndarray, orders: int, seed: int
     order = np.concatenate([chosen, np.setdiff1d(np.arange(space.size), chosen)])
     cells = matching_cells("site", space)
     assert cells is not None
-    randoms = (np.random.default_rng([seed, number]).permutation(space.size) for number in range(orders))
+    randoms = random_permutations(space.size, orders, seed)
     return [np.sort(matched_order(order, random, cells)[: len(chosen)]) for random in randoms]
