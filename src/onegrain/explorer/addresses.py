@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["MOST_PINS", "PageQuery", "address", "changed", "link"]
+__all__ = ["MOST_PINS", "PageQuery", "address", "changed", "form_fields", "link"]
 
 MOST_PINS = 20
 LONGEST_NAME = 400
@@ -56,6 +57,21 @@ def link(page: str, query: PageQuery, **values: Any) -> str:
         {name: _texts(value) for name, value in shared.items() if value not in ("", (), None)}, doseq=True
     )
     return f"/{page}" + (f"?{text}" if text else "")
+
+
+def form_fields(query: PageQuery, left_out: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return the names and values of a state as the hidden fields of a form carry them.
+
+    >>> form_fields(PageQuery(store="nlm-1", pin=("layers.0:3",)), ["store"])
+    [('pin', 'layers.0:3')]
+    """
+    values = query.model_dump(exclude_defaults=True)
+    listed = {name: _texts(value) for name, value in values.items() if name not in left_out}
+    return [
+        (name, text)
+        for name, value in listed.items()
+        for text in (value if isinstance(value, list) else [value])
+    ]
 
 
 def _texts(value: Any) -> Any:

@@ -8,10 +8,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from onegrain.explorer.addresses import address, link
+from onegrain.explorer.addresses import PageQuery, address, changed, form_fields, link
 from onegrain.explorer.assets import Asset, asset
 from onegrain.explorer.figures import Figure, VegaChart
-from onegrain.reports.rendering.drawings import drawing_document, drawing_svg
+from onegrain.reports.rendering.drawings import drawing_document, drawing_svg, level
+from onegrain.reports.rendering.heatmap import LIMIT
 from onegrain.reports.rendering.numbers import bracketed, number, percent
 from onegrain.reports.rendering.pictures import draw_svg
 from onegrain.reports.rendering.svg import inline_svg
@@ -26,7 +27,8 @@ def _environment() -> jinja2.Environment:
     pages.globals.update(
         address=address, link=link, asset=_required_asset, figure_svg=figure_svg, is_vega=_is_vega
     )
-    pages.filters.update(number=number, percent=percent)
+    pages.globals.update(fields=form_fields, without=_without, level=_level)
+    pages.filters.update(number=number, percent=percent, signed=_signed, capitalize_first=_capitalized)
     pages.globals["bracketed"] = bracketed
     return pages
 
@@ -69,3 +71,24 @@ def _required_asset(name: str) -> Asset:
 
 def _is_vega(figure: Figure) -> bool:
     return isinstance(figure.drawing, VegaChart)
+
+
+def _without(query: PageQuery, *names: str) -> PageQuery:
+    """Return a state with some of its values back at their defaults."""
+    fields = type(query).model_fields
+    return changed(query, **{name: fields[name].get_default(call_default_factory=True) for name in names})
+
+
+def _level(deviation: float) -> int | None:
+    """Return the level of a deviation on the diverging scale, as text heat maps use it."""
+    return level(deviation, LIMIT)
+
+
+def _signed(value: float) -> str:
+    """Return a number with its sign and two decimals; a dash for NaN."""
+    return number(value, "+.2f")
+
+
+def _capitalized(text: str) -> str:
+    """Return a text with its first letter as a capital, and the others as they are."""
+    return text[:1].upper() + text[1:]

@@ -6,20 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from jaxtyping import Float32
 
-from onegrain.activations.extraction.live import live_activations
 from onegrain.errors import MismatchError, ParameterError
 from onegrain.explorer.collection import Entry
 from onegrain.explorer.state import Explorer
-from onegrain.models import LoadedModel, load_model
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.provenance import Provenance
 from onegrain.records.space import Neurons
+
+if TYPE_CHECKING:
+    from onegrain.models import LoadedModel
 
 __all__ = ["TypedActivations", "activations_of_text", "reads_translations", "typed_corpus"]
 
@@ -85,6 +86,8 @@ def activations_of_text(
     sites = list(activations.space.by_site(indices))
 
     def read(loaded: LoadedModel) -> np.ndarray:
+        from onegrain.activations.extraction.live import live_activations  # it loads torch
+
         options = activations.provenance.made_by("extract").parameters
         live = live_activations(
             loaded,
@@ -161,6 +164,8 @@ def _load(explorer: Explorer, store: Entry, provenance: Provenance) -> LoadedMod
         NotFoundError: the collection has no model of that name.
         MismatchError: its weights are not those of the store.
     """
+    from onegrain.models import load_model  # it loads torch
+
     parameters = provenance.made_by("extract").parameters
     languages = parameters.get("languages") or {}
     loaded = load_model(

@@ -31,6 +31,15 @@ document.addEventListener("input", (event) => {
   if (shown) shown.textContent = Number(slider.value).toPrecision(4);
 });
 
+// The numbers of the word under the pointer or the focus stand in the line that a page keeps for them.
+function readWord(event) {
+  const word = event.target.closest?.("[data-word][title]");
+  const line = word && document.querySelector("[data-reading]");
+  if (line) line.textContent = word.title.replaceAll("\n", " · ");
+}
+document.addEventListener("pointerover", readWord);
+document.addEventListener("focusin", readWord);
+
 // Keys: p, n and w follow the links to the previous, next and next ranked neuron; "/" goes to the search box;
 // digits go to the pages; arrow keys move along the words of a text.
 const KEYS = { p: "[data-key=p]", n: "[data-key=n]", w: "[data-key=w]", o: "[data-key=o]" };
