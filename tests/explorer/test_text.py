@@ -101,7 +101,7 @@ def test_several_neurons_are_rows_of_cells_below_each_word(client: TestClient) -
 
 def test_without_pins_neurons_are_suggested(client: TestClient) -> None:
     data = get(client, store="a-source")
-    assert [choice["neuron"] for choice in data["suggestions"]][0] == "encoder.layers.0:0"
+    assert data["suggestions"][0]["neuron"] == "encoder.layers.0:0"
     assert "pin=encoder.layers.0%3A0" in data["suggestions"][0]["address"]
     assert "Pin a neuron" in client.get("/text?store=a-source").text
 
@@ -126,7 +126,9 @@ def test_a_filter_passes_words(collection: Collection, text: str, expected: set[
 def test_filters_by_value(collection: Collection) -> None:
     store = collection.store("a-source")
     values = store.neuron(PIN).astype(np.float64)
-    np.testing.assert_array_equal(mask(collection, f"value={PIN}=0.01..0.1"), (values >= 0.01) & (values <= 0.1))
+    np.testing.assert_array_equal(
+        mask(collection, f"value={PIN}=0.01..0.1"), (values >= 0.01) & (values <= 0.1)
+    )
     deviations = (values - values.mean()) / values.std()
     np.testing.assert_array_equal(mask(collection, f"sd={PIN}=1.."), deviations >= 1)
     np.testing.assert_array_equal(mask(collection, f"sd={PIN}=..-0.5"), deviations <= -0.5)

@@ -14,6 +14,7 @@ from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.settings import Settings
 from onegrain.explorer.state import Explorer
 from onegrain.explorer.typed import activations_of_text, reads_translations
+from onegrain.models import load_model
 from support.tiny import parallel_corpus, plain_corpus, tiny_gpt2, tiny_nlm, tiny_nmt
 
 OPTIONS = {
@@ -29,7 +30,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, save in (("nlm", tiny_nlm), ("gpt2", tiny_gpt2), ("nmt", tiny_nmt)):
         save(root / "models" / name)
     for name, options in OPTIONS.items():
-        extract(root / "models/gpt2", plain_corpus(), root / f"gpt2--{name}.zarr", **options)
+        gpt2 = load_model(root / "models/gpt2", name="gpt2")
+        extract(gpt2, plain_corpus(), root / f"gpt2--{name}.zarr", **options)
+    half = load_model(root / "models/gpt2", name="gpt2", dtype="bfloat16")
+    extract(half, plain_corpus(), root / "gpt2--half.zarr")
     extract(root / "models/nlm", plain_corpus(), root / "nlm--plain.zarr")
     extract(root / "models/nlm", plain_corpus().lower(), root / "nlm--lower.zarr")
     parallel = parallel_corpus()
@@ -54,6 +58,13 @@ def test_a_typed_sentence_has_the_values_of_the_store(explorer: Explorer, name: 
         assert typed.words == store.corpus.sentence(number)
         assert typed.neurons == tuple(store.space.name(neuron) for neuron in neurons)
         np.testing.assert_allclose(typed.values, store.values(start, stop)[:, neurons], atol=1e-5)
+
+
+def test_the_model_reads_in_the_precision_of_the_store(explorer: Explorer) -> None:
+    store, words = explorer.collection.store("gpt2--half"), plain_corpus().sentence(0)
+    typed = activations_of_text(explorer, explorer.collection.entry("gpt2--half"), " ".join(words), [0, 3])
+    values = store.values(0, len(words))[:, [0, 3]]
+    np.testing.assert_allclose(typed.values, values, rtol=2**-6, atol=2**-6)  # bfloat16 has 8 bits
 
 
 def test_special_tokens_of_a_store_are_no_words_of_a_typed_text(explorer: Explorer) -> None:
@@ -120,5 +131,5 @@ def test_errors_say_what_to_do(explorer: Explorer, folder: Path, tmp_path: Path)
         activations_of_text(alone, alone.collection.entries[0], "a", [0])
     tiny_gpt2(tmp_path / "gpt2", seed=1)
     other = Explorer(collect([folder / "gpt2--plain.zarr", tmp_path / "gpt2"]))
-    with pytest.raises(MismatchError, match="other weights"):
+    with pytest.raises(MismatchError, match="give the folder of the other one"):
         activations_of_text(other, other.collection.of_kind("activations")[0], "a", [0])

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32
 
-from onegrain.errors import MismatchError, ParameterError
+from onegrain.core.progress import Progress
+from onegrain.errors import ParameterError
 from onegrain.explorer.collection import Entry
 from onegrain.explorer.state import Explorer
 from onegrain.records.activations import Activations
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from onegrain.models import LoadedModel
 
 __all__ = ["TypedActivations", "activations_of_text", "reads_translations", "typed_corpus"]
-
-Result = TypeVar("Result")
 
 SOURCE = "typed text"
 
@@ -74,6 +70,8 @@ def activations_of_text(
             latents of dictionaries.
         MismatchError: the model of that name has other weights than that of the store.
         CorpusError: the text is too long for the model, or has more or fewer lines than its source.
+        BusyError: too much other work waits for the model.
+        TimeLimitError: the model takes longer than ``settings.model_seconds``.
     """
     activations = explorer.collection.store(store.name)
     corpus, lowered = typed_corpus(explorer, activations, text, source)
@@ -85,7 +83,7 @@ def activations_of_text(
         raise ParameterError("latents of dictionaries are not computed for typed texts; choose another store")
     sites = list(activations.space.by_site(indices))
 
-    def read(loaded: LoadedModel) -> np.ndarray:
+    def read(loaded: LoadedModel, progress: Progress) -> np.ndarray:
         from onegrain.activations.extraction.live import live_activations  # it loads torch
 
         options = activations.provenance.made_by("extract").parameters
@@ -99,7 +97,7 @@ def activations_of_text(
         )
         return live.take(None, list(names))
 
-    values = _on_model(explorer, store, activations.provenance, read)
+    values = explorer.work.run(store, read)
     read_words = corpus.target if corpus.target is not None else corpus
     return TypedActivations(read_words, names, values, lowered)
 
@@ -139,46 +137,3 @@ def _lines(text: str) -> Corpus:
 
 def _start_token(bos: object) -> bool | None:
     return bos if isinstance(bos, bool) else None
-
-
-_one_model = Lock()
-_kept: dict[str, LoadedModel] = {}
-
-
-def _on_model(
-    explorer: Explorer, store: Entry, provenance: Provenance, function: Callable[[LoadedModel], Result]
-) -> Result:
-    """Return what a function makes of the model of a store; one model is in memory at a time."""
-    with _one_model:
-        key = f"{explorer.collection.path(explorer.collection.model_of(store))}\0{store.weights}"
-        if key not in _kept:
-            _kept.clear()
-            _kept[key] = _load(explorer, store, provenance)
-        return function(_kept[key])
-
-
-def _load(explorer: Explorer, store: Entry, provenance: Provenance) -> LoadedModel:
-    """Load the model of a store in the precision and languages with which the store was extracted.
-
-    Raises:
-        NotFoundError: the collection has no model of that name.
-        MismatchError: its weights are not those of the store.
-    """
-    from onegrain.models import load_model  # it loads torch
-
-    parameters = provenance.made_by("extract").parameters
-    languages = parameters.get("languages") or {}
-    loaded = load_model(
-        Path(explorer.collection.path(explorer.collection.model_of(store))),
-        name=store.model,
-        dtype=str(parameters.get("model_dtype", "float32")),
-        source_language=languages.get("source"),
-        target_language=languages.get("target"),
-    )
-    if store.weights and loaded.identity.weight_hash != store.weights:
-        raise MismatchError(
-            f"the model {store.model} here has other weights ({loaded.identity.weight_hash[:12]}) than the one "
-            f"that the store {store.name} was extracted from ({store.weights[:12]}); give its folder to "
-            "onegrain explore"
-        )
-    return loaded

@@ -30,6 +30,7 @@ from onegrain.explorer.pages.suggestions import Suggestion, suggested_neurons
 from onegrain.explorer.sentences import SORTS, Found, Sort, find_sentences, parallel_corpus
 from onegrain.explorer.state import Explorer
 from onegrain.explorer.typed import reads_translations
+from onegrain.explorer.work.models import model_place
 from onegrain.records.corpus import Corpus
 
 __all__ = ["FILTERS", "TextPage", "TextQuery", "text"]
@@ -252,7 +253,7 @@ def _figures(
 
 def _missing_model(explorer: Explorer, store: Entry) -> str:
     try:
-        explorer.collection.model_of(store)
+        model_place(explorer.collection, store)
     except NotFoundError as error:
         return str(error)
     return ""

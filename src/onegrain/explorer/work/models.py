@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from onegrain.errors import MismatchError
 from onegrain.explorer.collection import MODEL, Collection, Entry
@@ -15,7 +15,7 @@ from onegrain.records.provenance import Provenance
 if TYPE_CHECKING:
     from onegrain.models import LoadedModel
 
-__all__ = ["ModelKeeper", "model_place"]
+__all__ = ["ModelKeeper", "load_options", "model_place"]
 
 
 class ModelKeeper:
@@ -23,7 +23,7 @@ class ModelKeeper:
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
-        self._place = ""
+        self._loaded_as: tuple[str, dict[str, Any]] = ("", {})
         self._model: LoadedModel | None = None
 
     def load(self, entry: Entry) -> LoadedModel:
@@ -34,12 +34,12 @@ class ModelKeeper:
             MismatchError: the model of that name has other weights than the record was made from.
             ModelError: it cannot be loaded.
         """
-        place = model_place(self._collection, entry)
-        if self._model is None or self._place != place:
+        wanted = model_place(self._collection, entry), load_options(self._collection, entry)
+        if self._model is None or self._loaded_as != wanted:
             from onegrain.models import load_model
 
             self.drop()
-            self._model, self._place = load_model(place), place
+            self._model, self._loaded_as = load_model(wanted[0], **wanted[1]), wanted
         weights = self._model.identity.weight_hash
         if entry.weights and weights != entry.weights:
             raise MismatchError(
@@ -50,7 +50,24 @@ class ModelKeeper:
 
     def drop(self) -> None:
         """Release the model's memory."""
-        self._model, self._place = None, ""
+        self._model, self._loaded_as = None, ("", {})
+
+
+def load_options(collection: Collection, entry: Entry) -> dict[str, Any]:
+    """Return the precision and languages in which the activations of an entry were extracted."""
+    if entry.kind == MODEL:
+        return {}
+    provenance = getattr(collection.record(entry.name), "provenance", None)
+    if not isinstance(provenance, Provenance):
+        return {}
+    parameters = provenance.made_by("extract").parameters
+    languages = parameters.get("languages") or {}
+    options = {
+        "dtype": parameters.get("model_dtype"),
+        "source_language": languages.get("source"),
+        "target_language": languages.get("target"),
+    }
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def model_place(collection: Collection, entry: Entry) -> str:
