@@ -176,9 +176,10 @@ def test_sentences_are_sorted_by_a_neuron(client: TestClient, collection: Collec
 
 def test_filtered_pages_and_a_marked_sentence(client: TestClient) -> None:
     last = get(client, store="c-hostile", sentence=44)
-    assert last["paging"] | {"previous": "", "first": ""} == {
-        "start": 40, "stop": 45, "total": 45, "page": 3, "pages": 3, "first": "", "previous": "", "next": "", "last": "",
-    }  # fmt: skip
+    shown = last["paging"]
+    assert [shown[name] for name in ("start", "stop", "total", "page", "pages")] == [40, 45, 45, 3, 3]
+    assert (shown["next"], shown["last"]) == ("", "")
+    assert shown["previous"] == "/text?store=c-hostile&page=2"
     assert [shown["current"] for shown in last["sentences"]] == [False] * 4 + [True]
     filtered = get(client, store="a-source", filter=["word=rain", ""], pin=PIN)
     assert [shown["number"] for shown in filtered["sentences"]] == [4]
@@ -277,7 +278,7 @@ def test_values_outside_their_range_give_an_error_page(
 
 def test_an_expression_that_takes_too_long_is_refused() -> None:
     assert matching("(a+)+", ["aaa", "b"]) == {"aaa"}
-    with pytest.raises(ParameterError, match="takes longer than 0.3 s"):
+    with pytest.raises(ParameterError, match=r"takes longer than 0\.3 s"):
         matching("(a+)+b", ["a" * 60], seconds=0.3)
 
 

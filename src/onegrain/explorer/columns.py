@@ -42,10 +42,10 @@ def columns_of(explorer: Explorer, store: Entry, neurons: Sequence[int]) -> Acti
 def scale_of(explorer: Explorer, store: Entry, neurons: Sequence[int]) -> NeuronScale:
     """Return the mean and standard deviation of some neurons over the words of a store."""
     kept: Recent[NeuronScale] = explorer.collection.derived("neuron scales", lambda: Recent(MOST_COLUMNS))
-    scales = [
-        kept.get((store.name, neuron), lambda n=neuron: neuron_scale(columns_of(explorer, store, [n]), [0]))
-        for neuron in neurons
-    ]
-    return NeuronScale(
-        np.array([scale.mean[0] for scale in scales]), np.array([scale.std[0] for scale in scales])
-    )
+
+    def scale(neuron: int) -> NeuronScale:
+        return kept.get((store.name, neuron), lambda: neuron_scale(columns_of(explorer, store, [neuron]), [0]))
+
+    scales = [scale(neuron) for neuron in neurons]
+    mean, std = (np.array([getattr(scale, name)[0] for scale in scales]) for name in ("mean", "std"))
+    return NeuronScale(mean, std)

@@ -130,5 +130,6 @@ def _identities(collection: Collection, store: Entry) -> tuple[str, str]:
     extraction = collection.store(store.name).provenance.made_by("extract")
     words = extraction.corpus.content_hash if extraction.corpus is not None else ""
     source = extraction.parameters.get("read_from")
-    is_parallel = isinstance(source, dict) and reads_translations(extraction)
-    return words, str(source.get("content_hash", "")) if is_parallel else ""
+    if not isinstance(source, dict) or not reads_translations(extraction):
+        return words, ""
+    return words, str(source.get("content_hash", ""))
