@@ -13,10 +13,7 @@ from starlette.testclient import TestClient
 from onegrain.explorer import RunningExplorer, explore
 from onegrain.explorer.app import create_app
 from onegrain.explorer.collection import Collection, collect
-from onegrain.explorer.settings import Settings
-from support.explored import make_study
-
-SETTINGS = Settings(hosts=("testserver", "localhost", "127.0.0.1"))
+from support.explored import SETTINGS, make_study
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import onegrain as og
 from onegrain.core.progress import silent
+from onegrain.explorer.settings import Settings
 from onegrain.records.ranking import Ranking
 from support import records
 
-__all__ = ["STUDY", "make_study"]
+__all__ = ["SETTINGS", "STUDY", "make_study"]
+
+SETTINGS = Settings(hosts=("testserver", "localhost", "127.0.0.1"))
+"""Settings of an explorer that answers Starlette's test client."""
 
 STUDY = """
 title = "Tiny"

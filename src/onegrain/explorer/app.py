@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from onegrain.errors import InputError, OnegrainError
+from onegrain.errors import InputError, OnegrainError, RecordError
 from onegrain.explorer.collection import Collection
 from onegrain.explorer.errors import BusyError, NotFoundError, TimeLimitError
 from onegrain.explorer.pages.registry import NAVIGATION
@@ -27,6 +27,11 @@ from onegrain.records.provenance import package_version
 __all__ = ["create_app"]
 
 SMALLEST_COMPRESSED = 800
+HTTP_ERRORS = {
+    404: ("Not here", "No page has this address."),
+    405: ("Not allowed", "This address cannot be asked in this way."),
+}
+"""HTTP status -> title and message of errors that the router finds."""
 
 
 def create_app(collection: Collection, settings: Settings | None = None) -> FastAPI:
@@ -73,9 +78,18 @@ def _add_error_pages(app: FastAPI, explorer: Explorer) -> None:
     async def bad_input(request: Request, error: InputError) -> Response:
         return error_response(explorer, request, "This cannot be shown", str(error), 422)
 
+    @app.exception_handler(RecordError)
+    async def unreadable(request: Request, error: RecordError) -> Response:
+        return error_response(explorer, request, "This record cannot be read", str(error), 500)
+
     @app.exception_handler(OnegrainError)
     async def failed(request: Request, error: OnegrainError) -> Response:
         return error_response(explorer, request, "This failed", str(error), 500)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        message = "Something went wrong here that should not; the server's log says what."
+        return error_response(explorer, request, "This failed", message, 500)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -84,11 +98,7 @@ def _add_error_pages(app: FastAPI, explorer: Explorer) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
-        titles = {404: "Not here", 405: "Not allowed"}
-        return error_response(
-            explorer,
-            request,
-            titles.get(error.status_code, "This failed"),
-            str(error.detail),
-            error.status_code,
-        )
+        title, message = HTTP_ERRORS.get(error.status_code, ("This failed", str(error.detail)))
+        answer = error_response(explorer, request, title, message, error.status_code)
+        answer.headers.update(error.headers or {})
+        return answer

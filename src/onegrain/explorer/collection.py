@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from onegrain.activations import open_activations
+from onegrain.core.text import visible
 from onegrain.errors import OnegrainError, ParameterError
 from onegrain.explorer.errors import NotFoundError
 from onegrain.library import ACTIVATIONS, TABLES, is_model, kind_of, load, records
@@ -212,16 +213,16 @@ def collect(places: Iterable[str | os.PathLike[str]], title: str | None = None) 
             try:
                 if error:
                     raise ParameterError(error)
-                paths.append((_entry(_unused(name, paths), kind, path), path))
+                paths.append((_entry(_unused(visible(name), paths), kind, path), path))
             except OnegrainError as failure:
-                left_out.append(f"{name}: {str(failure).replace(str(path), Path(path).name)}")
+                left_out.append(visible(f"{name}: {str(failure).replace(str(path), Path(path).name)}"))
     if not paths:
         raise ParameterError(
             f"nothing to show in {', '.join(named)}: no ranking, curve, store or model; "
             "onegrain demo makes some, and onegrain explore --demo shows them"
         )
     folder = Path(named[0]) if len(named) == 1 and Path(named[0]).is_dir() else None
-    return Collection(title or Path(named[0]).resolve().name, paths, left_out, folder)
+    return Collection(visible(title or Path(named[0]).resolve().name), paths, left_out, folder)
 
 
 def _searched(place: str, *, prefixed: bool) -> Iterator[tuple[str, Path | str, str, str]]:
@@ -273,7 +274,7 @@ def _unused(name: str, paths: Sequence[tuple[Entry, Any]]) -> str:
 
 def _entry(name: str, kind: str, path: Path | str) -> Entry:
     if kind == MODEL:
-        return Entry(name, MODEL, Path(path).name, digest=_file_digest(Path(path) / "config.json"))
+        return Entry(name, MODEL, visible(Path(path).name), digest=_file_digest(Path(path) / "config.json"))
     if kind == ACTIVATIONS:
         activations = open_activations(path)
         return _described(name, kind, activations.provenance, digest=activations.provenance.model_dump_json())
@@ -290,8 +291,8 @@ def _table_entry(name: str, kind: str, path: Path) -> Entry:
         name,
         kind,
         provenance,
-        method=str(header.get("method") or header.get("metric") or ""),
-        layer=str(header.get("layer") or ""),
+        method=visible(str(header.get("method") or header.get("metric") or "")),
+        layer=visible(str(header.get("layer") or "")),
         digest=_file_digest(path),
     )
 
@@ -302,9 +303,9 @@ def _described(name: str, kind: str, provenance: Provenance | None, **facts: str
     return Entry(
         name,
         kind,
-        model=Path(model.id).name or model.id if model is not None else "",
+        model=visible(Path(model.id).name or model.id) if model is not None else "",
         weights=model.weight_hash if model is not None else "",
-        corpus=corpus.source if corpus is not None else "",
+        corpus=visible(corpus.source) if corpus is not None else "",
         **facts,
     )
 

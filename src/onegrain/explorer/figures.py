@@ -41,7 +41,7 @@ class FigureTable:
         """Return the table as CSV with headings; a text that a spreadsheet would run gets a quote."""
         out = io.StringIO()
         writer = csv.writer(out)
-        writer.writerow(self.columns)
+        writer.writerow([_safe(column) for column in self.columns])
         writer.writerows([_safe(value) for value in row] for row in self.rows)
         return out.getvalue()
 

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import TypeAdapter
 
 from onegrain.explorer.assets import asset
+from onegrain.explorer.described import answers_of
 from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.pages.page import PageKind
 from onegrain.explorer.pages.registry import PAGES
@@ -20,6 +21,7 @@ __all__ = ["page_router"]
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Form = Literal["csv", "json", "svg", "png"]
+MEDIA_TYPES = ("text/csv", "application/json", "image/svg+xml", "image/png")
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -57,14 +59,19 @@ def _asking(kind: PageKind) -> Callable[[Endpoint], Endpoint]:
 def _add_page(router: APIRouter, explorer: Explorer, kind: PageKind) -> None:
     adapter = TypeAdapter(kind.result)
 
-    @router.get(f"/{kind.name}", name=kind.name, response_class=Response)
+    @router.get(f"/{kind.name}", name=kind.name, response_class=Response, responses=answers_of("text/html"))
     @_asking(kind)
     def page(request: Request, query: Any) -> Response:
         etag = etag_of(explorer, request) if kind.lasting else ""
         context = None if etag and is_unchanged(request, etag) else kind.build(explorer, query)
         return html_response(explorer, request, f"{kind.name}.html.j2", context, etag=etag)
 
-    @router.get(f"/{kind.name}.json", name=f"{kind.name} as JSON", response_model=kind.result)
+    @router.get(
+        f"/{kind.name}.json",
+        name=f"{kind.name} as JSON",
+        response_model=kind.result,
+        responses=answers_of(),
+    )
     @_asking(kind)
     def data(request: Request, query: Any) -> Response:
         etag = etag_of(explorer, request) if kind.lasting else ""
@@ -78,6 +85,7 @@ def _add_figures(router: APIRouter, explorer: Explorer, kind: PageKind) -> None:
         f"/{kind.name}/figure/{{figure}}.{{form}}",
         name=f"{kind.name}: a figure as a file",
         response_class=Response,
+        responses=answers_of(*MEDIA_TYPES),
     )
     @_asking(kind)
     def file(figure: str, form: Form, query: Any) -> Response:
@@ -87,7 +95,10 @@ def _add_figures(router: APIRouter, explorer: Explorer, kind: PageKind) -> None:
         return figure_response(shown, form)
 
     @router.get(
-        f"/{kind.name}/embed/{{figure}}", name=f"{kind.name}: a figure to embed", response_class=Response
+        f"/{kind.name}/embed/{{figure}}",
+        name=f"{kind.name}: a figure to embed",
+        response_class=Response,
+        responses=answers_of("text/html"),
     )
     @_asking(kind)
     def embed(request: Request, figure: str, query: Any) -> Response:

@@ -87,7 +87,7 @@ class Gate:
         if method in SAFE:
             return ""
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        if origin is not None and origin.partition("://")[2] != headers.get("host"):
             return "This request comes from another site."
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return "This request comes from another site."

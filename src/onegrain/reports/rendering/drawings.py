@@ -242,7 +242,13 @@ def drawing_svg(drawing: Drawing, description: str) -> Markup:
             description=description,
             width=WIDTH,
             scale=_scale(drawing),
-            tools={"number": number, "level": level, "level_colour": level_colour, "isfinite": math.isfinite},
+            tools={
+                "number": number,
+                "level": level,
+                "level_colour": level_colour,
+                "isfinite": math.isfinite,
+                "finite": _finite,
+            },
             limit=_limit(drawing) if isinstance(drawing, Matrix) else 0.0,
         )
     )
@@ -254,6 +260,11 @@ def drawing_document(drawing: Drawing, description: str) -> str:
     head, _, rest = svg.partition(">")
     head = head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}><style>{source("drawings.css")}</style>{rest}'
+
+
+def _finite(values: Iterable[float]) -> list[float]:
+    """Return the values that are numbers."""
+    return [value for value in values if math.isfinite(value)]
 
 
 def _limit(drawing: Matrix) -> float:
