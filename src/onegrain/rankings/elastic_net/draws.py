@@ -110,6 +110,7 @@ def descend(
     tolerance: float,
     *,
     epochs: int = ROUND,
+    rounds: int | None = None,
     in_stages: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Return weights and biases after epochs, each problem until it reaches the tolerance or stalls.
@@ -120,6 +121,7 @@ def descend(
         start: weights (neurons, G, labels) of the scaled neurons and biases (G, labels), whose dtype is kept.
         tolerance: relative duality gap to reach, as measured with the products of the words.
         epochs: number of epochs between certificates, more with few words (stochastic.pace).
+        rounds: most certificates; by default ``ROUNDS``.
         in_stages: True to use growing parts of the words first, for starts that are far from the minimum.
     """
     descent = Descent(words, penalties, start)
@@ -129,7 +131,7 @@ def descend(
         descent.grow(words.n_words)
     weights, biases = (part.clone() for part in start)
     numbers, best = np.arange(len(penalties)), [np.full(len(penalties), np.inf) for _ in range(2)]
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if rounds is None else rounds):
         descent.run(epochs * pace(words))
         reached = descent.result()
         weights[:, numbers], biases[numbers] = (part.to(weights.dtype) for part in reached)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from onegrain.rankings.data.memory import Table
 from onegrain.rankings.elastic_net.curvature import curved_words
-from onegrain.rankings.elastic_net.newton import NewtonState
+from onegrain.rankings.elastic_net.newton import LabelBlock, NewtonState
 from onegrain.rankings.elastic_net.problem import BLOCK
 from onegrain.rankings.elastic_net.quadratic import FISTA_STEPS, Quadratic, one_sided
 from onegrain.rankings.elastic_net.stochastic import native_bfloat16
@@ -21,6 +21,10 @@ __all__ = ["HESSIAN_BYTES", "label_steps"]
 
 SWEEPS = 3
 HALVINGS = 15
+ROUGH = 0.03
+"""The share of the curvature that the models of the first steps leave out, if there is lambda2."""
+COPIED = 0.7
+"""Share of a block's words below which the curved ones are copied out of it."""
 HESSIAN_BYTES = 2**28
 
 
@@ -36,16 +40,16 @@ def label_steps(state: NewtonState, working: Tensor) -> bool:
     columns = words.memory.table(len(used), words.n_words, words.dtype)
     logits = words.zeros(words.n_words, words.n_labels, dtype=words.dtype)
     kind = torch.bfloat16 if native_bfloat16(words.device) and words.dtype == torch.float32 else words.dtype
-    curved = curved_words(words, state.points.probabilities[: words.n_words], state.left_out)
+    left_out = ROUGH if state.last is None and state.pair[1] > 0.0 else state.left_out
+    curved = curved_words(words, state.points.probabilities[: words.n_words], left_out)
+    weights = state.weights[used]
     for rows in words.rows():
-        block, p = words.block(rows), state.points.probabilities[rows]
-        torch.addmm(state.biases, block, state.weights, out=logits[rows])
-        block = block[:, used]
+        block, p = words.block(rows).index_select(1, used), state.points.probabilities[rows]
+        torch.addmm(state.biases, block, weights, out=logits[rows])
         columns[:, rows] = block.T
         curvature, block = words.weigh(p * (1.0 - p), rows).to(kind), block.to(kind)
         for problem in problems:
-            chosen = curved[rows, problem.label].nonzero().ravel()
-            problem.add_curvature(block[chosen], curvature[chosen, problem.label])
+            problem.add_curvature(block, curvature[:, problem.label], curved[rows, problem.label])
     for _ in range(SWEEPS):
         for problem in problems:
             if len(problem.columns):
@@ -55,6 +59,7 @@ def label_steps(state: NewtonState, working: Tensor) -> bool:
     for problem in problems:
         weights[used[problem.columns], problem.label] = problem.weights
         bias_changes[problem.label] = problem.bias_change
+    state.blocks = [LabelBlock(problem.label, used[problem.columns], problem.hessian) for problem in problems]
     return state.lower(weights, state.biases + bias_changes, state.certificate.objective)
 
 
@@ -90,9 +95,14 @@ class _LabelProblem:
         self.hessian = state.words.zeros(len(neurons), len(neurons), dtype=state.words.dtype)
         self.bias_change = 0.0
 
-    def add_curvature(self, block: Tensor, curvature: Tensor) -> None:
-        """Add what some words, (words, used), contribute to the Hessian."""
-        inputs = block[:, self.columns]
+    def add_curvature(self, block: Tensor, curvature: Tensor, curved: Tensor) -> None:
+        """Add what the curved ones of some words, (words, used), contribute to the Hessian."""
+        inputs = block.index_select(1, self.columns)
+        chosen = curved.nonzero().ravel()
+        if len(chosen) < COPIED * len(inputs):
+            inputs, curvature = inputs[chosen], curvature[chosen]
+        else:
+            curvature = curvature * curved
         self.hessian += ((inputs * curvature[:, None]).T @ inputs).div_(self.words.n_words)
 
     def step(self, neuron_columns: Table, logits: Tensor) -> None:

@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from onegrain.rankings.elastic_net.duality import Certificate, Points, certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, Words
 
-__all__ = ["ROUNDING", "NewtonState", "move"]
+__all__ = ["ROUNDING", "LabelBlock", "LastStep", "NewtonState", "move"]
 
 ROUNDING = 8.0
 HALVINGS = 30
 LEFT_OUT = 1e-3
+PASS = 25.0
+"""What a pass over the words costs for each word and weight: it is bound by memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelBlock:
+    """The Hessian of some weights of one label, without lambda2.
+
+    Attributes:
+        label: the label.
+        neurons: int64 (n,), the neurons of the weights, ascending.
+        hessian: (n, n).
+    """
+
+    label: int
+    neurons: Tensor
+    hessian: Tensor
+
+
+@dataclass(frozen=True)
+class LastStep:
+    """The last step by label or by conjugate gradients.
+
+    Attributes:
+        by_label: True if it went label by label.
+        fall: by how much J fell.
+        changed: share of the weights that became or ceased to be zero.
+    """
+
+    by_label: bool
+    fall: float
+    changed: float
 
 
 class NewtonState:
@@ -21,19 +56,25 @@ class NewtonState:
     Attributes:
         live: bool (neurons, 1), False for a constant neuron.
         l1: (neurons, 1), lambda1 for the scaled neurons; ``l2`` the same for lambda2.
-        changed: share of the weights that became or ceased to be zero in the last step.
+        blocks: the Hessian of each label's weights at an earlier probe, if label steps were taken.
+        work: multiplications and additions so far, roughly, in those that large products take.
+        last: the last step by label or by conjugate gradients.
+        useful: False if conjugate gradients brought J down by far less than the step by label after them.
     """
 
     weights: Tensor
     biases: Tensor
     points: Points
+    blocks: Sequence[LabelBlock] = ()
+    last: LastStep | None = None
+    useful: bool = True
+    work: float = 0.0
 
     def __init__(self, words: Words, pair: tuple[float, float], weights: Tensor, biases: Tensor) -> None:
         self.words, self.penalties, self.pair = words, Penalties.of(pair), pair
         unit = words.unit.to(words.dtype)[:, None]
         self.live = unit > 0.0
         self.l1, self.l2 = pair[0] * unit, pair[1] * unit.square()
-        self.changed = 1.0
         self.certificate = self._move_to(weights, biases)
 
     def slope(self) -> Tensor:
@@ -58,6 +99,7 @@ class NewtonState:
     def _move_to(self, weights: Tensor, biases: Tensor) -> Certificate:
         """Move to weights and biases, and certify them in one pass over the words."""
         self.weights, self.biases = weights, biases - biases.mean()
+        self.work += PASS * self.words.n_words * weights.numel()
         self.points = evaluate_probes(self.words, weights[:, None], biases[None])
         (certificate,) = certify(self.words, self.penalties, weights[:, None], self.points)
         return certificate

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["FISTA_STEPS", "Quadratic", "one_sided"]
+__all__ = ["FISTA_STEPS", "Quadratic", "factor", "one_sided"]
 
 FISTA_STEPS = 300
+CHECKED = 5
+"""Steps between two checks of convergence."""
 HALVINGS = 20
 RIDGES = (1e-12, 1e-9, 1e-7, 1e-5, 1e-3)
 
@@ -73,19 +75,22 @@ class Quadratic:
     def _fista(self, rate: float, steps: int, tolerance: float) -> Tensor:
         x = y = self.origin
         pace = 1.0
-        for _ in range(steps):
-            moved = y - rate * (self.gradient + self.hessian @ (y - self.origin))
-            moved = moved.sign() * (moved.abs() - rate * self.l1).clamp(min=0.0) / (1.0 + 2.0 * rate * self.l2)
+        threshold, shrink = rate * self.l1, 1.0 / (1.0 + 2.0 * rate * self.l2)
+        for step in range(1, steps + 1):
+            moved = torch.sub(y, torch.addmv(self.gradient, self.hessian, y - self.origin), alpha=rate)
+            moved = (moved - moved.clamp(-threshold, threshold)) * shrink
             change = moved - x
             if float((y - moved) @ change) > 0.0:
                 pace, y = 1.0, moved
             else:
                 following = (1.0 + (1.0 + 4.0 * pace * pace) ** 0.5) / 2.0
-                y = moved + (pace - 1.0) / following * change
+                y = torch.add(moved, change, alpha=(pace - 1.0) / following)
                 pace = following
             x = moved
-            if float(change.abs().max()) <= tolerance * float(x.abs().max().clamp(min=1e-12)):
-                break
+            if step % CHECKED == 0:
+                size = max(float(x.abs().max()), 1e-12)
+                if float(change.abs().max()) <= tolerance * size:
+                    break
         return x
 
     def newton(self, x: Tensor, steps: int, tolerance: float = 1e-12) -> Tensor:
@@ -98,11 +103,11 @@ class Quadratic:
                 break
             free_indices = free.nonzero().ravel()
             matrix = self.hessian[free_indices][:, free_indices] + torch.diag(2.0 * self.l2[free_indices])
-            factor = _factor(matrix)
-            if factor is None:
+            lower = factor(matrix)
+            if lower is None:
                 break
             direction = torch.zeros_like(x)
-            direction[free_indices] = -torch.cholesky_solve(steepest[free_indices][:, None], factor).ravel()
+            direction[free_indices] = -torch.cholesky_solve(steepest[free_indices][:, None], lower).ravel()
             moved, reached = self._search(x, direction, steepest, value)
             if reached >= value:
                 break
@@ -140,13 +145,13 @@ class Quadratic:
         return min(1.1 * eigenvalue, bound), bound
 
 
-def _factor(matrix: Tensor) -> Tensor | None:
+def factor(matrix: Tensor) -> Tensor | None:
     """Return the Cholesky factor, with the smallest ridge that makes one possible; overwrites the diagonal."""
     diagonal = matrix.diagonal().clone()
     size = float(diagonal.mean().clamp(min=1e-30))
     for ridge in RIDGES:
         matrix.diagonal().copy_(diagonal + ridge * size)
-        factor, failed = torch.linalg.cholesky_ex(matrix)
+        lower, failed = torch.linalg.cholesky_ex(matrix)
         if not int(failed):
-            return factor
+            return lower
     return None

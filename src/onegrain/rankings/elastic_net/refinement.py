@@ -12,10 +12,11 @@ replaced by its second-order model, which is minimised with its kinks (quadratic
 
 * With at most JOINT weights, by the true Hessian of all labels together (joint_steps.py). Convergence is
   quadratic once the zeros are right.
-* Otherwise, while the set of weights that are not zero still changes, label by label in turn
-  (label_steps.py).
-* Otherwise, and without lambda1, on the weights that are not zero, by the true Hessian through conjugate
-  gradients (conjugate.py). A weight that would change its sign becomes zero.
+* Otherwise, with lambda1, label by label in turn (label_steps.py), which finds the weights that are zero, and
+  in the next step on the others, by the true Hessian through conjugate gradients (conjugate.py). A weight that
+  would change its sign becomes zero. Conjugate gradients that bring J down by little wait for the zeros to
+  settle. They follow one another while no zero has a slope above lambda1.
+* Without lambda1, by conjugate gradients.
 
 Every move is halved until J falls.
 """
@@ -31,15 +32,22 @@ from onegrain.rankings.elastic_net.conjugate import newton_direction
 from onegrain.rankings.elastic_net.duality import Certificate
 from onegrain.rankings.elastic_net.joint_steps import joint_step
 from onegrain.rankings.elastic_net.label_steps import label_steps
-from onegrain.rankings.elastic_net.newton import ROUNDING, NewtonState, move
+from onegrain.rankings.elastic_net.newton import ROUNDING, LastStep, NewtonState, move
 from onegrain.rankings.elastic_net.problem import Words
 from onegrain.rankings.elastic_net.screening import SelectedNeurons, working_neurons
 
 __all__ = ["JOINT", "Refined", "refine"]
 
-JOINT = 2500
+JOINT = 1200
 NEAR = 0.9
+CLOSE = 0.1
+"""Gap of a probe whose zeros are nearly right, so that its first step is one by conjugate gradients."""
+USEFUL = 0.1
+"""Conjugate gradients follow each step by label while they take this share of what the next one does from J."""
 SETTLED = 0.02
+"""Conjugate gradients follow a step by label that changed a smaller share of the zeros in any case."""
+STEP = 300.0
+"""What a step costs for each word and weight of its neurons, beside Hessians: tables, passes and sweeps."""
 INNER_GAP = 0.1
 """Gap to which a working set of neurons is solved, as a share of the gap on all neurons."""
 
@@ -53,12 +61,14 @@ class Refined:
         biases: (labels,).
         certificate: the probe's objective and gap.
         steps: number of Newton steps.
+        work: multiplications and additions of these steps, roughly.
     """
 
     weights: Tensor
     biases: Tensor
     certificate: Certificate
     steps: int
+    work: float = 0.0
 
 
 def refine(
@@ -68,18 +78,21 @@ def refine(
     *,
     tolerance: float,
     max_steps: int,
+    most_work: float = float("inf"),
 ) -> Refined:
     """Continue from weights (neurons, labels) and biases (labels,) until the gap is at most ``tolerance``.
 
-    The result is never worse than the start.
+    The result is never worse than the start. ``max_steps`` and ``most_work`` limit the steps and their
+    multiplications and additions.
     """
     state = NewtonState(words, pair, *(part.to(words.dtype).clone() for part in start))
     first = Refined(state.weights, state.biases, state.certificate, 0)
     best = state.certificate
     steps = 0
-    while steps < max_steps and best.measure() > tolerance:
+    while steps < max_steps and best.measure() > tolerance and state.work < most_work:
         inner_tolerance = max(0.5 * tolerance, INNER_GAP * best.gap)
-        taken = _solve_working_set(state, inner_tolerance, max_steps - steps, truncate=steps == 0)
+        limits = max_steps - steps, most_work - state.work
+        taken = _solve_working_set(state, inner_tolerance, limits, truncate=steps == 0)
         if not taken and not _step(state):
             break
         steps += max(1, taken)
@@ -89,12 +102,17 @@ def refine(
         if stalled and steps > taken:
             break
     if best.objective > first.certificate.objective:
-        return replace(first, certificate=replace(first.certificate, lower=best.lower), steps=steps)
-    return Refined(state.weights, state.biases, best, steps)
+        lower = replace(first.certificate, lower=best.lower)
+        return replace(first, certificate=lower, steps=steps, work=state.work)
+    return Refined(state.weights, state.biases, best, steps, state.work)
 
 
-def _solve_working_set(state: NewtonState, tolerance: float, max_steps: int, *, truncate: bool) -> int:
+def _solve_working_set(
+    state: NewtonState, tolerance: float, limits: tuple[int, float], *, truncate: bool
+) -> int:
     """Solve the problem on the neurons that may matter, if they are few, and move to the solution.
+
+    ``limits`` are those on steps and work.
 
     Returns:
         The number of Newton steps; 0 if the state did not move.
@@ -103,9 +121,9 @@ def _solve_working_set(state: NewtonState, tolerance: float, max_steps: int, *, 
     if neurons is None:
         return 0
     start = state.weights[neurons], state.biases
-    refined = refine(
-        SelectedNeurons(state.words, neurons), state.pair, start, tolerance=tolerance, max_steps=max_steps
-    )
+    selected = SelectedNeurons(state.words, neurons)
+    refined = refine(selected, state.pair, start, tolerance=tolerance, max_steps=limits[0], most_work=limits[1])
+    state.work += refined.work
     weights = torch.zeros_like(state.weights)
     weights[neurons] = refined.weights
     limit = state.certificate.objective * (1.0 + ROUNDING * torch.finfo(state.words.dtype).eps)
@@ -123,21 +141,38 @@ def _step(state: NewtonState) -> bool:
     if int(joint.sum()) > JOINT:
         joint = working & (nonzero_before | (slope.abs() > state.l1))
     if int(joint.sum()) <= JOINT:
-        lowered = joint_step(state, joint)
-    elif state.pair[0] == 0 or state.changed < SETTLED:
-        lowered = _conjugate_step(state, slope)
-    else:
-        lowered = label_steps(state, working)
+        state.work += 2.0 * state.words.n_words * int(joint.sum()) ** 2
+        return joint_step(state, joint)
+    state.work += STEP * state.words.n_words * int(working.any(1).sum()) * state.words.n_labels
+    before, by_label = state.certificate.objective, _goes_by_label(state)
+    lowered = label_steps(state, working) if by_label else _conjugate_step(state, slope)
+    if not lowered and not by_label and state.pair[0] > 0.0:
+        by_label, lowered = True, label_steps(state, working)
+    if by_label:
+        state.work += state.words.n_words * float(working.sum(0, dtype=torch.float64).square().sum())
     changed = int((nonzero_before != (state.weights != 0.0)).sum()) / max(int(nonzero_before.sum()), 1)
-    state.changed = changed if state.changed >= SETTLED else 1.0
+    step = LastStep(by_label, before - state.certificate.objective, changed)
+    if by_label and state.last is not None and not state.last.by_label:
+        state.useful = state.last.fall >= USEFUL * step.fall
+    state.last = step
     return lowered
+
+
+def _goes_by_label(state: NewtonState) -> bool:
+    """Return True if the next step should go label by label, to find the weights that are zero."""
+    last = state.last
+    if state.pair[0] == 0.0:
+        return False
+    if last is None:
+        return state.certificate.gap > CLOSE or not bool(state.weights.any())
+    if last.by_label:
+        return not state.useful and last.changed >= SETTLED
+    return bool(((state.weights == 0.0) & (state.slope().abs() > state.l1)).any())
 
 
 def _conjugate_step(state: NewtonState, slope: Tensor) -> bool:
     """Take a Newton step on the weights that are not zero, or without lambda1 on all."""
-    free = (state.weights != 0.0) if state.pair[0] else state.live.expand_as(state.weights)
+    free = state.live & (state.weights != 0.0) if state.pair[0] else state.live.expand_as(state.weights)
     slope = (slope + state.l1 * state.weights.sign()) * free
-    direction, bias_direction = newton_direction(
-        state.words, state.points, slope, free, state.l2, state.left_out
-    )
+    direction, bias_direction = newton_direction(state, slope, free)
     return move(state, direction, bias_direction)

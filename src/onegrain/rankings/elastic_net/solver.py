@@ -35,6 +35,7 @@ __all__ = [
     "SolverOptions",
     "gather",
     "is_large",
+    "is_wide",
     "refine_within",
     "solve",
     "start_rounds",
@@ -48,6 +49,8 @@ ALONE_EPOCHS = 40
 ALONE_SETTLED = 0.003
 LADDER = (100.0, 10.0, 1.0)
 """Factors of lambda1 on the path to one problem over many neurons."""
+WIDE_SHARE = 0.25
+"""Neurons for each word from which on a probe is wide."""
 WEIGHT_BYTES = 72
 WORD_BYTES = 32
 READING_BYTES = 2**28
@@ -62,12 +65,17 @@ class SolverOptions:
         max_steps: limit on the Newton steps of a problem with a penalty.
         max_free_steps: the same for a problem without any penalty, which may have no minimum.
         schedule: limits of the stochastic phase.
+        most_work: limit on the multiplications and additions of the Newton steps of a problem that has more
+            than a quarter as many neurons as words. Such a problem has many more weights than words, and its
+            gap can stay near 1 for a hundred steps while its predictions hardly change. The default is some
+            hundred seconds of one core.
     """
 
     tolerance: float = 1e-4
     max_steps: int = 50
     max_free_steps: int = 15
     schedule: Schedule = field(default_factory=Schedule)
+    most_work: float = 6e12
 
     def steps_of(self, pair: tuple[float, float]) -> int:
         """Return the limit on the Newton steps of a problem with these penalties."""
@@ -164,7 +172,14 @@ def refine_within(
     words: Words, pair: tuple[float, float], start: tuple[Tensor, Tensor], options: SolverOptions
 ) -> Refined:
     """Continue by Newton steps, within the options' limits, from weights (neurons, labels) and biases."""
-    return refine(words, pair, start, tolerance=options.tolerance, max_steps=options.steps_of(pair))
+    return refine(
+        words,
+        pair,
+        start,
+        tolerance=options.tolerance,
+        max_steps=options.steps_of(pair),
+        most_work=options.most_work if is_wide(words) else float("inf"),
+    )
 
 
 def start_rounds(
@@ -214,6 +229,11 @@ def _first_probe_alone(words: ShuffledWords, penalties: Penalties, schedule: Sch
     return stochastic_phase(words, penalties, schedule)
 
 
+def is_wide(words: Words) -> bool:
+    """Return True if a probe has so many more weights than words that its Newton steps are limited."""
+    return words.n_neurons > WIDE_SHARE * words.n_words
+
+
 def is_large(data: ProbeData) -> bool:
     """Return True if a probe has so many weights that stochastic steps should go before Newton steps."""
     return data.n_neurons * data.n_labels > SMALL
@@ -239,6 +259,7 @@ def working_bytes(shape: tuple[int, int, int], grid: int) -> int:
     joint = min(n_neurons * n_labels, JOINT) + n_labels
     joint_bytes = 4 * 8 * joint**2 + 3 * 4 * BLOCK * joint
     label_bytes = min(4 * n_labels * n_neurons**2, HESSIAN_BYTES) * (1.0 + 2.0 / n_labels)
+    label_bytes *= 2.0  # conjugate gradients hold the Hessians of label steps, and their factors
     return READING_BYTES + weight_bytes + block_bytes + word_bytes + max(joint_bytes, int(label_bytes))
 
 

@@ -25,6 +25,7 @@ from onegrain.rankings.elastic_net.solver import (
     Solution,
     SolverOptions,
     gather,
+    is_wide,
     refine_within,
     working_bytes,
 )
@@ -42,6 +43,10 @@ NEWTON = 1e9
 """Stochastic steps go before Newton steps whose products are more: words times the square of the weights."""
 EPOCHS = 3
 """Epochs between certificates."""
+WIDE_ROUNDS = 8
+"""Most certificates of wide problems."""
+WIDE_WORK = 0.1
+"""Share of the limit on Newton steps that each of many wide problems may take."""
 
 
 def solve_subsets(
@@ -68,6 +73,7 @@ def solve_subsets(
         minus their means.
     """
     solutions: dict[int, Solution] = {}
+    options = replace(options, most_work=WIDE_WORK * options.most_work)
     shape = data.n_words, data.n_neurons, data.n_labels
     data.memory.reserve(working_bytes(shape, SIDE_BY_SIDE), "a group of probes")
     for numbers in grouped(subsets, data.n_neurons, data.n_labels):
@@ -123,7 +129,10 @@ def _solve_group(
     if data.n_words * (max(map(len, subsets)) * data.n_labels) ** 2 > NEWTON:
         words = ShuffledWords(masked, options.schedule.seed)
         probes = _starts(words, penalties, weights, biases)
-        probes = descend(words, penalties, probes, options.tolerance, epochs=EPOCHS, in_stages=True)
+        rounds = WIDE_ROUNDS if is_wide(words) else None
+        probes = descend(
+            words, penalties, probes, options.tolerance, epochs=EPOCHS, rounds=rounds, in_stages=True
+        )
     else:
         probes = _starts(masked, penalties, weights, biases)
     certificates = certify(masked, penalties, probes[0], evaluate_probes(masked, *probes))

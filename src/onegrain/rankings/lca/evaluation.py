@@ -13,6 +13,7 @@ from onegrain.core.bootstrap import bootstrap_ratio
 from onegrain.core.progress import Progress, automatic
 from onegrain.rankings.data.labelled import LabelledWords
 from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeSolver, predict
+from onegrain.rankings.elastic_net.solver import Solution
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.search import count_of
 
@@ -37,6 +38,12 @@ def label_scores(predicted: np.ndarray, codes: np.ndarray, n_labels: int) -> tup
     with np.errstate(invalid="ignore", divide="ignore"):
         scores = 2.0 * right / (counts + predictions)
     return np.where(counts > 0, scores, np.nan), counts
+
+
+def _facts(solution: Solution) -> dict[str, Any]:
+    """Return whether a new probe reached the tolerance, and its relative gap; None without any penalty."""
+    gap = float(solution.gap[0])
+    return {"converged": bool(solution.converged[0]), "gap": None if np.isnan(gap) else gap}
 
 
 @dataclass(eq=False)
@@ -189,7 +196,7 @@ class OrderingEvaluation:
             )
         entries = []
         for (entry, kept), (probe, solution) in zip(sets, probes, strict=True):
-            entry["converged"] = bool(solution.converged[0])
+            entry |= _facts(solution)
             entries.append(self._record(entry, predict(self.test.values, [(probe, None)], kept)[0]))
             if entry["keep"] == "top":
                 tops.add(probe, entry)
@@ -211,7 +218,7 @@ class OrderingEvaluation:
                 ((probe, solution),) = self.train.solve_subsets(
                     [kept], self.pair, self.options.tolerance, start=tops.start(count)
                 )
-                entry = {"share": count / neurons, "neurons": count, "converged": bool(solution.converged[0])}
+                entry = {"share": count / neurons, "neurons": count, **_facts(solution)}
                 self._record(entry, predict(self.test.values, [(probe, None)], kept)[0])
                 tops.add(probe, entry)
                 left = search.most_left()

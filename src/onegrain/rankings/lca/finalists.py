@@ -65,10 +65,10 @@ MOST_ROUNDS = 6
 STALLED = 1e-3
 """A pair whose objective fell by a smaller share of itself in a round is better solved alone."""
 
-MOST_WORK = 5e11
+MOST_WORK = 2e11
 """Words times weights of all rounds together, unless the number of finalists is given.
 
-It takes about three minutes on two cores with 63,360 neurons, and is not reached with 14,208 or fewer.
+It takes two minutes on two cores with 63,360 neurons, and is rarely reached with 14,208 or fewer.
 """
 
 FRONT = 3
