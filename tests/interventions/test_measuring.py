@@ -12,12 +12,21 @@ import pytest
 
 from onegrain.activations import live_activations
 from onegrain.core.progress import Progress, automatic
-from onegrain.errors import ParameterError
+from onegrain.errors import ModelError, ParameterError
 from onegrain.interventions import Intervention, Where, editing, measure_interventions, neuron_statistics
 from onegrain.interventions import variants as variants_module
 from onegrain.interventions.variants import UnsharedError, Variants
-from onegrain.metrics import BLEU, Measurement, Metric, Perplexity
+from onegrain.metrics import (
+    BLEU,
+    KLDivergence,
+    Measurement,
+    Metric,
+    Perplexity,
+)
 from onegrain.models import LoadedModel
+from onegrain.models.lstm import recurrent
+from onegrain.models.passing import is_trial
+from onegrain.models.row_statistics import RowStatistics
 from onegrain.records.corpus import Corpus
 from onegrain.records.statistics import NeuronStatistics
 from support.tiny import parallel_corpus
@@ -119,7 +128,8 @@ def together(
     """Measure variants in shared passes, without the way out of measuring them one by one."""
     assert Variants.supports(loaded)
     stack = Variants(loaded, variants, reference=reference, pairs=backwards())
-    measured = [each for each in stack.measure(metric, batch_size=BATCH) if each is not None]
+    results = stack.each(lambda: metric.measure(loaded, batch_size=BATCH))
+    measured = [each for each in results if each is not None]
     assert len(measured) == len(variants)
     return measured
 
@@ -137,6 +147,7 @@ def test_losses_are_those_of_separate_measurements(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(variants_module, "BUDGET", budget)
+    monkeypatch.setattr(recurrent, "LEAST_WIDTH", 1)
     loaded, metric, variants = networks[name], Perplexity(parallel_corpus()), edits_of(name)
     results = together(loaded, variants, metric, references[name])
     expected = [alone(loaded, variant, metric, references[name]) for variant in variants]
@@ -147,8 +158,13 @@ def test_losses_are_those_of_separate_measurements(
 
 @pytest.mark.parametrize(("name", "beams"), [*((name, 1) for name in TRANSLATION), ("nmt", 2)])
 def test_translations_are_those_of_separate_measurements(
-    networks: dict[str, LoadedModel], references: dict[str, NeuronStatistics], name: str, beams: int
+    networks: dict[str, LoadedModel],
+    references: dict[str, NeuronStatistics],
+    name: str,
+    beams: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(recurrent, "LEAST_WIDTH", 1)
     loaded, metric = networks[name], Texts(parallel_corpus(), beams=beams, max_new_tokens=7)
     target = [site for site in SITES[name] if site.startswith("decoder.")]
     variants = edits_of(name) + [
@@ -199,7 +215,7 @@ def test_the_blocks_below_the_edits_run_once(
     variants = [[Intervention.of(f"layers.1.mlp:{unit}", edit="clamp(value=4)")] for unit in range(6)]
     monkeypatch.setattr(type(blocks[0]), "forward", counting)
     stack = Variants(loaded, variants, reference=None, pairs=None)
-    assert len(list(stack.measure(Perplexity(corpus), batch_size=BATCH))) == len(variants)
+    assert len(list(stack.each(lambda: Perplexity(corpus).measure(loaded, batch_size=BATCH)))) == len(variants)
     sentences, trials = corpus.n_sentences, 40
     assert sentences <= rows[0] <= sentences + trials
     assert rows[1] >= len(variants) * sentences
@@ -220,7 +236,8 @@ def test_an_encoder_below_the_edits_runs_once(
     monkeypatch.setattr(encoder, "forward", counting)
     variants = [[Intervention.of(f"decoder.layers.0:{unit}", edit="clamp(value=1)")] for unit in range(6)]
     stack = Variants(loaded, variants, reference=None, pairs=None)
-    assert len(list(stack.measure(BLEU(corpus, max_new_tokens=10), batch_size=BATCH))) == len(variants)
+    metric = BLEU(corpus, max_new_tokens=10)
+    assert len(list(stack.each(lambda: metric.measure(loaded, batch_size=BATCH)))) == len(variants)
     assert corpus.n_sentences <= rows[0] <= corpus.n_sentences + 40
 
 
@@ -250,6 +267,59 @@ def test_equal_variants_are_measured_once_and_come_in_their_order(networks: dict
     assert len(set(values)) == 3
 
 
+@pytest.mark.parametrize("name", ["nlm", "gpt2", "nmt"])
+@pytest.mark.parametrize("budget", [2**30, 2**17], ids=["all at once", "few at once"])
+def test_divergences_are_those_of_separate_measurements(
+    models: dict[str, LoadedModel],
+    name: str,
+    budget: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(variants_module, "BUDGET", budget)
+    monkeypatch.setattr(recurrent, "LEAST_WIDTH", 1)
+    loaded = models[name]
+    site = "encoder.layers.{}" if name == "nmt" else "layers.{}"
+    variants = [
+        [Intervention.of([f"{site.format(layer)}:{unit}" for layer in layers for unit in (1, 4)], edit=edit)]
+        for layers in ((0,), (1,), (0, 1))
+        for edit in ("zero", "clamp(value=4)", "scale(factor=-8)")
+    ]
+    variants.append([Intervention.of(f"{site.format(1)}:2", edit="clamp(value=9)", where=PLACES[1])])
+    variants.append([])
+    metric = KLDivergence(parallel_corpus())
+    stack = Variants(loaded, variants, reference=None, pairs=None)
+    results = list(stack.each(lambda: metric.measure(loaded, batch_size=BATCH)))
+    values = set()
+    for variant, measurement in zip(variants, results, strict=True):
+        with editing(loaded, variant):
+            separate = metric.measure(loaded, batch_size=BATCH)
+        assert measurement is not None
+        np.testing.assert_allclose(measurement.statistics, separate.statistics, rtol=2e-5, atol=1e-6)
+        assert measurement.signature == separate.signature
+        values.add(round(measurement.value, 4))
+    assert len(values) > len(variants) - 3
+
+
+def test_the_untouched_model_is_read_once_for_all_variants(
+    models: dict[str, LoadedModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, metric = models["gpt2"], KLDivergence(parallel_corpus())
+    rows: list[int] = []
+    run = type(loaded.model).forward
+
+    @wraps(run)
+    def counting(self: Any, input_ids: Any, *arguments: Any, **named: Any) -> Any:
+        if is_trial():
+            rows.append(len(input_ids))
+        return run(self, input_ids, *arguments, **named)
+
+    variants = [[Intervention.of(f"layers.1:{unit}", edit="clamp(value=4)")] for unit in range(6)]
+    monkeypatch.setattr(type(loaded.model), "forward", counting)
+    list(measure_interventions(loaded, metric, variants, batch_size=BATCH))
+    # the untouched model, and the modules below the edits
+    assert sum(rows) <= 2 * parallel_corpus().n_sentences + 1
+
+
 class OwnPasses(Metric):
     """A metric that passes the model itself: the mean of its logits on a few ids."""
 
@@ -269,7 +339,7 @@ def test_a_metric_with_passes_of_its_own_is_measured_one_by_one(networks: dict[s
     loaded, metric = networks["gpt2"], OwnPasses()
     variants = [[Intervention.of(f"layers.1:{unit}", edit="clamp(value=4)")] for unit in range(3)]
     with pytest.raises(UnsharedError):
-        list(Variants(loaded, variants, reference=None, pairs=None).measure(metric, batch_size=4))
+        list(Variants(loaded, variants, reference=None, pairs=None).each(lambda: metric.measure(loaded)))
     values = [result.value for result in measure_interventions(loaded, metric, variants)]
     for variant, value in zip(variants, values, strict=True):
         with editing(loaded, variant):
@@ -306,6 +376,39 @@ def test_an_error_comes_in_the_turn_of_its_variant(networks: dict[str, LoadedMod
         next(results)
 
 
+class Failing(Perplexity):
+    """Perplexity that counts how often its rows are asked for, and may refuse."""
+
+    def __init__(self, corpus: Corpus, *, refuses: bool = False) -> None:
+        super().__init__(corpus)
+        self.refuses, self.asked = refuses, 0
+
+    def rows(self, model: LoadedModel) -> RowStatistics:
+        self.asked += 1
+        if self.refuses:
+            raise ParameterError("refused")
+        return super().rows(model)
+
+
+def test_what_fails_before_any_pass_is_tried_once(networks: dict[str, LoadedModel]) -> None:
+    loaded = networks["gpt2"]
+    possible = [[Intervention.of(f"layers.1:{unit}", edit="clamp(value=4)")] for unit in range(2)]
+    impossible = [Intervention.of("layers.1:99")]
+    refusing = Failing(parallel_corpus(), refuses=True)
+    with pytest.raises(ParameterError, match="refused"):
+        list(measure_interventions(loaded, refusing, possible))
+    assert refusing.asked == 1
+    metric = Failing(parallel_corpus())
+    stream = measure_interventions(loaded, metric, [*possible, impossible])
+    results = [next(stream).value for _ in possible]
+    with pytest.raises(ModelError, match="has units"):
+        next(stream)
+    assert metric.asked == 1  # the sentences are encoded once for all points
+    assert results == pytest.approx([alone_value(loaded, each, metric) for each in possible])
+    with pytest.raises(ModelError, match="has units"):
+        next(measure_interventions(loaded, metric, [impossible, *possible]))
+
+
 def test_variants_that_differ_among_others_are_measured_one_by_one(
     networks: dict[str, LoadedModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,7 +421,7 @@ def test_variants_that_differ_among_others_are_measured_one_by_one(
         Variants, "_edit", lambda self, edits, values: edit(self, edits[1:] + edits[:1], values)
     )
     with pytest.raises(UnsharedError):
-        list(Variants(loaded, variants, reference=None, pairs=None).measure(metric, batch_size=BATCH))
+        list(Variants(loaded, variants, reference=None, pairs=None).each(lambda: metric.measure(loaded)))
     results = [each.value for each in measure_interventions(loaded, metric, variants, batch_size=BATCH)]
     assert results == pytest.approx(expected, rel=1e-7)
 

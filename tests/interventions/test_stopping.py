@@ -13,6 +13,7 @@ from onegrain.core.confidence import ratio_sequence
 from onegrain.errors import ParameterError
 from onegrain.interventions import Intervention, StopWhen, editing, sweep
 from onegrain.interventions.checkpoint import Checkpoint, Measured
+from onegrain.interventions.variants import Variants
 from onegrain.models import LoadedModel
 from support.planted_models import KEY, alternating_corpus, planted_nlm
 from support.rankings import ranking_of
@@ -63,6 +64,35 @@ def facts_of(record: og.Sweep) -> dict[str, Any]:
     """Return what a sweep of perplexity says of its stop."""
     facts: dict[str, Any] = record.details["stopped"]["metrics"]["perplexity"]
     return facts
+
+
+@pytest.mark.parametrize("metric", [og.Perplexity, og.KLDivergence])
+def test_points_share_their_passes(
+    nlm: LoadedModel, metric: type[og.Perplexity], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reference: the same sweep with points that are measured one by one."""
+    corpus, ranking = (
+        many(plain_corpus(), 60),
+        ranking_of(nlm.space(), np.random.default_rng(1).permutation(48)),
+    )
+    options: dict[str, Any] = {"counts": [4, 20], "random_orders": 1, "lines": ["top", "random"]}
+    options |= {"stop_when": StopWhen(first=20, every=20), "edits": ["zero", "clamp(value=2)"]}
+    groups: list[int] = []
+    each = Variants.each
+
+    def counting(self: Variants, work: Any) -> Any:
+        groups.append(len(self._edits))
+        return each(self, work)
+
+    monkeypatch.setattr(Variants, "each", counting)
+    together = sweep(nlm, ranking, metric(corpus), **options)
+    assert set(groups) == {9}  # two lines, two numbers and two edits, and the intact model
+    monkeypatch.setattr(Variants, "supports", staticmethod(lambda model: False))
+    separate = sweep(nlm, ranking, metric(corpus), **options)
+    np.testing.assert_allclose(together.points["value"], separate.points["value"], rtol=1e-5, atol=1e-9)
+    assert together.points["value"].nunique() > 4
+    read = [next(iter(each.details["stopped"]["metrics"].values())) for each in (together, separate)]
+    assert read[0]["sentences"] == read[1]["sentences"]
 
 
 def test_neurons_that_do_nothing_are_never_settled(planted: LoadedModel) -> None:

@@ -25,13 +25,10 @@ from onegrain.cli.verbs import (
     convert,
     demo,
     effects,
-    explore,
     extract,
-    index,
     neuronpedia,
     rank,
     report,
-    search,
     show,
     similarity,
     specificity,
@@ -63,11 +60,8 @@ VERBS = (
     steer,
     show,
     cards,
-    index,
-    search,
     neuronpedia,
     report,
-    explore,
 )
 GROUPS = (train, analyse)
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from onegrain.core.confidence import ratio_sequence
 from onegrain.core.options import require_choice, require_count
-from onegrain.core.progress import Progress, announce, silent
+from onegrain.core.progress import Progress, announce
 from onegrain.errors import ParameterError
 from onegrain.interventions.checkpoint import Checkpoint, Measured
-from onegrain.interventions.editing import editing
 from onegrain.interventions.intervention import Intervention
 from onegrain.interventions.measured import Measurements, Measuring
+from onegrain.interventions.measuring import total_interventions
 from onegrain.interventions.planning import PlannedLine
 from onegrain.metrics import Metric
 from onegrain.metrics.measurement import RowMetric
@@ -205,26 +205,38 @@ class _Sequential:
     def read(self, start: int, stop: int) -> None:
         """Measure the sentences at some places of the random order under every edit."""
         rows = _rows_of(self._rows, self._order[start:stop])
-        for edit, parts in self._parts.items():
-            key = f"{self._keys[self._name, edit]} {self._seed} {start} {stop}"
-            kept = self._checkpoint.get(key)
-            if kept is None:
-                kept = Measured.of_statistics(self._totals(rows, edit), rows.columns)
-                self._checkpoint.add(key, kept)
-            parts.append(kept.draws.reshape(kept.n_sentences, -1))
-            # the numerator and the denominator of the mean, for each sentence
-            measurement = self._metric.measurement(parts[-1], rows.settings)
-            if measurement.ratio is None:
-                raise ParameterError(
-                    f"stop_when needs metrics that are means over sentences, and {self._name} is not"
-                )
-            self._ratios[edit].append(measurement.statistics[:, measurement.ratio])
+        keys = {edit: f"{self._keys[self._name, edit]} {self._seed} {start} {stop}" for edit in self._edits}
+        kept = {edit: self._checkpoint.get(key) for edit, key in keys.items()}
+        missing = [edit for edit, known in kept.items() if known is None]
+        for edit, totals in zip(missing, self._totals(rows, missing), strict=True):
+            kept[edit] = measured = Measured.of_statistics(totals, rows.columns)
+            self._checkpoint.add(keys[edit], measured)
+        for edit, known in kept.items():
+            assert known is not None
+            self._add(edit, known.draws.reshape(known.n_sentences, -1), rows.settings)
         self.done = stop
 
-    def _totals(self, rows: RowStatistics, edit: Intervention) -> np.ndarray:
-        measuring = self._measuring
-        with editing(measuring.model, edit, reference=measuring.reference, pairs=measuring.pairs):
-            return rows.totals(measuring.batch_size, silent)
+    def _add(self, edit: Intervention, part: np.ndarray, settings: tuple[str, ...]) -> None:
+        """Keep the statistics of some sentences, float64 (sentences, statistics), under an edit."""
+        self._parts[edit].append(part)
+        measurement = self._metric.measurement(part, settings)
+        if measurement.ratio is None:
+            raise ParameterError(
+                f"stop_when needs metrics that are means over sentences, and {self._name} is not"
+            )
+        # the numerator and the denominator of the mean, for each sentence
+        self._ratios[edit].append(measurement.statistics[:, measurement.ratio])
+
+    def _totals(self, rows: RowStatistics, edits: Sequence[Intervention]) -> Iterator[np.ndarray]:
+        """Yield the statistics of some rows under each of several edits, measured together."""
+        return total_interventions(
+            self._measuring.model,
+            rows,
+            [[edit] for edit in edits],
+            reference=self._measuring.reference,
+            pairs=self._measuring.pairs,
+            batch_size=self._measuring.batch_size,
+        )
 
     def measured(self) -> dict[Intervention, Measured]:
         """Return what was measured under every edit on the sentences so far."""

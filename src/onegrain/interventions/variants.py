@@ -1,26 +1,27 @@
-"""A metric of several variants of a model, measured in passes that the variants share."""
+"""Several variants of a model, in passes that the variants share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from onegrain.errors import OnegrainError
 from onegrain.interventions.editing import RunningEdit, running_edits
 from onegrain.interventions.intervention import Intervention
 from onegrain.interventions.references import References
-from onegrain.metrics import Measurement, Metric
 from onegrain.models import LoadedModel
-from onegrain.models.constant_columns import leaving_out_constants
 from onegrain.models.hooks import edited, replacing
 from onegrain.models.passing import Passing, current_rows, is_followed, is_trial, reading_rows, trial
 from onegrain.models.prefix import Place, Prefix, place_of, record_prefix, replaying
-from onegrain.models.stacking import RowPass, Stack, answering, current_stack, stacked
+from onegrain.models.projections import TransposedWeights, leaving_out_constants
+from onegrain.models.stack import Stack, current_stack, stacked
+from onegrain.models.stacking import RowPass, answering
 from onegrain.records.corpus import Corpus
 from onegrain.records.statistics import NeuronStatistics
 
@@ -39,6 +40,8 @@ precision."""
 TRIED = 4
 """Rows on which a variant is compared with the same variant alone."""
 
+Result = TypeVar("Result")
+
 
 class UnsharedError(Exception):
     """Raised if variants cannot be measured together; each alone, they can."""
@@ -50,15 +53,21 @@ class Variants:
     The rows of a pass are read once up to the lowest edited place, and from there on once for each variant, the
     rows of one variant after those of another. Each variant edits its own rows exactly as it would alone.
 
-    A metric is measured for one variant after the other. Its passes (:func:`onegrain.models.stacking.run_rows`)
-    run for all variants when the first variant asks for them; the others receive what was kept for them. A
-    variant on the first rows is compared with the same variant alone.
+    Work with the model, such as measuring a metric, is done for one variant after the other. Its passes
+    (:func:`onegrain.models.stacking.run_rows`) run for all variants when the first variant asks for them; the
+    others receive what was kept for them. A variant on the first rows is compared with the same variant alone.
 
     Args:
         model: the model.
         variants: the interventions that are applied together, for each variant.
         reference: statistics of a reference, for the edits that need some.
         pairs: for ``interchange``, a corpus whose sentence i is the pair of the metric's sentence i.
+        weights: where transposed weights of the model are kept; of these variants only by default.
+
+    Attributes:
+        refused: the error of the first variant that is not possible on this model; it and those after it are
+            left out. None if all are possible.
+        has_read: True once rows were read.
     """
 
     def __init__(
@@ -68,18 +77,27 @@ class Variants:
         *,
         reference: NeuronStatistics | None,
         pairs: Corpus | None,
+        weights: TransposedWeights | None = None,
     ) -> None:
         self._model = model
         self._passing = Passing(model.model, model.task == "translation", model.pad_id)
-        references = References(
-            model, [each.edit for variant in variants for each in variant], reference, pairs
-        )
-        self._edits = [running_edits(model, variant, references, self._passing) for variant in variants]
+        self._edits: list[list[RunningEdit]] = []
+        self.refused: OnegrainError | None = None
+        references: References | None = None
+        for variant in variants:
+            try:
+                References(model, [each.edit for each in variant], reference, pairs)
+                references = references or References(model, [], reference, pairs)
+                self._edits.append(running_edits(model, variant, references, self._passing))
+            except OnegrainError as error:
+                self.refused = error
+                break
         self._places = [{place_of(edit.point) for edit in edits} for edits in self._edits]
         self._calls: list[tuple[Sequence[Any], list[tuple[Any, ...]]]] = []
         self._order: dict[Place, int] | None = None
         self._variant = self._call = 0
-        self._running = False
+        self._running = self.has_read = False
+        self._weights = weights or TransposedWeights()
 
     @staticmethod
     def supports(model: LoadedModel) -> bool:
@@ -87,29 +105,38 @@ class Variants:
         network = model.model
         return not (is_followed(network) or hasattr(network, "hf_device_map") or _has_hooks(network))
 
-    def measure(self, metric: Metric, *, batch_size: int) -> Iterator[Measurement | None]:
-        """Yield the measurement of each variant, None for one of which an edit touched no value.
+    def each(self, work: Callable[[], Result]) -> Iterator[Result | None]:
+        """Yield the result of some work for each variant, None for one of which an edit touched no value.
 
         Raises:
-            UnsharedError: the metric passes the model otherwise than by ``run_rows``, or asks different
+            OnegrainError: the error of the first variant that is not possible, after those before it.
+            UnsharedError: the work passes the model otherwise than by ``run_rows``, or asks different
                 questions of different variants, or a variant has other results among the others than alone.
         """
         for variant, edits in enumerate(self._edits):
             self._variant, self._call = variant, 0
             with self._passing.following(), self._guarding(), answering(self._answer):
-                measurement = metric.measure(self._model, batch_size=batch_size)
-            yield measurement if all(edit.touched for edit in edits) else None
+                result = work()
+            yield result if all(edit.touched for edit in edits) else None
+        if self.refused is not None:
+            raise self.refused
 
     @contextmanager
     def _guarding(self) -> Iterator[None]:
-        """Refuse passes that nobody answers: they would reach the model without its edits."""
+        """Refuse passes that nobody answers: they would reach the model without its edits.
+
+        Nobody runs the output projection alone, and a projection with hooks cannot be left out of a pass.
+        """
 
         def refuse(*_: Any) -> None:
             if not self._running and not is_trial():
                 raise UnsharedError
 
+        head = self._model.model.get_output_embeddings()
         with ExitStack() as stack:
             for module in self._model.model.modules():
+                if module is head:
+                    continue
                 stack.callback(module.register_forward_pre_hook(refuse).remove)
             yield
 
@@ -120,7 +147,7 @@ class Variants:
         if call == len(self._calls):
             if self._variant:
                 raise UnsharedError
-            self._running = True
+            self._running = self.has_read = True
             try:
                 self._calls.append((request.rows, self._run(request)))
             finally:
@@ -136,24 +163,26 @@ class Variants:
         if reading is not None and len(reading.sentences) != rows:
             raise UnsharedError
         results: list[tuple[Any, ...]] = [()] * len(self._edits)
+        request.run_untouched()
         prefix: Prefix | None = None
         for chunk in self._chunks(request):
             prefix = self._prefix(request, chunk, prefix)
             repeated = np.tile(np.arange(rows), len(chunk))
             with ExitStack() as stack:
-                stack.enter_context(stacked(Stack.of(len(chunk), rows)))
+                stack.enter_context(stacked(Stack.of(len(chunk), rows, self._weights)))
                 if reading is not None:
                     stack.enter_context(reading_rows(reading.take(repeated)))
                 stack.enter_context(replaying(prefix, len(chunk)))
                 stack.enter_context(self._editing(chunk))
-                if request.prefix is None:
+                if request.prefix is None and not request.in_blocks:
                     head = self._model.model.get_output_embeddings()
-                    stack.enter_context(leaving_out_constants(head, [rows] * len(chunk)))
+                    parts = [rows] * len(chunk)
+                    stack.enter_context(leaving_out_constants(head, parts, self._weights))
                 compute = request.stacked or request.compute
-                parts = compute([request.rows[row] for row in repeated.tolist()])
+                computed = compute([request.rows[row] for row in repeated.tolist()])
             for number, variant in enumerate(chunk):
                 mine = slice(number * rows, (number + 1) * rows)
-                results[variant] = tuple(_kept(part[mine]) for part in parts)
+                results[variant] = tuple(_kept(part[mine]) for part in computed)
         if not self._calls:
             self._compare(request, results)
         return results
@@ -278,6 +307,8 @@ def _bytes(model: LoadedModel, request: RowPass) -> int:
     width = embeddings.weight.shape[1]
     classes = 0 if head is None else head.weight.shape[0]
     rows = len(request.rows)
+    if request.in_blocks:
+        return int(4 * rows * request.subwords * 24 * width)
     if request.prefix is None:
         return int(4 * rows * request.subwords * (1.25 * classes + 24 * width))
     layers = getattr(model.model.config, "num_hidden_layers", 1)

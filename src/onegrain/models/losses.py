@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-__all__ = ["IGNORED", "exact_losses", "mean_loss"]
+__all__ = ["IGNORED", "exact_losses", "mean_loss", "precise_device"]
 
 IGNORED = -100
 """The label of a subword that is not predicted."""
@@ -54,7 +54,7 @@ class _Losses(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, wanted: Tensor) -> Tensor:
-        totals = logits.new_empty(len(logits), dtype=torch.float64, device=_precise(logits))
+        totals = logits.new_empty(len(logits), dtype=torch.float64, device=precise_device(logits))
         losses = torch.zeros_like(totals)
         for rows in _chunks(logits):
             exact, target = logits[rows].to(totals), wanted[rows].to(totals.device)
@@ -85,6 +85,6 @@ def _chunks(logits: Tensor) -> Iterator[slice]:
         yield slice(start, start + size)
 
 
-def _precise(logits: Tensor) -> torch.device:
-    """Return the device to compute in double precision on: that of the logits, or the CPU for MPS."""
-    return torch.device("cpu") if logits.device.type == "mps" else logits.device
+def precise_device(tensor: Tensor) -> torch.device:
+    """Return the device to compute in double precision on: that of a tensor, or the CPU for MPS."""
+    return torch.device("cpu") if tensor.device.type == "mps" else tensor.device

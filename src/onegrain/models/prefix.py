@@ -54,7 +54,7 @@ def place_of(point: SitePoint) -> Place:
 
 
 def record_prefix(
-    model: nn.Module,
+    model: Any,
     run: Callable[[], Any],
     rows: int,
     *,
@@ -63,6 +63,8 @@ def record_prefix(
     known: Prefix | None = None,
 ) -> Prefix:
     """Run a pass up to the first of some places, and return the modules that it has finished.
+
+    The output projection is left out: its results are large, and a pass may end before it.
 
     Args:
         model: the model.
@@ -84,9 +86,10 @@ def record_prefix(
         if not _is_step(module, output):
             prefix.calls.append((module, output))
 
+    head = model.get_output_embeddings()
     with ExitStack() as stack:
         for module in model.modules():
-            if module is not model and not isinstance(module, nn.Identity):
+            if module is not model and module is not head and not isinstance(module, nn.Identity):
                 stack.callback(module.register_forward_pre_hook(begin).remove)
                 stack.callback(module.register_forward_hook(finish).remove)
         for place in until | watched:

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from onegrain.core.progress import Progress
 from onegrain.errors import ParameterError
-from onegrain.models.batching import by_length, pad_batch
-from onegrain.models.losses import IGNORED, exact_losses
+from onegrain.models.batching import by_length
+from onegrain.models.losses import IGNORED
 from onegrain.models.padding import losses_need_equal_rows
 from onegrain.models.passing import Rows, reading_rows
+from onegrain.models.predicting import predict, predicts_in_blocks
 from onegrain.models.running import RunningModel
 from onegrain.models.sites import Side
 from onegrain.models.stacking import RowPass, run_rows
@@ -28,7 +29,6 @@ __all__ = [
     "scored_batches",
     "scored_rows",
     "sentence_losses",
-    "subword_logits",
     "subword_losses",
 ]
 
@@ -125,30 +125,14 @@ def subword_losses(
     """
 
     def compute(pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[Tensor, Tensor]:
-        logits, wanted = subword_logits(loaded, [row for row, _ in pairs], [label for _, label in pairs])
-        return exact_losses(logits, wanted), wanted != IGNORED
+        predictions, wanted = predict(loaded, [row for row, _ in pairs], [label for _, label in pairs])
+        return predictions.losses(wanted), wanted != IGNORED
 
     pairs = list(zip(rows, labels, strict=True))
     subwords = max((max(len(row), len(label)) for row, label in pairs), default=0)
-    losses, predicted = run_rows(RowPass(pairs, compute, subwords))
+    request = RowPass(pairs, compute, subwords, in_blocks=predicts_in_blocks(loaded))
+    losses, predicted = run_rows(request)
     return losses, predicted
-
-
-def subword_logits(
-    loaded: RunningModel, rows: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]
-) -> tuple[Tensor, Tensor]:
-    """Return the logits (batch, time, vocabulary) and the subwords to predict from them, int64 (batch, time).
-
-    The subwords are ``IGNORED`` where nothing is predicted; the arguments are those of :func:`subword_losses`.
-    """
-    wanted, mask = pad_batch(labels, loaded.pad_id, loaded.device)
-    wanted = wanted.masked_fill(mask == 0, IGNORED)
-    if loaded.task == "translation":
-        logits = loaded.model(**loaded.batch(rows), labels=wanted).logits
-    else:
-        wanted = wanted[:, 1:]
-        logits = loaded.model(**loaded.batch(rows)).logits[:, :-1]
-    return logits, wanted
 
 
 def scored_rows(loaded: RunningModel, corpus: Corpus) -> ScoredRows:

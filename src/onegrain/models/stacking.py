@@ -11,69 +11,23 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 
-from onegrain.core.interruption import check_interruption
-from onegrain.models.passing import current_rows, reading_rows
+from onegrain.models.passing import current_rows, reading_rows, trial
+from onegrain.models.stack import current_stack, stacked
 
-__all__ = ["Compute", "RowPass", "Stack", "answering", "current_stack", "reading_part", "run_rows", "stacked"]
+__all__ = ["Compute", "RowPass", "answering", "reading_part", "run_rows"]
 
 Compute = Callable[[Sequence[Any]], tuple[Any, ...]]
 """A function from rows to tensors or lists with one entry for each row."""
 
 
-@dataclass(frozen=True, eq=False)
-class Stack:
-    """The variants that the rows of a pass belong to.
-
-    Attributes:
-        variants: int64 (rows,), ascending: the variant of each row.
-        size: the number of variants.
-    """
-
-    variants: np.ndarray
-    size: int
-
-    @classmethod
-    def of(cls, size: int, rows: int) -> Stack:
-        """Return the stack in which each of ``size`` variants has the same number of rows."""
-        return cls(np.repeat(np.arange(size), rows), size)
-
-    def take(self, rows: np.ndarray) -> Stack:
-        """Return the stack of some of the rows, int64, ascending."""
-        return Stack(self.variants[rows], self.size)
-
-    def bounds(self) -> list[tuple[int, int]]:
-        """Return the half-open range of the rows of each variant."""
-        ends = np.searchsorted(self.variants, np.arange(self.size + 1)).tolist()
-        return list(pairwise(ends))
-
-
-_stack: ContextVar[Stack | None] = ContextVar("stack", default=None)
-
-
-def current_stack() -> Stack | None:
-    """Return the stack of the pass that is running, or None."""
-    return _stack.get()
-
-
-@contextmanager
-def stacked(stack: Stack | None) -> Iterator[None]:
-    """Say which variants the rows of the passes inside a ``with`` block belong to."""
-    token = _stack.set(stack)
-    try:
-        yield
-    finally:
-        _stack.reset(token)
-
-
 @contextmanager
 def reading_part(rows: np.ndarray) -> Iterator[None]:
     """Say that the passes inside a ``with`` block read only some of the current rows, int64, ascending."""
-    reading, stack = current_rows(), _stack.get()
+    reading, stack = current_rows(), current_stack()
     with stacked(None if stack is None else stack.take(rows)):
         if reading is None:
             yield
@@ -94,6 +48,9 @@ class RowPass:
             steps of a decoder do; None if that is the pass itself.
         stacked: the same as ``compute``, in a way that is faster for the rows of many variants; None for
             ``compute``.
+        untouched: runs a pass that no edit may reach and that ``compute`` compares with, once before it; None
+            if there is no such pass.
+        in_blocks: True if the logits of the pass are held for a few positions at a time.
     """
 
     rows: Sequence[Any]
@@ -101,6 +58,14 @@ class RowPass:
     subwords: int
     prefix: Callable[[Sequence[Any]], Any] | None = None
     stacked: Compute | None = None
+    untouched: Callable[[], None] | None = None
+    in_blocks: bool = False
+
+    def run_untouched(self) -> None:
+        """Run the pass that no edit may reach, if there is one."""
+        if self.untouched is not None:
+            with trial():
+                self.untouched()
 
 
 class Answer(Protocol):
@@ -125,6 +90,8 @@ def answering(answer: Answer) -> Iterator[None]:
 
 def run_rows(request: RowPass) -> tuple[Any, ...]:
     """Run a pass over rows, for a single model or, inside a block of :func:`answering`, for its variants."""
-    check_interruption()
     answer = _answer.get()
-    return request.compute(request.rows) if answer is None else answer(request)
+    if answer is not None:
+        return answer(request)
+    request.run_untouched()
+    return request.compute(request.rows)

@@ -11,7 +11,7 @@ from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.ranking import Ranking
 from onegrain.studies.places import activations_path, model_path, ranking_path
-from onegrain.studies.read_corpora import annotated, load_corpus
+from onegrain.studies.read_corpora import load_corpus
 from onegrain.studies.study import Study
 
 __all__ = ["Workspace"]
@@ -35,8 +35,7 @@ class Workspace:
 
     def corpus(self, name: str) -> Corpus:
         """Read a corpus of the study."""
-        source = self.study.corpora[name]
-        return annotated(load_corpus(source, self.data), source, self.corpus)
+        return load_corpus(self.study.corpora[name], self.data)
 
     def model(self, name: str) -> LoadedModel:
         """Load a model of the study, under the name that the study gives it."""

@@ -12,6 +12,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
 
 from onegrain.errors import ParameterError
+from onegrain.models.projections import project_parts
+from onegrain.models.stack import Stack, current_stack
 
 __all__ = [
     "RecurrentConfig",
@@ -23,6 +25,10 @@ __all__ = [
     "run_lstm",
     "to_right_padding",
 ]
+
+
+LEAST_WIDTH = 64
+"""Fewest units of a layer that leaves out the inputs in which variants do not differ; others gain nothing."""
 
 
 class RecurrentConfig(PretrainedConfig):
@@ -116,6 +122,9 @@ def run_lstm(
     """
     if site._forward_hooks:
         return _run_steps(lstm, x, site, state, lengths)
+    stack = current_stack()
+    if stack is not None and lengths is None and _is_stacked(lstm, x, stack):
+        return _run_stacked(lstm, x, state, stack)
     if lengths is None:
         output, last = lstm(x, state)
         return output, last
@@ -123,6 +132,34 @@ def run_lstm(
     packed_output, last = lstm(packed, state)
     output, _ = pad_packed_sequence(packed_output, batch_first=True, total_length=x.shape[1])
     return output, last
+
+
+def _is_stacked(lstm: nn.LSTM, x: Tensor, stack: Stack) -> bool:
+    """Return True if a layer reads several steps of the rows of several variants, and nothing replaces it."""
+    if lstm.hidden_size < LEAST_WIDTH or "forward" in vars(lstm) or lstm._forward_hooks:
+        return False
+    return len(stack.variants) == len(x) and x.shape[1] > 1
+
+
+def _run_stacked(
+    lstm: nn.LSTM, x: Tensor, state: tuple[Tensor, Tensor] | None, stack: Stack
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Run a layer over the rows of several variants, without the inputs in which these do not differ."""
+    width = lstm.hidden_size
+    input_weight, recurrent_weight, input_bias, recurrent_bias = lstm.all_weights[0]
+    gates = project_parts(x, input_weight, input_bias + recurrent_bias, stack.bounds(), stack.weights)
+    recurrent = stack.weights.of(recurrent_weight)
+    zeros = x.new_zeros((len(x), width))
+    h, c = (zeros, zeros) if state is None else (state[0][0], state[1][0])
+    output = x.new_empty((*x.shape[:2], width))
+    for time in range(x.shape[1]):
+        step = torch.addmm(gates[:, time], h, recurrent)
+        inside = step[:, 2 * width : 3 * width].tanh()
+        step.sigmoid_()
+        c = torch.addcmul(step[:, width : 2 * width] * c, step[:, :width], inside)
+        h = step[:, 3 * width :] * c.tanh()
+        output[:, time] = h
+    return output, (h[None], c[None])
 
 
 def _run_steps(
