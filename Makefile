@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+FRONTEND := src/onegrain/explorer/static/vendor/versions.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo chromium test test-slow kill check bench clean fuzz
+.PHONY: help demo frontend chromium test test-slow kill check bench clean fuzz
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -22,7 +23,12 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps neurox
 	@touch $(STAMP)
 
-demo: $(STAMP) ## run every stage on the sandbox language, and print the path of the report
+$(FRONTEND): $(STAMP) frontend/package-lock.json frontend/vendor.py
+	$(BIN)/python frontend/vendor.py
+
+frontend: $(FRONTEND) ## fetch the front-end files of the explorer from npm
+
+demo: $(STAMP) $(FRONTEND) ## run every stage on the sandbox language, and print the path of the report
 	$(BIN)/onegrain demo --out demo-out
 
 chromium: ## install the browser that the browser tests drive, where this machine allows it
@@ -31,10 +37,10 @@ chromium: ## install the browser that the browser tests drive, where this machin
 			&& { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1; } \
 		|| echo "no Chromium: the browser tests will skip; install it, on Debian: apt-get install chromium"
 
-test: $(STAMP) chromium ## the tests, and nothing that takes minutes
+test: $(STAMP) $(FRONTEND) chromium ## the tests, and nothing that takes minutes
 	$(BIN)/python -m pytest -n 2 -m 'not slow'
 
-test-slow: $(STAMP) ## the tests that take minutes
+test-slow: $(STAMP) $(FRONTEND) ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
 kill: $(STAMP) ## kill extract, train, rank, study and ablate 50 times each, repeat them, and compare all bytes
@@ -52,4 +58,4 @@ bench: $(STAMP) ## side by side with peers: make bench NAME=lca_grid, or all
 	$(PYTHON) benchmarks/run.py $(NAME)
 
 clean: ## remove the environment, caches and demo
-	rm -rf $(VENV) .venv-bench demo-out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench demo-out frontend/node_modules src/onegrain/explorer/static/vendor build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,8 +2,9 @@
 
 A benchmark is a file here with comment lines at its head: ``# peers:`` names what it needs besides onegrain,
 pinned, and ``# what:`` says what it measures. Peers are installed without their dependencies, because the pins
-of some no longer install. ``# may fail:`` names more, one line installed after the other; where they cannot be,
-the benchmark runs all the same and says what is missing. Its last line is one JSON object:
+of some no longer install; those that ``# peers with dependencies:`` names are installed with them, within the
+pins of ``constraints.txt``. ``# may fail:`` names more, one line installed after the other; where they cannot
+be, the benchmark runs all the same and says what is missing. Its last line is one JSON object:
 ``{"name", "ratios", "figures"}``.
 """
 
@@ -44,6 +45,8 @@ def environment(script: Path) -> Path:
     peers = header(script, "peers").split()
     if peers:
         subprocess.run([*install, "--no-deps", *peers], check=True)
+    for more in headers(script, "peers with dependencies"):
+        subprocess.run([*pinned, *more.split()], check=True)
     for more in headers(script, "may fail"):
         subprocess.run([*install, "--no-deps", *more.split()], check=False)
     stamp.touch()

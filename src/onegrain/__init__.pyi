@@ -33,6 +33,8 @@ from .corpora import value_lexicon as value_lexicon
 from .evaluation import evaluate as evaluate
 from .evaluation import stability as stability
 from .evaluation import uniqueness as uniqueness
+from .explorer import RunningExplorer as RunningExplorer
+from .explorer import explore as explore
 from .formats import NeuronpediaRelease as NeuronpediaRelease
 from .formats import export_neuronpedia as export_neuronpedia
 from .formats import export_neurox as export_neurox
@@ -78,6 +80,7 @@ from .rankings.elastic_net.regressor import ElasticNetRegressor as ElasticNetReg
 from .records.activations import Activations as Activations
 from .records.cards import NeuronCards as NeuronCards
 from .records.clusters import Clusters as Clusters
+from .records.concept_search import ConceptSearch as ConceptSearch
 from .records.control import Control as Control
 from .records.corpus import Corpus as Corpus
 from .records.corpus import LabelLayer as LabelLayer
@@ -96,6 +99,9 @@ from .records.uniqueness import Uniqueness as Uniqueness
 from .records.value_change import ValueChange as ValueChange
 from .reports import write_comparison as write_comparison
 from .reports.charts.plot import plot as plot
+from .searching import NeuronIndex as NeuronIndex
+from .searching import index_neurons as index_neurons
+from .searching import search as search
 from .studies import demo_study as demo_study
 from .studies import run_study as run_study
 from .studies import write_folder_report as write_folder_report

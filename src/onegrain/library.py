@@ -13,6 +13,7 @@ from typing import Any
 from onegrain.errors import RecordError
 from onegrain.records.cards import NeuronCards
 from onegrain.records.clusters import Clusters
+from onegrain.records.concept_search import ConceptSearch
 from onegrain.records.control import Control
 from onegrain.records.curve import Curve
 from onegrain.records.directions import CONFIG, LAYOUT, Directions
@@ -27,7 +28,18 @@ from onegrain.records.statistics import NeuronStatistics
 from onegrain.records.sweep import Sweep
 from onegrain.records.uniqueness import Uniqueness
 
-__all__ = ["ACTIVATIONS", "CARDS", "DIRECTIONS", "TABLES", "Listed", "is_model", "kind_of", "load", "records"]
+__all__ = [
+    "ACTIVATIONS",
+    "CARDS",
+    "DIRECTIONS",
+    "INDEX",
+    "TABLES",
+    "Listed",
+    "is_model",
+    "kind_of",
+    "load",
+    "records",
+]
 
 TABLES: dict[str, Callable[[str | os.PathLike[str]], Any]] = {
     "ranking": Ranking.load,
@@ -42,13 +54,16 @@ TABLES: dict[str, Callable[[str | os.PathLike[str]], Any]] = {
     "neuron statistics": NeuronStatistics.load,
     "sweep": Sweep.load,
     "control": Control.load,
+    "concept search": ConceptSearch.load,
     "statistics": NeuronStatistics.load,
 }
 """The function that loads each kind of Parquet record."""
 
 ACTIVATIONS = "activations"
 CARDS = "neuron cards"
+INDEX = "neuron index"
 DIRECTIONS = "directions"
+INDEX_FILE = "index.json"
 MODEL_FILES = ("config.json", "cfg.json", "training.json")
 PARQUET_MAGIC = b"PAR1"
 HEAD_BYTES = 4096
@@ -78,13 +93,11 @@ def load(path: str | os.PathLike[str]) -> Any:
     """Return the record or the store that a path holds; its name does not matter.
 
     Args:
-        path: a Parquet or JSON file that onegrain wrote, a store of activations (a folder or a URL), or the
-            folder of directions. A model is opened by ``onegrain.load_model``.
+        path: a Parquet or JSON file that onegrain wrote, a store of activations (a folder or a URL), its index
+            beside it, or the folder of directions. A model is opened by ``onegrain.load_model``.
 
     Returns:
-        The record, such as a Ranking, a Curve or Activations.
-        A Ranking, Curve, Evaluation, Stability, Similarity, Clusters, Control, NeuronCards, Directions or
-        Activations.
+        The record, such as a Ranking, a Curve, a NeuronIndex or Activations.
 
     Raises:
         RecordError: the path does not exist, holds no record, or is damaged.
@@ -102,6 +115,8 @@ def load(path: str | os.PathLike[str]) -> Any:
         return open_activations(os.fspath(path))
     if kind == DIRECTIONS:
         return Directions.load(path)
+    if kind == INDEX:
+        return _index(Path(path))
     if kind == CARDS or Path(path).suffix == ".json":
         return NeuronCards.load(path)
     if kind:
@@ -124,6 +139,8 @@ def kind_of(path: str | os.PathLike[str]) -> str:
     place = Path(path)
     if "://" in os.fspath(path) or place.suffix == ".zarr" or (place / "zarr.json").is_file():
         return ACTIVATIONS
+    if (place / INDEX_FILE).is_file():
+        return INDEX
     if place.is_dir():
         return DIRECTIONS if (place / CONFIG).is_file() and LAYOUT.marks(place) else ""
     head = _head(place)
@@ -132,6 +149,16 @@ def kind_of(path: str | os.PathLike[str]) -> str:
     if head.lstrip().startswith(b"{"):
         return _json_kind(place, head)
     return ""
+
+
+def _index(path: Path) -> Any:
+    """Return the index of the store that lies beside it under the same name."""
+    from onegrain.searching import NeuronIndex
+
+    store = next((place for place in (path.with_suffix(".zarr"), path.with_suffix("")) if place.is_dir()), None)
+    if store is None:
+        raise RecordError(f"{path} is an index without its store beside it; open it with NeuronIndex.open")
+    return NeuronIndex.open(store, path)
 
 
 def is_model(folder: Path) -> bool:
@@ -169,7 +196,8 @@ def _listed(root: Path) -> Iterator[Listed]:
 
 
 def _is_closed(folder: Path) -> bool:
-    return folder.suffix == ".zarr" or (folder / "zarr.json").is_file() or is_model(folder)
+    closing = ("zarr.json", INDEX_FILE)
+    return folder.suffix == ".zarr" or any((folder / name).is_file() for name in closing) or is_model(folder)
 
 
 def _head(path: Path) -> bytes:

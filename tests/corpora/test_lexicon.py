@@ -25,6 +25,12 @@ def test_words_with_several_labels_are_left_out() -> None:
     assert value_lexicon(corpus, "Number", min_count=1) == {"fish": "Sing", "once": "Sing"}
 
 
+def test_words_that_mostly_have_no_label_are_left_out() -> None:
+    words, labels = [["the"] * 9 + ["dogs"] * 2], [[None] * 7 + ["Plur"] * 2 + ["Plur"] * 2]
+    corpus = Corpus.from_sentences(words, {"Number": labels})
+    assert value_lexicon(corpus, "Number") == {"dogs": "Plur"}
+
+
 def test_a_lexicon_of_sandbox_text_agrees_with_its_grammar() -> None:
     corpus = sandbox(400, seed=1, language="fr")
     lexicon = value_lexicon(corpus, "Number", share=1.0)

@@ -11,8 +11,12 @@ import torch
 from torch import Tensor
 
 import onegrain as og
+from onegrain.activations import live_activations
+from onegrain.core.progress import silent
 from onegrain.errors import InputError, ParameterError
+from onegrain.interventions import Intervention
 from onegrain.interventions.direct_path import PRE_NORM
+from onegrain.interventions.template import matched_sets
 from onegrain.models import LoadedModel
 from onegrain.records.corpus import Corpus
 from onegrain.records.effects import ALL
@@ -215,3 +219,25 @@ def test_what_has_no_direct_path_is_refused(
 def test_a_recurrent_model_is_refused(models: dict[str, LoadedModel]) -> None:
     with pytest.raises(ParameterError, match="blocks add to a residual stream: gemma"):
         measure(models["nlm"], ["layers.0:1"])
+
+
+def test_the_constants_of_each_set_of_neurons_are_found_on_the_words_of_the_reference(zoo: Zoo) -> None:
+    model = zoo["llama"]
+    ranking = ranking_of(model, ["layers.0.mlp:3", "layers.1:5"])
+    store = live_activations(model, SENTENCES, sites=["layers.0.mlp", "layers.1"])
+    options: dict[str, Any] = {"k": 2, "random_orders": 2, "resamples": 100, "seed": 1}
+    record = og.effects(model, ranking, SENTENCES, edit="optimal", reference=store, **options)
+    losses = []
+    for neurons in [ranking.order[:2], *matched_sets(ranking.space, ranking.order[:2], 2, 1)]:
+        edit = Intervention.of(ranking.space, neurons, edit="optimal")
+        found = og.optimal_constants(model, SENTENCES, edit, reference=store, progress=silent)
+        losses.append(found.details["losses"]["optimal"] - found.details["losses"]["intact"])
+    table = record.table.set_index("line")
+    assert table.loc["top", "total"] == pytest.approx(losses[0], abs=1e-5)
+    assert table.loc["random", "total"] == pytest.approx(np.mean(losses[1:]), abs=1e-5)
+    assert record.provenance.parameters["constants"] == "found for each set of neurons"
+    few = og.optimal_constants(
+        model, SENTENCES, Intervention.of(ranking, 2, edit="optimal"), reference=store, steps=1, progress=silent
+    )
+    with pytest.raises(ParameterError, match="with activations of the model as the reference"):
+        og.effects(model, ranking, SENTENCES, edit="optimal", reference=few, **options)

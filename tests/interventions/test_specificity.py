@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 import onegrain as og
+from onegrain.activations import live_activations
+from onegrain.core.progress import silent
 from onegrain.errors import InputError, LabelError, ModelError
 from onegrain.interventions.matching import matching_cells
 from onegrain.interventions.orders import neuron_orders
@@ -21,7 +23,6 @@ from onegrain.models import LoadedModel
 from onegrain.records.provenance import Provenance
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
-from support.rankings import ranking_of
 from support.tiny import parallel_corpus, plain_corpus
 
 LABELS = ("1", "3", "5")
@@ -88,11 +89,16 @@ def test_random_sets_have_as_many_neurons_of_each_site() -> None:
     sets = matched_sets(space, chosen, 4, 3)
     assert [[len(units) for units in space.by_site(drawn).values()] for drawn in sets] == [[3, 2]] * 4
     assert len({drawn.tobytes() for drawn in sets}) == 4
-    order = ranking_of(space, [*chosen, *np.setdiff1d(np.arange(space.size), chosen)])
-    randoms = neuron_orders(order, ["random"], 4, 3, matching_cells("site", space))["random"]
-    assert [drawn.tolist() for drawn in sets] == [sorted(random[:5].tolist()) for random in randoms]
     larger = matched_sets(space, np.arange(10), 4, 3)
     assert all(set(few[few < 50]) <= set(many) for few, many in zip(sets, larger, strict=True))
+
+
+def test_random_sets_are_the_first_of_the_random_orders_of_a_sweep(models: dict[str, LoadedModel]) -> None:
+    order = ranking(models["gpt2"])
+    cells = matching_cells("site", order.space)
+    orders = neuron_orders(order, ("random",), 3, 5, cells)["random"]
+    sets = matched_sets(order.space, order.order[:6], 3, 5)
+    assert [drawn.tolist() for drawn in sets] == [sorted(each[:6].tolist()) for each in orders]
 
 
 def test_a_translation_model_is_measured_on_the_words_of_the_target(models: dict[str, LoadedModel]) -> None:
@@ -196,3 +202,23 @@ def test_a_ranking_without_labels_is_refused(models: dict[str, LoadedModel]) -> 
     plain = replace(ranking(model), label_scores=None, labels=())
     with pytest.raises(LabelError, match="no order for each label"):
         og.specificity(model, plain, plain_corpus())
+
+
+def test_the_constants_of_each_label_are_found_on_the_words_of_the_reference(
+    models: dict[str, LoadedModel],
+) -> None:
+    model, corpus = models["gpt2"], plain_corpus()
+    order, layer = ranking(model), corpus.layer("length")
+    store = live_activations(model, corpus, sites=["layers.0", "layers.1"])
+    record = og.specificity(
+        model, order, corpus, k=2, labels=["1", "3"], min_count=2, random_orders=2, resamples=100,
+        edit="optimal", reference=store,
+    )  # fmt: skip
+    edit = og.Intervention.of(order.label("3"), 2, edit="optimal")
+    constants = og.optimal_constants(model, corpus, edit, reference=store, progress=silent)
+    intact = model.word_losses(corpus)
+    with og.editing(model, edit, reference=constants):
+        after = model.word_losses(corpus)
+    words = intact.predicted & (layer.codes == layer.vocabulary.index("1"))
+    cells = record.cells.set_index(["edited", "predicted"])
+    assert cells.loc[("3", "1"), "damage"] == pytest.approx((after.nll - intact.nll)[words].mean(), abs=1e-5)

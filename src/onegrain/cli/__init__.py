@@ -25,10 +25,13 @@ from onegrain.cli.verbs import (
     convert,
     demo,
     effects,
+    explore,
     extract,
+    index,
     neuronpedia,
     rank,
     report,
+    search,
     show,
     similarity,
     specificity,
@@ -60,8 +63,11 @@ VERBS = (
     steer,
     show,
     cards,
+    index,
+    search,
     neuronpedia,
     report,
+    explore,
 )
 GROUPS = (train, analyse)
 

@@ -15,13 +15,14 @@ __all__ = ["ending_lexicon", "value_lexicon"]
 def value_lexicon(corpus: Corpus, layer: str, *, share: float = 0.9, min_count: int = 2) -> dict[str, str]:
     """Return the label of each word that nearly always has the same one, from a labelled corpus.
 
-    Words that no token of the layer labels, and words with several labels, are left out.
+    Words with several labels are left out, and so are words that mostly have none: an article that is
+    once tagged as a noun has no number.
 
     Args:
         corpus: a corpus with the label layer, such as the target side of a parallel one.
         layer: the layer, e.g. ``Number``.
-        share: the least share of a word's labelled tokens that have its label, above 0.5.
-        min_count: the least number of a word's labelled tokens.
+        share: the least share of a word's tokens that have its label, above 0.5.
+        min_count: the least number of a word's tokens.
 
     Raises:
         LabelError: the corpus lacks the layer.
@@ -34,15 +35,14 @@ def value_lexicon(corpus: Corpus, layer: str, *, share: float = 0.9, min_count: 
     require_count("min_count", min_count)
     if not 0.5 < share <= 1.0:
         raise ParameterError(f"share must be above 0.5 and at most 1, got {share}")
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    counts: dict[str, Counter[str | None]] = defaultdict(Counter)
     for word, label in zip(corpus.words, corpus.layer(layer).labels(), strict=True):
-        if label is not None:
-            counts[word][label] += 1
+        counts[word][label] += 1
     lexicon = {}
     for word, labels in counts.items():
-        (label, count), total = labels.most_common(1)[0], sum(labels.values())
-        if total >= min_count and count >= share * total:
-            lexicon[word] = label
+        (most, count), total = labels.most_common(1)[0], sum(labels.values())
+        if most is not None and total >= min_count and count >= share * total:
+            lexicon[word] = most
     if not lexicon:
         raise ParameterError(f"no word of {corpus.source} has one label of {layer!r} {min_count} times or more")
     return lexicon

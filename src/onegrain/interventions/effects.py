@@ -18,6 +18,7 @@ from onegrain.interventions.belonging import require_ranking_of
 from onegrain.interventions.direct_path import DirectPath, require_residual_stream
 from onegrain.interventions.editing import editing
 from onegrain.interventions.edits.edit import NeuronEdit
+from onegrain.interventions.intervention import Intervention
 from onegrain.interventions.paired_draws import PairedRises
 from onegrain.interventions.template import EditTemplate, matched_sets
 from onegrain.interventions.where import Where
@@ -75,7 +76,8 @@ def effects(
         by_site: True to edit the neurons of each site alone as well.
         edit: the edit, or its text, such as ``mean``.
         where: the places; everywhere by default.
-        reference: activations of the model, or statistics measured on them, for edits that need some.
+        reference: activations of the model, or statistics measured on them, for edits that need some. For
+            ``optimal``, activations: the constants of every set of neurons are found on their words.
         pairs: for ``interchange``, a corpus whose sentence i is the pair of sentence i.
         random_orders: the number of random sets, two or more, each with as many neurons of each site.
         resamples: the number of bootstrap draws; no p-value is below 2 / (resamples + 1).
@@ -99,18 +101,18 @@ def effects(
     require_residual_stream(loaded, list(ranking.space.by_site(top)))
     template = EditTemplate.of(loaded, edit, where, False, reference, pairs)
     groups = _groups(ranking.space, top, by_site)
-    run = _Run(loaded, ranking.space, template, corpus, scored_rows(loaded, corpus), batch_size)
+    run = _Run(loaded, template, corpus, scored_rows(loaded, corpus), batch_size)
     sets = [
         neurons
         for group in groups.values()
         for neurons in [group, *matched_sets(ranking.space, group, random_orders, seed)]
     ]
-    template.require(ranking.space, np.unique(np.concatenate(sets)))
+    edits = template.on_each(ranking.space, sets, batch_size, progress)
     with progress("effects", len(sets) * corpus.n_sentences, "sentences") as advance:
         intact, subwords = loaded.sentence_losses(corpus, batch_size=batch_size)
         if not subwords.any():
             raise ParameterError(f"no subword of {corpus.source} is predicted; effects need one at least")
-        rises = np.stack([run.losses(neurons, advance) - intact for neurons in sets])
+        rises = np.stack([run.losses(each, advance) - intact for each in edits])
     if not np.isfinite(rises).all():
         raise ModelError("a loss is not finite, so its rise is not known; edit fewer neurons, or by mean")
     parameters = {"k": k, "by_site": by_site, "random_orders": random_orders, "resamples": resamples}
@@ -147,23 +149,18 @@ class _Run:
     """The settings that stay the same while the edited neurons change."""
 
     model: LoadedModel
-    space: NeuronSpace
     template: EditTemplate
     corpus: Corpus
     scored: ScoredRows
     batch_size: int
 
     @torch.no_grad()
-    def losses(self, neurons: np.ndarray, advance: Callable[[int], None]) -> np.ndarray:
-        """Return the total and the direct loss of each sentence, neurons edited: float64 (2, sentences)."""
+    def losses(self, edits: list[Intervention], advance: Callable[[int], None]) -> np.ndarray:
+        """Return the total and the direct loss of each sentence with some edits: float64 (2, sentences)."""
         losses = np.zeros((2, len(self.scored.rows)))
-        path = DirectPath(self.model, list(self.space.by_site(neurons)))
-        edited = editing(
-            self.model,
-            self.template.on(self.space, neurons),
-            reference=self.template.reference,
-            pairs=self.template.pairs,
-        )
+        path = DirectPath(self.model, [site for each in edits for site in each.neurons])
+        reference, pairs = self.template.reference, self.template.pairs
+        edited = editing(self.model, edits, reference=reference, pairs=pairs)
         with path.following(), edited:
             for batch in scored_batches(self.model, self.corpus, self.scored, self.batch_size):
                 path.keep(batch)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from onegrain.metrics import Measurement
-from onegrain.metrics.measurement import RowMetric, ratio_measurement
+from onegrain.metrics.corpus_metric import CorpusMetric
+from onegrain.metrics.measurement import ratio_measurement
 from onegrain.models import LoadedModel
 from onegrain.models.likelihoods import one_row_each, reading
 from onegrain.models.row_statistics import RowStatistics
@@ -21,7 +22,7 @@ __all__ = ["SIGNATURE", "LabelLosses"]
 SIGNATURE = ("word loss", "mean negative log-likelihood per predicted word, the sum over its subwords, nats")
 
 
-class LabelLosses(RowMetric):
+class LabelLosses(CorpusMetric):
     """The mean negative log-likelihood of predicted words in nats, with the sums of each label.
 
     The loss of a word is the sum over its subwords. Words without a label and words that are not predicted are
@@ -30,25 +31,16 @@ class LabelLosses(RowMetric):
     Args:
         corpus: sentences; a translation model needs their translations as well.
         layer: the label of each word that is predicted: of the target side for a translation model.
+
+    Raises:
+        ParameterError: the corpus has no sentence.
     """
 
+    NAME = "word loss"
+
     def __init__(self, corpus: Corpus, layer: LabelLayer) -> None:
-        self._corpus, self._layer = corpus, layer
-
-    @property
-    def name(self) -> str:
-        """``word loss``."""
-        return "word loss"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """False."""
-        return False
-
-    @property
-    def corpus(self) -> Corpus:
-        """The corpus that the model is measured on."""
-        return self._corpus
+        super().__init__(corpus)
+        self._layer = layer
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -48,18 +48,18 @@ def neuron_orders(
     """
     backwards = ranking.order[::-1]
     orders = {"top": [ranking.order], "bottom": [backwards], KEEP: [backwards], "random": []}
-    drawn = random_permutations(ranking.space.size, random_orders if "random" in lines else 0, seed)
-    orders["random"] = [
-        order if cells is None else matched_order(ranking.order, order, cells) for order in drawn
-    ]
+    if "random" in lines:
+        orders["random"] = [
+            order if cells is None else matched_order(ranking.order, order, cells)
+            for order in random_permutations(ranking.space.size, random_orders, seed)
+        ]
     return {line: orders[line] for line in lines}
 
 
-def random_permutations(neurons: int, orders: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield random orders of all neurons, int64 (neurons,); the first are the same for every number of them."""
+def random_permutations(neurons: int, number: int, seed: int) -> list[np.ndarray]:
+    """Return random orders of neurons, int64 (neurons,) each; the first are the same for every number."""
     rng = np.random.default_rng(seed)
-    for _ in range(orders):
-        yield rng.permutation(neurons)
+    return [rng.permutation(neurons) for _ in range(number)]
 
 
 def line_counts(line: str, counts: Sequence[int], neurons: int) -> list[int]:

@@ -74,7 +74,8 @@ def specificity(
         edit: the edit, or its text, such as ``mean``.
         where: the places; everywhere by default.
         recurrent: True to edit the state of LSTM layers as well.
-        reference: activations of the model, or statistics measured on them, for edits that need some.
+        reference: activations of the model, or statistics measured on them, for edits that need some. For
+            ``optimal``, activations: the constants of every set of neurons are found on their words.
         pairs: for ``interchange``, a corpus whose sentence i is the pair of sentence i.
         random_orders: the number of random sets of each label, two or more; with few, intervals are wide.
         resamples: the number of bootstrap draws; no p-value is below 2 / (resamples + 1).
@@ -103,7 +104,6 @@ def specificity(
     sets = [top.order[:k] for top in tops]
     for chosen in list(sets):
         sets += matched_sets(ranking.space, chosen, random_orders, seed)
-    template.require(ranking.space, np.unique(np.concatenate(sets)))
     parameters = {
         "k": k,
         "labels": list(counted.vocabulary),
@@ -112,7 +112,7 @@ def specificity(
         "random_orders": random_orders,
         "resamples": resamples,
     }
-    variants: list[list[Intervention]] = [[], *([template.on(ranking.space, neurons)] for neurons in sets)]
+    variants = [[], *template.on_each(ranking.space, sets, batch_size, progress)]
     metric = LabelLosses(corpus, counted)
     statistics = _measured(loaded, metric, variants, template, batch_size, progress)
     rises = LabelRises.of(statistics, counted.vocabulary, random_orders)

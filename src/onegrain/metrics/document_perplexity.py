@@ -9,7 +9,8 @@ import numpy as np
 
 from onegrain.core.options import require_count
 from onegrain.errors import ParameterError
-from onegrain.metrics.measurement import Measurement, RowMetric
+from onegrain.metrics.corpus_metric import CorpusMetric
+from onegrain.metrics.measurement import Measurement
 from onegrain.metrics.perplexity import perplexity_measurement
 from onegrain.models import LoadedModel
 from onegrain.models.row_statistics import RowStatistics
@@ -21,7 +22,7 @@ __all__ = ["DocumentPerplexity"]
 DEFINITION = ("document perplexity", "exp(mean negative log-likelihood per predicted subword, nats)")
 
 
-class DocumentPerplexity(RowMetric):
+class DocumentPerplexity(CorpusMetric):
     """Perplexity of documents in windows, exp(mean negative log-likelihood per predicted subword, in nats).
 
     A document is one text, so that a sentence is predicted from those before it. It is read in windows of
@@ -47,34 +48,19 @@ class DocumentPerplexity(RowMetric):
             window.
     """
 
+    NAME = "document_perplexity"
+
     def __init__(
         self, corpus: Corpus, *, window: int | None = None, stride: int | None = None, separator: str = "\n"
     ) -> None:
-        if corpus.n_sentences == 0:
-            raise ParameterError(f"{corpus.source} has no sentence to measure perplexity on")
+        super().__init__(corpus)
         if window is not None:
             require_count("window", window, 2)
         if stride is not None:
             require_count("stride", stride, 1, window)
         if not isinstance(separator, str):
             raise ParameterError(f"separator must be text, got {separator!r}")
-        self._corpus = corpus
         self._window, self._stride, self._separator = window, stride, separator
-
-    @property
-    def name(self) -> str:
-        """``document_perplexity``."""
-        return "document_perplexity"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """False."""
-        return False
-
-    @property
-    def corpus(self) -> Corpus:
-        """The documents."""
-        return self._corpus
 
     @property
     def parameters(self) -> dict[str, Any]:

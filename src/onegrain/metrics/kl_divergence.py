@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from onegrain.errors import ParameterError
-from onegrain.metrics.measurement import Measurement, RowMetric, ratio_measurement
+from onegrain.metrics.corpus_metric import CorpusMetric
+from onegrain.metrics.measurement import Measurement, ratio_measurement
 from onegrain.models import LoadedModel
 from onegrain.models.divergence import COLUMNS, divergence_rows
 from onegrain.models.row_statistics import RowStatistics
-from onegrain.records.corpus import Corpus
 
 __all__ = ["KLDivergence"]
 
 DEFINITION = ("KL divergence", "mean KL(untouched, edited) per predicted subword, nats")
 
 
-class KLDivergence(RowMetric):
+class KLDivergence(CorpusMetric):
     """The mean of KL(untouched || edited) over predicted subwords, in nats.
 
     It says how far an edit moves the whole distribution over the vocabulary, whether or not the subword
@@ -33,30 +31,7 @@ class KLDivergence(RowMetric):
         ParameterError: the corpus has no sentence.
     """
 
-    def __init__(self, corpus: Corpus) -> None:
-        if corpus.n_sentences == 0:
-            raise ParameterError(f"{corpus.source} has no sentence to measure a divergence on")
-        self._corpus = corpus
-
-    @property
-    def name(self) -> str:
-        """``kl_divergence``."""
-        return "kl_divergence"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """False."""
-        return False
-
-    @property
-    def corpus(self) -> Corpus:
-        """The corpus that the model is measured on."""
-        return self._corpus
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Empty: the divergence depends on the model, its edits and the corpus only."""
-        return {}
+    NAME = "kl_divergence"
 
     def rows(self, model: LoadedModel) -> RowStatistics:
         """Return one row per sentence. The statistics are ``kl`` (nats) and ``subwords`` of each sentence.

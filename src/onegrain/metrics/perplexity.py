@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from onegrain.errors import ParameterError
-from onegrain.metrics.measurement import Measurement, RowMetric, ratio_measurement
+from onegrain.metrics.corpus_metric import CorpusMetric
+from onegrain.metrics.measurement import Measurement, ratio_measurement
 from onegrain.models import LoadedModel
 from onegrain.models.likelihoods import COLUMNS, sentence_rows
 from onegrain.models.row_statistics import RowStatistics
@@ -19,7 +19,7 @@ __all__ = ["Perplexity", "perplexity_measurement", "unigram_perplexity"]
 DEFINITION = ("perplexity", "exp(mean negative log-likelihood per predicted subword, nats)")
 
 
-class Perplexity(RowMetric):
+class Perplexity(CorpusMetric):
     """Perplexity, exp(mean negative log-likelihood per predicted subword, in nats).
 
     The mean is over all predicted subwords of the corpus, not over sentences. A language model predicts
@@ -34,30 +34,7 @@ class Perplexity(RowMetric):
         ParameterError: the corpus has no sentence.
     """
 
-    def __init__(self, corpus: Corpus) -> None:
-        if corpus.n_sentences == 0:
-            raise ParameterError(f"{corpus.source} has no sentence to measure perplexity on")
-        self._corpus = corpus
-
-    @property
-    def name(self) -> str:
-        """``perplexity``."""
-        return "perplexity"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """False."""
-        return False
-
-    @property
-    def corpus(self) -> Corpus:
-        """The corpus that the model is measured on."""
-        return self._corpus
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Empty: perplexity depends on the model and the corpus only."""
-        return {}
+    NAME = "perplexity"
 
     def rows(self, model: LoadedModel) -> RowStatistics:
         """Return one row per sentence. The statistics are ``nll`` (nats) and ``subwords`` of each sentence.

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from onegrain.errors import ParameterError
-from onegrain.metrics.measurement import Measurement, RowMetric
+from onegrain.metrics.corpus_metric import CorpusMetric
+from onegrain.metrics.measurement import Measurement
 from onegrain.metrics.perplexity import perplexity_measurement
 from onegrain.models import LoadedModel
 from onegrain.models.likelihoods import masked_rows
 from onegrain.models.row_statistics import RowStatistics
-from onegrain.records.corpus import Corpus
 
 __all__ = ["PseudoPerplexity"]
 
 DEFINITION = ("pseudo-perplexity", "exp(mean negative log-likelihood per subword, each masked once, nats)")
 
 
-class PseudoPerplexity(RowMetric):
+class PseudoPerplexity(CorpusMetric):
     """Pseudo-perplexity, exp(mean negative log-likelihood per subword in nats), each subword masked once.
 
     A subword is predicted from all others of its sentence [Salazar et al., *Masked Language Model Scoring*, ACL
@@ -33,30 +31,7 @@ class PseudoPerplexity(RowMetric):
         ParameterError: the corpus has no sentence.
     """
 
-    def __init__(self, corpus: Corpus) -> None:
-        if corpus.n_sentences == 0:
-            raise ParameterError(f"{corpus.source} has no sentence to measure pseudo-perplexity on")
-        self._corpus = corpus
-
-    @property
-    def name(self) -> str:
-        """``pseudo_perplexity``."""
-        return "pseudo_perplexity"
-
-    @property
-    def higher_is_better(self) -> bool:
-        """False."""
-        return False
-
-    @property
-    def corpus(self) -> Corpus:
-        """The corpus that the model is measured on."""
-        return self._corpus
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """Empty: pseudo-perplexity depends on the model and the corpus only."""
-        return {}
+    NAME = "pseudo_perplexity"
 
     def rows(self, model: LoadedModel) -> RowStatistics:
         """Return one row per subword. The statistics are ``nll`` (nats) and ``subwords`` of each sentence.

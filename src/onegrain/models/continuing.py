@@ -10,7 +10,7 @@ from onegrain.errors import CorpusError
 from onegrain.models.batching import by_length
 from onegrain.models.passing import Rows, reading_rows
 from onegrain.models.running import RunningModel
-from onegrain.models.translating import generating_by, generation_settings
+from onegrain.models.translating import asking_criteria, generating_by, generation_settings
 from onegrain.records.corpus import Corpus
 
 __all__ = ["continue_prompts"]
@@ -47,7 +47,10 @@ def continue_prompts(
             reading = Rows(corpus, batch, {"source": [words[i] for i in batch]})
             with reading_rows(reading), generating_by(loaded.model, settings):
                 generated = type(loaded.model).generate(
-                    loaded.model, **loaded.batch([rows[i] for i in batch]), generation_config=settings
+                    loaded.model,
+                    **loaded.batch([rows[i] for i in batch]),
+                    generation_config=settings,
+                    stopping_criteria=asking_criteria(),
                 )
             texts = loaded.tokenizer.batch_decode(
                 generated[:, length:], skip_special_tokens=True, clean_up_tokenization_spaces=False

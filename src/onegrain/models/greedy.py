@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
+from onegrain.core.interruption import check_interruption
 from onegrain.models.passing import announce_step
 from onegrain.models.running import RunningModel
 from onegrain.models.stacking import reading_part
@@ -49,6 +50,7 @@ def greedy_search(
     running = torch.ones(len(rows), dtype=torch.bool, device=encoded.device)
     step_ids = torch.tensor([first] * len(rows), device=encoded.device)
     for step in range(written.shape[1]):
+        check_interruption()
         announce_step(model, len(first) + step, first=step == 0)
         scores = batch.scores(step_ids)
         if banned:

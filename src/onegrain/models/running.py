@@ -12,6 +12,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from onegrain.core.interruption import check_interruption
 from onegrain.errors import MismatchError, ModelError
 from onegrain.models.batching import Encoded, pad_batch
 from onegrain.models.classes import Task
@@ -266,6 +267,7 @@ class RunningModel:
             target: the input of a decoder.
             options: further arguments of the model.
         """
+        check_interruption()
         inputs = self.batch(source) | options
         if target is not None:
             inputs["decoder_input_ids"] = pad_batch(target, self.pad_id, self.device)[0]

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from onegrain.core.interruption import check_interruption
 from onegrain.models.passing import current_rows, reading_rows, trial
 from onegrain.models.stack import current_stack, stacked
 
@@ -90,6 +91,7 @@ def answering(answer: Answer) -> Iterator[None]:
 
 def run_rows(request: RowPass) -> tuple[Any, ...]:
     """Run a pass over rows, for a single model or, inside a block of :func:`answering`, for its variants."""
+    check_interruption()
     answer = _answer.get()
     if answer is not None:
         return answer(request)

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
+from onegrain.core.interruption import check_interruption, is_interruptible
 from onegrain.core.progress import Progress
 from onegrain.models.batching import by_length
 from onegrain.models.greedy import greedy_search
@@ -18,7 +19,7 @@ from onegrain.models.running import RunningModel
 from onegrain.models.stacking import RowPass, run_rows
 from onegrain.records.corpus import Corpus
 
-__all__ = ["generating_by", "generation_settings", "translate"]
+__all__ = ["asking_criteria", "generating_by", "generation_settings", "translate"]
 
 
 @torch.no_grad()
@@ -78,6 +79,7 @@ def _request(loaded: RunningModel, limited: list[Limited], start: list[int], sea
                 **loaded.batch([row for row, _ in rows]),
                 decoder_input_ids=decoder_start,
                 generation_config=settings,
+                stopping_criteria=asking_criteria(),
             )
         kept = [ids[: len(start) + limit] for ids, (_, limit) in zip(generated.tolist(), rows, strict=True)]
         return ([_until_end(ids, len(start), search["eos_token_id"]) for ids in kept],)
@@ -133,6 +135,19 @@ def generating_by(network: Any, settings: GenerationConfig) -> Iterator[None]:
         yield
     finally:
         network.generation_config = before
+
+
+class _Asking(StoppingCriteria):
+    """A criterion that never stops a row, and asks at every subword whether the work has to end."""
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> Any:
+        check_interruption()
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+
+def asking_criteria() -> StoppingCriteriaList | None:
+    """Return the criteria with which ``generate`` can be interrupted; None if nothing may interrupt it."""
+    return StoppingCriteriaList([_Asking()]) if is_interruptible() else None
 
 
 def _start(loaded: RunningModel) -> list[int]:

@@ -30,7 +30,7 @@ from onegrain.reports.matching import (
 )
 from onegrain.reports.page import Report
 
-__all__ = ["Records", "compose", "left_out"]
+__all__ = ["Records", "answering_sections", "compose", "left_out"]
 
 CORRELATIONS = ("maxcorr", "mincorr")
 
@@ -56,6 +56,19 @@ def compose(title: str, records: Records) -> Report:
     return Report(title, with_unique_names(sections), _provenance(records))
 
 
+def answering_sections(records: Records) -> list[Section]:
+    """Return the sections that answer one of the four questions, and only those, in the order of the page.
+
+    Raises:
+        RecordError: a record's details are not of the form that its section needs.
+    """
+    sections: list[Section] = []
+    for what, make in _questions(records, {}):
+        with using(what):
+            sections += make()
+    return [section for section in sections if section.answer is not None]
+
+
 def _with_sections(records: Records) -> list[Mapping[tuple[str, str], Any]]:
     """Return the records that have a section without others."""
     return [
@@ -74,32 +87,21 @@ def _with_sections(records: Records) -> list[Mapping[tuple[str, str], Any]]:
 def _parts(records: Records) -> Iterator[tuple[str, Callable[[], list[Section]]]]:
     """Yield in the order of the page which records a part is made from, and the function that makes it."""
     named = {" ".join(key): ranking for key, ranking in records.rankings.items()}
-    probes = {name: ranking for name, ranking in named.items() if has_mass(ranking)}
-    tested = {name: ranking for name, ranking in named.items() if name in probes or _tested(ranking)}
-    stabilities = {" ".join(key): stability for key, stability in records.stabilities.items()}
+    tested = {name: ranking for name, ranking in named.items() if has_mass(ranking) or _tested(ranking)}
     shown = _shown_neurons(records)
     cards = {
         model: build.card_anchors(ranking, _neuron_count(records, ranking), _card_prefix(shown, model))
         for model, ranking in shown.items()
     }
     yield "the rankings of single neurons", partial(_neurons, records, shown)
-    if probes:
-        yield f"the probes {', '.join(probes)}", partial(_spread, records, probes, stabilities, cards)
-    groups = models_by_layer(records)
-    for layer, keys in groups.items():
-        yield (
-            f"the probes of {layer} of {', '.join(keys)}",
-            partial(_contrast, records, layer, keys, len(groups)),
-        )
-    if records.curves:
-        importance = partial(build.importance_section, records.curves, records.rankings)
-        yield f"the curves {', '.join(' '.join(key) for key in records.curves)}", lambda: [importance()]
+    yield from _questions(records, cards)
     sweeps = {" ".join(key): sweep for key, sweep in records.sweeps.items()}
     if sweeps:
         yield f"the sweeps {', '.join(sweeps)}", lambda: _sweeps(sweeps)
     yield from _interventions(records)
     if tested:
         yield f"the probes {', '.join(tested)}", lambda: [build.probe_section(tested)]
+    stabilities = _named_stabilities(records)
     if stabilities:
         yield f"the stabilities {', '.join(stabilities)}", lambda: [build.stability_section(stabilities)]
     if records.controls:
@@ -112,6 +114,28 @@ def _parts(records: Records) -> Iterator[tuple[str, Callable[[], list[Section]]]
     yield "the evaluations", partial(_comparisons, records)
     if named:
         yield f"the rankings {', '.join(named)}", lambda: [build.layers_section(named)]
+
+
+def _questions(records: Records, cards: Cards) -> Iterator[tuple[str, Callable[[], list[Section]]]]:
+    """Yield the parts that answer the four questions."""
+    named = {" ".join(key): ranking for key, ranking in records.rankings.items()}
+    probes = {name: ranking for name, ranking in named.items() if has_mass(ranking)}
+    if probes:
+        stabilities = _named_stabilities(records)
+        yield f"the probes {', '.join(probes)}", partial(_spread, records, probes, stabilities, cards)
+    groups = models_by_layer(records)
+    for layer, keys in groups.items():
+        yield (
+            f"the probes of {layer} of {', '.join(keys)}",
+            partial(_contrast, records, layer, keys, len(groups)),
+        )
+    if records.curves:
+        importance = partial(build.importance_section, records.curves, records.rankings)
+        yield f"the curves {', '.join(' '.join(key) for key in records.curves)}", lambda: [importance()]
+
+
+def _named_stabilities(records: Records) -> dict[str, Stability]:
+    return {" ".join(key): stability for key, stability in records.stabilities.items()}
 
 
 def _sweeps(sweeps: Mapping[str, Sweep]) -> list[Section]:

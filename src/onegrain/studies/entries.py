@@ -68,6 +68,9 @@ class CorpusSource(Entry):
         lower: convert the words to lower case.
         part: (k, n): every n-th sentence, starting with the k-th; k counts from 1.
         limit: the largest number of sentences, applied after ``part``.
+        annotate: further label layers of the (source) words by their form: the words of each label, or the name
+            of a corpus with the layer, whose words nearly always have one label
+            (:func:`onegrain.value_lexicon`).
     """
 
     path: str | None = None
@@ -80,6 +83,12 @@ class CorpusSource(Entry):
     lower: bool = False
     part: tuple[int, int] | None = None
     limit: int | None = Field(default=None, ge=1)
+    annotate: dict[str, str | dict[str, tuple[str, ...]]] = Field(default_factory=dict)
+
+    @property
+    def lexicons(self) -> tuple[str, ...]:
+        """The names of the corpora from which words are annotated."""
+        return tuple(source for source in self.annotate.values() if isinstance(source, str))
 
     @model_validator(mode="after")
     def _one_origin(self) -> CorpusSource:
@@ -90,7 +99,19 @@ class CorpusSource(Entry):
             raise ValueError("give one of: path; source and target; sandbox")
         if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
             raise ValueError("part = [k, n] needs 1 <= k <= n")
+        for layer, source in self.annotate.items():
+            words = (
+                [word for listed in source.values() for word in listed] if isinstance(source, dict) else [""]
+            )
+            if not words or len(set(words)) < len(words):
+                raise ValueError(f"annotate.{layer} needs words, each with one label")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused_annotations(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out ``annotate`` unless it is used, so that records made before it existed are still valid."""
+        content: dict[str, Any] = handler(self)
+        return content if self.annotate else {k: v for k, v in content.items() if k != "annotate"}
 
 
 class ModelSource(Entry):
@@ -100,6 +121,8 @@ class ModelSource(Entry):
         path: a model folder, relative to the study file, or a hub id.
         source_language, target_language: languages of the model at ``path``, as :func:`onegrain.load_model`
             takes them.
+        sites: glob patterns of the sites that are extracted; by default those that :func:`onegrain.extract`
+            takes.
         kind: ``nlm`` or ``nmt``.
         train, valid: corpora to train and validate on.
         test: the corpus on which the model is measured.
@@ -109,6 +132,7 @@ class ModelSource(Entry):
     path: str | None = None
     source_language: str | None = None
     target_language: str | None = None
+    sites: tuple[str, ...] | None = Field(default=None, min_length=1)
     kind: Literal["nlm", "nmt"] | None = None
     train: str | None = None
     valid: str | None = None
@@ -132,10 +156,10 @@ class ModelSource(Entry):
     def recipe(self, *, exclude: set[str] | None = None) -> dict[str, Any]:
         """Return the entry as JSON-able data.
 
-        Languages that are not stated are left out, so that records made before a study could state languages
-        are still valid.
+        Languages and sites that are not stated are left out, so that records made before a study could state
+        them are still valid.
         """
-        unstated = set(LANGUAGES) - set(self.languages)
+        unstated = {name for name in (*LANGUAGES, "sites") if getattr(self, name) is None}
         return self.model_dump(mode="json", exclude=unstated | (exclude or set()))
 
 

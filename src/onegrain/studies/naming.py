@@ -17,11 +17,12 @@ Key = tuple[str, str]
 def record_names(root: Path, records: Sequence[FolderRecord]) -> dict[Key, Any]:
     """Return (model, name) -> record.
 
-    The name is that of the file without the model's name. If several records have the same name, it ends with
-    the folder in parentheses.
+    The name is that of the file without the model's name; ``upos--lca--MODEL``, as a study names what it
+    measures for entry and ranking, is ``upos by lca``. If several records have the same name, it ends with the
+    folder in parentheses.
     """
     return {
-        (record.model, _with(_stem(record), place)): record.record
+        (record.model, _with(_title(record), place)): record.record
         for record, place in zip(records, _places(root, records), strict=True)
     }
 
@@ -43,6 +44,12 @@ def curve_names(root: Path, records: Sequence[FolderRecord]) -> dict[Key, Any]:
             key = curve.model, f"{key[1]} ({curve.path.relative_to(root)})"
         curves[key] = curve.record
     return curves
+
+
+def _title(record: FolderRecord) -> str:
+    """Return a file's name as :func:`record_names` gives it, without the folder."""
+    stem = _stem(record)
+    return stem.replace("--", " by ") if stem != record.path.stem and stem.count("--") == 1 else stem
 
 
 def _stem(record: FolderRecord) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from onegrain.corpora import read_corpus, read_parallel
+from onegrain.corpora import annotate_words, read_corpus, read_parallel, value_lexicon
 from onegrain.errors import CorpusError
 from onegrain.records.corpus import Corpus
 from onegrain.studies.entries import CorpusSource, SandboxSource
 from onegrain.synthetic import SandboxParts, sandbox_pairs, sandbox_parts
 
-__all__ = ["data_folder", "load_corpus"]
+__all__ = ["annotated", "data_folder", "load_corpus"]
 
 
 def data_folder(beside: Path) -> Path:
@@ -47,6 +48,23 @@ def load_corpus(source: CorpusSource, data: Path) -> Corpus:
     if source.limit is not None:
         corpus = corpus.head(source.limit)
     return corpus.lower() if source.lower else corpus
+
+
+def annotated(corpus: Corpus, source: CorpusSource, read: Callable[[str], Corpus]) -> Corpus:
+    """Return a corpus with the label layers that its entry adds by the form of words.
+
+    Args:
+        corpus: the corpus.
+        source: its entry.
+        read: reads another corpus of the study.
+    """
+    for layer, words in source.annotate.items():
+        if isinstance(words, str):
+            labels = value_lexicon(read(words), layer)
+        else:
+            labels = {word: label for label, listed in words.items() for word in listed}
+        corpus = annotate_words(corpus, layer, labels)
+    return corpus
 
 
 def _existing(data: Path, name: str) -> Path:

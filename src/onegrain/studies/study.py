@@ -84,6 +84,9 @@ class Study(Entry):
             for name in models:
                 if name not in self.models:
                     raise ValueError(f"{where}: no model {name!r}; there are: {', '.join(self.models)}")
+        for name, corpus in self.corpora.items():
+            if chained := [other for other in corpus.lexicons if self.corpora[other].lexicons]:
+                raise ValueError(f"corpora.{name}: {chained[0]!r} is itself annotated from another corpus")
         tables = {table: getattr(self, table) for table in self.stage_tables()}
         for table, name, entry in self.stage_entries():
             entry.check(f"{table}.{name}", tables)
@@ -91,6 +94,8 @@ class Study(Entry):
 
     def _references(self) -> Iterable[tuple[str, Iterable[str | None], Iterable[str]]]:
         """Yield for each entry what errors call it, and the corpora and models that it mentions."""
+        for name, corpus in self.corpora.items():
+            yield f"corpora.{name}", corpus.lexicons, []
         for name, model in self.models.items():
             yield f"models.{name}", [model.train, model.valid, model.test], []
         for table, name, entry in self.stage_entries():

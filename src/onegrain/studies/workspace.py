@@ -11,7 +11,7 @@ from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.ranking import Ranking
 from onegrain.studies.places import activations_path, model_path, ranking_path
-from onegrain.studies.read_corpora import load_corpus
+from onegrain.studies.read_corpora import annotated, load_corpus
 from onegrain.studies.study import Study
 
 __all__ = ["Workspace"]
@@ -35,7 +35,8 @@ class Workspace:
 
     def corpus(self, name: str) -> Corpus:
         """Read a corpus of the study."""
-        return load_corpus(self.study.corpora[name], self.data)
+        source = self.study.corpora[name]
+        return annotated(load_corpus(source, self.data), source, self.corpus)
 
     def model(self, name: str) -> LoadedModel:
         """Load a model of the study, under the name that the study gives it."""

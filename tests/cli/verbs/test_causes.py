@@ -101,6 +101,27 @@ def test_effects(run: Run, ranked: dict[str, Path], tmp_path: Path) -> None:
     assert json.loads(printed)["total effect"] == pytest.approx(expected.at()["total"])
 
 
+def test_effects_of_an_edit_at_some_places(run: Run, ranked: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "effects.parquet"
+    pairs = tmp_path / "pairs.txt"
+    lines = ranked["words"].read_text().splitlines()
+    pairs.write_text("".join(" ".join(reversed(line.split())) + "\n" for line in lines))
+    code, _, err = run(
+        "effects", ranked["model"], ranked["ranking"], ranked["words"], "--k", 3, "--random-orders", 2,
+        "--draws", 100, "--limit", 6, "--at-positions", "1,2", "--edit", "interchange",
+        "--pairs", pairs, "--out", out,
+    )  # fmt: skip
+    assert code == 0, err
+    expected = og.effects(
+        load_model(ranked["model"]), og.load(ranked["ranking"]), read_corpus(ranked["words"]).head(6), k=3,
+        random_orders=2, resamples=100, edit="interchange", pairs=read_corpus(pairs).head(6),
+        where=og.Where(positions=(1, 2)),
+    )  # fmt: skip
+    record = og.load(out)
+    assert record.table.equals(expected.table)
+    assert record.provenance.parameters["where"] == {"positions": [1, 2]}
+
+
 def test_uniqueness(run: Run, ranked: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "uniqueness.parquet"
     code, printed, err = run(
@@ -133,7 +154,7 @@ def test_constants_and_the_edit_that_reads_them(run: Run, ranked: dict[str, Path
         "--out", tmp_path / "e.parquet",
     )  # fmt: skip
     assert code == 1
-    assert "optimal constant" in err
+    assert "with activations of the model as the reference" in err
 
 
 def test_a_reference_of_another_kind_is_refused(run: Run, ranked: dict[str, Path], tmp_path: Path) -> None:

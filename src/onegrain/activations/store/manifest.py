@@ -15,7 +15,7 @@ from onegrain.activations.store.layout import MANIFEST
 from onegrain.activations.store.places.folder import Folder
 from onegrain.errors import RecordError
 
-__all__ = ["FORMAT", "REMEDY", "digest_of", "read_manifest", "seal"]
+__all__ = ["FORMAT", "REMEDY", "digest_of", "manifest_digest", "read_manifest", "seal"]
 
 FORMAT = 2
 REMEDY = "copy it again, or extract it again with force"
@@ -51,6 +51,18 @@ def read_manifest(folder: Folder) -> dict[str, Any] | None:
     if seal(manifest) != data:
         raise RecordError(f"{folder} is damaged at {MANIFEST}: its checksum differs; {REMEDY}")
     return manifest
+
+
+def manifest_digest(folder: Folder) -> str:
+    """Return the SHA-256 of the manifest of a finished store, which names what was extracted from what.
+
+    Raises:
+        RecordError: the store has no manifest, or a damaged one.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise RecordError(f"{folder} is not a finished store of activations")
+    return digest_of(seal(manifest))
 
 
 def digest_of(data: bytes) -> str:

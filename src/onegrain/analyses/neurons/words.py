@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from onegrain.core.moments import Spread
+from onegrain.analyses.neurons.columns import WordTypes, columns_of
+from onegrain.analyses.neurons.kernels import (
+    deviation_sums,
+    moments,
+    sort_values,
+    strongest_types,
+    strongest_words,
+)
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
 from onegrain.records.space import Neurons
 
-__all__ = ["NeuronScale", "NeuronWords", "neuron_scale", "require_neurons", "top_words"]
+__all__ = [
+    "DIRECTIONS",
+    "NeuronScale",
+    "NeuronWords",
+    "neuron_scale",
+    "require_neurons",
+    "top_words",
+    "word_in_context",
+]
 
 CONTEXT = 6
 DIRECTIONS = ("high", "low")
+SIGNS = {"high": 1, "low": -1}
+OCCURRENCE = ["direction", "word", "deviation", "value", "sentence", "position", "left", "right"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,18 +109,20 @@ def require_neurons(activations: Activations, neurons: Neurons) -> np.ndarray:
 
 
 def neuron_scale(activations: Activations, neurons: Neurons) -> NeuronScale:
-    """Return the mean and standard deviation of some neurons, from one pass over the activations.
+    """Return the mean and standard deviation of some neurons.
 
     Words that have no activation are left out.
 
     Raises:
-        ParameterError: a neuron outside the space, or an activation that is not finite.
+        ParameterError: a neuron outside the space, no word with an activation, or an activation that is not
+            finite.
     """
     chosen = require_neurons(activations, neurons)
-    spread = Spread.none(chosen.size)
-    for _, block in _present(activations, chosen):
-        spread = spread.merged(Spread.of(block))
-    return NeuronScale(spread.mean, np.sqrt(spread.squares / max(spread.words, 1)))
+    _require_words(activations)
+    mean, std = np.empty(len(chosen)), np.empty(len(chosen))
+    for place, values in columns_of(activations, chosen):
+        mean[place], std[place], *_ = moments(values)
+    return NeuronScale(mean, std)
 
 
 def top_words(
@@ -111,8 +130,8 @@ def top_words(
 ) -> list[NeuronWords]:
     """Return the word types and the single occurrences that move each neuron most, up and down.
 
-    One pass over the activations serves all the neurons; memory grows with (word types x neurons). Words that
-    have no activation are left out.
+    Words that have no activation are left out. Of a store on a local disk, only the neurons and their
+    neighbours are read.
 
     Args:
         activations: activations of the neurons at every word.
@@ -130,120 +149,83 @@ def top_words(
     chosen = require_neurons(activations, neurons)
     if n < 1 or min_count < 1:
         raise ParameterError(f"n and min_count must be at least 1, got {n} and {min_count}")
-    seen = _Seen(activations, chosen, n)
-    for rows, block in _present(activations, chosen):
-        seen.add(rows, block)
-    if not seen.spread.words:
-        raise ParameterError(
-            f"no word of {activations.describe()} has an activation; extract with long=window, or other words"
-        )
-    return [seen.words_of(column, min_count) for column in range(len(chosen))]
+    _require_words(activations)
+    types, rows = WordTypes.of(activations), np.flatnonzero(activations.present)
+    words: dict[int, NeuronWords] = {}
+    for place, values in columns_of(activations, chosen):
+        words[place] = _words_of(activations, int(chosen[place]), values, types, rows, n, min_count)
+    return [words[place] for place in range(len(chosen))]
 
 
-class _Seen:
-    """Sums over the words so far: moments of the neurons, sums per word type, extremes."""
-
-    def __init__(self, activations: Activations, neurons: np.ndarray, n: int) -> None:
-        self.activations, self.neurons, self.n = activations, neurons, n
-        words = activations.corpus.words
-        number = {word: code for code, word in enumerate(dict.fromkeys(words))}
-        self.types = np.array(list(number), dtype=object)
-        self.codes = np.array([number[word] for word in words], dtype=np.int64)
-        self.counts = np.bincount(self.codes[activations.present], minlength=len(number))
-        self.sums = np.zeros((len(number), neurons.size))
-        self.shift = np.zeros(neurons.size)
-        self.spread = Spread.none(neurons.size)
-        self.above, self.below = np.zeros((2, neurons.size), dtype=np.int64)
-        self.extremes = _Extremes(n, neurons.size)
-
-    def add(self, rows: np.ndarray, block: np.ndarray) -> None:
-        if not self.spread.words:
-            self.shift = block.mean(axis=0)
-        self.spread = self.spread.merged(Spread.of(block))
-        np.add.at(self.sums, self.codes[rows], block - self.shift)
-        self.above += (block > 0).sum(axis=0)
-        self.below += (block < 0).sum(axis=0)
-        self.extremes.add(rows, block)
-
-    def words_of(self, column: int, min_count: int) -> NeuronWords:
-        seen, mean = self.spread.words, float(self.spread.mean[column])
-        std = float(np.sqrt(self.spread.squares[column] / seen))
-        centred = self.sums[:, column] / np.maximum(self.counts, 1) + (self.shift[column] - mean)
-        deviations = np.where(self.counts > 0, centred / (std if std > 0 else np.nan), np.nan)
-        return NeuronWords(
-            neuron=int(self.neurons[column]),
-            name=self.activations.space.name(int(self.neurons[column])),
-            mean=mean,
-            std=std,
-            minimum=float(self.extremes.values["low"][0, column]),
-            maximum=float(self.extremes.values["high"][0, column]),
-            share_positive=float(self.above[column] / seen),
-            share_negative=float(self.below[column] / seen),
-            counted=seen,
-            words=_types(self.types, self.counts, deviations, self.n, min_count),
-            occurrences=self.extremes.frame(column, self.activations.corpus, mean, std),
-        )
-
-
-def _present(activations: Activations, neurons: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield blocks of the words that have an activation: their rows (int64), and float64 (rows, neurons)."""
-    present = activations.present
-    for start, block in activations.blocks():
-        inside = present[start : start + len(block)]
-        activations.require_finite(block, start, present)
-        if inside.any():
-            yield start + np.flatnonzero(inside), block[inside][:, neurons].astype(np.float64)
-
-
-def _types(types: np.ndarray, counts: np.ndarray, deviations: np.ndarray, n: int, least: int) -> pd.DataFrame:
-    parts = []
-    for direction, sign in zip(DIRECTIONS, (1.0, -1.0), strict=True):
-        allowed = np.flatnonzero((counts >= least) & (sign * np.nan_to_num(deviations) > 0))
-        best = allowed[np.argsort(-sign * deviations[allowed], kind="stable")][:n]
-        columns = {
-            "direction": direction,
-            "word": types[best],
-            "count": counts[best],
-            "deviation": deviations[best],
-        }
-        parts.append(pd.DataFrame(columns, columns=list(columns)))
-    return pd.concat(parts, ignore_index=True)
-
-
-class _Extremes:
-    """The n largest and n smallest values of each neuron over the blocks so far, and their words."""
-
-    def __init__(self, n: int, neurons: int) -> None:
-        self.n = n
-        self.values = {way: np.empty((0, neurons)) for way in DIRECTIONS}
-        self.rows = {way: np.empty((0, neurons), dtype=np.int64) for way in DIRECTIONS}
-
-    def add(self, places: np.ndarray, block: np.ndarray) -> None:
-        numbers = np.broadcast_to(places[:, None], block.shape)
-        for direction, sign in zip(DIRECTIONS, (-1.0, 1.0), strict=True):
-            values = np.concatenate([self.values[direction], block])
-            rows = np.concatenate([self.rows[direction], numbers])
-            order = np.argsort(sign * values, axis=0, kind="stable")[: self.n]
-            self.values[direction] = np.take_along_axis(values, order, axis=0)
-            self.rows[direction] = np.take_along_axis(rows, order, axis=0)
-
-    def frame(self, column: int, corpus: Corpus, mean: float, std: float) -> pd.DataFrame:
-        columns = ["direction", "word", "deviation", "value", "sentence", "position", "left", "right"]
-        rows = []
-        for direction, sign in zip(DIRECTIONS, (1.0, -1.0), strict=True):
-            for value, word in zip(
-                self.values[direction][:, column], self.rows[direction][:, column], strict=True
-            ):
-                deviation = (value - mean) / std if std > 0 else np.nan
-                if sign * deviation > 0:
-                    rows.append((direction, corpus.words[word], deviation, value, *_place(corpus, int(word))))
-        return pd.DataFrame(rows, columns=columns)
-
-
-def _place(corpus: Corpus, word: int) -> tuple[int, int, str, str]:
-    """Return the sentence of a word, its position in it, and the words on both sides."""
+def word_in_context(corpus: Corpus, word: int) -> dict[str, Any]:
+    """Return ``sentence`` and ``position`` of a word, and the words to its ``left`` and ``right``."""
     sentence = int(corpus.sentence_of_word[word])
     position = word - int(corpus.offsets[sentence])
     words = corpus.sentence(sentence)
-    left = " ".join(words[max(0, position - CONTEXT) : position])
-    return sentence, position, left, " ".join(words[position + 1 : position + 1 + CONTEXT])
+    return {
+        "sentence": sentence,
+        "position": position,
+        "left": " ".join(words[max(0, position - CONTEXT) : position]),
+        "right": " ".join(words[position + 1 : position + 1 + CONTEXT]),
+    }
+
+
+def _require_words(activations: Activations) -> None:
+    if not activations.present.any():
+        raise ParameterError(
+            f"no word of {activations.describe()} has an activation; extract with long=window, or other words"
+        )
+
+
+def _words_of(
+    activations: Activations,
+    neuron: int,
+    values: np.ndarray,
+    types: WordTypes,
+    rows: np.ndarray,
+    n: int,
+    min_count: int,
+) -> NeuronWords:
+    """Return the words of one neuron from its values at the words ``rows``, which have an activation."""
+    mean, std, minimum, maximum, above, below = moments(values)
+    sums = np.empty(types.n_pieces)
+    deviation_sums(values, mean, types.pieces, sums)
+    order, ordered = sort_values(values)
+    tables, occurrences = [], []
+    for direction, sign in SIGNS.items():
+        best, deviations = strongest_types(sums, types.first_piece, types.counts, std, sign, min_count, n)
+        tables.append(_type_rows(direction, best, deviations, types))
+        for word in strongest_words(order, ordered, mean, std, sign, n).tolist():
+            value, row = float(values[word]), int(rows[word])
+            occurrences.append(
+                {
+                    "direction": direction,
+                    "word": activations.corpus.words[row],
+                    "deviation": (value - mean) / std,
+                    "value": value,
+                    **word_in_context(activations.corpus, row),
+                }
+            )
+    return NeuronWords(
+        neuron=neuron,
+        name=activations.space.name(neuron),
+        mean=mean,
+        std=std,
+        minimum=minimum,
+        maximum=maximum,
+        share_positive=above / len(values),
+        share_negative=below / len(values),
+        counted=len(values),
+        words=pd.concat(tables, ignore_index=True),
+        occurrences=pd.DataFrame(occurrences, columns=OCCURRENCE),
+    )
+
+
+def _type_rows(direction: str, best: np.ndarray, deviations: Iterable[float], types: WordTypes) -> pd.DataFrame:
+    columns = {
+        "direction": direction,
+        "word": np.array([types.types[number] for number in best.tolist()], dtype=object),
+        "count": types.counts[best],
+        "deviation": deviations,
+    }
+    return pd.DataFrame(columns, columns=list(columns))

@@ -19,6 +19,7 @@ __all__ = [
     "PlaceOptions",
     "Recurrent",
     "Reference",
+    "WhereOptions",
     "open_reference",
 ]
 
@@ -72,13 +73,12 @@ class EditingOptions:
 
 
 @dataclass(frozen=True)
-class PlaceOptions:
-    """The options for where an edit applies."""
+class WhereOptions:
+    """The options for the positions at which an edit applies."""
 
     at_words: AtWords = None
     at_positions: AtPositions = None
     at_part: AtPart = None
-    recurrent: Recurrent = False
 
     def where(self) -> Where:
         """Return where the edit applies."""
@@ -87,6 +87,13 @@ class PlaceOptions:
         positions = None if self.at_positions is None else _positions(self.at_positions)
         part: Any = self.at_part
         return Where(words=self.at_words, positions=positions, part=part)
+
+
+@dataclass(frozen=True)
+class PlaceOptions(WhereOptions):
+    """The options for where an edit applies, also inside recurrent layers."""
+
+    recurrent: Recurrent = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,16 +7,15 @@ from typing import Annotated
 
 import typer
 
-from onegrain.cli.console import emit, progress, show_table
+from onegrain.cli.console import progress
 from onegrain.cli.options.computing import Device
 from onegrain.cli.options.corpus import FileOptions
 from onegrain.cli.options.editing import open_reference
 from onegrain.cli.options.groups import with_groups
 from onegrain.cli.options.model import Dictionaries, LoadingOptions
 from onegrain.cli.options.neurons import LabelName
-from onegrain.cli.options.output import Force, Json, out_option
+from onegrain.cli.options.record_output import RecordOutput, request_of_edit
 from onegrain.cli.options.words import BatchSize
-from onegrain.cli.repeating import already_made, holds_request, request_hash, with_request
 
 NAME = "constants"
 
@@ -28,8 +27,8 @@ def run(
     data: Annotated[
         list[Path], typer.Argument(help="Reference text; source and target of a translation model.")
     ],
-    out: Annotated[Path, out_option("Statistics of the neurons to write, *.parquet.")],
     *,
+    output: RecordOutput,
     k: Annotated[int, typer.Option("--k", "-k", help="Number of neurons that are set together.")] = 10,
     label: LabelName = None,
     reference: Annotated[
@@ -50,17 +49,13 @@ def run(
     device: Device = None,
     loading: LoadingOptions,
     dictionary: Dictionaries = None,
-    force: Force = False,
-    as_json: Json = False,
 ) -> None:
     """Find the constants for a ranking's first neurons that cost the model least (edit optimal)."""
-    from onegrain.core.output import require_free, require_writable_output
     from onegrain.interventions import Intervention, optimal_constants
     from onegrain.interventions.belonging import require_ranking_of
-    from onegrain.records.identity import corpus_digest
     from onegrain.records.ranking import Ranking
 
-    require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))
+    output.require_writable()
     loaded_ranking = Ranking.load(ranking)
     if label is not None:
         loaded_ranking = loaded_ranking.label(label)
@@ -68,18 +63,17 @@ def run(
     means = open_reference(reference)
     loaded_model = loading.load(model, device, dictionary)
     require_ranking_of(loaded_model, loaded_ranking)
-    request = request_hash(
+    request = request_of_edit(
         NAME,
-        model=loaded_model.identity,
+        loaded_model,
+        loaded_ranking,
+        loading=loading,
+        device=device,
         dictionaries=dictionary,
-        ranking=[loaded_ranking.provenance, loaded_ranking.order_hash, k],
-        corpus=corpus_digest(words),
-        options=[None if means is None else means.provenance, steps, tolerance, batch_size],
-        loading=[device, loading.model_dtype, loading.source_language, loading.target_language],
+        corpora={"words": words},
+        options=[k, None if means is None else means.provenance, steps, tolerance, batch_size],
     )
-    if not force and holds_request(out, request):
-        raise already_made(out)
-    require_free(out, force=force)
+    output.require_new(request)
     statistics = optimal_constants(
         loaded_model,
         words,
@@ -90,12 +84,8 @@ def run(
         batch_size=batch_size,
         progress=progress(),
     )
-    with_request(statistics, request).save(out, force=force)
+    output.save(statistics, request)
     table = statistics.to_pandas()[["site", "unit", "mean", "deviation", "optimal"]].dropna()
     facts = {f"loss, {name}": loss for name, loss in statistics.details["losses"].items()}
     facts |= {name: statistics.details[name] for name in ("steps", "converged")}
-    if as_json:
-        emit({**facts, "neurons": table.to_dict("records")}, True)
-        return
-    emit(facts, False)
-    show_table(table, "Constants that cost the model least")
+    output.show(facts, {"Constants that cost the model least": table}, {"neurons": table})

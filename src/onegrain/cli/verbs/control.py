@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from onegrain.cli.console import emit, progress, show_table
+from onegrain.cli.console import progress
 from onegrain.cli.options.computing import Device, Seed
 from onegrain.cli.options.corpus import FileOptions
 from onegrain.cli.options.editing import Recurrent, open_reference
 from onegrain.cli.options.groups import with_groups
 from onegrain.cli.options.model import Dictionaries, LoadingOptions
 from onegrain.cli.options.neurons import LabelName
-from onegrain.cli.options.output import Force, Json, out_option
+from onegrain.cli.options.record_output import RecordOutput, request_of_edit
 from onegrain.cli.options.words import BatchSize
-from onegrain.cli.repeating import already_made, holds_request, request_hash, with_request
 
 if TYPE_CHECKING:
-    from onegrain.records.control import Control
     from onegrain.records.value_change import ValueChange
 
 NAME = "control"
@@ -112,8 +110,8 @@ def run(
             help="Store of the model's activations, or statistics of its neurons, for edits that need one.",
         ),
     ],
-    out: Annotated[Path, out_option("Record to write, *.parquet.")],
     *,
+    output: RecordOutput,
     changing: ChangeOptions,
     setting: SettingOptions,
     label: LabelName = None,
@@ -121,53 +119,45 @@ def run(
     device: Device = None,
     loading: LoadingOptions,
     dictionary: Dictionaries = None,
-    force: Force = False,
-    as_json: Json = False,
 ) -> None:
     """Set ranked neurons so that translations change a value, such as singular to plural, and count successes.
 
     The sentences are those of the sandbox language, whose right translations are known, or those of --data.
     Random neurons of the same sites are set in the same way.
     """
-    from onegrain.core.output import require_free, require_writable_output
     from onegrain.interventions import control
-    from onegrain.records.identity import corpus_digest
     from onegrain.records.ranking import Ranking
 
-    require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))
+    output.require_writable()
     loaded_ranking = Ranking.load(ranking)
     options = setting.arguments()
     change = changing.change(corpus, setting.seed)
     statistics = open_reference(reference)
     loaded_model = loading.load(model, device, dictionary)
-    request = request_hash(
-        "control",
-        model=loaded_model.identity,
+    request = request_of_edit(
+        NAME,
+        loaded_model,
+        loaded_ranking,
+        loading=loading,
+        device=device,
         dictionaries=dictionary,
-        ranking=[loaded_ranking.provenance, loaded_ranking.order_hash, label],
+        corpora={"sentences": change.corpus},
+        change=[label, change.layer, change.value, change.wanted, change.lexicon],
         reference=statistics.provenance,
-        change=[corpus_digest(change.corpus), change.layer, change.value, change.wanted, change.lexicon],
         options=options,
-        loading=[device, loading.model_dtype, loading.source_language, loading.target_language],
     )
-    if not force and holds_request(out, request):
-        raise already_made(out)
-    require_free(out, force=force)
+    output.require_new(request)
     if label is not None:
         loaded_ranking = loaded_ranking.label(label)
     record = control(loaded_model, loaded_ranking, change, statistics, progress=progress(), **options)
-    with_request(record, request).save(out, force=force)
-    _show(record, out, as_json)
-
-
-def _show(record: Control, out: Path, as_json: bool) -> None:
-    facts = {"control": str(out), **{name: fact for name, fact in record.summary().items() if name != "record"}}
-    table = record.comparison()
-    if as_json:
-        emit({**facts, "comparison": table.to_dict("records")}, True)
-        return
-    emit(facts, False)
-    show_table(table, "Share of translations with the wanted value, by beta, with 95 % intervals")
+    output.save(record, request)
+    facts = {name: fact for name, fact in record.summary().items() if name != "record"}
+    heading = "Share of translations with the wanted value, by beta, with 95 % intervals"
+    output.show(
+        {"control": str(output.out), **facts},
+        {heading: record.comparison()},
+        {"comparison": record.comparison()},
+    )
 
 
 def _numbers(text: str) -> list[float]:

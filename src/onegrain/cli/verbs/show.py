@@ -34,7 +34,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Print what a record, a store or a model holds."""
-    from onegrain.library import ACTIVATIONS, CARDS, DIRECTIONS, TABLES, kind_of, load
+    from onegrain.library import ACTIVATIONS, CARDS, DIRECTIONS, INDEX, TABLES, kind_of, load
 
     path = Path(what)
     kind = kind_of(what)
@@ -57,7 +57,7 @@ def run(
 
         with using(str(path)):
             _table(path, rows, label, as_json)
-    elif kind == DIRECTIONS:
+    elif kind in (DIRECTIONS, INDEX):
         emit(load(path).summary(), as_json)
     elif path.suffix == ".parquet":
         load(path)

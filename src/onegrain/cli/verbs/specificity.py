@@ -8,16 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from onegrain.cli.console import emit, progress, show_table
+from onegrain.cli.console import progress
 from onegrain.cli.options.computing import Device, Seed
 from onegrain.cli.options.corpus import FileOptions
 from onegrain.cli.options.editing import EditingOptions, PlaceOptions
 from onegrain.cli.options.groups import with_groups
 from onegrain.cli.options.model import Dictionaries, LoadingOptions
 from onegrain.cli.options.neurons import LabelLayer, MinCount, RandomOrders
-from onegrain.cli.options.output import Force, Json, out_option
+from onegrain.cli.options.record_output import RecordOutput, request_of_edit
+from onegrain.cli.options.sweeping import Pairs, pairs_from
 from onegrain.cli.options.words import BatchSize
-from onegrain.cli.repeating import already_made, holds_request, request_hash, with_request
 
 NAME = "specificity"
 
@@ -51,58 +51,52 @@ def run(
     data: Annotated[
         list[Path], typer.Argument(help="Labelled text; for a translation model source, then labelled target.")
     ],
-    out: Annotated[Path, out_option("Record to write, *.parquet.")],
     *,
+    output: RecordOutput,
     matrix: MatrixOptions,
     editing: EditingOptions,
+    pairs: Pairs = None,
     places: PlaceOptions,
     corpus: FileOptions,
     device: Device = None,
     loading: LoadingOptions,
     dictionary: Dictionaries = None,
-    force: Force = False,
-    as_json: Json = False,
 ) -> None:
     """Edit the top neurons of each label, and measure the loss of the words of every label."""
-    from onegrain.core.output import require_free, require_writable_output
     from onegrain.interventions import specificity
-    from onegrain.records.identity import corpus_digest
     from onegrain.records.ranking import Ranking
 
-    require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))
+    output.require_writable()
     loaded_ranking = Ranking.load(ranking)
     words = corpus.read_sides(data)
+    paired = pairs_from(pairs, format=corpus.format, lower=corpus.lower, limit=corpus.limit)
     edit = editing.opened()
     loaded_model = loading.load(model, device, dictionary)
-    request = request_hash(
+    request = request_of_edit(
         NAME,
-        model=loaded_model.identity,
+        loaded_model,
+        loaded_ranking,
+        loading=loading,
+        device=device,
         dictionaries=dictionary,
-        ranking=[loaded_ranking.provenance, loaded_ranking.order_hash],
-        corpus=corpus_digest(words),
+        corpora={"words": words, "pairs": paired},
         options=[asdict(matrix), edit.identity(), asdict(places)],
-        loading=[device, loading.model_dtype, loading.source_language, loading.target_language],
     )
-    if not force and holds_request(out, request):
-        raise already_made(out)
-    require_free(out, force=force)
+    output.require_new(request)
     record = specificity(
         loaded_model,
         loaded_ranking,
         words,
         where=places.where(),
         recurrent=places.recurrent,
+        pairs=paired,
         progress=progress(),
         **matrix.arguments(),
         **edit.arguments(),
     )
-    with_request(record, request).save(out, force=force)
-    if as_json:
-        emit(
-            {**record.summary(), **{name: rows.to_dict("records") for name, rows in record.tables().items()}},
-            True,
-        )
-        return
-    emit(record.summary(), False)
-    show_table(record.contrasts, "Excess damage to a label's own words and to others, nats per word")
-    show_table(record.matrix().reset_index(), "Excess damage: neurons of (rows), words with (columns)")
+    output.save(record, request)
+    tables = {
+        "Excess damage to a label's own words and to others, nats per word": record.contrasts,
+        "Excess damage: neurons of (rows), words with (columns)": record.matrix().reset_index(),
+    }
+    output.show(record.summary(), tables, record.tables())

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from onegrain.cli.console import emit, progress, show_table
+from onegrain.cli.console import progress
 from onegrain.cli.options.computing import Device, Memory, Seed
 from onegrain.cli.options.groups import with_groups
 from onegrain.cli.options.headings import PROBES
 from onegrain.cli.options.neurons import Sites
-from onegrain.cli.options.output import Force, Json, out_option
 from onegrain.cli.options.pairs import parameters_from
-from onegrain.cli.repeating import already_made, holds_request, identity_of, request_hash, with_request
+from onegrain.cli.options.record_output import RecordOutput
+from onegrain.cli.repeating import identity_of, request_hash
 
 NAME = "uniqueness"
 
@@ -45,8 +44,8 @@ def run(
     ],
     store: Annotated[str, typer.Argument(help="Store of the training words, a folder or a URL.")],
     label: Annotated[str, typer.Option("--label", "-l", help="Label layer.")],
-    out: Annotated[Path, out_option("Record to write, *.parquet.")],
     *,
+    output: RecordOutput,
     rounds: RoundOptions,
     test: Annotated[
         str | None, typer.Option(help="Store of the tested words; by default some sentences of STORE.")
@@ -66,15 +65,12 @@ def run(
     sites: Sites = None,
     memory: Memory = None,
     device: Device = None,
-    force: Force = False,
-    as_json: Json = False,
 ) -> None:
     """Rank, take the first neurons away, rank what is left: how many sets of neurons serve as well?"""
     from onegrain.activations import open_activations
-    from onegrain.core.output import require_free, require_writable_output
     from onegrain.evaluation import uniqueness
 
-    require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))
+    output.require_writable()
     places = {"train": store} | ({} if test is None else {"test": test})
     opened = {name: open_activations(place).restrict(sites) for name, place in places.items()}
     request = request_hash(
@@ -83,9 +79,7 @@ def run(
         stores=[identity_of(opened[name], place) for name, place in places.items()],
         options=[label, asdict(rounds), parameters, probe, device],
     )
-    if not force and holds_request(out, request):
-        raise already_made(out)
-    require_free(out, force=force)
+    output.require_new(request)
     record = uniqueness(
         method,
         opened["train"],
@@ -98,9 +92,6 @@ def run(
         **asdict(rounds),
         **parameters_from(probe),
     )
-    with_request(record, request).save(out, force=force)
-    if as_json:
-        emit({**record.summary(), "table": record.to_pandas().to_dict("records")}, True)
-        return
-    emit(record.summary(), False)
-    show_table(record.rounds, "Accuracy of new probes of each round's neurons, and of those that are left")
+    output.save(record, request)
+    heading = "Accuracy of new probes of each round's neurons, and of those that are left"
+    output.show(record.summary(), {heading: record.rounds}, {"table": record.to_pandas()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from onegrain.errors import ParameterError
 from onegrain.interventions.edits.constants import Constant
 from onegrain.interventions.edits.edit import Change, NeuronEdit, SiteReference
 
-__all__ = ["Optimal"]
+__all__ = ["FoundConstants", "Optimal"]
 
 
 @dataclass(frozen=True)
@@ -45,3 +45,26 @@ class Optimal(NeuronEdit):
                 "neurons that are edited together with onegrain.optimal_constants"
             )
         return Constant(constants)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundConstants(NeuronEdit):
+    """The edit ``optimal`` of some units of one site, with the constants that were found for them.
+
+    Attributes:
+        units: the units, ascending.
+        constants: float64 (units,).
+    """
+
+    kind: ClassVar[str] = Optimal.kind
+    summary: ClassVar[str] = Optimal.summary
+    units: tuple[int, ...]
+    constants: np.ndarray
+
+    def parameters(self) -> dict[str, Any]:
+        """Empty: the constants follow from the neurons and the reference."""
+        return {}
+
+    def at(self, reference: SiteReference) -> Change:
+        """Return the edit of the reference's neurons, which are among the units."""
+        return Constant(self.constants[np.searchsorted(np.array(self.units), reference.units)])

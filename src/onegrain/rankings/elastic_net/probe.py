@@ -71,10 +71,6 @@ class FittedProbe:
         lift = exponents_of(self.scale)
         return np.ldexp(weights, -lift), self.biases - weights @ self.shift, lift
 
-    def predict(self, values: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
-        """Return the most probable label of each word, int64 (words,); the first one on ties."""
-        return self.logits(values, kept).argmax(axis=1)
-
 
 def _product_dtype(kind: object) -> np.dtype[Any]:
     """Return the precision of products with activations of a dtype."""

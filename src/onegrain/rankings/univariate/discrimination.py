@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
+from onegrain.core.compiled import compiled
 from onegrain.core.options import require_count, require_flag
 from onegrain.rankings.labels import MIN_COUNT
-from onegrain.rankings.univariate.counting.compiled import compiled
 from onegrain.rankings.univariate.counting.counts import Counts
 from onegrain.rankings.univariate.counting.method import counting_method
 from onegrain.rankings.univariate.counting.scoring import Scores, Sorted, strips

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int32, Int64
 
+from onegrain.core.compiled import compiled
 from onegrain.core.options import require_count
 from onegrain.rankings.labels import MIN_COUNT
-from onegrain.rankings.univariate.counting.compiled import compiled
 from onegrain.rankings.univariate.counting.counts import Counts
 from onegrain.rankings.univariate.counting.kernels import CELLS
 from onegrain.rankings.univariate.counting.method import counting_method

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
 
+from onegrain.core.compiled import compiled
 from onegrain.rankings.labels import LabelOptions
-from onegrain.rankings.univariate.counting.compiled import compiled
 from onegrain.rankings.univariate.counting.counts import Counts
 from onegrain.rankings.univariate.counting.method import counting_method
 from onegrain.rankings.univariate.counting.scoring import Scores, strips

@@ -10,15 +10,23 @@ from markupsafe import Markup, escape
 
 from onegrain.core.text import visible
 
-__all__ = ["lines", "render", "shown", "source"]
+__all__ = ["environment", "lines", "render", "shown", "source"]
+
+
+def environment(*packages: str) -> jinja2.Environment:
+    """Return an environment for the templates of some packages, in which every value is escaped."""
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(package, "templates") for package in packages]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        finalize=shown,
+    )
 
 
 @cache
 def _environment() -> jinja2.Environment:
-    loader = jinja2.PackageLoader("onegrain.reports", "templates")
-    return jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=shown
-    )
+    return environment("onegrain.reports")
 
 
 def shown(value: Any) -> Any:

@@ -7,14 +7,19 @@ To add a stage, write its file with a subclass of :class:`~onegrain.studies.stag
 from __future__ import annotations
 
 from onegrain.studies.stages.ablate import Ablate
+from onegrain.studies.stages.constants import FindConstants
+from onegrain.studies.stages.control import ControlStage
+from onegrain.studies.stages.effects import MeasureEffects
 from onegrain.studies.stages.evaluate import Evaluate
 from onegrain.studies.stages.extract import Extract
 from onegrain.studies.stages.measure import Measure
 from onegrain.studies.stages.rank import Rank
+from onegrain.studies.stages.specificity import MeasureSpecificity
 from onegrain.studies.stages.stability import MeasureStability
 from onegrain.studies.stages.stage import Stage, Step
 from onegrain.studies.stages.sweep import Sweep
 from onegrain.studies.stages.train import Train
+from onegrain.studies.stages.uniqueness import MeasureUniqueness
 from onegrain.studies.study import Study
 
 __all__ = ["STAGES", "Stage", "Step", "plan_study"]
@@ -28,6 +33,11 @@ STAGES: tuple[Stage, ...] = (
     Evaluate(),
     Ablate(),
     Sweep(),
+    MeasureSpecificity(),
+    MeasureEffects(),
+    MeasureUniqueness(),
+    FindConstants(),
+    ControlStage(),
 )
 
 

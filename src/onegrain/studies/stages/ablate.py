@@ -12,6 +12,7 @@ from onegrain.errors import ParameterError
 from onegrain.interventions import ablate, checkpoint_beside
 from onegrain.metrics.registry import create_metric, require_metric_parameters
 from onegrain.studies.entries import StageEntry
+from onegrain.studies.parameters import require_parameters
 from onegrain.studies.places import ranking_path, trained_first
 from onegrain.studies.stages.rank import require_ranked
 from onegrain.studies.stages.stage import Stage, Step
@@ -56,11 +57,12 @@ class AblationEntry(StageEntry):
         return (self.corpus,) if self.metric == "document_perplexity" else ()
 
     @model_validator(mode="after")
-    def _metric_exists(self) -> AblationEntry:
+    def _metric_and_parameters_exist(self) -> AblationEntry:
         try:
             require_metric_parameters(self.metric, self.metric_parameters)
         except ParameterError as error:
             raise ValueError(str(error)) from None
+        require_parameters(ablate, self.parameters)
         return self
 
     def check(self, where: str, tables: Mapping[str, Mapping[str, StageEntry]]) -> None:

@@ -12,6 +12,7 @@ from onegrain.core.progress import Progress
 from onegrain.evaluation import evaluate
 from onegrain.evaluation.options import ElasticNetOptions, EvaluationOptions
 from onegrain.studies.entries import StageEntry, existing
+from onegrain.studies.parameters import require_parameters
 from onegrain.studies.places import activations_path, ranking_path
 from onegrain.studies.stages.rank import RankingEntry, require_ranked
 from onegrain.studies.stages.stage import Stage, Step
@@ -56,10 +57,8 @@ class ComparisonEntry(StageEntry):
 
     @model_validator(mode="after")
     def _parameters_exist(self) -> ComparisonEntry:
-        known = [*(option.name for options in OPTIONS for option in fields(options)), "memory", "device"]
-        unknown = sorted(set(self.parameters) - set(known))
-        if unknown:
-            raise ValueError(f"evaluate takes no parameter {', '.join(unknown)}; there are: {', '.join(known)}")
+        more = [option.name for options in OPTIONS for option in fields(options)]
+        require_parameters(evaluate, self.parameters, keys=("label", "dev", "test"), more=more)
         return self
 
     def check(self, where: str, tables: Mapping[str, Mapping[str, StageEntry]]) -> None:

@@ -65,10 +65,12 @@ class Extract(Stage):
 
     def perform(self, workspace: Workspace, step: Step, progress: Progress) -> None:
         """Extract one store, or resume its extraction."""
+        model = step.entry["model"]
         extract(
-            workspace.model(step.entry["model"]),
+            workspace.model(model),
             workspace.corpus(step.entry["corpus"]),
             workspace.out / step.output,
+            sites=workspace.study.models[model].sites,
             aggregate=workspace.study.aggregate,
             dtype=workspace.study.dtype,
             progress=progress,

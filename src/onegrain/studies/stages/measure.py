@@ -26,7 +26,10 @@ class Measure(Stage):
         """Yield one step per model."""
         for name, model in study.models.items():
             if model.test is not None:
-                recipe = {"model": model.recipe(), "corpora": study.corpora_recipe(model.test, model.train)}
+                recipe = {
+                    "model": model.recipe(exclude={"sites"}),
+                    "corpora": study.corpora_recipe(model.test, model.train),
+                }
                 needs = trained_first(study, name)
                 yield Step(self, name, f"measures/{name}.json", recipe, needs, {"model": name})
 

@@ -12,6 +12,7 @@ from onegrain.errors import ParameterError
 from onegrain.interventions import checkpoint_beside, parse_edit, sweep
 from onegrain.metrics.registry import create_metric, require_metric_parameters
 from onegrain.studies.entries import StageEntry, existing
+from onegrain.studies.parameters import require_parameters
 from onegrain.studies.places import activations_path, ranking_path, trained_first
 from onegrain.studies.stages.rank import require_ranked
 from onegrain.studies.stages.stage import Stage, Step
@@ -54,7 +55,7 @@ class SweepEntry(StageEntry):
         return existing(self.reference)
 
     @model_validator(mode="after")
-    def _metrics_and_edits_exist(self) -> SweepEntry:
+    def _metrics_edits_and_parameters_exist(self) -> SweepEntry:
         try:
             for name, parameters in self.metrics.items():
                 require_metric_parameters(name, parameters)
@@ -64,6 +65,7 @@ class SweepEntry(StageEntry):
         for edit in edits:
             if (edit.statistics or edit.needs_samples) and self.reference is None:
                 raise ValueError(f"the edit {edit} needs a reference; name a corpus")
+        require_parameters(sweep, self.parameters, keys=("reference",))
         return self
 
     def check(self, where: str, tables: Mapping[str, Mapping[str, StageEntry]]) -> None:

@@ -47,7 +47,7 @@ class Train(Stage):
             _training_options(study, name)
             if model.path is None:
                 recipe = {
-                    "model": model.recipe(exclude={"test"}),
+                    "model": model.recipe(exclude={"test", "sites"}),
                     "seed": study.seed,
                     "corpora": study.corpora_recipe(model.train, model.valid),
                 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int32, Int64, UInt8
 
-from onegrain.rankings.univariate.counting.compiled import compiled
+from onegrain.core.compiled import compiled
 
 __all__ = ["count_drawn"]
 

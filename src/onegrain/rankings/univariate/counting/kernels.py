@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64, UInt8
 
-from onegrain.rankings.univariate.counting.compiled import compiled
+from onegrain.core.compiled import compiled
 
 __all__ = ["CELLS", "FURTHEST", "accumulate_block", "assign_cells", "assign_scaled_cells", "count_waiting"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from onegrain.rankings.univariate.counting.compiled import compiled
+from onegrain.core.compiled import compiled
 
 TOTAL = """
-from onegrain.rankings.univariate.counting.compiled import compiled
+from onegrain.core.compiled import compiled
 
 @compiled
 def total(values):

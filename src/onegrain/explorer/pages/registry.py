@@ -1,0 +1,24 @@
+"""Every kind of page, in the order of the navigation."""
+
+from __future__ import annotations
+
+from onegrain.explorer.pages.answers import AnswersPage, AnswersQuery, answers
+from onegrain.explorer.pages.overview import OverviewPage, OverviewQuery, overview
+from onegrain.explorer.pages.page import PageKind
+from onegrain.explorer.pages.record import RecordPage, RecordQuery, record
+from onegrain.explorer.pages.text import TextPage, TextQuery, text
+from onegrain.explorer.pages.typed_text import TypedPage, TypedQuery, typed_text
+
+__all__ = ["NAVIGATION", "PAGES"]
+
+PAGES = (
+    PageKind("overview", "Overview", OverviewQuery, OverviewPage, overview),
+    PageKind("text", "Text", TextQuery, TextPage, text),
+    PageKind("typed", "", TypedQuery, TypedPage, typed_text),
+    PageKind("record", "", RecordQuery, RecordPage, record),
+    PageKind("answers", "", AnswersQuery, AnswersPage, answers),
+)
+"""Every kind of page."""
+
+NAVIGATION = tuple((kind.name, kind.title) for kind in PAGES if kind.title)
+"""(name, title) of the pages in the navigation."""
