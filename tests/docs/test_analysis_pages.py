@@ -1,4 +1,4 @@
-"""The commands and the Python of docs/clusters.md and docs/cards.md run as they stand."""
+"""The commands and the Python of docs/clusters.md, docs/cards.md and docs/search.md run as they stand."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import onegrain as og
 from onegrain.cli import main
 from onegrain.records.cards import NeuronCards
 from onegrain.records.ranking import Ranking
@@ -82,3 +83,12 @@ def test_what_the_pages_say_of_numbers_is_so() -> None:
     assert pairs - 12 * correlations.BLOCK_ROWS * 10_000 == 1.2e9
     assert f"`neuron cards`, and {SCHEMA_VERSION}" in cards
     assert words.CONTEXT == 6
+
+
+def test_the_page_of_search(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = run_page("search.md", monkeypatch)
+    assert names["noun"].label == "DET"
+    assert (len(names["neuron"].samples), len(names["neuron"].counts)) == (5, 40)
+    assert len(names["table"]) == len(names["index"]) == names["nouns"].space.size
+    assert names["index"].options.bins == 20
+    assert og.load(place / "noun.parquet").concept == og.load(place / "nouns.parquet").concept

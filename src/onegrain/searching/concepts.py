@@ -53,7 +53,7 @@ def concept_words(
         mask[activations.words_of(layer, label)] = True
         value = label
     elif regex is not None:
-        mask, value = _is_yes(annotate_regex(corpus, NAME, regex)), regex
+        mask, value = _of_types(corpus, annotate_regex(_types_of(corpus), NAME, regex)), regex
     else:
         assert words is not None
         listed = [words] if isinstance(words, str) else words
@@ -75,15 +75,20 @@ def concept_words(
 def _listed(corpus: Corpus, words: Path | Iterable[str]) -> tuple[np.ndarray, str]:
     """Return a mask of the words on a list, and the list as text."""
     listed = list(dict.fromkeys(read_word_list(words) if isinstance(words, Path) else words))
-    mask = _is_yes(annotate_words(corpus, NAME, listed))
+    mask = _of_types(corpus, annotate_words(_types_of(corpus), NAME, listed))
     return mask, str(words) if isinstance(words, Path) else " ".join(listed)
 
 
-def _is_yes(corpus: Corpus) -> np.ndarray:
-    layer = corpus.layer(NAME)
-    if "yes" not in layer.vocabulary:
-        return np.zeros(corpus.n_words, dtype=bool)
-    return np.asarray(layer.codes == layer.vocabulary.index("yes"))
+def _types_of(corpus: Corpus) -> Corpus:
+    """Return a corpus of one sentence that holds each word type once."""
+    return Corpus.from_sentences([list(dict.fromkeys(corpus.words))], source=corpus.source)
+
+
+def _of_types(corpus: Corpus, types: Corpus) -> np.ndarray:
+    """Return a mask of the words whose type is labelled ``yes``."""
+    labels = types.layer(NAME).labels()
+    chosen = {word for word, label in zip(types.words, labels, strict=True) if label == "yes"}
+    return np.fromiter((word in chosen for word in corpus.words), dtype=bool, count=corpus.n_words)
 
 
 def _layer_of(corpus: Corpus, label: str, layer: str | None) -> str:
