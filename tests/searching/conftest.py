@@ -11,5 +11,5 @@ from support.indexed import Indexed, write
 @pytest.fixture(scope="session")
 def indexed(tmp_path_factory: pytest.TempPathFactory) -> Indexed:
     activations = write(tmp_path_factory.mktemp("indexed"))
-    index = index_neurons(activations, buffer="2MB")
+    index = index_neurons(activations, buffer="500KB")
     return Indexed(activations, activations.values()[activations.present], index)

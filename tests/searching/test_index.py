@@ -13,7 +13,7 @@ from onegrain.analyses import neuron_cards, top_words
 from onegrain.errors import MismatchError, ModelError, OutputExistsError, ParameterError, RecordError
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus
-from onegrain.searching import NeuronIndex, index_neurons, index_path
+from onegrain.searching import NeuronIndex, index_neurons, index_path, search
 from onegrain.searching.layout import GROUPS, LABEL_SHARES, NEURONS, SHARES, STATISTICS
 from onegrain.searching.options import IndexOptions
 from support.indexed import CONSTANT, FOLLOWS, HUGE, TIED, ZEROS, Indexed, write
@@ -117,7 +117,10 @@ def test_an_index_may_be_without_labels_and_with_one(indexed: Indexed, tmp_path:
 
 def test_tiles_and_memory_do_not_change_a_byte_of_a_neuron(indexed: Indexed, tmp_path: Path) -> None:
     whole = index_neurons(indexed.activations, path=tmp_path / "whole.index", buffer="1GiB")
-    assert (indexed.index.rows.tiles, whole.rows.tiles) != (1, indexed.index.rows.tiles)
+    assert (indexed.index.rows.tiles, whole.rows.tiles) == (3, 1)
+    quick, slow = (search(indexed.activations, regex="ing.+", index=index) for index in (indexed.index, whole))
+    np.testing.assert_array_equal(quick.auroc, slow.auroc)
+    np.testing.assert_array_equal(quick.mean_difference, slow.mean_difference)
     assert (indexed.index.path / NEURONS).read_bytes() == (whole.path / NEURONS).read_bytes()
 
 

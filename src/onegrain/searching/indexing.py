@@ -28,7 +28,7 @@ from onegrain.searching.layout import (
     STATISTICS,
     STATISTICS_COLUMNS,
     Rows,
-    sign_rows,
+    signed,
 )
 from onegrain.searching.options import IndexOptions
 from onegrain.searching.sealed import header_of, write_header
@@ -37,8 +37,10 @@ from onegrain.searching.tiles import TileReader, pool_of_threads, tile_width
 
 __all__ = ["BUFFER", "index_neurons"]
 
-BUFFER = "512MiB"
-"""Memory in which a tile is indexed by default."""
+BUFFER = "640MiB"
+"""Memory for the neurons that are indexed at once, by default."""
+PIECE_BYTES = 14
+"""Bytes of the sums of one neuron over one piece of a word type."""
 
 
 def index_neurons(
@@ -59,7 +61,7 @@ def index_neurons(
         store: a store of activations, its path or its URL.
         path: the index to write; by default beside the store, see :func:`onegrain.searching.index_path`.
         options: how much of each neuron is kept; see :class:`~onegrain.searching.options.IndexOptions`.
-        buffer: memory for the neurons that are indexed at once, such as ``512MiB``; 64 neurons or so are at
+        buffer: memory for the neurons that are indexed at once, such as ``1GiB``; 64 neurons or so are at
             least.
         force: replace an index that exists already.
         progress: shows how many neurons are indexed.
@@ -120,7 +122,7 @@ class _Indexing:
         self.types = WordTypes.of(activations)
         self.labels = KeptLabels.of(activations, options)
         words = len(self.types.pieces)
-        per_neuron = 8 * activations.n_words + 40 * self.types.n_pieces
+        per_neuron = 4 * words + PIECE_BYTES * self.types.n_pieces
         self.rows = Rows(
             words=words,
             neurons=activations.n_neurons,
@@ -137,7 +139,7 @@ class _Indexing:
         work = NeuronWork(self.types, self.labels, rows, reader.rows)
         sums = TileSums(rows)
         with (
-            _opened_files(folder) as files,
+            _opened_files(folder, rows) as files,
             pool_of_threads() as pool,
             progress("index", rows.neurons, "neurons") as advance,
         ):
@@ -150,9 +152,8 @@ class _Indexing:
                     work.describe(values[number], number, records[number : number + 1], sums)
 
                 pool(describe, range(len(values)))
-                sums.write(len(values), files.groups, files.labels, pool)
-                sign_rows(records)
-                files.neurons.write(records.data)
+                sums.write(tile, files.groups, files.labels, pool)
+                files.neurons.write(signed(records).data)
                 statistics[:, span] = records["statistics"].T
                 advance(len(values))
         (folder / STATISTICS).write_bytes(statistics.astype("<f8").tobytes())
@@ -160,6 +161,11 @@ class _Indexing:
 
 
 @contextmanager
-def _opened_files(folder: Path) -> Iterator[_Files]:
+def _opened_files(folder: Path, rows: Rows) -> Iterator[_Files]:
+    """Yield the open files; room for those that are filled tile by tile is taken first, in one piece."""
     with ExitStack() as stack:
-        yield _Files(*(stack.enter_context((folder / name).open("wb")) for name in (NEURONS, GROUPS, LABELS)))
+        opened = {name: stack.enter_context((folder / name).open("wb")) for name in (NEURONS, GROUPS, LABELS)}
+        for name in (GROUPS, LABELS):
+            if rows.sizes()[name] and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(opened[name].fileno(), 0, rows.sizes()[name])
+        yield _Files(*opened.values())

@@ -10,6 +10,7 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from onegrain.core.compiled import compiled
 
 __all__ = [
+    "add_rows",
     "bin_counts",
     "centred_ranks",
     "count_extremes",
@@ -218,3 +219,29 @@ def transpose_rows(
             for column in range(left, min(left + SIDE, columns)):
                 for place in range(top, min(top + SIDE, end)):
                     target[column, place] = source[rows[place], column]
+
+
+@compiled
+def add_rows(sums: Any, ranks: Any, extremes: Any, all_sums: Any, all_ranks: Any, all_extremes: Any) -> None:
+    """Add the sums of some pieces of word types to those of all.
+
+    Args:
+        sums: (pieces, tiles, neurons).
+        ranks: (pieces, tiles, neurons).
+        extremes: (pieces, tiles, signs, quantiles, neurons).
+        all_sums: float64 (tiles, neurons).
+        all_ranks: int64 (tiles, neurons).
+        all_extremes: int64 (signs, quantiles, tiles, neurons).
+    """
+    pieces, tiles, neurons = sums.shape
+    for piece in range(pieces):
+        for tile in range(tiles):
+            for neuron in range(neurons):
+                all_sums[tile, neuron] += sums[piece, tile, neuron]
+                all_ranks[tile, neuron] += ranks[piece, tile, neuron]
+            for sign in range(extremes.shape[2]):
+                for quantile in range(extremes.shape[3]):
+                    for neuron in range(neurons):
+                        all_extremes[sign, quantile, tile, neuron] += extremes[
+                            piece, tile, sign, quantile, neuron
+                        ]

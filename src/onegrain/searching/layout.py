@@ -6,8 +6,8 @@ An index is a folder beside its store::
       index.json        what was indexed and how; sealed by a checksum, which covers the others' sizes
       statistics.bin    float64 (columns, neurons): statistics of all neurons; its SHA-256 is in index.json
       neurons.bin       one row per neuron: all that a page about it shows
-      groups.bin        sums by pieces of word types, (tiles, pieces) rows of the neurons of a tile
-      labels.bin        sums by labels, (tiles, labels) rows of the neurons of a tile
+      groups.bin        sums by pieces of word types, (pieces, tiles) rows of the neurons of a tile
+      labels.bin        sums by labels, (labels, tiles) rows of the neurons of a tile
 
 Each row of the last three ends in the CRC-32C of the bytes before it, which is verified when the row is read.
 """
@@ -42,7 +42,7 @@ __all__ = [
     "STATISTICS_COLUMNS",
     "Rows",
     "checksum",
-    "sign_rows",
+    "signed",
 ]
 
 FORMAT = 1
@@ -139,17 +139,17 @@ class Rows:
     def group(self) -> np.dtype:
         """The row of one piece of a word type in one tile: sums of deviations and centred ranks, and counts."""
         ranks = "<i4" if PIECE * self.words < 2**31 else "<i8"
-        return self._sums(ranks, "u1")
+        return self._sums("<f4", ranks, "u1")
 
     @cached_property
     def label(self) -> np.dtype:
         """The row of one label in one tile, likewise."""
-        return self._sums("<i8", "<u4")
+        return self._sums("<f8", "<i8", "<u4")
 
-    def _sums(self, ranks: str, counts: str) -> np.dtype:
+    def _sums(self, sums: str, ranks: str, counts: str) -> np.dtype:
         return _signed(
             [
-                ("sums", "<f8", (self.tile,)),
+                ("sums", sums, (self.tile,)),
                 ("ranks", ranks, (self.tile,)),
                 ("extremes", counts, (2, len(QUANTILES), self.tile)),
             ]
@@ -189,8 +189,8 @@ def checksum(row: np.ndarray) -> int:
     return int(google_crc32c.value(row[:-SIGNED]))
 
 
-def sign_rows(rows: np.ndarray) -> None:
-    """Write the checksum of each row of a contiguous array (rows,)."""
-    size = rows.dtype.itemsize
-    raw = rows.view(np.uint8).reshape(len(rows), size)
+def signed(rows: np.ndarray) -> np.ndarray:
+    """Write the checksum of each row of a contiguous array (rows,); return the bytes, uint8 (rows, bytes)."""
+    raw = rows.view(np.uint8).reshape(len(rows), rows.dtype.itemsize)
     rows["checksum"] = [checksum(row) for row in raw]
+    return raw

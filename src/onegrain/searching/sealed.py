@@ -134,11 +134,11 @@ class SignedFile:
 
     Args:
         path: the file.
-        row: the form of a row.
+        row: the form of a row, also an attribute.
     """
 
     def __init__(self, path: Path, row: np.dtype) -> None:
-        self._path, self._row = path, row
+        self._path, self.row = path, row
         self._file = os.open(path, os.O_RDONLY)
         self.close = weakref.finalize(self, os.close, self._file)
 
@@ -148,7 +148,7 @@ class SignedFile:
         Raises:
             RecordError: a row is damaged.
         """
-        size = self._row.itemsize
+        size = self.row.itemsize
         buffer = bytearray(count * size)
         filled, view = 0, memoryview(buffer)
         while filled < len(buffer):
@@ -156,7 +156,7 @@ class SignedFile:
             if not got:
                 raise RecordError(f"{self._path} is damaged: it ends too early; {REMEDY}")
             filled += got
-        rows = np.frombuffer(buffer, dtype=self._row)
+        rows = np.frombuffer(buffer, dtype=self.row)
         raw = np.frombuffer(buffer, dtype=np.uint8).reshape(count, size)
         for number, (row, stored) in enumerate(zip(raw, rows["checksum"].tolist(), strict=True)):
             if checksum(row) != stored:

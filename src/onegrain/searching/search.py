@@ -37,7 +37,7 @@ def search(
 
     The words of the concept are compared with all other words that have an activation. With an index
     (:func:`onegrain.index_neurons`), a search takes about a second; without one, the whole store is read. The
-    numbers are the same.
+    numbers are the same; mean differences from an index are rounded to about seven digits.
 
     Args:
         store: a store of activations, its path or its URL, or activations in memory.
@@ -47,7 +47,7 @@ def search(
         label: a label.
         layer: the label layer of ``label``; may be left out if one layer alone has the label.
         index: an open index of the store; by default the one beside the store, if there is one.
-        progress: shows how many neurons are scored.
+        progress: shows how many neurons are scored, or how many word types are added.
 
     Raises:
         ParameterError: none or several of ``words``, ``regex`` and ``label``, or a concept without words or

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
@@ -27,13 +30,15 @@ from onegrain.searching.kernels import (
     transpose,
 )
 from onegrain.searching.labels import KeptLabels
-from onegrain.searching.layout import LABEL_SHARES, SHARES, Rows, sign_rows
+from onegrain.searching.layout import LABEL_SHARES, SHARES, Rows, signed
 from onegrain.searching.scoring import QUANTILES, least_words
 from onegrain.searching.tiles import Pool
 
 __all__ = ["NeuronWork", "TileSums", "histogram_edges"]
 
 SIGNS = (1, -1)
+STRIP = 1024
+"""Pieces of word types whose rows are written together."""
 
 
 def histogram_edges(minimum: float, maximum: float, bins: int) -> np.ndarray:
@@ -53,8 +58,8 @@ class TileSums:
         rows: the sizes of the index.
 
     Attributes:
-        sums: float64 (neurons, pieces), sums of deviations from the mean.
-        ranks: int64 (neurons, pieces), sums of centred ranks.
+        sums: float32 (neurons, pieces), sums of deviations from the mean.
+        ranks: int32 or int64 (neurons, pieces), sums of centred ranks.
         extremes: uint8 (neurons, signs, quantiles, pieces), words among those with extreme values.
         label_rows: the rows of the labels, (labels,).
     """
@@ -62,29 +67,41 @@ class TileSums:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         shape = (rows.tile, rows.pieces)
-        self.sums = np.zeros(shape)
+        self.sums = np.zeros(shape, dtype=rows.group["sums"].base)
         self.ranks = np.zeros(shape, dtype=rows.group["ranks"].base)
         self.extremes = np.zeros((rows.tile, 2, len(QUANTILES), rows.pieces), dtype=np.uint8)
         self.label_rows = np.zeros(rows.labels, dtype=rows.label)
-        self._group_rows = np.zeros(rows.pieces, dtype=rows.group)
+        self._strip = np.zeros(min(STRIP, rows.pieces), dtype=rows.group)
 
-    def write(self, width: int, groups: BinaryIO, labels: BinaryIO, pool: Pool) -> None:
-        """Write the rows of the pieces and of the labels to their files; the tile has ``width`` neurons."""
-        target = self._group_rows
+    def write(self, tile: int, groups: BinaryIO, labels: BinaryIO, pool: Pool) -> None:
+        """Write the rows of a tile to the files of the pieces and of the labels, each at its place."""
+        span = self._rows.of_tile(tile)
+        width = span.stop - span.start
         for table in (self.sums, self.ranks, self.extremes):
             table[width:] = 0
         for name in ("sums", "ranks", "extremes"):
             self.label_rows[name][..., width:] = 0
-        pairs = [(self.sums, target["sums"]), (self.ranks, target["ranks"])]
-        pairs += [
-            (self.extremes[:, sign, quantile], target["extremes"][:, sign, quantile])
-            for sign in range(2)
-            for quantile in range(len(QUANTILES))
-        ]
-        pool(lambda number: transpose(*pairs[number]), range(len(pairs)))
-        for rows, file in ((target, groups), (self.label_rows, labels)):
-            sign_rows(rows)
-            file.write(rows.data)
+        for first in range(0, self._rows.pieces, STRIP):
+            pieces = slice(first, min(first + STRIP, self._rows.pieces))
+            strip = self._strip[: pieces.stop - pieces.start]
+            pairs = [(self.sums[:, pieces], strip["sums"]), (self.ranks[:, pieces], strip["ranks"])]
+            pairs += [
+                (self.extremes[:, sign, quantile, pieces], strip["extremes"][:, sign, quantile])
+                for sign in range(2)
+                for quantile in range(len(QUANTILES))
+            ]
+            pool(partial(_transpose_pair, pairs), range(len(pairs)))
+            self._put(groups, strip, first, tile)
+        self._put(labels, self.label_rows, 0, tile)
+
+    def _put(self, file: BinaryIO, rows: np.ndarray, first: int, tile: int) -> None:
+        """Write rows to a file in which the rows of all tiles follow each other."""
+        for number, row in enumerate(signed(rows), first):
+            os.pwrite(file.fileno(), row, (number * self._rows.tiles + tile) * len(row))
+
+
+def _transpose_pair(pairs: Sequence[tuple[np.ndarray, np.ndarray]], number: int) -> None:
+    transpose(*pairs[number])
 
 
 class NeuronWork:
@@ -134,10 +151,12 @@ class NeuronWork:
         edges = histogram_edges(minimum, maximum, self._rows.options.bins)
         quantiles_of(ordered, self._shares, row["quantiles"])
         bin_counts(ordered, edges, row["counts"])
-        deviation_sums(values, mean, types.pieces, sums.sums[number])
+        deviations = np.empty(types.n_pieces)
+        deviation_sums(values, mean, types.pieces, deviations)
+        sums.sums[number] = deviations
         rank_sums(order, ranks, types.pieces, sums.ranks[number])
         count_extremes(order, bounds, types.pieces, sums.extremes[number])
-        self._put_words(row, order, ordered, values, (mean, std), sums.sums[number])
+        self._put_words(row, order, ordered, values, (mean, std), deviations)
         self._put_labels(row, order, ordered, ranks, edges)
         counts = np.empty((2, len(QUANTILES), self._rows.labels), dtype=np.int64)
         for layer, codes in self._labels.codes.items():

@@ -14,7 +14,8 @@ from onegrain.core.progress import Progress
 from onegrain.core.sizes import read_size
 from onegrain.records.activations import Activations
 from onegrain.searching.index import NeuronIndex
-from onegrain.searching.kernels import centred_ranks, count_extremes, extreme_bounds, rank_sums
+from onegrain.searching.kernels import add_rows, centred_ranks, count_extremes, extreme_bounds, rank_sums
+from onegrain.searching.layout import Rows
 from onegrain.searching.scoring import QUANTILES, least_words
 from onegrain.searching.sealed import SignedFile
 from onegrain.searching.tiles import TileReader, pool_of_threads, tile_width
@@ -22,10 +23,12 @@ from onegrain.searching.tiles import TileReader, pool_of_threads, tile_width
 __all__ = ["ConceptSums", "sums_from_index", "sums_from_store"]
 
 MEMORY = "512MiB"
-RUN = 256
-"""Most rows of an index that are read at once."""
-AT_ONCE = 8
-"""Tiles of an index after which progress is reported."""
+RUN_BYTES = 8 * 2**20
+"""Most bytes of an index that are read in one piece."""
+AT_ONCE = 256
+"""Number of pieces that are read before progress is reported."""
+PARTS = 4
+"""Number of parts in which rows are added."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +76,7 @@ def sums_from_index(
         index: the index.
         inside: the words of the concept, among those that have an activation.
         label: the number of the label among those that the index keeps; None for word types.
-        progress: shows how many neurons are done.
+        progress: shows how many word types are done.
     """
     sums = ConceptSums.none(len(index))
     sums.std[:], sums.ties[:] = index.columns["std"], index.columns["ties"]
@@ -82,20 +85,12 @@ def sums_from_index(
             sums.extreme[sign, number] = index.columns[f"{name}:{quantile}"]
     if label is None:
         pieces = np.unique(index.types.pieces[inside])
-        file, per_tile, turned = index.groups, index.rows.pieces, 2 * len(pieces) > index.rows.pieces
+        file, turned = index.groups, 2 * len(pieces) > index.rows.pieces
         if turned:
             pieces = np.setdiff1d(np.arange(index.rows.pieces), pieces)
     else:
-        file, per_tile, pieces, turned = index.label_rows, index.rows.labels, np.array([label]), False
-    with pool_of_threads() as pool, progress("search", len(index), "neurons") as advance:
-
-        def add(tile: int) -> None:
-            _add_rows(sums, index.rows.of_tile(tile), file, tile * per_tile + pieces)
-
-        for first in range(0, index.rows.tiles, AT_ONCE):
-            tiles = range(first, min(first + AT_ONCE, index.rows.tiles))
-            pool(add, tiles)
-            advance(index.rows.of_tile(tiles[-1]).stop - index.rows.of_tile(first).start)
+        file, pieces, turned = index.label_rows, np.array([label]), False
+    _add_rows(sums, index.rows, file, pieces, progress)
     if turned:
         np.negative(sums.deviations, out=sums.deviations)
         np.negative(sums.ranks, out=sums.ranks)
@@ -103,26 +98,50 @@ def sums_from_index(
     return sums
 
 
-def _add_rows(sums: ConceptSums, span: slice, file: SignedFile, numbers: np.ndarray) -> None:
-    """Add some rows of a file to the sums of the neurons of a tile."""
-    width = span.stop - span.start
-    for first, count in _runs(numbers):
-        rows = file.read(first, count)
-        sums.deviations[span] += rows["sums"].sum(axis=0)[:width]
-        sums.ranks[span] += rows["ranks"].sum(axis=0, dtype=np.int64)[:width]
-        sums.shared[..., span] += rows["extremes"].sum(axis=0, dtype=np.int64)[..., :width]
+def _add_rows(sums: ConceptSums, rows: Rows, file: SignedFile, pieces: np.ndarray, progress: Progress) -> None:
+    """Add the rows of some pieces, or of a label, to the sums of all neurons.
+
+    They are added in a fixed number of parts, so that rounding does not depend on the number of threads.
+    """
+    shape = (rows.tiles, rows.tile)
+    parts = [
+        (
+            np.zeros(shape),
+            np.zeros(shape, dtype=np.int64),
+            np.zeros((2, len(QUANTILES), *shape), dtype=np.int64),
+        )
+        for _ in range(PARTS)
+    ]
+    most = max(1, RUN_BYTES // (rows.tiles * file.row.itemsize))
+
+    def add(part: int, chosen: list[tuple[int, int]]) -> None:
+        for first, count in chosen[part::PARTS]:
+            block = file.read(first * rows.tiles, count * rows.tiles).reshape(count, rows.tiles)
+            add_rows(block["sums"], block["ranks"], block["extremes"], *parts[part])
+
+    runs = _runs(pieces, most)
+    with pool_of_threads() as pool, progress("search", len(pieces), "word types") as advance:
+        for start in range(0, len(runs), AT_ONCE):
+            chosen = runs[start : start + AT_ONCE]
+            pool(partial(add, chosen=chosen), range(PARTS))
+            advance(sum(count for _, count in chosen))
+    neurons = sums.ranks.shape[0]
+    for deviations, ranks, shared in parts:
+        sums.deviations[:] += deviations.reshape(-1)[:neurons]
+        sums.ranks[:] += ranks.reshape(-1)[:neurons]
+        sums.shared[:] += shared.reshape(2, len(QUANTILES), -1)[..., :neurons]
 
 
-def _runs(numbers: np.ndarray) -> list[tuple[int, int]]:
-    """Return the first number and the length of each run of consecutive numbers, at most ``RUN`` long."""
+def _runs(numbers: np.ndarray, most: int) -> list[tuple[int, int]]:
+    """Return the first number and the length of each run of consecutive numbers, at most ``most`` long."""
     if not len(numbers):
         return []
     ends = np.flatnonzero(np.diff(numbers) != 1) + 1
     runs = pairwise([0, *ends.tolist(), len(numbers)])
     return [
-        (int(numbers[start]), min(RUN, stop - start))
+        (int(numbers[start]), min(most, stop - start))
         for begin, stop in runs
-        for start in range(begin, stop, RUN)
+        for start in range(begin, stop, most)
     ]
 
 
@@ -142,7 +161,7 @@ def sums_from_store(
     sums = ConceptSums.none(activations.n_neurons)
     groups = inside.astype(np.int32)
     least = np.array([least_words(len(inside), quantile) for quantile in QUANTILES], dtype=np.int64)
-    width = tile_width(activations, 8 * activations.n_words, read_size(MEMORY))
+    width = tile_width(activations, 4 * activations.n_words, read_size(MEMORY))
     reader = TileReader(activations, width)
 
     def add(tile: np.ndarray, first: int, number: int) -> None:

@@ -29,8 +29,7 @@ Pool = Callable[[Callable[[int], None], Iterable[int]], None]
 
 def tile_width(activations: Activations, bytes_per_neuron: int, memory: int) -> int:
     """Return the number of neurons in a tile: as many as fit the memory, at least those read together."""
-    step = activations.column_step or STEP
-    step = step if step >= 16 else STEP
+    step = _step(activations)
     fitting = memory // max(1, bytes_per_neuron)
     return min(max(step, min(fitting, WIDEST) // step * step), activations.n_neurons)
 
@@ -58,7 +57,8 @@ class TileReader:
     def __init__(self, activations: Activations, width: int) -> None:
         self.activations = activations
         self.rows = np.flatnonzero(activations.present)
-        self._buffer = np.empty(activations.n_words * width, dtype=np.float32)
+        self._step = min(_step(activations), width)
+        self._buffer = np.empty(activations.n_words * self._step, dtype=np.float32)
         self._values = np.empty(width * len(self.rows), dtype=np.float32)
 
     def read(self, neurons: slice, pool: Pool) -> Float32[np.ndarray, "neurons words"]:
@@ -67,15 +67,25 @@ class TileReader:
         Raises:
             ParameterError: a value is not finite.
         """
-        block = self.activations.values(0, None, neurons, buffer=self._buffer)
-        width, words = block.shape[1], len(self.rows)
+        width, words = neurons.stop - neurons.start, len(self.rows)
         values = self._values[: width * words].reshape(width, words)
-        step = -(-words // (PARTS * thread_count()))
+        part_size = -(-words // (PARTS * thread_count()))
+        for left in range(0, width, self._step):
+            right = min(left + self._step, width)
+            span = slice(neurons.start + left, neurons.start + right)
+            block, target = self.activations.values(0, None, span, buffer=self._buffer), values[left:right]
 
-        def transpose(part: int) -> None:
-            transpose_rows(block, self.rows, part * step, min((part + 1) * step, words), values)
+            def transpose(part: int, block: np.ndarray = block, target: np.ndarray = target) -> None:
+                first = part * part_size
+                transpose_rows(block, self.rows, first, min(first + part_size, words), target)
 
-        pool(transpose, range(-(-words // step)))
-        if not np.isfinite(values.sum(dtype=np.float64)):
-            require_finite_columns(self.activations, block[self.rows])
+            pool(transpose, range(-(-words // part_size)))
+            if not np.isfinite(target.sum(dtype=np.float64)):
+                require_finite_columns(self.activations, block[self.rows])
         return values
+
+
+def _step(activations: Activations) -> int:
+    """Return the number of neighbouring neurons that are read together."""
+    step = activations.column_step
+    return step if step is not None and step >= 16 else STEP

@@ -24,9 +24,9 @@ def run(
     buffer: Annotated[
         str,
         typer.Option(
-            help="Memory for the neurons that are indexed at once, such as 512MiB.", rich_help_panel=COMPUTING
+            help="Memory for the neurons that are indexed at once, such as 1GiB.", rich_help_panel=COMPUTING
         ),
-    ] = "512MiB",
+    ] = "640MiB",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
