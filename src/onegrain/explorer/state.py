@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from onegrain.explorer.collection import Collection
+from onegrain.explorer.searches import Searches
 from onegrain.explorer.settings import Settings
 from onegrain.explorer.work import Work
 
@@ -20,12 +21,14 @@ class Explorer:
         settings: limits and switches.
         navigation: (name, title) of the pages that every page leads to.
         work: the queue of work on models.
+        searches: the searches for concepts.
     """
 
     collection: Collection
     settings: Settings = field(default_factory=Settings)
     navigation: tuple[tuple[str, str], ...] = ()
     work: Work = field(init=False)
+    searches: Searches = field(init=False, default_factory=Searches)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "work", Work(self.collection, self.settings))

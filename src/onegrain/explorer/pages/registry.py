@@ -6,6 +6,7 @@ from onegrain.explorer.pages.answers import AnswersPage, AnswersQuery, answers
 from onegrain.explorer.pages.overview import OverviewPage, OverviewQuery, overview
 from onegrain.explorer.pages.page import PageKind
 from onegrain.explorer.pages.record import RecordPage, RecordQuery, record
+from onegrain.explorer.pages.search import SearchPage, SearchQuery, found, search
 from onegrain.explorer.pages.text import TextPage, TextQuery, text
 from onegrain.explorer.pages.typed_text import TypedPage, TypedQuery, typed_text
 
@@ -15,6 +16,8 @@ PAGES = (
     PageKind("overview", "Overview", OverviewQuery, OverviewPage, overview),
     PageKind("text", "Text", TextQuery, TextPage, text),
     PageKind("typed", "", TypedQuery, TypedPage, typed_text),
+    PageKind("search", "Search", SearchQuery, SearchPage, search, lasting=False),
+    PageKind("found", "", SearchQuery, SearchPage, found, lasting=False),
     PageKind("record", "", RecordQuery, RecordPage, record),
     PageKind("answers", "", AnswersQuery, AnswersPage, answers),
 )
