@@ -100,6 +100,15 @@ def test_the_verdict_on_uniqueness(accuracies: list[float], rests: list[float], 
     assert words in finding
 
 
+@pytest.mark.parametrize(("first", "flattered"), [(0.5, False), (0.9, True)])
+def test_a_number_of_neurons_that_was_sought_in_vain_flatters_nothing(first: float, flattered: bool) -> None:
+    record = rounds([first, 0.4], [0.9, 0.9])
+    record = replace(record, details={**record.details, "chosen_k": True})
+    (finding,) = uniqueness_section({"m": record}).findings
+    assert ("flatters the first round" in finding) == flattered
+    assert ("no number of first neurons up to 2 suffices" in finding) != flattered
+
+
 def test_the_share_that_is_done_by_the_value_zero() -> None:
     (finding,) = constants_section({"m": records.statistics()}).findings
     assert "75 % of what zero does" in finding

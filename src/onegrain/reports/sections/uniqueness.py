@@ -34,8 +34,14 @@ def _finding(name: str, record: Uniqueness) -> str:
     """Return in how many rounds new neurons sufficed, and what is left after them, as a short paragraph."""
     count, total = record.count, len(record.rounds)
     of_neurons = f"{number(record.k)} neuron{'' if record.k == 1 else 's'}"
-    limit = f"within {number(100 * record.delta)} points of the probe of all neurons"
-    if count == 0:
+    points = number(100 * record.delta)
+    limit = f"within {points} point{'' if points == '1' else 's'} of the probe of all neurons"
+    chosen = record.details["chosen_k"]
+    if count == 0 and chosen:
+        verdict = (
+            f"no number of first neurons up to {number(record.k)} suffices: a new probe of them is not {limit}"
+        )
+    elif count == 0:
         verdict = f"the first {of_neurons} do not suffice: a new probe of them is not {limit}"
     elif count == 1 and total > 1:
         verdict = f"the first {of_neurons} suffice ({limit}), and the next do not: {_elsewhere(record)}"
@@ -56,11 +62,10 @@ def _finding(name: str, record: Uniqueness) -> str:
             f"{percent(record.full['accuracy'])}, commonest label: {percent(record.details['majority'])})."
         )
     random = record.details["random"]
-    flattered = " k was chosen on the tested words, which flatters the first round."
-    chosen = flattered if record.details["chosen_k"] else ""
+    flattered = " k was chosen on the tested words, which flatters the first round." if chosen and count else ""
     return (
         f"{name}: {verdict}; {number(total)} rounds were made. Probes of as many random neurons have "
-        f"{percent(random['accuracy'])} on average.{left}{chosen}"
+        f"{percent(random['accuracy'])} on average.{left}{flattered}"
     )
 
 
