@@ -118,6 +118,16 @@ def test_the_share_that_is_done_by_the_value_zero() -> None:
     assert "limit of steps" in finding
 
 
+def test_constants_that_fit_the_model_to_the_text_are_named() -> None:
+    record = records.statistics()
+    losses = {**record.details["losses"], "optimal": record.details["losses"]["intact"] - 0.1}
+    (finding,) = constants_section(
+        {"m": replace(record, details={**record.details, "losses": losses})}
+    ).findings
+    assert "-0.1000" in finding
+    assert "they also fit the model to this text" in finding
+
+
 def test_a_report_has_a_section_for_each() -> None:
     key = ("m", "x")
     report = compose(

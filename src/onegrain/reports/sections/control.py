@@ -13,7 +13,7 @@ from onegrain.reports.rendering.numbers import bracketed, number, percent
 
 __all__ = ["control_section"]
 
-FORMATS = {"beta": "g", "p": ".3f", "bleu": ".1f", "random_bleu": ".1f"}
+FORMATS = {"p": ".3f", "bleu": ".1f", "random_bleu": ".1f"}
 HEADINGS = {"bleu": "BLEU elsewhere", "random_bleu": "random BLEU elsewhere"}
 
 
@@ -63,7 +63,7 @@ def _table(control: Control) -> Table:
     table = control.comparison()
     rows = pd.DataFrame(
         {
-            "beta": table["beta"],
+            "setting": [f"beta {beta:g}" for beta in table["beta"]],
             "success": _with_bounds(table, "success", "low", "high"),
             "random": _with_bounds(table, "random", "random_least", "random_most"),
             "difference": _with_bounds(table, "difference", "difference_low", "difference_high"),
