@@ -12,6 +12,7 @@ import pandas as pd
 from onegrain.analyses import neuron_cards
 from onegrain.records.cards import NeuronCards
 from onegrain.records.clusters import Clusters
+from onegrain.records.concept_search import MEASURES, Concept, ConceptSearch
 from onegrain.records.control import COLUMNS as POINTS
 from onegrain.records.control import Control
 from onegrain.records.curve import Curve
@@ -179,6 +180,14 @@ def control() -> Control:
     )
 
 
+def concept_search() -> ConceptSearch:
+    concept = Concept("label", "NOUN", "upos", 3, 6, ("dog", "[x]"))
+    signs = np.array([1, -1, 1, 0, -1], dtype=np.int8)
+    values = np.array([0.5, 0.75, 0.9, np.nan, 1.0])
+    columns = {name: signs if name.endswith("sign") else values for name in MEASURES}
+    return ConceptSearch(concept, SPACE, **columns, provenance=PROVENANCE, details={"source": "store"})
+
+
 def cards() -> NeuronCards:
     acts = plant(60, model="abcdefabcdef0").activations
     ranking = Ranking.by_scores("std", acts.space, np.arange(acts.space.size) + 0.5, acts.provenance)
@@ -198,6 +207,7 @@ RECORDS: dict[str, tuple[Callable[[], Any], Callable[[Path], Any]]] = {
     "statistics.parquet": (statistics, NeuronStatistics.load),
     "clusters.parquet": (clusters, Clusters.load),
     "control.parquet": (control, Control.load),
+    "search.parquet": (concept_search, ConceptSearch.load),
     "cards.json": (cards, NeuronCards.load),
 }
 """File name -> (function that makes the record, function that loads it)."""
