@@ -22,7 +22,8 @@ def test_chrf_from_the_command_line_is_sacrebleus(run: Run, inputs: Path, tmp_pa
     assert run("rank", "random", store, "--out", order)[0] == 0
     code, printed, err = run(
         "ablate", inputs / "nmt", order, inputs / "words.txt", inputs / "target.txt", "--metric", "chrf",
-        "--beams", 2, "--counts", "0,48", "--random-orders", 1, "--limit", 4, "--out", out, "--json",
+        "--metric-set", "beams=2", "--counts", "0,48", "--random-orders", 1, "--limit", 4, "--out", out,
+        "--json",
     )  # fmt: skip
     assert code == 0, err
     assert json.loads(printed)["metric"] == "chrf"
@@ -52,8 +53,11 @@ def test_an_option_that_the_metric_lacks_is_refused(run: Run, inputs: Path, tmp_
     assert run("rank", "random", store, "--out", order)[0] == 0
     ablate = ("ablate", inputs / "nlm", order, inputs / "words.txt")
     for arguments, message in (
-        ((*ablate, "--metric", "perplexity", "--beams", 4), "perplexity has no parameter beams"),
-        ((*ablate, inputs / "target.txt", "--metric", "chrf", "--tokenize", "13a"), "no parameter tokenize"),
+        ((*ablate, "--metric", "perplexity", "--metric-set", "beams=4"), "perplexity has no parameter beams"),
+        (
+            (*ablate, inputs / "target.txt", "--metric", "chrf", "--metric-set", "tokenize=13a"),
+            "no parameter tokenize",
+        ),
         ((*ablate, "--metric", "chrf"), "chrf takes two files"),
         ((*ablate, "--metric", "ter"), "the metrics are: perplexity, bleu, chrf"),
     ):

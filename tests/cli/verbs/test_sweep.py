@@ -123,3 +123,40 @@ def test_what_is_impossible_is_one_line_before_any_measurement(
     assert code == 1
     assert message in err
     assert not (tmp_path / "o.parquet").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_cpus_of_ray")
+def test_ablate_on_ray_workers_makes_the_same_curve(
+    run: Run, inputs: Path, store: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'onegrain[ray]'")
+    command = (
+        "ablate", inputs / "nlm", inputs / "probeless.parquet", inputs / "words.txt", "--metric", "perplexity",
+        "--edit", "mean", "--reference", store, "--shares", "0.1,0.5", "--random-orders", 2,
+    )  # fmt: skip
+    curves = []
+    for options in ((), ("--engine", "ray", "--workers", 2)):
+        out = tmp_path / f"curve{len(options)}.parquet"
+        code, _, err = run(*command, *options, "--out", out)
+        assert code == 0, err
+        curves.append(Curve.load(out))
+    values = [curve.points[["value", "low", "high"]].to_numpy() for curve in curves]
+    np.testing.assert_allclose(values[1], values[0], rtol=1e-6)
+    assert curves[1].details["counts"] == curves[0].details["counts"]
+    assert curves[1].provenance.parameters == curves[0].provenance.parameters
+    assert len(curves[0].points) > 6
+
+
+def test_an_engine_that_ablate_cannot_use_is_refused(
+    run: Run, inputs: Path, store: Path, tmp_path: Path
+) -> None:
+    ranking, out = inputs / "probeless.parquet", tmp_path / "curve.parquet"
+    command = ("ablate", inputs / "nlm", ranking, inputs / "words.txt", "--metric", "perplexity", "--out", out)
+    for options, message in (
+        (("--engine", "none"), "the engines are: local, ray"),
+        (("--workers", 2), "belong to the ray engine"),
+    ):
+        code, _, err = run(*command, *options)
+        assert code == 1
+        assert message in err

@@ -129,8 +129,6 @@ class AblationOptions:
         metric = metric_from(
             self.metric,
             self.data,
-            beams=1,
-            tokenize="none",
             lower=False,
             limit=self.limit,
             parameters=self.metric_set,

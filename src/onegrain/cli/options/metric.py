@@ -67,8 +67,6 @@ def metric_from(
     name: str,
     data: list[Path],
     *,
-    beams: int,
-    tokenize: str,
     lower: bool,
     limit: int | None,
     format: str | None = None,
@@ -77,8 +75,7 @@ def metric_from(
     """Return the metric with this name on one file, or on two parallel files.
 
     Raises:
-        ParameterError: the metric does not exist, needs another number of files, or does not take an option
-            that was changed from its default.
+        ParameterError: the metric does not exist, needs another number of files, or does not take a parameter.
     """
     from onegrain.cli.options.corpus import corpus_from
     from onegrain.cli.options.pairs import parameters_from
@@ -90,10 +87,6 @@ def metric_from(
     if len(data) not in ((2,) if needs_target else (1, 2)):
         raise ParameterError(f"{name} takes {'two files' if needs_target else 'one or two files'}")
     changed = parameters_from(parameters, "--metric-set")
-    if beams != 1:
-        changed["beams"] = beams
-    if tokenize != "none":
-        changed["tokenize"] = tokenize
     require_metric_parameters(name, changed)
     target = data[1] if len(data) == 2 else None
     corpus = corpus_from(data[0], target=target, limit=limit, format=format, lower=lower)
@@ -130,8 +123,6 @@ def metrics_from(
         name: metric_from(
             name,
             data,
-            beams=1,
-            tokenize="none",
             lower=lower,
             limit=limit,
             format=format,

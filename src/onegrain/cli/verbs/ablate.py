@@ -11,6 +11,7 @@ from onegrain.cli.console import emit, progress, show_table
 from onegrain.cli.options.computing import Device
 from onegrain.cli.options.corpus import Format, Limit, Lower
 from onegrain.cli.options.editing import EditingOptions, PlaceOptions, open_reference
+from onegrain.cli.options.engine import EngineOptions
 from onegrain.cli.options.groups import with_groups
 from onegrain.cli.options.metric import MetricName, MetricParameters, metric_from
 from onegrain.cli.options.model import Dictionaries, LoadingOptions
@@ -44,8 +45,6 @@ def run(
     batch_size: BatchSize = 64,
     label: LabelName = None,
     metric_set: MetricParameters = None,
-    beams: Annotated[int, typer.Option(help="Beam width; 1 is greedy.")] = 1,
-    tokenize: Annotated[str, typer.Option(help="Tokenizer of sacrebleu; none for tokenised text.")] = "none",
     no_bos: Annotated[
         bool,
         typer.Option("--no-bos", help="Measure a language model without a start token before sentences."),
@@ -56,6 +55,7 @@ def run(
     device: Device = None,
     loading: LoadingOptions,
     dictionary: Dictionaries = None,
+    engine: EngineOptions,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -67,18 +67,10 @@ def run(
 
     require_writable_output(out, force=force or out.is_file(), suffixes=(".parquet",))
     loaded_ranking = Ranking.load(ranking)
-    metric_on_data = metric_from(
-        metric,
-        data,
-        beams=beams,
-        tokenize=tokenize,
-        lower=lower,
-        limit=limit,
-        format=format,
-        parameters=metric_set,
-    )
+    metric_on_data = metric_from(metric, data, lower=lower, limit=limit, format=format, parameters=metric_set)
     paired = pairs_from(pairs, format=format, lower=lower, limit=limit)
     opened = open_reference(editing.reference)
+    runner = engine.create()
     loaded_model = loading.load(model, device, dictionary)
     if no_bos:
         loaded_model = loaded_model.without_start_token()
@@ -94,7 +86,7 @@ def run(
         model=loaded_model.identity,
         dictionaries=dictionary,
         ranking=[loaded_ranking.provenance, loaded_ranking.order_hash, label],
-        metric=[metric, digest, beams, tokenize, *(metric_set or ())],
+        metric=[metric, digest, *(metric_set or ())],
         options=[options, places.where().to_json()],
         reference=reference_identity(opened, editing.reference),
         pairs=None if paired is None else corpus_digest(paired),
@@ -112,6 +104,7 @@ def run(
         where=places.where(),
         reference=opened,
         pairs=paired,
+        engine=runner,
         checkpoint=checkpoint_beside(out),
         progress=progress(),
         **options,
