@@ -46,7 +46,7 @@ def address(page: str, query: PageQuery, suffix: str = "") -> str:
     return f"/{page}{suffix}" + (f"?{text}" if text else "")
 
 
-def link(page: str, query: PageQuery, **values: Any) -> str:
+def link(page: str, query: PageQuery, /, **values: Any) -> str:
     """Return the address of another page that keeps the store and the pins of this one.
 
     >>> link("neuron", PageQuery(store="nlm-1"), neuron="layers.0:3")

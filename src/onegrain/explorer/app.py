@@ -42,6 +42,7 @@ def create_app(collection: Collection, settings: Settings | None = None) -> Fast
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         explorer.work.open()
         yield
+        explorer.indexes.stop()
         await run_in_threadpool(explorer.work.stop)
 
     app = FastAPI(

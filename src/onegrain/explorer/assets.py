@@ -17,6 +17,7 @@ __all__ = ["Asset", "asset", "require_assets"]
 STATIC = Path(__file__).parent / "static"
 VENDORED = ("htmx.min.js", "hx-csp.min.js", "hx-sse.min.js", "vega.min.js", "vega-interpreter.js")
 STYLE = "explorer.css"
+STYLES = (STYLE, "neuron.css")
 OWN = ("explorer.js", "charts.js", "vega-util.js")
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 
@@ -47,7 +48,8 @@ class Asset:
 def asset(name: str) -> Asset | None:
     """Return a static file by its name, or None if the explorer serves none of that name."""
     if name == STYLE:
-        parts = [(STATIC / STYLE).read_text("utf-8"), source("drawings.css"), level_rules()]
+        sheets = [(STATIC / sheet).read_text("utf-8") for sheet in STYLES]
+        parts = [*sheets, source("drawings.css"), level_rules()]
         content = "\n".join(parts).encode()
     elif name in OWN:
         content = (STATIC / name).read_bytes()

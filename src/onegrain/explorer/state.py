@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from onegrain.explorer.collection import Collection
+from onegrain.explorer.indexes import Indexes
 from onegrain.explorer.searches import Searches
 from onegrain.explorer.settings import Settings
 from onegrain.explorer.work import Work
@@ -21,12 +22,14 @@ class Explorer:
         settings: limits and switches.
         navigation: (name, title) of the pages that every page leads to.
         work: the queue of work on models.
+        indexes: the indexes of the stores.
         searches: the searches for concepts.
     """
 
     collection: Collection
     settings: Settings = field(default_factory=Settings)
     navigation: tuple[tuple[str, str], ...] = ()
+    indexes: Indexes = field(default_factory=Indexes)
     work: Work = field(init=False)
     searches: Searches = field(init=False, default_factory=Searches)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Int64
@@ -13,17 +14,24 @@ from onegrain.records.indexed_neuron import IndexedLabel, IndexedNeuron, Quantil
 from onegrain.records.neuron_card import CardContext, CardDirection, CardStatistics, CardWord
 from onegrain.records.space import NeuronSpace
 from onegrain.searching.layout import SHARES, Rows
-from onegrain.searching.sealed import SignedFile
 from onegrain.searching.summing import histogram_edges
 
-__all__ = ["IndexedNeurons"]
+__all__ = ["IndexedNeurons", "RowSource"]
+
+
+class RowSource(Protocol):
+    """The rows of the neurons of an index, read one by one or computed."""
+
+    def read(self, number: int) -> np.ndarray:
+        """Return the row of the neuron with a flat index, (1,), of the type ``Rows.neuron``."""
+        ...
 
 
 class IndexedNeurons:
     """The neurons of an index, read one by one.
 
     Args:
-        file: the rows of the neurons.
+        source: the rows of the neurons.
         rows: the sizes of the index.
         corpus: the words of the store.
         space: its neurons.
@@ -33,21 +41,21 @@ class IndexedNeurons:
 
     def __init__(
         self,
-        file: SignedFile,
+        source: RowSource,
         rows: Rows,
         corpus: Corpus,
         space: NeuronSpace,
         labels: Sequence[tuple[str, str]],
         label_words: Int64[np.ndarray, " labels"],
     ) -> None:
-        self._file, self._rows, self._corpus, self._space = file, rows, corpus, space
+        self._source, self._rows, self._corpus, self._space = source, rows, corpus, space
         self._labels, self._label_words = labels, label_words
         self._bounds = rows.options.range_bounds(rows.words)
         self._drawn = [len(positions) for positions in rows.options.sampled_positions(rows.words)]
 
     def neuron(self, number: int) -> IndexedNeuron:
         """Return the neuron with a flat index."""
-        row = self._file.read(number)[0]
+        row = self._source.read(number)[0]
         mean, std, minimum, maximum, above, below = row["statistics"][:6].tolist()
         words = self._rows.words
         site, unit = self._space.locate(number)

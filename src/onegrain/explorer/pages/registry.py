@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from onegrain.explorer.pages.answers import AnswersPage, AnswersQuery, answers
+from onegrain.explorer.pages.neuron import NeuronPage, NeuronQuery, neuron
+from onegrain.explorer.pages.neuron_index import NeuronIndexPage, NeuronIndexQuery, neuron_index_state
 from onegrain.explorer.pages.overview import OverviewPage, OverviewQuery, overview
 from onegrain.explorer.pages.page import PageKind
+from onegrain.explorer.pages.rankings import RankingsPage, RankingsQuery, rankings
 from onegrain.explorer.pages.record import RecordPage, RecordQuery, record
 from onegrain.explorer.pages.search import SearchPage, SearchQuery, found, search
 from onegrain.explorer.pages.text import TextPage, TextQuery, text
@@ -20,6 +23,9 @@ PAGES = (
     PageKind("found", "", SearchQuery, SearchPage, found, lasting=False),
     PageKind("record", "", RecordQuery, RecordPage, record),
     PageKind("answers", "", AnswersQuery, AnswersPage, answers),
+    PageKind("rankings", "Rankings", RankingsQuery, RankingsPage, rankings),
+    PageKind("neuron", "Neuron", NeuronQuery, NeuronPage, neuron),
+    PageKind("neuron_index", "", NeuronIndexQuery, NeuronIndexPage, neuron_index_state, lasting=False),
 )
 """Every kind of page."""
 

@@ -37,6 +37,14 @@ __all__ = [
 
 WIDTH = 340.0
 """Width of a drawing in units of its view box; pages scale it."""
+MOST_LETTERS = 24
+"""Letters of a label that are shown beside a row."""
+WIDE, NARROW = 7.6, 5.7
+"""Widths of capital letters and of others in a label."""
+BEYOND = 0.012
+"""The share of a scale by which a tick may lie beyond its ends."""
+SMALLEST_SHARE = 0.02
+"""The share of the highest bar below which a bar can hardly be seen."""
 STEPS = 20
 """Levels of the diverging scale on each side of zero."""
 
@@ -58,12 +66,49 @@ class Histogram:
         counts: values in each bin.
         marks: values to mark, such as the mean.
         unit: the name of what the horizontal axis measures.
+        of: the name of what is counted.
+        logarithmic: True for bars whose heights are the logarithms of the counts, from 1 up.
     """
 
     edges: tuple[float, ...]
     counts: tuple[float, ...]
     marks: tuple[Mark, ...] = ()
     unit: str = "activation"
+    of: str = "words"
+    logarithmic: bool = False
+
+    @classmethod
+    def of_counts(
+        cls, edges: Sequence[float], counts: Sequence[float], marks: Iterable[Mark] = (), *, of: str = "words"
+    ) -> Histogram:
+        """Return a histogram whose bars are logarithmic if most of them could not be seen otherwise.
+
+        >>> Histogram.of_counts((0, 1, 2, 3), (9000, 3, 7)).logarithmic
+        True
+        """
+        filled = sorted(count for count in counts if count)
+        hidden = bool(filled) and filled[len(filled) // 2] < SMALLEST_SHARE * filled[-1]
+        return cls(tuple(edges), tuple(counts), tuple(marks), of=of, logarithmic=hidden)
+
+    @property
+    def heights(self) -> tuple[float, ...]:
+        """The heights of the bars, as shares of the highest."""
+        most = max(self.counts, default=0.0)
+        return tuple(self.height(count) if most and count else 0.0 for count in self.counts)
+
+    def height(self, count: float) -> float:
+        """Return the height of a count above 0, as a share of the highest bar."""
+        most = max(self.counts)
+        return math.log(2.0 * count) / math.log(2.0 * most) if self.logarithmic else count / most
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The counts that horizontal lines mark: the largest, and powers of ten below it if logarithmic."""
+        most = max(self.counts, default=0.0)
+        if not self.logarithmic:
+            return (most,) if most else ()
+        powers = [10.0**power for power in range(math.floor(math.log10(most)) + 1)]
+        return (*(power for power in powers if self.height(power) < 0.9), most)
 
 
 @dataclass(frozen=True)
@@ -131,7 +176,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Sparkline:
-    """A small line of values without axes, with a band where ``low`` and ``high`` are known."""
+    """A small line of values between two numbered lines, with a band where ``low`` and ``high`` are known."""
 
     values: tuple[float, ...]
     low: tuple[float, ...] = ()
@@ -189,13 +234,20 @@ class Scale:
 
     @property
     def ticks(self) -> tuple[float, ...]:
-        """Two to five round values between the ends."""
-        rough = (self.high - self.low) / 3
-        power = 10.0 ** math.floor(math.log10(rough))
-        step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
-        return tuple(round(index * step, 12) for index in range(first, last + 1))
+        """Two to six round values between the ends, or just beyond them."""
+        ticks: tuple[float, ...] = ()
+        for parts in (3, 4, 6, 8):
+            rough = (self.high - self.low) / parts
+            power = 10.0 ** math.floor(math.log10(rough))
+            step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+            beyond = BEYOND * (self.high - self.low)
+            first = math.ceil((self.low - beyond) / step)
+            last = math.floor((self.high + beyond) / step)
+            digits = 12 - math.floor(math.log10(max(abs(self.low), abs(self.high))))
+            ticks = tuple(round(index * step, digits) for index in range(first, last + 1))
+            if len(ticks) > 1:
+                break
+        return ticks
 
 
 def level(value: float, limit: float) -> int | None:
@@ -248,6 +300,7 @@ def drawing_svg(drawing: Drawing, description: str) -> Markup:
                 "level_colour": level_colour,
                 "isfinite": math.isfinite,
                 "finite": _finite,
+                "letters": MOST_LETTERS,
             },
             limit=_limit(drawing) if isinstance(drawing, Matrix) else 0.0,
         )
@@ -276,7 +329,7 @@ def _scale(drawing: Drawing) -> Scale:
     """Return the horizontal scale of a drawing."""
     match drawing:
         case Histogram():
-            return Scale.over([*drawing.edges, *(mark.value for mark in drawing.marks)], 6.0, WIDTH - 6.0)
+            return Scale.over([*drawing.edges, *(mark.value for mark in drawing.marks)], 12.0, WIDTH - 44.0)
         case Strips():
             values = [value for row in drawing.rows for value in (row.low, row.high, row.mean)]
             return Scale.over(values, _label_width(row.label for row in drawing.rows), WIDTH - 40.0)
@@ -288,15 +341,16 @@ def _scale(drawing: Drawing) -> Scale:
             values = [0.0, *(value for _, value in drawing.rows)]
             return Scale.over(values, _label_width(label for label, _ in drawing.rows), WIDTH - 44.0)
         case Sparkline():
-            return Scale(0, max(1, len(drawing.values) - 1), 2.0, WIDTH - 2.0)
+            return Scale(0, max(1, len(drawing.values) - 1), 2.0, WIDTH - 44.0)
         case Matrix():
             return Scale(0, max(1, len(drawing.columns)), _label_width(drawing.rows), WIDTH)
 
 
 def _label_width(labels: Iterable[str]) -> float:
-    """Return the width that the labels of rows need, at most two fifths of the drawing."""
-    longest = max((len(label) for label in labels), default=0)
-    return min(8.0 + 6.2 * longest, 0.4 * WIDTH)
+    """Return the width that the labels of rows need; of longer ones the first 24 letters are shown."""
+    shown = (label[:MOST_LETTERS] for label in labels)
+    widest = max((sum(WIDE if letter.isupper() else NARROW for letter in text) for text in shown), default=0.0)
+    return min(10.0 + widest, 0.46 * WIDTH)
 
 
 def quantile_row(label: str, count: int, quantiles: Sequence[float], mean: float) -> StripRow:
