@@ -123,7 +123,9 @@ def test_an_edit_of_a_label_counts_for_its_neurons(client: TestClient, study: Pa
     label = record.edited[0]
     shown = page(client, neuron=ranking.label(label).top(1)[0])
     cell = record.cells[(record.cells["edited"] == label) & (record.cells["predicted"] == label)].iloc[0]
-    row = next(r for r in shown["edits"] if r["kind"] == "specificity" and r["order"].endswith(label))
+    row = next(
+        r for r in shown["edits"] if r["kind"] == "specificity" and r["order"].startswith(f"{label} in ")
+    )
     assert (row["effect"], row["random"], row["neurons"], row["rank"]) == (cell.damage, cell.random, 2, 1)
 
 

@@ -78,8 +78,13 @@ class Order:
 
     @property
     def name(self) -> str:
-        """The title of the ranking, and the label if the order is that of one."""
-        return f"{self.entry.title} · {self.label}" if self.label else self.entry.title
+        """The title of the ranking, after the label if the order is that of one."""
+        return f"{self.label} in {self.entry.title}" if self.label else self.entry.title
+
+    @property
+    def finest_curve(self) -> EditCurve | None:
+        """The curve that edits the smallest set of first neurons; None without curves."""
+        return min(self.curves, key=lambda curve: int(curve.table["neurons"].min()), default=None)
 
 
 def ranking_of(collection: Collection, name: str) -> Ranking:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onegrain.reports.blocks import Answer, Block, Chart, Fold, HeatMap, Section, Table, Text
+from onegrain.reports.blocks import Answer, Block, Chart, Fold, HeatMap, Section, Sketch, Table, Text
 from onegrain.reports.comparison_folder import write_comparison
 from onegrain.reports.compose import Records, compose, left_out
 from onegrain.reports.page import Report
@@ -19,6 +19,7 @@ __all__ = [
     "Records",
     "Report",
     "Section",
+    "Sketch",
     "Table",
     "Text",
     "chart_png",

@@ -11,6 +11,7 @@ import pandas as pd
 
 from onegrain.analyses.neurons.heat import Heat
 from onegrain.errors import ParameterError
+from onegrain.reports.rendering.drawings import Drawing
 
 __all__ = [
     "Answer",
@@ -19,6 +20,7 @@ __all__ = [
     "Fold",
     "HeatMap",
     "Section",
+    "Sketch",
     "Table",
     "Text",
     "charts_in",
@@ -98,6 +100,19 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Sketch:
+    """A small drawing that needs no library, such as a histogram.
+
+    Attributes:
+        drawing: the values.
+        caption: description of what is drawn, with units.
+    """
+
+    drawing: Drawing
+    caption: str
+
+
+@dataclass(frozen=True)
 class HeatMap:
     """A neuron's values on the words of some sentences, as coloured text."""
 
@@ -120,7 +135,7 @@ class Fold:
     anchor: str = ""
 
 
-Block = Text | Table | Chart | HeatMap | Fold
+Block = Text | Table | Chart | Sketch | HeatMap | Fold
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,7 +62,7 @@ class Report:
             answer_html(section, section.answer) for section in self.sections if section.answer is not None
         ]
         sections = [section_html(section) for section in self.sections]
-        content, style = with_colour_rules("\n".join(sections), source("style.css"))
+        content, style = with_colour_rules("\n".join(sections), source("style.css") + source("drawings.css"))
         script = source("page.js") if any(_is_active(section.blocks) for section in self.sections) else ""
         return render(
             "page.html.j2",

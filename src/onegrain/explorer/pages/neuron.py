@@ -100,7 +100,7 @@ class NeuronPage(Page):
 
     Attributes:
         query: the state.
-        identity: what it is; None if the collection has no store.
+        identity: what it is.
         steps: its neighbours in the model, and in the chosen ranking.
         order: the chosen ranking, and the label if it is that of one; empty without rankings.
         ranks: its place in every ranking of the model.
@@ -121,7 +121,7 @@ class NeuronPage(Page):
     query: NeuronQuery
     shell: Shell
     figures: tuple[Figure, ...]
-    identity: Identity | None
+    identity: Identity
     steps: tuple[Neighbour, ...]
     order: str
     ranks: tuple[NeuronRank, ...]

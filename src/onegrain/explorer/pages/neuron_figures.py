@@ -33,6 +33,8 @@ __all__ = [
 
 MOST_DRAWN = 10
 MOST_STRIPS = 9
+LEAST_DRAWN, MOST_TIMES = 10, 4
+"""Sets are drawn together up to ten neurons, or four times as many as the smallest has."""
 CONTEXT = ("word", "value", "deviation", "sentence", "position", "left", "right")
 
 
@@ -156,13 +158,15 @@ def edit_figures(edits: Iterable[EditEvidence], neuron: str) -> Iterator[Figure]
     rows = list(edits)
     for unit in dict.fromkeys(row.unit for row in rows):
         of_unit = [row for row in rows if row.unit == unit]
+        most = max(LEAST_DRAWN, MOST_TIMES * of_unit[0].neurons)
+        small = [row for row in of_unit if row.neurons <= most][:MOST_DRAWN]
         drawn: list[IntervalRow] = []
-        for row in of_unit[:MOST_DRAWN]:
+        for row in small:
             drawn.append(IntervalRow(_set_name(row), row.effect, *_interval(row.low, row.high)))
             if row.random is not None:
                 interval = _interval(row.random_low, row.random_high)
                 drawn.append(IntervalRow(f"{row.neurons} random", row.random, *interval, soft=True))
-        more = len(of_unit) - MOST_DRAWN
+        more = len(of_unit) - len(small)
         what = "Share of the cases that succeed" if unit == "share of cases" else f"Damage in {unit}"
         yield Figure(
             f"editing-{slug(unit)}",
@@ -182,7 +186,7 @@ def edit_figures(edits: Iterable[EditEvidence], neuron: str) -> Iterator[Figure]
                 ],
             ),
             f"Sets of neurons with {neuron}, the smallest of each record"
-            + (f"; {more} more in the table" if more > 0 else "")
+            + (f"; {more} larger ones are in the table" if more else "")
             + ". In grey as many random neurons.",
         )
 
@@ -190,7 +194,7 @@ def edit_figures(edits: Iterable[EditEvidence], neuron: str) -> Iterator[Figure]
 def _set_name(row: EditEvidence) -> str:
     """Return a short name of an edited set."""
     if row.neurons == 1:
-        return "this neuron alone"
+        return f"this neuron, {row.edit}"
     return f"{row.neurons} of {row.order}" if row.order else f"{row.neurons} set neurons"
 
 

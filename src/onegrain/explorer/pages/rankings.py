@@ -158,7 +158,7 @@ def rankings(explorer: Explorer, query: RankingsQuery) -> RankingsPage:
     if query.page > pages:
         raise NotFoundError(f"the last page of these rows is {pages}, not {query.page}")
     first = (query.page - 1) * ROWS
-    effect = order.curves[0] if order.curves else None
+    effect = order.finest_curve
     to_neuron = _Links(query, entry, store)
     return RankingsPage(
         title="Rankings",

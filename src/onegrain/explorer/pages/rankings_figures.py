@@ -135,7 +135,7 @@ def _effects(curve: EditCurve, order: Order, number: int) -> Figure:
     values = table[["neurons", "damage", "low", "high", "random", "random_low", "random_high"]]
     return Figure(
         f"damage-{number + 1}",
-        f"Editing the first neurons: {curve.metric}",
+        f"Editing the first neurons ({curve.edit}): {curve.metric}",
         Intervals(tuple(rows), unit=curve.unit, reference=0.0),
         FigureTable.of(columns, values.itertuples(index=False, name=None)),
         caption,

@@ -17,15 +17,15 @@ __all__ = ["NAVIGATION", "PAGES"]
 
 PAGES = (
     PageKind("overview", "Overview", OverviewQuery, OverviewPage, overview),
-    PageKind("text", "Text", TextQuery, TextPage, text),
-    PageKind("typed", "", TypedQuery, TypedPage, typed_text),
-    PageKind("search", "Search", SearchQuery, SearchPage, search, lasting=False),
-    PageKind("found", "", SearchQuery, SearchPage, found, lasting=False),
     PageKind("record", "", RecordQuery, RecordPage, record),
     PageKind("answers", "", AnswersQuery, AnswersPage, answers),
     PageKind("rankings", "Rankings", RankingsQuery, RankingsPage, rankings),
     PageKind("neuron", "Neuron", NeuronQuery, NeuronPage, neuron),
     PageKind("neuron_index", "", NeuronIndexQuery, NeuronIndexPage, neuron_index_state, lasting=False),
+    PageKind("text", "Text", TextQuery, TextPage, text),
+    PageKind("typed", "", TypedQuery, TypedPage, typed_text),
+    PageKind("search", "Search", SearchQuery, SearchPage, search, lasting=False),
+    PageKind("found", "", SearchQuery, SearchPage, found, lasting=False),
 )
 """Every kind of page."""
 

@@ -11,7 +11,8 @@ from typing import Any
 from markupsafe import Markup
 
 from onegrain.errors import ParameterError
-from onegrain.reports.blocks import Answer, Chart, Fold, HeatMap, Section, Table, Text
+from onegrain.reports.blocks import Answer, Chart, Fold, HeatMap, Section, Sketch, Table, Text
+from onegrain.reports.rendering.drawings import drawing_svg
 from onegrain.reports.rendering.heatmap import heatmap_html
 from onegrain.reports.rendering.pictures import chart_spec, draw_svg
 from onegrain.reports.rendering.svg import drawn_width, inline_svg
@@ -33,7 +34,7 @@ def block_html(block: object) -> str:
         ParameterError: the object is not a block.
     """
     raise ParameterError(
-        f"a section holds Text, Table, Chart, HeatMap and Fold blocks, not {type(block).__name__}"
+        f"a section holds Text, Table, Chart, Sketch, HeatMap and Fold blocks, not {type(block).__name__}"
     )
 
 
@@ -54,6 +55,14 @@ def _(block: Table) -> str:
 @block_html.register
 def _(block: HeatMap) -> str:
     return heatmap_html(block.heat, block.caption)
+
+
+@block_html.register
+def _(block: Sketch) -> str:
+    caption = Markup("<figcaption>{}</figcaption>").format(shown(block.caption)) if block.caption else ""
+    return Markup('<figure class="sketch">{}{}</figure>').format(
+        drawing_svg(block.drawing, block.caption), caption
+    )
 
 
 @block_html.register

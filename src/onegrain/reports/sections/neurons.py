@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from onegrain.analyses.neurons.heat import heat
+from onegrain.analyses.neurons.histogram import value_histogram
 from onegrain.analyses.neurons.words import NeuronScale, NeuronWords, top_words
 from onegrain.errors import ParameterError
 from onegrain.records.activations import Activations
 from onegrain.records.ranking import Ranking
-from onegrain.reports.blocks import Block, Fold, HeatMap, Section, Table, Text
+from onegrain.reports.blocks import Block, Fold, HeatMap, Section, Sketch, Table, Text
+from onegrain.reports.rendering.drawings import Histogram, Mark
 
 __all__ = ["card_anchors", "neurons_section"]
 
@@ -149,12 +151,16 @@ def _card(activations: Activations, words: NeuronWords) -> list[Block]:
     if words.std == 0:
         return [Text.of("This neuron is constant on this corpus; no word moves it.")]
     low, high = _listing(words, "low"), _listing(words, "high")
+    histogram = value_histogram(activations, words.neuron)
+    marks = [Mark(words.mean, "mean")] + ([Mark(0.0, "0")] if words.minimum < 0 < words.maximum else [])
+    drawing = Histogram.of_counts(histogram.edges, histogram.counts, marks)
+    sketch = Sketch(drawing, f"Values of {words.name} at {words.counted:,} words.")
     scale = NeuronScale(np.array([words.mean]), np.array([words.std]))
     heat_map = heat(activations, [words.neuron], words.sentences(SENTENCES), scale=scale)[0]
     texts = [f"{name}: {text}." for name, text in (("Down", low), ("Up", high)) if text]
     caption = "in sentences where it is furthest from its mean (the number is the sentence's, from 0)"
     occurrences = Fold("Strongest single occurrences", [_contexts(words)])
-    return [Text(tuple(texts)), HeatMap(heat_map, caption), occurrences]
+    return [Text(tuple(texts)), sketch, HeatMap(heat_map, caption), occurrences]
 
 
 def _contexts(words: NeuronWords) -> Table:
