@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from onegrain.core.interruption import Interrupted
 from onegrain.errors import MismatchError, OnegrainError, ParameterError, RecordError
 from onegrain.explorer.collection import Collection, Entry
 from onegrain.records.indexed_neuron import IndexedNeuron
 from onegrain.records.neuron_card import CardStatistics
-from onegrain.searching import NeuronIndex, index_neurons
+from onegrain.searching import NeuronIndex, index_neurons, index_path
 from onegrain.searching.describing import NeuronDescriptions
 
 __all__ = ["IndexState", "Indexes"]
@@ -129,7 +130,7 @@ class Indexes:
             except _StoppedError:
                 return
             except OnegrainError as error:
-                self._change(store, failure=str(error).replace(str(collection.path(store)), store.title))
+                self._change(store, failure=_without_folder(str(error), collection.path(store)))
             else:
                 self._change(store, is_finished=True)
         collection.touch()
@@ -138,3 +139,11 @@ class Indexes:
         with self._lock:
             state = self._states.get(store.name, IndexState())
             self._states[store.name] = replace(state, **values)  # type: ignore[arg-type]
+
+
+def _without_folder(message: str, path: Path | str) -> str:
+    """Return a message about a store or its index without the folders that they are in."""
+    for place in (path, index_path(path)):
+        folder = str(place).rpartition(Path(place).name)[0]
+        message = message.replace(folder, "")
+    return message
