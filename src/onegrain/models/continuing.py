@@ -13,7 +13,7 @@ from onegrain.models.running import RunningModel
 from onegrain.models.translating import asking_criteria, generating_by, generation_settings
 from onegrain.records.corpus import Corpus
 
-__all__ = ["continue_prompts"]
+__all__ = ["continue_prompts", "prompt_rows"]
 
 
 @torch.no_grad()
@@ -35,7 +35,7 @@ def continue_prompts(
     Raises:
         CorpusError: a prompt has no words, or is as long as the longest row that the model reads.
     """
-    rows, words = _prompts(loaded, corpus)
+    rows, words = prompt_rows(loaded, corpus)
     lengths = [len(row) for row in rows]
     longest, search = loaded.longest_on("source"), generation_settings(loaded, beams)
     continuations = [""] * len(rows)
@@ -61,7 +61,7 @@ def continue_prompts(
     return continuations
 
 
-def _prompts(loaded: RunningModel, corpus: Corpus) -> tuple[list[list[int]], list[list[int]]]:
+def prompt_rows(loaded: RunningModel, corpus: Corpus) -> tuple[list[list[int]], list[list[int]]]:
     """Return the ids of each prompt, and the word of each of its subwords, -1 for a special one."""
     start = [] if loaded.bos_id is None else [loaded.bos_id]
     longest = loaded.longest_on("source")

@@ -19,7 +19,7 @@ from onegrain.models.running import RunningModel
 from onegrain.models.stacking import RowPass, run_rows
 from onegrain.records.corpus import Corpus
 
-__all__ = ["asking_criteria", "generating_by", "generation_settings", "translate"]
+__all__ = ["asking_criteria", "decoder_start", "generating_by", "generation_settings", "translate"]
 
 
 @torch.no_grad()
@@ -42,7 +42,7 @@ def translate(
     """
     sources = loaded.encode(list(corpus.sentences()), corpus.forms())
     rows = [encoded.ids for encoded in sources]
-    lengths, start = [len(row) for row in rows], _start(loaded)
+    lengths, start = [len(row) for row in rows], decoder_start(loaded)
     loaded.require_fitting(corpus, rows)
     longest, search = loaded.longest_on("target"), generation_settings(loaded, beams)
     most = max_new_tokens if longest is None else min(max_new_tokens, longest - len(start))
@@ -72,12 +72,12 @@ def _request(loaded: RunningModel, limited: list[Limited], start: list[int], sea
     def generate(rows: Sequence[Limited]) -> tuple[list[list[int]]]:
         # one more than is kept, as some models force an end at the last one
         settings = GenerationConfig(**search, max_new_tokens=max(limit for _, limit in rows) + 1)
-        decoder_start = torch.tensor([start] * len(rows), device=loaded.device)
+        started = torch.tensor([start] * len(rows), device=loaded.device)
         with generating_by(loaded.model, settings):
             generated = type(loaded.model).generate(
                 loaded.model,
                 **loaded.batch([row for row, _ in rows]),
-                decoder_input_ids=decoder_start,
+                decoder_input_ids=started,
                 generation_config=settings,
                 stopping_criteria=asking_criteria(),
             )
@@ -122,7 +122,7 @@ def generation_settings(loaded: RunningModel, beams: int) -> dict[str, Any]:
         "pad_token_id": loaded.pad_id,
     }
     if loaded.task == "translation":
-        settings["decoder_start_token_id"] = _start(loaded)[0]
+        settings["decoder_start_token_id"] = decoder_start(loaded)[0]
     return settings | ({"bad_words_ids": [[loaded.pad_id]]} if banned == [[loaded.pad_id]] else {})
 
 
@@ -150,7 +150,7 @@ def asking_criteria() -> StoppingCriteriaList | None:
     return StoppingCriteriaList([_Asking()]) if is_interruptible() else None
 
 
-def _start(loaded: RunningModel) -> list[int]:
+def decoder_start(loaded: RunningModel) -> list[int]:
     """Return the special subwords that the decoder reads before the first word: a start and perhaps a language.
 
     The output of ``generate`` begins with them.
