@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from onegrain.errors import InputError, OnegrainError, RecordError
 from onegrain.explorer.collection import Collection
+from onegrain.explorer.edit_routes import edit_router
 from onegrain.explorer.errors import BusyError, NotFoundError, TimeLimitError
 from onegrain.explorer.pages.registry import NAVIGATION
 from onegrain.explorer.responses import error_response
@@ -53,6 +54,7 @@ def create_app(collection: Collection, settings: Settings | None = None) -> Fast
         redoc_url=None,
         lifespan=lifespan,
     )
+    app.include_router(edit_router(explorer))
     app.include_router(page_router(explorer))
     app.add_middleware(GZipMiddleware, minimum_size=SMALLEST_COMPRESSED)
     app.add_middleware(Gate, settings=explorer.settings)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import TypeAdapter
 
+from onegrain.explorer.addresses import address
 from onegrain.explorer.assets import asset
 from onegrain.explorer.described import answers_of
 from onegrain.explorer.errors import NotFoundError
@@ -64,7 +66,10 @@ def _add_page(router: APIRouter, explorer: Explorer, kind: PageKind) -> None:
     def page(request: Request, query: Any) -> Response:
         etag = etag_of(explorer, request) if kind.lasting else ""
         context = None if etag and is_unchanged(request, etag) else kind.build(explorer, query)
-        return html_response(explorer, request, f"{kind.name}.html.j2", context, etag=etag)
+        response = html_response(explorer, request, f"{kind.name}.html.j2", context, etag=etag)
+        if kind.shown_on and urlsplit(request.headers.get("hx-current-url", "")).path == f"/{kind.shown_on}":
+            response.headers["HX-Replace-Url"] = address(kind.shown_on, query)
+        return response
 
     @router.get(
         f"/{kind.name}.json",

@@ -20,7 +20,7 @@ from onegrain.interventions.where import Where
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import Neurons, NeuronSpace
 
-__all__ = ["Intervention", "load_interventions", "save_interventions"]
+__all__ = ["Intervention", "interventions_text", "load_interventions", "save_interventions"]
 
 RECORD = "interventions"
 
@@ -138,10 +138,15 @@ def save_interventions(
     interventions: Intervention | Sequence[Intervention], path: str | os.PathLike[str], *, force: bool = False
 ) -> None:
     """Write interventions as a JSON file, whole or not at all."""
+    with whole_file(path, force=force) as partial:
+        partial.write_text(interventions_text(interventions), encoding="utf-8")
+
+
+def interventions_text(interventions: Intervention | Sequence[Intervention]) -> str:
+    """Return the content of the file that :func:`save_interventions` writes."""
     several = [interventions] if isinstance(interventions, Intervention) else list(interventions)
     content = {"record": RECORD, "interventions": [each.to_json() for each in several]}
-    with whole_file(path, force=force) as partial:
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return json.dumps(content, indent=1) + "\n"
 
 
 def load_interventions(path: str | os.PathLike[str]) -> list[Intervention]:

@@ -100,6 +100,8 @@ class PageKind:
         query: the type of its state.
         result: the type of its context.
         build: fills the context.
+        shown_on: the page on which a fragment stands. When that page loads the fragment, the browser shows
+            the address of the page in the same state.
         lasting: True if the page is a function of the records and its address, so that browsers may keep it.
     """
 
@@ -109,6 +111,7 @@ class PageKind:
     result: type[Any]
     build: Callable[[Explorer, Any], Any]
     lasting: bool = True
+    shown_on: str = ""
 
 
 def shell_of(explorer: Explorer, page: str, query: PageQuery) -> Shell:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from onegrain.explorer.edits import EditQuery
 from onegrain.explorer.pages.answers import AnswersPage, AnswersQuery, answers
 from onegrain.explorer.pages.neuron import NeuronPage, NeuronQuery, neuron
 from onegrain.explorer.pages.neuron_index import NeuronIndexPage, NeuronIndexQuery, neuron_index_state
+from onegrain.explorer.pages.edit import EditPage, edit
+from onegrain.explorer.pages.edit_result import EditResultPage, edit_result
 from onegrain.explorer.pages.overview import OverviewPage, OverviewQuery, overview
 from onegrain.explorer.pages.page import PageKind
 from onegrain.explorer.pages.rankings import RankingsPage, RankingsQuery, rankings
@@ -24,6 +27,8 @@ PAGES = (
     PageKind("neuron_index", "", NeuronIndexQuery, NeuronIndexPage, neuron_index_state, lasting=False),
     PageKind("text", "Text", TextQuery, TextPage, text),
     PageKind("typed", "", TypedQuery, TypedPage, typed_text),
+    PageKind("edit", "Edit", EditQuery, EditPage, edit),
+    PageKind("edit-result", "", EditQuery, EditResultPage, edit_result, shown_on="edit"),
     PageKind("search", "Search", SearchQuery, SearchPage, search, lasting=False),
     PageKind("found", "", SearchQuery, SearchPage, found, lasting=False),
 )
