@@ -59,7 +59,7 @@ def test_sliders_are_marked_at_the_range_of_the_neuron(client: TestClient, colle
         ({"kind": "scale", "factor": -3}, "scale(factor=-3)"),
         ({"kind": "add", "amount": 4}, "add(value=4)"),
         ({"kind": "mean", "label": "upos=NOUN"}, "mean(label=NOUN)"),
-        ({"kind": "other", "other": "range(edit=zero, low=0.0)"}, "range(edit=zero, low=0.0)"),
+        ({"kind": "other", "other": "range(edit=zero, low=-9.0)"}, "range(edit=zero, low=-9.0)"),
     ],
 )
 def test_a_continuation_is_that_of_steer(
@@ -94,12 +94,15 @@ def test_a_translation_changes_with_the_slider(client: TestClient, study: Path) 
 
 
 def test_places_reach_the_edit(client: TestClient) -> None:
-    sentence = {"sentence": 1, "value": 9, "max_new_tokens": 4}
+    sentence = {"text": "the old", "value": 0.9, "max_new_tokens": 6}
     everywhere = result(client, **sentence)
-    generated = result(client, where="generated", **sentence)
-    assert generated["edits"][0].endswith("at part generated")
-    assert generated["subwords_before"][0]["change"] == pytest.approx(0, abs=1e-6)
-    assert everywhere["subwords_before"][0]["change"] != pytest.approx(0, abs=1e-6)
+    prompt = result(client, where="prompt", **sentence)
+    assert prompt["edits"][0].endswith("at part prompt")
+    first = [page["subwords_before"][0]["change"] for page in (everywhere, prompt)]
+    assert first[0] == pytest.approx(first[1])
+    assert first[0] != 0
+    last = result(client, where="positions", positions="0", **sentence)
+    assert last["subwords_before"][0]["change"] != pytest.approx(first[0])
     assert result(client, where="regex", regex=".+", **sentence)["edits"][0].endswith("words match=yes")
     assert result(client, where="positions", positions="0,-1", **sentence)["edits"][0].endswith("[0, -1]")
     assert (
