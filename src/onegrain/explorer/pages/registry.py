@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from onegrain.explorer.edits import EditQuery
 from onegrain.explorer.pages.answers import AnswersPage, AnswersQuery, answers
-from onegrain.explorer.pages.neuron import NeuronPage, NeuronQuery, neuron
-from onegrain.explorer.pages.neuron_index import NeuronIndexPage, NeuronIndexQuery, neuron_index_state
 from onegrain.explorer.pages.edit import EditPage, edit
 from onegrain.explorer.pages.edit_result import EditResultPage, edit_result
+from onegrain.explorer.pages.neuron import NeuronPage, NeuronQuery, neuron
+from onegrain.explorer.pages.neuron_index import NeuronIndexPage, NeuronIndexQuery, neuron_index_state
 from onegrain.explorer.pages.overview import OverviewPage, OverviewQuery, overview
 from onegrain.explorer.pages.page import PageKind
 from onegrain.explorer.pages.rankings import RankingsPage, RankingsQuery, rankings
