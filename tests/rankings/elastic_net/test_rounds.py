@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from onegrain.rankings.elastic_net import rounds as module
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
@@ -79,3 +80,35 @@ def test_a_hessian_on_a_part_of_the_words_leads_to_the_same_minimum(monkeypatch:
         rounds.run(np.arange(len(GRID)))
     after = np.array([certificate.objective for certificate in rounds.certificates])
     assert after - expected == pytest.approx(0.0 * after, abs=0.01)
+
+
+def test_sparse_problems_take_rounds_on_their_neurons_and_reach_the_same_minimum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(3)
+    codes = rng.integers(4, size=800)
+    values = rng.normal(size=(800, 300))
+    values[:, :8] += np.repeat(np.eye(4)[codes], 2, axis=1)
+    data, penalties = ProbeData(values.astype(np.float32), codes, 4), Penalties.of((2e-2, 1e-3), (0.0, 1e-2))
+    expected = solve(data, penalties, SolverOptions(tolerance=1e-5)).objective
+    monkeypatch.setattr(module, "LEAST_NEURONS", 100)
+    rounds = start_rounds(data, penalties, SolverOptions())
+    sizes = []
+    run_on = module.Rounds._run_on
+
+    def record(self: module.Rounds, neurons: torch.Tensor, numbers: np.ndarray, part: slice) -> None:
+        assert numbers.tolist() == [0]
+        sizes.append(len(neurons))
+        run_on(self, neurons, numbers, part)
+
+    monkeypatch.setattr(module.Rounds, "_run_on", record)
+    for _ in range(4):
+        rounds.run(np.arange(2))
+    assert len(sizes) >= 3
+    assert 8 <= sizes[-1] <= 120
+    assert rounds.taken.tolist() == [4, 4]
+    objectives = np.array([certificate.objective for certificate in rounds.certificates])
+    assert objectives == pytest.approx(expected, rel=5e-3)
+    # the bound is one of all neurons
+    assert rounds.certificates[0].lower <= 1.003 * expected[0]
+    assert int((rounds.weights[:, 0] != 0.0).any(1).sum()) <= sizes[-1]

@@ -12,8 +12,11 @@ stochastic phase. A round is
 
 Either alone is slow: stochastic steps take hundreds of epochs along the flat directions of a weakly penalised
 problem, and a Newton step cannot bring a weight back from zero. A problem whose epochs raise J goes slower in
-the next ones. Products are those of :class:`ShuffledWords`, bfloat16 where the processor has it, so that
-objectives are uncertain by some 1e-3 of themselves: refinement.py continues with one pair after another.
+the next ones. Sparse problems take their rounds on the neurons that have a weight or a slope near lambda1; a
+pass over all neurons then gives the certificates, and the neurons that they still lack.
+
+Products are those of :class:`ShuffledWords`, bfloat16 where the processor has it, so that objectives are
+uncertain by some 1e-3 of themselves: refinement.py continues with one pair after another.
 """
 
 from __future__ import annotations
@@ -40,6 +43,10 @@ PRODUCT = 2048
 PARTS = 4
 PART_WORDS = 4096
 FALLS = 5.0
+NEAR = 0.9
+"""A neuron may get a weight if its slope is above this multiple of lambda1."""
+SPARSE, LEAST_NEURONS = 0.4, 1024
+"""Sparse problems share at most the first share of the neurons, if there are at least as many as the second."""
 LEAST_FALL, LEAST_EXCESS = 1e-3, 1e-4
 
 
@@ -64,6 +71,13 @@ class _Probes:
         """Take one pass over the words."""
         points = evaluate_probes(words, weights, biases)
         return cls(weights, biases, points, certify(words, penalties, weights, points))
+
+    def active(self, words: ShuffledWords, penalties: Penalties) -> Tensor:
+        """Return the neurons that have a weight or may get one, bool (neurons, G)."""
+        unit = words.unit.to(words.dtype)[:, None, None]
+        l1, l2 = (words.tensor(part, words.dtype)[None, :, None] for part in (penalties.l1, penalties.l2))
+        slope = self.points.gradient.to(words.dtype) + 2.0 * l2 * unit.square() * self.weights
+        return ((self.weights != 0.0) | (slope.abs() >= NEAR * l1 * unit)).any(2)
 
     @property
     def objectives(self) -> np.ndarray:
@@ -92,8 +106,9 @@ class Rounds:
     def __init__(self, words: ShuffledWords, penalties: Penalties, start: tuple[Tensor, Tensor]) -> None:
         self.words, self.penalties = words, penalties
         self.weights, self.biases = (part.to(words.dtype, copy=True) for part in start)
-        points = evaluate_probes(words, self.weights, self.biases)
-        self.certificates = certify(words, penalties, self.weights, points)
+        probes = _Probes.evaluate(words, penalties, self.weights, self.biases)
+        self.certificates = list(probes.certificates)
+        self._active = probes.active(words, penalties)
         self.taken = np.zeros(len(penalties), dtype=np.int64)
         self.excess = np.full(len(penalties), np.nan)
         self._part = 0
@@ -101,12 +116,48 @@ class Rounds:
 
     def run(self, numbers: np.ndarray) -> None:
         """Take one round of the problems with these numbers."""
+        part = self._next_part()
+        sparse, neurons = self._sparse(numbers)
+        if len(sparse):
+            self._run_on(neurons, sparse, part)
+        dense = np.setdiff1d(numbers, sparse)
+        if len(dense):
+            self._run_together(dense, part)
+        self.taken[numbers] += 1
+
+    def _sparse(self, numbers: np.ndarray) -> tuple[np.ndarray, Tensor]:
+        """Return the sparse ones of some problems, and the neurons, by index, on which they take a round."""
+        counts = self._active.sum(0)
+        union, sparse = self.words.zeros(self.words.n_neurons, dtype=torch.bool), []
+        most = SPARSE * self.words.n_neurons if self.words.n_neurons >= LEAST_NEURONS else 0.0
+        for number in sorted(numbers.tolist(), key=lambda number: int(counts[number])):
+            larger = union | self._active[:, number]
+            if self.penalties.l1[number] > 0.0 and int(larger.sum()) <= most:
+                union = larger
+                sparse.append(number)
+        return np.array(sparse, dtype=np.int64), union.nonzero().ravel()
+
+    def _run_on(self, neurons: Tensor, numbers: np.ndarray, part: slice) -> None:
+        """Take one round of some problems on some of the neurons, by index; others have no weight in them."""
+        words, penalties = self.words.of_problems(numbers), self.penalties.take(numbers)
+        start = self.weights[neurons][:, numbers], self.biases[numbers]
+        rounds = Rounds(words.of_neurons(neurons), penalties, start)
+        rounds._caution.copy_(self._caution[numbers])
+        rounds._run_together(np.arange(len(numbers)), part)
+        weights = words.zeros(words.n_neurons, len(numbers), words.n_labels, dtype=words.dtype)
+        weights[neurons] = rounds.weights
+        self._keep(numbers, _Probes.evaluate(words, penalties, weights, rounds.biases))
+        self._caution[words.tensor(numbers, torch.int64)] = rounds._caution
+        self.excess[numbers] = rounds.excess
+
+    def _run_together(self, numbers: np.ndarray, part: slice) -> None:
+        """Take one round of some problems on all neurons."""
         words, penalties = self.words.of_problems(numbers), self.penalties.take(numbers)
         before = self._objectives(numbers)
         probes = _Probes.evaluate(words, penalties, *self._descend(words, penalties, numbers))
         risen = self._keep(numbers, probes)
         self._caution[words.tensor(numbers[risen], torch.int64)] *= SLOWER
-        direction, turn, promised = _newton_directions(words, penalties, probes, self._next_part())
+        direction, turn, promised = _newton_directions(words, penalties, probes, part)
         undecided, step = np.arange(len(numbers)), 1.0
         for _ in range(TRIALS):
             trial = _move(words, penalties, probes, (direction, turn), undecided, step)
@@ -115,7 +166,6 @@ class Rounds:
             if not len(undecided):
                 break
             step *= SHORTER
-        self.taken[numbers] += 1
         after = np.maximum(self._objectives(numbers), 1e-300)
         fall = (before - after) / after
         most = FALLS * np.maximum(fall, LEAST_FALL)
@@ -147,6 +197,7 @@ class Rounds:
     def _keep(self, numbers: np.ndarray, probes: _Probes) -> np.ndarray:
         """Keep each probe that is better than the best so far; return which are worse, bool (G,)."""
         risen = np.zeros(len(numbers), dtype=bool)
+        active = probes.active(self.words.of_problems(numbers), self.penalties.take(numbers))
         for place, number in enumerate(numbers.tolist()):
             before, now = self.certificates[number], probes.certificates[place]
             lower = float(np.fmax(before.lower, now.lower))
@@ -155,6 +206,7 @@ class Rounds:
                 before = now
                 self.weights[:, number] = probes.weights[:, place]
                 self.biases[number] = probes.biases[place]
+                self._active[:, number] = active[:, place]
             self.certificates[number] = replace(before, lower=lower)
         return risen
 

@@ -212,6 +212,10 @@ class ShuffledWords(Words):
         self._table = self.memory.table(self.n_words, self.n_neurons, self.kind)
         for rows in self.rows(GATHERED):
             self._table[rows] = data.block(order[rows])
+        self._measure_scale()
+
+    def _measure_scale(self) -> None:
+        """Set the eigenvalue and the mass that bound the rate, from the first words."""
         sample = self._table[: min(BLOCK, self.n_words)].to(torch.float32)
         squared = torch.linalg.vector_norm(sample, dim=1).double().square()
         self.top = _largest_eigenvalue(sample)
@@ -220,6 +224,18 @@ class ShuffledWords(Words):
     def block(self, rows: slice) -> Tensor:
         """Return scaled neurons of some words, (rows, neurons)."""
         return self._table[rows]
+
+    def of_neurons(self, neurons: Tensor) -> ShuffledWords:
+        """Return the same words with some of the neurons, by index, in a table of their own."""
+        words = copy(self)
+        words.n_neurons, words.unit = len(neurons), self.unit[neurons]
+        words.kept = None if self.kept is None else self.kept[neurons]
+        words.label_products = self.label_products[neurons]
+        words._table = self.memory.table(self.n_words, len(neurons), self.kind)
+        for rows in self.rows():
+            words._table[rows] = self.block(rows).index_select(1, neurons)
+        words._measure_scale()
+        return words
 
     def of_problems(self, kept: np.ndarray) -> ShuffledWords:
         """Return the same words for some of the problems, by index, with their weights and neurons."""
