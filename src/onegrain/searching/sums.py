@@ -122,7 +122,9 @@ def _add_rows(sums: ConceptSums, rows: Rows, file: SignedFile, pieces: np.ndarra
     runs = _runs(pieces, most)
     with pool_of_threads() as pool, progress("search", len(pieces), "word types") as advance:
         for start in range(0, len(runs), AT_ONCE):
-            chosen = runs[start : start + AT_ONCE]
+            chosen, following = runs[start : start + AT_ONCE], runs[start + AT_ONCE : start + 2 * AT_ONCE]
+            for first, count in following if start else runs[: 2 * AT_ONCE]:
+                file.expect(first * rows.tiles, count * rows.tiles)
             pool(partial(add, chosen=chosen), range(PARTS))
             advance(sum(count for _, count in chosen))
     neurons = sums.ranks.shape[0]
