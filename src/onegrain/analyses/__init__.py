@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from onegrain.analyses.judging.agreement import agreement, judges_among, overlap, rank_agreement
+from onegrain.analyses.judging.agreement import (
+    agreement,
+    judges_among,
+    overlap,
+    rank_agreement,
+    spearman_interval,
+)
 from onegrain.analyses.judging.areas import Areas, ablation_areas, kept_areas
 from onegrain.analyses.judging.comparison import Comparison, compare_rankings
 from onegrain.analyses.judging.verdict import verdict
@@ -56,6 +62,7 @@ __all__ = [
     "robustness",
     "sharing",
     "significance",
+    "spearman_interval",
     "task_importance",
     "top_sets",
     "top_words",

@@ -6,10 +6,12 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from onegrain.reports.blocks import slug
 from onegrain.reports.rendering.drawings import Drawing
+from onegrain.reports.rendering.pictures import draw_svg
 
 __all__ = ["Cell", "Figure", "FigureTable", "VegaChart"]
 
@@ -55,6 +57,19 @@ class VegaChart:
     """
 
     spec: dict[str, Any] = field(repr=False)
+
+    @cached_property
+    def svg(self) -> str:
+        """The chart as an SVG document, drawn on the server."""
+        return draw_svg(self.spec)
+
+    @cached_property
+    def vega(self) -> dict[str, Any]:
+        """The specification that Vega itself reads."""
+        import vl_convert
+
+        compiled: dict[str, Any] = vl_convert.vegalite_to_vega(self.spec)
+        return compiled
 
 
 @dataclass(frozen=True)

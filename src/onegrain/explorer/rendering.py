@@ -14,7 +14,6 @@ from onegrain.explorer.figures import Figure, VegaChart
 from onegrain.reports.rendering.drawings import drawing_document, drawing_svg, level
 from onegrain.reports.rendering.heatmap import LIMIT
 from onegrain.reports.rendering.numbers import bracketed, number, percent
-from onegrain.reports.rendering.pictures import draw_svg
 from onegrain.reports.rendering.svg import inline_svg
 from onegrain.reports.rendering.templates import environment
 
@@ -49,7 +48,7 @@ def figure_svg(figure: Figure) -> Markup:
     if figure.drawing is None:
         return Markup("")
     if isinstance(figure.drawing, VegaChart):
-        return Markup(inline_svg(draw_svg(figure.drawing.spec), figure.name, figure.caption or figure.title))
+        return Markup(inline_svg(figure.drawing.svg, figure.name, figure.caption or figure.title))
     return drawing_svg(figure.drawing, figure.caption or figure.title)
 
 
@@ -58,7 +57,7 @@ def figure_document(figure: Figure) -> str:
     if figure.drawing is None:
         return ""
     if isinstance(figure.drawing, VegaChart):
-        return draw_svg(figure.drawing.spec)
+        return figure.drawing.svg
     return drawing_document(figure.drawing, figure.caption or figure.title)
 
 

@@ -116,9 +116,7 @@ def _as_data(figure: Figure) -> Any:
     """Return a figure as plain data; a chart for Vega also as the specification that Vega itself reads."""
     data = TypeAdapter(Figure).dump_python(figure, mode="json")
     if isinstance(figure.drawing, VegaChart):
-        import vl_convert
-
-        data["drawing"]["vega"] = vl_convert.vegalite_to_vega(figure.drawing.spec)
+        data["drawing"]["vega"] = figure.drawing.vega
     return data
 
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
-from onegrain.analyses.judging.agreement import agreement, overlap
+from onegrain.analyses.judging.agreement import agreement, overlap, spearman_interval
 from onegrain.core.bootstrap import adjusted_p_values
 from onegrain.errors import MismatchError, ParameterError
 
@@ -50,3 +51,24 @@ def test_all_pairs_and_sizes_are_corrected_together(random_ranking) -> None:
     table = overlap({"a": random_ranking, "b": random_ranking, "c": random_ranking}, [5, 10])
     assert len(table) == 6
     assert table["q"].to_numpy() == pytest.approx(adjusted_p_values(table["p"].to_numpy()))
+
+
+def test_the_interval_of_a_correlation_covers_it() -> None:
+    rng = np.random.default_rng(0)
+    pearson = 0.6
+    true = 6 / np.pi * np.arcsin(pearson / 2)  # Spearman's correlation of a bivariate normal distribution
+    covered = 0
+    for _ in range(1000):
+        both = rng.multivariate_normal([0, 0], [[1, pearson], [pearson, 1]], size=50)
+        low, high = spearman_interval(float(spearmanr(both).statistic), 50)
+        covered += low <= true <= high
+    assert 930 <= covered <= 970
+
+
+def test_an_interval_without_enough_neurons_is_unknown() -> None:
+    assert np.isnan(spearman_interval(0.5, 3)).all()
+    assert np.isnan(spearman_interval(float("nan"), 100)).all()
+    low, high = spearman_interval(1.0, 100)
+    assert 0.999 < low <= high <= 1.0
+    with pytest.raises(ParameterError, match="level must be between 0 and 1"):
+        spearman_interval(0.5, 100, level=1.0)

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from onegrain.analyses.questions.topsets import chance_overlap, default_k
 from onegrain.core.bootstrap import adjusted_p_values
@@ -14,7 +15,15 @@ from onegrain.core.selection import rank_correlations
 from onegrain.errors import ParameterError
 from onegrain.records.ranking import Ranking
 
-__all__ = ["NO_JUDGES", "agreement", "judges_among", "overlap", "rank_agreement", "require_comparable"]
+__all__ = [
+    "NO_JUDGES",
+    "agreement",
+    "judges_among",
+    "overlap",
+    "rank_agreement",
+    "require_comparable",
+    "spearman_interval",
+]
 
 NO_JUDGES = ("random", "neuron-vote")
 """Methods whose rankings are judged by the others and judge none: a random order, and the others' own vote."""
@@ -102,6 +111,36 @@ def rank_agreement(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
         spearman, kendall = rank_correlations(np.stack([places[first], places[second]]))
         rows.append({"first": first, "second": second, "spearman": spearman, "kendall": kendall})
     return pd.DataFrame(rows)
+
+
+def spearman_interval(correlation: float, neurons: int, level: float = 0.95) -> tuple[float, float]:
+    """Return an interval of a Spearman correlation over neurons, by Fisher's transformation.
+
+    The transformed correlation has the variance (1 + r^2 / 2) / (n - 3) [Bonett & Wright 2000]. Neurons are
+    taken as independent draws, so the interval says how well so many neurons can tell the correlation.
+
+    Args:
+        correlation: Spearman's correlation r, from -1 to 1.
+        neurons: number of neurons n.
+        level: level of the interval, between 0 and 1.
+
+    Returns:
+        The lower and the upper bound; NaN for fewer than four neurons or an unknown correlation.
+
+    Raises:
+        ParameterError: the level is not between 0 and 1.
+
+    >>> [round(bound, 3) for bound in spearman_interval(0.5, 100)]
+    [0.322, 0.644]
+    """
+    if not 0.0 < level < 1.0:
+        raise ParameterError(f"level must be between 0 and 1, got {level}")
+    if neurons < 4 or np.isnan(correlation):
+        return float("nan"), float("nan")
+    inside = float(np.clip(correlation, -1.0 + 1e-15, 1.0 - 1e-15))
+    half = float(norm.ppf((1.0 + level) / 2.0)) * np.sqrt((1.0 + inside**2 / 2.0) / (neurons - 3))
+    middle = np.arctanh(inside)
+    return float(np.tanh(middle - half)), float(np.tanh(middle + half))
 
 
 def require_comparable(rankings: Mapping[str, Ranking]) -> list[str]:

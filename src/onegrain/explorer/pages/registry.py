@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onegrain.explorer.edits import EditQuery
 from onegrain.explorer.pages.answers import AnswersPage, AnswersQuery, answers
+from onegrain.explorer.pages.compare import ComparePage, CompareQuery, compare
 from onegrain.explorer.pages.edit import EditPage, edit
 from onegrain.explorer.pages.edit_result import EditResultPage, edit_result
 from onegrain.explorer.pages.neuron import NeuronPage, NeuronQuery, neuron
@@ -13,6 +14,7 @@ from onegrain.explorer.pages.page import PageKind
 from onegrain.explorer.pages.rankings import RankingsPage, RankingsQuery, rankings
 from onegrain.explorer.pages.record import RecordPage, RecordQuery, record
 from onegrain.explorer.pages.search import SearchPage, SearchQuery, found, search
+from onegrain.explorer.pages.site_map import SiteMapPage, SiteMapQuery, site_map
 from onegrain.explorer.pages.text import TextPage, TextQuery, text
 from onegrain.explorer.pages.typed_text import TypedPage, TypedQuery, typed_text
 
@@ -31,6 +33,8 @@ PAGES = (
     PageKind("edit-result", "", EditQuery, EditResultPage, edit_result, shown_on="edit"),
     PageKind("search", "Search", SearchQuery, SearchPage, search, lasting=False),
     PageKind("found", "", SearchQuery, SearchPage, found, lasting=False),
+    PageKind("compare", "Compare", CompareQuery, ComparePage, compare),
+    PageKind("sites", "", SiteMapQuery, SiteMapPage, site_map),
 )
 """Every kind of page."""
 

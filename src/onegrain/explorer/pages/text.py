@@ -33,7 +33,7 @@ from onegrain.explorer.typed import reads_translations
 from onegrain.explorer.work.models import model_place
 from onegrain.records.corpus import Corpus
 
-__all__ = ["FILTERS", "TextPage", "TextQuery", "text"]
+__all__ = ["FILTERS", "TextPage", "TextQuery", "blank_is", "text", "without_blanks"]
 
 SENTENCES = 20
 """Sentences a page."""
@@ -44,7 +44,7 @@ MOST_LABELS = 300
 LONGEST_FILTER = 300
 
 
-def _without_blanks(values: Any) -> Any:
+def without_blanks(values: Any) -> Any:
     """Leave out what an empty field of a form sends."""
     return [value for value in values if value != ""] if isinstance(values, (list, tuple)) else values
 
@@ -56,7 +56,7 @@ def blank_is(default: Any) -> BeforeValidator:
 
 Filters = Annotated[
     tuple[Annotated[str, Field(max_length=LONGEST_FILTER)], ...],
-    BeforeValidator(_without_blanks),
+    BeforeValidator(without_blanks),
     Field(max_length=FILTERS),
 ]
 
