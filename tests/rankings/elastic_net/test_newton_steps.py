@@ -11,9 +11,9 @@ from onegrain.rankings.elastic_net.conjugate import _Hessian, newton_direction
 from onegrain.rankings.elastic_net.label_steps import label_steps
 from onegrain.rankings.elastic_net.newton import NewtonState
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
-from onegrain.rankings.elastic_net.refinement import Refined, refine
+from onegrain.rankings.elastic_net.refinement import refine
 from onegrain.rankings.elastic_net.solver import SolverOptions, is_wide, solve
-from onegrain.rankings.elastic_net.subsets import WIDE_WORK, solve_subsets
+from onegrain.rankings.elastic_net.subsets import solve_subsets
 
 LABELS, NEURONS = 4, 40
 PAIR = 1e-3, 1e-3
@@ -106,15 +106,14 @@ def test_only_wide_problems_are_limited_and_their_gap_is_reported(words: int, wi
     assert (solution.gap[0] <= 1e-8) != wide
 
 
-def test_each_of_many_wide_sets_has_a_share_of_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = []
-
-    def record(data: ProbeData, pair: tuple[float, float], start: object, options: SolverOptions) -> Refined:
-        limits.append(options.most_work)
-        return refine(data, pair, start, tolerance=1e-3, max_steps=50)
-
-    monkeypatch.setattr("onegrain.rankings.elastic_net.subsets.refine_within", record)
-    data = problem()
+@pytest.mark.parametrize(("words", "wide"), [(100, True), (300, False)])
+def test_small_sets_of_a_wide_problem_are_limited_too(
+    words: int, wide: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, options = problem(words), SolverOptions(tolerance=1e-8, most_work=1.0)
     start = np.zeros((LABELS, NEURONS)), np.zeros(LABELS)
-    solve_subsets(data, PAIR, [np.arange(9)], start, SolverOptions(tolerance=1e-3, most_work=100.0))
-    assert limits == [pytest.approx(100.0 * WIDE_WORK)]
+    (solution,) = solve_subsets(data, PAIR, [np.arange(9)], start, options)
+    assert bool(solution.converged[0]) != wide
+    assert (solution.gap[0] <= 1e-8) != wide
+    (solution,) = solve_subsets(data, PAIR, [np.arange(9)], start, SolverOptions(tolerance=1e-8))
+    assert solution.converged[0]

@@ -169,16 +169,24 @@ def solve(
 
 
 def refine_within(
-    words: Words, pair: tuple[float, float], start: tuple[Tensor, Tensor], options: SolverOptions
+    words: Words,
+    pair: tuple[float, float],
+    start: tuple[Tensor, Tensor],
+    options: SolverOptions,
+    *,
+    wide: bool | None = None,
 ) -> Refined:
-    """Continue by Newton steps, within the options' limits, from weights (neurons, labels) and biases."""
+    """Continue by Newton steps, within the options' limits, from weights (neurons, labels) and biases.
+
+    ``wide`` is True if the limit on work holds; by default, if the words are few (:func:`is_wide`).
+    """
     return refine(
         words,
         pair,
         start,
         tolerance=options.tolerance,
         max_steps=options.steps_of(pair),
-        most_work=options.most_work if is_wide(words) else float("inf"),
+        most_work=options.most_work if (is_wide(words) if wide is None else wide) else float("inf"),
     )
 
 

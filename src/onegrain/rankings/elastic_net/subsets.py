@@ -44,9 +44,9 @@ NEWTON = 1e9
 EPOCHS = 3
 """Epochs between certificates."""
 WIDE_ROUNDS = 8
-"""Most certificates of wide problems."""
+"""Most certificates of sets of neurons of a wide problem."""
 WIDE_WORK = 0.1
-"""Share of the limit on Newton steps that each of many wide problems may take."""
+"""Share of the limit on Newton steps that each set of neurons of a wide problem may take."""
 
 
 def solve_subsets(
@@ -129,7 +129,7 @@ def _solve_group(
     if data.n_words * (max(map(len, subsets)) * data.n_labels) ** 2 > NEWTON:
         words = ShuffledWords(masked, options.schedule.seed)
         probes = _starts(words, penalties, weights, biases)
-        rounds = WIDE_ROUNDS if is_wide(words) else None
+        rounds = WIDE_ROUNDS if is_wide(data) else None
         probes = descend(
             words, penalties, probes, options.tolerance, epochs=EPOCHS, rounds=rounds, in_stages=True
         )
@@ -142,7 +142,8 @@ def _solve_group(
         probe = Refined(probes[0][:, number], probes[1][number], certificate, 0)
         if options.leaves_open(certificate, pair):
             alone = together.restrict(columns)
-            probe = refine_within(alone, pair, (probe.weights[columns], probe.biases), options)
+            start_point = probe.weights[columns], probe.biases
+            probe = refine_within(alone, pair, start_point, options, wide=is_wide(data))
             solutions.append(gather(alone, [probe], options.tolerance))
         else:
             solution = gather(together, [probe], options.tolerance)
