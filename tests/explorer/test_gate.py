@@ -134,4 +134,5 @@ def test_every_answer_has_its_headers(local: TestClient, address: str) -> None:
 def test_the_policy_names_the_scripts_of_the_page() -> None:
     policy = content_policy("abc", ["sha384-x"], embedded=True)
     assert "script-src 'nonce-abc' 'sha384-x';" in policy
-    assert policy.endswith("frame-ancestors *")
+    assert "frame-ancestors" not in policy
+    assert content_policy("abc").endswith("frame-ancestors 'none'")

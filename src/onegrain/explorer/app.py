@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +16,7 @@ from starlette.responses import Response
 
 from onegrain.errors import InputError, OnegrainError, RecordError
 from onegrain.explorer.collection import Collection
+from onegrain.explorer.described import description_of
 from onegrain.explorer.edit_routes import edit_router
 from onegrain.explorer.errors import BusyError, NotFoundError, TimeLimitError
 from onegrain.explorer.pages.registry import NAVIGATION
@@ -59,6 +61,7 @@ def create_app(collection: Collection, settings: Settings | None = None) -> Fast
     app.add_middleware(GZipMiddleware, minimum_size=SMALLEST_COMPRESSED)
     app.add_middleware(Gate, settings=explorer.settings)
     _add_error_pages(app, explorer)
+    app.openapi = partial(description_of, app)  # type: ignore[method-assign]
     return app
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["ERRORS", "answers_of"]
+from fastapi import FastAPI
+
+__all__ = ["ERRORS", "answers_of", "description_of"]
 
 HTML = "text/html"
 JSON = "application/json"
@@ -39,3 +41,26 @@ def answers_of(*media_types: str, statuses: Iterable[int] = (200,)) -> dict[int 
         for status in statuses:
             described[status] = {"description": "Done.", "content": {name: {} for name in media_types}}
     return described
+
+
+def description_of(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI description of an application, in which each number of an answer may be null.
+
+    JSON has no infinity and no NaN; they become null.
+    """
+    if app.openapi_schema is None:
+        described = FastAPI.openapi(app)
+        _allow_null(described.get("components", {}).get("schemas", {}))
+        app.openapi_schema = described
+    return app.openapi_schema
+
+
+def _allow_null(part: Any) -> None:
+    """Let every number in a schema also be null."""
+    if isinstance(part, dict):
+        if part.get("type") == "number":
+            part["type"] = ["number", "null"]
+        part = part.values()
+    if not isinstance(part, str | int | float | None):
+        for value in part:
+            _allow_null(value)

@@ -36,10 +36,11 @@ def content_policy(nonce: str, integrities: Iterable[str] = (), *, embedded: boo
         embedded: True for a page that other pages may show in a frame.
     """
     scripts = " ".join([f"'nonce-{nonce}'", *(f"'{integrity}'" for integrity in integrities)])
-    ancestors = "*" if embedded else "'none'"
+    # without the directive any page may frame it, also one that was opened from a file; * would not allow that
+    ancestors = "" if embedded else "; frame-ancestors 'none'"
     return (
         f"default-src 'none'; script-src {scripts}; style-src 'self'; img-src 'self' data:; "
-        f"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
+        f"connect-src 'self'; form-action 'self'; base-uri 'none'{ancestors}"
     )
 
 
