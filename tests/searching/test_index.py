@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -213,3 +215,27 @@ def test_top_words_of_one_neuron_are_those_among_all(indexed: Indexed) -> None:
     among_all = top_words(indexed.activations, list(range(150)), 4)
     for neuron in AWKWARD:
         assert top_words(indexed.activations, [neuron], 4)[0].to_json() == among_all[neuron].to_json()
+
+
+def test_progress_counts_the_neurons_and_the_word_types(indexed: Indexed, tmp_path: Path) -> None:
+    tasks: list[list] = []
+
+    @contextmanager
+    def progress(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        tasks.append([description, unit, total, 0])
+
+        def advance(done: int) -> None:
+            tasks[-1][-1] += done
+
+        yield advance
+
+    index_neurons(indexed.activations, path=tmp_path / "new.index", buffer="500KB", progress=progress)
+    search(indexed.activations, regex="ing.+", progress=progress)
+    search(indexed.activations.restrict("layers.1"), words="w2", progress=progress)
+    assert [task[:2] for task in tasks] == [
+        ["index", "neurons"],
+        ["search", "word types"],
+        ["search", "neurons"],
+    ]
+    assert [task[2] for task in tasks][::2] == [150, 80]
+    assert all(total == done for *_, total, done in tasks)
