@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from onegrain.analyses import overlap, rank_agreement, spearman_interval
 from onegrain.explorer.app import create_app
+from onegrain.explorer.assets import asset
 from onegrain.explorer.collection import Collection, collect
 from onegrain.explorer.pages.registry import PAGES
 from onegrain.rankings.crossmodel.similarity import similarity
@@ -81,6 +82,12 @@ def test_vega_is_loaded_by_pages_with_curves_alone(client: TestClient) -> None:
         if kind.title and kind.name != "compare":
             assert "vega.min.js" not in client.get(f"/{kind.name}").text, kind.name
     assert "style=" not in page.text
+
+
+def test_the_style_sheet_leaves_the_marks_of_vega_alone() -> None:
+    style = asset("explorer.css")
+    assert style is not None
+    assert ".marks" not in style.content.decode().replace("svg.marks", "")
 
 
 def test_agreement_is_that_of_the_analyses(client: TestClient, collection: Collection) -> None:
