@@ -68,14 +68,14 @@ class SolverOptions:
         most_work: limit on the multiplications and additions of the Newton steps of a problem that has more
             than a quarter as many neurons as words. Such a problem has many more weights than words, and its
             gap can stay near 1 for a hundred steps while its predictions hardly change. The default is some
-            hundred seconds of one core.
+            seventy seconds of one core.
     """
 
     tolerance: float = 1e-4
     max_steps: int = 50
     max_free_steps: int = 15
     schedule: Schedule = field(default_factory=Schedule)
-    most_work: float = 6e12
+    most_work: float = 4e12
 
     def steps_of(self, pair: tuple[float, float]) -> int:
         """Return the limit on the Newton steps of a problem with these penalties."""
