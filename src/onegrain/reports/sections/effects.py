@@ -60,16 +60,13 @@ def _table(record: Effects) -> Table:
     rows = record.table.copy()
     rows["site"] = rows["site"].replace({ALL: "all sites"})
     for part in PARTS:
-        rows[f"{part} interval"] = [
-            bracketed(low, high, SIGNED)
-            for low, high in zip(rows[f"{part}_low"], rows[f"{part}_high"], strict=True)
-        ]
-    columns = ["site", "line", "neurons", *(f"{part}{end}" for part in PARTS for end in ("", " interval")), "q"]
+        bounds = zip(rows[part], rows[f"{part}_low"], rows[f"{part}_high"], strict=True)
+        rows[part] = [f"{number(value, SIGNED)} {bracketed(low, high, SIGNED)}" for value, low, high in bounds]
     caption = (
         f"Rise of the loss, nats per predicted subword, above {number(record.intact, '.3f')} of the untouched "
         f"model; random is the mean over {number(record.details['random_orders'])} sets with as many neurons "
         f"of each site. Direct: attention and MLP of every block give what they gave in the untouched run; "
-        f"{record.details['convention']}. q is that of no mediated effect, corrected over the sites."
+        f"{record.details['convention']}. q is that of no mediated effect, corrected over the sites. In "
+        f"brackets: {percent(record.level, 0)} intervals."
     )
-    formats = {**dict.fromkeys(PARTS, SIGNED), "q": ".2g"}
-    return Table(rows[columns], caption, formats, {f"{part} interval": "interval" for part in PARTS})
+    return Table(rows[["site", "line", "neurons", *PARTS, "q"]], caption, {"q": ".2g"}, {})
