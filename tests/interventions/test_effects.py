@@ -230,8 +230,8 @@ def test_the_constants_of_each_set_of_neurons_are_found_on_the_words_of_the_refe
     losses = []
     for neurons in [ranking.order[:2], *matched_sets(ranking.space, ranking.order[:2], 2, 1)]:
         edit = Intervention.of(ranking.space, neurons, edit="optimal")
-        found = og.optimal_constants(model, SENTENCES, edit, reference=store, progress=silent)
-        losses.append(found.details["losses"]["optimal"] - found.details["losses"]["intact"])
+        searched = og.optimal_constants(model, SENTENCES, edit, reference=store, progress=silent)
+        losses.append(searched.details["losses"]["optimal"] - searched.details["losses"]["intact"])
     table = record.table.set_index("line")
     assert table.loc["top", "total"] == pytest.approx(losses[0], abs=1e-5)
     assert table.loc["random", "total"] == pytest.approx(np.mean(losses[1:]), abs=1e-5)

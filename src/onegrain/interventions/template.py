@@ -128,9 +128,9 @@ class EditTemplate:
 
     def parameters(self) -> dict[str, Any]:
         """Return what a record says of the edit; places, state and pairs only if they were chosen."""
-        found = {} if self.text is None else {"constants": "found for each set of neurons"}
+        constants = {} if self.text is None else {"constants": "found for each set of neurons"}
         places = described_places(self.where, self.recurrent, self.pairs)
-        return {"edit": str(self.edit), **found, **places}
+        return {"edit": str(self.edit), **constants, **places}
 
     def provenance(
         self, stage: str, ranking: Ranking, corpus: Corpus, parameters: dict[str, Any], seed: int

@@ -37,12 +37,12 @@ def require_parameters(
     ValueError: measure takes no parameter kk; there are: k
     """
     signature = inspect.signature(function).parameters.values()
-    own = [each.name for each in signature if each.kind is inspect.Parameter.KEYWORD_ONLY]
+    accepted = [each.name for each in signature if each.kind is inspect.Parameter.KEYWORD_ONLY]
     elsewhere = {*SET_BY_STUDY, *keys}
     if taken := [name for name in parameters if name in elsewhere]:
         remedy = "the study's own seed" if taken[0] in SET_BY_STUDY else f"the key {taken[0]!r} of the entry"
         raise ValueError(f"parameters hold {taken[0]!r}; use {remedy}")
-    known = [name for name in (*own, *more) if name not in elsewhere]
+    known = [name for name in (*accepted, *more) if name not in elsewhere]
     if unknown := [name for name in parameters if name not in known]:
         raise ValueError(
             f"{function.__name__} takes no parameter {', '.join(unknown)}; there are: {', '.join(known)}"
