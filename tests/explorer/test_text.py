@@ -276,6 +276,18 @@ def test_values_outside_their_range_give_an_error_page(
     assert any(part in said for part in message.split("|")), said
 
 
+def test_empty_fields_of_the_forms_mean_the_defaults(client: TestClient) -> None:
+    blank = "store=a-source&sentence=&page=&layer=&by=&text=&source=&filter=&filter=&match=all&sort=corpus"
+    page = client.get(f"/text?{blank}")
+    assert page.status_code == 200
+    assert page.text.count('name="filter"') == 1
+    whole = client.get(f"/text.json?{blank}").json()
+    assert whole["query"] == get(client, store="a-source")["query"]
+    for strange in ("%ED%A0%80", "%00", "%FF"):
+        answer = client.get(f"/text?store=a-source&filter=word%3D{strange}&text={strange}")
+        assert answer.status_code == 200, strange
+
+
 def test_an_expression_that_takes_too_long_is_refused() -> None:
     assert matching("(a+)+", ["aaa", "b"]) == {"aaa"}
     with pytest.raises(ParameterError, match=r"takes longer than 0\.3 s"):
