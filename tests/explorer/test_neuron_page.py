@@ -234,7 +234,7 @@ def test_a_large_store_is_indexed_once_and_the_page_waits_for_it(
         assert 'hx-trigger="every 2s"' in text
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert "hx-select" in text
+    assert "data-reload" in text
     assert index_path(study_copy / f"{STORE}.zarr").is_dir()
     after = page(client, neuron="layers.0:1")
     monkeypatch.setattr(indexes, "MOST_DIRECT_WORDS", 10**9)

@@ -19,6 +19,17 @@ def test_a_description_is_that_of_the_index(indexed: Indexed, neuron: int) -> No
     assert described.neuron(indexed.activations.space.name(neuron)).neuron == neuron
 
 
+def test_values_that_are_known_are_not_read(indexed: Indexed) -> None:
+    asked = []
+
+    def read(number: int) -> np.ndarray:
+        asked.append(number)
+        return indexed.activations.neuron(number)
+
+    assert NeuronDescriptions(indexed.activations, read=read).neuron(0) == indexed.index.neuron(0)
+    assert asked == [0]
+
+
 def test_neurons_that_are_not_there_and_words_without_values_are_refused(indexed: Indexed) -> None:
     described = NeuronDescriptions(indexed.activations)
     with pytest.raises(ParameterError):

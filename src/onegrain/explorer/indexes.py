@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from onegrain.core.interruption import Interrupted
 from onegrain.errors import MismatchError, OnegrainError, ParameterError, RecordError
 from onegrain.explorer.collection import Collection, Entry
+from onegrain.explorer.recent import Recent
 from onegrain.records.indexed_neuron import IndexedNeuron
-from onegrain.records.neuron_card import CardStatistics
 from onegrain.searching import NeuronIndex, index_neurons, index_path
 from onegrain.searching.describing import NeuronDescriptions
 
@@ -20,6 +22,8 @@ __all__ = ["IndexState", "Indexes"]
 
 MOST_DIRECT_WORDS = 30_000
 """Words of a store up to which a neuron is described without an index."""
+MOST_DESCRIBED = 256
+"""Such descriptions that stay in memory."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +75,24 @@ class Indexes:
 
         return collection.derived(f"index\0{store.name}", open_index)
 
-    def neuron(self, collection: Collection, store: Entry, index: int) -> IndexedNeuron | IndexState:
+    def neuron(
+        self,
+        collection: Collection,
+        store: Entry,
+        index: int,
+        read: Callable[[int], np.ndarray] | None = None,
+    ) -> IndexedNeuron | IndexState:
         """Return what is known of a neuron, from the index of its store.
 
         A small store needs no index: a neuron of it is described when it is asked for. Where a large one has no
         index yet, this begins to make it and returns its state.
+
+        Args:
+            collection: the records.
+            store: the store.
+            index: the flat index of the neuron.
+            read: returns the values of a neuron where a description needs them; see
+                :class:`~onegrain.searching.describing.NeuronDescriptions`.
         """
         opened = self.opened(collection, store)
         if opened is not None:
@@ -83,13 +100,11 @@ class Indexes:
         activations = collection.store(store.name)
         if activations.n_words > MOST_DIRECT_WORDS and not self.state(store).failure:
             return self.begin(collection, store)
-        described = collection.derived(f"neurons\0{store.name}", lambda: NeuronDescriptions(activations))
-        return described.neuron(index)
-
-    def statistics(self, collection: Collection, store: Entry, index: int) -> CardStatistics | None:
-        """Return the statistics of a neuron; None while the index of its store is being made."""
-        known = self.neuron(collection, store, index)
-        return None if isinstance(known, IndexState) else known.statistics
+        described = collection.derived(
+            f"neurons\0{store.name}", lambda: NeuronDescriptions(activations, read=read)
+        )
+        kept: Recent[IndexedNeuron] = collection.derived("described", lambda: Recent(MOST_DESCRIBED))
+        return kept.get((store.name, index), lambda: described.neuron(index))
 
     def begin(self, collection: Collection, store: Entry) -> IndexState:
         """Return the state of the index of a store; the first call starts making it in the background."""

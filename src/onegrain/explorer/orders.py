@@ -202,25 +202,22 @@ def _sweep_curves(collection: Collection, name: str) -> list[Curve]:
 
 
 def store_of(collection: Collection, ranking: Entry, space: NeuronSpace, preferred: str = "") -> Entry | None:
-    """Return a store whose neurons are those of a ranking: the preferred one if it is, else the first.
+    """Return the store of a ranking's model that has most of its sites; None if no store has any.
 
     Args:
         collection: the records.
         ranking: the ranking.
-        space: its neurons; the store has all their sites, perhaps others too.
-        preferred: the name of the store of the page's state, or empty.
+        space: its neurons.
+        preferred: the name of the store of the page's state, which is taken among equals; may be empty.
     """
-    widths = dict(zip(space.sites, space.widths, strict=True))
-    for entry in sorted(
-        collection.about(ranking.weights, ACTIVATIONS), key=lambda entry: entry.name != preferred
-    ):
+    sites = set(zip(space.sites, space.widths, strict=True))
+    shared = {}
+    for entry in collection.about(ranking.weights, ACTIVATIONS):
         known = collection.store(entry.name).space
-        known_widths = dict(zip(known.sites, known.widths, strict=True))
-        if all(known_widths.get(site) == width for site, width in widths.items()) and _same_model(
-            collection, ranking, entry
-        ):
-            return entry
-    return None
+        count = len(sites & set(zip(known.sites, known.widths, strict=True)))
+        if count and _same_model(collection, ranking, entry):
+            shared[entry] = (count, entry.name == preferred)
+    return max(shared, key=lambda entry: shared[entry], default=None)
 
 
 def _same_model(collection: Collection, ranking: Entry, store: Entry) -> bool:

@@ -155,8 +155,8 @@ def _best_label(collection: Collection, ranking: Ranking, entry: Entry, index: i
     scores = ranking.label_scores
     if scores is None or not ranking.labels:
         return "", None
-    values = np.nan_to_num(scores, nan=-np.inf)
-    above = (values > values[:, index : index + 1]).sum(axis=1)
+    of_neuron = scores[:, index]
+    above = np.where(np.isnan(of_neuron), len(ranking), (scores > of_neuron[:, None]).sum(axis=1))
     best = ranking.labels[int(np.argmin(above))]
     return best, int(order_of(collection, entry.name, best).places[index]) + 1
 

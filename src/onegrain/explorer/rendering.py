@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from onegrain.explorer.addresses import PageQuery, address, changed, form_fields, link
 from onegrain.explorer.assets import Asset, asset
+from onegrain.explorer.coloured import coloured_words
 from onegrain.explorer.figures import Figure, VegaChart
 from onegrain.reports.rendering.drawings import drawing_document, drawing_svg, level
 from onegrain.reports.rendering.heatmap import LIMIT
@@ -26,7 +27,7 @@ def _environment() -> jinja2.Environment:
     pages.globals.update(
         address=address, link=link, asset=_required_asset, figure_svg=figure_svg, is_vega=_is_vega
     )
-    pages.globals.update(fields=form_fields, without=_without, level=_level)
+    pages.globals.update(fields=form_fields, without=_without, level=_level, coloured_words=coloured_words)
     pages.filters.update(number=number, percent=percent, signed=_signed, capitalize_first=_capitalized)
     pages.globals["bracketed"] = bracketed
     return pages

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from jaxtyping import Float32
 
 from onegrain.analyses.neurons.columns import WordTypes, require_finite_columns
 from onegrain.errors import ParameterError
@@ -26,17 +29,25 @@ class NeuronDescriptions:
     Args:
         activations: a store, or activations in memory.
         options: how much of each neuron is described.
+        read: returns the values of the neuron with a flat index at every word, float32 (words,); by default
+            they are read from the store.
 
     Raises:
         ParameterError: no word has an activation.
     """
 
-    def __init__(self, activations: Activations, options: IndexOptions | None = None) -> None:
+    def __init__(
+        self,
+        activations: Activations,
+        options: IndexOptions | None = None,
+        *,
+        read: Callable[[int], Float32[np.ndarray, " words"]] | None = None,
+    ) -> None:
         if not activations.present.any():
             raise ParameterError(
                 f"no word of {activations.describe()} has an activation, so no neuron is described"
             )
-        computed = _ComputedRows(activations, options or IndexOptions())
+        computed = _ComputedRows(activations, options or IndexOptions(), read or activations.neuron)
         labels = computed.labels
         self._space = activations.space
         self._neurons = IndexedNeurons(
@@ -56,8 +67,10 @@ class NeuronDescriptions:
 class _ComputedRows:
     """Rows of an index that are computed when they are read."""
 
-    def __init__(self, activations: Activations, options: IndexOptions) -> None:
-        self._activations = activations
+    def __init__(
+        self, activations: Activations, options: IndexOptions, read: Callable[[int], np.ndarray]
+    ) -> None:
+        self._activations, self._read = activations, read
         self._present = np.flatnonzero(activations.present)
         types = WordTypes.of(activations)
         self.labels = KeptLabels.of(activations, options)
@@ -73,7 +86,7 @@ class _ComputedRows:
 
     def read(self, number: int) -> np.ndarray:
         """Return the row of a neuron, (1,)."""
-        values = np.ascontiguousarray(self._activations.neuron(number)[self._present])
+        values = np.ascontiguousarray(self._read(number)[self._present])
         require_finite_columns(self._activations, values[:, None])
         record = np.zeros(1, dtype=self.rows.neuron)
         self._work.describe(values, 0, record, TileSums(self.rows))

@@ -9,6 +9,7 @@ from pydantic import Field
 from onegrain.analyses.neurons.signs import SignCase, gate_and_up, sign_cases
 from onegrain.explorer.addresses import LONGEST_NAME, PageQuery, address, changed, link
 from onegrain.explorer.collection import Collection, Entry
+from onegrain.explorer.columns import columns_of, neuron_column
 from onegrain.explorer.edit_evidence import EditEvidence, edit_evidence
 from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.figures import Figure
@@ -153,12 +154,17 @@ def neuron(explorer: Explorer, query: NeuronQuery) -> NeuronPage:
     identity = _identity(store, activations, index)
     of_neuron = (collection, store, identity.site, identity.unit, identity.width)
     query = query.model_copy(update={"store": store.name, "neuron": identity.neuron})
-    known = explorer.indexes.neuron(collection, store, index)
+    known = explorer.indexes.neuron(
+        collection, store, index, lambda number: neuron_column(explorer, store, number)
+    )
     indexed = known if isinstance(known, IndexedNeuron) else None
     ranks = tuple(neuron_ranks(*of_neuron, query, "" if order is None else order.entry.name))
     partners, clusters = tuple(partners_of(*of_neuron, query)), tuple(memberships(*of_neuron, query))
     signs, edits = _signs(activations, identity), edit_evidence(*of_neuron)
-    evidence = None if indexed is None else neuron_evidence(activations, indexed, query, query.layer, order)
+    evidence = None
+    if indexed is not None:
+        column = columns_of(explorer, store, [index])
+        evidence = neuron_evidence(column, indexed, query, query.layer, order)
     figures = [
         *([] if indexed is None or evidence is None else evidence_figures(indexed, evidence)),
         *edit_figures(edits, identity.neuron),

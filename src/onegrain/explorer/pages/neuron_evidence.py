@@ -76,12 +76,12 @@ class Evidence:
 
 
 def neuron_evidence(
-    activations: Activations, indexed: IndexedNeuron, query: PageQuery, layer: str, order: Order | None
+    column: Activations, indexed: IndexedNeuron, query: PageQuery, layer: str, order: Order | None
 ) -> Evidence:
     """Return what a neuron responds to.
 
     Args:
-        activations: the store.
+        column: the neuron alone, at every word of the store, see ``explorer/columns.py``.
         indexed: the neuron in its index.
         query: the state of its page, in which the addresses of other layers differ by ``layer``.
         layer: the label layer to show; by default that of the order, else a common one.
@@ -90,15 +90,15 @@ def neuron_evidence(
     Raises:
         NotFoundError: the store has no such label layer.
     """
-    layers = [name for name in sorted(activations.corpus.layers) if indexed.labels_of(name)]
-    layer = _layer(activations, layers, layer, order)
+    layers = [name for name in sorted(column.corpus.layers) if indexed.labels_of(name)]
+    layer = _layer(column, layers, layer, order)
     choices = tuple(
         Choice(name, name, address("neuron", changed(query, layer=name)), current=name == layer)
         for name in layers
     )
     cards = [*indexed.high.contexts, *indexed.low.contexts]
     cards += [card for sample in indexed.samples for card in sample.contexts]
-    contexts = iter(_contexts(activations, indexed, cards, query))
+    contexts = iter(_contexts(column, indexed, cards, query))
     top, bottom = (tuple(next(contexts) for _ in part.contexts) for part in (indexed.high, indexed.low))
     samples = [_sample(sample, tuple(next(contexts) for _ in sample.contexts)) for sample in indexed.samples]
     return Evidence(
@@ -111,21 +111,21 @@ def neuron_evidence(
         samples=tuple(reversed(samples)),
         layers=choices,
         layer=layer,
-        labels_left_out=_labels_left_out(activations, indexed, layer),
+        labels_left_out=_labels_left_out(column, indexed, layer),
     )
 
 
-def _labels_left_out(activations: Activations, indexed: IndexedNeuron, layer: str) -> int:
+def _labels_left_out(column: Activations, indexed: IndexedNeuron, layer: str) -> int:
     """Return the number of labels of a layer that the index does not keep because they are rare."""
-    every = len(activations.corpus.layers[layer].vocabulary) if layer else 0
+    every = len(column.corpus.layers[layer].vocabulary) if layer else 0
     return every - len(indexed.labels_of(layer))
 
 
-def _layer(activations: Activations, layers: list[str], chosen: str, order: Order | None) -> str:
+def _layer(column: Activations, layers: list[str], chosen: str, order: Order | None) -> str:
     """Return the layer that is shown: the chosen one, else the ranking's, else upos, else the first."""
     if chosen:
-        if chosen not in activations.corpus.layers:
-            known = ", ".join(sorted(activations.corpus.layers)) or "none"
+        if chosen not in column.corpus.layers:
+            known = ", ".join(sorted(column.corpus.layers)) or "none"
             raise NotFoundError(f"no label layer {chosen!r} in this store; it has: {known}")
         return chosen
     wanted = (order.ranking.layer if order is not None else None, "upos", "xpos")
@@ -133,13 +133,13 @@ def _layer(activations: Activations, layers: list[str], chosen: str, order: Orde
 
 
 def _contexts(
-    activations: Activations, indexed: IndexedNeuron, cards: list[CardContext], query: PageQuery
+    column: Activations, indexed: IndexedNeuron, cards: list[CardContext], query: PageQuery
 ) -> list[Context]:
     statistics = indexed.statistics
     pins = query.pin if indexed.name in query.pin else query.with_pin(indexed.name).pin
     pieces = word_contexts(
-        activations,
-        indexed.neuron,
+        column,
+        0,
         [(card.sentence, card.position) for card in cards],
         statistics.mean,
         statistics.std,

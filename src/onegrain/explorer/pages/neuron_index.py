@@ -51,8 +51,9 @@ def neuron_index_state(explorer: Explorer, query: NeuronIndexQuery) -> NeuronInd
     """
     store = chosen_store(explorer.collection, query)
     state = explorer.indexes.state(store)
-    if explorer.indexes.opened(explorer.collection, store) is not None:
-        state = IndexState(state.total, state.total, is_finished=True)
+    if not state.failure:
+        known = explorer.indexes.neuron(explorer.collection, store, 0)
+        state = known if isinstance(known, IndexState) else IndexState(1, 1, is_finished=True)
     return NeuronIndexPage(
         title="Index",
         query=query,

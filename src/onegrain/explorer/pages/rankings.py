@@ -159,7 +159,8 @@ def rankings(explorer: Explorer, query: RankingsQuery) -> RankingsPage:
         raise NotFoundError(f"the last page of these rows is {pages}, not {query.page}")
     first = (query.page - 1) * ROWS
     effect = order.finest_curve
-    to_neuron = _Links(query, entry, store)
+    has = collection.store(store.name).space.sites if store is not None else ()
+    to_neuron = _Links(query, entry, store, has)
     return RankingsPage(
         title="Rankings",
         shell=shell,
@@ -252,9 +253,10 @@ class _Links:
     query: RankingsQuery
     entry: Entry
     store: Entry | None
+    sites: tuple[str, ...]
 
     def to(self, neuron: str) -> str:
-        if self.store is None:
+        if self.store is None or neuron.rpartition(":")[0] not in self.sites:
             return ""
         values = {"ranking": self.entry.name, "label": self.query.label, "store": self.store.name}
         return link("neuron", self.query, neuron=neuron, **values)

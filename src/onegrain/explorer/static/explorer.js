@@ -68,3 +68,11 @@ document.addEventListener("keydown", (event) => {
     }
   }
 });
+
+// What a page waited for is there: show the page anew.
+new MutationObserver(() => {
+  const ready = document.querySelector("[data-reload]");
+  if (!ready) return;
+  ready.removeAttribute("data-reload");
+  location.reload();
+}).observe(document.body, { childList: true, subtree: true });
