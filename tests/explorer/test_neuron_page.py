@@ -16,7 +16,9 @@ from onegrain.analyses.neurons.edited import smallest_set
 from onegrain.explorer import indexes
 from onegrain.explorer.app import create_app
 from onegrain.explorer.collection import collect
+from onegrain.explorer.pages.neuron import NeuronQuery, neuron
 from onegrain.explorer.settings import Settings
+from onegrain.explorer.state import Explorer
 from onegrain.records.activations import Activations
 from onegrain.records.clusters import Clusters
 from onegrain.records.corpus import Corpus
@@ -257,6 +259,31 @@ def test_an_index_that_cannot_be_made_leaves_the_page_as_it_was(
     assert "cannot be made" in text
     assert str(study_copy) not in text
     assert page(client, neuron="layers.0:1")["evidence"] is not None
+
+
+def test_pages_of_edits_get_the_neuron_and_the_ranking(study: Path) -> None:
+    explorer = Explorer(
+        collect([study]), navigation=(("neuron", "Neuron"), ("edit", "Edit"), ("sweep", "Sweep"))
+    )
+    shown = neuron(explorer, NeuronQuery(store=STORE, neuron="layers.0:1", ranking=UPOS, pin=("layers.1:2",)))
+    assert shown.edit.endswith("pin=layers.1%3A2&neuron=layers.0%3A1")
+    assert shown.sweep.endswith("ranking=rankings%2Fupos--nlm-1")
+    without = Explorer(collect([study]), navigation=(("neuron", "Neuron"),))
+    assert neuron(without, NeuronQuery(store=STORE)).edit == ""
+
+
+def test_damaged_records_are_left_out(study_copy: Path) -> None:
+    for name in ("rankings/probeless--nlm-1", "clusters", "specificity", "curves/perplexity--upos--nlm-1"):
+        path = study_copy / f"{name}.parquet"
+        content = bytearray(path.read_bytes())
+        content[len(content) // 3] ^= 1
+        path.write_bytes(content)
+    client = TestClient(create_app(collect([study_copy]), SETTINGS))
+    shown = page(client, neuron="layers.0:1")
+    assert {row["title"] for row in shown["ranks"]} <= {"upos--nlm-1", "maxcorr--nlm-1"}
+    assert shown["clusters"] == []
+    assert "curves/perplexity--upos--nlm-1" not in {row["record"] for row in shown["edits"]}
+    assert client.get("/rankings", params={"ranking": UPOS}).status_code == 200
 
 
 def test_a_collection_without_a_store_says_what_to_do(study: Path) -> None:

@@ -9,10 +9,8 @@ from typing import Any
 
 from onegrain.explorer.collection import Collection, Entry
 from onegrain.explorer.orders import Order, model_rankings, order_of
-from onegrain.records.control import Control
-from onegrain.records.effects import ALL, Effects
-from onegrain.records.specificity import Specificity
-from onegrain.records.sweep import Sweep
+from onegrain.explorer.related import related
+from onegrain.records.effects import ALL
 
 __all__ = ["EditEvidence", "edit_evidence"]
 
@@ -62,22 +60,21 @@ def edit_evidence(
 
     Of each curve, only the smallest measured set that holds the neuron is given.
     """
-    rankings = list(model_rankings(collection, store.weights, site, width))
+    rankings = list(model_rankings(collection, store, site, width))
     orders = [order_of(collection, entry.name) for entry in rankings]
     rows = [
-        *_from_curves([*orders, *_label_orders(collection, store.weights, orders)], site, unit),
-        *_from_specificities(collection, store.weights, orders, site, unit),
-        *_from_effects(collection, store.weights, orders, site, unit),
-        *_from_controls(collection, store.weights, f"{site}:{unit}"),
+        *_from_curves([*orders, *_label_orders(collection, store, orders)], site, unit),
+        *_from_specificities(collection, store, orders, site, unit),
+        *_from_effects(collection, store, orders, site, unit),
+        *_from_controls(collection, store, f"{site}:{unit}"),
     ]
     return tuple(sorted(rows, key=lambda row: row.neurons))
 
 
-def _label_orders(collection: Collection, weights: str, orders: list[Order]) -> Iterator[Order]:
+def _label_orders(collection: Collection, store: Entry, orders: list[Order]) -> Iterator[Order]:
     """Yield the orders of labels that sweeps edit."""
     labels: dict[str, None] = {}
-    for entry in collection.about(weights, "sweep"):
-        sweep: Sweep = collection.record(entry.name, "sweep")
+    for _, sweep in related(collection, store, "sweep"):
         labels |= dict.fromkeys(label for label in sweep.labels if label is not None)
     for order in orders:
         for label in labels:
@@ -107,11 +104,10 @@ def _from_curves(orders: list[Order], site: str, unit: int) -> Iterator[EditEvid
 
 
 def _from_specificities(
-    collection: Collection, weights: str, orders: list[Order], site: str, unit: int
+    collection: Collection, store: Entry, orders: list[Order], site: str, unit: int
 ) -> Iterator[EditEvidence]:
     """Yield the damage to a label's own words where the neuron is among the label's edited neurons."""
-    for entry in collection.about(weights, "specificity"):
-        record: Specificity = collection.record(entry.name, "specificity")
+    for entry, record in related(collection, store, "specificity"):
         order = next((o for o in orders if o.ranking.order_hash == record.details.get("order")), None)
         if order is None or order.ranking.label_scores is None:
             continue
@@ -139,11 +135,10 @@ def _from_specificities(
 
 
 def _from_effects(
-    collection: Collection, weights: str, orders: list[Order], site: str, unit: int
+    collection: Collection, store: Entry, orders: list[Order], site: str, unit: int
 ) -> Iterator[EditEvidence]:
     """Yield the total effect of editing a ranking's first neurons if the neuron is one of them."""
-    for entry in collection.about(weights, "effects"):
-        record: Effects = collection.record(entry.name, "effects")
+    for entry, record in related(collection, store, "effects"):
         order = next((o for o in orders if o.ranking.order_hash == record.details.get("order")), None)
         if order is None:
             continue
@@ -170,10 +165,9 @@ def _from_effects(
             )
 
 
-def _from_controls(collection: Collection, weights: str, name: str) -> Iterator[EditEvidence]:
+def _from_controls(collection: Collection, store: Entry, name: str) -> Iterator[EditEvidence]:
     """Yield how often setting a set of neurons with this one changes a property of translations."""
-    for entry in collection.about(weights, "control"):
-        record: Control = collection.record(entry.name, "control")
+    for entry, record in related(collection, store, "control"):
         if name not in record.neurons["top"]:
             continue
         table = record.comparison()

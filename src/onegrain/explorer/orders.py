@@ -12,15 +12,15 @@ from jaxtyping import Float64, Int64
 
 from onegrain.analyses.neurons.edited import damage_by_count
 from onegrain.analyses.questions.damage import damage_unit
-from onegrain.errors import MismatchError, OnegrainError
+from onegrain.errors import MismatchError
 from onegrain.explorer.collection import Collection, Entry
 from onegrain.explorer.errors import NotFoundError
+from onegrain.explorer.related import belongs, related
 from onegrain.library import ACTIVATIONS
 from onegrain.metrics.registry import metric_title
 from onegrain.records.curve import Curve
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
-from onegrain.records.stability import Stability
 from onegrain.records.sweep import Sweep
 
 __all__ = ["EditCurve", "Order", "edit_curves", "model_rankings", "order_of", "ranking_of", "store_of"]
@@ -97,11 +97,11 @@ def ranking_of(collection: Collection, name: str) -> Ranking:
     return ranking
 
 
-def model_rankings(collection: Collection, weights: str, site: str, width: int) -> Iterator[Entry]:
-    """Yield the rankings of a model that have a site of some width, in the order of their names."""
-    for entry in collection.about(weights, RANKING):
-        space = ranking_of(collection, entry.name).space
-        if dict(zip(space.sites, space.widths, strict=True)).get(site) == width:
+def model_rankings(collection: Collection, store: Entry, site: str, width: int) -> Iterator[Entry]:
+    """Yield the rankings of a store's model that have a site of some width, in the order of their names."""
+    for entry, ranking in related(collection, store, RANKING):
+        widths = dict(zip(ranking.space.sites, ranking.space.widths, strict=True))
+        if widths.get(site) == width and belongs(collection, entry, store):
             yield entry
 
 
@@ -147,7 +147,7 @@ def _order(collection: Collection, name: str, label: str) -> Order:
         interval_source=source,
         score_low=bounds[0],
         score_high=bounds[1],
-        curves=tuple(edit_curves(collection, entry.weights, ordered.order_hash)),
+        curves=tuple(edit_curves(collection, entry, ordered.order_hash)),
     )
 
 
@@ -155,8 +155,7 @@ def _stability_of(
     collection: Collection, entry: Entry, ranking: Ranking
 ) -> tuple[str, pd.DataFrame, float] | None:
     """Return the stability of this very order: its name, its rows of the bootstrap, and their level."""
-    for candidate in collection.about(entry.weights, "stability"):
-        stability: Stability = collection.record(candidate.name, "stability")
+    for candidate, stability in related(collection, entry, "stability"):
         if stability.space != ranking.space or stability.method != ranking.method:
             continue
         table = stability.of(BOOTSTRAP)
@@ -169,9 +168,9 @@ def _hash(order: np.ndarray) -> str:
     return hashlib.sha256(order.astype("<i8").tobytes()).hexdigest()
 
 
-def edit_curves(collection: Collection, weights: str, order_hash: str) -> Iterator[EditCurve]:
+def edit_curves(collection: Collection, entry: Entry, order_hash: str) -> Iterator[EditCurve]:
     """Yield the curves, those of sweeps too, in which the first neurons of an order of a model are edited."""
-    for name, kind, curve in _curves(collection, weights):
+    for name, kind, curve in _curves(collection, entry):
         if curve.details.get("order") == order_hash:
             table = damage_by_count(curve)
             if len(table):
@@ -185,15 +184,13 @@ def edit_curves(collection: Collection, weights: str, order_hash: str) -> Iterat
                 )
 
 
-def _curves(collection: Collection, weights: str) -> Iterator[tuple[str, str, Curve]]:
-    for entry in collection.about(weights, "curve", "sweep"):
-        try:
-            if entry.kind == "curve":
-                yield entry.name, entry.kind, collection.record(entry.name, "curve")
-            else:
-                yield from ((entry.name, entry.kind, curve) for curve in _sweep_curves(collection, entry.name))
-        except OnegrainError:
-            continue
+def _curves(collection: Collection, entry: Entry) -> Iterator[tuple[str, str, Curve]]:
+    for candidate, record in related(collection, entry, "curve", "sweep"):
+        if candidate.kind == "curve":
+            yield candidate.name, candidate.kind, record
+        else:
+            for curve in _sweep_curves(collection, candidate.name):
+                yield candidate.name, candidate.kind, curve
 
 
 def _sweep_curves(collection: Collection, name: str) -> list[Curve]:
@@ -212,10 +209,10 @@ def store_of(collection: Collection, ranking: Entry, space: NeuronSpace, preferr
     """
     sites = set(zip(space.sites, space.widths, strict=True))
     shared = {}
-    for entry in collection.about(ranking.weights, ACTIVATIONS):
-        known = collection.store(entry.name).space
+    for entry, activations in related(collection, ranking, ACTIVATIONS):
+        known = activations.space
         count = len(sites & set(zip(known.sites, known.widths, strict=True)))
-        if count and _same_model(collection, ranking, entry):
+        if count and belongs(collection, ranking, entry) and _same_model(collection, ranking, entry):
             shared[entry] = (count, entry.name == preferred)
     return max(shared, key=lambda entry: shared[entry], default=None)
 

@@ -11,8 +11,8 @@ import numpy as np
 from onegrain.explorer.addresses import PageQuery, changed, link
 from onegrain.explorer.collection import Collection, Entry
 from onegrain.explorer.orders import Order, model_rankings, order_of, ranking_of
+from onegrain.explorer.related import belongs, related
 from onegrain.library import ACTIVATIONS
-from onegrain.records.clusters import Clusters
 from onegrain.records.ranking import Ranking
 from onegrain.records.space import NeuronSpace
 
@@ -117,7 +117,7 @@ def neuron_ranks(
         query: the state that links keep.
         chosen: the name of the ranking of the page; empty for none.
     """
-    for entry in model_rankings(collection, store.weights, site, width):
+    for entry in model_rankings(collection, store, site, width):
         order = order_of(collection, entry.name)
         ranking, index = order.ranking, order.ranking.space.index(site, unit)
         label, label_rank = _best_label(collection, ranking, entry, index)
@@ -174,7 +174,7 @@ def partners_of(
     collection: Collection, store: Entry, site: str, unit: int, width: int, query: PageQuery
 ) -> Iterator[Partner]:
     """Yield the partners of a neuron in other models, strongest first for each ranking that names any."""
-    for entry in model_rankings(collection, store.weights, site, width):
+    for entry in model_rankings(collection, store, site, width):
         ranking = ranking_of(collection, entry.name)
         listed = ranking.details.get("partners")
         if not listed or len(listed) != len(ranking.details.get("spaces", ())):
@@ -219,10 +219,10 @@ def memberships(
     collection: Collection, store: Entry, site: str, unit: int, width: int, query: PageQuery
 ) -> Iterator[Membership]:
     """Yield the cluster of a neuron in every record of clusters of its model."""
-    for entry in collection.about(store.weights, "clusters"):
-        clusters: Clusters = collection.record(entry.name, "clusters")
+    for entry, clusters in related(collection, store, "clusters"):
         space = clusters.space
-        if dict(zip(space.sites, space.widths, strict=True)).get(site) != width:
+        widths = dict(zip(space.sites, space.widths, strict=True))
+        if widths.get(site) != width or not belongs(collection, entry, store):
             continue
         index = space.index(site, unit)
         place = int(clusters.neurons.searchsorted(index))
@@ -231,7 +231,7 @@ def memberships(
         number = int(clusters.numbers[place])
         names = [space.name(int(other)) for other in clusters.members(number) if other != index]
         yield Membership(
-            record=entry.title,
+            record=entry.name,
             size=len(names) + 1,
             mean_correlation=_number(clusters.mean_correlation[place]),
             representative=space.name(int(clusters.medoids[number])),

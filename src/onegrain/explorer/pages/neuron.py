@@ -24,6 +24,7 @@ from onegrain.explorer.pages.neuron_figures import (
     signs_figure,
 )
 from onegrain.explorer.pages.page import Page, Shell, chosen_store, neuron_index, shell_of
+from onegrain.explorer.related import belongs
 from onegrain.explorer.relations import (
     Membership,
     NeuronRank,
@@ -190,8 +191,8 @@ def neuron(explorer: Explorer, query: NeuronQuery) -> NeuronPage:
         evidence=evidence,
         waiting="" if indexed is not None else link("neuron_index", query, back=_back(query)),
         edits=edits,
-        edit=link("edit", query, pin=pins) if "edit" in pages else "",
-        sweep=link("sweep", query) if "sweep" in pages else "",
+        edit=link("edit", query, neuron=identity.neuron) if "edit" in pages else "",
+        sweep=_sweep(query, order) if "sweep" in pages else "",
         command=_command(identity, ranks),
         trial=link("typed", query, pin=(identity.neuron,), text=query.text) if query.text else "",
         reads_translations=reads_translations(activations.provenance),
@@ -208,7 +209,7 @@ def _order(collection: Collection, store: Entry, activations: Activations, query
     """Return the chosen order, else that of the first ranking of the model; None if it has none."""
     if query.ranking:
         entry = collection.entry(query.ranking, RANKING)
-        if entry.weights != store.weights:
+        if not belongs(collection, entry, store):
             raise NotFoundError(
                 f"the ranking {query.ranking} is of the model {entry.model}, and the store {store.name} of "
                 f"{store.model}; choose a store of {entry.model}"
@@ -217,9 +218,7 @@ def _order(collection: Collection, store: Entry, activations: Activations, query
     widths = dict(zip(activations.space.sites, activations.space.widths, strict=True))
     site = query.neuron.rpartition(":")[0]
     sites = [site] if site in widths else list(widths)
-    first = next(
-        (e for site in sites for e in model_rankings(collection, store.weights, site, widths[site])), None
-    )
+    first = next((e for site in sites for e in model_rankings(collection, store, site, widths[site])), None)
     if query.label and first is None:
         raise NotFoundError(f"no ranking of {store.model} is here, so there is no order for {query.label!r}")
     return None if first is None else order_of(collection, first.name, query.label)
@@ -288,6 +287,11 @@ def _signs(activations: Activations, identity: Identity) -> tuple[SignCase, ...]
         return ()
     gate, up = (f"{site}:{identity.unit}" for site in pair)
     return sign_cases(activations, gate, up)
+
+
+def _sweep(query: NeuronQuery, order: Order | None) -> str:
+    """Return the page on which edits of the chosen ranking's neurons are measured."""
+    return link("sweep", query, ranking="" if order is None else order.entry.name)
 
 
 def _command(identity: Identity, ranks: tuple[NeuronRank, ...]) -> str:

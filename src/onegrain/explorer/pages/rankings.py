@@ -100,7 +100,8 @@ class RankingsPage(Page):
         n_ranked: number of neurons that the method ranks.
         store: the store in which its neurons are looked at; empty if none has them.
         unit: unit of the damage; empty without.
-        effect_of: the record, metric and edit that the damage is from; empty without.
+        effect_of: the metric and the edit of the damage; empty without.
+        effect_record: the name of the record that the damage is from; empty without.
         interval_of: where the rank intervals are from; empty without.
         selected: number of neurons that pass the filters.
         rows: one page of them.
@@ -125,6 +126,7 @@ class RankingsPage(Page):
     store: str
     unit: str
     effect_of: str
+    effect_record: str
     interval_of: str
     selected: int
     rows: tuple[RankedNeuron, ...]
@@ -148,8 +150,8 @@ def rankings(explorer: Explorer, query: RankingsQuery) -> RankingsPage:
     groups = _groups(collection, query, entry)
     if entry is None:
         return RankingsPage(
-            "Rankings", shell, (), query, groups, "", "", "", "", "", (), 0, 0, "", "", "", "", 0, (), 0, {},
-            "", "", "",
+            "Rankings", shell, (), query, groups, "", "", "", "", "", (), 0, 0, "", "", "", "", "", 0, (), 0,
+            {}, "", "", "",
         )  # fmt: skip
     ranking, order = ranking_of(collection, entry.name), order_of(collection, entry.name, query.label)
     store = store_of(collection, entry, order.ranking.space, query.store)
@@ -177,7 +179,8 @@ def rankings(explorer: Explorer, query: RankingsQuery) -> RankingsPage:
         n_ranked=order.ranking.n_ranked,
         store="" if store is None else store.name,
         unit="" if effect is None else effect.unit,
-        effect_of="" if effect is None else f"{effect.metric}, {effect.edit}; {effect.record}",
+        effect_of="" if effect is None else f"{effect.metric}, {effect.edit}",
+        effect_record="" if effect is None else effect.record,
         interval_of=order.interval_source,
         selected=len(chosen),
         rows=tuple(_row(order, int(index), effect, to_neuron) for index in chosen[first : first + ROWS]),
