@@ -160,7 +160,7 @@ class Load:
 
 def addresses(name: str, store: og.Activations, rng: np.random.Generator) -> list[str]:
     """Return pages, fragments and files of one store in random states."""
-    neurons = store.space.names(rng.integers(0, store.n_neurons, 4).tolist())
+    neurons = [store.space.name(number) for number in rng.integers(0, store.n_neurons, 4).tolist()]
     shared = [("store", name), ("pin", neurons[0]), ("pin", neurons[1])]
     label = f"L{rng.integers(17)}"
     sentences = store.corpus.n_sentences
@@ -172,7 +172,12 @@ def addresses(name: str, store: og.Activations, rng: np.random.Generator) -> lis
     return [
         page("overview"),
         page("rankings", ranking=ranking),
-        page("rankings", ranking=ranking, label=label, page=int(rng.integers(1, 20))),
+        page(
+            "rankings",
+            ranking=ranking,
+            label=label,
+            page=int(rng.integers(1, 1 + min(20, store.n_neurons // 50))),
+        ),
         page("rankings.json", ranking=ranking),
         page("neuron", neuron=neurons[2]),
         page("neuron", neuron=neurons[3], ranking=ranking),
@@ -201,7 +206,9 @@ def visit(server: Server, stores: dict[str, og.Activations], seed: int, requests
                 load.add(address, answer, repeated)
                 for target in LATER.findall(answer.text):
                     fragment = unescape(target)
-                    load.add(fragment, client.get(fragment), None)
+                    # the result of an edit needs the model, which no synthetic store has
+                    if not fragment.startswith("/edit-result"):
+                        load.add(fragment, client.get(fragment), None)
                 requests -= 1
 
 
