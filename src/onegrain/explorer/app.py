@@ -25,6 +25,7 @@ from onegrain.explorer.routes import page_router
 from onegrain.explorer.security import Gate
 from onegrain.explorer.settings import Settings
 from onegrain.explorer.state import Explorer
+from onegrain.explorer.sweep_routes import sweep_router
 from onegrain.records.provenance import package_version
 
 __all__ = ["create_app"]
@@ -56,7 +57,9 @@ def create_app(collection: Collection, settings: Settings | None = None) -> Fast
         redoc_url=None,
         lifespan=lifespan,
     )
+    app.state.work = explorer.work
     app.include_router(edit_router(explorer))
+    app.include_router(sweep_router(explorer))
     app.include_router(page_router(explorer))
     app.add_middleware(GZipMiddleware, minimum_size=SMALLEST_COMPRESSED)
     app.add_middleware(Gate, settings=explorer.settings)

@@ -16,6 +16,7 @@ ERRORS = {
     422: "A value of the address cannot be used; the message says why.",
     429: "The limit on concurrent work is reached; repeat the request later.",
     500: "A record is damaged, or the work failed.",
+    503: "The model takes longer than the explorer allows.",
 }
 """HTTP status -> what it means."""
 ERROR_SCHEMA = {

@@ -31,13 +31,15 @@ class RunningExplorer:
         url: the address to open; it carries the token if the explorer listens beyond this machine.
     """
 
-    def __init__(self, server: Any, thread: threading.Thread, url: str) -> None:
+    def __init__(self, server: Any, thread: threading.Thread, work: Any, url: str) -> None:
         self._server = server
+        self._work = work
         self._thread = thread
         self.url = url
 
     def stop(self) -> None:
         """Stop serving, and return once running work has kept what it finished."""
+        self._work.stop()  # first, so that streams to browsers end
         self._server.should_exit = True
         self._thread.join(STOP_SECONDS)
 
@@ -126,7 +128,7 @@ def explore(
     url = f"http://{name}:{listener.getsockname()[1]}/" + (f"?token={token}" if token else "")
     if open_browser:
         webbrowser.open(url)
-    return RunningExplorer(server, thread, url)
+    return RunningExplorer(server, thread, app.state.work, url)
 
 
 def _listener(host: str, port: int) -> socket.socket:

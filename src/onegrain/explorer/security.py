@@ -20,7 +20,7 @@ COOKIE = "onegrain-token"
 SAFE = frozenset(["GET", "HEAD", "OPTIONS"])
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer, forms would come from the origin "null"
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }

@@ -24,13 +24,16 @@ from onegrain.records.identity import corpus_digest
 from onegrain.records.provenance import package_version
 from onegrain.records.statistics import NeuronStatistics
 
-__all__ = ["Measurements", "Measuring"]
+__all__ = ["Measurements", "Measuring", "Watch"]
 
 REMOTE_POINTS = 8
 """Points of one metric that a worker of another engine measures together, so that they share lower layers."""
 
 Measurements = dict[tuple[str, Intervention], Measured]
 """Name of a metric and edit -> what was measured."""
+
+Watch = Callable[[tuple[str, Intervention], Measured], None]
+"""A function that receives finished measurements one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,7 @@ class Measuring:
         checkpoint: Checkpoint,
         progress: Progress,
         task: str = "sweep",
+        watch: Watch | None = None,
     ) -> Measurements:
         """Measure every metric under each edit; equal edits, and those in the checkpoint, are not repeated.
 
@@ -68,6 +72,7 @@ class Measuring:
             checkpoint: the measurements that are finished; those of this run are added one by one.
             progress: receives the number of measurements done.
             task: what progress calls the work.
+            watch: receives each finished measurement, those of the checkpoint first.
         """
         different = list(dict.fromkeys(edits))
         points = [(name, edit) for name in self.metrics for edit in different]
@@ -77,11 +82,16 @@ class Measuring:
         missing = [point for point in points if point not in measured]
         if measured:
             announce(progress, f"resuming: {len(measured):,} of {len(points):,} measurements are finished")
+        if watch is not None:
+            for point, value in measured.items():
+                watch(point, value)
         with progress(task, len(points), "measurements") as advance:
             advance(len(measured))
             for point, value in self._run(missing, engine):
                 checkpoint.add(keys[point], value)
                 measured[point] = value
+                if watch is not None:
+                    watch(point, value)
                 advance(1)
         return measured
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from onegrain.errors import ParameterError
 from onegrain.interventions.checkpoint import Checkpoint, Measured
 from onegrain.interventions.edits.edit import NeuronEdit
 from onegrain.interventions.intervention import Intervention
-from onegrain.interventions.measured import Measurements, Measuring
+from onegrain.interventions.measured import Measurements, Measuring, Watch
 from onegrain.interventions.noise import noise_facts
 from onegrain.interventions.planning import (
     Grid,
@@ -68,11 +68,14 @@ class PlannedSweep:
         checkpoint: str | os.PathLike[str] | None,
         progress: Progress,
         task: str = "sweep",
+        watch: Watch | None = None,
     ) -> Measurements:
-        """Measure every point; see :func:`sweep`."""
+        """Measure every point; see :func:`sweep`. A function may watch the finished measurements."""
         edits = [edit for line in self.lines for edit in line.interventions]
         with Checkpoint(checkpoint) as kept:
-            return self.measuring.measure(edits, engine=engine, checkpoint=kept, progress=progress, task=task)
+            return self.measuring.measure(
+                edits, engine=engine, checkpoint=kept, progress=progress, task=task, watch=watch
+            )
 
     def measured_until(
         self, stop: StopWhen, checkpoint: str | os.PathLike[str] | None, progress: Progress
@@ -93,10 +96,48 @@ class PlannedSweep:
 
     def record(self, measurements: Measurements) -> Sweep:
         """Return the record of the measurements."""
-        rows, draws = [], []
+        return self._record(measurements, self.measuring.metrics, lambda metric, line, place: True)
+
+    def partial_record(self, measurements: Measurements) -> Sweep | None:
+        """Return the record of the points that are measured so far; None if there are none.
+
+        A number of neurons of the random orders is in it once all orders of a ranking and edit are measured at
+        it, since their mean is compared. The details say how many of the points of the whole sweep it has.
+        """
+        measured = dict(measurements)
+        intact = self.lines[0].interventions[0]
+        metrics = [metric for metric in self.measuring.metrics if (metric, intact) in measured]
+        if not metrics:
+            return None
+        lacking = {
+            (metric, line.ranking, line.label, line.edit, line.line, place)
+            for line in self.lines
+            for metric in metrics
+            for place, edit in enumerate(line.interventions)
+            if (metric, edit) not in measured
+        }
+
+        def has(metric: str, line: PlannedLine, place: int) -> bool:
+            return (metric, line.ranking, line.label, line.edit, line.line, place) not in lacking
+
+        record = self._record(measured, metrics, has)
+        planned = len(self.measuring.metrics) * sum(len(line.interventions) for line in self.lines)
+        stopped = {"points": len(record.points), "planned": planned}
+        return replace(record, details={**record.details, "stopped_early": stopped})
+
+    def _record(
+        self,
+        measurements: Measurements,
+        metrics: Iterable[str],
+        has: Callable[[str, PlannedLine, int], bool],
+    ) -> Sweep:
+        """Return the record of some metrics and of the points that a function accepts."""
+        chosen, rows, draws = list(metrics), [], []
         for line in self.lines:
-            for metric in self.measuring.metrics:
-                for count, edit in zip(line.counts, line.interventions, strict=True):
+            for metric in chosen:
+                for place, (count, edit) in enumerate(zip(line.counts, line.interventions, strict=True)):
+                    if not has(metric, line, place):
+                        continue
                     point = measurements[metric, edit]
                     setting = (line.ranking, line.label, metric, line.edit, line.line, line.number)
                     rows.append((*setting, count, point.value, point.low, point.high))
@@ -105,15 +146,16 @@ class PlannedSweep:
         return Sweep(
             points=points.assign(label=pd.Series([row[1] for row in rows], dtype=object)),
             sizes={name: ranking.space.size for name, ranking in self.rankings.items()},
-            metrics=self._facts(measurements),
+            metrics=self._facts(measurements, chosen),
             provenance=self.provenance(),
             details={"orders": self._orders()},
             draws=np.stack(draws),
         )
 
-    def _facts(self, measurements: Measurements) -> dict[str, dict[str, Any]]:
+    def _facts(self, measurements: Measurements, metrics: Iterable[str]) -> dict[str, dict[str, Any]]:
         facts = {}
-        for name, metric in self.measuring.metrics.items():
+        for name in metrics:
+            metric = self.measuring.metrics[name]
             first: Measured = measurements[name, self.lines[0].interventions[0]]
             facts[name] = {
                 "metric": metric.name,

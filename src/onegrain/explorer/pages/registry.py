@@ -15,8 +15,10 @@ from onegrain.explorer.pages.rankings import RankingsPage, RankingsQuery, rankin
 from onegrain.explorer.pages.record import RecordPage, RecordQuery, record
 from onegrain.explorer.pages.search import SearchPage, SearchQuery, found, search
 from onegrain.explorer.pages.site_map import SiteMapPage, SiteMapQuery, site_map
+from onegrain.explorer.pages.sweep import SweepEstimate, SweepPage, sweep, sweep_estimate
 from onegrain.explorer.pages.text import TextPage, TextQuery, text
 from onegrain.explorer.pages.typed_text import TypedPage, TypedQuery, typed_text
+from onegrain.explorer.sweeps import SweepQuery
 
 __all__ = ["NAVIGATION", "PAGES"]
 
@@ -31,6 +33,8 @@ PAGES = (
     PageKind("typed", "", TypedQuery, TypedPage, typed_text),
     PageKind("edit", "Edit", EditQuery, EditPage, edit),
     PageKind("edit-result", "", EditQuery, EditResultPage, edit_result, shown_on="edit"),
+    PageKind("sweep", "Sweep", SweepQuery, SweepPage, sweep, lasting=False),
+    PageKind("sweep-estimate", "", SweepQuery, SweepEstimate, sweep_estimate, lasting=False),
     PageKind("search", "Search", SearchQuery, SearchPage, search, lasting=False),
     PageKind("found", "", SearchQuery, SearchPage, found, lasting=False),
     PageKind("compare", "Compare", CompareQuery, ComparePage, compare),

@@ -80,6 +80,7 @@ class Job(Generic[Result]):
         long: True for work that gives way to shorter work. Its function is called again afterwards, and has to
             resume from what it has kept.
         stage: how far the work is.
+        about: what a page wants to know of the work besides its result; None if nothing.
         changes: a number that grows with every change of the state or of the progress.
     """
 
@@ -96,6 +97,7 @@ class Job(Generic[Result]):
         self.entry, self.title, self.seconds, self.long = entry, title, seconds, long
         self.function = function
         self.stage = Stage()
+        self.about: object = None
         self.changes = 0
         self._state = State.WAITING
         self._result: Result | None = None

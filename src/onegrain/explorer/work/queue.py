@@ -71,6 +71,7 @@ class Work:
         title: str,
         seconds: float | None = None,
         long: bool = False,
+        about: object = None,
     ) -> Job[Result]:
         """Add work to the queue.
 
@@ -81,11 +82,13 @@ class Work:
             title: what the work is, for readers.
             seconds: time limit of the running work; None for none.
             long: True for work that gives way to short work.
+            about: what a page wants to know of the work besides its result.
 
         Raises:
             BusyError: the limit on work of this kind is reached, or the explorer is stopping.
         """
         job = Job(entry, function, title=title, seconds=seconds, long=long)
+        job.about = about
         with self._changed:
             if not self._is_open:
                 raise BusyError("the explorer is stopping")
