@@ -124,7 +124,7 @@ def test_with_a_token_addresses_as_numbers_are_hosts_and_other_names_are_not(gua
 def test_every_answer_has_its_headers(local: TestClient, address: str) -> None:
     headers = local.get(address).headers
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy

@@ -82,8 +82,10 @@ def sweep_router(explorer: Explorer) -> APIRouter:
     def watched(job: Annotated[str, Query(max_length=40)]) -> Job[Any]:
         return _sweep_of(explorer, job)[0]
 
+    is_watched = Depends(watched)
+
     @router.get("/sweep/events", name="events of a sweep", response_class=EventSourceResponse)
-    async def events(job: Annotated[Job[Any], Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
+    async def events(job: Job[Any] = is_watched) -> AsyncIterator[ServerSentEvent]:
         seen = -1
         while explorer.work.is_open:
             changes, finished = job.changes, job.state.finished
