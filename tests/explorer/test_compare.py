@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from onegrain.analyses import overlap, rank_agreement, spearman_interval
+from onegrain.analyses import correlation_map, overlap, rank_agreement, spearman_interval
 from onegrain.explorer.app import create_app
 from onegrain.explorer.assets import asset
 from onegrain.explorer.collection import Collection, collect
@@ -113,6 +113,17 @@ def test_sites_of_two_stores_are_compared(client: TestClient, collection: Collec
     expected = similarity(collection.store(left), collection.store(right), measures=("svcca",))
     assert data["figures"][0]["drawing"]["values"] == expected.matrix("svcca").to_numpy().tolist()
     assert data["figures"][0]["table"]["rows"] == expected.table.to_numpy().tolist()
+    neurons = data["figures"][1]
+    first = collection.about(collection.entry(left).weights, "ranking")[0]
+    assert first.title in neurons["caption"]
+    shown = neurons["table"]
+    expected_map = correlation_map(
+        collection.store(left), collection.store(right), [row[0] for row in shown["rows"]], shown["columns"][1:]
+    )
+    assert neurons["drawing"]["values"] == expected_map.to_numpy().tolist()
+    pins = ("layers.0:3", "layers.1:1")
+    pinned = client.get(f"/sites.json?left={left}&right={right}&pin={pins[0]}&pin={pins[1]}").json()
+    assert [row[0] for row in pinned["figures"][1]["table"]["rows"]] == list(pins)
     assert "<svg" in client.get(page["sites"]).text
     assert "/sites?" in client.get(f"/compare?left={left}&right={right}").text
 

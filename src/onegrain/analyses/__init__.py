@@ -14,6 +14,7 @@ from onegrain.analyses.judging.comparison import Comparison, compare_rankings
 from onegrain.analyses.judging.verdict import verdict
 from onegrain.analyses.judging.voting import neuron_vote, vote_agreement
 from onegrain.analyses.neurons.cards import neuron_cards
+from onegrain.analyses.neurons.correlation_map import correlation_map
 from onegrain.analyses.neurons.heat import Heat, heat
 from onegrain.analyses.neurons.universality import universality
 from onegrain.analyses.neurons.words import NeuronWords, top_words
@@ -45,6 +46,7 @@ __all__ = [
     "clusters",
     "compare_rankings",
     "contrast",
+    "correlation_map",
     "damage",
     "half_lost",
     "heat",

@@ -1,19 +1,28 @@
-"""The similarity of the sites of two stores, a fragment that the comparison page loads after itself."""
+"""Two stores of the same words: similarity of their sites, correlations of their neurons.
+
+It is a fragment that the comparison page loads after itself.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
+from onegrain.analyses.neurons.correlation_map import correlation_map
 from onegrain.errors import ParameterError
 from onegrain.explorer.addresses import LONGEST_NAME, PageQuery
-from onegrain.explorer.figures import Figure
+from onegrain.explorer.collection import Collection, Entry
+from onegrain.explorer.figures import Figure, FigureTable
+from onegrain.explorer.orders import ranking_of
 from onegrain.explorer.pages.comparisons import site_figure
-from onegrain.explorer.pages.page import Page, Shell, shell_of
+from onegrain.explorer.pages.page import Page, Shell, pinned, shell_of
 from onegrain.explorer.state import Explorer
+from onegrain.library import ACTIVATIONS
 from onegrain.records.similarity import Similarity
+from onegrain.reports.rendering.drawings import Matrix
 
 __all__ = ["Measure", "SiteMapPage", "SiteMapQuery", "site_map"]
 
@@ -21,6 +30,8 @@ Measure = Literal["cka", "pwcca", "svcca"]
 MOST_PRODUCTS = 4e11
 """Multiplications of one comparison: some seconds of one core."""
 MOST_NEURONS = 6000
+MOST_SHOWN = 24
+"""Neurons of each side in the map of correlations."""
 
 
 class SiteMapQuery(PageQuery):
@@ -33,7 +44,7 @@ class SiteMapQuery(PageQuery):
 
 @dataclass(frozen=True)
 class SiteMapPage(Page):
-    """The similarity of sites."""
+    """The similarity of sites, and the correlations of neurons."""
 
     query: SiteMapQuery
     shell: Shell
@@ -41,7 +52,7 @@ class SiteMapPage(Page):
 
 
 def site_map(explorer: Explorer, query: SiteMapQuery) -> SiteMapPage:
-    """Return the similarity of every site of one store with every site of another.
+    """Return the similarity of every site of one store with every site of another, and correlations of neurons.
 
     Raises:
         NotFoundError: there is no such store.
@@ -54,8 +65,51 @@ def site_map(explorer: Explorer, query: SiteMapQuery) -> SiteMapPage:
         title="Similarity of sites",
         query=query,
         shell=shell_of(explorer, "sites", query),
-        figures=(site_figure(record, query.measure),),
+        figures=(site_figure(record, query.measure), _neuron_figure(explorer, query)),
     )
+
+
+def _neuron_figure(explorer: Explorer, query: SiteMapQuery) -> Figure:
+    """Return the correlations of some neurons of one store with some of the other as a matrix."""
+    sides = [explorer.collection.entry(name, ACTIVATIONS) for name in (query.left, query.right)]
+    chosen = [_shown_neurons(explorer.collection, side, query) for side in sides]
+    name = "\0".join(("correlations", query.left, query.right, *map(str, chosen)))
+    stores = [explorer.collection.store(side.name) for side in sides]
+    table = explorer.collection.derived(
+        name, lambda: correlation_map(*stores, *(neurons for neurons, _ in chosen))
+    )
+    values = tuple(tuple(row) for row in table.to_numpy(np.float64).tolist())
+    rows, columns = tuple(table.index), tuple(table.columns)
+    caption = " ".join(
+        f"{place}: {source} of {side.title}."
+        for place, side, (_, source) in zip(("Rows", "Columns"), sides, chosen, strict=True)
+    )
+    return Figure(
+        "neurons",
+        "Correlations of neurons",
+        Matrix(rows, columns, values, limit=1.0, unit="Pearson's correlation over words"),
+        FigureTable.of(("neuron", *columns), [(row, *line) for row, line in zip(rows, values, strict=True)]),
+        caption,
+    )
+
+
+def _shown_neurons(collection: Collection, store: Entry, query: SiteMapQuery) -> tuple[list[int], str]:
+    """Return the flat indices of the neurons of a store that are shown, and the reason why these.
+
+    They are the pinned ones, else the first of the first ranking of the store's model, else the first units.
+    """
+    space = collection.store(store.name).space
+    pins = pinned(space, query)
+    if pins:
+        return list(pins), "the pinned neurons"
+    widths = dict(zip(space.sites, space.widths, strict=True))
+    for entry in collection.about(store.weights, "ranking"):
+        ranking = ranking_of(collection, entry.name)
+        named = [ranking.space.locate(int(neuron)) for neuron in ranking.order[: ranking.n_ranked]]
+        indices = [space.index(site, unit) for site, unit in named if unit < widths.get(site, 0)]
+        if indices:
+            return indices[:MOST_SHOWN], f"the first neurons of {entry.title}"
+    return list(range(min(MOST_SHOWN, space.size))), "the first units"
 
 
 def _compared(explorer: Explorer, query: SiteMapQuery) -> Similarity:
