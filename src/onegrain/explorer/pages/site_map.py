@@ -71,13 +71,13 @@ def site_map(explorer: Explorer, query: SiteMapQuery) -> SiteMapPage:
 
 def _neuron_figure(explorer: Explorer, query: SiteMapQuery) -> Figure:
     """Return the correlations of some neurons of one store with some of the other as a matrix."""
-    sides = [explorer.collection.entry(name, ACTIVATIONS) for name in (query.left, query.right)]
-    chosen = [_shown_neurons(explorer.collection, side, query) for side in sides]
+    collection = explorer.collection
+    sides = [collection.entry(name, ACTIVATIONS) for name in (query.left, query.right)]
+    chosen = [_shown_neurons(collection, side, query) for side in sides]
+    (left, _), (right, _) = chosen
+    stores = collection.store(query.left), collection.store(query.right)
     name = "\0".join(("correlations", query.left, query.right, *map(str, chosen)))
-    stores = [explorer.collection.store(side.name) for side in sides]
-    table = explorer.collection.derived(
-        name, lambda: correlation_map(*stores, *(neurons for neurons, _ in chosen))
-    )
+    table = collection.derived(name, lambda: correlation_map(*stores, left, right))
     values = tuple(tuple(row) for row in table.to_numpy(np.float64).tolist())
     rows, columns = tuple(table.index), tuple(table.columns)
     caption = " ".join(
