@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from onegrain.explorer import RunningExplorer
+from onegrain.explorer import RunningExplorer, explore
 from onegrain.explorer.pages.registry import NAVIGATION
 from support import ROOT
 from support.chromium import opened_browser
@@ -257,3 +258,29 @@ def test_an_embedded_figure_shows_in_a_frame_of_another_page(visit: Any) -> None
     visitor.page.wait_for_timeout(300)
     assert visitor.page.frame_locator("iframe").locator("main").count() == 0
     assert "frame-ancestors" in " ".join(visitor.complaints)
+
+
+def test_a_sweep_starts_stops_and_is_kept(browser: Any, study_copy: Path) -> None:
+    with explore(study_copy) as running:
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        visitor = Visitor(context.new_page(), running.url)
+        page = visitor.page
+        visitor.go(f"/sweep?{STORE}")
+        page.locator("input[name=ranking]").first.set_checked(True)
+        page.locator("input[name=steps]").fill("20")
+        page.locator("input[name=orders]").fill("5")
+        page.get_by_role("button", name="Start", exact=True).click()
+        page.locator(".sweep-state").wait_for()
+        page.wait_for_function("() => document.querySelector('.sweep-state svg')")
+        stop = page.get_by_role("button", name="Stop and keep the points")
+        if stop.count():
+            stop.click()
+        keep = page.get_by_role("form", name="Keep the sweep")
+        keep.get_by_role("textbox").fill("mine")
+        keep.get_by_role("button", name="Keep").click()
+        kept = page.get_by_role("link", name="mine")
+        kept.first.click()
+        visitor.settle()
+        assert "mine" in page.locator("h1").inner_text()
+        visitor.require_quiet()
+        context.close()
