@@ -129,9 +129,9 @@ def partner_figure(collection: Collection, name: str, ranking: Ranking, query: P
         other = spaces[model].name(neuron)
         entry = stores[model]
         correlation = partner["correlation"][index]
-        own = ranking.space.name(index)
+        ranked = ranking.space.name(index)
         rows.append(
-            (other, entry.title if entry else models[model].rsplit("/", 1)[-1], correlation, own, place)
+            (other, entry.title if entry else models[model].rsplit("/", 1)[-1], correlation, ranked, place)
         )
         target = (
             link("neuron", query.model_copy(update={"pin": ()}), store=entry.name, neuron=other)

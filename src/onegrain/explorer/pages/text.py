@@ -131,11 +131,11 @@ def text(explorer: Explorer, query: TextQuery) -> TextPage:
     require_layer(corpus, query.layer)
     indices = pinned(activations.space, query)
     by = neuron_index(activations.space, query.by) if query.by else (indices[0] if indices else None)
-    found = find_sentences(explorer, store, query.filter, query.match, query.sort, by)
-    shown = paging("text", query, len(found.sentences), SENTENCES, _page_of(found, corpus, query))
+    passing = find_sentences(explorer, store, query.filter, query.match, query.sort, by)
+    shown = paging("text", query, len(passing.sentences), SENTENCES, _page_of(passing, corpus, query))
     other = parallel_corpus(explorer.collection, store)
     neurons = _neurons(explorer, store, indices, query)
-    sentences = _sentences(explorer, store, found, shown, neurons, other, query)
+    sentences = _sentences(explorer, store, passing, shown, neurons, other, query)
     return TextPage(
         title="Text",
         query=query,
