@@ -18,7 +18,7 @@ from onegrain.explorer.typed import reads_translations
 from onegrain.library import ACTIVATIONS
 from onegrain.records.corpus import Corpus
 
-__all__ = ["SORTS", "Found", "Sort", "find_sentences", "parallel_corpus", "sentence_scores"]
+__all__ = ["SORTS", "PassingSentences", "Sort", "find_sentences", "parallel_corpus", "sentence_scores"]
 
 Sort = Literal["corpus", "max", "min", "mean", "mean-low"]
 SORTS = {
@@ -32,7 +32,7 @@ MOST_ORDERS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class PassingSentences:
     """Sentences that pass filters, in an order.
 
     Attributes:
@@ -48,7 +48,7 @@ class Found:
 
 def find_sentences(
     explorer: Explorer, store: Entry, filters: Sequence[str], match: Match, sort: Sort, by: int | None
-) -> Found:
+) -> PassingSentences:
     """Return the sentences of a store that pass filters, sorted by a neuron.
 
     Args:
@@ -59,24 +59,24 @@ def find_sentences(
         sort: the order.
         by: flat index of the neuron to sort by; None leaves the order of the corpus.
     """
-    kept: Recent[Found] = explorer.collection.derived("sentence orders", lambda: Recent(MOST_ORDERS))
+    kept: Recent[PassingSentences] = explorer.collection.derived("sentence orders", lambda: Recent(MOST_ORDERS))
     key = (store.name, tuple(filters), match, sort, by)
     return kept.get(key, lambda: _find(explorer, store, filters, match, sort, by))
 
 
 def _find(
     explorer: Explorer, store: Entry, filters: Sequence[str], match: Match, sort: Sort, by: int | None
-) -> Found:
+) -> PassingSentences:
     corpus = explorer.collection.store(store.name).corpus
     masks = [matched_words(explorer, store, text) for text in filters]
     passing, marked = passing_sentences(masks, corpus, match)
     numbers = np.flatnonzero(passing)
     if sort == "corpus" or by is None:
-        return Found(numbers, np.full(numbers.size, np.nan), marked)
+        return PassingSentences(numbers, np.full(numbers.size, np.nan), marked)
     scores = sentence_scores(corpus, neuron_column(explorer, store, by), sort)[numbers]
     sign = 1.0 if sort in ("min", "mean-low") else -1.0
     order = np.argsort(np.where(np.isnan(scores), np.inf, sign * scores), kind="stable")
-    return Found(numbers[order], scores[order], marked)
+    return PassingSentences(numbers[order], scores[order], marked)
 
 
 def sentence_scores(corpus: Corpus, values: np.ndarray, sort: Sort) -> Float64[np.ndarray, " sentences"]:

@@ -27,7 +27,7 @@ from onegrain.explorer.pages.activation_map import (
 from onegrain.explorer.pages.page import Page, Shell, chosen_store, neuron_index, pinned, shell_of
 from onegrain.explorer.pages.paging import Paging, paging
 from onegrain.explorer.pages.suggestions import Suggestion, suggested_neurons
-from onegrain.explorer.sentences import SORTS, Found, Sort, find_sentences, parallel_corpus
+from onegrain.explorer.sentences import SORTS, PassingSentences, Sort, find_sentences, parallel_corpus
 from onegrain.explorer.state import Explorer
 from onegrain.explorer.typed import reads_translations
 from onegrain.explorer.work.models import model_place
@@ -167,13 +167,13 @@ def require_layer(corpus: Corpus, layer: str) -> None:
         raise NotFoundError(str(error)) from error
 
 
-def _page_of(found: Found, corpus: Corpus, query: TextQuery) -> int:
+def _page_of(passing: PassingSentences, corpus: Corpus, query: TextQuery) -> int:
     """Return the page to show: that of the sentence, if the address names one."""
     if query.sentence is None:
         return query.page
     if query.sentence >= corpus.n_sentences:
         raise NotFoundError(f"sentences are numbered 0 to {corpus.n_sentences - 1:,}, not {query.sentence:,}")
-    places = np.flatnonzero(found.sentences == query.sentence)
+    places = np.flatnonzero(passing.sentences == query.sentence)
     if not places.size:
         raise NotFoundError(f"sentence {query.sentence:,} does not pass the filters; take them away to see it")
     return int(places[0]) // SENTENCES + 1
@@ -190,7 +190,7 @@ def _neurons(
 def _sentences(
     explorer: Explorer,
     store: Entry,
-    found: Found,
+    passing: PassingSentences,
     shown: Paging,
     neurons: tuple[MapNeuron, ...],
     other: Corpus | None,
@@ -198,8 +198,8 @@ def _sentences(
 ) -> tuple[MapSentence, ...]:
     activations = explorer.collection.store(store.name)
     corpus = activations.corpus
-    numbers = found.sentences[shown.start : shown.stop].tolist()
-    scores = found.scores[shown.start : shown.stop].tolist()
+    numbers = passing.sentences[shown.start : shown.stop].tolist()
+    scores = passing.scores[shown.start : shown.stop].tolist()
     indices = [activations.space.parse(neuron.name) for neuron in neurons]
     view = columns_of(explorer, store, indices) if indices else None
     heats = (
@@ -219,7 +219,7 @@ def _sentences(
             values,
             neurons,
             layer=query.layer,
-            marked=found.marked,
+            marked=passing.marked,
             deviations=np.array(columns).T if columns else empty,
         )
         sentences.append(
