@@ -22,6 +22,7 @@ from onegrain.synthetic import sandbox
 
 LONGEST_WAIT = 60.0
 FEW = {"steps": 2, "orders": 2, "sentences": 20}
+CHECKPOINTS = ".explorer-*.checkpoint"
 
 
 @pytest.fixture
@@ -130,12 +131,14 @@ def test_stopping_the_explorer_leaves_the_points_for_the_next(
     monkeypatch.setattr(measuring, "TOGETHER", 1)
     many = {"line": ["top", "bottom"], "steps": 12, "sentences": 60}
     settings = Settings(hosts=("testserver",))
+    folder = study_copy / "sweeps"
+    earlier = set(folder.glob(CHECKPOINTS))
     with TestClient(create_app(collect([study_copy]), settings)) as first:
         address = start(first, **many)
         end = time.monotonic() + LONGEST_WAIT
         while first.get(address.replace("/sweep?", "/sweep.json?")).json()["started"]["done"] < 3:
             assert time.monotonic() < end
-    (checkpoint,) = (study_copy / "sweeps").glob(".explorer-*.checkpoint")
+    (checkpoint,) = set(folder.glob(CHECKPOINTS)) - earlier
     lines = checkpoint.read_bytes().count(b"\n")
     assert lines > 3
     with TestClient(create_app(collect([study_copy]), settings)) as second:

@@ -84,7 +84,12 @@ def sweep_router(explorer: Explorer) -> APIRouter:
 
     is_watched = Depends(watched)
 
-    @router.get("/sweep/events", name="events of a sweep", response_class=EventSourceResponse)
+    @router.get(
+        "/sweep/events",
+        name="events of a sweep",
+        response_class=EventSourceResponse,
+        responses=answers_of(),
+    )
     async def events(job: Job[Any] = is_watched) -> AsyncIterator[ServerSentEvent]:
         seen = -1
         while explorer.work.is_open:

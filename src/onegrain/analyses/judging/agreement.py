@@ -131,7 +131,7 @@ def spearman_interval(correlation: float, neurons: int, level: float = 0.95) -> 
         ParameterError: the level is not between 0 and 1.
 
     >>> [round(bound, 3) for bound in spearman_interval(0.5, 100)]
-    [0.322, 0.644]
+    [0.326, 0.641]
     """
     if not 0.0 < level < 1.0:
         raise ParameterError(f"level must be between 0 and 1, got {level}")
