@@ -94,3 +94,24 @@ def test_a_projection_that_is_edited_or_differentiated_runs_whole(loaded: Loaded
             assert predict(loaded, *rows_of(loaded))[0].head is None
         finally:
             handle.remove()
+
+
+@torch.no_grad()
+def test_a_pass_inside_the_pass_is_not_taken_for_it(loaded: LoadedModel) -> None:
+    """An edit such as ``interchange`` reads its paired sentences while the model runs."""
+    nested: list[int] = []
+
+    def run_again(*_: Any) -> None:
+        if not nested:
+            nested.append(1)
+            loaded.forward([[5, 6, 7]])
+
+    handle = loaded.model.get_input_embeddings().register_forward_hook(run_again)
+    try:
+        predictions, wanted = predict(loaded, *rows_of(loaded))
+    finally:
+        handle.remove()
+    assert nested
+    assert predictions.head is loaded.model.get_output_embeddings()
+    torch.testing.assert_close(predictions.losses(wanted), losses_of_logits(loaded), rtol=1e-6, atol=1e-6)
+    assert predicts_in_blocks(loaded)
