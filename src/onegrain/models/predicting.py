@@ -140,7 +140,7 @@ def _predict(loaded: RunningModel, inputs: dict[str, Tensor]) -> Predictions:
         logits = loaded.model(**inputs).logits
     if not read:  # the model multiplies the weights itself
         return Predictions.of(logits, None)
-    # an edit that reads paired sentences runs the model inside this pass, so the last projection is the pass's own
+    # an edit that reads paired sentences runs the model inside this pass, whose own projection is the last
     values, output = read[-1]
     if _is_same(logits, output) and values.shape[:2] == inputs["input_ids"].shape:
         return Predictions.of(values, head)
