@@ -14,6 +14,11 @@ function switchTheme() {
   localStorage.setItem("onegrain-theme", root.dataset.theme);
 }
 
+// On a narrow screen the navigation scrolls; the page that is shown stands in view.
+const navigation = document.querySelector("header nav");
+const current = navigation?.querySelector("[aria-current=page]");
+if (current) navigation.scrollLeft = current.offsetLeft - navigation.offsetLeft - navigation.clientWidth / 2;
+
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-theme-button]")) switchTheme();
 });
