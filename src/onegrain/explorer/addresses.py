@@ -13,8 +13,6 @@ __all__ = ["MOST_PINS", "PageQuery", "address", "changed", "form_fields", "link"
 MOST_PINS = 20
 LONGEST_NAME = 400
 
-Name = Field("", max_length=LONGEST_NAME)
-
 
 class PageQuery(BaseModel):
     """The part of an address that every page understands: the store, and the pinned neurons in it."""

@@ -15,6 +15,7 @@ from onegrain.activations import open_activations
 from onegrain.core.text import visible
 from onegrain.errors import OnegrainError, ParameterError
 from onegrain.explorer.errors import NotFoundError
+from onegrain.explorer.recent import Recent
 from onegrain.library import ACTIVATIONS, TABLES, is_model, kind_of, load, records
 from onegrain.records.activations import Activations
 from onegrain.records.parquet import read_header
@@ -84,7 +85,7 @@ class Collection:
         self.left_out = tuple(left_out)
         self._entries = {entry.name: entry for entry, _ in paths}
         self._paths = {entry.name: path for entry, path in paths}
-        self._opened: dict[str, Any] = {}
+        self._opened: Recent[Any] = Recent(MOST_RECORDS_KEPT)
         self._changes = 0
         self._derived: dict[str, Any] = {}
         self._derived_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -129,15 +130,10 @@ class Collection:
             NotFoundError: there is none, or it is of another kind.
             RecordError: the file is damaged.
         """
-        entry = self.entry(name, *kinds)
-        with self._lock:
-            if name not in self._opened:
-                while len(self._opened) >= MOST_RECORDS_KEPT:
-                    del self._opened[next(iter(self._opened))]
-                path = self._paths[name]
-                self._opened[name] = open_activations(path) if entry.kind == ACTIVATIONS else load(path)
-            self._opened[name] = self._opened.pop(name)
-            return self._opened[name]
+        entry, path = self.entry(name, *kinds), self._paths[name]
+        return self._opened.get(
+            name, lambda: open_activations(path) if entry.kind == ACTIVATIONS else load(path)
+        )
 
     def store(self, name: str) -> Activations:
         """Return the store of a name, opened; its values stay on disk."""
@@ -187,9 +183,15 @@ class Collection:
             build: makes it.
         """
         with self._derived_locks[key]:
-            if key not in self._derived:
-                self._derived[key] = build()
-            result: Result = self._derived[key]
+            with self._lock:
+                changes = self._changes
+                if key in self._derived:
+                    known: Result = self._derived[key]
+                    return known
+            result = build()
+            with self._lock:
+                if self._changes == changes:  # else it was made of what the collection held before
+                    self._derived[key] = result
             return result
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from onegrain.analyses.neurons.correlation_map import correlation_map
@@ -19,6 +20,7 @@ from onegrain.explorer.figures import Figure, FigureTable
 from onegrain.explorer.orders import ranking_of
 from onegrain.explorer.pages.comparisons import site_figure
 from onegrain.explorer.pages.page import Page, Shell, pinned, shell_of
+from onegrain.explorer.recent import Recent
 from onegrain.explorer.state import Explorer
 from onegrain.library import ACTIVATIONS
 from onegrain.records.similarity import Similarity
@@ -32,6 +34,7 @@ MOST_PRODUCTS = 4e11
 MOST_NEURONS = 6000
 MOST_SHOWN = 24
 """Neurons of each side in the map of correlations."""
+MOST_KEPT = 32
 
 
 class SiteMapQuery(PageQuery):
@@ -76,8 +79,9 @@ def _neuron_figure(explorer: Explorer, query: SiteMapQuery) -> Figure:
     chosen = [_shown_neurons(collection, side, query) for side in sides]
     (left, _), (right, _) = chosen
     stores = collection.store(query.left), collection.store(query.right)
-    name = "\0".join(("correlations", query.left, query.right, *map(str, chosen)))
-    table = collection.derived(name, lambda: correlation_map(*stores, left, right))
+    kept: Recent[pd.DataFrame] = collection.derived("correlation maps", lambda: Recent(MOST_KEPT))
+    key = (query.left, query.right, tuple(left), tuple(right))
+    table = kept.get(key, lambda: correlation_map(*stores, left, right))
     values = tuple(tuple(row) for row in table.to_numpy(np.float64).tolist())
     rows, columns = tuple(table.index), tuple(table.columns)
     caption = " ".join(
