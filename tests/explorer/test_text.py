@@ -307,7 +307,7 @@ def test_a_constant_neuron_and_missing_words_are_blank(tmp_path: Path) -> None:
 
     entry = Entry("memory", "activations")
     collection._entries["memory"], collection._paths["memory"] = entry, tmp_path
-    collection._opened["memory"] = replace(store, missing=missing)
+    collection._opened.get("memory", lambda: replace(store, missing=missing))
     with TestClient(create_app(collection, Settings(hosts=("testserver",)))) as client:
         page = client.get("/text?pin=layers.0:0&pin=layers.0:1").text
         assert page.count('<i class="none">') == 5

@@ -116,6 +116,7 @@ def sweep(explorer: Explorer, query: SweepQuery) -> SweepPage:
     offers = () if model is None else offers_of(collection, model)
     offer = chosen_offer(offers, state)
     chosen = state.ranking or (model.rankings[:1] if model is not None else ())
+    job_state = None if job is None else job.state  # before the record: that of a finished job is then whole
     record = None if running is None else running.record()
     return SweepPage(
         title="Sweep",
@@ -140,14 +141,20 @@ def sweep(explorer: Explorer, query: SweepQuery) -> SweepPage:
         kinds=KINDS,
         lines=LINES,
         estimate="" if offer is None or running is not None else address("sweep-estimate", query),
-        started=None if job is None or running is None else _state(explorer, job, running, record),
+        started=(
+            None
+            if job is None or job_state is None or running is None
+            else _state(explorer, job, job_state, running, record)
+        ),
     )
 
 
-def _state(explorer: Explorer, job: Job[Any], running: RunningSweep, record: Sweep | None) -> SweepState:
-    finished = job.state.finished
-    state = str(job.state)
-    if job.state is State.CANCELLED and not running.discarded:
+def _state(
+    explorer: Explorer, job: Job[Any], job_state: State, running: RunningSweep, record: Sweep | None
+) -> SweepState:
+    finished = job_state.finished
+    state = str(job_state)
+    if job_state is State.CANCELLED and not running.discarded:
         state = "stopped"
     stage = job.stage
     planned = running.planned
