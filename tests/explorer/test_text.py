@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -16,7 +17,7 @@ from onegrain.activations.extraction.extract import extract
 from onegrain.analyses.neurons.heat import heat
 from onegrain.errors import ParameterError
 from onegrain.explorer.app import create_app
-from onegrain.explorer.collection import Collection, collect
+from onegrain.explorer.collection import Collection, Entry, collect
 from onegrain.explorer.expressions import matching
 from onegrain.explorer.filters import matched_words, passing_sentences
 from onegrain.explorer.sentences import sentence_scores
@@ -300,14 +301,9 @@ def test_a_constant_neuron_and_missing_words_are_blank(tmp_path: Path) -> None:
     missing = np.array([False, False, True, False])
     corpus = Corpus.from_sentences([["a", "b", "c", "d"]])
     store = Activations.from_array(values, corpus)
-    collection = Collection("memory", [], [], None)
-    from dataclasses import replace
-
-    from onegrain.explorer.collection import Entry
-
     entry = Entry("memory", "activations")
-    collection._entries["memory"], collection._paths["memory"] = entry, tmp_path
-    collection._opened.get("memory", lambda: replace(store, missing=missing))
+    opened = {"memory": replace(store, missing=missing)}
+    collection = Collection("memory", [(entry, tmp_path)], [], None, opened)
     with TestClient(create_app(collection, Settings(hosts=("testserver",)))) as client:
         page = client.get("/text?pin=layers.0:0&pin=layers.0:1").text
         assert page.count('<i class="none">') == 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from onegrain.errors import ParameterError
 
@@ -36,6 +35,8 @@ def adjusted_p_values(p: np.ndarray) -> np.ndarray:
     >>> adjusted_p_values(np.array([0.01, 0.04, np.nan, 0.5])).round(3).tolist()
     [0.03, 0.06, nan, 0.5]
     """
+    from scipy.stats import false_discovery_control  # takes half a second to load
+
     values = np.asarray(p, dtype=np.float64)
     q, known = np.full(values.shape, np.nan), ~np.isnan(values)
     if known.any():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri
 
 from onegrain.errors import ParameterError
 
@@ -85,7 +85,7 @@ def selection_stability(selected: np.ndarray, level: float = 0.95) -> tuple[floa
     phi = 1.0 - many / (many - 1) * (share * (1.0 - share)).mean() / chance
     of_draw = (chosen @ share / d - size * mean + phi / 2.0 * (2.0 * mean * size - size - mean + 1.0)) / chance
     deviation = 2.0 / many * np.sqrt(np.square(of_draw - of_draw.mean()).sum())
-    half = float(stats.norm.ppf((1.0 + level) / 2.0) * deviation) if many > 2 else float("nan")
+    half = float(ndtri((1.0 + level) / 2.0) * deviation) if many > 2 else float("nan")
     return float(phi), float(phi - half), float(np.minimum(phi + half, 1.0))
 
 
@@ -114,7 +114,7 @@ def split_stability(selected: np.ndarray, pairs: np.ndarray, level: float = 0.95
     if stabilities.size < 2:
         return float("nan"), float("nan"), float("nan")
     mean = float(stabilities.mean())
-    half = float(stats.norm.ppf((1.0 + level) / 2.0) * stabilities.std(ddof=1) / np.sqrt(stabilities.size))
+    half = float(ndtri((1.0 + level) / 2.0) * stabilities.std(ddof=1) / np.sqrt(stabilities.size))
     return mean, mean - half, min(mean + half, 1.0)
 
 
@@ -132,13 +132,15 @@ def rank_correlations(ranks: np.ndarray, pairs: np.ndarray | None = None) -> tup
     >>> rank_correlations(np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
     (-1.0, -1.0)
     """
+    from scipy.stats import kendalltau  # takes half a second to load
+
     rows = _require_table(ranks)
     chosen = every_pair(len(rows)) if pairs is None else np.asarray(pairs)
     chosen = chosen[(np.ptp(rows, axis=1) > 0)[chosen].all(axis=1)]
     if not len(chosen):
         return float("nan"), float("nan")
     spearman = np.mean([np.corrcoef(rows[pair])[0, 1] for pair in chosen])
-    kendall = np.mean([stats.kendalltau(*rows[pair]).statistic for pair in chosen])
+    kendall = np.mean([kendalltau(*rows[pair]).statistic for pair in chosen])
     return round(float(spearman), 12), round(float(kendall), 12)
 
 

@@ -6,9 +6,10 @@ import hashlib
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from onegrain.activations import open_activations
@@ -67,6 +68,10 @@ class Collection:
 
     Requests name entries; the paths stay inside this class. All methods may be called from several threads.
 
+    Args:
+        paths: every entry with its place.
+        opened: records that are open already, by the names of their entries.
+
     Attributes:
         title: the title of the pages.
         folder: the folder that was searched, or None if places were named one by one.
@@ -79,6 +84,7 @@ class Collection:
         paths: Sequence[tuple[Entry, Path | str]],
         left_out: Sequence[str],
         folder: Path | None,
+        opened: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.title = title
         self.folder = folder
@@ -86,6 +92,8 @@ class Collection:
         self._entries = {entry.name: entry for entry, _ in paths}
         self._paths = {entry.name: path for entry, path in paths}
         self._opened: Recent[Any] = Recent(MOST_RECORDS_KEPT)
+        for name, record in opened.items():
+            self._opened.keep(name, record)
         self._changes = 0
         self._derived: dict[str, Any] = {}
         self._derived_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -210,21 +218,28 @@ def collect(places: Iterable[str | os.PathLike[str]], title: str | None = None) 
         raise ParameterError("name a folder of records, or records, stores and models one by one")
     paths: list[tuple[Entry, Path | str]] = []
     left_out: list[str] = []
+    stores: dict[str, Activations] = {}
     for place in named:
-        for name, path, kind, error in _searched(place, prefixed=len(named) > 1):
+        for found, path, kind, error in _searched(place, prefixed=len(named) > 1):
+            name = _unused(visible(found), paths)
             try:
                 if error:
                     raise ParameterError(error)
-                paths.append((_entry(_unused(visible(name), paths), kind, path), path))
+                if kind == ACTIVATIONS:
+                    stores[name] = open_activations(path)
+                    entry = _store_entry(name, stores[name])
+                else:
+                    entry = _entry(name, kind, Path(path))
+                paths.append((entry, path))
             except OnegrainError as failure:
-                left_out.append(visible(f"{name}: {str(failure).replace(str(path), Path(path).name)}"))
+                left_out.append(visible(f"{found}: {str(failure).replace(str(path), Path(path).name)}"))
     if not paths:
         raise ParameterError(
             f"nothing to show in {', '.join(named)}: no ranking, curve, store or model; "
             "onegrain demo makes some, and onegrain explore --demo shows them"
         )
     folder = Path(named[0]) if len(named) == 1 and Path(named[0]).is_dir() else None
-    return Collection(visible(title or Path(named[0]).resolve().name), paths, left_out, folder)
+    return Collection(visible(title or Path(named[0]).resolve().name), paths, left_out, folder, stores)
 
 
 def _searched(place: str, *, prefixed: bool) -> Iterator[tuple[str, Path | str, str, str]]:
@@ -274,16 +289,18 @@ def _unused(name: str, paths: Sequence[tuple[Entry, Any]]) -> str:
     )
 
 
-def _entry(name: str, kind: str, path: Path | str) -> Entry:
+def _store_entry(name: str, activations: Activations) -> Entry:
+    provenance = activations.provenance
+    return _described(name, ACTIVATIONS, provenance, digest=provenance.model_dump_json())
+
+
+def _entry(name: str, kind: str, path: Path) -> Entry:
     if kind == MODEL:
-        return Entry(name, MODEL, visible(Path(path).name), digest=_file_digest(Path(path) / "config.json"))
-    if kind == ACTIVATIONS:
-        activations = open_activations(path)
-        return _described(name, kind, activations.provenance, digest=activations.provenance.model_dump_json())
+        return Entry(name, MODEL, visible(path.name), digest=_file_digest(path / "config.json"))
     if kind in TABLES:
-        return _table_entry(name, kind, Path(path))
+        return _table_entry(name, kind, path)
     provenance = getattr(load(path), "provenance", None)
-    return _described(name, kind, provenance, digest=_file_digest(Path(path)))
+    return _described(name, kind, provenance, digest=_file_digest(path))
 
 
 def _table_entry(name: str, kind: str, path: Path) -> Entry:

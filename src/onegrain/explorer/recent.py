@@ -37,8 +37,12 @@ class Recent(Generic[Value]):
                 self._values[key] = self._values.pop(key)
                 return self._values[key]
         value = build()
+        self.keep(key, value)
+        return value
+
+    def keep(self, key: Hashable, value: Value) -> None:
+        """Keep the result of a key."""
         with self._lock:
             self._values[key] = value
             while len(self._values) > self.most:
                 del self._values[next(iter(self._values))]
-        return value

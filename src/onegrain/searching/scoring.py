@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int8, Int64
-from scipy.stats import norm
+from scipy.special import ndtr
 
 __all__ = ["QUANTILES", "Areas", "Overlaps", "areas", "least_words", "overlaps"]
 
@@ -62,7 +62,7 @@ def areas(
     constant = variance <= pairs / 12.0 * 1e-9
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.maximum(np.abs(apart) - 0.5, 0.0) / np.sqrt(variance)
-    p = np.minimum(2.0 * norm.sf(z), 1.0)
+    p = np.minimum(2.0 * ndtr(-z), 1.0)
     sign = np.where(apart < 0, -1, 1)
     return Areas(
         auroc=np.where(constant, np.nan, 0.5 + np.abs(apart) / pairs),

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from onegrain.analyses.questions.topsets import chance_overlap, default_k
 from onegrain.core.bootstrap import adjusted_p_values
@@ -138,7 +138,7 @@ def spearman_interval(correlation: float, neurons: int, level: float = 0.95) -> 
     if neurons < 4 or np.isnan(correlation):
         return float("nan"), float("nan")
     inside = float(np.clip(correlation, -1.0 + 1e-15, 1.0 - 1e-15))
-    half = float(norm.ppf((1.0 + level) / 2.0)) * np.sqrt((1.0 + inside**2 / 2.0) / (neurons - 3))
+    half = float(ndtri((1.0 + level) / 2.0)) * np.sqrt((1.0 + inside**2 / 2.0) / (neurons - 3))
     middle = np.arctanh(inside)
     return float(np.tanh(middle - half)), float(np.tanh(middle + half))
 

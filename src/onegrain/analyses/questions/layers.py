@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import hypergeom
 
 from onegrain.analyses.questions.topsets import default_k, top_sets
 from onegrain.core.bootstrap import adjusted_p_values
@@ -56,6 +55,8 @@ def corrected(table: pd.DataFrame) -> pd.DataFrame:
 
 def _spread(space: NeuronSpace, chosen: np.ndarray) -> pd.DataFrame:
     """Return how many of the chosen neurons lie in every site, with the hypergeometric upper tail."""
+    from scipy.stats import hypergeom  # takes half a second to load
+
     groups = space.by_site(chosen)
     widths = np.array(space.widths)
     counts = np.array([len(groups.get(site, ())) for site in space.sites])

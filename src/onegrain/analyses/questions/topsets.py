@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import hypergeom
 
 from onegrain.errors import LabelError, ParameterError
 from onegrain.records.ranking import Ranking
@@ -149,6 +148,8 @@ def chance_overlap(first: np.ndarray, second: np.ndarray, size: int) -> Overlap:
     shared = int(np.intersect1d(first, second).size)
     if a + b == 0:
         return Overlap(0, 0.0, float("nan"), float("nan"), 1.0)
+    from scipy.stats import hypergeom  # takes half a second to load
+
     possible = np.arange(max(0, a + b - size), min(a, b) + 1)
     chances = hypergeom.pmf(possible, size, a, b)
     return Overlap(

@@ -10,7 +10,6 @@ from onegrain.explorer.figures import Figure, FigureTable, VegaChart
 from onegrain.explorer.pages.page import Page, Shell, shell_of
 from onegrain.explorer.state import Explorer
 from onegrain.reports.blocks import Answer, Section
-from onegrain.reports.compose import answering_sections
 from onegrain.reports.rendering.pictures import chart_spec
 
 __all__ = ["AnswerCard", "AnswersPage", "AnswersQuery", "answers"]
@@ -67,7 +66,9 @@ def answers(explorer: Explorer, query: AnswersQuery) -> AnswersPage:
 def _sections(folder: Path | None) -> list[Section]:
     if folder is None:
         return []
-    from onegrain.studies.gather import gather  # it loads torch, which would delay the first page
+    # these load torch and the tests of scipy.stats, which would delay the first page
+    from onegrain.reports.compose import answering_sections
+    from onegrain.studies.gather import gather
 
     return answering_sections(gather(folder, stores={}))
 

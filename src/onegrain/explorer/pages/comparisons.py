@@ -22,7 +22,6 @@ from onegrain.records.space import NeuronSpace
 from onegrain.records.specificity import Specificity
 from onegrain.records.sweep import Sweep
 from onegrain.reports.blocks import slug
-from onegrain.reports.charts.plot import plot
 from onegrain.reports.rendering.drawings import IntervalRow, Intervals, Matrix
 from onegrain.reports.rendering.pictures import chart_spec
 
@@ -47,7 +46,7 @@ def curve_figures(curves: Mapping[str, Curve], sweeps: Mapping[str, Sweep]) -> l
             for row in curve.points.itertuples(index=False, name=None)
         ]
         table = FigureTable.of(("curve", *first.points.columns), rows)
-        chart = VegaChart(_below(chart_spec(plot(group))))
+        chart = _chart(group)
         caption = "The metric as neurons are erased, with 95 % intervals; for random orders, their range."
         figures.append(Figure(f"curves-{number}", title, chart, table, caption))
     for number, (name, sweep) in enumerate(sweeps.items(), 1):
@@ -55,17 +54,18 @@ def curve_figures(curves: Mapping[str, Curve], sweeps: Mapping[str, Sweep]) -> l
         rows = [tuple(row) for row in points.itertuples(index=False, name=None)]
         table = FigureTable.of(tuple(points.columns), rows)
         caption = f"{', '.join(sweep.metrics)} under {len(sweep.edits)} kinds of edits."
-        figures.append(
-            Figure(f"sweep-{number}", name, VegaChart(_below(chart_spec(plot(sweep)))), table, caption)
-        )
+        figures.append(Figure(f"sweep-{number}", name, _chart(sweep), table, caption))
     return figures
 
 
-def _below(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return a specification with its legends below the chart, so that it stays legible on a narrow screen."""
+def _chart(record: Any) -> VegaChart:
+    """Return the chart of a record with its legends below it, so that it stays legible on a narrow screen."""
+    from onegrain.reports.charts.plot import plot  # it loads Altair, which would delay the first page
+
+    spec = chart_spec(plot(record))
     config = spec.get("config", {})
     legend = {**config.get("legend", {}), "orient": "bottom", "columns": 2, "labelLimit": 240}
-    return {**spec, "config": {**config, "legend": legend}}
+    return VegaChart({**spec, "config": {**config, "legend": legend}})
 
 
 def agreement_figures(rankings: Mapping[str, Ranking]) -> list[Figure]:

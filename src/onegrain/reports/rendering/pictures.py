@@ -1,11 +1,11 @@
-"""Charts as pictures: the Vega-Lite specification, PNG and SVG, drawn without a network."""
+"""Charts as pictures: the Vega-Lite specification, PNG and SVG, drawn without a network.
+
+Altair and the renderer are loaded by the first chart, which a page without one does not wait for.
+"""
 
 from __future__ import annotations
 
 from typing import Any
-
-import altair as alt
-import vl_convert
 
 from onegrain.core.recognition import marked_png
 from onegrain.core.text import visible
@@ -21,6 +21,8 @@ def chart_spec(chart: Any) -> dict[str, Any]:
 
     Control characters in its texts are escaped: SVG has none, and the renderer would end the process.
     """
+    import altair as alt
+
     with alt.data_transformers.enable("default", max_rows=None):
         return _visible(chart.to_dict())
 
@@ -38,6 +40,8 @@ def _visible(part: Any) -> Any:
 
 def chart_png(chart: Any) -> bytes:
     """Return an altair chart as PNG at twice its size, marked as written by onegrain."""
+    import vl_convert
+
     drawn = vl_convert.vegalite_to_png(chart_spec(chart), scale=IMAGE_SCALE, allowed_base_urls=NO_URL)
     return marked_png(drawn)
 
@@ -49,4 +53,6 @@ def chart_svg(chart: Any) -> str:
 
 def draw_svg(spec: dict[str, Any]) -> str:
     """Return the SVG document of a specification that :func:`chart_spec` made."""
+    import vl_convert
+
     return vl_convert.vegalite_to_svg(spec, allowed_base_urls=NO_URL)
