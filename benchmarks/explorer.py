@@ -81,7 +81,11 @@ class Server:
     """
 
     def __init__(self, folder: Path) -> None:
-        program = "import onegrain.cli as cli; cli.main()"
+        # a benchmark in the background of a shell hands down that SIGINT is ignored
+        program = (
+            "import signal, onegrain.cli as cli; "
+            "signal.signal(signal.SIGINT, signal.default_int_handler); cli.main()"
+        )
         start = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-c", program, "explore", "--no-browser", "--port", "0", str(folder)],
