@@ -78,6 +78,9 @@ class IndexedNeuron:
         high: the words and contexts that raise the neuron most.
         low: the words and contexts that lower it most.
         samples: words from ranges of its values, lowest range first.
+        around: for each context of ``high``, ``low`` and the samples, in this order, the values at the words
+            from six before it to six after it; None beyond the ends of its sentence and at words without an
+            activation.
     """
 
     neuron: int
@@ -91,6 +94,7 @@ class IndexedNeuron:
     high: CardDirection
     low: CardDirection
     samples: tuple[QuantileSample, ...]
+    around: tuple[tuple[float | None, ...], ...]
 
     @property
     def name(self) -> str:

@@ -72,9 +72,9 @@ class LabelLayer:
             name, [label for label, length in zip(labels, lengths, strict=True) for _ in range(length)]
         )
 
-    def labels(self) -> list[str | None]:
-        """Return one label per word; None where a word has none."""
-        return [None if code < 0 else self.vocabulary[code] for code in self.codes]
+    def labels(self, start: int = 0, stop: int | None = None) -> list[str | None]:
+        """Return one label per word, of all or of those from ``start`` to ``stop``; None without a label."""
+        return [None if code < 0 else self.vocabulary[code] for code in self.codes[start:stop].tolist()]
 
     def counts(self) -> dict[str, int]:
         """Return the number of words of each label."""

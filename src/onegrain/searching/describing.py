@@ -82,7 +82,7 @@ class _ComputedRows:
             tile=1,
             options=options,
         )
-        self._work = NeuronWork(types, self.labels, self.rows, self._present)
+        self._work = NeuronWork(types, self.labels, self.rows, activations.corpus, self._present)
 
     def read(self, number: int) -> np.ndarray:
         """Return the row of a neuron, (1,)."""

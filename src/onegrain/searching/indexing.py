@@ -136,7 +136,7 @@ class _Indexing:
         """Write the files of the index into a new folder."""
         rows, statistics = self.rows, np.empty((len(STATISTICS_COLUMNS), self.rows.neurons))
         reader = TileReader(self.activations, rows.tile)
-        work = NeuronWork(self.types, self.labels, rows, reader.rows)
+        work = NeuronWork(self.types, self.labels, rows, self.activations.corpus, reader.rows)
         sums = TileSums(rows)
         with (
             _opened_files(folder, rows) as files,

@@ -24,6 +24,7 @@ import google_crc32c
 import numpy as np
 
 from onegrain.analyses.neurons.columns import PIECE
+from onegrain.analyses.neurons.contexts import WIDTH
 from onegrain.core.recognition import Layout
 from onegrain.searching.options import IndexOptions
 from onegrain.searching.scoring import QUANTILES
@@ -45,7 +46,7 @@ __all__ = [
     "signed",
 ]
 
-FORMAT = 1
+FORMAT = 2
 KIND = "neuron index"
 HEADER, STATISTICS, NEURONS, GROUPS, LABELS = (
     "index.json",
@@ -129,9 +130,11 @@ class Rows:
                 ("type_counts", "<i4", (2, options.n)),
                 ("context_rows", "<i4", (2, options.n)),
                 ("context_values", "<f4", (2, options.n)),
+                ("context_around", "<f4", (2, options.n, 2 * WIDTH + 1)),
                 ("range_values", "<f4", (options.ranges, 2)),
                 ("sample_rows", "<i4", (drawn,)),
                 ("sample_values", "<f4", (drawn,)),
+                ("sample_around", "<f4", (drawn, 2 * WIDTH + 1)),
             ]
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -81,6 +82,7 @@ class IndexedNeurons:
             high=self._direction(row, 0, scale),
             low=self._direction(row, 1, scale),
             samples=tuple(self._samples(row, scale)),
+            around=tuple(_values_around(row)),
         )
 
     def _label_values(self, row: np.void) -> Iterator[IndexedLabel]:
@@ -154,3 +156,10 @@ class IndexedNeurons:
             value=value,
             **word_in_context(self._corpus, word),
         )
+
+
+def _values_around(row: np.void) -> Iterator[tuple[float | None, ...]]:
+    """Yield the values around each context, in the order of ``IndexedNeuron.around``."""
+    kept = row["context_rows"] >= 0
+    for values in (*row["context_around"][kept].tolist(), *row["sample_around"].tolist()):
+        yield tuple(None if math.isnan(value) else value for value in values)

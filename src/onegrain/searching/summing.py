@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from onegrain.analyses.neurons.columns import WordTypes
+from onegrain.analyses.neurons.contexts import rows_around
 from onegrain.analyses.neurons.kernels import (
     deviation_sums,
     moments,
@@ -18,6 +19,7 @@ from onegrain.analyses.neurons.kernels import (
     strongest_types,
     strongest_words,
 )
+from onegrain.records.corpus import Corpus
 from onegrain.searching.kernels import (
     bin_counts,
     centred_ranks,
@@ -111,14 +113,22 @@ class NeuronWork:
         types: the types of the words.
         labels: the labels that are kept.
         rows: the sizes of the index.
+        corpus: all words of the store.
         corpus_rows: the word of the corpus that each word with an activation is, int64.
     """
 
     def __init__(
-        self, types: WordTypes, labels: KeptLabels, rows: Rows, corpus_rows: Int64[np.ndarray, " words"]
+        self,
+        types: WordTypes,
+        labels: KeptLabels,
+        rows: Rows,
+        corpus: Corpus,
+        corpus_rows: Int64[np.ndarray, " words"],
     ) -> None:
         self._types, self._labels, self._rows = types, labels, rows
-        self._corpus_rows = corpus_rows
+        self._corpus, self._corpus_rows = corpus, corpus_rows
+        self._numbers = np.full(corpus.n_words, -1, dtype=np.int64)
+        self._numbers[corpus_rows] = np.arange(len(corpus_rows))
         self._least = np.array([least_words(rows.words, quantile) for quantile in QUANTILES], dtype=np.int64)
         self._shares, self._label_shares = np.array(SHARES), np.array(LABEL_SHARES)
         self._ends = np.concatenate([[0], np.cumsum(labels.words)]).astype(np.int64)
@@ -188,11 +198,21 @@ class NeuronWork:
             words = strongest_words(order, ordered, mean, std, sign, options.n)
             row["context_rows"][direction, : len(words)] = self._corpus_rows[words]
             row["context_values"][direction, : len(words)] = values[words]
+            row["context_around"][direction, : len(words)] = self._around(words, values)
         row["sample_rows"] = self._corpus_rows[order[self._drawn]]
         row["sample_values"] = ordered[self._drawn]
+        row["sample_around"] = self._around(order[self._drawn], values)
         for number, (start, end) in enumerate(self._bounds):
             if end > start:
                 row["range_values"][number] = ordered[start], ordered[end - 1]
+
+    def _around(
+        self, words: Int64[np.ndarray, " places"], values: Float32[np.ndarray, " words"]
+    ) -> Float32[np.ndarray, "places around"]:
+        """Return the values at the words around some words; NaN where there is no word or no activation."""
+        rows, inside = rows_around(self._corpus, self._corpus_rows[words])
+        numbers = self._numbers[rows]
+        return np.where(inside & (numbers >= 0), values[numbers], np.float32(np.nan))
 
     def _put_labels(
         self, row: np.void, order: np.ndarray, ordered: np.ndarray, ranks: np.ndarray, edges: np.ndarray

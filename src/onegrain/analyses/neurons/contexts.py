@@ -1,4 +1,4 @@
-"""Short pieces of sentences around chosen words, with a neuron's deviation at every word of them."""
+"""Short pieces of sentences around chosen words, with a neuron's value and deviation at every word of them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Int64
 
-from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
 
-__all__ = ["ContextWord", "word_contexts"]
+__all__ = ["WIDTH", "ContextWord", "rows_around", "word_contexts"]
 
 WIDTH = 6
+"""Words of a context on each side of its word, fewer at the ends of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -31,45 +33,53 @@ class ContextWord:
     is_centre: bool
 
 
-def word_contexts(
-    activations: Activations,
-    neuron: str | int,
-    places: Sequence[tuple[int, int]],
-    mean: float,
-    std: float,
-    *,
-    width: int = WIDTH,
-) -> list[tuple[ContextWord, ...]]:
-    """Return the words around some places, each with the neuron's value, from one read of these words alone.
+def rows_around(
+    corpus: Corpus, rows: Int64[np.ndarray, " places"]
+) -> tuple[Int64[np.ndarray, "places words"], Bool[np.ndarray, "places words"]]:
+    """Return the rows of the words around some words, themselves included, and whether each is one.
 
     Args:
-        activations: a store of the neuron.
-        neuron: ``site:unit`` or a flat index.
+        corpus: the words.
+        rows: the words, by their rows in the corpus.
+
+    Returns:
+        The rows from ``WIDTH`` words before to ``WIDTH`` words after each, and False where a row is beyond the
+        ends of the sentence, so that it stands for no word.
+    """
+    near = rows[:, None] + np.arange(-WIDTH, WIDTH + 1)
+    within = near.clip(0, corpus.n_words - 1)
+    inside = (near == within) & (corpus.sentence_of_word[within] == corpus.sentence_of_word[rows][:, None])
+    return within, inside
+
+
+def word_contexts(
+    corpus: Corpus,
+    places: Sequence[tuple[int, int]],
+    values: Sequence[Sequence[float | None]],
+    mean: float,
+    std: float,
+) -> list[tuple[ContextWord, ...]]:
+    """Return the words around some places, each with a neuron's value.
+
+    Args:
+        corpus: the words.
         places: pairs (sentence, position in it), both from 0.
+        values: for each place the values at the words from ``WIDTH`` before it to ``WIDTH`` after it; None
+            beyond the ends of the sentence and without an activation. An IndexedNeuron has them in ``around``.
         mean: mean of the neuron.
         std: standard deviation of the neuron; 0 for a constant one.
-        width: number of words on each side, fewer at the ends of a sentence.
-
-    Raises:
-        ModelError: no such neuron.
     """
-    corpus = activations.corpus
-    spans = []
-    for sentence, position in places:
-        start, stop = (int(edge) for edge in corpus.offsets[sentence : sentence + 2])
-        centre = start + position
-        spans.append((max(start, centre - width), centre, min(stop, centre + width + 1)))
-    rows = np.unique(np.concatenate([np.arange(first, end) for first, _, end in spans] or [np.empty(0, int)]))
-    values = activations.take(rows, [neuron])[:, 0].astype(np.float64) if rows.size else np.empty(0)
-    known = dict(zip(rows.tolist(), values.tolist(), strict=True))
-    present = activations.present
-    return [
-        tuple(
-            _word(corpus.words[row], known[row] if present[row] else None, mean, std, is_centre=row == centre)
-            for row in range(first, end)
+    contexts = []
+    for (sentence, position), around in zip(places, values, strict=True):
+        words = corpus.sentence(sentence)
+        first = max(0, position - WIDTH)
+        contexts.append(
+            tuple(
+                _word(word, around[place - position + WIDTH], mean, std, is_centre=place == position)
+                for place, word in enumerate(words[first : position + WIDTH + 1], first)
+            )
         )
-        for first, centre, end in spans
-    ]
+    return contexts
 
 
 def _word(word: str, value: float | None, mean: float, std: float, *, is_centre: bool) -> ContextWord:

@@ -98,7 +98,6 @@ def map_sentence(
     *,
     layer: str = "",
     marked: np.ndarray | None = None,
-    deviations: np.ndarray | None = None,
 ) -> tuple[MapWord, ...]:
     """Return the words of one sentence of a corpus.
 
@@ -109,17 +108,14 @@ def map_sentence(
         neurons: the neurons.
         layer: the label layer to show; empty for none.
         marked: bool (words of the corpus,), the words to mark.
-        deviations: float64 (words of the sentence, neurons), if they are known; else they are computed from the
-            means and standard deviations of the neurons.
     """
-    start = int(corpus.offsets[number])
-    labels = corpus.layer(layer).labels() if layer else None
-    if deviations is None:
-        deviations = standardised(values, neurons)
+    start, stop = (int(edge) for edge in corpus.offsets[number : number + 2])
+    labels = corpus.layer(layer).labels(start, stop) if layer else None
+    deviations = _standardised(values, neurons)
     return tuple(
         MapWord(
             text=word,
-            label=(labels[start + place] or "") if labels is not None else "",
+            label=(labels[place] or "") if labels is not None else "",
             values=tuple(values[place].tolist()),
             deviations=tuple(deviations[place].tolist()),
             marked=marked is not None and bool(marked[start + place]),
@@ -128,7 +124,7 @@ def map_sentence(
     )
 
 
-def standardised(values: np.ndarray, neurons: Sequence[MapNeuron]) -> np.ndarray:
+def _standardised(values: np.ndarray, neurons: Sequence[MapNeuron]) -> np.ndarray:
     """Return (value - mean) / std, float64 (words, neurons); NaN for a constant neuron."""
     mean = np.array([neuron.mean for neuron in neurons])
     std = np.array([neuron.std for neuron in neurons])

@@ -9,7 +9,7 @@ from pydantic import Field
 from onegrain.analyses.neurons.signs import SignCase, gate_and_up, sign_cases
 from onegrain.explorer.addresses import LONGEST_NAME, PageQuery, address, changed, link
 from onegrain.explorer.collection import Collection, Entry
-from onegrain.explorer.columns import columns_of, neuron_column
+from onegrain.explorer.columns import neuron_column
 from onegrain.explorer.edit_evidence import EditEvidence, edit_evidence
 from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.figures import Figure
@@ -164,8 +164,7 @@ def neuron(explorer: Explorer, query: NeuronQuery) -> NeuronPage:
     signs, edits = _signs(activations, identity), edit_evidence(*of_neuron)
     evidence = None
     if indexed is not None:
-        column = columns_of(explorer, store, [index])
-        evidence = neuron_evidence(column, indexed, query, query.layer, order)
+        evidence = neuron_evidence(activations.corpus, indexed, query, query.layer, order)
     figures = [
         *([] if indexed is None or evidence is None else evidence_figures(indexed, evidence)),
         *edit_figures(edits, identity.neuron),

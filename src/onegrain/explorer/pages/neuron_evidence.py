@@ -9,7 +9,7 @@ from onegrain.explorer.addresses import PageQuery, address, changed, link
 from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.orders import Order
 from onegrain.explorer.pages.page import Choice
-from onegrain.records.activations import Activations
+from onegrain.records.corpus import Corpus
 from onegrain.records.indexed_neuron import IndexedNeuron, QuantileSample
 from onegrain.records.neuron_card import CardContext, CardStatistics, CardWord
 
@@ -76,12 +76,12 @@ class Evidence:
 
 
 def neuron_evidence(
-    column: Activations, indexed: IndexedNeuron, query: PageQuery, layer: str, order: Order | None
+    corpus: Corpus, indexed: IndexedNeuron, query: PageQuery, layer: str, order: Order | None
 ) -> Evidence:
     """Return what a neuron responds to.
 
     Args:
-        column: the neuron alone, at every word of the store, see ``explorer/columns.py``.
+        corpus: the words of the store.
         indexed: the neuron in its index.
         query: the state of its page, in which the addresses of other layers differ by ``layer``.
         layer: the label layer to show; by default that of the order, else a common one.
@@ -90,15 +90,15 @@ def neuron_evidence(
     Raises:
         NotFoundError: the store has no such label layer.
     """
-    layers = [name for name in sorted(column.corpus.layers) if indexed.labels_of(name)]
-    layer = _layer(column, layers, layer, order)
+    layers = [name for name in sorted(corpus.layers) if indexed.labels_of(name)]
+    layer = _layer(corpus, layers, layer, order)
     choices = tuple(
         Choice(name, name, address("neuron", changed(query, layer=name)), current=name == layer)
         for name in layers
     )
     cards = [*indexed.high.contexts, *indexed.low.contexts]
     cards += [card for sample in indexed.samples for card in sample.contexts]
-    contexts = iter(_contexts(column, indexed, cards, query))
+    contexts = iter(_contexts(corpus, indexed, cards, query))
     top, bottom = (tuple(next(contexts) for _ in part.contexts) for part in (indexed.high, indexed.low))
     samples = [_sample(sample, tuple(next(contexts) for _ in sample.contexts)) for sample in indexed.samples]
     return Evidence(
@@ -111,21 +111,21 @@ def neuron_evidence(
         samples=tuple(reversed(samples)),
         layers=choices,
         layer=layer,
-        labels_left_out=_labels_left_out(column, indexed, layer),
+        labels_left_out=_labels_left_out(corpus, indexed, layer),
     )
 
 
-def _labels_left_out(column: Activations, indexed: IndexedNeuron, layer: str) -> int:
+def _labels_left_out(corpus: Corpus, indexed: IndexedNeuron, layer: str) -> int:
     """Return the number of labels of a layer that the index does not keep because they are rare."""
-    every = len(column.corpus.layers[layer].vocabulary) if layer else 0
+    every = len(corpus.layers[layer].vocabulary) if layer else 0
     return every - len(indexed.labels_of(layer))
 
 
-def _layer(column: Activations, layers: list[str], chosen: str, order: Order | None) -> str:
+def _layer(corpus: Corpus, layers: list[str], chosen: str, order: Order | None) -> str:
     """Return the layer that is shown: the chosen one, else the ranking's, else upos, else the first."""
     if chosen:
-        if chosen not in column.corpus.layers:
-            known = ", ".join(sorted(column.corpus.layers)) or "none"
+        if chosen not in corpus.layers:
+            known = ", ".join(sorted(corpus.layers)) or "none"
             raise NotFoundError(f"no label layer {chosen!r} in this store; it has: {known}")
         return chosen
     wanted = (order.ranking.layer if order is not None else None, "upos", "xpos")
@@ -133,17 +133,12 @@ def _layer(column: Activations, layers: list[str], chosen: str, order: Order | N
 
 
 def _contexts(
-    column: Activations, indexed: IndexedNeuron, cards: list[CardContext], query: PageQuery
+    corpus: Corpus, indexed: IndexedNeuron, cards: list[CardContext], query: PageQuery
 ) -> list[Context]:
     statistics = indexed.statistics
     pins = query.pin if indexed.name in query.pin else query.with_pin(indexed.name).pin
-    pieces = word_contexts(
-        column,
-        0,
-        [(card.sentence, card.position) for card in cards],
-        statistics.mean,
-        statistics.std,
-    )
+    places = [(card.sentence, card.position) for card in cards]
+    pieces = word_contexts(corpus, places, indexed.around, statistics.mean, statistics.std)
     return [
         Context(card, words, link("text", query, pin=pins, sentence=card.sentence))
         for card, words in zip(cards, pieces, strict=True)

@@ -8,11 +8,10 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BeforeValidator, Field
 
-from onegrain.analyses.neurons.heat import heat
 from onegrain.errors import LabelError
 from onegrain.explorer.addresses import LONGEST_NAME, PageQuery, address, changed, link
 from onegrain.explorer.collection import Entry
-from onegrain.explorer.columns import columns_of, scale_of
+from onegrain.explorer.columns import scale_of
 from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.figures import Figure
 from onegrain.explorer.filters import EXAMPLES, Match
@@ -201,26 +200,19 @@ def _sentences(
     numbers = passing.sentences[shown.start : shown.stop].tolist()
     scores = passing.scores[shown.start : shown.stop].tolist()
     indices = [activations.space.parse(neuron.name) for neuron in neurons]
-    view = columns_of(explorer, store, indices) if indices else None
-    heats = (
-        heat(view, range(len(indices)), numbers, scale=scale_of(explorer, store, indices))
-        if view is not None and numbers
-        else []
-    )
+    rows = [np.arange(*corpus.offsets[number : number + 2]) for number in numbers]
+    values = activations.take(np.concatenate(rows), indices) if indices and numbers else None
+    ends = np.cumsum([len(words) for words in rows]).tolist()
     sentences = []
-    for place, number in enumerate(numbers):
-        start, stop = (int(edge) for edge in corpus.offsets[number : number + 2])
-        empty = np.empty((stop - start, 0))
-        values = empty if view is None else view.values(start, stop)
-        columns = [one.sentences[place].deviations for one in heats]
+    for place, (number, end) in enumerate(zip(numbers, ends, strict=True)):
+        size = len(rows[place])
         words = map_sentence(
             corpus,
             number,
-            values,
+            np.empty((size, 0), dtype=np.float32) if values is None else values[end - size : end],
             neurons,
             layer=query.layer,
             marked=passing.marked,
-            deviations=np.array(columns).T if columns else empty,
         )
         sentences.append(
             MapSentence(
