@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float32
 
-from onegrain.analyses.neurons.words import NeuronScale, neuron_scale
+from onegrain.analyses.neurons.columns import require_finite_columns
+from onegrain.analyses.neurons.kernels import moments
+from onegrain.analyses.neurons.words import NeuronScale
+from onegrain.errors import ParameterError
 from onegrain.explorer.collection import Entry
 from onegrain.explorer.recent import Recent
 from onegrain.explorer.state import Explorer
-from onegrain.records.space import NeuronSpace
+from onegrain.records.neuron_card import CardStatistics
 
-__all__ = ["neuron_column", "scale_of"]
+__all__ = ["neuron_column", "scale_of", "statistics_of"]
 
 MOST_COLUMNS = 128
 """Neurons whose values stay in memory: 4 bytes a word each."""
-PART = "neuron"
 
 
 def neuron_column(explorer: Explorer, store: Entry, neuron: int) -> Float32[np.ndarray, " words"]:
@@ -27,27 +28,44 @@ def neuron_column(explorer: Explorer, store: Entry, neuron: int) -> Float32[np.n
     return kept.get((store.name, neuron), lambda: explorer.collection.store(store.name).neuron(neuron))
 
 
-def scale_of(explorer: Explorer, store: Entry, neurons: Sequence[int]) -> NeuronScale:
-    """Return the mean and standard deviation of some neurons over the words of a store.
+def statistics_of(explorer: Explorer, store: Entry, neuron: int) -> CardStatistics:
+    """Return the statistics of one neuron over the words of a store.
 
-    They are those of its index if it has one; else the neurons are read.
+    They are those of its index if it has one; else the values of the neuron are read.
+
+    Raises:
+        ParameterError: no word has an activation, or one is not finite.
     """
     index = explorer.indexes.opened(explorer.collection, store)
     if index is not None:
-        chosen = list(neurons)
-        return NeuronScale(index.statistics.mean[chosen], index.statistics.std[chosen])
-    kept: Recent[NeuronScale] = explorer.collection.derived("neuron scales", lambda: Recent(MOST_COLUMNS))
-
-    def scale(neuron: int) -> NeuronScale:
-        return kept.get((store.name, neuron), lambda: _scale(explorer, store, neuron))
-
-    scales = [scale(neuron) for neuron in neurons]
-    mean, std = (np.array([getattr(scale, name)[0] for scale in scales]) for name in ("mean", "std"))
-    return NeuronScale(mean, std)
+        return index.statistics.of(neuron)
+    kept: Recent[CardStatistics] = explorer.collection.derived(
+        "neuron statistics", lambda: Recent(MOST_COLUMNS)
+    )
+    return kept.get((store.name, neuron), lambda: _measured(explorer, store, neuron))
 
 
-def _scale(explorer: Explorer, store: Entry, neuron: int) -> NeuronScale:
-    """Return the mean and standard deviation of one neuron, from its values in memory."""
+def _measured(explorer: Explorer, store: Entry, neuron: int) -> CardStatistics:
     activations = explorer.collection.store(store.name)
-    column = neuron_column(explorer, store, neuron)[:, None]
-    return neuron_scale(replace(activations, array=column, space=NeuronSpace((PART,), (1,)), columns=None), [0])
+    values = np.ascontiguousarray(neuron_column(explorer, store, neuron)[activations.present])
+    if not values.size:
+        raise ParameterError(f"no word of {store.name} has an activation; extract it from other words")
+    require_finite_columns(activations, values[:, None])
+    mean, std, minimum, maximum, above, below = moments(values)
+    return CardStatistics(
+        words=values.size,
+        mean=mean,
+        std=std,
+        minimum=minimum,
+        maximum=maximum,
+        share_positive=above / values.size,
+        share_negative=below / values.size,
+        constant=std == 0,
+    )
+
+
+def scale_of(explorer: Explorer, store: Entry, neurons: Sequence[int]) -> NeuronScale:
+    """Return the mean and standard deviation of some neurons over the words of a store."""
+    statistics = [statistics_of(explorer, store, neuron) for neuron in neurons]
+    mean, std = (np.array([getattr(each, name) for each in statistics]) for name in ("mean", "std"))
+    return NeuronScale(mean, std)

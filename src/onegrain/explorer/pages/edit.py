@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from onegrain.errors import OnegrainError
 from onegrain.explorer.addresses import address, link
 from onegrain.explorer.collection import Entry
-from onegrain.explorer.columns import neuron_column
+from onegrain.explorer.columns import statistics_of
 from onegrain.explorer.edits import (
     KINDS,
     PLACES,
@@ -134,8 +132,8 @@ def sliders_of(
     values = query.value * len(neurons) if len(query.value) == 1 else query.value
     sliders = []
     for number, name in enumerate(neurons):
-        column = neuron_column(explorer, store, activations.space.parse(name))[activations.present]
-        least, mean, most = float(column.min()), float(column.mean(dtype=np.float64)), float(column.max())
+        statistics = statistics_of(explorer, store, activations.space.parse(name))
+        least, mean, most = statistics.minimum, statistics.mean, statistics.maximum
         reach = BEYOND * ((most - least) or abs(most) or 1.0)
         digits = math.ceil(-math.log10((most - least + 2 * reach) / STEPS))
         value = values[number] if number < len(values) else round(most, digits)
