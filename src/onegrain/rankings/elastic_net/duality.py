@@ -19,8 +19,7 @@ the label totals:
    at Q follows from that at P without a pass: (1/N) sum_i omega_i Q_i z_i' = A + rest * (m - sum_l A_l), with
    A = kept * (1/N) sum omega P_i z_i' and m the mean of z.
 2. pi_i = s Q_i + (1 - s) y_i, whose gradient is s times that of Q. For lambda2 = 0, s is the largest value that
-   makes pi feasible; otherwise the best of a few, by a first-order model of the entropy. Any s gives a valid
-   lower bound.
+   makes pi feasible; otherwise the best by a first-order model of the entropy. Any s gives a valid lower bound.
 
 The gap is J minus that bound, relative to J. In float32 it is uncertain by about 1e-6 nats, and can be negative
 by that much. With lambda1 = lambda2 = 0 no useful bound exists, because data that can be separated have no
@@ -42,7 +41,7 @@ from onegrain.rankings.elastic_net.problem import Penalties, Words
 
 __all__ = ["Certificate", "Points", "certify", "evaluate_probes", "loss_of"]
 
-SCALES = torch.linspace(1.0, 0.5, 26, dtype=torch.float64)
+SCALE_STEPS = 30
 TINY = 1e-300
 
 
@@ -91,14 +90,14 @@ class Certificate:
 def evaluate_probes(words: Words, weights: Tensor, biases: Tensor) -> Points:
     """Evaluate G probes, weights (neurons, G, labels) and biases (G, labels), in one pass over the words."""
     grid, labels = biases.shape
-    flat = weights.reshape(len(weights), -1)
+    rounded = words.rounded(weights.reshape(len(weights), -1))
     table = words.memory.table(words.n_words, grid * labels, words.dtype)
-    products = words.zeros(*flat.shape)
+    products = words.zeros(len(weights), grid * labels)
     shares = words.zeros(grid * labels)
     loss = words.zeros(grid)
     for rows in words.rows():
         block = words.block(rows)
-        logits = (block @ flat.to(block.dtype)).to(words.dtype).view(-1, grid, labels).add_(biases)
+        logits = words.product(block, rounded).view(-1, grid, labels).add_(biases)
         loss += loss_of(words, rows, logits)
         residual = torch.softmax(logits, 2)
         table[rows] = residual.flatten(1)
@@ -161,16 +160,24 @@ def _balance_labels(
 
 
 def _choose_scale(size: Tensor, pair: tuple[float, float], slope: float) -> tuple[float, float]:
-    """Return s and sum r* at s, from |g| at Q in ``size`` and the derivative of the entropy by s at 1."""
+    """Return s and sum r* at s, from |g| at Q in ``size`` and the derivative of the entropy by s at 1.
+
+    With lambda2, s is the root of slope = sum max(s |g| - lambda1, 0) |g| / (2 lambda2), whose right side is
+    convex in s: Newton steps from 1 fall to the root and do not pass it.
+    """
     l1, l2 = pair
     feasible = min(1.0, l1 / max(_largest(size), TINY))
     if l2 == 0:
         return feasible * (1.0 - 1e-12), 0.0
-    scales = torch.cat([SCALES, torch.tensor([feasible], dtype=torch.float64)])
-    large = size[size > l1]
-    costs = torch.stack([(s * large - l1).clamp(min=0.0).square().sum() / (4.0 * l2) for s in scales]).cpu()
-    best = int(torch.argmax(-(1.0 - scales) * slope - costs))
-    return float(scales[best]), float(costs[best])
+    large, scale = size[size > l1], 1.0
+    for _ in range(SCALE_STEPS):
+        above = scale * large - l1
+        steep = large[above > 0.0]
+        excess = float(above[above > 0.0] @ steep) / (2.0 * l2) - slope
+        if not excess > 0.0:
+            break
+        scale = max(feasible, scale - excess * 2.0 * l2 / float(steep @ steep))
+    return scale, float((scale * large - l1).clamp(min=0.0).square().sum()) / (4.0 * l2)
 
 
 def _entropy(words: Words, table: Table, duals: Sequence[tuple[Tensor, Tensor, float, float]]) -> Tensor:

@@ -116,6 +116,14 @@ class Words(ABC):
     def block(self, rows: slice) -> Tensor:
         """Return scaled neurons of some words, (rows, neurons), in the dtype that products are computed in."""
 
+    def rounded(self, weights: Tensor) -> Tensor:
+        """Return weights (neurons, K) as ``product`` takes them."""
+        return weights
+
+    def product(self, block: Tensor, rounded: Tensor) -> Tensor:
+        """Return a block of words (rows, neurons) times rounded weights, (rows, K), in the words' dtype."""
+        return (block @ rounded.to(block.dtype)).to(self.dtype)
+
     def rows(self, count: int = BLOCK) -> Iterator[slice]:
         """Yield slices that divide the words into blocks of ``count``."""
         for first in range(0, self.n_words, count):

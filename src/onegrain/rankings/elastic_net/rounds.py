@@ -92,20 +92,32 @@ class Rounds:
         words: the words of all problems.
         penalties: penalties of the G problems.
         start: weights (neurons, G, labels) of the scaled neurons, and biases (G, labels).
+        epochs: stochastic epochs of a round.
+        keep_bounds: True to keep the probes that gave the lower bounds.
 
     Attributes:
         weights: float32 (neurons, G, labels): of each problem those of the lowest objective so far.
         biases: float32 (G, labels).
         certificates: their objectives, with the highest lower bound so far.
+        bounds: weights and biases, as above, of the probes that gave these lower bounds; None if not kept.
         taken: int64 (G,), rounds of each problem.
         excess: float64 (G,), an estimate of the share of itself by which J is still above its minimum; NaN
             before the first round. It is the larger of what the last round took from J and what its Newton
             step promised, where a promise of more than five times the fall counts as five times the fall.
     """
 
-    def __init__(self, words: ShuffledWords, penalties: Penalties, start: tuple[Tensor, Tensor]) -> None:
-        self.words, self.penalties = words, penalties
+    def __init__(
+        self,
+        words: ShuffledWords,
+        penalties: Penalties,
+        start: tuple[Tensor, Tensor],
+        epochs: int = EPOCHS,
+        *,
+        keep_bounds: bool = False,
+    ) -> None:
+        self.words, self.penalties, self.epochs = words, penalties, epochs
         self.weights, self.biases = (part.to(words.dtype, copy=True) for part in start)
+        self.bounds = (self.weights.clone(), self.biases.clone()) if keep_bounds else None
         probes = _Probes.evaluate(words, penalties, self.weights, self.biases)
         self.certificates = list(probes.certificates)
         self._active = probes.active(words, penalties)
@@ -141,7 +153,7 @@ class Rounds:
         """Take one round of some problems on some of the neurons, by index; others have no weight in them."""
         words, penalties = self.words.of_problems(numbers), self.penalties.take(numbers)
         start = self.weights[neurons][:, numbers], self.biases[numbers]
-        rounds = Rounds(words.of_neurons(neurons), penalties, start)
+        rounds = Rounds(words.of_neurons(neurons), penalties, start, self.epochs)
         rounds._caution.copy_(self._caution[numbers])
         rounds._run_together(np.arange(len(numbers)), part)
         weights = words.zeros(words.n_neurons, len(numbers), words.n_labels, dtype=words.dtype)
@@ -191,7 +203,7 @@ class Rounds:
         descent = Descent(words, penalties, start)
         descent.caution.copy_(self._caution[numbers])
         descent.grow(words.n_words)
-        descent.run(EPOCHS * pace(words))
+        descent.run(self.epochs * pace(words))
         return descent.result()
 
     def _keep(self, numbers: np.ndarray, probes: _Probes) -> np.ndarray:
@@ -201,6 +213,11 @@ class Rounds:
         for place, number in enumerate(numbers.tolist()):
             before, now = self.certificates[number], probes.certificates[place]
             lower = float(np.fmax(before.lower, now.lower))
+            if self.bounds is not None and lower > before.lower:
+                self.bounds[0][:, number], self.bounds[1][number] = (
+                    probes.weights[:, place],
+                    probes.biases[place],
+                )
             risen[place] = now.objective > before.objective
             if not risen[place]:
                 before = now
@@ -244,6 +261,7 @@ def _newton_directions(
     l1 = words.tensor(penalties.l1, words.dtype)[None, :, None] * unit
     l2 = words.tensor(penalties.l2, words.dtype)[None, :, None] * unit.square()
     free = torch.where(l1 > 0.0, weights != 0.0, unit > 0.0)
+    free = free if words.kept is None else free & words.kept[:, :, None]
     slope = probes.points.gradient.to(words.dtype) + 2.0 * l2 * weights + l1 * weights.sign()
     hessian = _Hessian(words, probes.points, free, l2, part)
     downhill = residual = -(slope * free), -probes.points.slope.to(words.dtype)

@@ -197,9 +197,11 @@ class ShuffledWords(Words):
         batch: words of a minibatch; with more words it is larger, which costs less per word.
         kind: dtype of the neurons and of the products.
         safety: the rate as a share of the inverse curvature.
+        exact: True if weights are multiplied as the sum of two bfloat16 parts (:meth:`with_exact_weights`).
     """
 
     dtype = torch.float32
+    exact = False
 
     def __init__(self, data: ProbeData, seed: int) -> None:
         self.n_words, self.n_neurons, self.n_labels = data.n_words, data.n_neurons, data.n_labels
@@ -224,6 +226,29 @@ class ShuffledWords(Words):
     def block(self, rows: slice) -> Tensor:
         """Return scaled neurons of some words, (rows, neurons)."""
         return self._table[rows]
+
+    def with_exact_weights(self) -> ShuffledWords:
+        """Return the same words, whose products take weights as the sum of two parts, so nearly exactly.
+
+        Weights that are rounded to bfloat16 are wrong by up to 0.2 %, which changes the slopes of correlated
+        neurons together. Near the minimum it holds the duality gap up (docs/solver.md).
+        """
+        words = copy(self)
+        words.exact = self.kind == torch.bfloat16
+        return words
+
+    def rounded(self, weights: Tensor) -> Tensor:
+        """Return weights (neurons, K) in the dtype of products: (neurons, K), or both parts, (neurons, 2 K)."""
+        high = weights.to(self.kind)
+        return torch.cat([high, (weights - high).to(self.kind)], 1) if self.exact else high
+
+    def product(self, block: Tensor, rounded: Tensor) -> Tensor:
+        """Return a block of words (rows, neurons) times rounded weights, float32 (rows, K)."""
+        logits = (block @ rounded).to(self.dtype)
+        if not self.exact:
+            return logits
+        high, low = logits.chunk(2, 1)
+        return high + low
 
     def of_neurons(self, neurons: Tensor) -> ShuffledWords:
         """Return the same words with some of the neurons, by index, in a table of their own."""
@@ -311,7 +336,7 @@ class Descent:
         self._threshold, self._shrink, self._change, self._clipped = (
             torch.zeros_like(self.weights) for _ in range(4)
         )
-        self._rounded = self.weights.to(words.kind)
+        self._rounded = words.rounded(self.weights)
 
     def take(self, sources: np.ndarray, penalties: Penalties) -> Descent:
         """Return problems that start from some of these; several may start from the same one."""
@@ -321,7 +346,7 @@ class Descent:
         new.residuals = self.words.memory.table(self.words.n_words, len(columns), torch.float32)
         for rows in self.words.rows():
             new.residuals[rows] = self.residuals[rows][:, columns]
-        for name in ("weights", "mean", "_threshold", "_shrink", "_change", "_clipped", "_rounded"):
+        for name in ("weights", "mean", "_threshold", "_shrink", "_change", "_clipped"):
             setattr(new, name, getattr(self, name)[:, columns].contiguous())
         for name in ("biases", "mean_bias", "curvature", "peak"):
             setattr(new, name, getattr(self, name)[columns])
@@ -329,7 +354,13 @@ class Descent:
             setattr(new, name, getattr(self, name)[sources])
         new.penalties = penalties
         new.words = self.words.of_problems(sources)
+        new._rounded = new.words.rounded(new.weights)
         return new
+
+    def use_exact_weights(self) -> None:
+        """Multiply weights as the sum of two parts from now on."""
+        self.words = self.words.with_exact_weights()
+        self._rounded = self.words.rounded(self.weights)
 
     def grow_in_stages(self) -> None:
         """Add the words in growing parts, with epochs over those added so far."""
@@ -396,12 +427,12 @@ class Descent:
         factor = factors[best.indices].repeat_interleave(words.n_labels)
         self.weights *= factor
         self.biases *= factor
-        self._rounded.copy_(self.weights)
+        self._round()
         self.last *= (best.values / objectives[0]).to(self.last.dtype)
 
     def _logits(self, values: Tensor) -> Tensor:
         """Return the logits at the present weights, (words, G, labels)."""
-        logits = (values @ self._rounded).to(torch.float32).add_(self.biases)
+        logits = self.words.product(values, self._rounded).add_(self.biases)
         return logits.view(len(values), len(self.penalties), -1)
 
     def _probabilities(self, rows: slice, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -453,8 +484,14 @@ class Descent:
         self.biases -= self._bias_rate * (self.mean_bias + bias_change * (1.0 / count - 1.0 / self.seen))
         torch.clamp(self.weights, self._floor, self._threshold, out=self._clipped)
         self.weights.sub_(self._clipped).mul_(self._shrink)
-        self._rounded.copy_(self.weights)
+        self._round()
         return loss
+
+    def _round(self) -> None:
+        """Set the weights that products take."""
+        high = self._rounded[:, : self.weights.shape[1]].copy_(self.weights)
+        if self.words.exact:
+            self._rounded[:, high.shape[1] :].copy_(self.weights - high)
 
     def _penalties(self) -> tuple[Tensor, Tensor]:
         """Return both parts of the penalty of each problem, (G,)."""

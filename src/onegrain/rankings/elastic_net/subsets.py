@@ -3,9 +3,10 @@
 Sets that share most of their neurons, such as the first 10, 15 and 20 % of one order, are one group: their
 problems have the same words and the same columns, and differ in the weights that must stay zero. A group is
 read once, and stochastic steps (stochastic.py) cost two products a minibatch for all of its problems. Each
-starts from the weights that a larger probe has on its neurons, or from zero where that is better. After every
-few epochs the problems are certified together, and those within the tolerance stop. Problems that are still
-open then, and small ones, are solved by Newton steps, one by one (refinement.py).
+starts from the weights that a larger probe has on its neurons, or from zero where that is better. After a few
+epochs, rounds of epochs and conjugate gradients (rounds.py) follow until every problem is within the tolerance.
+Problems that are still open then, and small ones, are solved by Newton steps, one by one (refinement.py). Those
+of a wide probe take epochs alone.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import torch
 from torch import Tensor
 
 from onegrain.rankings.elastic_net.draws import descend
-from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
+from onegrain.rankings.elastic_net.duality import Certificate, certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData, Words
 from onegrain.rankings.elastic_net.refinement import Refined
+from onegrain.rankings.elastic_net.rounds import Rounds
 from onegrain.rankings.elastic_net.solver import (
     Solution,
     SolverOptions,
@@ -29,7 +31,7 @@ from onegrain.rankings.elastic_net.solver import (
     refine_within,
     working_bytes,
 )
-from onegrain.rankings.elastic_net.stochastic import ShuffledWords
+from onegrain.rankings.elastic_net.stochastic import Descent, ShuffledWords, pace
 
 __all__ = ["SIDE_BY_SIDE", "grouped", "solve_subsets"]
 
@@ -41,8 +43,14 @@ WASTE = 2.5
 """A set joins a group if the products of the group then cost at most this multiple of the set's alone."""
 NEWTON = 1e9
 """Stochastic steps go before Newton steps whose products are more: words times the square of the weights."""
-EPOCHS = 3
-"""Epochs between certificates."""
+FIRST_EPOCHS, EPOCHS = 6, 3
+"""Epochs before the first round, and of each round; or between certificates, of a wide problem."""
+ROUNDS = 8
+"""Most rounds of a set of neurons."""
+AIM = 0.9
+"""Rounds end at this share of the tolerance, since their certificates are less exact than the last one."""
+STALLED, FALL = 0.9, 1e-4
+"""Rounds of a set end if its gap stays above the first share of itself and J falls by less than the second."""
 WIDE_ROUNDS = 8
 """Most certificates of sets of neurons of a wide problem."""
 WIDE_WORK = 0.1
@@ -126,16 +134,20 @@ def _solve_group(
     weights = together.to_scaled(np.ascontiguousarray(start[0][:, union].T))
     biases = together.tensor(start[1], together.dtype)
     masked = together.with_kept(together.tensor(kept, torch.bool))
+    bounds = None
     if data.n_words * (max(map(len, subsets)) * data.n_labels) ** 2 > NEWTON:
         words = ShuffledWords(masked, options.schedule.seed)
         probes = _starts(words, penalties, weights, biases)
-        rounds = WIDE_ROUNDS if is_wide(data) else None
-        probes = descend(
-            words, penalties, probes, options.tolerance, epochs=EPOCHS, rounds=rounds, in_stages=True
-        )
+        if is_wide(data):
+            probes = descend(
+                words, penalties, probes, options.tolerance, epochs=EPOCHS, rounds=WIDE_ROUNDS, in_stages=True
+            )
+        else:
+            words = words.with_exact_weights()
+            probes, bounds = _run_rounds(words, penalties, probes, options.tolerance)
     else:
         probes = _starts(masked, penalties, weights, biases)
-    certificates = certify(masked, penalties, probes[0], evaluate_probes(masked, *probes))
+    certificates = _certified(masked, penalties, probes, bounds, options.tolerance)
     solutions = []
     for number, certificate in enumerate(certificates):
         columns = kept[:, number].nonzero()[0]
@@ -149,6 +161,64 @@ def _solve_group(
             solution = gather(together, [probe], options.tolerance)
             solutions.append(replace(solution, weights=np.ascontiguousarray(solution.weights[:, :, columns])))
     return solutions
+
+
+def _run_rounds(
+    words: ShuffledWords, penalties: Penalties, start: tuple[Tensor, Tensor], tolerance: float
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Take epochs and rounds for each problem until it reaches the tolerance or stalls.
+
+    Returns:
+        Weights and biases of the lowest J, and those that gave the highest lower bound.
+    """
+    descent = Descent(words, penalties, start)
+    descent.grow_in_stages()
+    descent.run(FIRST_EPOCHS * pace(words))
+    rounds = Rounds(words, penalties, descent.result(), EPOCHS, keep_bounds=True)
+    assert rounds.bounds is not None
+    numbers = np.arange(len(penalties))
+    for _ in range(ROUNDS):
+        before = [rounds.certificates[number] for number in numbers.tolist()]
+        moving = [certificate.measure() > AIM * tolerance for certificate in before]
+        numbers, before = numbers[moving], [first for first, kept in zip(before, moving, strict=True) if kept]
+        if not len(numbers):
+            break
+        rounds.run(numbers)
+        after = [rounds.certificates[number] for number in numbers.tolist()]
+        numbers = numbers[[not _stalled(*pair) for pair in zip(before, after, strict=True)]]
+    return (rounds.weights, rounds.biases), rounds.bounds
+
+
+def _certified(
+    data: ProbeData,
+    penalties: Penalties,
+    probes: tuple[Tensor, Tensor],
+    bounds: tuple[Tensor, Tensor] | None,
+    tolerance: float,
+) -> list[Certificate]:
+    """Return the certificates of some probes.
+
+    The lower bound of a problem may come from any probe of it. Where the gap is above the tolerance, that of
+    its probe in ``bounds`` is measured too.
+    """
+    certificates = certify(data, penalties, probes[0], evaluate_probes(data, *probes))
+    far = np.array([number for number, first in enumerate(certificates) if first.measure() > tolerance])
+    if bounds is None or not len(far):
+        return certificates
+    weights, biases = bounds[0][:, far], bounds[1][far]
+    assert data.kept is not None
+    some, their_penalties = data.with_kept(data.kept[:, far]), penalties.take(far)
+    others = certify(some, their_penalties, weights, evaluate_probes(some, weights, biases))
+    for number, other in zip(far.tolist(), others, strict=True):
+        lower = float(np.fmax(certificates[number].lower, other.lower))
+        certificates[number] = replace(certificates[number], lower=lower)
+    return certificates
+
+
+def _stalled(before: Certificate, after: Certificate) -> bool:
+    """Return whether a round brought a problem forward by little."""
+    falls = after.objective <= (1.0 - FALL) * before.objective
+    return not falls and after.measure() > STALLED * before.measure()
 
 
 def _starts(words: Words, penalties: Penalties, weights: Tensor, biases: Tensor) -> tuple[Tensor, Tensor]:
