@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 
 import numpy as np
 from jaxtyping import Int64
@@ -101,7 +100,7 @@ def _sites(order: Order, chosen: np.ndarray, shares: tuple[float, float], *, is_
         what = f"the first {SHARE:g} % of the order ({first:,} neurons)"
     else:
         what = f"the order from {shares[0]:g} to {shares[1]:g} % ({len(chosen):,} neurons)"
-    counts = Counter(ranking.space.locate(int(index))[0] for index in chosen)
+    counts = {site: len(units) for site, units in ranking.space.by_site(chosen).items()}
     rows = [(site, counts.get(site, 0)) for site in ranking.space.sites if counts.get(site) or not is_filtered]
     drawn = rows
     caption = f"How many of {what} each site has."

@@ -12,6 +12,8 @@ UNKNOWN = "–"
 
 
 def _missing(value: Any) -> bool:
+    if isinstance(value, float):  # by far the most frequent, and the abstract class below is slow to ask
+        return value != value
     return value is None or (isinstance(value, numbers.Real) and math.isnan(float(value)))
 
 
@@ -23,7 +25,7 @@ def number(value: Any, form: str | None = None) -> str:
     """
     if _missing(value):
         return UNKNOWN
-    if isinstance(value, str) or not isinstance(value, numbers.Real):
+    if isinstance(value, str) or not isinstance(value, (float, numbers.Real)):
         return str(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
