@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from onegrain.explorer import RunningExplorer, explore
 from onegrain.explorer.app import create_app
-from onegrain.explorer.collection import Collection, collect
+from onegrain.explorer.collecting import collect
+from onegrain.explorer.collection import Collection
 from support.explored import SETTINGS, make_study
 
 

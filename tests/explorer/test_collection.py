@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from onegrain.errors import ParameterError
-from onegrain.explorer.collection import MODEL, Collection, collect
+from onegrain.explorer.collecting import collect
+from onegrain.explorer.collection import MODEL, Collection
 from onegrain.explorer.errors import NotFoundError
 from onegrain.records.ranking import Ranking
 from support import records

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 from onegrain.analyses import correlation_map, overlap, rank_agreement, spearman_interval
 from onegrain.explorer.app import create_app
 from onegrain.explorer.assets import asset
-from onegrain.explorer.collection import Collection, collect
+from onegrain.explorer.collecting import collect
+from onegrain.explorer.collection import Collection
 from onegrain.explorer.pages.registry import PAGES
 from onegrain.rankings.crossmodel.similarity import similarity
 from onegrain.records.curve import Curve

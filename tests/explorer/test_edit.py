@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 
 import onegrain as og
 from onegrain.explorer.app import create_app
-from onegrain.explorer.collection import Collection, collect
+from onegrain.explorer.collecting import collect
+from onegrain.explorer.collection import Collection
 from onegrain.explorer.settings import Settings
 from support.tiny import plain_corpus, tiny_bert
 
@@ -142,7 +143,7 @@ def test_hostile_text_is_no_markup(client: TestClient) -> None:
 
 
 def test_what_cannot_be_edited_is_explained(client: TestClient, collection: Collection) -> None:
-    assert "Pin a neuron" in get(client, "edit", store=STORE).text
+    assert "Choose neurons" in get(client, "edit", store=STORE).text
     no_neuron = get(client, "edit-result", store=STORE)
     assert (no_neuron.status_code, "pin a neuron" in no_neuron.text) == (422, True)
     unknown = get(client, "edit", store=STORE, neuron="layers.9:1")
@@ -158,13 +159,14 @@ def test_what_cannot_be_edited_is_explained(client: TestClient, collection: Coll
         assert get(opened, "edit", store=name, neuron=NEURON).status_code == 200
 
 
-def test_an_encoder_gives_the_change_of_its_values(tmp_path: Path) -> None:
+def test_an_encoder_without_a_head_gives_the_change_of_its_values(tmp_path: Path) -> None:
     model = og.load_model(tiny_bert(tmp_path / "bert"), device="cpu")
     og.extract(model, plain_corpus(), tmp_path / "store.zarr")
     with TestClient(create_app(collect([tmp_path]), Settings(hosts=("testserver",)))) as opened:
         values = {"store": "store", "neuron": "layers.0:1", "value": 5, "text": "the old dog"}
         page = get(opened, "edit-result.json", **values).json()
         assert page["what"] == "values"
+        assert "masked language model" in page["no_masks"]
         assert [row[0] for row in page["figures"][0]["table"]["rows"]] == ["the", "old", "dog"]
         assert all(row[2] > 0 for row in page["figures"][0]["table"]["rows"])
-        assert "writes no text" in get(opened, "edit-result", **values).text
+        assert "fills in no masked words" in get(opened, "edit-result", **values).text

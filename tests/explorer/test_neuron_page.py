@@ -12,11 +12,12 @@ from starlette.testclient import TestClient
 
 import onegrain as og
 from onegrain.activations.extraction.extract import extract
-from onegrain.analyses.neurons.edited import smallest_set
+from onegrain.analyses.neurons.edited import damage_by_count, smallest_set
 from onegrain.explorer import indexes
 from onegrain.explorer.app import create_app
-from onegrain.explorer.collection import collect
-from onegrain.explorer.pages.neuron import NeuronQuery, neuron
+from onegrain.explorer.collecting import collect
+from onegrain.explorer.pages.neuron import neuron
+from onegrain.explorer.pages.neuron_identity import NeuronQuery
 from onegrain.explorer.settings import Settings
 from onegrain.explorer.state import Explorer
 from onegrain.records.activations import Activations
@@ -111,7 +112,7 @@ def test_partners_clusters_and_edits_are_those_of_the_records(first: dict, study
     place = int(clusters.neurons.searchsorted(clusters.space.parse(first["title"])))
     assert first["clusters"][0]["size"] == clusters.sizes[clusters.numbers[place]]
     curve = Curve.load(study / "curves/perplexity--upos--nlm-1.parquet")
-    edited = smallest_set(curve, 1)
+    edited = smallest_set(damage_by_count(curve), 1)
     assert edited is not None
     row = next(row for row in first["edits"] if row["record"] == "curves/perplexity--upos--nlm-1")
     assert (row["neurons"], row["rank"], row["effect"]) == (edited.neurons, 1, edited.damage)

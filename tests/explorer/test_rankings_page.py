@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from onegrain.analyses.neurons.edited import smallest_set
+from onegrain.analyses.neurons.edited import damage_by_count, smallest_set
 from onegrain.explorer.app import create_app
-from onegrain.explorer.collection import collect
+from onegrain.explorer.collecting import collect
 from onegrain.explorer.settings import Settings
 from onegrain.records.curve import Curve
 from onegrain.records.provenance import ModelIdentity, Provenance
@@ -42,7 +42,7 @@ def test_rows_are_those_of_the_record(client: TestClient, study: Path) -> None:
         assert row["rank"] == place + 1
         assert row["score"] == ranking.scores[ranking.order[place]]
         assert (row["rank_low"], row["rank_high"]) == tuple(stability.loc[place, ["low", "high"]])
-        edited = smallest_set(curve, place + 1)
+        edited = smallest_set(damage_by_count(curve), place + 1)
         assert edited is not None
         assert (row["edited"], row["damage"], row["random"]) == (edited.neurons, edited.damage, edited.random)
     assert "bootstrap" in shown["interval_of"]

@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 
 from onegrain.errors import ParameterError, RecordError, StorageError
 from onegrain.explorer.app import create_app
-from onegrain.explorer.collection import Collection, collect
+from onegrain.explorer.collecting import collect
+from onegrain.explorer.collection import Collection
 from onegrain.explorer.errors import BusyError
 from onegrain.explorer.figures import Figure, FigureTable
 from onegrain.explorer.rendering import figure_document

@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 from onegrain.activations.extraction.extract import extract
 from onegrain.errors import OnegrainError
 from onegrain.explorer.app import create_app
-from onegrain.explorer.collection import Collection, collect
+from onegrain.explorer.collecting import collect
+from onegrain.explorer.collection import Collection
 from onegrain.explorer.errors import BusyError
 from onegrain.explorer.pages.registry import NAVIGATION
 from onegrain.explorer.pages.search import SearchQuery, found

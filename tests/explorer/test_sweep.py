@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 
 import onegrain as og
 from onegrain.explorer.app import create_app
-from onegrain.explorer.collection import collect
+from onegrain.explorer.collecting import collect
 from onegrain.explorer.settings import Settings
-from onegrain.explorer.sweeps import SANDBOX_SEED
+from onegrain.explorer.sweep_offers import SANDBOX_SEED
 from onegrain.records.ranking import Ranking
 from onegrain.records.sweep import Sweep
 from onegrain.synthetic import sandbox

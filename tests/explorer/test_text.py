@@ -17,7 +17,8 @@ from onegrain.activations.extraction.extract import extract
 from onegrain.analyses.neurons.heat import heat
 from onegrain.errors import ParameterError
 from onegrain.explorer.app import create_app
-from onegrain.explorer.collection import Collection, Entry, collect
+from onegrain.explorer.collecting import collect
+from onegrain.explorer.collection import Collection, Entry
 from onegrain.explorer.expressions import matching
 from onegrain.explorer.filters import matched_words, passing_sentences
 from onegrain.explorer.sentences import sentence_scores

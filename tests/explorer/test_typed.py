@@ -9,7 +9,7 @@ import pytest
 
 from onegrain.activations.extraction.extract import extract
 from onegrain.errors import CorpusError, MismatchError, ModelError, ParameterError
-from onegrain.explorer.collection import collect
+from onegrain.explorer.collecting import collect
 from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.settings import Settings
 from onegrain.explorer.state import Explorer

@@ -13,7 +13,8 @@ import pytest
 import onegrain as og
 from onegrain.core.interruption import check_interruption
 from onegrain.errors import MismatchError, OnegrainError, ParameterError
-from onegrain.explorer.collection import Collection, Entry, collect
+from onegrain.explorer.collecting import collect
+from onegrain.explorer.collection import Collection, Entry
 from onegrain.explorer.errors import BusyError, NotFoundError, TimeLimitError
 from onegrain.explorer.settings import Settings
 from onegrain.explorer.work import State, Work

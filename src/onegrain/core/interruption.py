@@ -1,4 +1,4 @@
-"""Interruption of long work: who starts it says when it has to end, and the passes of a model ask."""
+"""Interruption of long work: its caller gives a check that may end it, and every pass of a model calls it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from onegrain.errors import MissingExtraError
-from onegrain.reports.rendering.drawings import level_rules
+from onegrain.reports.rendering.levels import level_rules
 from onegrain.reports.rendering.templates import source
 
 __all__ = ["Asset", "asset", "require_assets"]

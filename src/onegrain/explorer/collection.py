@@ -3,64 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from onegrain.activations import open_activations
-from onegrain.core.text import visible
-from onegrain.errors import OnegrainError, ParameterError
+from onegrain.explorer.entries import MODEL, Entry, table_entry
 from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.recent import Recent
-from onegrain.library import ACTIVATIONS, TABLES, is_model, kind_of, load, records
+from onegrain.library import ACTIVATIONS, kind_of, load
 from onegrain.records.activations import Activations
-from onegrain.records.parquet import read_header
-from onegrain.records.provenance import Provenance
 
-__all__ = ["MODEL", "Collection", "Entry", "collect"]
+__all__ = ["MODEL", "Collection", "Entry"]
 
 Result = TypeVar("Result")
 
-MODEL = "model"
-UNSHOWN = ("measures", "training")
-"""Kinds of JSON files that belong to models and are no records of their own."""
 MOST_RECORDS_KEPT = 64
 """Records that stay in memory once a page has read them; the one read longest ago leaves first."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A record, a store or a model of the collection.
-
-    Attributes:
-        name: its name in addresses, unique in the collection: the path inside the folder, without the suffix.
-        kind: ``ranking``, ``curve``, ``activations``, ``model``, or another kind of record.
-        model: the name of the model that it is about; empty if it does not say.
-        weights: SHA-256 of that model's weights; empty if it does not say.
-        corpus: the source of the corpus that it was made from; empty if it does not say.
-        method: the method of a ranking or the metric of a curve; empty for others.
-        layer: the label layer of a ranking; empty for others.
-        digest: hash of the content, which the ETags of pages are made of.
-    """
-
-    name: str
-    kind: str
-    model: str = ""
-    weights: str = ""
-    corpus: str = ""
-    method: str = ""
-    layer: str = ""
-    digest: str = ""
-
-    @property
-    def title(self) -> str:
-        """The last part of the name."""
-        return self.name.rsplit("/", 1)[-1]
 
 
 class Collection:
@@ -76,6 +38,7 @@ class Collection:
         title: the title of the pages.
         folder: the folder that was searched, or None if places were named one by one.
         left_out: one line for each file that cannot be shown, with the reason.
+        study_files: the files of studies among the places, which name corpora for models.
     """
 
     def __init__(
@@ -85,10 +48,12 @@ class Collection:
         left_out: Sequence[str],
         folder: Path | None,
         opened: Mapping[str, Any] = MappingProxyType({}),
+        study_files: Sequence[Path] = (),
     ) -> None:
         self.title = title
         self.folder = folder
         self.left_out = tuple(left_out)
+        self.study_files = tuple(study_files)
         self._entries = {entry.name: entry for entry, _ in paths}
         self._paths = {entry.name: path for entry, path in paths}
         self._opened: Recent[Any] = Recent(MOST_RECORDS_KEPT)
@@ -123,7 +88,7 @@ class Collection:
         """Return the entry of a name.
 
         Raises:
-            NotFoundError: there is none, or it is of another kind.
+            NotFoundError: no entry has this name, or it is of another kind.
         """
         entry = self._entries.get(name)
         if entry is None or (kinds and entry.kind not in kinds):
@@ -135,7 +100,7 @@ class Collection:
         """Return the record of a name; it is read from disk on first use.
 
         Raises:
-            NotFoundError: there is none, or it is of another kind.
+            NotFoundError: no entry has this name, or it is of another kind.
             RecordError: the file is damaged.
         """
         entry, path = self.entry(name, *kinds), self._paths[name]
@@ -170,7 +135,7 @@ class Collection:
 
     def add(self, path: Path, name: str) -> Entry:
         """Add a record that the explorer has written, and return its entry."""
-        entry = _table_entry(name, kind_of(path), path)
+        entry = table_entry(name, kind_of(path), path)
         with self._lock:
             self._entries[name] = entry
             self._paths[name] = path
@@ -201,137 +166,3 @@ class Collection:
                 if self._changes == changes:  # else it was made of what the collection held before
                     self._derived[key] = result
             return result
-
-
-def collect(places: Iterable[str | os.PathLike[str]], title: str | None = None) -> Collection:
-    """Return the collection of some folders, records, stores and models.
-
-    Args:
-        places: folders, which are searched, and single records, stores or models.
-        title: the title of the pages; by default the name of the first place.
-
-    Raises:
-        ParameterError: there is no place, one does not exist, or nothing in them can be shown.
-    """
-    named = [os.fspath(place) for place in places]
-    if not named:
-        raise ParameterError("name a folder of records, or records, stores and models one by one")
-    paths: list[tuple[Entry, Path | str]] = []
-    left_out: list[str] = []
-    stores: dict[str, Activations] = {}
-    for place in named:
-        for found, path, kind, error in _searched(place, prefixed=len(named) > 1):
-            name = _unused(visible(found), paths)
-            try:
-                if error:
-                    raise ParameterError(error)
-                if kind == ACTIVATIONS:
-                    stores[name] = open_activations(path)
-                    entry = _store_entry(name, stores[name])
-                else:
-                    entry = _entry(name, kind, Path(path))
-                paths.append((entry, path))
-            except OnegrainError as failure:
-                left_out.append(visible(f"{found}: {str(failure).replace(str(path), Path(path).name)}"))
-    if not paths:
-        raise ParameterError(
-            f"nothing to show in {', '.join(named)}: no ranking, curve, store or model; "
-            "onegrain demo makes some, and onegrain explore --demo shows them"
-        )
-    folder = Path(named[0]) if len(named) == 1 and Path(named[0]).is_dir() else None
-    return Collection(visible(title or Path(named[0]).resolve().name), paths, left_out, folder, stores)
-
-
-def _searched(place: str, *, prefixed: bool) -> Iterator[tuple[str, Path | str, str, str]]:
-    """Yield (name, path, kind, error) of a place, or of everything in it if it is a folder of records."""
-    path = Path(place)
-    if "://" not in place and not path.exists():
-        raise ParameterError(f"{place} does not exist")
-    if "://" not in place and path.is_dir() and is_model(path):
-        yield path.resolve().name, path, MODEL, ""
-        return
-    kind = kind_of(place)
-    if kind or path.is_file():
-        yield (
-            _stem(Path(path.name)),
-            place if "://" in place else path,
-            kind,
-            "" if kind else "no record of onegrain",
-        )
-        return
-    prefix = f"{path.resolve().name}/" if prefixed else ""
-    for listed in (listed for listed in records(path) if listed.kind not in UNSHOWN):
-        yield prefix + _stem(listed.path.relative_to(path)), listed.path, listed.kind, listed.error
-    for folder in _models(path):
-        yield f"{prefix}{folder.relative_to(path).as_posix()}", folder, MODEL, ""
-
-
-def _models(root: Path) -> Iterator[Path]:
-    """Yield the folders of models below a folder, in the order of their paths."""
-    for folder, names, _ in os.walk(root):
-        names[:] = sorted(name for name in names if not name.startswith(".") and not name.endswith(".zarr"))
-        models = [Path(folder, name) for name in names if is_model(Path(folder, name))]
-        yield from models
-        names[:] = [name for name in names if Path(folder, name) not in models]
-
-
-def _stem(path: Path) -> str:
-    return path.with_suffix("").as_posix() if path.suffix in (".parquet", ".zarr", ".json") else path.as_posix()
-
-
-def _unused(name: str, paths: Sequence[tuple[Entry, Any]]) -> str:
-    """Return a name that no entry has yet: the name itself, or with a number."""
-    taken = {entry.name for entry, _ in paths}
-    return next(
-        candidate
-        for candidate in (name, *(f"{name} ({number})" for number in range(2, len(paths) + 3)))
-        if candidate not in taken
-    )
-
-
-def _store_entry(name: str, activations: Activations) -> Entry:
-    provenance = activations.provenance
-    return _described(name, ACTIVATIONS, provenance, digest=provenance.model_dump_json())
-
-
-def _entry(name: str, kind: str, path: Path) -> Entry:
-    if kind == MODEL:
-        return Entry(name, MODEL, visible(path.name), digest=_file_digest(path / "config.json"))
-    if kind in TABLES:
-        return _table_entry(name, kind, path)
-    provenance = getattr(load(path), "provenance", None)
-    return _described(name, kind, provenance, digest=_file_digest(path))
-
-
-def _table_entry(name: str, kind: str, path: Path) -> Entry:
-    header = read_header(path)
-    provenance = Provenance.model_validate(header["provenance"]) if "provenance" in header else None
-    return _described(
-        name,
-        kind,
-        provenance,
-        method=visible(str(header.get("method") or header.get("metric") or "")),
-        layer=visible(str(header.get("layer") or "")),
-        digest=_file_digest(path),
-    )
-
-
-def _described(name: str, kind: str, provenance: Provenance | None, **facts: str) -> Entry:
-    model = provenance.subject() if provenance is not None else None
-    corpus = provenance.corpus if provenance is not None else None
-    return Entry(
-        name,
-        kind,
-        model=visible(Path(model.id).name or model.id) if model is not None else "",
-        weights=model.weight_hash if model is not None else "",
-        corpus=visible(corpus.source) if corpus is not None else "",
-        **facts,
-    )
-
-
-def _file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file; of a folder, of its name."""
-    if not path.is_file():
-        return hashlib.sha256(path.name.encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

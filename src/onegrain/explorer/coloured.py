@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from markupsafe import Markup
 
 from onegrain.analyses.neurons.contexts import ContextWord
-from onegrain.reports.rendering.drawings import level
 from onegrain.reports.rendering.heatmap import LIMIT
+from onegrain.reports.rendering.levels import level
 from onegrain.reports.rendering.numbers import number
 from onegrain.reports.rendering.templates import shown
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of answers: their media types, and the errors of every address."""
+"""The OpenAPI description of answers: their media types, and the errors of every address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What editing a neuron does: the smallest edited set with it in every record, beside random neurons."""
+"""The effect of editing a neuron: the smallest edited set with it in every record, beside random neurons."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from onegrain.analyses.neurons.edited import smallest_set
 from onegrain.explorer.collection import Collection, Entry
 from onegrain.explorer.orders import Order, model_rankings, order_of
 from onegrain.explorer.related import related
@@ -86,9 +87,8 @@ def _from_curves(orders: list[Order], site: str, unit: int) -> Iterator[EditEvid
     for order in orders:
         rank = int(order.places[order.ranking.space.index(site, unit)]) + 1
         for curve in order.curves:
-            reaching = curve.table[curve.table["neurons"] >= rank]
-            if len(reaching):
-                row = reaching.iloc[0]
+            row = smallest_set(curve.table, rank)
+            if row is not None:
                 yield EditEvidence(
                     record=curve.record,
                     kind=curve.kind,

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from onegrain.explorer.described import answers_of
-from onegrain.explorer.edits import EditQuery
+from onegrain.explorer.edit_query import EditQuery
 from onegrain.explorer.pages.edit_result import interventions_at
 from onegrain.explorer.state import Explorer
 

@@ -101,7 +101,7 @@ def explore(
             f"the explorer needs {error.name}; install it with: pip install 'onegrain[explore]'"
         ) from error
     from onegrain.explorer.assets import require_assets
-    from onegrain.explorer.collection import collect
+    from onegrain.explorer.collecting import collect
     from onegrain.explorer.settings import Settings
 
     require_assets()

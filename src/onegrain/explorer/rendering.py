@@ -12,8 +12,9 @@ from onegrain.explorer.addresses import PageQuery, address, changed, form_fields
 from onegrain.explorer.assets import Asset, asset
 from onegrain.explorer.coloured import coloured_words
 from onegrain.explorer.figures import Figure, VegaChart
-from onegrain.reports.rendering.drawings import drawing_document, drawing_svg, level
+from onegrain.reports.rendering.drawing import drawing_document, drawing_svg
 from onegrain.reports.rendering.heatmap import LIMIT
+from onegrain.reports.rendering.levels import level
 from onegrain.reports.rendering.numbers import bracketed, number, percent
 from onegrain.reports.rendering.svg import inline_svg
 from onegrain.reports.rendering.templates import environment

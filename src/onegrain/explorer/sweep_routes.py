@@ -20,7 +20,8 @@ from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.pages.sweep import sweep
 from onegrain.explorer.rendering import render_page
 from onegrain.explorer.state import Explorer
-from onegrain.explorer.sweeps import RunningSweep, SweepQuery, keep_sweep, start_sweep
+from onegrain.explorer.sweep_query import SweepQuery
+from onegrain.explorer.sweeps import RunningSweep, keep_sweep, start_sweep
 from onegrain.explorer.work import Job
 
 __all__ = ["JobForm", "KeepForm", "sweep_router"]
@@ -118,7 +119,7 @@ def _sweep_of(explorer: Explorer, id: str) -> tuple[Job[Any], RunningSweep]:
     """
     job = explorer.work.job(id)
     if not isinstance(job.about, RunningSweep):
-        raise NotFoundError("this work is no sweep")
+        raise NotFoundError("this work is not a sweep")
     return job, job.about
 
 

@@ -1,111 +1,32 @@
-"""Sweeps that an address describes: what they can measure here, their work, and the record that is kept."""
+"""Running sweeps: their work, their points on disk, and the record that is kept."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from onegrain.core.progress import Progress
 from onegrain.errors import ParameterError
-from onegrain.explorer.addresses import PageQuery
 from onegrain.explorer.collection import Collection, Entry
-from onegrain.explorer.edits import CONTINUING
-from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.state import Explorer
-from onegrain.explorer.typed import reads_translations
+from onegrain.explorer.sweep_offers import SweptModel
+from onegrain.explorer.sweep_plans import choose_sweep, sweeping
+from onegrain.explorer.sweep_query import SweepQuery
 from onegrain.explorer.work import Job
-from onegrain.explorer.work.models import model_place
-from onegrain.library import ACTIVATIONS
-from onegrain.metrics.registry import create_metric, metric_title
-from onegrain.records.activations import Activations
-from onegrain.records.corpus import Corpus
-from onegrain.records.ranking import Ranking
 from onegrain.records.sweep import Sweep
 
 if TYPE_CHECKING:
     from onegrain.interventions.planned import PlannedSweep
     from onegrain.models import LoadedModel
 
-__all__ = [
-    "Offer",
-    "RunningSweep",
-    "SweepQuery",
-    "SweptModel",
-    "chosen_model",
-    "chosen_offer",
-    "keep_sweep",
-    "offers_of",
-    "start_sweep",
-    "sweep_work",
-    "sweeping",
-    "swept_models",
-]
+__all__ = ["RunningSweep", "keep_sweep", "start_sweep", "sweep_work"]
 
-SANDBOX = "sandbox"
-SANDBOX_SEED = 1_000_003
-"""Seed of the sandbox text that sweeps measure on; the sentences of models' corpora have other seeds."""
-PARALLEL = ("fr", "de")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-TRANSLATING = ("Translation", "ForConditionalGeneration", "MTModel", "Seq2Seq")
-"""Parts of the names of classes that translate."""
-
-SweepKind = Literal["zero", "mean", "mode", "resample"]
-SweepLine = Literal["top", "bottom", "random", "keep"]
-
-
-class SweepQuery(PageQuery):
-    """The state of a sweep: what is swept and measured, or the job that does it."""
-
-    model: str = Field("", max_length=400, description="The model, by its name; the first by default.")
-    ranking: tuple[str, ...] = Field((), max_length=8, description="Rankings of the model, by their names.")
-    kind: tuple[SweepKind, ...] = Field(("zero",), min_length=1, max_length=4, description="Kinds of edits.")
-    measure: str = Field("", max_length=500, description="METRIC@CORPUS; the first on offer by default.")
-    line: tuple[SweepLine, ...] = Field(
-        ("top", "bottom", "random"), min_length=1, max_length=4, description="Lines of the sweep."
-    )
-    steps: int = Field(8, ge=1, le=50, description="Points of each line besides the intact model.")
-    orders: int = Field(3, ge=1, le=20, description="Number of random orders.")
-    sentences: int = Field(200, ge=2, le=5000, description="Largest number of sentences to measure on.")
-    job: str = Field("", max_length=40, description="A sweep that was started.")
-
-
-@dataclass(frozen=True)
-class SweptModel:
-    """A model that has rankings and can be loaded here.
-
-    Attributes:
-        name: its name.
-        weights: SHA-256 of its weights.
-        rankings: the names of its rankings.
-    """
-
-    name: str
-    weights: str
-    rankings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Offer:
-    """Something that can be measured: a metric on a corpus.
-
-    Attributes:
-        name: ``METRIC@CORPUS``, as addresses name it.
-        title: for readers.
-        metric: the metric's registered name.
-        corpus: returns the corpus with at most some number of sentences.
-    """
-
-    name: str
-    title: str
-    metric: str
-    corpus: Callable[[int], Corpus]
 
 
 @dataclass(eq=False)
@@ -155,168 +76,6 @@ class RunningSweep:
         return self.planned.partial_record(measured)
 
 
-def swept_models(collection: Collection) -> tuple[SweptModel, ...]:
-    """Return the models that have rankings and can be loaded here, in the order of their names."""
-    models: dict[str, list[Entry]] = {}
-    for entry in collection.of_kind("ranking"):
-        if entry.weights:
-            models.setdefault(entry.weights, []).append(entry)
-    swept = []
-    for weights, entries in models.items():
-        try:
-            model_place(collection, entries[0])
-        except NotFoundError:
-            continue
-        swept.append(SweptModel(entries[0].model, weights, tuple(entry.name for entry in entries)))
-    return tuple(sorted(swept, key=lambda model: model.name))
-
-
-def chosen_model(models: Sequence[SweptModel], query: SweepQuery) -> SweptModel | None:
-    """Return the model of a state: the one that it names, else that of its first ranking, else the first.
-
-    Raises:
-        NotFoundError: it names none of the models.
-    """
-    if query.model:
-        for model in models:
-            if model.name == query.model:
-                return model
-        raise NotFoundError(f"no model {query.model!r} with rankings can be loaded here")
-    for model in models:
-        if query.ranking and query.ranking[0] in model.rankings:
-            return model
-    return models[0] if models else None
-
-
-def offers_of(collection: Collection, model: SweptModel) -> tuple[Offer, ...]:
-    """Return what can be measured of a model: metrics of its task on the corpora of its stores."""
-    stores = _stores(collection, model)
-    architecture = _architecture(collection, model)
-    continues = any(mark in architecture for mark in CONTINUING)
-    translates = any(mark in architecture for mark in TRANSLATING)
-    offers: dict[str, Offer] = {}
-
-    def add(metric: str, name: str, title: str, corpus: Callable[[int], Corpus]) -> None:
-        offer = Offer(f"{metric}@{name}", f"{metric_title(metric, first=True)} on {title}", metric, corpus)
-        offers.setdefault(offer.name, offer)
-
-    for entry, activations in stores:
-        corpus = activations.corpus
-        if continues:
-            add("perplexity", entry.name, entry.title, corpus.head)
-        if translates and corpus.target is not None and not reads_translations(activations.provenance):
-            for metric in ("bleu", "chrf", "perplexity"):
-                add(metric, entry.name, entry.title, corpus.head)
-    if any(activations.corpus.source.startswith(SANDBOX) for _, activations in stores):
-        _add_sandbox(add, continues, translates)
-    return tuple(offers.values())
-
-
-def _add_sandbox(add: Callable[..., None], continues: bool, translates: bool) -> None:
-    """Add the metrics on new text of the sandbox language."""
-    from onegrain.synthetic import sandbox, sandbox_pairs
-
-    if continues:
-        add(
-            "minimal_pairs",
-            "sandbox-pairs",
-            "verbs of the sandbox",
-            lambda sentences: sandbox_pairs(max(1, sentences // 2), seed=SANDBOX_SEED),
-        )
-    for language in PARALLEL if translates else ():
-
-        def parallel(sentences: int, language: str = language) -> Corpus:
-            return sandbox(sentences, seed=SANDBOX_SEED, parallel=language)
-
-        title = {"fr": "French", "de": "German"}[language]
-        for metric in ("bleu", "chrf"):
-            add(metric, f"sandbox-{language}", f"the sandbox, English to {title}", parallel)
-
-
-def chosen_offer(offers: Sequence[Offer], query: SweepQuery) -> Offer | None:
-    """Return what a state measures: the offer that it names, else the first.
-
-    Raises:
-        NotFoundError: it names none of the offers.
-    """
-    if query.measure:
-        for offer in offers:
-            if offer.name == query.measure:
-                return offer
-        raise NotFoundError(f"{query.measure!r} cannot be measured here")
-    return offers[0] if offers else None
-
-
-@dataclass(frozen=True, eq=False)
-class _Chosen:
-    """What a state names, opened."""
-
-    model: SweptModel
-    offer: Offer
-    rankings: dict[str, Ranking]
-    reference: Activations | None
-
-
-def _choose(collection: Collection, query: SweepQuery) -> _Chosen:
-    """Return what a state names.
-
-    Raises:
-        NotFoundError: a name is unknown.
-        ParameterError: nothing can be measured, a ranking is of another model, or a kind needs a store.
-    """
-    model = chosen_model(swept_models(collection), query)
-    if model is None:
-        raise ParameterError("no model with rankings can be loaded here; name its folder to onegrain explore")
-    offer = chosen_offer(offers_of(collection, model), query)
-    if offer is None:
-        raise ParameterError(
-            f"there is nothing here to measure {model.name} on; give a store of its activations"
-        )
-    names = query.ranking or model.rankings[:1]
-    for name in names:
-        collection.entry(name, "ranking")
-        if name not in model.rankings:
-            raise ParameterError(f"the ranking {name} is of another model than {model.name}")
-    rankings = {collection.entry(name).title: collection.record(name, "ranking") for name in names}
-    if len(rankings) < len(names):
-        raise ParameterError("two rankings have the same name; choose one of them")
-    reference = None
-    if set(query.kind) - {"zero"}:
-        sites = {site for ranking in rankings.values() for site in ranking.space.sites}
-        stores = [store for _, store in _stores(collection, model) if sites <= set(store.space.sites)]
-        if not stores:
-            raise ParameterError(f"{', '.join(query.kind)} needs a store with the activations of {model.name}")
-        reference = stores[0]
-    return _Chosen(model, offer, rankings, reference)
-
-
-def sweeping(collection: Collection, query: SweepQuery) -> Callable[[LoadedModel], PlannedSweep]:
-    """Return the function that plans the sweep of a state in a loaded model; what is named is checked before.
-
-    Raises:
-        NotFoundError: a name is unknown.
-        ParameterError: nothing can be measured, a ranking is of another model, or a kind needs a store.
-    """
-    chosen = _choose(collection, query)
-    metric = create_metric(chosen.offer.metric, chosen.offer.corpus(query.sentences))
-
-    def plan(model: LoadedModel) -> PlannedSweep:
-        from onegrain.interventions.planned import plan_sweep
-        from onegrain.interventions.planning import Grid
-
-        grid = Grid(query.line, query.steps, random_orders=query.orders)
-        return plan_sweep(
-            model,
-            chosen.rankings,
-            {metric.name: metric},
-            list(query.kind),
-            grid,
-            reference=chosen.reference,
-        )
-
-    return plan
-
-
 def sweep_work(running: RunningSweep, plan: Callable[[LoadedModel], PlannedSweep]) -> Callable[..., Sweep]:
     """Return the work of a sweep for the queue; called again, it resumes from the checkpoint."""
 
@@ -343,7 +102,7 @@ def start_sweep(explorer: Explorer, query: SweepQuery) -> Job[Sweep]:
     """
     collection = explorer.collection
     plan = sweeping(collection, query)
-    chosen = _choose(collection, query)
+    chosen = choose_sweep(collection, query)
     title = f"{chosen.model.name}: {chosen.offer.title}"
     scratch = None if collection.folder is not None else tempfile.TemporaryDirectory(prefix="onegrain-sweep-")
     folder = Path(scratch.name) if scratch is not None else _sweeps_folder(collection)
@@ -391,13 +150,3 @@ def _checkpoint_name(query: SweepQuery, model: SweptModel) -> str:
     """Return the name of the file that keeps the points of a sweep; the same sweep has the same one."""
     state = query.model_copy(update={"store": "", "pin": (), "job": ""}).model_dump_json()
     return f".explorer-{hashlib.sha256(f'{model.weights}{state}'.encode()).hexdigest()[:20]}.checkpoint"
-
-
-def _stores(collection: Collection, model: SweptModel) -> list[tuple[Entry, Activations]]:
-    return [(entry, collection.store(entry.name)) for entry in collection.about(model.weights, ACTIVATIONS)]
-
-
-def _architecture(collection: Collection, model: SweptModel) -> str:
-    ranking: Ranking = collection.record(model.rankings[0], "ranking")
-    subject = ranking.provenance.subject()
-    return "" if subject is None else subject.architecture

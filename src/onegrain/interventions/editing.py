@@ -185,8 +185,10 @@ class RunningEdit:
         self._passes += 1
         self._units = self._units.to(value.device)
         before = value.index_select(-1, self._units)
-        after = self._change(before, position)
         mask = self._mask(before, position)
+        if mask is not None and not torch.is_grad_enabled() and not mask.any():
+            return value  # an edit of the prompt needs nothing where the text is generated
+        after = self._change(before, position)
         if mask is not None:
             after = torch.where(mask, after, before)
             counted = mask if position is None else mask & position.real[..., None]

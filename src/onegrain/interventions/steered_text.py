@@ -58,6 +58,7 @@ def steer_text(
     text: Corpus,
     *,
     reference: NeuronStatistics | Activations | None = None,
+    pairs: Corpus | None = None,
     max_new_tokens: int = 40,
 ) -> SteeredText:
     """Set neurons, and return what the model writes for a text, with the log-probability of every subword.
@@ -70,6 +71,7 @@ def steer_text(
         interventions: the edits.
         text: a corpus of one sentence.
         reference: activations of the model, or statistics, for the edits that need some.
+        pairs: for ``interchange``, a corpus of one sentence, the pair of the text.
         max_new_tokens: the largest number of subwords to write.
 
     Raises:
@@ -79,9 +81,9 @@ def steer_text(
     """
     require_count("max_new_tokens", max_new_tokens)
     several = [interventions] if isinstance(interventions, Intervention) else list(interventions)
-    steering = steer(model, several, text, reference=reference, max_new_tokens=max_new_tokens)
+    steering = steer(model, several, text, reference=reference, pairs=pairs, max_new_tokens=max_new_tokens)
     before = write_text(model, text, max_new_tokens=max_new_tokens)
-    with editing(model, several, reference=reference):
+    with editing(model, several, reference=reference, pairs=pairs):
         after = write_text(model, text, max_new_tokens=max_new_tokens)
         before_edited = write_text(model, text, ids=before.ids)
     after_intact = write_text(model, text, ids=after.ids)

@@ -1,4 +1,4 @@
-"""How far an edit moves the values of an encoder, which writes no text."""
+"""The change of an encoder's values by an edit, word by word."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def value_shift(
     *,
     site: str | None = None,
     reference: NeuronStatistics | Activations | None = None,
+    pairs: Corpus | None = None,
 ) -> ValueShift:
     """Set neurons, and return how far the values of one site move at each word of a text.
 
@@ -53,6 +54,7 @@ def value_shift(
         text: the words.
         site: the site; the last one by default.
         reference: activations of the model, or statistics, for the edits that need some.
+        pairs: for ``interchange``, a corpus with one sentence for each sentence of the text.
 
     Raises:
         ParameterError: an edit lacks its reference, or touched no value.
@@ -62,7 +64,7 @@ def value_shift(
     several = [interventions] if isinstance(interventions, Intervention) else list(interventions)
     chosen = site if site is not None else model.space().sites[-1]
     before = _values(model, text, chosen)
-    with editing(model, several, reference=reference):
+    with editing(model, several, reference=reference, pairs=pairs):
         after = _values(model, text, chosen)
     lengths, edited = np.linalg.norm(before, axis=1), np.linalg.norm(after, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -29,8 +29,8 @@ BLEU = [
 
 
 def test_the_smallest_set_that_holds_a_rank_counts() -> None:
-    curve = curve_of("bleu", True, BLEU)
-    assert [getattr(smallest_set(curve, rank), "neurons", None) for rank in (1, 2, 3, 4, 5)] == [
+    table = damage_by_count(curve_of("bleu", True, BLEU))
+    assert [getattr(smallest_set(table, rank), "neurons", None) for rank in (1, 2, 3, 4, 5)] == [
         2,
         2,
         4,
@@ -40,12 +40,12 @@ def test_the_smallest_set_that_holds_a_rank_counts() -> None:
 
 
 def test_damage_is_positive_for_the_worse_and_random_orders_stand_beside_it() -> None:
-    known = smallest_set(curve_of("bleu", True, BLEU), 1)
+    known = smallest_set(damage_by_count(curve_of("bleu", True, BLEU)), 1)
     assert known is not None
-    assert (known.value, known.damage, known.unit) == (27.0, 3.0, "BLEU points")
+    assert (known.value, known.damage) == (27.0, 3.0)
     assert (known.random, known.random_low, known.random_high, known.random_orders) == (0.5, -0.5, 1.0, 2)
     assert np.isnan([known.low, known.high]).all()
-    larger = smallest_set(curve_of("bleu", True, BLEU), 3)
+    larger = smallest_set(damage_by_count(curve_of("bleu", True, BLEU)), 3)
     assert larger is not None
     assert larger.damage == 10.0
     assert np.isnan(larger.random)
@@ -54,14 +54,14 @@ def test_damage_is_positive_for_the_worse_and_random_orders_stand_beside_it() ->
 def test_the_interval_is_paired_with_the_intact_model() -> None:
     draws = np.stack([np.linspace(28, 32, 101), np.linspace(18, 22, 101), np.linspace(25, 29, 101)])
     draws = np.concatenate([draws, np.full((2, 101), 30.0)])
-    known = smallest_set(curve_of("bleu", True, BLEU, draws), 2)
+    known = smallest_set(damage_by_count(curve_of("bleu", True, BLEU, draws)), 2)
     assert known is not None
     assert (known.low, known.high) == (pytest.approx(3.0), pytest.approx(3.0))
 
 
 def test_the_damage_of_a_perplexity_is_in_nats() -> None:
     rows = [("top", 0, 100.0, 90.0, 110.0), ("top", 1, 200.0, 180.0, 220.0), ("random", 1, 110.0, 100.0, 120.0)]
-    known = smallest_set(curve_of("perplexity", False, rows), 1)
+    known = smallest_set(damage_by_count(curve_of("perplexity", False, rows)), 1)
     assert known is not None
     assert known.damage == pytest.approx(np.log(2.0))
     assert (known.random, known.random_low, known.random_high) == pytest.approx((np.log(1.1), 0.0, np.log(1.2)))
@@ -70,4 +70,4 @@ def test_the_damage_of_a_perplexity_is_in_nats() -> None:
 def test_a_curve_without_first_neurons_says_nothing() -> None:
     curve = curve_of("bleu", True, [("bottom", 0, 30.0, 29.0, 31.0), ("bottom", 2, 30.0, 29.0, 31.0)])
     assert damage_by_count(curve).empty
-    assert smallest_set(curve, 1) is None
+    assert smallest_set(damage_by_count(curve), 1) is None

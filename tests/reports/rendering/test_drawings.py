@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from onegrain.reports.rendering.drawing import Scale, drawing_document, drawing_svg
 from onegrain.reports.rendering.drawings import (
     Bars,
     Histogram,
@@ -14,11 +15,8 @@ from onegrain.reports.rendering.drawings import (
     Intervals,
     Mark,
     Matrix,
-    Scale,
     Sparkline,
     Strips,
-    drawing_document,
-    drawing_svg,
     quantile_row,
 )
 

@@ -27,7 +27,7 @@ def correlation_map(
 
     Raises:
         MismatchError: the words differ.
-        ParameterError: there are no such neurons, none is named, or fewer than two words have activations.
+        ParameterError: a neuron is unknown, none is named, or fewer than two words have activations.
 
     >>> import onegrain
     >>> noise = onegrain.planted(50).activations

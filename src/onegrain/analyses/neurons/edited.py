@@ -1,51 +1,20 @@
-"""What an ablation curve says of one neuron: the smallest measured set of first neurons that holds it."""
+"""The damage of every set of first neurons that an ablation curve measures, beside random neurons."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from onegrain.analyses.questions.damage import change_for_the_worse, damage_unit
+from onegrain.analyses.questions.damage import change_for_the_worse
 from onegrain.core.bootstrap import quantile_interval
 from onegrain.records.curve import Curve
 
-__all__ = ["EditedSet", "damage_by_count", "smallest_set"]
+__all__ = ["damage_by_count", "smallest_set"]
 
 LEVEL = 0.95
 COLUMNS = [
     "neurons", "value", "damage", "low", "high", "random", "random_low", "random_high", "random_orders",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class EditedSet:
-    """The damage of editing the first neurons of a ranking, beside random neurons.
-
-    Attributes:
-        neurons: number of first neurons that are edited together.
-        value: the metric with them edited.
-        damage: change of the metric for the worse, see ``analyses/questions/damage.py``.
-        low, high: 95 % bootstrap interval of the damage over sentences, paired with the intact model; NaN if
-            the curve has no draws.
-        random: mean damage of as many random neurons; NaN if the curve has none.
-        random_low, random_high: the least and the largest of the random orders.
-        random_orders: number of random orders; 0 if the curve does not say.
-        unit: unit of the damage.
-    """
-
-    neurons: int
-    value: float
-    damage: float
-    low: float
-    high: float
-    random: float
-    random_low: float
-    random_high: float
-    random_orders: int
-    unit: str
 
 
 def damage_by_count(curve: Curve) -> pd.DataFrame:
@@ -55,7 +24,12 @@ def damage_by_count(curve: Curve) -> pd.DataFrame:
         curve: a curve with the line ``top``; without it the table is empty.
 
     Returns:
-        One row per number of neurons above 0, with the columns of :class:`EditedSet` except ``unit``.
+        One row per number of neurons above 0: ``neurons`` that are edited together; ``value`` of the metric;
+        ``damage``, its change for the worse (see ``analyses/questions/damage.py``); ``low`` and ``high``, the
+        95 % bootstrap interval of the damage over sentences, paired with the intact model (NaN if the curve has
+        no draws); ``random``, the mean damage of as many random neurons (NaN without); ``random_low`` and
+        ``random_high``, the least and largest of the random orders; and ``random_orders``, their number (0 if
+        the curve does not say).
     """
     top, draws = curve.line("top"), curve.draws_of("top")
     if top.empty:
@@ -80,23 +54,18 @@ def damage_by_count(curve: Curve) -> pd.DataFrame:
     return table[table["neurons"] > 0].reset_index(drop=True)[COLUMNS]
 
 
-def smallest_set(curve: Curve, rank: int) -> EditedSet | None:
-    """Return the damage of the smallest measured set of first neurons that holds the neuron of a rank.
+def smallest_set(table: pd.DataFrame, rank: int) -> pd.Series | None:
+    """Return the row of the smallest set of first neurons that holds the neuron of a rank.
 
     Args:
-        curve: the ablation curve of the ranking's order.
-        rank: the neuron's rank in that order, from 1.
+        table: the sets, see :func:`damage_by_count`.
+        rank: the neuron's rank in their order, from 1.
 
     Returns:
-        None if no set of the curve reaches the rank.
+        None if no set reaches the rank.
     """
-    table = damage_by_count(curve)
     reaching = table[table["neurons"] >= rank]
-    if reaching.empty:
-        return None
-    row: dict[str, Any] = {str(name): float(value) for name, value in reaching.iloc[0].items()}
-    row |= {name: int(row[name]) for name in ("neurons", "random_orders")}
-    return EditedSet(**row, unit=damage_unit(curve.metric, curve.higher_is_better))
+    return reaching.iloc[0] if len(reaching) else None
 
 
 def _random(curve: Curve, counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -9,15 +9,12 @@ from onegrain.errors import OnegrainError
 from onegrain.explorer.addresses import address, link
 from onegrain.explorer.collection import Entry
 from onegrain.explorer.columns import statistics_of
-from onegrain.explorer.edits import (
-    KINDS,
-    PLACES,
-    EditQuery,
-    Kind,
-    chosen_neurons,
-    shown_text,
-)
+from onegrain.explorer.edit_query import KINDS, OPTIMAL, PLACES, EditQuery, Kind
+from onegrain.explorer.edited_neurons import edited_neurons
+from onegrain.explorer.edited_text import shown_text
+from onegrain.explorer.edits import constants_of
 from onegrain.explorer.figures import Figure, FigureTable
+from onegrain.explorer.pages.edit_ranking import RankedNeurons, ranked_neurons, rankings_on_offer
 from onegrain.explorer.pages.page import Page, Shell, chosen_store, shell_of
 from onegrain.explorer.state import Explorer
 from onegrain.records.activations import Activations
@@ -66,13 +63,17 @@ class EditPage(Page):
     Attributes:
         query: the state.
         model: the model's name.
-        sliders: the neurons, each with its slider.
+        sliders: the pinned and named neurons, each with its slider.
+        ranked: the first neurons of a ranking; None if the address names no ranking.
+        rankings: names and titles of the rankings on offer.
         kinds: the kinds of edits on offer, each with a sentence.
+        constants: names and titles of the records of constants on offer.
         places: names and titles of the places.
         labels: (layer, its labels) on offer for places and means.
         text: the text that is read: typed, or the sentence of the store; empty if there is none.
         sentences: number of sentences of the store.
         longest_text: largest number of characters of a typed text.
+        most_neurons: largest number of neurons of an edit.
         result: the address of the fragment that shows what the model does; empty if there is no neuron or text.
         fault: what is wrong with the text or the place; empty if nothing is.
     """
@@ -82,12 +83,16 @@ class EditPage(Page):
     figures: tuple[Figure, ...]
     model: str
     sliders: tuple[NeuronSlider, ...]
+    ranked: RankedNeurons | None
+    rankings: tuple[tuple[str, str], ...]
     kinds: tuple[Kind, ...]
+    constants: tuple[tuple[str, str], ...]
     places: tuple[tuple[str, str], ...]
     labels: tuple[tuple[str, tuple[str, ...]], ...]
     text: str
     sentences: int
     longest_text: int
+    most_neurons: int
     result: str
     fault: str
 
@@ -96,8 +101,9 @@ def edit(explorer: Explorer, query: EditQuery) -> EditPage:
     """Return the page of an edit. It runs no model; the fragment at ``result`` does."""
     store = chosen_store(explorer.collection, query)
     activations = explorer.collection.store(store.name)
-    neurons = chosen_neurons(explorer, activations, query)
-    sliders = sliders_of(explorer, store, neurons, query)
+    neurons = edited_neurons(explorer, store, query)
+    sliders = sliders_of(explorer, store, neurons.named, query)
+    constants = tuple((entry.name, entry.title) for entry in constants_of(explorer.collection, store))
     text, fault = "", ""
     try:
         corpus = shown_text(explorer, activations, query)
@@ -113,13 +119,17 @@ def edit(explorer: Explorer, query: EditQuery) -> EditPage:
         figures=(Figure("neurons", "Neurons", None, table, "Over the words of the store."),),
         model=store.model,
         sliders=sliders,
-        kinds=KINDS,
+        ranked=ranked_neurons(explorer, neurons, query),
+        rankings=rankings_on_offer(explorer.collection, store),
+        kinds=tuple(kind for kind in KINDS if constants or kind.name != OPTIMAL or query.kind == OPTIMAL),
+        constants=constants,
         places=PLACES,
         labels=_labels(activations),
         text=text,
         sentences=activations.corpus.n_sentences,
         longest_text=explorer.settings.longest_text,
-        result=address("edit-result", query) if neurons and (text or fault) else "",
+        most_neurons=explorer.settings.most_neurons,
+        result=address("edit-result", query) if neurons.names and (text or fault) else "",
         fault=fault,
     )
 
@@ -151,7 +161,7 @@ def sliders_of(
                 high=high,
                 step=10.0**-digits,
                 value=value,
-                marks=tuple((title, at, 100 * (at - low) / (high - low)) for title, at in marks),
+                marks=tuple((title, mark, 100 * (mark - low) / (high - low)) for title, mark in marks),
             )
         )
     return tuple(sliders)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from onegrain.core.progress import Progress
 from onegrain.errors import ParameterError
 from onegrain.explorer.addresses import address
-from onegrain.explorer.edits import EditQuery, chosen_neurons, interventions_of, reference_of, shown_text
+from onegrain.explorer.edit_query import EditQuery
+from onegrain.explorer.edited_neurons import edited_neurons
+from onegrain.explorer.edited_text import continues, paired_text, shown_text
+from onegrain.explorer.edits import interventions_of, ranked_values, reference_of
 from onegrain.explorer.figures import Figure, FigureTable
 from onegrain.explorer.pages.edit import sliders_of
+from onegrain.explorer.pages.edit_masks import EncoderEdit, MaskFill, edited_encoder, mask_figures, mask_fills
 from onegrain.explorer.pages.page import Page, Shell, chosen_store, shell_of
+from onegrain.explorer.pages.subwords import Subword
 from onegrain.explorer.state import Explorer
-from onegrain.reports.rendering.drawings import level
 from onegrain.reports.rendering.numbers import percent
 
 if TYPE_CHECKING:
@@ -28,8 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EditResultPage", "Stretch", "Subword", "edit_result", "interventions_at"]
 
-STRONGEST = 5.0
-"""Change of a log-probability, in nats, at which the colour of a subword is strongest."""
+Written = Literal["continuation", "translation", "masked words", "values"]
 
 
 @dataclass(frozen=True)
@@ -41,24 +44,6 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Subword:
-    """A written subword.
-
-    Attributes:
-        text: the subword.
-        before, after: its log-probability before and after the edit, in nats.
-        change: the difference.
-        level: the change on the diverging scale of colours.
-    """
-
-    text: str
-    before: float
-    after: float
-    change: float
-    level: int | None
-
-
-@dataclass(frozen=True)
 class EditResultPage(Page):
     """What an edit does to one text.
 
@@ -66,11 +51,15 @@ class EditResultPage(Page):
         query: the state.
         edits: the edit in words, one line for each value that neurons are set to.
         text: the text that the model reads.
-        what: ``continuation``, ``translation`` or, for an encoder, ``values``.
-        before, after: both texts in stretches; none for an encoder.
-        changed: True if a word of the text changed.
-        subwords_before, subwords_after: the subwords of both texts; none for an encoder.
+        what: ``continuation``, ``translation``, ``masked words`` or, for an encoder that predicts none,
+            ``values``.
+        changed: True if a word that the model writes or fills in changed; without any, if its values did.
         file: the address of the edit as a file for ``onegrain steer``.
+        before, after: both texts in stretches; none for an encoder.
+        subwords_before, subwords_after: the subwords of both texts; none for an encoder.
+        masks: the masked places of the text that an encoder reads, with the words that it fills in.
+        masks_left_out: number of words that were not masked, since the text is long.
+        no_masks: why an encoder fills in no words; empty otherwise.
     """
 
     query: EditQuery
@@ -78,21 +67,24 @@ class EditResultPage(Page):
     figures: tuple[Figure, ...]
     edits: tuple[str, ...]
     text: str
-    what: str
-    before: tuple[Stretch, ...]
-    after: tuple[Stretch, ...]
+    what: Written
     changed: bool
-    subwords_before: tuple[Subword, ...]
-    subwords_after: tuple[Subword, ...]
     file: str
+    before: tuple[Stretch, ...] = ()
+    after: tuple[Stretch, ...] = ()
+    subwords_before: tuple[Subword, ...] = ()
+    subwords_after: tuple[Subword, ...] = ()
+    masks: tuple[MaskFill, ...] = ()
+    masks_left_out: int = 0
+    no_masks: str = ""
 
 
 def edit_result(explorer: Explorer, query: EditQuery) -> EditResultPage:
     """Return what a model does with a text before and after an edit; the model runs in the queue.
 
     Raises:
-        NotFoundError: the model of the store is not in the collection.
-        ParameterError: there is no neuron or text, a parameter is missing, or the edit touched no value.
+        NotFoundError: the model of the store is not in the collection, or a name is unknown.
+        ParameterError: no neuron or text is given, a parameter is missing, or the edit touched no value.
         BusyError: too much other work waits for the model.
         TimeLimitError: the model takes too long.
     """
@@ -101,95 +93,87 @@ def edit_result(explorer: Explorer, query: EditQuery) -> EditResultPage:
     corpus = shown_text(explorer, activations, query)
     if corpus is None:
         raise ParameterError("type the text that the model is to translate")
+    pairs = paired_text(explorer, activations, query)
     interventions = interventions_at(explorer, query)
-    reference = reference_of(explorer.collection, store, query, interventions)
+    sources: dict[str, Any] = {
+        "reference": reference_of(explorer.collection, store, query, interventions),
+        "pairs": pairs,
+    }
 
-    def work(model: LoadedModel, progress: Progress) -> SteeredText | ValueShift:
+    def work(model: LoadedModel, progress: Progress) -> SteeredText | EncoderEdit:
         from onegrain.interventions.steered_text import steer_text
-        from onegrain.interventions.value_shift import value_shift
 
         if model.task == "encoder":
-            return value_shift(model, interventions, corpus, reference=reference)
-        return steer_text(
-            model, interventions, corpus, reference=reference, max_new_tokens=query.max_new_tokens
-        )
+            return edited_encoder(model, interventions, corpus, sources)
+        return steer_text(model, interventions, corpus, **sources, max_new_tokens=query.max_new_tokens)
 
     result = explorer.work.run(store, work)
-    return _page(explorer, query, interventions, " ".join(corpus.words), result)
+    context = {
+        "title": "What the edit does",
+        "query": query,
+        "shell": shell_of(explorer, "edit-result", query),
+        "edits": tuple(map(str, interventions)),
+        "text": " ".join(corpus.words),
+        "file": address("edit/file", query),
+    }
+    return _encoded(context, result) if isinstance(result, EncoderEdit) else _written(context, result)
 
 
 def interventions_at(explorer: Explorer, query: EditQuery) -> list[Intervention]:
     """Return the edit of an address.
 
     Raises:
-        ParameterError: there is no neuron, or a parameter is missing.
+        NotFoundError: the address names a ranking or a label that is not here.
+        ParameterError: no neuron is chosen, or a parameter is missing.
     """
     store = chosen_store(explorer.collection, query)
-    neurons = chosen_neurons(explorer, explorer.collection.store(store.name), query)
-    values = [slider.value for slider in sliders_of(explorer, store, neurons, query)]
-    return interventions_of(query, neurons, values)
+    neurons = edited_neurons(explorer, store, query)
+    values: list[float] = []
+    if query.kind == "clamp":
+        values += (slider.value for slider in sliders_of(explorer, store, neurons.named, query))
+        values += ranked_values(explorer.collection, store, neurons.ranked, query.strength)
+    only_prompt = continues(explorer.collection.store(store.name))
+    return interventions_of(query, neurons.names, values, only_prompt=only_prompt)
 
 
-def _page(
-    explorer: Explorer,
-    query: EditQuery,
-    interventions: Sequence[Intervention],
-    text: str,
-    result: SteeredText | ValueShift,
-) -> EditResultPage:
-    from onegrain.interventions.steered_text import SteeredText
-
-    before: tuple[Stretch, ...] = ()
-    after: tuple[Stretch, ...] = ()
-    written: tuple[Subword, ...] = ()
-    rewritten: tuple[Subword, ...] = ()
-    figures: tuple[Figure, ...]
-    if isinstance(result, SteeredText):
-        parts = result.steering.differences(0)
-        before = tuple(Stretch(" ".join(part.before), part.changed) for part in parts if part.before)
-        after = tuple(Stretch(" ".join(part.after), part.changed) for part in parts if part.after)
-        written, rewritten = _subwords(result.before), _subwords(result.after)
-        what = "translation" if result.steering.translated else "continuation"
-        figures = (
+def _written(context: dict[str, Any], result: SteeredText) -> EditResultPage:
+    """Return the page of a model that writes."""
+    parts = result.steering.differences(0)
+    written, rewritten = _subwords(result.before), _subwords(result.after)
+    what: Written = "translation" if result.steering.translated else "continuation"
+    return EditResultPage(
+        **context,
+        figures=(
             _subword_figure("before", f"The {what} before the edit", written),
             _subword_figure("after", f"The {what} after the edit", rewritten),
-        )
-        changed = result.steering.changed()[0]
-    else:
-        what, figures, changed = "values", (_shift_figure(result),), bool((result.change > 0).any())
-    return EditResultPage(
-        title="What the edit does",
-        query=query,
-        shell=shell_of(explorer, "edit-result", query),
-        figures=figures,
-        edits=tuple(map(str, interventions)),
-        text=text,
+        ),
         what=what,
-        before=before,
-        after=after,
-        changed=changed,
+        before=tuple(Stretch(" ".join(part.before), part.changed) for part in parts if part.before),
+        after=tuple(Stretch(" ".join(part.after), part.changed) for part in parts if part.after),
+        changed=result.steering.changed()[0],
         subwords_before=written,
         subwords_after=rewritten,
-        file=address("edit/file", query),
+    )
+
+
+def _encoded(context: dict[str, Any], result: EncoderEdit) -> EditResultPage:
+    """Return the page of an encoder: the words that it fills in, and the change of its values."""
+    masks = mask_fills(result)
+    shift = _shift_figure(result.shift)
+    return EditResultPage(
+        **context,
+        figures=(*mask_figures(masks), shift),
+        what="masked words" if masks else "values",
+        changed=bool((result.shift.change > 0).any()) if not masks else any(mask.changed for mask in masks),
+        masks=masks,
+        masks_left_out=result.left_out,
+        no_masks=result.no_masks,
     )
 
 
 def _subwords(text: ScoredText) -> tuple[Subword, ...]:
-    return tuple(
-        Subword(
-            subword,
-            float(before),
-            float(after),
-            _change(before, after),
-            level(_change(before, after), STRONGEST),
-        )
-        for subword, before, after in zip(text.subwords, text.before, text.after, strict=True)
-    )
-
-
-def _change(before: float, after: float) -> float:
-    change = float(after) - float(before)
-    return change if math.isfinite(change) else math.nan
+    scored = zip(text.subwords, text.before, text.after, strict=True)
+    return tuple(Subword.of(subword, float(before), float(after)) for subword, before, after in scored)
 
 
 def _subword_figure(name: str, title: str, subwords: Sequence[Subword]) -> Figure:
@@ -204,9 +188,6 @@ def _subword_figure(name: str, title: str, subwords: Sequence[Subword]) -> Figur
 def _shift_figure(shift: ValueShift) -> Figure:
     rows = zip(shift.words, shift.cosine, shift.change, strict=True)
     moved = float(np.nanmean(shift.change)) if np.isfinite(shift.change).any() else math.nan
-    caption = (
-        f"This model writes no text. Its values at {shift.site} change by {percent(moved)} of their length on "
-        "average."
-    )
+    caption = f"The values of the model at {shift.site} change by {percent(moved)} of their length on average."
     table = FigureTable.of(("word", "cosine before and after", "change, share of the length"), rows)
     return Figure("values", "The values before and after the edit", None, table, caption)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import Field
-
 from onegrain.analyses.neurons.signs import SignCase, gate_and_up, sign_cases
-from onegrain.explorer.addresses import LONGEST_NAME, PageQuery, address, changed, link
-from onegrain.explorer.collection import Collection, Entry
+from onegrain.explorer.addresses import address, link
 from onegrain.explorer.columns import neuron_column
 from onegrain.explorer.edit_evidence import EditEvidence, edit_evidence
-from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.figures import Figure
-from onegrain.explorer.orders import RANKING, Order, model_rankings, order_of
+from onegrain.explorer.orders import Order
 from onegrain.explorer.pages.neuron_evidence import Evidence, neuron_evidence
 from onegrain.explorer.pages.neuron_figures import (
     clusters_figure,
@@ -23,8 +19,16 @@ from onegrain.explorer.pages.neuron_figures import (
     ranks_figure,
     signs_figure,
 )
-from onegrain.explorer.pages.page import Page, Shell, chosen_store, neuron_index, shell_of
-from onegrain.explorer.related import belongs
+from onegrain.explorer.pages.neuron_identity import (
+    Identity,
+    Neighbour,
+    NeuronQuery,
+    chosen_neuron,
+    chosen_order,
+    identity_of,
+    neighbours_of,
+)
+from onegrain.explorer.pages.page import Page, Shell, chosen_store, shell_of
 from onegrain.explorer.relations import (
     Membership,
     NeuronRank,
@@ -38,62 +42,7 @@ from onegrain.explorer.typed import reads_translations
 from onegrain.records.activations import Activations
 from onegrain.records.indexed_neuron import IndexedNeuron
 
-__all__ = ["Identity", "Neighbour", "NeuronPage", "NeuronQuery", "neuron"]
-
-LONGEST_TEXT = 4000
-
-
-class NeuronQuery(PageQuery):
-    """The state of a neuron's page."""
-
-    neuron: str = Field("", max_length=LONGEST_NAME, description="Neuron, as site:unit; by default the first.")
-    ranking: str = Field("", max_length=LONGEST_NAME, description="Ranking within which to go on.")
-    label: str = Field("", max_length=LONGEST_NAME, description="Label whose order of the ranking is used.")
-    layer: str = Field("", max_length=LONGEST_NAME, description="Label layer of the distributions.")
-    text: str = Field("", max_length=LONGEST_TEXT, description="A text to try on the neuron.")
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a neuron is.
-
-    Attributes:
-        neuron: ``site:unit``.
-        index: its flat index in the store.
-        site, unit, width: the site, the unit in it, and the number of its units.
-        model, architecture: the model that it is part of.
-        store, corpus: the store and the corpus on which its values were recorded.
-        sentences, words: size of the corpus.
-    """
-
-    neuron: str
-    index: int
-    site: str
-    unit: int
-    width: int
-    model: str
-    architecture: str
-    store: str
-    corpus: str
-    sentences: int
-    words: int
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A neighbour to go to.
-
-    Attributes:
-        key: the key that leads to it.
-        title: what it is.
-        neuron: ``site:unit``; empty if there is none.
-        address: its page.
-    """
-
-    key: str
-    title: str
-    neuron: str
-    address: str
+__all__ = ["NeuronPage", "neuron"]
 
 
 @dataclass(frozen=True)
@@ -112,8 +61,8 @@ class NeuronPage(Page):
         evidence: what it responds to; None while the index of the store is being made.
         waiting: the address of the fragment that shows how far the index is; empty otherwise.
         edits: what editing it does, in sets as small as the records have.
-        edit: the page on which it can be edited; empty if there is none.
-        sweep: the page on which edits are measured; empty if there is none.
+        edit: the page on which it can be edited; empty without such a page.
+        sweep: the page on which edits are measured; empty without such a page.
         command: the command that measures edits with this neuron, if no record has any.
         trial: the address of the fragment with the typed text; empty without a text.
         reads_translations: True if the neuron reads translations, so that a text to try needs its source.
@@ -145,14 +94,14 @@ def neuron(explorer: Explorer, query: NeuronQuery) -> NeuronPage:
     """Return the page of a neuron in a state.
 
     Raises:
-        NotFoundError: there is no store, or no such neuron, ranking, label or label layer.
+        NotFoundError: no store is here, or the neuron, ranking, label or label layer is unknown.
     """
     collection = explorer.collection
     store = chosen_store(collection, query)
     activations = collection.store(store.name)
-    order = _order(collection, store, activations, query)
-    index = _chosen_neuron(activations, order, query)
-    identity = _identity(store, activations, index)
+    order = chosen_order(collection, store, activations, query)
+    index = chosen_neuron(activations, order, query)
+    identity = identity_of(store, activations, index)
     of_neuron = (collection, store, identity.site, identity.unit, identity.width)
     query = query.model_copy(update={"store": store.name, "neuron": identity.neuron})
     known = explorer.indexes.neuron(
@@ -181,7 +130,7 @@ def neuron(explorer: Explorer, query: NeuronQuery) -> NeuronPage:
         figures=tuple(figures),
         query=query,
         identity=identity,
-        steps=_steps(activations, index, order, query),
+        steps=neighbours_of(activations, index, order, query),
         order="" if order is None else order.name,
         ranks=ranks,
         partners=partners,
@@ -202,82 +151,6 @@ def neuron(explorer: Explorer, query: NeuronQuery) -> NeuronPage:
 def _back(query: NeuronQuery) -> str:
     """Return the state of the page as the query of its address."""
     return address("neuron", query).partition("?")[2]
-
-
-def _order(collection: Collection, store: Entry, activations: Activations, query: NeuronQuery) -> Order | None:
-    """Return the chosen order, else that of the first ranking of the model; None if it has none."""
-    if query.ranking:
-        entry = collection.entry(query.ranking, RANKING)
-        if not belongs(collection, entry, store):
-            raise NotFoundError(
-                f"the ranking {query.ranking} is of the model {entry.model}, and the store {store.name} of "
-                f"{store.model}; choose a store of {entry.model}"
-            )
-        return order_of(collection, query.ranking, query.label)
-    widths = dict(zip(activations.space.sites, activations.space.widths, strict=True))
-    site = query.neuron.rpartition(":")[0]
-    sites = [site] if site in widths else list(widths)
-    first = next((e for site in sites for e in model_rankings(collection, store, site, widths[site])), None)
-    if query.label and first is None:
-        raise NotFoundError(f"no ranking of {store.model} is here, so there is no order for {query.label!r}")
-    return None if first is None else order_of(collection, first.name, query.label)
-
-
-def _chosen_neuron(activations: Activations, order: Order | None, query: NeuronQuery) -> int:
-    """Return the neuron of a state: the one that it names, else the first of the order, else the very first."""
-    if query.neuron:
-        return neuron_index(activations.space, query.neuron)
-    for name in order.ranking.top(1) if order is not None else ():
-        if name.rpartition(":")[0] in activations.space.sites:
-            return neuron_index(activations.space, name)
-    return 0
-
-
-def _identity(store: Entry, activations: Activations, index: int) -> Identity:
-    site, unit = activations.space.locate(index)
-    span = activations.space.slice(site)
-    model = activations.provenance.subject()
-    return Identity(
-        neuron=f"{site}:{unit}",
-        index=index,
-        site=site,
-        unit=unit,
-        width=span.stop - span.start,
-        model=store.model,
-        architecture="" if model is None else model.architecture,
-        store=store.name,
-        corpus=store.corpus,
-        sentences=activations.corpus.n_sentences,
-        words=activations.corpus.n_words,
-    )
-
-
-def _steps(
-    activations: Activations, index: int, order: Order | None, query: NeuronQuery
-) -> tuple[Neighbour, ...]:
-    """Return the neighbours of a neuron in the store and in the order; empty steps at the ends."""
-    space = activations.space
-
-    def step(key: str, title: str, name: str) -> Neighbour:
-        target = address("neuron", changed(query, neuron=name)) if name else ""
-        return Neighbour(key, title, name, target)
-
-    steps = [
-        step("p", "previous unit", space.name(index - 1) if index else ""),
-        step("n", "next unit", space.name(index + 1) if index + 1 < space.size else ""),
-    ]
-    if order is None:
-        return tuple(steps)
-    site, unit = space.locate(index)
-    ranked = order.ranking
-    if site in ranked.space.sites:
-        place = int(order.places[ranked.space.index(site, unit)])
-        neighbours = [place - 1, place + 1]
-        titles = (f"before it in {order.name}", f"after it in {order.name}")
-        for key, title, number in zip("ow", titles, neighbours, strict=True):
-            name = ranked[number] if 0 <= number < len(ranked) else ""
-            steps.append(step(key, title, name if name.rpartition(":")[0] in space.sites else ""))
-    return tuple(steps)
 
 
 def _signs(activations: Activations, identity: Identity) -> tuple[SignCase, ...]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from onegrain.explorer.addresses import LONGEST_NAME, PageQuery, address, changed, link
 from onegrain.explorer.collection import Collection, Entry
 from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.figures import Figure
-from onegrain.explorer.orders import RANKING, EditCurve, Order, order_of, ranking_of, store_of
+from onegrain.explorer.orders import RANKING, Order, order_of, ranking_of, store_of
 from onegrain.explorer.pages.page import Choice, Page, Shell, chosen_store, shell_of
+from onegrain.explorer.pages.ranked_neurons import NeuronLinks, RankedNeuron, ranked_neuron
 from onegrain.explorer.pages.rankings_figures import order_figures, selected_neurons, sorted_neurons
 from onegrain.explorer.state import Explorer
 from onegrain.library import ACTIVATIONS
@@ -44,41 +44,6 @@ class RankingsQuery(PageQuery):
 
 
 @dataclass(frozen=True)
-class RankedNeuron:
-    """One row of the order.
-
-    Attributes:
-        rank: place in the order, from 1.
-        neuron: ``site:unit``.
-        site: the site.
-        unit: the unit in it.
-        ranked: False if the method has no opinion about it, so that its place is arbitrary.
-        score: None if the method has none.
-        score_low, score_high: interval of the score; None if unknown.
-        rank_low, rank_high: interval of the rank; None if unknown.
-        edited: number of first neurons in the smallest measured edit with this one; None if there is none.
-        damage: damage of that edit; None if there is none.
-        random: mean damage of as many random neurons; None if unknown.
-        address: its page; empty if no store has it.
-    """
-
-    rank: int
-    neuron: str
-    site: str
-    unit: int
-    ranked: bool
-    score: float | None
-    score_low: float | None
-    score_high: float | None
-    rank_low: float | None
-    rank_high: float | None
-    edited: int | None
-    damage: float | None
-    random: float | None
-    address: str
-
-
-@dataclass(frozen=True)
 class RankingGroup:
     """The rankings of one model."""
 
@@ -93,7 +58,7 @@ class RankingsPage(Page):
     Attributes:
         query: the state.
         groups: all rankings, by model; the chosen one is current.
-        ranking: the chosen ranking; empty if there is none.
+        ranking: the chosen ranking; empty without one.
         model, method, corpus, layer: facts of it.
         labels: its own order, and those of its labels.
         neurons: number of its neurons.
@@ -141,7 +106,7 @@ def rankings(explorer: Explorer, query: RankingsQuery) -> RankingsPage:
     """Return the page of rankings in a state.
 
     Raises:
-        NotFoundError: there is no such ranking, label or page of rows.
+        NotFoundError: the ranking, label or page of rows does not exist.
         ModelError: no site matches the pattern.
     """
     collection = explorer.collection
@@ -161,8 +126,7 @@ def rankings(explorer: Explorer, query: RankingsQuery) -> RankingsPage:
         raise NotFoundError(f"the last page of these rows is {pages}, not {query.page}")
     first = (query.page - 1) * ROWS
     effect = order.finest_curve
-    has = collection.store(store.name).space.sites if store is not None else ()
-    to_neuron = _Links(query, entry, store, has)
+    links = NeuronLinks(collection, query, entry, query.label, store)
     return RankingsPage(
         title="Rankings",
         shell=shell,
@@ -183,7 +147,7 @@ def rankings(explorer: Explorer, query: RankingsQuery) -> RankingsPage:
         effect_record="" if effect is None else effect.record,
         interval_of=order.interval_source,
         selected=len(chosen),
-        rows=tuple(_row(order, int(index), effect, to_neuron) for index in chosen[first : first + ROWS]),
+        rows=tuple(ranked_neuron(order, int(index), effect, links) for index in chosen[first : first + ROWS]),
         first=first + 1,
         sorts=_sorts(query),
         previous=address("rankings", changed(query, page=query.page - 1)) if query.page > 1 else "",
@@ -247,52 +211,6 @@ def _sorts(query: RankingsQuery) -> dict[str, str]:
             sort = turned[query.sort.removesuffix(name)] + name
         targets[name] = address("rankings", changed(query, sort=sort, page=1))
     return targets
-
-
-@dataclass(frozen=True)
-class _Links:
-    """Addresses of neurons' pages."""
-
-    query: RankingsQuery
-    entry: Entry
-    store: Entry | None
-    sites: tuple[str, ...]
-
-    def to(self, neuron: str) -> str:
-        if self.store is None or neuron.rpartition(":")[0] not in self.sites:
-            return ""
-        values = {"ranking": self.entry.name, "label": self.query.label, "store": self.store.name}
-        return link("neuron", self.query, neuron=neuron, **values)
-
-
-def _row(order: Order, index: int, effect: EditCurve | None, links: _Links) -> RankedNeuron:
-    ranking, rank = order.ranking, int(order.places[index]) + 1
-    site, unit = ranking.space.locate(index)
-    row = None
-    if effect is not None:
-        reaching = effect.table[effect.table["neurons"] >= rank]
-        row = reaching.iloc[0] if len(reaching) else None
-    name = f"{site}:{unit}"
-    return RankedNeuron(
-        rank=rank,
-        neuron=name,
-        site=site,
-        unit=unit,
-        ranked=rank <= ranking.n_ranked,
-        score=_known(ranking.scores[index]),
-        score_low=_known(order.score_low[index]),
-        score_high=_known(order.score_high[index]),
-        rank_low=_known(order.low[index]),
-        rank_high=_known(order.high[index]),
-        edited=None if row is None else int(row["neurons"]),
-        damage=None if row is None else _known(row["damage"]),
-        random=None if row is None else _known(row["random"]),
-        address=links.to(name),
-    )
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def _accuracy(ranking: Ranking) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from onegrain.explorer.edits import EditQuery
+from onegrain.explorer.edit_query import EditQuery
 from onegrain.explorer.pages.answers import AnswersPage, AnswersQuery, answers
 from onegrain.explorer.pages.compare import ComparePage, CompareQuery, compare
 from onegrain.explorer.pages.edit import EditPage, edit
 from onegrain.explorer.pages.edit_result import EditResultPage, edit_result
-from onegrain.explorer.pages.neuron import NeuronPage, NeuronQuery, neuron
+from onegrain.explorer.pages.neuron import NeuronPage, neuron
+from onegrain.explorer.pages.neuron_identity import NeuronQuery
 from onegrain.explorer.pages.neuron_index import NeuronIndexPage, NeuronIndexQuery, neuron_index_state
 from onegrain.explorer.pages.overview import OverviewPage, OverviewQuery, overview
 from onegrain.explorer.pages.page import PageKind
@@ -18,7 +19,7 @@ from onegrain.explorer.pages.site_map import SiteMapPage, SiteMapQuery, site_map
 from onegrain.explorer.pages.sweep import SweepEstimate, SweepPage, sweep, sweep_estimate
 from onegrain.explorer.pages.text import TextPage, TextQuery, text
 from onegrain.explorer.pages.typed_text import TypedPage, TypedQuery, typed_text
-from onegrain.explorer.sweeps import SweepQuery
+from onegrain.explorer.sweep_query import SweepQuery
 
 __all__ = ["NAVIGATION", "PAGES"]
 

@@ -12,15 +12,16 @@ from onegrain.explorer.addresses import address, changed, link
 from onegrain.explorer.figures import Figure, FigureTable, VegaChart
 from onegrain.explorer.pages.page import Choice, Page, Shell, shell_of
 from onegrain.explorer.state import Explorer
-from onegrain.explorer.sweeps import (
-    RunningSweep,
-    SweepQuery,
+from onegrain.explorer.sweep_offers import (
     chosen_model,
     chosen_offer,
     offers_of,
-    sweeping,
     swept_models,
+    untranslated,
 )
+from onegrain.explorer.sweep_plans import sweeping
+from onegrain.explorer.sweep_query import SweepQuery
+from onegrain.explorer.sweeps import RunningSweep
 from onegrain.explorer.work import Job, State
 from onegrain.records.sweep import Sweep
 from onegrain.reports.rendering.pictures import chart_spec
@@ -83,6 +84,7 @@ class SweepPage(Page):
         rankings: the rankings of the chosen model: address names, titles, and whether they are chosen.
         offers: names and titles of what can be measured.
         measure: the name of what is measured; empty if nothing can be.
+        untranslated: why translations cannot be measured; empty if they can, or if the model writes none.
         kinds, lines: names and titles on offer.
         estimate: the address of the fragment that estimates the time; empty if nothing can be measured.
         started: the sweep that the address names; None if it names none.
@@ -95,6 +97,7 @@ class SweepPage(Page):
     rankings: tuple[tuple[str, str, bool], ...]
     offers: tuple[tuple[str, str], ...]
     measure: str
+    untranslated: str
     kinds: tuple[tuple[str, str], ...]
     lines: tuple[tuple[str, str], ...]
     estimate: str
@@ -138,6 +141,7 @@ def sweep(explorer: Explorer, query: SweepQuery) -> SweepPage:
         ),
         offers=tuple((each.name, each.title) for each in offers),
         measure="" if offer is None else offer.name,
+        untranslated="" if model is None else untranslated(offers, collection, model),
         kinds=KINDS,
         lines=LINES,
         estimate="" if offer is None or running is not None else address("sweep-estimate", query),

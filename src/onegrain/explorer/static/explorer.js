@@ -74,8 +74,18 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+/** On a narrow screen the result stands below the controls; one line of it stays in view beside them. */
+function peek() {
+  const line = document.querySelector("[data-peek-of]");
+  const result = line && document.getElementById(line.dataset.peekOf);
+  const text = result?.querySelector("[data-peek], .error p")?.textContent.trim().replace(/\s+/g, " ") ?? "";
+  if (line && line.textContent !== text) line.textContent = text;
+}
+peek();
+
 // What a page waited for is there: show the page anew.
 new MutationObserver(() => {
+  peek();
   const ready = document.querySelector("[data-reload]");
   if (!ready) return;
   ready.removeAttribute("data-reload");

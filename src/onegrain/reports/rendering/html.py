@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from onegrain.errors import ParameterError
 from onegrain.reports.blocks import Answer, Chart, Fold, HeatMap, Section, Sketch, Table, Text
-from onegrain.reports.rendering.drawings import drawing_svg
+from onegrain.reports.rendering.drawing import drawing_svg
 from onegrain.reports.rendering.heatmap import heatmap_html
 from onegrain.reports.rendering.pictures import chart_spec, draw_svg
 from onegrain.reports.rendering.svg import drawn_width, inline_svg
