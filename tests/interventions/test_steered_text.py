@@ -80,3 +80,17 @@ def test_encoders_and_several_texts_are_refused(models: dict[str, LoadedModel]) 
         write_text(models["bert"], TEXT)
     with pytest.raises(ParameterError, match="one text"):
         write_text(models["nlm"], Corpus.from_sentences([["a"], ["b"]]))
+
+
+def test_values_of_a_sentence_reach_the_prompt_alone(models: dict[str, LoadedModel]) -> None:
+    """The pair has no values for what is generated, and the edit of the prompt asks for none."""
+    model, site = models["gpt2"], "layers.1"
+    whole = og.Intervention.of(model.space(site), np.arange(16), "interchange", where=og.Where(part="prompt"))
+    text, pair = (Corpus.from_sentences([words]) for words in (["three", "birds"], ["birds", "three"]))
+    steered = steer_text(model, whole, text, pairs=pair, max_new_tokens=3)
+    first = write_text(model, pair, max_new_tokens=1)
+    assert steered.after.subwords[0] == first.subwords[0]
+    assert steered.after.after[0] == pytest.approx(first.log_probabilities[0], abs=1e-4)
+    everywhere = og.Intervention.of(f"{site}:1", edit="interchange")
+    with pytest.raises(ParameterError, match="pairs of equal length"):
+        steer_text(model, everywhere, text, pairs=pair, max_new_tokens=3)
