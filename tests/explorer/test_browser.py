@@ -24,7 +24,8 @@ STATES = {
     "neuron": f"{PINS}&neuron=layers.0%3A3",
     "text": f"{PINS}&sort=max&text=the+dog+sleeps+.",
     "rankings": f"{PINS}&ranking=rankings%2Fupos--nlm-1&label=NOUN&sort=-score",
-    "edit": f"{PINS}&kind=clamp&text=the+dog+sleeps+.",
+    "edit": f"{PINS}&text=the+dog+sleeps+.&ranking=rankings%2Fupos--nlm-1&ranking_label=NOUN&first=3",
+    "sweep": "model=nlm-1&steps=1&sentences=4",
     "search": f"{PINS}&label=NOUN",
 }
 """States of pages that show more than the page alone does."""
@@ -186,6 +187,59 @@ def test_a_slider_changes_the_translation(visit: Any) -> None:
     visitor.require_quiet()
 
 
+def test_on_a_narrow_screen_the_result_stays_in_view(visit: Any) -> None:
+    visitor = visit(width=390)
+    visitor.go(
+        "/edit?store=activations%2Fnmt--test&ranking=rankings%2Fupos-nmt--nmt&first=6&text=the+dog+sleeps+."
+    )
+    line = visitor.page.locator("#peek")
+    visitor.page.wait_for_function("() => document.querySelector('#peek').textContent")
+    seen = [line.inner_text()]
+    strength = visitor.page.locator("input[name=strength]")
+    for key in ("End", "Home"):
+        with visitor.page.expect_response("**/edit-result?**"):
+            strength.focus()
+            visitor.page.keyboard.press(key)
+        visitor.settle()
+        after = visitor.page.locator("#result [data-peek]").inner_text()
+        assert " ".join(line.inner_text().split()) == " ".join(after.split())
+        assert "strength=" in visitor.page.url
+        seen.append(line.inner_text())
+    assert len(set(seen)) > 1
+    box = line.bounding_box()
+    assert 0 <= box["y"] < 900
+    visitor.page.get_by_role("link", name="Result").click()
+    assert visitor.page.locator("#result").bounding_box()["y"] < 300
+    visitor.page.set_viewport_size({"width": 1280, "height": 900})
+    assert not line.is_visible()
+    visitor.require_quiet()
+
+
+def test_the_first_neurons_of_a_ranking_are_chosen(visit: Any) -> None:
+    visitor = visit()
+    visitor.go(f"/edit?{STORE}&text=the+dog")
+    form = visitor.page.get_by_role("form", name="First neurons of a ranking")
+    form.get_by_role("spinbutton").fill("4")
+    form.get_by_role("combobox").select_option("rankings/upos--nlm-1")
+    form.get_by_role("button").click()
+    visitor.settle()
+    with visitor.page.expect_response("**/edit-result?**"):
+        visitor.page.locator("select[name=ranking_label]").select_option("NOUN")
+    visitor.settle()
+    assert "ranking_label=NOUN" in visitor.page.url
+    shown = visitor.page.locator("#result .edit-line").all_inner_texts()
+    other = visit()
+    other.go(visitor.page.url)
+    other.page.locator("#result .edit-line").first.wait_for()
+    assert other.page.locator("#result .edit-line").all_inner_texts() == shown
+    assert "NOUN in upos--nlm-1" in other.page.locator(".ranked").inner_text()
+    other.page.get_by_role("link", name="Leave the neurons of NOUN in upos--nlm-1 out").click()
+    other.settle()
+    assert other.page.locator(".ranked").count() == 0
+    for window in (visitor, other):
+        window.require_quiet()
+
+
 def test_the_keyboard_suffices(visit: Any) -> None:
     visitor = visit()
     visitor.go(f"/overview?{PINS}")
@@ -276,6 +330,12 @@ def test_a_sweep_starts_stops_and_is_kept(browser: Any, study_copy: Path) -> Non
         if stop.count():
             stop.click()
         keep = page.get_by_role("form", name="Keep the sweep")
+        keep.wait_for()
+        for width, shown in ((390, ".narrow-only"), (1280, ".wide-only")):
+            page.set_viewport_size({"width": width, "height": 900})
+            charts = page.locator(".sweep-figures .chart svg:visible")
+            assert charts.count() == page.locator(f".sweep-figures .chart{shown} svg").count() == 1
+            assert page.evaluate("document.documentElement.scrollWidth") == width
         keep.get_by_role("textbox").fill("mine")
         keep.get_by_role("button", name="Keep").click()
         kept = page.get_by_role("link", name="mine")

@@ -122,3 +122,18 @@ def test_a_record_that_is_added_changes_the_version(study_copy: Path) -> None:
     version = opened.version
     opened.touch()
     assert opened.version != version
+
+
+def test_the_file_of_a_study_beside_its_folder_names_corpora(study: Path, study_copy: Path) -> None:
+    file = study.parent / "study.toml"
+    opened = collect([study_copy, file])
+    assert (opened.study_files, opened.folder, opened.title) == ((file,), study_copy, "study")
+    shutil.copy(file, study_copy / "tiny.toml")
+    (study_copy / "notes.toml").write_text("a = 1")
+    inside = collect([study_copy])
+    assert [path.name for path in inside.study_files] == ["tiny.toml"]
+    assert inside.left_out[0].startswith("notes.toml: ")
+    with pytest.raises(ParameterError):
+        collect([study_copy, study_copy / "notes.toml"])
+    with pytest.raises(ParameterError, match="name a folder"):
+        collect([file])

@@ -18,7 +18,7 @@ from onegrain.explorer.settings import Settings
 from onegrain.explorer.sweep_offers import SANDBOX_SEED
 from onegrain.records.ranking import Ranking
 from onegrain.records.sweep import Sweep
-from onegrain.synthetic import sandbox
+from onegrain.synthetic import sandbox, sandbox_parts
 
 LONGEST_WAIT = 60.0
 FEW = {"steps": 2, "orders": 2, "sentences": 20}
@@ -178,3 +178,52 @@ def test_the_estimate_counts_the_measurements(swept: TestClient) -> None:
     assert page["measurements"] == 4  # the intact model, half and all of the neurons, and the other half
     assert page["seconds_each"] > 0
     assert "measurements" in swept.get("/sweep-estimate", params=FEW).text
+
+
+@pytest.fixture
+def parallel(study_copy: Path, study: Path) -> Iterator[TestClient]:
+    """A client of an explorer that was given the study's file beside its folder."""
+    places = [study_copy, study.parent / "study.toml"]
+    with TestClient(create_app(collect(places), Settings(hosts=("testserver",)))) as opened:
+        yield opened
+
+
+def test_bleu_is_measured_on_a_parallel_corpus_of_the_study(parallel: TestClient, study_copy: Path) -> None:
+    offered = parallel.get("/sweep.json", params={"model": "nmt"}).json()
+    names = [name for name, _ in offered["offers"]]
+    assert names[:3] == ["bleu@study/test", "chrf@study/test", "perplexity@study/test"]
+    assert not any("train" in name for name in names)
+    assert offered["untranslated"] == ""
+    assert "study" not in str(parallel.get("/sweep.json", params={"model": "nlm-1"}).json()["offers"])
+    page = finished(parallel, start(parallel, model="nmt", line="top", steps=1, sentences=6))
+    assert page["started"]["state"] == "done", page["started"]["error"]
+    test = sandbox_parts(1, 240, 60, parallel="fr").test
+    intact = og.BLEU(test.head(6)).measure(og.load_model(study_copy / "models" / "nmt", device="cpu"))
+    assert page["figures"][0]["table"]["rows"][0][5] == pytest.approx(intact.value)
+    assert dict(page["started"]["facts"])["rankings"] == "upos-nmt--nmt"
+    kept = parallel.post(
+        "/sweep/keep", data={"job": page["started"]["job"], "name": "bleu"}, follow_redirects=False
+    )
+    assert kept.status_code == 303
+    assert (study_copy / "sweeps" / "bleu.parquet").is_file()
+
+
+def test_the_page_says_why_translations_are_not_measured(study_copy: Path, tmp_path: Path) -> None:
+    """A translation model whose stores are not of the sandbox."""
+    store = study_copy / "activations" / "nmt--test.zarr"
+    manifest = store / "zarr.json"
+    manifest.write_text(manifest.read_text().replace("sandbox", "captions"))
+    missing = (study_copy.parent / "missing.toml", "captions", 'source = "no.en"\ntarget = "no.fr"')
+    missing[0].write_text(
+        f"""title = "t"\n[corpora.train]\nsandbox = {{ take = 0 }}\n[corpora.{missing[1]}]\n{missing[2]}\n"""
+        """[models.nmt]\nkind = "nmt"\ntrain = "train"\nvalid = "captions"\n"""
+    )
+    settings = Settings(hosts=("testserver",))
+    for places, words in (([study_copy], "Give the study"), ([study_copy, missing[0]], "ONEGRAIN_DATA")):
+        with TestClient(create_app(collect(places), settings)) as opened:
+            page = opened.get("/sweep.json", params={"model": "nmt"}).json()
+            assert page["offers"] == []
+            assert words in page["untranslated"]
+            html = opened.get("/sweep", params={"model": "nmt"}).text
+            assert "onegrain sweep MODEL SOURCE TARGET" in html
+            assert opened.post("/sweep/start", data={"model": "nmt"}).status_code == 422

@@ -80,7 +80,8 @@ def explore(
         explorer.stop()
 
     Args:
-        places: folders, which are searched, and records, stores and models one by one.
+        places: folders, which are searched, and records, stores and models one by one; also the TOML files of
+            studies, on whose parallel corpora translation models are measured.
         title: the title of the pages; by default the name of the first place.
         host: the address to listen on. Any but a loopback address needs a token, which ``url`` carries.
         port: the port; 0 takes a free one.

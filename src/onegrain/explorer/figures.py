@@ -11,6 +11,7 @@ from typing import Any
 
 from onegrain.reports.blocks import slug
 from onegrain.reports.rendering.drawings import Drawing
+from onegrain.reports.rendering.narrow import narrow_spec
 from onegrain.reports.rendering.pictures import draw_svg
 
 __all__ = ["Cell", "Figure", "FigureTable", "VegaChart"]
@@ -62,6 +63,11 @@ class VegaChart:
     def svg(self) -> str:
         """The chart as an SVG document, drawn on the server."""
         return draw_svg(self.spec)
+
+    @cached_property
+    def narrow_svg(self) -> str:
+        """The chart for narrow screens as an SVG document, with its panels and legends below each other."""
+        return draw_svg(narrow_spec(self.spec))
 
     @cached_property
     def vega(self) -> dict[str, Any]:

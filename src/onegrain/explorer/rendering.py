@@ -45,13 +45,20 @@ def render_page(template: str, context: Any, nonce: str) -> str:
     return _environment().get_template(template).render(page=context, nonce=nonce)
 
 
-def figure_svg(figure: Figure) -> Markup:
-    """Return the drawing of a figure as an ``<svg>`` element of a page; empty if it has none."""
+def figure_svg(figure: Figure, *, narrow: bool = False) -> Markup:
+    """Return the drawing of a figure as an ``<svg>`` element of a page; empty if it has none.
+
+    Args:
+        figure: the figure.
+        narrow: True for the form of a Vega chart for narrow screens; other drawings have one form.
+    """
+    description = figure.caption or figure.title
     if figure.drawing is None:
         return Markup("")
-    if isinstance(figure.drawing, VegaChart):
-        return Markup(inline_svg(figure.drawing.svg, figure.name, figure.caption or figure.title))
-    return drawing_svg(figure.drawing, figure.caption or figure.title)
+    if not isinstance(figure.drawing, VegaChart):
+        return drawing_svg(figure.drawing, description)
+    svg, suffix = (figure.drawing.narrow_svg, "-narrow") if narrow else (figure.drawing.svg, "")
+    return Markup(inline_svg(svg, figure.name + suffix, description))
 
 
 def figure_document(figure: Figure) -> str:

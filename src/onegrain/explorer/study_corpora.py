@@ -24,12 +24,10 @@ class ParallelCorpus:
 
     Attributes:
         name: its name in the study.
-        study: the name of the study's file, for readers.
         read: returns it with at most some number of sentences.
     """
 
     name: str
-    study: str
     read: Callable[[int], Corpus]
 
 
@@ -40,7 +38,7 @@ def study_corpora(collection: Collection, model: str) -> tuple[ParallelCorpus, .
     which it was trained is left out.
     """
     return tuple(
-        ParallelCorpus(visible(name), visible(file.name), _reader(source, file))
+        ParallelCorpus(visible(name), _reader(source, file))
         for name, source, file in _named(collection, model)
         if _exists(source, file)
     )

@@ -123,7 +123,7 @@ def offers_of(collection: Collection, model: SweptModel) -> tuple[Offer, ...]:
                 add(metric, entry.name, entry.title, corpus.head)
     for parallel in study_corpora(collection, model.name) if translates else ():
         for metric in TRANSLATION_METRICS:
-            add(metric, f"study/{parallel.name}", f"{parallel.name} of {parallel.study}", parallel.read)
+            add(metric, f"study/{parallel.name}", parallel.name, parallel.read)
     if any(activations.corpus.source.startswith(SANDBOX) for _, activations in stores):
         _add_sandbox(add, continues, translates)
     return tuple(offers.values())

@@ -18,7 +18,9 @@ DEMO = Path("demo-out")
 def run(
     places: Annotated[
         list[str] | None,
-        typer.Argument(help="Folder of a study; or records, stores and models, one by one."),
+        typer.Argument(
+            help="Folder of a study, and its TOML file for its parallel corpora; or records, stores and models."
+        ),
     ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Show the demo's records in demo-out; make them first if need be.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from onegrain.core.progress import Progress
 from onegrain.explorer.addresses import address, changed, link
+from onegrain.explorer.collection import Collection
 from onegrain.explorer.figures import Figure, FigureTable, VegaChart
 from onegrain.explorer.pages.page import Choice, Page, Shell, shell_of
 from onegrain.explorer.state import Explorer
@@ -47,8 +48,9 @@ class SweepState:
     Attributes:
         job: its id.
         title: what it measures.
+        facts: names and texts of what is swept and how.
         state: ``waiting``, ``running``, ``done``, ``failed``, ``stopped`` or ``cancelled``.
-        stopping: True if it was told to stop and has not stopped yet.
+        stopping: True if it was asked to stop and has not stopped yet.
         done, total: measurements.
         points: points that a record of it would have.
         error: why it failed; empty if it did not.
@@ -61,6 +63,7 @@ class SweepState:
 
     job: str
     title: str
+    facts: tuple[tuple[str, str], ...]
     state: str
     stopping: bool
     done: int
@@ -168,6 +171,7 @@ def _state(
     return SweepState(
         job=job.id,
         title=running.title,
+        facts=_facts(explorer.collection, running.query),
         state=state,
         stopping=job.is_cancelled and not finished,
         done=len(running.measured),
@@ -179,6 +183,20 @@ def _state(
         resumes=running.resumes,
         again=address("sweep", changed(running.query, job="")),
         events="" if finished else f"/sweep/events?job={job.id}",
+    )
+
+
+def _facts(collection: Collection, query: SweepQuery) -> tuple[tuple[str, str], ...]:
+    """Return what a sweep edits and measures, for readers."""
+    model = chosen_model(swept_models(collection), query)
+    rankings = query.ranking or (() if model is None else model.rankings[:1])
+    kinds, lines = dict(KINDS), dict(LINES)
+    return (
+        ("rankings", ", ".join(collection.entry(name).title for name in rankings)),
+        ("neurons", ", ".join(kinds[kind] for kind in query.kind)),
+        ("lines", ", ".join(lines[line] for line in query.line)),
+        ("points", f"{query.steps} of each line, {query.orders} random orders"),
+        ("sentences", f"up to {query.sentences:,}"),
     )
 
 

@@ -14,4 +14,7 @@ async function draw(element) {
   await view.initialize(element).runAsync();
 }
 
-for (const element of document.querySelectorAll("[data-chart]")) draw(element);
+// Narrow screens keep the form that the server drew for them.
+for (const element of document.querySelectorAll("[data-chart]")) {
+  if (element.checkVisibility()) draw(element);
+}
