@@ -75,6 +75,8 @@ def test_new_words_are_marked(masked: TestClient) -> None:
     assert "<ins>" in html
     assert "<del>" in html
     assert "style=" not in html
+    form = masked.get(address("edit", text="the old dog")).text
+    assert "max_new_tokens" not in form
     table = masked.get(address("edit-result", text="three birds were singing")).text
     assert "Each word masked in turn" in table
     files = masked.get(address("edit-result/figure/masks.csv", text="three birds [MASK] singing")).text

@@ -8,17 +8,15 @@ from onegrain.errors import ParameterError
 from onegrain.explorer.edit_query import EditQuery
 from onegrain.explorer.expressions import matching
 from onegrain.explorer.state import Explorer
+from onegrain.explorer.tasks import architecture_of, continues
 from onegrain.explorer.typed import reads_translations, typed_corpus
 from onegrain.records.activations import Activations
 from onegrain.records.corpus import Corpus, LabelLayer
 
-__all__ = ["CONTINUING", "MATCH", "continues", "paired_text", "shown_text"]
+__all__ = ["MATCH", "paired_text", "shown_text"]
 
 MATCH = "match"
 """The label layer of a text whose words a regular expression labels ``yes``."""
-
-CONTINUING = ("ForCausalLM", "LMHead", "LSTMLanguageModel")
-"""Parts of the names of classes that continue a text."""
 
 
 def shown_text(explorer: Explorer, activations: Activations, query: EditQuery) -> Corpus | None:
@@ -40,7 +38,7 @@ def shown_text(explorer: Explorer, activations: Activations, query: EditQuery) -
         if query.sentence >= corpus.n_sentences:
             raise ParameterError(f"the store has the sentences 0 to {corpus.n_sentences - 1}")
         corpus = corpus.select([query.sentence])
-        if continues(activations):
+        if continues(architecture_of(activations)):
             corpus = _beginning(corpus)
     if query.where != "regex":
         return corpus
@@ -66,12 +64,6 @@ def paired_text(explorer: Explorer, activations: Activations, query: EditQuery) 
         raise ParameterError("type the sentence from which the values are taken")
     corpus, _ = typed_corpus(explorer, activations, " ".join(query.pair.split()))
     return corpus
-
-
-def continues(activations: Activations) -> bool:
-    """Return True if the model of a store is a language model, by the name of its class."""
-    model = activations.provenance.subject()
-    return model is not None and any(mark in model.architecture for mark in CONTINUING)
 
 
 def _beginning(sentence: Corpus) -> Corpus:

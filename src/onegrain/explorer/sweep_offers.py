@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from onegrain.explorer.collection import Collection, Entry
-from onegrain.explorer.edited_text import CONTINUING
 from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.study_corpora import missing_corpora, study_corpora
 from onegrain.explorer.sweep_query import SweepQuery, chosen_by_name
+from onegrain.explorer.tasks import continues, translates
 from onegrain.explorer.typed import reads_translations
 from onegrain.explorer.work.models import model_place
 from onegrain.library import ACTIVATIONS
@@ -34,8 +34,6 @@ SANDBOX_SEED = 1_000_003
 """Seed of the sandbox text that sweeps measure on; the sentences of models' corpora have other seeds."""
 PARALLEL = ("fr", "de")
 TRANSLATION_METRICS = ("bleu", "chrf", "perplexity")
-TRANSLATING = ("Translation", "ForConditionalGeneration", "MTModel", "Seq2Seq")
-"""Parts of the names of classes that translate."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +104,7 @@ def offers_of(collection: Collection, model: SweptModel) -> tuple[Offer, ...]:
     """
     stores = stores_of(collection, model)
     architecture = _architecture(collection, model)
-    continues = any(mark in architecture for mark in CONTINUING)
-    translates = any(mark in architecture for mark in TRANSLATING)
+    is_continuing, is_translating = continues(architecture), translates(architecture)
     offers: dict[str, Offer] = {}
 
     def add(metric: str, name: str, title: str, corpus: Callable[[int], Corpus]) -> None:
@@ -116,25 +113,23 @@ def offers_of(collection: Collection, model: SweptModel) -> tuple[Offer, ...]:
 
     for entry, activations in stores:
         corpus = activations.corpus
-        if continues:
+        if is_continuing:
             add("perplexity", entry.name, entry.title, corpus.head)
-        if translates and corpus.target is not None and not reads_translations(activations.provenance):
+        if is_translating and corpus.target is not None and not reads_translations(activations.provenance):
             for metric in TRANSLATION_METRICS:
                 add(metric, entry.name, entry.title, corpus.head)
-    for parallel in study_corpora(collection, model.name) if translates else ():
+    for parallel in study_corpora(collection, model.name) if is_translating else ():
         for metric in TRANSLATION_METRICS:
             add(metric, f"study/{parallel.name}", parallel.name, parallel.read)
     if any(activations.corpus.source.startswith(SANDBOX) for _, activations in stores):
-        _add_sandbox(add, continues, translates)
+        _add_sandbox(add, is_continuing=is_continuing, is_translating=is_translating)
     return tuple(offers.values())
 
 
 def untranslated(offers: Sequence[Offer], collection: Collection, model: SweptModel) -> str:
     """Return why translations of a model cannot be measured here; empty if they can, or if it writes none."""
     architecture = _architecture(collection, model)
-    if not any(mark in architecture for mark in TRANSLATING) or any(
-        offer.metric in TRANSLATION_METRICS for offer in offers
-    ):
+    if not translates(architecture) or any(offer.metric in TRANSLATION_METRICS for offer in offers):
         return ""
     missing = missing_corpora(collection, model.name)
     if missing:
@@ -149,18 +144,18 @@ def untranslated(offers: Sequence[Offer], collection: Collection, model: SweptMo
     )
 
 
-def _add_sandbox(add: Callable[..., None], continues: bool, translates: bool) -> None:
+def _add_sandbox(add: Callable[..., None], *, is_continuing: bool, is_translating: bool) -> None:
     """Add the metrics on new text of the sandbox language."""
     from onegrain.synthetic import sandbox, sandbox_pairs
 
-    if continues:
+    if is_continuing:
         add(
             "minimal_pairs",
             "sandbox-pairs",
             "verbs of the sandbox",
             lambda sentences: sandbox_pairs(max(1, sentences // 2), seed=SANDBOX_SEED),
         )
-    for language in PARALLEL if translates else ():
+    for language in PARALLEL if is_translating else ():
 
         def parallel(sentences: int, language: str = language) -> Corpus:
             return sandbox(sentences, seed=SANDBOX_SEED, parallel=language)

@@ -64,6 +64,19 @@ def test_the_first_neurons_of_a_ranking_are_set_with_a_reference(
     assert json.loads(out)["interventions"] == [og.Intervention.of(names, edit="mean(label=long)").to_json()]
 
 
+def test_values_are_taken_from_a_paired_sentence(run: Run, inputs: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("rain\n")
+    edit = ("--neuron", "layers.1:1", "--edit", "interchange", "--at-part", "prompt")
+    code, out, err = run("steer", inputs / "nlm", "rain", *edit, "--pairs", pairs, "--json")
+    assert code == 0, err
+    (output,) = json.loads(out)["outputs"]
+    assert output["before"] == output["after"]  # the sentence is its own pair
+    code, _, err = run("steer", inputs / "nlm", "rain", *edit)
+    assert code != 0
+    assert "needs pairs" in err
+
+
 def test_options_that_do_not_fit_are_refused(run: Run, inputs: Path, tmp_path: Path) -> None:
     edits = tmp_path / "edits.json"
     og.save_interventions([og.Intervention.of("layers.1:1")], edits)

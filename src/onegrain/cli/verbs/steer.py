@@ -16,6 +16,7 @@ from onegrain.cli.options.groups import with_groups
 from onegrain.cli.options.model import Dictionaries, LoadingOptions
 from onegrain.cli.options.neurons import LabelName, Neurons
 from onegrain.cli.options.output import Json
+from onegrain.cli.options.sweeping import Pairs, pairs_from
 from onegrain.cli.options.words import BatchSize
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def run(
     corpus: FileOptions,
     editing: EditingOptions,
     places: PlaceOptions,
+    pairs: Pairs = None,
     beams: Annotated[int, typer.Option(help="Beam width; 1 is greedy.")] = 1,
     max_new_tokens: Annotated[int, typer.Option(help="Largest number of subwords to write.")] = 40,
     batch_size: BatchSize = 64,
@@ -71,6 +73,7 @@ def run(
         chosen,
         to_write,
         reference=values,
+        pairs=pairs_from(pairs, format=corpus.format, lower=corpus.lower, limit=corpus.limit),
         beams=beams,
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,

@@ -17,6 +17,7 @@ from onegrain.explorer.figures import Figure, FigureTable
 from onegrain.explorer.pages.edit_ranking import RankedNeurons, ranked_neurons, rankings_on_offer
 from onegrain.explorer.pages.page import Page, Shell, chosen_store, shell_of
 from onegrain.explorer.state import Explorer
+from onegrain.explorer.tasks import architecture_of, continues, translates
 from onegrain.records.activations import Activations
 
 __all__ = ["EditPage", "NeuronSlider", "edit", "sliders_of"]
@@ -74,6 +75,7 @@ class EditPage(Page):
         sentences: number of sentences of the store.
         longest_text: largest number of characters of a typed text.
         most_neurons: largest number of neurons of an edit.
+        writes: True if the model writes a text, as far as the name of its class says.
         result: the address of the fragment that shows what the model does; empty if there is no neuron or text.
         fault: what is wrong with the text or the place; empty if nothing is.
     """
@@ -93,6 +95,7 @@ class EditPage(Page):
     sentences: int
     longest_text: int
     most_neurons: int
+    writes: bool
     result: str
     fault: str
 
@@ -101,6 +104,7 @@ def edit(explorer: Explorer, query: EditQuery) -> EditPage:
     """Return the page of an edit. It runs no model; the fragment at ``result`` does."""
     store = chosen_store(explorer.collection, query)
     activations = explorer.collection.store(store.name)
+    architecture = architecture_of(activations)
     neurons = edited_neurons(explorer, store, query)
     sliders = sliders_of(explorer, store, neurons.named, query)
     constants = tuple((entry.name, entry.title) for entry in constants_of(explorer.collection, store))
@@ -129,6 +133,7 @@ def edit(explorer: Explorer, query: EditQuery) -> EditPage:
         sentences=activations.corpus.n_sentences,
         longest_text=explorer.settings.longest_text,
         most_neurons=explorer.settings.most_neurons,
+        writes=continues(architecture) or translates(architecture),
         result=address("edit-result", query) if neurons.names and (text or fault) else "",
         fault=fault,
     )

@@ -14,7 +14,7 @@ from onegrain.errors import ParameterError
 from onegrain.explorer.addresses import address
 from onegrain.explorer.edit_query import EditQuery
 from onegrain.explorer.edited_neurons import edited_neurons
-from onegrain.explorer.edited_text import continues, paired_text, shown_text
+from onegrain.explorer.edited_text import paired_text, shown_text
 from onegrain.explorer.edits import interventions_of, ranked_values, reference_of
 from onegrain.explorer.figures import Figure, FigureTable
 from onegrain.explorer.pages.edit import sliders_of
@@ -22,6 +22,7 @@ from onegrain.explorer.pages.edit_masks import EncoderEdit, MaskFill, edited_enc
 from onegrain.explorer.pages.page import Page, Shell, chosen_store, shell_of
 from onegrain.explorer.pages.subwords import Subword
 from onegrain.explorer.state import Explorer
+from onegrain.explorer.tasks import architecture_of, continues
 from onegrain.reports.rendering.numbers import percent
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def interventions_at(explorer: Explorer, query: EditQuery) -> list[Intervention]
     if query.kind == "clamp":
         values += (slider.value for slider in sliders_of(explorer, store, neurons.named, query))
         values += ranked_values(explorer.collection, store, neurons.ranked, query.strength)
-    only_prompt = continues(explorer.collection.store(store.name))
+    only_prompt = continues(architecture_of(explorer.collection.store(store.name)))
     return interventions_of(query, neurons.names, values, only_prompt=only_prompt)
 
 
