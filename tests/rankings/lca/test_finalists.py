@@ -19,6 +19,7 @@ from onegrain.rankings.lca.finalists import (
     EXCESS_RATE,
     FAR_RATE,
     FIRST_RATE,
+    LEVEL,
     MOST_ROUNDS,
     NOISE,
     Candidate,
@@ -204,15 +205,19 @@ def test_a_pair_that_can_exceed_the_best_by_less_than_the_standard_error_is_not_
     assert [pair for pair, _ in solver.asked] == [B]
 
 
-@pytest.mark.parametrize(("score", "solved"), [(0.49, False), (0.51, False), (0.58, True)])
-def test_pairs_close_to_their_minima_are_compared_by_their_scores_now(score: float, solved: bool) -> None:
+@pytest.mark.parametrize("strong", [False, True])
+@pytest.mark.parametrize(("score", "solved"), [(0.49, False), (0.51, False), (0.58, True), (0.70, True)])
+def test_pairs_close_to_their_minima_are_compared_by_their_scores_now(
+    score: float, solved: bool, strong: bool
+) -> None:
     solver = Solver({B: score})
     first = {A: (0.50, 1e-5), B: (score, CLOSE)}
-    chosen = finals(solver, first, unevenness={B: 5.0})
+    chosen = finals(solver, first, unevenness={B: 5.0}, prefer_strong=strong)
     error = paired_error(chosen.candidates[0].score, chosen.candidates[1].score, WORDS)
     # the reach alone would let B exceed A by more than the error
     assert score + FIRST_RATE * np.sqrt(CLOSE) - 0.50 > error
     assert (score - 0.50 > BEHIND * error) == solved
+    solved &= not strong or score - 0.50 > LEVEL * error
     number = chosen.run()
     assert number == int(solved)
     assert solver.asked == ([(B, 1e-4)] if solved else [])
@@ -261,7 +266,8 @@ def test_without_finalists_or_where_steps_ran_out_the_record_says_so() -> None:
 def test_a_gap_that_was_measured_roughly_settles_nothing() -> None:
     first = {A: (0.50, 1e-6), B: (0.20, 1e-6)}
     solver = Solver({A: 0.50})
-    rough = finals(solver, first, rounds=Rounds([[(0.50, 1e-6)], [(0.20, 1e-6)]]))
+    rounds = Rounds([[(0.50, 1e-6)], [(0.20, 1e-6)]])
+    rough = finals(solver, first, rounds=rounds, prefer_strong=False)
     number = rough.run()
     assert number == 0
     assert solver.asked == [(A, 1e-4)]
@@ -277,6 +283,35 @@ def test_scores_level_with_the_chosen_one_are_named() -> None:
     number = chosen.run()
     assert number == 0
     assert chosen.facts(number)["level"] == [list(B)]
+
+
+@pytest.mark.parametrize(("lead", "strong", "expected"), [(0.9, True, A), (0.9, False, B), (1.1, True, B)])
+def test_of_level_pairs_the_strongest_penalties_are_solved_and_chosen(
+    lead: float, strong: bool, expected: Pair
+) -> None:
+    """The lead is in standard errors; the pair of the highest score is not solved if another one is chosen."""
+    error = paired_error(score_of(0.0), score_of(0.0, 5.0), WORDS)
+    first = {A: (0.30, CLOSE), B: (0.30 + lead * error, CLOSE), D: (0.30 - 0.5 * error, CLOSE)}
+    solver = Solver({A: 0.30, B: 0.30 + lead * error})
+    chosen = finals(solver, first, unevenness={B: 5.0}, prefer_strong=strong)
+    number = chosen.run()
+    assert chosen.candidates[number].pair == expected
+    assert {pair for pair, _ in solver.asked} == {expected}
+    facts = chosen.facts(number)
+    assert facts["certified"]
+    assert facts["highest"]["pair"] == list(B)
+    assert facts["highest"]["lead"] == pytest.approx(0.0 if expected == B else lead * error)
+    assert 0.0 <= facts["highest"]["lead"] <= max(facts["highest"]["standard_error"], WORTH)
+
+
+def test_a_pair_that_is_no_longer_level_once_it_is_solved_is_not_chosen() -> None:
+    error = paired_error(score_of(0.0), score_of(0.0, 5.0), WORDS)
+    first = {A: (0.30, CLOSE), B: (0.30 + 0.9 * error, CLOSE)}
+    solver = Solver({A: 0.30 - 0.5 * error, B: 0.30 + 0.9 * error})
+    chosen = finals(solver, first, unevenness={B: 5.0})
+    assert chosen.run() == 1
+    assert {pair for pair, _ in solver.asked} == {A, B}
+    assert chosen.facts(1)["certified"]
 
 
 def test_finalists_limits_the_pairs_to_those_of_the_highest_first_scores() -> None:

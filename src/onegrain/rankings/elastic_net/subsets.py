@@ -45,12 +45,13 @@ NEWTON = 1e9
 """Stochastic steps go before Newton steps whose products are more: words times the square of the weights."""
 FIRST_EPOCHS, EPOCHS = 6, 3
 """Epochs before the first round, and of each round; or between certificates, of a wide problem."""
-ROUNDS = 8
-"""Most rounds of a set of neurons."""
+ROUNDS, STALLS = 16, 2
+"""Most rounds of a set of neurons, and most that bring it forward by little; the next one has slower epochs."""
 AIM = 0.9
 """Rounds end at this share of the tolerance, since their certificates are less exact than the last one."""
 STALLED, FALL = 0.9, 1e-4
-"""Rounds of a set end if its gap stays above the first share of itself and J falls by less than the second."""
+"""A round brings a set forward by little if its gap stays above the first share of itself and J falls by less
+than the second."""
 WIDE_ROUNDS = 8
 """Most certificates of sets of neurons of a wide problem."""
 WIDE_WORK = 0.1
@@ -176,7 +177,7 @@ def _run_rounds(
     descent.run(FIRST_EPOCHS * pace(words))
     rounds = Rounds(words, penalties, descent.result(), EPOCHS, keep_bounds=True)
     assert rounds.bounds is not None
-    numbers = np.arange(len(penalties))
+    numbers, stalls = np.arange(len(penalties)), np.zeros(len(penalties), dtype=np.int64)
     for _ in range(ROUNDS):
         before = [rounds.certificates[number] for number in numbers.tolist()]
         moving = [certificate.measure() > AIM * tolerance for certificate in before]
@@ -185,7 +186,8 @@ def _run_rounds(
             break
         rounds.run(numbers)
         after = [rounds.certificates[number] for number in numbers.tolist()]
-        numbers = numbers[[not _stalled(*pair) for pair in zip(before, after, strict=True)]]
+        stalls[numbers] += [_stalled(*pair) for pair in zip(before, after, strict=True)]
+        numbers = numbers[stalls[numbers] < STALLS]
     return (rounds.weights, rounds.biases), rounds.bounds
 
 

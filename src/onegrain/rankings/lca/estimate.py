@@ -17,7 +17,7 @@ GRID_PASSES = 60.0
 A rough figure: how many pairs are solved further depends on the data, by a factor of three or so.
 """
 
-EVALUATION_PASSES = 400.0
+EVALUATION_PASSES = 200.0
 """The same for masking, retraining and the minimal set together, in passes with one probe; as rough."""
 
 SHORTEST = 60.0

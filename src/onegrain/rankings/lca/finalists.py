@@ -17,6 +17,10 @@ A pair is out as soon as it cannot exceed a better one by more than the standard
 paired over the held-out sentences: what is left then is less than what other sentences would change. The pairs
 that are not out are solved further, first together (rounds.py), those of the highest scores before the others,
 because their scores decide which of the others are out. The last one is solved alone, to the final gap.
+
+Of the pairs that are level with the best one, and close like it, the one of the strongest penalties is solved
+alone and chosen, if it then still is level: the rule of one standard error [Breiman et al. 1984, section 3.4.3;
+Hastie, Tibshirani and Friedman 2009, section 7.10].
 """
 
 from __future__ import annotations
@@ -55,6 +59,9 @@ DOWN = 0.5
 CLOSE, BEHIND = 0.15, 0.25
 """Two probes that had a round or Newton steps, with at most the first as their excess, are compared by their
 scores now: one is out that leads by no more than the second times the standard error of the difference."""
+
+LEVEL = 1.0
+"""A pair is level with the best if that leads by no more than this multiple of the error of the difference."""
 
 NOISE = 2.0
 """The reach after a round is longer by this multiple of what two held-out words change a score by."""
@@ -140,6 +147,7 @@ class Finals:
             products, and so no candidate counts as settled before it is solved alone. None where every gap is
             exact.
         advance: is called with 1 for every pair as it is settled or found to be out.
+        prefer_strong: True to choose the strongest penalties of those that are level.
 
     Attributes:
         rates: the rates of the head of this file, before and after Newton steps.
@@ -156,6 +164,7 @@ class Finals:
     limit: int | None = None
     rounds: ProbeRounds | None = None
     advance: Callable[[int], None] = lambda _: None
+    prefer_strong: bool = True
     rates: tuple[float, float] = (FIRST_RATE, RATE)
     solved: list[int] = field(default_factory=list)
     largest_change: float = 0.0
@@ -174,15 +183,18 @@ class Finals:
         while undecided := self._undecided(allowed):
             if self.limit is None and self._work >= MOST_WORK:
                 self._report(len(self.candidates))
-                return self._best(allowed)
+                return self._strongest(self._best(allowed), allowed)
             in_rounds = [number for number in undecided if self._has_rounds(number)]
             if len(undecided) > 1 and in_rounds:
                 self._run_round(self._first_of(in_rounds, allowed))
             else:
-                self._solve(self._best(undecided), alone=len(undecided) == 1)
+                unsettled = [number for number in allowed if not self.candidates[number].settled]
+                number = self._strongest(self._best(undecided), unsettled)
+                self._solve(number, alone=len(undecided) == 1)
         settled = [number for number in allowed if self.candidates[number].settled]
         self._report(len(self.candidates))
-        return self._best(settled or range(len(self.candidates)))
+        chosen = settled or range(len(self.candidates))
+        return self._strongest(self._best(chosen), chosen)
 
     def reach(self, number: int) -> float:
         """Return how far the score of a candidate may be from that of its minimum."""
@@ -205,6 +217,7 @@ class Finals:
         others = [number for number in range(len(self.candidates)) if number != chosen]
         ahead = {number: self._exceeds(number, chosen) for number in others}
         second = max(others, key=lambda number: self.candidates[number].place)
+        highest = self._best(range(len(self.candidates)))
         return {
             "certified": self._solved(chosen) and all(excess <= 0.0 for excess in ahead.values()),
             "within": max(0.0, *(self._ahead(number, chosen) for number in others)),
@@ -218,6 +231,11 @@ class Finals:
                 "pair": list(self.candidates[second].pair),
                 "margin": best.score.value - self.candidates[second].score.value,
                 "standard_error": self._error(second, chosen),
+            },
+            "highest": {
+                "pair": list(self.candidates[highest].pair),
+                "lead": self.candidates[highest].score.value - best.score.value,
+                "standard_error": self._error(highest, chosen),
             },
             "margin": -max(ahead.values()),
             "in_reach": sum(excess > 0.0 for excess in ahead.values()),
@@ -235,7 +253,8 @@ class Finals:
         ahead = self.candidates[number].score.value - self.candidates[other].score.value
         slack = self.slack(number, other)
         excess = ahead + self.reach(number) + DOWN * self.reach(other) - slack
-        return min(excess, ahead - BEHIND * slack) if self._close(number, other) else excess
+        lead = LEVEL if self.prefer_strong and self._stronger(other, number) else BEHIND
+        return min(excess, ahead - lead * slack) if self._close(number, other) else excess
 
     def _close(self, number: int, other: int) -> bool:
         """Return whether two candidates are both so near their minima that their scores move alike."""
@@ -260,6 +279,20 @@ class Finals:
         gap = float(self.candidates[number].solution.gap[0])
         return None if np.isnan(gap) else gap
 
+    def _stronger(self, number: int, other: int) -> bool:
+        """Return whether a candidate has the larger lambda2, or the same one and the larger lambda1."""
+        return self.candidates[number].pair[::-1] > self.candidates[other].pair[::-1]
+
+    def _strongest(self, best: int, numbers: Sequence[int]) -> int:
+        """Return the candidate of the strongest penalties among those that are level with the best one."""
+        chosen = best
+        for number in numbers if self.prefer_strong else ():
+            lead = self.candidates[best].score.value - self.candidates[number].score.value
+            level = lead <= LEVEL * self.slack(number, best) and self._close(number, best)
+            if level and self._stronger(number, chosen):
+                chosen = number
+        return chosen
+
     def _best(self, numbers: Sequence[int]) -> int:
         return max(numbers, key=lambda number: self.candidates[number].place)
 
@@ -269,19 +302,21 @@ class Finals:
         return ranked if self.limit is None else ranked[: self.limit]
 
     def _undecided(self, allowed: Sequence[int]) -> list[int]:
-        """Return the unsettled candidates that are not out."""
-        undecided = [n for n in allowed if not self.candidates[n].settled and not self._out(n, allowed)]
+        """Return the unsettled candidates that are not out.
+
+        One is out if a settled candidate, or a better one that no settled one rules out, cannot be exceeded by
+        more than the slack.
+        """
+        settled = [n for n in allowed if self.candidates[n].settled]
+        left = [
+            n for n in allowed if n not in settled and all(self._exceeds(n, other) > 0.0 for other in settled)
+        ]
+        places = {n: self.candidates[n].place for n in left}
+        undecided = [
+            n for n in left if all(self._exceeds(n, other) > 0.0 for other in left if places[other] > places[n])
+        ]
         self._report(len(self.candidates) - len(undecided))
         return undecided
-
-    def _out(self, number: int, allowed: Sequence[int]) -> bool:
-        """Return whether a better candidate, or a settled one, cannot be exceeded by more than the slack."""
-        place = self.candidates[number].place
-        return any(
-            (self.candidates[n].settled or self.candidates[n].place > place) and self._exceeds(number, n) <= 0.0
-            for n in allowed
-            if n != number
-        )
 
     def _first_of(self, numbers: Sequence[int], allowed: Sequence[int]) -> Sequence[int]:
         """Return those of some candidates that go first: the best ones, unless these are close already."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from onegrain.core.options import require_count
+from onegrain.core.options import require_count, require_flag
 from onegrain.errors import ParameterError
 
 __all__ = ["PARTS", "LcaOptions", "numbers_of", "require_range"]
@@ -44,6 +44,11 @@ class LcaOptions:
         finalists: most pairs that are solved further before one is chosen, those of the highest first scores.
             By default all that could still be chosen; 0 chooses by the first scores. The record says whether
             the choice is certified.
+        prefer_strong: of the pairs that are level with the one of the highest score, choose the one of the
+            largest lambda2, and of several that of the largest lambda1. A pair is level if the highest score
+            leads by no more than the standard error of the difference, paired over the held-out sentences. A
+            stronger probe is more regular, and it and its retrained probes are solved sooner. The record gives
+            the lead. With False, the highest score is chosen.
         max_steps: limit on the Newton steps of a probe with a penalty.
         max_free_steps: limit on those of a probe without any penalty, which may have no minimum.
         evaluate: parts of the evaluation: ``masking``, ``retraining`` and ``minimal``, or some of them, with
@@ -69,6 +74,7 @@ class LcaOptions:
     polish: float = 1e-4
     grid_steps: int | None = None
     finalists: int | None = None
+    prefer_strong: bool = True
     max_steps: int = 50
     max_free_steps: int = 15
     evaluate: tuple[str, ...] = PARTS
@@ -93,6 +99,7 @@ class LcaOptions:
             require_range(name, (getattr(self, name),), "0 or more", 0.0, np.inf)
         for name in ("tolerance", "polish"):
             require_range(name, (getattr(self, name),), "from 1e-12 to 1", 1e-12, 1.0)
+        require_flag("prefer_strong", self.prefer_strong)
         for name in ("min_count", "max_steps", "max_free_steps", "max_words", "grid_steps", "finalists"):
             if getattr(self, name) is not None:
                 require_count(name, getattr(self, name), 0 if name in ("grid_steps", "finalists") else 1)

@@ -35,7 +35,9 @@ class Search:
             ``certified``, True if the chosen probe is solved to the final gap and no other pair could exceed
             its score by more than the standard error of their difference;
             ``within``, the most by which another pair could exceed its score, 0 or more;
-            ``second``, the next best pair, with the ``margin`` to it and the ``standard_error`` of the margin;
+            ``second``, the best other pair, with the ``margin`` to it and the ``standard_error`` of the margin;
+            ``highest``, the pair of the highest score, the chosen one or one that is level with it: by how much
+            it leads (``lead``, 0 or more), and the ``standard_error`` of the lead;
             ``finalists``, the pairs that were solved further, each with its ``pair``, ``score``, ``gap``,
             ``first_score`` (before), ``rounds`` (rounds.py) and ``settled`` (True if solved to the final gap);
             ``margin``, how far the other pairs are below a score that would put the choice in doubt, negative
@@ -73,8 +75,9 @@ def search(
     """Solve the grid, score every pair on held-out words, solve those that could win, and take the best.
 
     The probe without regularisation is solved for A_z even if (0, 0) is not in the grid, but is then not a
-    candidate; A_z changes every S alike. With a single pair nothing is chosen, and its score is None. Ties go
-    to the stronger regularisation: the larger lambda1 + lambda2, then the larger lambda1.
+    candidate; A_z changes every S alike. With a single pair nothing is chosen, and its score is None. With
+    ``prefer_strong``, the strongest penalties of those that are level with the best are chosen (finalists.py).
+    Otherwise ties go to the stronger regularisation: the larger lambda1 + lambda2, then the larger lambda1.
     """
     pairs = options.pairs
     several = len(pairs) > 1
@@ -109,6 +112,7 @@ def search(
             options.finalists,
             rounds,
             advance,
+            options.prefer_strong,
         )
         chosen = finals.run()
     rows = [scoring.row(candidate) for candidate in finals.candidates]
