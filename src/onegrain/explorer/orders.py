@@ -91,7 +91,7 @@ def ranking_of(collection: Collection, name: str) -> Ranking:
     """Return the ranking of a name.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: no ranking has this name.
     """
     ranking: Ranking = collection.record(name, RANKING)
     return ranking
@@ -109,7 +109,7 @@ def order_of(collection: Collection, name: str, label: str = "") -> Order:
     """Return the order of a ranking or of one of its labels; it is made once until the collection changes.
 
     Raises:
-        NotFoundError: there is no such ranking, or it has no such label.
+        NotFoundError: no ranking has this name, or it lacks the label.
     """
     ranking = ranking_of(collection, name)
     if label and (label not in ranking.labels or ranking.label_scores is None):

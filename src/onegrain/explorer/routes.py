@@ -42,7 +42,7 @@ def page_router(explorer: Explorer) -> APIRouter:
     def static(name: str) -> Response:
         known = asset(name)
         if known is None:
-            raise NotFoundError(f"there is no file {name!r}")
+            raise NotFoundError(f"no file is called {name!r}")
         return Response(known.content, media_type=known.media_type, headers={"Cache-Control": FOREVER})
 
     return router

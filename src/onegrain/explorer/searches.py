@@ -25,7 +25,7 @@ ABANDONED_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class SearchState:
-    """How far a search is: neurons done, and of how many; 0 of 0 before the first."""
+    """The progress of a search: neurons done, and of how many; 0 of 0 before the first."""
 
     done: int
     total: int
@@ -49,7 +49,7 @@ class Search:
 
     @property
     def state(self) -> SearchState:
-        """How far the search is."""
+        """The progress of the search."""
         return SearchState(self._done, self._total)
 
     @property
@@ -105,7 +105,7 @@ class Searches:
         self._lock = threading.Lock()
 
     def begin(self, key: Hashable, find: Find) -> Search:
-        """Return the search of a key, which is started if there is none.
+        """Return the search of a key; it is started if it is a new one.
 
         Raises:
             BusyError: as many searches as allowed run already.

@@ -10,7 +10,7 @@ __all__ = ["Settings"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What an explorer allows.
+    """The limits and switches of an explorer.
 
     Attributes:
         token: what a visitor must send once, in the address, if the explorer listens beyond this machine; empty

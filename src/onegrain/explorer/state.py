@@ -1,4 +1,4 @@
-"""What the pages of one explorer share: the collection, the limits, and the work on models."""
+"""The state that the pages of one explorer share: the collection, the limits, and the work on models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a state of the sweep page names, opened, and the plan of its sweep."""
+"""The plan of the sweep that an address names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["ChosenSweep", "choose_sweep", "sweeping"]
 
 @dataclass(frozen=True, eq=False)
 class ChosenSweep:
-    """What a state names, opened."""
+    """The model, measure, rankings and store that a state names, opened."""
 
     model: SweptModel
     offer: Offer

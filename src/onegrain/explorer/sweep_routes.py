@@ -115,7 +115,7 @@ def _sweep_of(explorer: Explorer, id: str) -> tuple[Job[Any], RunningSweep]:
     """Return a sweep by the id of its job.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: no job has this id.
     """
     job = explorer.work.job(id)
     if not isinstance(job.about, RunningSweep):

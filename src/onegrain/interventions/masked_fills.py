@@ -23,7 +23,7 @@ __all__ = ["MaskedFill", "fill_masks"]
 
 @dataclass(frozen=True, eq=False)
 class MaskedFill:
-    """What a masked language model fills in at one masked place before and after an edit.
+    """The words that a masked language model fills in at one place before and after an edit.
 
     Attributes:
         word: the number of the word in the text.

@@ -1,4 +1,4 @@
-"""What a model writes for one text before and after an edit, and how likely each subword is in both cases."""
+"""The text that a model writes before and after an edit, with the likelihood of each subword in both cases."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ScoredText:
 
 @dataclass(frozen=True, eq=False)
 class SteeredText:
-    """What a model writes for one text before and after an edit.
+    """The text that a model writes before and after an edit.
 
     Attributes:
         steering: both texts, and the words that differ.

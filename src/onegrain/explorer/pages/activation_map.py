@@ -64,7 +64,7 @@ class MapSentence:
     Attributes:
         number: its number in the corpus, from 0.
         words: its words.
-        other: the parallel sentence; empty if there is none.
+        other: the parallel sentence; empty without one.
         score: what the sentences are sorted by; NaN in the order of the corpus.
         address: the page with this sentence marked.
         current: True if the address of the page names this sentence.
@@ -151,7 +151,7 @@ def map_table(sentences: Sequence[MapSentence], neurons: Sequence[MapNeuron], la
 
 
 def map_drawing(words: Sequence[MapWord], neurons: Sequence[MapNeuron]) -> Matrix | None:
-    """Return one sentence as a drawing, a row per neuron; None if it is too long or there is no neuron."""
+    """Return one sentence as a drawing, a row per neuron; None if it is too long, or without neurons."""
     if not neurons or not 0 < len(words) <= MOST_DRAWN:
         return None
     return Matrix(

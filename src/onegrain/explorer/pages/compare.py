@@ -91,7 +91,7 @@ def compare(explorer: Explorer, query: CompareQuery) -> ComparePage:
     """Return the comparison page in a state; what the state leaves open is chosen from the records.
 
     Raises:
-        NotFoundError: there is no record of a name.
+        NotFoundError: no record has one of the names.
         ParameterError: a single ranking, or one without partners.
         MismatchError: the rankings are of different neurons.
     """

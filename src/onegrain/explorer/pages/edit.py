@@ -71,12 +71,12 @@ class EditPage(Page):
         constants: names and titles of the records of constants on offer.
         places: names and titles of the places.
         labels: (layer, its labels) on offer for places and means.
-        text: the text that is read: typed, or the sentence of the store; empty if there is none.
+        text: the text that is read: typed, or the sentence of the store; empty without either.
         sentences: number of sentences of the store.
         longest_text: largest number of characters of a typed text.
         most_neurons: largest number of neurons of an edit.
         writes: True if the model writes a text, as far as the name of its class says.
-        result: the address of the fragment that shows what the model does; empty if there is no neuron or text.
+        result: the address of the fragment that shows what the model does; empty without neurons or a text.
         fault: what is wrong with the text or the place; empty if nothing is.
     """
 

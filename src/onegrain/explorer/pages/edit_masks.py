@@ -28,7 +28,7 @@ MOST_WORDS = 40
 
 @dataclass(frozen=True, eq=False)
 class EncoderEdit:
-    """What an edit does to an encoder that reads one text.
+    """The effect of an edit on an encoder that reads one text.
 
     Attributes:
         words: the words of the text.

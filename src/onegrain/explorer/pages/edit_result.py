@@ -1,4 +1,4 @@
-"""What the model writes before and after an edit, a fragment, with the likelihood of every subword."""
+"""The fragment of an edit's result: what the model writes or fills in before and after, with likelihoods."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class EditResultPage(Page):
-    """What an edit does to one text.
+    """The result of an edit for one text.
 
     Attributes:
         query: the state.

@@ -1,4 +1,4 @@
-"""What a neuron responds to: its statistics, words, contexts and samples, from the index of its store."""
+"""The evidence of what a neuron responds to: statistics, words and contexts, from its store's index."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a neuron responds to, from the index of its store.
+    """The statistics, words and contexts of a neuron, from the index of its store.
 
     Attributes:
         statistics: over the words that have an activation.

@@ -39,7 +39,7 @@ class NeuronQuery(PageQuery):
 
 @dataclass(frozen=True)
 class Identity:
-    """What a neuron is.
+    """The identity of a neuron.
 
     Attributes:
         neuron: ``site:unit``.

@@ -1,4 +1,4 @@
-"""How far the index of a store is: a fragment that asks again until a neuron's page can show everything."""
+"""The progress of a store's index: a fragment that asks again until a neuron's page can show everything."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NeuronIndexQuery(PageQuery):
 
 @dataclass(frozen=True)
 class NeuronIndexPage(Page):
-    """How far an index is.
+    """The progress of an index.
 
     Attributes:
         store: the store.
@@ -47,7 +47,7 @@ def neuron_index_state(explorer: Explorer, query: NeuronIndexQuery) -> NeuronInd
     """Return how far the index of the store of a state is.
 
     Raises:
-        NotFoundError: there is no such store.
+        NotFoundError: no store has this name.
     """
     store = chosen_store(explorer.collection, query)
     state = explorer.indexes.state(store)

@@ -1,4 +1,4 @@
-"""What every page has: its state, the navigation, the stores to choose from, and the pinned neurons."""
+"""The parts of every page: its state, the navigation, the stores to choose from, and the pinned neurons."""
 
 from __future__ import annotations
 
@@ -158,8 +158,7 @@ def chosen_store(collection: Collection, query: PageQuery) -> Entry:
     entry = _current_store(collection, query)
     if entry is None:
         raise NotFoundError(
-            "there is no store of activations here; make one with onegrain extract, and give it to "
-            "onegrain explore"
+            "no store of activations is here; make one with onegrain extract, and give it to onegrain explore"
         )
     return entry
 

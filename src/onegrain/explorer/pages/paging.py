@@ -19,7 +19,7 @@ class Paging:
         start, stop: the rows ``start:stop`` of the list.
         total: number of all rows.
         page, pages: the number of this page, from 1, and of all pages.
-        first, previous, next, last: addresses; empty where there is no such page.
+        first, previous, next, last: addresses; empty where they lead nowhere.
     """
 
     start: int

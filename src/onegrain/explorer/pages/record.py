@@ -82,7 +82,7 @@ def record(explorer: Explorer, query: RecordQuery) -> RecordPage:
     """Return the page of an entry.
 
     Raises:
-        NotFoundError: there is no entry of that name.
+        NotFoundError: no entry has this name.
     """
     collection = explorer.collection
     entry = collection.entry(query.name)

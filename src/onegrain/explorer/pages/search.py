@@ -36,7 +36,7 @@ MOST_LISTED = 1000
 """Neurons in the table of the figure."""
 BINS = 50
 FIRST_SECONDS = 0.7
-"""How long a page waits for a search before it shows how far it is."""
+"""Seconds that a page waits for a search before it shows its progress."""
 MOST_LABELS = 500
 
 ORDERS = (("auroc", "AUROC"), ("iou", "IoU"), ("standardised_difference", "difference"))

@@ -58,7 +58,7 @@ def site_map(explorer: Explorer, query: SiteMapQuery) -> SiteMapPage:
     """Return the similarity of every site of one store with every site of another, and correlations of neurons.
 
     Raises:
-        NotFoundError: there is no such store.
+        NotFoundError: no store has this name.
         ParameterError: the stores are too large to be compared while a page waits.
         MismatchError: they are of different words.
     """

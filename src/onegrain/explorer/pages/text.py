@@ -94,7 +94,7 @@ class TextPage(Page):
         sorts: the orders and their names.
         examples: filters as examples.
         sentences: the sentences of this page.
-        other_side: the source of the parallel sentences; empty if there are none.
+        other_side: the source of the parallel sentences; empty without any.
         paging: which sentences they are, and the other pages.
     """
 

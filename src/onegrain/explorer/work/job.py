@@ -55,7 +55,7 @@ class GivesWay(Interrupted):
 
 @dataclass(frozen=True)
 class Stage:
-    """How far a job is.
+    """The progress of a job.
 
     Attributes:
         description: what is being done; empty before the job reports something.

@@ -105,7 +105,7 @@ class Work:
         """Return a job by its id.
 
         Raises:
-            NotFoundError: there is none, or it was finished long ago.
+            NotFoundError: no job has this id, or it was finished long ago.
         """
         with self._changed:
             if id not in self._jobs:
