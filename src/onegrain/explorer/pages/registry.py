@@ -16,7 +16,8 @@ from onegrain.explorer.pages.rankings import RankingsPage, RankingsQuery, rankin
 from onegrain.explorer.pages.record import RecordPage, RecordQuery, record
 from onegrain.explorer.pages.search import SearchPage, SearchQuery, found, search
 from onegrain.explorer.pages.site_map import SiteMapPage, SiteMapQuery, site_map
-from onegrain.explorer.pages.sweep import SweepEstimate, SweepPage, sweep, sweep_estimate
+from onegrain.explorer.pages.sweep import SweepPage, sweep
+from onegrain.explorer.pages.sweep_estimate import SweepEstimate, sweep_estimate
 from onegrain.explorer.pages.text import TextPage, TextQuery, text
 from onegrain.explorer.pages.typed_text import TypedPage, TypedQuery, typed_text
 from onegrain.explorer.sweep_query import SweepQuery

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from onegrain.core.progress import Progress
 from onegrain.explorer.addresses import address, changed, link
 from onegrain.explorer.collection import Collection
 from onegrain.explorer.figures import Figure, FigureTable, VegaChart
@@ -20,7 +17,6 @@ from onegrain.explorer.sweep_offers import (
     swept_models,
     untranslated,
 )
-from onegrain.explorer.sweep_plans import sweeping
 from onegrain.explorer.sweep_query import SweepQuery
 from onegrain.explorer.sweeps import RunningSweep
 from onegrain.explorer.work import Job, State
@@ -28,9 +24,9 @@ from onegrain.records.sweep import Sweep
 from onegrain.reports.rendering.pictures import chart_spec
 
 if TYPE_CHECKING:
-    from onegrain.models import LoadedModel
+    pass
 
-__all__ = ["SweepEstimate", "SweepPage", "SweepState", "sweep", "sweep_estimate"]
+__all__ = ["SweepPage", "SweepState", "sweep"]
 
 KINDS = (
     ("zero", "set to zero"),
@@ -215,58 +211,3 @@ def _figures(record: Sweep) -> tuple[Figure, ...]:
         drawing = VegaChart(chart_spec(keep_panels(record)))
         figures.append(Figure("kept", "Neurons kept", drawing, table, caption))
     return tuple(figures)
-
-
-@dataclass(frozen=True)
-class SweepEstimate(Page):
-    """An estimate of the time of a sweep.
-
-    Attributes:
-        query: the state.
-        measurements: number of measurements, the intact model included.
-        seconds_each: time of one measurement alone.
-        minutes: the time of all of them one by one; measured together they take less.
-    """
-
-    query: SweepQuery
-    shell: Shell
-    figures: tuple[Figure, ...]
-    measurements: int
-    seconds_each: float
-    minutes: float
-
-
-def sweep_estimate(explorer: Explorer, query: SweepQuery) -> SweepEstimate:
-    """Return an estimate of a sweep, from its plan and from one measurement of the intact model.
-
-    Raises:
-        NotFoundError: a name is unknown.
-        ParameterError: nothing can be measured, a ranking is of another model, or a kind needs a store.
-        BusyError: too much other work waits for the model.
-        TimeLimitError: one measurement takes too long.
-    """
-    plan = sweeping(explorer.collection, query)
-    model = chosen_model(swept_models(explorer.collection), query)
-    assert model is not None
-    entry = explorer.collection.entry((query.ranking or model.rankings)[0])
-
-    def measure(loaded: LoadedModel, progress: Progress) -> tuple[int, float]:
-        planned = plan(loaded)
-        (metric,) = planned.measuring.metrics.values()
-        start = time.perf_counter()
-        metric.measure(loaded, batch_size=planned.measuring.batch_size)
-        seconds = time.perf_counter() - start
-        return len({edit for line in planned.lines for edit in line.interventions}), seconds
-
-    count, seconds = explorer.work.run(entry, measure)
-    minutes = count * seconds / 60
-    table = FigureTable.of(("measurements", "seconds each", "minutes"), [(count, seconds, minutes)])
-    return SweepEstimate(
-        title="Estimate",
-        query=query,
-        shell=shell_of(explorer, "sweep-estimate", query),
-        figures=(Figure("estimate", "Estimate", None, table),),
-        measurements=count,
-        seconds_each=seconds,
-        minutes=math.ceil(10 * minutes) / 10,
-    )
