@@ -304,6 +304,20 @@ def test_of_level_pairs_the_strongest_penalties_are_solved_and_chosen(
     assert 0.0 <= facts["highest"]["lead"] <= max(facts["highest"]["standard_error"], WORTH)
 
 
+@pytest.mark.parametrize("strong", [False, True])
+def test_a_pair_that_may_become_level_has_as_many_rounds_as_the_best(strong: bool) -> None:
+    """After the first round A is out, behind B by up to two errors; after another one with B it is level."""
+    rounds = Rounds(
+        [[(0.30, CLOSE), (0.309, CLOSE)], [(0.303, CLOSE), (0.31, CLOSE)], [(0.30, 0.9), (0.05, 1e-3)]]
+    )
+    first = {A: (0.30, CLOSE), B: (0.303, CLOSE), C: (0.30, 0.9)}
+    solver = Solver({A: 0.309, B: 0.31})
+    chosen = finals(solver, first, rounds=rounds, prefer_strong=strong)
+    number = chosen.run()
+    assert chosen.candidates[number].pair == (A if strong else B)
+    assert (chosen.candidates[0].rounds == chosen.candidates[1].rounds) == strong
+
+
 def test_a_pair_that_is_no_longer_level_once_it_is_solved_is_not_chosen() -> None:
     error = paired_error(score_of(0.0), score_of(0.0, 5.0), WORDS)
     first = {A: (0.30, CLOSE), B: (0.30 + 0.9 * error, CLOSE)}

@@ -63,6 +63,9 @@ scores now: one is out that leads by no more than the second times the standard 
 LEVEL = 1.0
 """A pair is level with the best if that leads by no more than this multiple of the error of the difference."""
 
+CONTEND = 2.0
+"""A pair may become level if the best leads by no more than this multiple of the error of the difference."""
+
 NOISE = 2.0
 """The reach after a round is longer by this multiple of what two held-out words change a score by."""
 
@@ -186,7 +189,7 @@ class Finals:
                 return self._strongest(self._best(allowed), allowed)
             in_rounds = [number for number in undecided if self._has_rounds(number)]
             if len(undecided) > 1 and in_rounds:
-                self._run_round(self._first_of(in_rounds, allowed))
+                self._run_round(self._with_contenders(self._first_of(in_rounds, allowed), allowed))
             else:
                 unsettled = [number for number in allowed if not self.candidates[number].settled]
                 number = self._strongest(self._best(undecided), unsettled)
@@ -287,9 +290,7 @@ class Finals:
         """Return the candidate of the strongest penalties among those that are level with the best one."""
         chosen = best
         for number in numbers if self.prefer_strong else ():
-            lead = self.candidates[best].score.value - self.candidates[number].score.value
-            level = lead <= LEVEL * self.slack(number, best) and self._close(number, best)
-            if level and self._stronger(number, chosen):
+            if self._is_near(number, best, LEVEL) and self._stronger(number, chosen):
                 chosen = number
         return chosen
 
@@ -325,9 +326,36 @@ class Finals:
         first = [number for number in numbers if number in front]
         return first if any(not self.candidates[number].close for number in first) else numbers
 
+    def _with_contenders(self, numbers: Sequence[int], allowed: Sequence[int]) -> Sequence[int]:
+        """Return the candidates of a round, and with the best of all those that may become level with it.
+
+        They are compared with it after as many rounds as it had.
+        """
+        best = self._best(allowed)
+        if best not in numbers or not self.prefer_strong:
+            return numbers
+        behind = self.candidates[best].rounds
+        contenders = [
+            n
+            for n in allowed
+            if n not in numbers and self._has_rounds(n) and self.candidates[n].rounds <= behind
+            and self._stronger(n, best) and self._is_near(n, best, CONTEND)
+        ]  # fmt: skip
+        return [*numbers, *contenders]
+
+    def _is_near(self, number: int, best: int, errors: float) -> bool:
+        """Return whether the best candidate leads another one, close like it, by no more than some errors."""
+        lead = self.candidates[best].score.value - self.candidates[number].score.value
+        return self._close(number, best) and lead <= errors * self.slack(number, best)
+
     def _has_rounds(self, number: int) -> bool:
         candidate = self.candidates[number]
-        return self.rounds is not None and not candidate.stalled and candidate.rounds < MOST_ROUNDS
+        return (
+            self.rounds is not None
+            and not candidate.settled
+            and not candidate.stalled
+            and candidate.rounds < MOST_ROUNDS
+        )
 
     def _run_round(self, numbers: Sequence[int]) -> None:
         """Take one round of some of the candidates together."""
