@@ -53,12 +53,15 @@ def test_a_port_in_use_is_named(served: RunningExplorer, study: Path) -> None:
 
 
 def test_at_the_end_of_the_block_the_port_is_free(study: Path) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with explore(study / "rankings", title="<b>") as running:
         assert b"&lt;b&gt;" in ask(running.url)[2]
         port = urlsplit(running.url).port
     running.wait()
-    assert threading.active_count() == before
+    started = set(threading.enumerate()) - before
+    for thread in started:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in started)
     with socket.socket() as again:
         again.bind(("127.0.0.1", port))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import wraps
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 import torch
@@ -67,7 +68,7 @@ def test_only_predicted_positions_are_projected(loaded: LoadedModel, monkeypatch
 def test_logits_that_the_model_changes_are_taken_from_the_whole_pass(
     loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predicting, "_finishing", type(predicting._finishing)())
+    monkeypatch.setattr(predicting, "_keeps_logits", WeakKeyDictionary())
     forward = type(loaded.model).forward
 
     @wraps(forward)
@@ -115,3 +116,24 @@ def test_a_pass_inside_the_pass_is_not_taken_for_it(loaded: LoadedModel) -> None
     assert predictions.head is loaded.model.get_output_embeddings()
     torch.testing.assert_close(predictions.losses(wanted), losses_of_logits(loaded), rtol=1e-6, atol=1e-6)
     assert predicts_in_blocks(loaded)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("name", "keeps"), [("gemma2", False), ("llama", True)])
+def test_the_first_pass_of_a_model_is_recorded_once(
+    zoo: Zoo, name: str, keeps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a model changes its logits, as Gemma 2 does, is asked in a pass that nothing records."""
+    monkeypatch.setattr(predicting, "_keeps_logits", WeakKeyDictionary())
+    loaded = zoo[name]
+    passes: list[torch.Tensor] = []
+    handle = loaded.model.get_input_embeddings().register_forward_hook(
+        lambda *values: passes.append(values[-1])
+    )
+    try:
+        predictions, wanted = predict(loaded, *rows_of(loaded))
+    finally:
+        handle.remove()
+    assert len(passes) == 1
+    assert (predictions.head is not None) is keeps
+    torch.testing.assert_close(predictions.losses(wanted), losses_of_logits(loaded), rtol=1e-6, atol=1e-6)

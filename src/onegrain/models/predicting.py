@@ -7,11 +7,12 @@ projection runs on the positions that are asked for.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -108,21 +109,25 @@ def predict(
     return _predict(loaded, loaded.batch(rows)), wanted[:, 1:]
 
 
-_finishing: WeakSet[nn.Module] = WeakSet()
-"""Models that do something to their logits after the output projection, such as scaling them."""
+_keeps_logits: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+"""Whether the logits of a model are what its output projection returns; others scale them, for example."""
 
 
 def predicts_in_blocks(loaded: RunningModel) -> bool:
-    """Return True if a pass can end before the output projection of a model, as far as is known."""
+    """Return True if a pass can end before the output projection of a model.
+
+    The first question about a model runs it on one short row, past the hooks of recordings and edits.
+    """
     head = _head(loaded)
-    return (
-        not torch.is_grad_enabled()
-        and loaded.task == "language model"
-        and loaded.model not in _finishing
-        and type(head) is nn.Linear
-        and "forward" not in vars(head)
-        and not (head._forward_hooks or head._forward_pre_hooks)
-    )
+    if torch.is_grad_enabled() or loaded.task != "language model" or type(head) is not nn.Linear:
+        return False
+    if "forward" in vars(head) or head._forward_hooks or head._forward_pre_hooks:
+        return False
+    if loaded.model not in _keeps_logits:
+        inputs = loaded.batch([[0, 0]])
+        with _without_hooks(loaded.model):
+            _keeps_logits[loaded.model] = _end_early(loaded.model, head, inputs) is not None
+    return _keeps_logits[loaded.model]
 
 
 def _head(loaded: RunningModel) -> nn.Module | None:
@@ -136,16 +141,39 @@ def _predict(loaded: RunningModel, inputs: dict[str, Tensor]) -> Predictions:
         return Predictions.of(loaded.model(**inputs).logits, None)
     head = _head(loaded)
     assert type(head) is nn.Linear
+    predictions = _end_early(loaded.model, head, inputs)
+    if predictions is not None:
+        return predictions
+    _keeps_logits[loaded.model] = (
+        False  # something outside the model, such as a hook of one's own, changes them
+    )
+    return _predict(loaded, inputs)
+
+
+def _end_early(model: nn.Module, head: nn.Linear, inputs: dict[str, Tensor]) -> Predictions | None:
+    """Run a model up to its output projection; return None if its logits are not what that returns."""
     with _reading_input(head) as read:
-        logits = loaded.model(**inputs).logits
+        logits = model(**inputs).logits
     if not read:  # the model multiplies the weights itself
-        return Predictions.of(logits, None)
+        return None
     # an edit that reads paired sentences runs the model inside this pass, whose own projection is the last
     values, output = read[-1]
     if _is_same(logits, output) and values.shape[:2] == inputs["input_ids"].shape:
         return Predictions.of(values, head)
-    _finishing.add(loaded.model)
-    return _predict(loaded, inputs)
+    return None
+
+
+@contextmanager
+def _without_hooks(model: nn.Module) -> Iterator[None]:
+    """Run the modules of a model without their hooks inside a block."""
+    kept = [(module, module._forward_hooks, module._forward_pre_hooks) for module in model.modules()]
+    try:
+        for module, _, _ in kept:
+            module._forward_hooks, module._forward_pre_hooks = OrderedDict(), OrderedDict()
+        yield
+    finally:
+        for module, after, before in kept:
+            module._forward_hooks, module._forward_pre_hooks = after, before
 
 
 @contextmanager
