@@ -6,7 +6,7 @@ read once, and stochastic steps (stochastic.py) cost two products a minibatch fo
 starts from the weights that a larger probe has on its neurons, or from zero where that is better. After a few
 epochs, rounds of epochs and conjugate gradients (rounds.py) follow until every problem is within the tolerance.
 Problems that are still open then, and small ones, are solved by Newton steps, one by one (refinement.py). Those
-of a wide probe take epochs alone.
+of a group with more than a quarter as many neurons as words take epochs alone.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _solve_group(
     if data.n_words * (max(map(len, subsets)) * data.n_labels) ** 2 > NEWTON:
         words = ShuffledWords(masked, options.schedule.seed)
         probes = _starts(words, penalties, weights, biases)
-        if is_wide(data):
+        if is_wide(together):
             probes = descend(
                 words, penalties, probes, options.tolerance, epochs=EPOCHS, rounds=WIDE_ROUNDS, in_stages=True
             )
