@@ -74,6 +74,7 @@ class Rounds:
     """Rounds that bring each problem to the next of its scores and gaps; the objective falls, or it stalls."""
 
     round_work = 1.0
+    polish_keeps_neurons = False
 
     def __init__(
         self, coming: list[list[tuple[float, float]]], fall: float = 0.1, excess: float | None = None
@@ -187,6 +188,29 @@ def test_rounds_end_at_a_limit_on_their_work_unless_the_number_of_finalists_is_g
         assert chosen.run() == 1
         assert len(rounds.ran) == most
         assert chosen.facts(1)["certified"] == (limit is not None) == bool(solver.asked)
+
+
+def test_the_last_round_takes_the_best_pairs_that_the_limit_on_work_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(finalists, "MOST_WORK", 3.0)
+    rounds = Rounds([[(0.30, 0.2)], [(0.31, 0.2)]])
+    assert finals(Solver({}), {A: (0.30, 0.3), B: (0.29, 0.3)}, rounds=rounds).run() == 1
+    assert rounds.ran == [[0, 1], [1]]
+
+
+@pytest.mark.parametrize(("keeps", "excess", "more"), [(True, 0.2, 4), (True, 0.01, 0), (False, 0.2, 0)])
+def test_after_the_limit_on_work_a_far_pair_takes_more_rounds_alone(
+    keeps: bool, excess: float, more: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finalists, "MOST_WORK", 4.0)
+    monkeypatch.setattr(Rounds, "polish_keeps_neurons", keeps)
+    monkeypatch.setattr(finalists, "CLOSE", 0.0)
+    rounds = Rounds([[(0.30, 0.2)], [(0.31, 0.2)]], excess=excess)
+    chosen = finals(Solver({}), {A: (0.30, 0.3), B: (0.29, 0.3)}, rounds=rounds)
+    assert chosen.run() == 1
+    assert rounds.ran == [[0, 1], [0, 1], *[[1]] * more]
+    assert chosen.candidates[1].rounds == 2 + more <= MOST_ROUNDS
 
 
 def test_a_pair_that_can_exceed_the_best_by_less_than_the_standard_error_is_not_solved() -> None:

@@ -17,6 +17,7 @@ from onegrain.rankings.elastic_net.duality import evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
 from onegrain.rankings.elastic_net.refinement import Refined
 from onegrain.rankings.elastic_net.rounds import Rounds
+from onegrain.rankings.elastic_net.screening import LEAST_NEURONS
 from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, gather, is_large, solve, start_rounds
 from onegrain.rankings.elastic_net.subsets import solve_subsets
 
@@ -310,6 +311,11 @@ class ProbeRounds:
     def round_work(self) -> float:
         """Words times weights of one problem: rounds take time in proportion to it."""
         return float(self._rounds.words.n_words) * self._solver.n_weights
+
+    @property
+    def polish_keeps_neurons(self) -> bool:
+        """True if Newton steps start from the weights of all neurons; with very many, from the largest ones."""
+        return self._rounds.words.n_neurons < LEAST_NEURONS
 
     def run(self, numbers: Sequence[int]) -> None:
         """Take one round of some of the problems, by number."""

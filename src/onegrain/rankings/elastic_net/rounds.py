@@ -45,7 +45,7 @@ PART_WORDS = 4096
 FALLS = 5.0
 NEAR = 0.9
 """A neuron may get a weight if its slope is above this multiple of lambda1."""
-SPARSE, LEAST_NEURONS = 0.4, 16384
+SPARSE, LEAST_NEURONS = 0.4, 1024
 """Sparse problems share at most the first share of the neurons, if there are at least as many as the second."""
 LEAST_FALL, LEAST_EXCESS = 1e-3, 1e-4
 

@@ -17,9 +17,10 @@ from onegrain.rankings.data.memory import Table
 from onegrain.rankings.elastic_net.newton import NewtonState
 from onegrain.rankings.elastic_net.problem import Words
 
-__all__ = ["SelectedNeurons", "steepest_neurons", "working_neurons"]
+__all__ = ["LEAST_NEURONS", "SelectedNeurons", "steepest_neurons", "working_neurons"]
 
 LEAST_NEURONS = 16384
+"""Working sets are used with at least as many neurons."""
 NEAR = 0.9
 MOST_SHARE = 0.5
 GROWTH = 2.0

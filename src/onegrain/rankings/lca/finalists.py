@@ -78,8 +78,12 @@ STALLED = 1e-3
 MOST_WORK = 2e11
 """Words times weights of all rounds together, unless the number of finalists is given.
 
-It takes two minutes on two cores with 63,360 neurons, and is rarely reached with 14,208 or fewer.
+It takes two minutes on two cores with 63,360 neurons and one with 14,208, and is rarely reached with fewer.
+The last round takes as many pairs as it leaves, those of the highest scores.
 """
+
+FAR_EXCESS = 0.05
+"""If rounds end at the limit, the chosen pair takes more alone until its excess is at most this."""
 
 FRONT = 3
 """The best third of the pairs has rounds first, until these are close."""
@@ -186,10 +190,11 @@ class Finals:
         while undecided := self._undecided(allowed):
             if self.limit is None and self._work >= MOST_WORK:
                 self._report(len(self.candidates))
-                return self._strongest(self._best(allowed), allowed)
+                return self._approach(self._strongest(self._best(allowed), allowed))
             in_rounds = [number for number in undecided if self._has_rounds(number)]
             if len(undecided) > 1 and in_rounds:
-                self._run_round(self._with_contenders(self._first_of(in_rounds, allowed), allowed))
+                first = self._first_of(in_rounds, allowed)
+                self._run_round(self._within_work(self._with_contenders(first, allowed)))
             else:
                 unsettled = [number for number in allowed if not self.candidates[number].settled]
                 number = self._strongest(self._best(undecided), unsettled)
@@ -342,6 +347,25 @@ class Finals:
             and self._stronger(n, best) and self._is_near(n, best, CONTEND)
         ]  # fmt: skip
         return [*numbers, *contenders]
+
+    def _within_work(self, numbers: Sequence[int]) -> Sequence[int]:
+        """Return those of the highest scores, as many as the limit on work leaves to the last round."""
+        if self.limit is not None or self.rounds is None:
+            return numbers
+        most = int(np.ceil((MOST_WORK - self._work) / self.rounds.round_work))
+        ranked = sorted(numbers, key=lambda number: self.candidates[number].place, reverse=True)
+        return ranked[: max(1, most)]
+
+    def _approach(self, number: int) -> int:
+        """Take rounds of one candidate alone while they take much from its objective; return its number."""
+        assert self.rounds is not None
+        while (
+            self.rounds.polish_keeps_neurons
+            and self._has_rounds(number)
+            and not self.candidates[number].excess <= FAR_EXCESS
+        ):
+            self._run_round([number])
+        return number
 
     def _is_near(self, number: int, best: int, errors: float) -> bool:
         """Return whether the best candidate leads another one, close like it, by no more than some errors."""
