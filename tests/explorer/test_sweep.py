@@ -120,7 +120,17 @@ def test_a_stopped_sweep_keeps_its_points_and_goes_on(
     part = Sweep.load(study_copy / "sweeps" / "part.parquet")
     assert part.details["stopped_early"]["planned"] == 24
     assert part.details["stopped_early"]["points"] == len(part.points) == state["points"]
+    assert "continues from them" in swept.get(address).text
     part.curve()
+
+
+def test_a_sweep_that_is_stopped_at_once_promises_no_points(swept: TestClient) -> None:
+    address = start(swept, line="top", steps=2, sentences=20)
+    swept.post("/sweep/stop", data={"job": address.partition("=")[2]}, follow_redirects=False)
+    state = finished(swept, address)["started"]
+    page = swept.get(address).text
+    assert ("ended before its first measurement" in page) == (state["done"] == 0)
+    assert ("continues from them" in page) == (state["done"] > 0)
 
 
 def test_stopping_the_explorer_leaves_the_points_for_the_next(
