@@ -19,7 +19,7 @@ __all__ = ["collect"]
 
 STUDY = ".toml"
 UNSHOWN = ("measures", "training")
-"""Kinds of JSON files that belong to models and are no records of their own."""
+"""Kinds of JSON files that belong to models and are not listed."""
 
 
 def collect(places: Iterable[str | os.PathLike[str]], title: str | None = None) -> Collection:

@@ -51,17 +51,7 @@ def _measured(explorer: Explorer, store: Entry, neuron: int) -> CardStatistics:
     if not values.size:
         raise ParameterError(f"no word of {store.name} has an activation; extract it from other words")
     require_finite_columns(activations, values[:, None])
-    mean, std, minimum, maximum, above, below = moments(values)
-    return CardStatistics(
-        words=values.size,
-        mean=mean,
-        std=std,
-        minimum=minimum,
-        maximum=maximum,
-        share_positive=above / values.size,
-        share_negative=below / values.size,
-        constant=std == 0,
-    )
+    return CardStatistics.of_moments(values.size, moments(values))
 
 
 def scale_of(explorer: Explorer, store: Entry, neurons: Sequence[int]) -> NeuronScale:

@@ -38,7 +38,7 @@ def shown_text(explorer: Explorer, activations: Activations, query: EditQuery) -
         if query.sentence >= corpus.n_sentences:
             raise ParameterError(f"the store has the sentences 0 to {corpus.n_sentences - 1}")
         corpus = corpus.select([query.sentence])
-        if continues(architecture_of(activations)):
+        if continues(architecture_of(activations.provenance)):
             corpus = _beginning(corpus)
     if query.where != "regex":
         return corpus

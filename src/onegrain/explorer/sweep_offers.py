@@ -9,7 +9,7 @@ from onegrain.explorer.collection import Collection, Entry
 from onegrain.explorer.errors import NotFoundError
 from onegrain.explorer.study_corpora import missing_corpora, study_corpora
 from onegrain.explorer.sweep_query import SweepQuery, chosen_by_name
-from onegrain.explorer.tasks import continues, translates
+from onegrain.explorer.tasks import architecture_of, continues, translates
 from onegrain.explorer.typed import reads_translations
 from onegrain.explorer.work.models import model_place
 from onegrain.library import ACTIVATIONS
@@ -181,5 +181,4 @@ def stores_of(collection: Collection, model: SweptModel) -> list[tuple[Entry, Ac
 
 def _architecture(collection: Collection, model: SweptModel) -> str:
     ranking: Ranking = collection.record(model.rankings[0], "ranking")
-    subject = ranking.provenance.subject()
-    return "" if subject is None else subject.architecture
+    return architecture_of(ranking.provenance)

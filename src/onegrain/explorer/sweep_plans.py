@@ -72,14 +72,13 @@ def choose_sweep(collection: Collection, query: SweepQuery) -> ChosenSweep:
     return ChosenSweep(model, offer, rankings, reference)
 
 
-def sweeping(collection: Collection, query: SweepQuery) -> Callable[[LoadedModel], PlannedSweep]:
-    """Return the function that plans the sweep of a state in a loaded model; what is named is checked before.
+def sweeping(chosen: ChosenSweep, query: SweepQuery) -> Callable[[LoadedModel], PlannedSweep]:
+    """Return the function that plans a sweep in a loaded model.
 
-    Raises:
-        NotFoundError: a name is unknown.
-        ParameterError: nothing can be measured, a ranking is of another model, or a kind needs a store.
+    Args:
+        chosen: what the state names.
+        query: the state.
     """
-    chosen = choose_sweep(collection, query)
     metric = create_metric(chosen.offer.metric, chosen.offer.corpus(query.sentences))
 
     def plan(model: LoadedModel) -> PlannedSweep:

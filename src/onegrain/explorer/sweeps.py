@@ -101,8 +101,8 @@ def start_sweep(explorer: Explorer, query: SweepQuery) -> Job[Sweep]:
         ParameterError: nothing can be measured, a ranking is of another model, or a kind needs a store.
     """
     collection = explorer.collection
-    plan = sweeping(collection, query)
     chosen = choose_sweep(collection, query)
+    plan = sweeping(chosen, query)
     title = f"{chosen.model.name}: {chosen.offer.title}"
     scratch = None if collection.folder is not None else tempfile.TemporaryDirectory(prefix="onegrain-sweep-")
     folder = Path(scratch.name) if scratch is not None else _sweeps_folder(collection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onegrain.records.activations import Activations
+from onegrain.records.provenance import Provenance
 
 __all__ = ["architecture_of", "continues", "translates"]
 
@@ -30,7 +30,7 @@ def translates(architecture: str) -> bool:
     return any(mark in architecture for mark in TRANSLATING)
 
 
-def architecture_of(activations: Activations) -> str:
-    """Return the name of the class of a store's model; empty if it does not say."""
-    model = activations.provenance.subject()
+def architecture_of(provenance: Provenance) -> str:
+    """Return the name of the class of the model that a record or store is about; empty if it does not say."""
+    model = provenance.subject()
     return "" if model is None else model.architecture

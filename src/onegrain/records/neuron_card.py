@@ -93,6 +93,26 @@ class CardStatistics(_Part):
     share_negative: Share
     constant: bool
 
+    @classmethod
+    def of_moments(cls, words: int, moments: tuple[float, float, float, float, int, int]) -> CardStatistics:
+        """Return the statistics of a neuron from what one pass over its values gives.
+
+        Args:
+            words: number of words that have an activation.
+            moments: mean, standard deviation, minimum, maximum, and numbers of words above and below 0.
+        """
+        mean, std, minimum, maximum, above, below = moments
+        return cls(
+            words=words,
+            mean=mean,
+            std=std,
+            minimum=minimum,
+            maximum=maximum,
+            share_positive=above / words,
+            share_negative=below / words,
+            constant=std == 0,
+        )
+
     @model_validator(mode="after")
     def _agree(self) -> CardStatistics:
         if self.minimum > self.maximum:

@@ -57,26 +57,18 @@ class IndexedNeurons:
     def neuron(self, number: int) -> IndexedNeuron:
         """Return the neuron with a flat index."""
         row = self._source.read(number)[0]
-        mean, std, minimum, maximum, above, below = row["statistics"][:6].tolist()
-        words = self._rows.words
+        statistics = CardStatistics.of_moments(self._rows.words, tuple(row["statistics"][:6].tolist()))
         site, unit = self._space.locate(number)
-        scale = mean, std
+        scale = statistics.mean, statistics.std
         return IndexedNeuron(
             neuron=number,
             site=site,
             unit=unit,
-            statistics=CardStatistics(
-                words=words,
-                mean=mean,
-                std=std,
-                minimum=minimum,
-                maximum=maximum,
-                share_positive=above / words,
-                share_negative=below / words,
-                constant=std == 0,
-            ),
+            statistics=statistics,
             quantiles=tuple(zip(SHARES, row["quantiles"].tolist(), strict=True)),
-            edges=tuple(histogram_edges(minimum, maximum, self._rows.options.bins).tolist()),
+            edges=tuple(
+                histogram_edges(statistics.minimum, statistics.maximum, self._rows.options.bins).tolist()
+            ),
             counts=tuple(row["counts"].tolist()),
             labels=tuple(self._label_values(row)),
             high=self._direction(row, 0, scale),

@@ -104,7 +104,7 @@ def edit(explorer: Explorer, query: EditQuery) -> EditPage:
     """Return the page of an edit. It runs no model; the fragment at ``result`` does."""
     store = chosen_store(explorer.collection, query)
     activations = explorer.collection.store(store.name)
-    architecture = architecture_of(activations)
+    architecture = architecture_of(activations.provenance)
     neurons = edited_neurons(explorer, store, query)
     sliders = sliders_of(explorer, store, neurons.named, query)
     constants = tuple((entry.name, entry.title) for entry in constants_of(explorer.collection, store))

@@ -133,7 +133,7 @@ def interventions_at(explorer: Explorer, query: EditQuery) -> list[Intervention]
     if query.kind == "clamp":
         values += (slider.value for slider in sliders_of(explorer, store, neurons.named, query))
         values += ranked_values(explorer.collection, store, neurons.ranked, query.strength)
-    only_prompt = continues(architecture_of(explorer.collection.store(store.name)))
+    only_prompt = continues(architecture_of(explorer.collection.store(store.name).provenance))
     return interventions_of(query, neurons.names, values, only_prompt=only_prompt)
 
 

@@ -11,8 +11,7 @@ from onegrain.core.progress import Progress
 from onegrain.explorer.figures import Figure, FigureTable
 from onegrain.explorer.pages.page import Page, Shell, shell_of
 from onegrain.explorer.state import Explorer
-from onegrain.explorer.sweep_offers import chosen_model, swept_models
-from onegrain.explorer.sweep_plans import sweeping
+from onegrain.explorer.sweep_plans import choose_sweep, sweeping
 from onegrain.explorer.sweep_query import SweepQuery
 
 if TYPE_CHECKING:
@@ -49,10 +48,9 @@ def sweep_estimate(explorer: Explorer, query: SweepQuery) -> SweepEstimate:
         BusyError: too much other work waits for the model.
         TimeLimitError: one measurement takes too long.
     """
-    plan = sweeping(explorer.collection, query)
-    model = chosen_model(swept_models(explorer.collection), query)
-    assert model is not None
-    entry = explorer.collection.entry((query.ranking or model.rankings)[0])
+    chosen = choose_sweep(explorer.collection, query)
+    plan = sweeping(chosen, query)
+    entry = explorer.collection.entry((query.ranking or chosen.model.rankings)[0])
 
     def measure(loaded: LoadedModel, progress: Progress) -> tuple[int, float]:
         planned = plan(loaded)
