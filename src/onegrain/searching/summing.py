@@ -209,7 +209,7 @@ class NeuronWork:
     def _around(
         self, words: Int64[np.ndarray, " places"], values: Float32[np.ndarray, " words"]
     ) -> Float32[np.ndarray, "places around"]:
-        """Return the values at the words around some words; NaN beyond the sentence and without an activation."""
+        """Return the values around some words; NaN beyond the sentence and without an activation."""
         rows, inside = rows_around(self._corpus, self._corpus_rows[words])
         numbers = self._numbers[rows]
         return np.where(inside & (numbers >= 0), values[numbers], np.float32(np.nan))
