@@ -13,7 +13,8 @@ from onegrain.errors import ParameterError
 from onegrain.evaluation.options import ElasticNetOptions
 from onegrain.evaluation.words import ProbeWords
 from onegrain.rankings.data.memory import Memory, ScratchTable
-from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeRounds, ProbeSolver, predict
+from onegrain.rankings.elastic_net.predictions import predict
+from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeRounds, ProbeSolver
 from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.elastic_net.solver import Solution, SolverOptions
 from onegrain.rankings.lca.finalists import FINAL_GAP, Candidate, Finals
@@ -96,10 +97,7 @@ class ElasticNet(EvaluationProbe):
         )
         for _, solution in fits:
             self._count(solution)
-        values = self._words.test.values
-        return np.stack(
-            [predict(values, [(probe, None)], kept)[0] for kept, (probe, _) in zip(sets, fits, strict=True)]
-        )
+        return predict(self._words.test.values, [(probe, None) for probe, _ in fits], sets)
 
     def facts(self) -> dict[str, Any]:
         """Return the probe, its penalties and their choice, and facts about its fits.

@@ -12,7 +12,7 @@ import numpy as np
 from onegrain.core.constant import exponents_of
 from onegrain.core.progress import Progress, automatic
 from onegrain.rankings.data.labelled import LabelledWords
-from onegrain.rankings.data.memory import Memory, ScratchTable
+from onegrain.rankings.data.memory import Memory
 from onegrain.rankings.elastic_net.duality import evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
 from onegrain.rankings.elastic_net.refinement import Refined
@@ -21,12 +21,7 @@ from onegrain.rankings.elastic_net.screening import LEAST_NEURONS
 from onegrain.rankings.elastic_net.solver import Solution, SolverOptions, gather, is_large, solve, start_rounds
 from onegrain.rankings.elastic_net.subsets import solve_subsets
 
-__all__ = ["FittedProbe", "ProbeRounds", "ProbeSolver", "predict"]
-
-PREDICTED = 4096
-"""Most words of a block."""
-BLOCK_BYTES = STACK_BYTES = 2**26
-"""Most memory of a block of words, and of the weights of the probes that it is multiplied with."""
+__all__ = ["FittedProbe", "ProbeRounds", "ProbeSolver", "lifted_product", "product_dtype"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +49,7 @@ class FittedProbe:
             float64 (words, labels).
         """
         weights, biases, lift = self.folded(kept)
-        return _product(values, weights.T.astype(_product_dtype(values.dtype)), lift) + biases
+        return lifted_product(values, weights.T.astype(product_dtype(values.dtype)), lift) + biases
 
     def folded(self, kept: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the probe as a linear function of activations.
@@ -69,92 +64,20 @@ class FittedProbe:
             masked = np.zeros_like(weights)
             masked[:, kept] = weights[:, kept]
             weights = masked
-        lift = exponents_of(self.scale)
-        return np.ldexp(weights, -lift), self.biases - weights @ self.shift, lift
+        biases, lift = self.biases - weights @ self.shift, exponents_of(self.scale)
+        return np.ldexp(weights, -lift) if lift.any() else weights, biases, lift
 
 
-def _product_dtype(kind: object) -> np.dtype[Any]:
+def product_dtype(kind: object) -> np.dtype[Any]:
     """Return the precision of products with activations of a dtype."""
     return np.dtype(np.float64 if kind == np.float64 else np.float32)
 
 
-def _product(values: np.ndarray, weights: np.ndarray, lift: np.ndarray) -> np.ndarray:
+def lifted_product(values: np.ndarray, weights: np.ndarray, lift: np.ndarray) -> np.ndarray:
     """Return activations times two to the power of ``lift``, multiplied by weights; float64."""
     lifted = np.ldexp(values, lift) if lift.any() else values
     product: np.ndarray = (lifted @ weights).astype(np.float64)
     return product
-
-
-def predict(
-    values: np.ndarray | ScratchTable,
-    jobs: Sequence[tuple[FittedProbe, np.ndarray | None]],
-    neurons: np.ndarray | None = None,
-    advance: Callable[[int], None] = lambda count: None,
-) -> np.ndarray:
-    """Return what each probe predicts with the neurons that its job keeps, in one pass over the words.
-
-    The columns of ``values`` are the probes' neurons; with ``neurons``, the columns at these indices are. All
-    probes have the same labels. ``advance`` is called with the number of words that were predicted since its
-    last call.
-
-    Returns:
-        int64 (jobs, words).
-    """
-    predictions = np.empty((len(jobs), values.shape[0]), dtype=np.int64)
-    columns = values.shape[1] if neurons is None else len(neurons)
-    stacks = _stack(jobs, _product_dtype(values.dtype))
-    size = max(1, min(PREDICTED, BLOCK_BYTES // (values.dtype.itemsize * max(columns, 1))))
-    for first in range(0, values.shape[0], size):
-        rows = slice(first, first + size)
-        block = np.asarray(values[rows])
-        block = block if neurons is None else block[:, neurons]
-        for stack in stacks:
-            predictions[stack.jobs, rows] = stack.logits(block).argmax(axis=2)
-        advance(len(block))
-    return predictions
-
-
-@dataclass(frozen=True, eq=False)
-class _Stack:
-    """The weights of several jobs side by side, so that one product gives the logits of all.
-
-    Attributes:
-        jobs: the jobs, by number.
-        weights: (neurons, jobs * labels), of activations times two to the power of ``lift``.
-        biases: float64 (jobs, 1, labels).
-        lift: int64 (neurons,), see :meth:`FittedProbe.folded`.
-    """
-
-    jobs: slice
-    weights: np.ndarray
-    biases: np.ndarray
-    lift: np.ndarray
-
-    def logits(self, values: np.ndarray) -> np.ndarray:
-        """Return the logits of each job, float64 (jobs, words, labels)."""
-        scores = _product(values, self.weights, self.lift)
-        return scores.reshape(len(values), len(self.biases), -1).transpose(1, 0, 2) + self.biases
-
-
-def _stack(jobs: Sequence[tuple[FittedProbe, np.ndarray | None]], dtype: np.dtype[Any]) -> list[_Stack]:
-    """Return the jobs in stacks of limited size."""
-    stacks: list[_Stack] = []
-    first = 0
-    while first < len(jobs):
-        weights, bias, lift = jobs[first][0].folded(jobs[first][1])
-        parts, biases = [weights.T.astype(dtype)], [bias]
-        for probe, kept in jobs[first + 1 : first + max(1, STACK_BYTES // max(parts[0].nbytes, 1))]:
-            weights, bias, other_lift = probe.folded(kept)
-            if not np.array_equal(other_lift, lift):
-                break
-            parts.append(weights.T.astype(dtype))
-            biases.append(bias)
-        stop = first + len(parts)
-        stacks.append(
-            _Stack(slice(first, stop), np.concatenate(parts, axis=1), np.stack(biases)[:, None], lift)
-        )
-        first = stop
-    return stacks
 
 
 class ProbeSolver:

@@ -12,7 +12,8 @@ from onegrain.core.bisection import Bisection
 from onegrain.core.bootstrap import bootstrap_ratio
 from onegrain.core.progress import Progress, automatic
 from onegrain.rankings.data.labelled import LabelledWords
-from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeSolver, predict
+from onegrain.rankings.elastic_net.predictions import predict
+from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeSolver
 from onegrain.rankings.elastic_net.solver import Solution
 from onegrain.rankings.lca.options import LcaOptions
 from onegrain.rankings.lca.search import count_of
@@ -194,10 +195,13 @@ class OrderingEvaluation:
                 start=tops.start(len(self.order)),
                 advance=advance,
             )
+        predictions = predict(
+            self.test.values, [(probe, None) for probe, _ in probes], [kept for _, kept in sets]
+        )
         entries = []
-        for (entry, kept), (probe, solution) in zip(sets, probes, strict=True):
+        for (entry, _), (probe, solution), predicted in zip(sets, probes, predictions, strict=True):
             entry |= _facts(solution)
-            entries.append(self._record(entry, predict(self.test.values, [(probe, None)], kept)[0]))
+            entries.append(self._record(entry, predicted))
             if entry["keep"] == "top":
                 tops.add(probe, entry)
         return entries
@@ -219,7 +223,7 @@ class OrderingEvaluation:
                     [kept], self.pair, self.options.tolerance, start=tops.start(count)
                 )
                 entry = {"share": count / neurons, "neurons": count, **_facts(solution)}
-                self._record(entry, predict(self.test.values, [(probe, None)], kept)[0])
+                self._record(entry, predict(self.test.values, [(probe, None)], [kept])[0])
                 tops.add(probe, entry)
                 left = search.most_left()
                 search.add(count, entry["accuracy"] >= least)

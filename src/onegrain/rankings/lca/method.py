@@ -19,7 +19,8 @@ from onegrain.rankings.data.labelled import (
     split_sentences,
 )
 from onegrain.rankings.data.memory import Memory
-from onegrain.rankings.elastic_net.probe import ProbeSolver, predict
+from onegrain.rankings.elastic_net.predictions import predict
+from onegrain.rankings.elastic_net.probe import ProbeSolver
 from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.elastic_net.solver import SolverOptions, working_bytes
 from onegrain.rankings.labels import require_labels

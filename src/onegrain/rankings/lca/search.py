@@ -9,7 +9,8 @@ import numpy as np
 
 from onegrain.core.progress import Progress, automatic, renamed
 from onegrain.rankings.data.labelled import LabelledWords
-from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeRounds, ProbeSolver, predict
+from onegrain.rankings.elastic_net.predictions import predict
+from onegrain.rankings.elastic_net.probe import FittedProbe, ProbeRounds, ProbeSolver
 from onegrain.rankings.elastic_net.problem import Penalties
 from onegrain.rankings.elastic_net.solver import Solution
 from onegrain.rankings.lca.finalists import Candidate, Finals

@@ -15,7 +15,8 @@ from onegrain.rankings.data.labelled import (
     require_held_out,
 )
 from onegrain.rankings.data.memory import Memory
-from onegrain.rankings.elastic_net.probe import FittedProbe, predict
+from onegrain.rankings.elastic_net.predictions import predict
+from onegrain.rankings.elastic_net.probe import FittedProbe
 from onegrain.rankings.labels import require_labels
 from onegrain.rankings.lca.evaluation import accuracy, label_scores
 from onegrain.rankings.neurox.options import NeuroxOptions
