@@ -177,11 +177,17 @@ class Activations(Described):
             )
         return np.ascontiguousarray(block[row_order][:, column_order], dtype=np.float32)
 
-    def blocks(self, rows: int | None = None) -> Iterator[tuple[int, Float32[np.ndarray, "rows neurons"]]]:
-        """Iterate over (first row, block of rows) in order, for one pass in bounded memory."""
+    def blocks(
+        self, rows: int | None = None, *, reuse: bool = False
+    ) -> Iterator[tuple[int, Float32[np.ndarray, "rows neurons"]]]:
+        """Iterate over (first row, block of rows) in order, for one pass in bounded memory.
+
+        With ``reuse``, all blocks share memory: each is valid until the next one is read.
+        """
         step = rows or max(1, BLOCK_BYTES // (4 * max(1, self.n_neurons)))
+        buffer = np.empty(min(step, self.n_words) * self.n_neurons, dtype=np.float32) if reuse else None
         for start in range(0, self.n_words, step):
-            yield start, self.values(start, min(start + step, self.n_words))
+            yield start, self.values(start, min(start + step, self.n_words), buffer=buffer)
 
     def restrict(self, sites: str | Iterable[str] | None) -> Activations:
         """Return a view of the sites that match the patterns, without reading anything."""
@@ -216,6 +222,8 @@ class Activations(Described):
         The message names the first such word and neuron, and counts all such values from there on. Only words
         in the mask ``among``, bool (words,), are checked; all if it is None.
         """
+        if not block.size or np.isfinite((block.min(), block.max())).all():
+            return
         bad = self._not_finite(block, start, among)
         if not bad.any():
             return

@@ -270,12 +270,16 @@ def read_values(
     Raises:
         ParameterError: an activation is not finite.
     """
-    table = memory.host_table(int(wanted.sum()), activations.n_neurons, torch.float32)
-    row = 0
-    for start, block in activations.blocks():
-        rows = wanted[start : start + len(block)]
+    values = values_of(memory.host_table(int(wanted.sum()), activations.n_neurons, torch.float32))
+    first = 0
+    for start, block in activations.blocks(reuse=True):
         activations.require_finite(block, start, wanted)
-        table[row : row + int(rows.sum())] = torch.from_numpy(block[rows])
-        row += int(rows.sum())
+        rows = np.flatnonzero(wanted[start : start + len(block)])
+        last = first + len(rows)
+        if isinstance(values, ScratchTable):
+            values[first:last] = torch.from_numpy(block[rows])
+        else:
+            np.take(block, rows, axis=0, out=values[first:last], mode="clip")
+        first = last
         advance(len(block))
-    return values_of(table)
+    return values

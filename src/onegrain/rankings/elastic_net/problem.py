@@ -257,14 +257,20 @@ class ProbeData(Words):
             self._lift = self.tensor(np.ldexp(1.0, self._exponent), self.dtype)
         weight_before = 0.0
         mean, squares = self.zeros(2, self.n_neurons)
+        size = min(STATISTICS, self.n_words)
+        room, doubles = self.zeros(size, self.n_neurons, dtype=self.dtype), self.zeros(size, self.n_neurons)
+
+        def total(values: Tensor) -> Tensor:
+            return doubles[: len(values)].copy_(values).sum(0)
+
         for rows in self.rows(STATISTICS):
             block, omega = self._raw(rows), None if self.omega is None else self.omega[rows]
             weight = float(len(block) if omega is None else omega.sum(dtype=torch.float64))
             if weight == 0.0:
                 continue
-            deviations = block - block[0]
-            sums = self.weigh(deviations, rows).sum(0, dtype=torch.float64)
-            square_sums = self.weigh(deviations.square_(), rows).sum(0, dtype=torch.float64)
+            deviations = torch.sub(block, block[0], out=room[: len(block)])
+            sums = total(self.weigh(deviations, rows))
+            square_sums = total(self.weigh(deviations.square_(), rows))
             mean_change = block[0].double() + sums / weight - mean
             block_squares = (square_sums - sums.square() / weight).clamp(min=0.0)
             mean += mean_change * (weight / (weight_before + weight))
