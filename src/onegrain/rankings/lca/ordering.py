@@ -56,18 +56,19 @@ def order_neurons(weights: np.ndarray, slopes: np.ndarray | None = None, seed: i
     sizes = np.abs(np.asarray(weights, dtype=np.float64))
     neurons = sizes.shape[1]
     places = shuffled_places(neurons, seed)
+    shuffled = np.argsort(places)
     entry = np.full(neurons, STEPS + 1, dtype=np.int64)
     largest = np.zeros(neurons)
     for size in sizes:
         total = size.sum()
         if total == 0.0:
             continue
-        sorted_first = np.lexsort((places, -size))
+        used = shuffled[size[shuffled] > 0.0]
+        sorted_first = used[np.argsort(-size[used], kind="stable")]
         shares_before = np.concatenate([[0.0], np.cumsum(size[sorted_first])])
         enters = np.minimum(
             np.floor(STEPS * shares_before[:-1] / shares_before[-1]).astype(np.int64) + 1, STEPS
         )
-        enters[size[sorted_first] == 0.0] = STEPS + 1
         entry[sorted_first] = np.minimum(entry[sorted_first], enters)
         largest = np.maximum(largest, size / total)
     ranked = entry <= STEPS
