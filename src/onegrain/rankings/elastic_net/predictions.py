@@ -22,12 +22,10 @@ from onegrain.rankings.elastic_net.probe import FittedProbe, lifted_product, pro
 
 __all__ = ["predict"]
 
-PREDICTED = 512
-"""Most words of a block."""
-BLOCK_BYTES = STACK_BYTES = 2**26
-"""Most memory of a block of words, and of the weights of the probes that it is multiplied with."""
-STACKED = 256
-"""Most jobs whose logits are computed together."""
+PREDICTED, BLOCK_BYTES = 512, 2**22
+"""Most words of a block, and most memory: the processor's caches hold it while every job reads it."""
+STACKED, STACK_BYTES = 256, 2**26
+"""Most jobs whose logits are computed together, and most memory of their weights."""
 READING, GATHERING = 24, 40
 """Costs of reading a neuron for a product, and of gathering it before, in columns of weights that it is
 multiplied with (measured in float32 on one core, with 300 to 14,000 neurons and 17 to 500 columns)."""
