@@ -30,6 +30,7 @@ __all__ = ["BLOCK", "Penalties", "ProbeData", "Words"]
 
 BLOCK = 1024
 STATISTICS = 256
+STRIP = 512
 LEAST_SPREAD = 1e-12
 
 
@@ -257,20 +258,12 @@ class ProbeData(Words):
             self._lift = self.tensor(np.ldexp(1.0, self._exponent), self.dtype)
         weight_before = 0.0
         mean, squares = self.zeros(2, self.n_neurons)
-        size = min(STATISTICS, self.n_words)
-        room, doubles = self.zeros(size, self.n_neurons, dtype=self.dtype), self.zeros(size, self.n_neurons)
-
-        def total(values: Tensor) -> Tensor:
-            return doubles[: len(values)].copy_(values).sum(0)
-
         for rows in self.rows(STATISTICS):
             block, omega = self._raw(rows), None if self.omega is None else self.omega[rows]
             weight = float(len(block) if omega is None else omega.sum(dtype=torch.float64))
             if weight == 0.0:
                 continue
-            deviations = torch.sub(block, block[0], out=room[: len(block)])
-            sums = total(self.weigh(deviations, rows))
-            square_sums = total(self.weigh(deviations.square_(), rows))
+            sums, square_sums = self._deviation_sums(block, rows)
             mean_change = block[0].double() + sums / weight - mean
             block_squares = (square_sums - sums.square() / weight).clamp(min=0.0)
             mean += mean_change * (weight / (weight_before + weight))
@@ -281,6 +274,19 @@ class ProbeData(Words):
         spread = np.ldexp((squares / max(weight_before, 1.0)).sqrt().cpu().numpy(), -self._exponent)
         spread = np.where(extremes.constant(self.rounding), 0.0, spread)
         return np.ldexp(mean.cpu().numpy(), -self._exponent), spread
+
+    def _deviation_sums(self, block: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+        """Return weighted sums of a block's deviations from its first word, and of their squares, float64.
+
+        They are taken from a strip of neurons at a time, which the processor's caches hold.
+        """
+        sums, square_sums = self.zeros(2, self.n_neurons)
+        for first in range(0, self.n_neurons, STRIP):
+            strip = slice(first, first + STRIP)
+            deviations = block[:, strip] - block[0, strip]
+            sums[strip] = self.weigh(deviations, rows).sum(0, dtype=torch.float64)
+            square_sums[strip] = self.weigh(deviations.square_(), rows).sum(0, dtype=torch.float64)
+        return sums, square_sums
 
     def _extremes(self) -> Extremes:
         """Return the least and greatest value of every neuron, over the words before scaling."""
