@@ -89,6 +89,8 @@ def test_everything_comes_back(tmp_path, dtype):
     np.testing.assert_array_equal(opened.array[:, 99:100], expected[:, 99:100])
     np.testing.assert_array_equal(opened.restrict("layers.1").values(), expected[:, 100:].astype(np.float32))
     np.testing.assert_array_equal(np.concatenate([b for _, b in opened.blocks(9)]), expected.astype(np.float32))
+    reused = np.concatenate([block.copy() for _, block in opened.blocks(9, reuse=True)])
+    np.testing.assert_array_equal(reused, expected.astype(np.float32))
     assert opened.corpus.words == corpus().words
     assert opened.corpus.offsets.tolist() == corpus().offsets.tolist()
     assert opened.corpus.source == "odd"
