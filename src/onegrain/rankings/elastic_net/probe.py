@@ -240,9 +240,9 @@ class ProbeRounds:
         """True if Newton steps start from the weights of all neurons; with very many, from the largest ones."""
         return self._rounds.words.n_neurons < LEAST_NEURONS
 
-    def run(self, numbers: Sequence[int]) -> None:
-        """Take one round of some of the problems, by number."""
-        self._rounds.run(np.array(numbers, dtype=np.int64))
+    def run(self, numbers: Sequence[int]) -> int:
+        """Take one round of some of the problems, by number; return how many of them were solved apart."""
+        return self._rounds.run(np.array(numbers, dtype=np.int64))
 
     def probe(self, number: int) -> tuple[FittedProbe, Solution]:
         """Return the best probe so far of one problem, and how good it is; its steps are its rounds."""

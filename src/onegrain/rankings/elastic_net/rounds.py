@@ -15,6 +15,9 @@ problem, and a Newton step cannot bring a weight back from zero. A problem whose
 the next ones. Sparse problems take their rounds on the neurons that have a weight or a slope near lambda1; a
 pass over all neurons then gives the certificates, and the neurons that they still lack.
 
+Problems whose penalties hardly differ, beside how far they are above their minima, take a round as one: the one
+of the largest penalties takes it, and the others continue from its probe if J of their own is lower there.
+
 Products are those of :class:`ShuffledWords`, bfloat16 where the processor has it, so that objectives are
 uncertain by some 1e-3 of themselves: refinement.py continues with one pair after another.
 """
@@ -48,6 +51,8 @@ NEAR = 0.9
 SPARSE, LEAST_NEURONS = 0.4, 1024
 """Sparse problems share at most the first share of the neurons, if there are at least as many as the second."""
 LEAST_FALL, LEAST_EXCESS = 1e-3, 1e-4
+ALIKE = 2e-3
+"""Problems take a round as one if their penalties differ by at most this share of J, or a tenth of the excess."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,16 +131,62 @@ class Rounds:
         self._part = 0
         self._caution = words.zeros(len(penalties), dtype=words.dtype) + 1.0
 
-    def run(self, numbers: np.ndarray) -> None:
-        """Take one round of the problems with these numbers."""
+    def run(self, numbers: np.ndarray) -> int:
+        """Take one round of the problems with these numbers; return how many of them were solved apart."""
         part = self._next_part()
-        sparse, neurons = self._sparse(numbers)
+        leader_of = self._leaders(numbers)
+        leaders = np.unique(list(leader_of.values()))
+        sparse, neurons = self._sparse(leaders)
         if len(sparse):
             self._run_on(neurons, sparse, part)
-        dense = np.setdiff1d(numbers, sparse)
+        dense = np.setdiff1d(leaders, sparse)
         if len(dense):
             self._run_together(dense, part)
+        self._follow({number: leader for number, leader in leader_of.items() if number != leader})
         self.taken[numbers] += 1
+        return len(leaders)
+
+    def _leaders(self, numbers: np.ndarray) -> dict[int, int]:
+        """Return which problem takes the round for each of some problems: another one like it, or itself."""
+        if self.words.kept is not None or (self.words.omega is not None and self.words.omega.dim() > 1):
+            return {number: number for number in numbers.tolist()}
+        pairs = self.penalties.pairs
+        leader_of: dict[int, int] = {}
+        for number in sorted(numbers.tolist(), key=lambda number: pairs[number][::-1], reverse=True):
+            excess = float(np.fmin(self.excess[number], self.certificates[number].measure()))
+            alike = {
+                leader: self._difference(number, leader)
+                for leader in set(leader_of.values())
+                if self.penalties.free[leader] == self.penalties.free[number]
+            }
+            leader = min(alike, key=lambda leader: alike[leader], default=number)
+            leader_of[number] = leader if alike.get(leader, np.inf) <= min(ALIKE, 0.1 * excess) else number
+        return leader_of
+
+    def _difference(self, number: int, leader: int) -> float:
+        """Return by what share of J the penalties of two problems differ, at the probe of the first or second."""
+        l1, l2 = (abs(part[number] - part[leader]) for part in (self.penalties.l1, self.penalties.l2))
+        unit = self.words.unit[:, None]
+        most = 0.0
+        for probe in (number, leader):
+            theta = self.weights[:, probe].double() * unit
+            most = max(most, l1 * float(theta.abs().sum()) + l2 * float(theta.square().sum()))
+        return most / max(self.certificates[number].objective, 1e-300)
+
+    def _follow(self, leader_of: dict[int, int]) -> None:
+        """Let problems continue from the probes of others, where they are better than their own."""
+        if not leader_of:
+            return
+        followers, leaders = np.array(list(leader_of)), np.array(list(leader_of.values()))
+        solved, places = np.unique(leaders, return_inverse=True)
+        penalties, weights = self.penalties.take(followers), self.weights[:, leaders]
+        points = evaluate_probes(self.words, self.weights[:, solved], self.biases[solved])
+        points = _repeated(self.words, points, places)
+        certificates = certify(self.words, penalties, weights, points)
+        self._keep(followers, _Probes(weights, self.biases[leaders], points, certificates))
+        self._caution[followers] = self._caution[leaders]
+        for number, leader in leader_of.items():
+            self.excess[number] = self.excess[leader] + self._difference(number, leader)
 
     def _sparse(self, numbers: np.ndarray) -> tuple[np.ndarray, Tensor]:
         """Return the sparse ones of some problems, and the neurons, by index, on which they take a round."""
@@ -226,6 +277,15 @@ class Rounds:
                 self._active[:, number] = active[:, place]
             self.certificates[number] = replace(before, lower=lower)
         return risen
+
+
+def _repeated(words: ShuffledWords, points: Points, places: np.ndarray) -> Points:
+    """Return the points of probes at some places, which may come several times."""
+    grid, labels = points.slope.shape
+    table = words.memory.table(words.n_words, len(places) * labels, words.dtype)
+    for rows in words.rows():
+        table[rows] = points.probabilities[rows].view(-1, grid, labels)[:, places].flatten(1)
+    return Points(points.loss[places], table, points.gradient[:, places], points.slope[places])
 
 
 def _move(

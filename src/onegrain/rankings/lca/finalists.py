@@ -384,8 +384,7 @@ class Finals:
     def _run_round(self, numbers: Sequence[int]) -> None:
         """Take one round of some of the candidates together."""
         assert self.rounds is not None
-        self.rounds.run(numbers)
-        self._work += len(numbers) * self.rounds.round_work
+        self._work += self.rounds.run(numbers) * self.rounds.round_work
         for number in numbers:
             before = self.candidates[number]
             probe, solution = self.rounds.probe(number)
