@@ -19,7 +19,6 @@ from onegrain.rankings.data.memory import Table
 from onegrain.rankings.elastic_net.curvature import curved_words
 from onegrain.rankings.elastic_net.newton import NewtonState
 from onegrain.rankings.elastic_net.quadratic import factor
-from onegrain.rankings.elastic_net.stochastic import native_bfloat16
 
 __all__ = ["newton_direction"]
 
@@ -71,8 +70,8 @@ class _Hessian:
         self.chances = chances[kept]
         omega = words.weigh(chances.new_ones(words.n_words), slice(0, words.n_words))
         self.factor = omega[kept, None] / words.n_words
-        rough = state.pair[1] > 0.0 and state.certificate.gap > EXACT and words.dtype == torch.float32
-        self.kind = torch.bfloat16 if rough and native_bfloat16(words.device) else words.dtype
+        rough = state.pair[1] > 0.0 and state.is_rough(EXACT)
+        self.kind = torch.bfloat16 if rough else words.dtype
         self.values: Table = words.memory.table(len(self.chances), len(neurons), self.kind)
         first = 0
         for rows in words.rows():

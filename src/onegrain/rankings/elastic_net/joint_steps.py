@@ -5,8 +5,9 @@ With x_i the neurons of word i and P_i its probabilities, the Hessian's blocks f
     (1/N) sum_i omega_i P_il (1 - P_il) x_i x_i'     for l = m,
     -(1/N) sum_i omega_i P_il P_im x_i x_i'          otherwise.
 
-A word whose probability of a label is near 0 or 1 adds almost nothing to that label's blocks. Only the words
-that make up nearly all of a label's curvature are used (curvature.py). Each pair of labels is computed once.
+Each pair of labels is computed once, for some words at a time. While the gap is large, and with lambda2,
+products are bfloat16 where the processor has it, and the first step of a probe takes the mean over half of the
+words, because its zeros are not right yet.
 """
 
 from __future__ import annotations
@@ -14,14 +15,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from onegrain.rankings.elastic_net.curvature import curved_words
 from onegrain.rankings.elastic_net.newton import NewtonState, move
-from onegrain.rankings.elastic_net.problem import Words
+from onegrain.rankings.elastic_net.problem import BLOCK, Words
 from onegrain.rankings.elastic_net.quadratic import FISTA_STEPS, Quadratic
 
 __all__ = ["joint_step"]
 
-NEWTON_STEPS = 12
+NEWTON_STEPS, ROUGH_STEPS = 12, 3
+"""Most Newton steps on the model, and most of them on a model of bfloat16 products."""
+ROUGH_TOLERANCE = 1e-7
+ROUGH = 1e-4
+"""Gap above which products may be bfloat16."""
+PRODUCT = 4 * BLOCK
+"""Words of a product."""
+ENOUGH = 4
+"""Half of the words suffice for the first step if they are at least this multiple of the weights."""
 
 
 def joint_step(state: NewtonState, working: Tensor) -> bool:
@@ -33,64 +41,76 @@ def joint_step(state: NewtonState, working: Tensor) -> bool:
     words = state.words
     labels, neurons = working.T.nonzero().unbind(1)
     size, extra = len(labels), words.n_labels
-    chances = state.points.probabilities[: words.n_words]
-    curved = curved_words(words, chances, state.left_out)
-    hessian = _hessian(words, chances, curved, (labels, neurons))
+    rough = state.is_rough(ROUGH)
+    half = rough and state.joint_steps == 0 and words.n_words >= 2 * ENOUGH * size
+    hessian = _hessian(state, (labels, neurons), rough=rough, half=half)
     # adding a constant to all biases changes nothing; this term keeps their sum constant
     hessian[size:, size:] += 1.0 / extra**2
-    start = torch.cat([state.weights[neurons, labels], state.biases]).double()
+    dtype = hessian.dtype
+    start = torch.cat([state.weights[neurons, labels], state.biases]).to(dtype)
     l1, l2 = (
-        torch.cat([table.expand_as(working)[neurons, labels].double(), words.zeros(extra)])
+        torch.cat([table.expand_as(working)[neurons, labels].to(dtype), words.zeros(extra, dtype=dtype)])
         for table in (state.l1, state.l2)
     )
-    gradient = torch.cat([state.points.gradient[neurons, 0, labels], state.points.slope[0]])
+    gradient = torch.cat([state.points.gradient[neurons, 0, labels], state.points.slope[0]]).to(dtype)
     model = Quadratic(hessian, gradient, start, l1, l2)
     # the first steps only find the signs, for which the precision of the words is enough
-    sparse_start = model.to(words.dtype).fista(FISTA_STEPS).double() if state.pair[0] else start
-    solution = model.newton(sparse_start, NEWTON_STEPS)
+    sparse_start = model.to(words.dtype).fista(FISTA_STEPS).to(dtype) if state.pair[0] else start
+    steps = (ROUGH_STEPS, ROUGH_TOLERANCE) if rough else (NEWTON_STEPS,)
+    solution = model.newton(sparse_start, *steps)
     direction = torch.zeros_like(state.weights)
     direction[neurons, labels] = (solution - start)[:size].to(words.dtype)
+    state.joint_steps += 1
     return move(state, direction, (solution - start)[size:].to(words.dtype))
 
 
-def _hessian(words: Words, chances: Tensor, curved: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:
-    """Return the Hessian, float64 (n + labels, n + labels), of n weights and the biases.
+def _hessian(state: NewtonState, weights: tuple[Tensor, Tensor], *, rough: bool, half: bool) -> Tensor:
+    """Return the Hessian (n + labels, n + labels) of n weights and the biases: float64, or float32 if rough.
 
     Args:
-        words: the words.
-        chances: P, (words, labels).
-        curved: bool (words, labels), which words are used for each label.
-        weights: int64 (n,), the labels of the weights, and (n,), their neurons.
-
-    The columns are first put in the order of the labels, each label's bias after its weights. Labels with few
-    curved words go first, because the blocks of a label with those after it are computed from its words alone.
+        state: the present probe.
+        weights: int64 (n,), the labels of the weights, ascending, and (n,), their neurons.
+        rough: True for bfloat16 products.
+        half: True to take the mean over every other block of words.
     """
-    extra = words.n_labels
-    labels, neurons = weights
-    label_order = curved.sum(0).argsort(stable=True)
-    rank_of = torch.empty_like(label_order)
-    rank_of[label_order] = torch.arange(extra, device=words.device)
-    column_ranks = torch.cat([rank_of[labels], rank_of])
-    columns = column_ranks.argsort(stable=True)
-    column_labels = label_order[column_ranks[columns]]
-    ends = torch.bincount(column_ranks, minlength=extra).cumsum(0).tolist()
-    is_weight = columns < len(neurons)
+    words, (labels, neurons) = state.words, weights
+    kind, dtype = (torch.bfloat16, torch.float32) if rough else (words.dtype, torch.float64)
+    size, extra = len(labels), words.n_labels
+    # each label's bias comes after its weights
+    columns = torch.cat([labels, torch.arange(extra, device=words.device)]).argsort(stable=True)
+    is_weight = columns < size
     sources = neurons[columns[is_weight]]
-    total = words.zeros(len(columns), len(columns))
-    for rows in words.rows():
-        values = words.block(rows)
-        inputs = values.new_ones(len(values), len(columns))
-        inputs[:, is_weight] = values[:, sources]
-        weighted = inputs * (chances[rows] * curved[rows])[:, column_labels]
-        first = 0
-        for label, end in zip(label_order.tolist(), ends, strict=True):
-            used = curved[rows, label].nonzero().ravel()
-            right = weighted[used, first:]
-            left = words.weigh(weighted[:, first:end], rows)[used]
-            right[:, : end - first].sub_(inputs[used, first:end])
-            total[first:end, first:] -= left.T @ right
-            first = end
-    total /= words.n_words
-    total = total.triu() + total.triu(1).T
+    ends = (torch.bincount(labels, minlength=extra) + 1).cumsum(0).tolist()
+    spans = list(zip([0, *ends], ends, strict=False))
+    total = words.zeros(len(columns), len(columns), dtype=dtype)
+    n_words = 0
+    for rows in list(words.rows(PRODUCT))[:: 2 if half else 1]:
+        n_words += rows.stop - rows.start
+        inputs, omega = _inputs(words, rows, is_weight, sources, kind)
+        chances = state.points.probabilities[rows]
+        # 1 - P is taken before the rounding, because P is near 1 for many words
+        chances, other_chances = chances.to(kind), (1.0 - chances).to(kind)
+        weighted = torch.empty_like(inputs)
+        for label, (first, end) in enumerate(spans):
+            torch.mul(inputs[:, first:end], chances[:, label, None], out=weighted[:, first:end])
+        for label, (first, end) in enumerate(spans):
+            left = weighted[:, first:end] if omega is None else weighted[:, first:end] * omega
+            right = inputs[:, first:end] * other_chances[:, label, None]
+            total[first:end, first:end] += left.T @ right
+            total[first:end, end:] -= left.T @ weighted[:, end:]
+    total = total.triu_().div_(n_words)
+    total += total.triu(1).T
     back = columns.argsort()
     return total[back][:, back]
+
+
+def _inputs(
+    words: Words, rows: slice, is_weight: Tensor, sources: Tensor, kind: torch.dtype
+) -> tuple[Tensor, Tensor | None]:
+    """Return the inputs of some words, one column for each weight and bias, and omega, a column."""
+    inputs = torch.ones(rows.stop - rows.start, len(is_weight), dtype=kind, device=words.device)
+    for first in range(rows.start, rows.stop, BLOCK):
+        part = slice(first, min(first + BLOCK, rows.stop))
+        values = words.block(part).index_select(1, sources).to(kind)
+        inputs[first - rows.start : part.stop - rows.start, is_weight] = values
+    return inputs, None if words.omega is None else words.omega[rows, None].to(kind)

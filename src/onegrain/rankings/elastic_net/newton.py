@@ -10,6 +10,7 @@ from torch import Tensor
 
 from onegrain.rankings.elastic_net.duality import Certificate, Points, certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, Words
+from onegrain.rankings.elastic_net.stochastic import native_bfloat16
 
 __all__ = ["ROUNDING", "LabelBlock", "LastStep", "NewtonState", "move"]
 
@@ -59,6 +60,7 @@ class NewtonState:
         blocks: the Hessian of each label's weights at an earlier probe, if label steps were taken.
         work: multiplications and additions so far, roughly, in those that large products take.
         last: the last step by label or by conjugate gradients.
+        joint_steps: number of steps on the weights of all labels together.
         useful: False if conjugate gradients brought J down by far less than the step by label after them.
     """
 
@@ -69,6 +71,7 @@ class NewtonState:
     last: LastStep | None = None
     useful: bool = True
     work: float = 0.0
+    joint_steps: int = 0
 
     def __init__(self, words: Words, pair: tuple[float, float], weights: Tensor, biases: Tensor) -> None:
         self.words, self.penalties, self.pair = words, Penalties.of(pair), pair
@@ -85,6 +88,11 @@ class NewtonState:
     def left_out(self) -> float:
         """Share of the curvature that a model may leave out: no more than the gap, so that steps stay exact."""
         return min(LEFT_OUT, max(0.0, self.certificate.measure()))
+
+    def is_rough(self, least_gap: float) -> bool:
+        """Return whether the products of a model may be bfloat16: above a gap, where the processor has it."""
+        far = any(self.pair) and self.certificate.gap > least_gap
+        return far and self.words.dtype == torch.float32 and native_bfloat16(self.words.device)
 
     def lower(self, weights: Tensor, biases: Tensor, limit: float) -> bool:
         """Move to weights and biases if J is below ``limit`` there; return True if so."""

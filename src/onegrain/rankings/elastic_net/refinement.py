@@ -38,7 +38,10 @@ from onegrain.rankings.elastic_net.screening import SelectedNeurons, working_neu
 
 __all__ = ["JOINT", "Refined", "refine"]
 
-JOINT = 1200
+JOINT = 2500
+"""Most weights of a step by the Hessian of all labels together."""
+FEW = 1200
+"""With more weights, such a step leaves out those at zero whose slope is only near lambda1."""
 NEAR = 0.9
 CLOSE = 0.1
 """Gap of a probe whose zeros are nearly right, so that its first step is one by conjugate gradients."""
@@ -138,7 +141,7 @@ def _step(state: NewtonState) -> bool:
     nonzero_before = state.weights != 0.0
     working = (nonzero_before | (slope.abs() > NEAR * state.l1)) & state.live
     joint = working
-    if int(joint.sum()) > JOINT:
+    if int(joint.sum()) > FEW:
         joint = working & (nonzero_before | (slope.abs() > state.l1))
     if int(joint.sum()) <= JOINT:
         state.work += 2.0 * state.words.n_words * int(joint.sum()) ** 2

@@ -52,7 +52,7 @@ SPARSE, LEAST_NEURONS = 0.4, 1024
 """Sparse problems share at most the first share of the neurons, if there are at least as many as the second."""
 LEAST_FALL, LEAST_EXCESS = 1e-3, 1e-4
 ALIKE = 2e-3
-"""Problems take a round as one if their penalties differ by at most this share of J, or a tenth of the excess."""
+"""Problems take a round as one if their penalties differ by at most this share of J, and of the excess a tenth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +164,7 @@ class Rounds:
         return leader_of
 
     def _difference(self, number: int, leader: int) -> float:
-        """Return by what share of J the penalties of two problems differ, at the probe of the first or second."""
+        """Return by what share of J the penalties of two problems differ, at the probe of either."""
         l1, l2 = (abs(part[number] - part[leader]) for part in (self.penalties.l1, self.penalties.l2))
         unit = self.words.unit[:, None]
         most = 0.0
