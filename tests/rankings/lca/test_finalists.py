@@ -83,10 +83,11 @@ class Rounds:
         self.ran: list[list[int]] = []
         self.taken = [0] * len(coming)
 
-    def run(self, numbers: list[int]) -> None:
+    def run(self, numbers: list[int]) -> int:
         self.ran.append(sorted(numbers))
         for number in numbers:
             self.taken[number] += 1
+        return len(numbers)
 
     def excess(self, number: int) -> float:
         if self.every_excess is not None:

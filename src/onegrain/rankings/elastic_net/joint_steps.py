@@ -24,8 +24,9 @@ __all__ = ["joint_step"]
 NEWTON_STEPS, ROUGH_STEPS = 12, 3
 """Most Newton steps on the model, and most of them on a model of bfloat16 products."""
 ROUGH_TOLERANCE = 1e-7
-ROUGH = 1e-4
-"""Gap above which products may be bfloat16."""
+ROUGH, LEAST_ROUGH = 1e-4, 512
+"""Products may be bfloat16 above this gap, with at least as many weights."""
+HALVED = 0.5
 PRODUCT = 4 * BLOCK
 """Words of a product."""
 ENOUGH = 4
@@ -35,15 +36,28 @@ ENOUGH = 4
 def joint_step(state: NewtonState, working: Tensor) -> bool:
     """Minimise the second-order model of the working weights, bool (neurons, labels), and move towards it.
 
+    A step on a rough model that does not halve the gap is the last such step of the probe.
+
     Returns:
         True if J fell.
     """
+    size, gap = int(working.sum()), state.certificate.gap
+    rough = not state.exact and size >= LEAST_ROUGH and state.is_rough(ROUGH)
+    if not rough:
+        return _step(state, working)
+    half = state.joint_steps == 0 and state.words.n_words >= 2 * ENOUGH * size
+    lowered = _step(state, working, rough=True, half=half)
+    state.exact = not lowered or (not half and state.certificate.gap > HALVED * gap)
+    return lowered or _step(state, working)
+
+
+def _step(state: NewtonState, working: Tensor, *, rough: bool = False, half: bool = False) -> bool:
+    """Take the step by a model that may be rough, or from half of the words; return True if J fell."""
     words = state.words
     labels, neurons = working.T.nonzero().unbind(1)
     size, extra = len(labels), words.n_labels
-    rough = state.is_rough(ROUGH)
-    half = rough and state.joint_steps == 0 and words.n_words >= 2 * ENOUGH * size
-    hessian = _hessian(state, (labels, neurons), rough=rough, half=half)
+    chances = state.points.probabilities[: words.n_words]
+    hessian = _hessian(words, chances, (labels, neurons), rough=rough, half=half)
     # adding a constant to all biases changes nothing; this term keeps their sum constant
     hessian[size:, size:] += 1.0 / extra**2
     dtype = hessian.dtype
@@ -56,47 +70,46 @@ def joint_step(state: NewtonState, working: Tensor) -> bool:
     model = Quadratic(hessian, gradient, start, l1, l2)
     # the first steps only find the signs, for which the precision of the words is enough
     sparse_start = model.to(words.dtype).fista(FISTA_STEPS).to(dtype) if state.pair[0] else start
-    steps = (ROUGH_STEPS, ROUGH_TOLERANCE) if rough else (NEWTON_STEPS,)
-    solution = model.newton(sparse_start, *steps)
+    limits = (ROUGH_STEPS, ROUGH_TOLERANCE) if rough else (NEWTON_STEPS,)
+    solution = model.newton(sparse_start, *limits)
     direction = torch.zeros_like(state.weights)
     direction[neurons, labels] = (solution - start)[:size].to(words.dtype)
     state.joint_steps += 1
     return move(state, direction, (solution - start)[size:].to(words.dtype))
 
 
-def _hessian(state: NewtonState, weights: tuple[Tensor, Tensor], *, rough: bool, half: bool) -> Tensor:
-    """Return the Hessian (n + labels, n + labels) of n weights and the biases: float64, or float32 if rough.
+def _hessian(
+    words: Words, chances: Tensor, weights: tuple[Tensor, Tensor], *, rough: bool = False, half: bool = False
+) -> Tensor:
+    """Return the Hessian (n + labels, n + labels) of n weights and the biases.
 
     Args:
-        state: the present probe.
+        words: the words.
+        chances: P, (words, labels).
         weights: int64 (n,), the labels of the weights, ascending, and (n,), their neurons.
-        rough: True for bfloat16 products.
+        rough: True for products in bfloat16 and sums in float32; otherwise sums are float64.
         half: True to take the mean over every other block of words.
     """
-    words, (labels, neurons) = state.words, weights
+    labels, neurons = weights
     kind, dtype = (torch.bfloat16, torch.float32) if rough else (words.dtype, torch.float64)
     size, extra = len(labels), words.n_labels
     # each label's bias comes after its weights
     columns = torch.cat([labels, torch.arange(extra, device=words.device)]).argsort(stable=True)
     is_weight = columns < size
-    sources = neurons[columns[is_weight]]
     ends = (torch.bincount(labels, minlength=extra) + 1).cumsum(0).tolist()
     spans = list(zip([0, *ends], ends, strict=False))
-    total = words.zeros(len(columns), len(columns), dtype=dtype)
-    n_words = 0
+    total, n_words = words.zeros(len(columns), len(columns), dtype=dtype), 0
     for rows in list(words.rows(PRODUCT))[:: 2 if half else 1]:
         n_words += rows.stop - rows.start
-        inputs, omega = _inputs(words, rows, is_weight, sources, kind)
-        chances = state.points.probabilities[rows]
+        inputs, omega = _inputs(words, rows, is_weight, neurons, kind)
         # 1 - P is taken before the rounding, because P is near 1 for many words
-        chances, other_chances = chances.to(kind), (1.0 - chances).to(kind)
+        p, rest = chances[rows].to(kind), (1.0 - chances[rows]).to(kind)
         weighted = torch.empty_like(inputs)
         for label, (first, end) in enumerate(spans):
-            torch.mul(inputs[:, first:end], chances[:, label, None], out=weighted[:, first:end])
+            torch.mul(inputs[:, first:end], p[:, label, None], out=weighted[:, first:end])
         for label, (first, end) in enumerate(spans):
             left = weighted[:, first:end] if omega is None else weighted[:, first:end] * omega
-            right = inputs[:, first:end] * other_chances[:, label, None]
-            total[first:end, first:end] += left.T @ right
+            total[first:end, first:end] += left.T @ (inputs[:, first:end] * rest[:, label, None])
             total[first:end, end:] -= left.T @ weighted[:, end:]
     total = total.triu_().div_(n_words)
     total += total.triu(1).T
@@ -105,12 +118,12 @@ def _hessian(state: NewtonState, weights: tuple[Tensor, Tensor], *, rough: bool,
 
 
 def _inputs(
-    words: Words, rows: slice, is_weight: Tensor, sources: Tensor, kind: torch.dtype
+    words: Words, rows: slice, is_weight: Tensor, neurons: Tensor, kind: torch.dtype
 ) -> tuple[Tensor, Tensor | None]:
     """Return the inputs of some words, one column for each weight and bias, and omega, a column."""
     inputs = torch.ones(rows.stop - rows.start, len(is_weight), dtype=kind, device=words.device)
     for first in range(rows.start, rows.stop, BLOCK):
         part = slice(first, min(first + BLOCK, rows.stop))
-        values = words.block(part).index_select(1, sources).to(kind)
+        values = words.block(part).index_select(1, neurons).to(kind)
         inputs[first - rows.start : part.stop - rows.start, is_weight] = values
     return inputs, None if words.omega is None else words.omega[rows, None].to(kind)

@@ -61,6 +61,7 @@ class NewtonState:
         work: multiplications and additions so far, roughly, in those that large products take.
         last: the last step by label or by conjugate gradients.
         joint_steps: number of steps on the weights of all labels together.
+        exact: True if rough models of these steps were not good enough.
         useful: False if conjugate gradients brought J down by far less than the step by label after them.
     """
 
@@ -72,6 +73,7 @@ class NewtonState:
     useful: bool = True
     work: float = 0.0
     joint_steps: int = 0
+    exact: bool = False
 
     def __init__(self, words: Words, pair: tuple[float, float], weights: Tensor, biases: Tensor) -> None:
         self.words, self.penalties, self.pair = words, Penalties.of(pair), pair
