@@ -52,7 +52,7 @@ SPARSE, LEAST_NEURONS = 0.4, 1024
 """Sparse problems share at most the first share of the neurons, if there are at least as many as the second."""
 LEAST_FALL, LEAST_EXCESS = 1e-3, 1e-4
 ALIKE = 2e-3
-"""Problems take a round as one if their penalties differ by at most this share of J and a tenth of the excess."""
+"""Problems take a round as one if penalties differ by at most this share of J, and a tenth of the excess."""
 
 
 @dataclass(frozen=True, eq=False)
