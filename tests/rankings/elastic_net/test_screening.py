@@ -10,7 +10,7 @@ from onegrain.rankings.data.memory import Memory
 from onegrain.rankings.elastic_net import refinement, screening
 from onegrain.rankings.elastic_net.curvature import curved_words
 from onegrain.rankings.elastic_net.duality import certify, evaluate_probes
-from onegrain.rankings.elastic_net.joint_steps import _hessian
+from onegrain.rankings.elastic_net.joint_steps import _Columns, _hessian
 from onegrain.rankings.elastic_net.newton import NewtonState
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
 from onegrain.rankings.elastic_net.screening import SelectedNeurons, working_neurons
@@ -169,20 +169,23 @@ def test_the_joint_hessian_is_that_of_its_definition() -> None:
     data = wide(np.float64, weighted=True)
     rng = np.random.default_rng(1)
     chances = torch.from_numpy(rng.dirichlet(np.ones(LABELS), size=160))
-    labels, neurons = torch.tensor([0, 0, 1, 2, 2]), torch.tensor([3, 9, 9, 0, 500])
-    inputs = torch.cat([data.block(slice(0, 160))[:, neurons], torch.ones(160, LABELS, dtype=torch.float64)], 1)
-    owners = torch.cat([labels, torch.arange(LABELS)])
+    working = torch.zeros(data.n_neurons, LABELS, dtype=torch.bool)
+    working[[3, 9, 9, 0, 500], [0, 0, 1, 2, 2]] = True
+    columns = _Columns.of(working)
+    inputs = torch.ones(160, 8, dtype=torch.float64)
+    inputs[:, [0, 1, 3, 5, 6]] = data.block(slice(0, 160))[:, [3, 9, 9, 0, 500]]
+    owners = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2])
     expected = torch.zeros(8, 8, dtype=torch.float64)
     for x, p, omega in zip(inputs, chances, data.omega, strict=True):
         spread = torch.diag(p) - torch.outer(p, p)
         expected += omega * torch.outer(x, x) * spread[owners][:, owners] / 160
-    hessian = _hessian(data, chances, (labels, neurons))
+    hessian = _hessian(data, chances, columns)
     assert torch.equal(hessian, hessian.T)
     assert torch.allclose(hessian, expected, rtol=1e-12, atol=1e-14)
     assert float(torch.linalg.eigvalsh(hessian)[0]) > -1e-10
-    rough = _hessian(data, chances, (labels, neurons), rough=True)
+    rough = _hessian(data, chances, columns, rough=True)
     assert rough.dtype == torch.float32
     assert torch.allclose(rough.double(), expected, atol=0.01 * float(expected.abs().max()))
     sure = torch.nn.functional.one_hot(data.targets, LABELS).double() * (1 - 3e-6) + 1e-6
-    near, exact = (_hessian(data, sure, (labels, neurons), rough=rough) for rough in (True, False))
+    near, exact = (_hessian(data, sure, columns, rough=rough) for rough in (True, False))
     assert torch.allclose(near.double(), exact, atol=0.01 * float(exact.abs().max()))

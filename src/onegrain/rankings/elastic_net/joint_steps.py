@@ -12,6 +12,8 @@ words, because its zeros are not right yet.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -54,54 +56,82 @@ def joint_step(state: NewtonState, working: Tensor) -> bool:
 def _step(state: NewtonState, working: Tensor, *, rough: bool = False, half: bool = False) -> bool:
     """Take the step by a model that may be rough, or from half of the words; return True if J fell."""
     words = state.words
-    labels, neurons = working.T.nonzero().unbind(1)
-    size, extra = len(labels), words.n_labels
+    columns = _Columns.of(working)
     chances = state.points.probabilities[: words.n_words]
-    hessian = _hessian(words, chances, (labels, neurons), rough=rough, half=half)
+    hessian = _hessian(words, chances, columns, rough=rough, half=half)
+    dtype, bias = hessian.dtype, columns.biases
     # adding a constant to all biases changes nothing; this term keeps their sum constant
-    hessian[size:, size:] += 1.0 / extra**2
-    dtype = hessian.dtype
-    start = torch.cat([state.weights[neurons, labels], state.biases]).to(dtype)
-    l1, l2 = (
-        torch.cat([table.expand_as(working)[neurons, labels].to(dtype), words.zeros(extra, dtype=dtype)])
-        for table in (state.l1, state.l2)
-    )
-    gradient = torch.cat([state.points.gradient[neurons, 0, labels], state.points.slope[0]]).to(dtype)
+    hessian[bias[:, None], bias] += 1.0 / words.n_labels**2
+    start = columns.gather(state.weights, state.biases).to(dtype)
+    nothing = torch.zeros_like(state.biases)
+    l1, l2 = (columns.gather(table.expand_as(working), nothing).to(dtype) for table in (state.l1, state.l2))
+    gradient = columns.gather(state.points.gradient[:, 0], state.points.slope[0]).to(dtype)
     model = Quadratic(hessian, gradient, start, l1, l2)
     # the first steps only find the signs, for which the precision of the words is enough
     sparse_start = model.to(words.dtype).fista(FISTA_STEPS).to(dtype) if state.pair[0] else start
     limits = (ROUGH_STEPS, ROUGH_TOLERANCE) if rough else (NEWTON_STEPS,)
-    solution = model.newton(sparse_start, *limits)
+    change = (model.newton(sparse_start, *limits) - start).to(words.dtype)
     direction = torch.zeros_like(state.weights)
-    direction[neurons, labels] = (solution - start)[:size].to(words.dtype)
+    direction[columns.neurons, columns.labels] = change[columns.weights]
     state.joint_steps += 1
-    return move(state, direction, (solution - start)[size:].to(words.dtype))
+    return move(state, direction, change[bias])
+
+
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """The columns of a Hessian: the weights of each label in turn, and its bias after them.
+
+    Attributes:
+        labels: int64 (n,), the label of each weight, ascending.
+        neurons: int64 (n,), its neuron.
+        weights: int64 (n,), the columns of the weights.
+        biases: int64 (labels,), the columns of the biases.
+    """
+
+    labels: Tensor
+    neurons: Tensor
+    weights: Tensor
+    biases: Tensor
+
+    @classmethod
+    def of(cls, working: Tensor) -> _Columns:
+        """Return the columns of some weights, bool (neurons, labels), and all biases."""
+        labels, neurons = working.T.nonzero().unbind(1)
+        biases = working.sum(0).cumsum(0) + torch.arange(working.shape[1], device=working.device)
+        return cls(labels, neurons, torch.arange(len(labels), device=working.device) + labels, biases)
+
+    def gather(self, weights: Tensor, biases: Tensor) -> Tensor:
+        """Return a value for every column from those of all weights (neurons, labels) and biases (labels,)."""
+        values = torch.empty(len(self.weights) + len(self.biases), dtype=weights.dtype, device=weights.device)
+        values[self.weights], values[self.biases] = weights[self.neurons, self.labels], biases
+        return values
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The first column of each label, and the one after its last."""
+        ends = (self.biases + 1).tolist()
+        return list(zip([0, *ends], ends, strict=False))
 
 
 def _hessian(
-    words: Words, chances: Tensor, weights: tuple[Tensor, Tensor], *, rough: bool = False, half: bool = False
+    words: Words, chances: Tensor, columns: _Columns, *, rough: bool = False, half: bool = False
 ) -> Tensor:
-    """Return the Hessian (n + labels, n + labels) of n weights and the biases.
+    """Return the Hessian, (columns, columns).
 
     Args:
         words: the words.
         chances: P, (words, labels).
-        weights: int64 (n,), the labels of the weights, ascending, and (n,), their neurons.
+        columns: its columns.
         rough: True for products in bfloat16 and sums in float32; otherwise sums are float64.
         half: True to take the mean over every other block of words.
     """
-    labels, neurons = weights
     kind, dtype = (torch.bfloat16, torch.float32) if rough else (words.dtype, torch.float64)
-    size, extra = len(labels), words.n_labels
-    # each label's bias comes after its weights
-    columns = torch.cat([labels, torch.arange(extra, device=words.device)]).argsort(stable=True)
-    is_weight = columns < size
-    ends = (torch.bincount(labels, minlength=extra) + 1).cumsum(0).tolist()
-    spans = list(zip([0, *ends], ends, strict=False))
-    total, n_words = words.zeros(len(columns), len(columns), dtype=dtype), 0
+    size, spans = len(columns.weights) + len(columns.biases), columns.spans
+    total, n_words = words.zeros(size, size, dtype=dtype), 0
     for rows in list(words.rows(PRODUCT))[:: 2 if half else 1]:
         n_words += rows.stop - rows.start
-        inputs, omega = _inputs(words, rows, is_weight, neurons, kind)
+        inputs = _inputs(words, rows, columns, kind)
+        omega = None if words.omega is None else words.omega[rows, None].to(kind)
         # 1 - P is taken before the rounding, because P is near 1 for many words
         p, rest = chances[rows].to(kind), (1.0 - chances[rows]).to(kind)
         weighted = torch.empty_like(inputs)
@@ -111,19 +141,16 @@ def _hessian(
             left = weighted[:, first:end] if omega is None else weighted[:, first:end] * omega
             total[first:end, first:end] += left.T @ (inputs[:, first:end] * rest[:, label, None])
             total[first:end, end:] -= left.T @ weighted[:, end:]
-    total = total.triu_().div_(n_words)
-    total += total.triu(1).T
-    back = columns.argsort()
-    return total[back][:, back]
+    total.triu_().div_(n_words)
+    return total.add_(total.triu(1).T)
 
 
-def _inputs(
-    words: Words, rows: slice, is_weight: Tensor, neurons: Tensor, kind: torch.dtype
-) -> tuple[Tensor, Tensor | None]:
-    """Return the inputs of some words, one column for each weight and bias, and omega, a column."""
-    inputs = torch.ones(rows.stop - rows.start, len(is_weight), dtype=kind, device=words.device)
+def _inputs(words: Words, rows: slice, columns: _Columns, kind: torch.dtype) -> Tensor:
+    """Return what some words multiply each weight and bias by, (words, columns)."""
+    shape = rows.stop - rows.start, len(columns.weights) + len(columns.biases)
+    inputs = torch.ones(shape, dtype=kind, device=words.device)
     for first in range(rows.start, rows.stop, BLOCK):
         part = slice(first, min(first + BLOCK, rows.stop))
-        values = words.block(part).index_select(1, neurons).to(kind)
-        inputs[first - rows.start : part.stop - rows.start, is_weight] = values
-    return inputs, None if words.omega is None else words.omega[rows, None].to(kind)
+        values = words.block(part).index_select(1, columns.neurons).to(kind)
+        inputs[first - rows.start : part.stop - rows.start, columns.weights] = values
+    return inputs
