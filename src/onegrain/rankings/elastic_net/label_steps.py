@@ -2,10 +2,16 @@
 
 The labels of a softmax are coupled weakly, and rarely have more than a few hundred weights each. For label l
 the Hessian is (1/N) X' diag(omega p_l (1 - p_l)) X, computed from the words that make up nearly all of it
-(curvature.py).
+(curvature.py). While labels take turns, the others of its words are ignored: the slope of a label starts from
+that of all words, and what changes it is summed over the words of its Hessian, as are the objectives of the
+line search. So a label needs its own weights' neurons for these words only, in a table of its own.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+
+import math
 
 import torch
 from torch import Tensor
@@ -21,11 +27,13 @@ __all__ = ["HESSIAN_BYTES", "label_steps"]
 
 SWEEPS = 3
 HALVINGS = 15
-ROUGH = 0.03
+ROUGH = 0.015
 """The share of the curvature that the models of the first steps leave out, if there is lambda2."""
-COPIED = 0.7
-"""Share of a block's words below which the curved ones are copied out of it."""
 HESSIAN_BYTES = 2**28
+LARGEST = 1e30
+"""Largest multiple of a label's first probability of a word that takes part in a step."""
+TINY = 1e-30
+LONGEST = 60.0
 
 
 def label_steps(state: NewtonState, working: Tensor) -> bool:
@@ -33,28 +41,25 @@ def label_steps(state: NewtonState, working: Tensor) -> bool:
     words = state.words
     used = working.any(1).nonzero().ravel()
     most = int((HESSIAN_BYTES / words.n_labels / words.dtype.itemsize) ** 0.5)
+    left_out = ROUGH if state.last is None and state.pair[1] > 0.0 else state.left_out
+    chances = state.points.probabilities[: words.n_words]
+    curved = curved_words(words, chances, left_out).T
+    odds = chances.T.contiguous()
     problems = [
-        _LabelProblem(state, label, _steepest_weights(state, working[:, label], label, most), used)
+        _LabelProblem(
+            state, label, _steepest_weights(state, working[:, label], label, most), used, curved[label], odds
+        )
         for label in range(words.n_labels)
     ]
-    columns = words.memory.table(len(used), words.n_words, words.dtype)
-    logits = words.zeros(words.n_words, words.n_labels, dtype=words.dtype)
-    kind = torch.bfloat16 if native_bfloat16(words.device) and words.dtype == torch.float32 else words.dtype
-    left_out = ROUGH if state.last is None and state.pair[1] > 0.0 else state.left_out
-    curved = curved_words(words, state.points.probabilities[: words.n_words], left_out)
-    weights = state.weights[used]
     for rows in words.rows():
-        block, p = words.block(rows).index_select(1, used), state.points.probabilities[rows]
-        torch.addmm(state.biases, block, weights, out=logits[rows])
-        columns[:, rows] = block.T
-        curvature, block = words.weigh(p * (1.0 - p), rows).to(kind), block.to(kind)
+        block = words.block(rows).index_select(1, used)
         for problem in problems:
-            problem.add_curvature(block, curvature[:, problem.label], curved[rows, problem.label])
+            problem.add(block, curved[problem.label, rows])
     for _ in range(SWEEPS):
         for problem in problems:
             if len(problem.columns):
-                problem.step(columns, logits)
-            problem.balance(logits)
+                problem.step(odds)
+            problem.balance(odds)
     weights, bias_changes = state.weights.clone(), torch.zeros_like(state.biases)
     for problem in problems:
         weights[used[problem.columns], problem.label] = problem.weights
@@ -86,67 +91,91 @@ class _LabelProblem:
         bias_change: by how much the bias has changed.
     """
 
-    def __init__(self, state: NewtonState, label: int, neurons: Tensor, used: Tensor) -> None:
-        self.words, self.label = state.words, label
+    def __init__(
+        self, state: NewtonState, label: int, neurons: Tensor, used: Tensor, curved: Tensor, odds: Tensor
+    ) -> None:
+        words = self.words = state.words
+        self.label = label
         self.columns = torch.searchsorted(used, neurons)
         self.weights = state.weights[neurons, label]
         self.l1, self.l2 = state.l1[neurons, 0], state.l2[neurons, 0]
-        self.hot = (state.words.targets == label).to(state.words.dtype)
-        self.hessian = state.words.zeros(len(neurons), len(neurons), dtype=state.words.dtype)
+        self.hot = (words.targets == label).to(words.dtype)
+        self.hessian = words.zeros(len(neurons), len(neurons), dtype=words.dtype)
         self.bias_change = 0.0
+        self.rows = curved.nonzero().ravel()
+        self._omega = None if words.omega is None else words.omega[self.rows]
+        self._before = odds[label, self.rows]
+        self._gradient = state.points.gradient[neurons, 0, label].to(words.dtype)
+        kind = torch.bfloat16 if native_bfloat16(words.device) and words.dtype == torch.float32 else words.dtype
+        self._kind = kind
+        self._table: Table = words.memory.table(len(self.rows), len(neurons), kind)
+        self._curvature = self._weigh(self._before * (1.0 - self._before)).to(kind)
+        self._filled = 0
+        self._eigenvalue: tuple[float, float] | None = None
 
-    def add_curvature(self, block: Tensor, curvature: Tensor, curved: Tensor) -> None:
-        """Add what the curved ones of some words, (words, used), contribute to the Hessian."""
-        inputs = block.index_select(1, self.columns)
-        chosen = curved.nonzero().ravel()
-        if len(chosen) < COPIED * len(inputs):
-            inputs, curvature = inputs[chosen], curvature[chosen]
-        else:
-            curvature = curvature * curved
-        self.hessian += ((inputs * curvature[:, None]).T @ inputs).div_(self.words.n_words)
+    def add(self, block: Tensor, curved: Tensor) -> None:
+        """Keep the curved ones of some words, (words, used), and add them to the Hessian."""
+        inputs = block.index_select(0, curved.nonzero().ravel()).index_select(1, self.columns).to(self._kind)
+        rows = slice(self._filled, self._filled + len(inputs))
+        self._table[rows], self._filled = inputs, rows.stop
+        curvature = self._curvature[rows, None]
+        self.hessian += ((inputs * curvature).T @ inputs).div_(self.words.n_words)
 
-    def step(self, neuron_columns: Table, logits: Tensor) -> None:
-        """Minimise the model, move as far as J falls, and update this label's logits."""
-        others = _log_sum_exp_without(logits, self.label)
-        label_logits = logits[:, self.label].clone()
-        residual = self._weigh(torch.sigmoid(label_logits - others) - self.hot) / self.words.n_words
-        parts = self.columns.split(max(1, BLOCK * self.words.n_neurons // self.words.n_words))
-        gradient = torch.cat([neuron_columns[part] @ residual for part in parts])
-        solution = Quadratic(self.hessian, gradient, self.weights, self.l1, self.l2).fista(FISTA_STEPS)
+    def step(self, odds: Tensor) -> None:
+        """Minimise the model, move as far as J falls, and update this label's odds."""
+        odds_before, others = odds[self.label, self.rows], self._others(odds)[self.rows]
+        p = odds_before / (odds_before + others)
+        slope_change = self._weigh(p - self._before).to(self._kind)
+        gradient = self._gradient.clone()
+        for part in self._parts():
+            gradient += (slope_change[part] @ self._table[part]).to(gradient.dtype) / self.words.n_words
+        model = Quadratic(self.hessian, gradient, self.weights, self.l1, self.l2)
+        if self._eigenvalue is None:
+            self._eigenvalue = model.largest_eigenvalue()
+        solution = model.fista(FISTA_STEPS, eigenvalue=self._eigenvalue)
         change = solution - self.weights
-        logit_change, first = torch.zeros_like(label_logits), 0
-        for part in parts:
-            logit_change += change[first : first + len(part)] @ neuron_columns[part]
-            first += len(part)
-        objective = self._objective(label_logits, others, self.weights)
+        rounded = change.to(self._kind)
+        logit_change = torch.cat([(self._table[part] @ rounded) for part in self._parts()]).to(change.dtype)
+        hot = self.hot[self.rows]
+        objective = self._objective(odds_before, others, self.weights)
         step = 1.0
         for _ in range(HALVINGS):
             moved = self.weights + step * change
-            if self._objective(label_logits + step * logit_change, others, moved) < objective:
+            odds_after = (odds_before * (step * logit_change).clamp(max=LONGEST).exp()).clamp(max=LARGEST)
+            reached = self._objective(odds_after, others, moved)
+            reached -= step * float(self._weigh(hot * logit_change).sum(dtype=torch.float64)) / self.words.n_words
+            if reached < objective:
                 self.weights = solution if step == 1.0 else moved
-                logits[:, self.label] += step * logit_change
+                odds[self.label, self.rows] = odds_after
                 return
             step /= 2.0
 
-    def balance(self, logits: Tensor) -> None:
+    def balance(self, odds: Tensor) -> None:
         """Take a Newton step on this label's bias."""
-        p = torch.softmax(logits, 1)[:, self.label]
-        curvature = float(self._weigh(p * (1.0 - p)).mean())
-        bias_step = -float(self._weigh(p - self.hot).mean()) / max(curvature, 1e-8)
+        own = odds[self.label]
+        p = own / (own + self._others(odds))
+        slope, curvature = p - self.hot, p * (1.0 - p)
+        if self.words.omega is not None:
+            slope, curvature = slope * self.words.omega, curvature * self.words.omega
+        bias_step = -float(slope.mean()) / max(float(curvature.mean()), 1e-8)
         bias_step = max(-1.0, min(1.0, bias_step))
-        logits[:, self.label] += bias_step
+        own.mul_(math.exp(bias_step)).clamp_(max=LARGEST)
         self.bias_change += bias_step
 
-    def _objective(self, label_logits: Tensor, others: Tensor, weights: Tensor) -> float:
-        word_losses = torch.nn.functional.softplus(label_logits - others) - self.hot * label_logits
-        loss = float(self._weigh(word_losses).sum(dtype=torch.float64)) / self.words.n_words
+    def _others(self, odds: Tensor) -> Tensor:
+        """Return the sum of the other labels' odds, (words,)."""
+        return (odds[: self.label].sum(0) + odds[self.label + 1 :].sum(0)).clamp_(min=TINY)
+
+    def _parts(self) -> Iterator[slice]:
+        """Yield slices that divide the label's words into blocks of no more values than a block of all neurons."""
+        size = max(1, BLOCK * self.words.n_neurons // max(len(self.columns), 1))
+        for first in range(0, len(self.rows), size):
+            yield slice(first, min(first + size, len(self.rows)))
+
+    def _objective(self, own: Tensor, others: Tensor, weights: Tensor) -> float:
+        loss = float(self._weigh((own + others).log()).sum(dtype=torch.float64)) / self.words.n_words
         return loss + float(self.l1 @ weights.abs() + self.l2 @ weights.square())
 
     def _weigh(self, per_word: Tensor) -> Tensor:
-        return per_word if self.words.omega is None else per_word * self.words.omega
-
-
-def _log_sum_exp_without(logits: Tensor, label: int) -> Tensor:
-    """Return the log sum exp of the other labels' logits, (words,)."""
-    kept = torch.cat([logits[:, :label], logits[:, label + 1 :]], 1)
-    return torch.logsumexp(kept, 1)
+        """Multiply values of the label's words by their weights."""
+        return per_word if self._omega is None else per_word * self._omega
