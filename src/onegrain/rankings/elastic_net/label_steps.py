@@ -30,6 +30,8 @@ HALVINGS = 15
 ROUGH = 0.015
 """The share of the curvature that the models of the first steps leave out, if there is lambda2."""
 HESSIAN_BYTES = 2**28
+STRIP = 512
+"""Columns of a product for the Hessian."""
 LARGEST = 1e30
 """Largest multiple of a label's first probability of a word that takes part in a step."""
 TINY = 1e-30
@@ -52,9 +54,11 @@ def label_steps(state: NewtonState, working: Tensor) -> bool:
         for label in range(words.n_labels)
     ]
     for rows in words.rows():
-        block = words.block(rows).index_select(1, used)
+        block = words.selected(rows, used)
         for problem in problems:
             problem.add(block, curved[problem.label, rows])
+    for problem in problems:
+        problem.measure_hessian()
     for _ in range(SWEEPS):
         for problem in problems:
             if len(problem.columns):
@@ -109,17 +113,30 @@ class _LabelProblem:
         kind = torch.bfloat16 if native_bfloat16(words.device) and words.dtype == torch.float32 else words.dtype
         self._kind = kind
         self._table: Table = words.memory.table(len(self.rows), len(neurons), kind)
-        self._curvature = self._weigh(self._before * (1.0 - self._before)).to(kind)
         self._filled = 0
         self._eigenvalue: tuple[float, float] | None = None
 
     def add(self, block: Tensor, curved: Tensor) -> None:
-        """Keep the curved ones of some words, (words, used), and add them to the Hessian."""
-        inputs = block.index_select(0, curved.nonzero().ravel()).index_select(1, self.columns).to(self._kind)
+        """Keep the neurons of the curved ones of some words, (words, used)."""
+        inputs = block.index_select(0, curved.nonzero().ravel()).index_select(1, self.columns)
         rows = slice(self._filled, self._filled + len(inputs))
-        self._table[rows], self._filled = inputs, rows.stop
-        curvature = self._curvature[rows, None]
-        self.hessian += ((inputs * curvature).T @ inputs).div_(self.words.n_words)
+        self._table[rows], self._filled = inputs.to(self._kind), rows.stop
+
+    def measure_hessian(self) -> None:
+        """Compute the Hessian; of its blocks on either side of the diagonal, one is the other's mirror image."""
+        size = len(self.columns)
+        strips = [slice(first, min(first + STRIP, size)) for first in range(0, size, STRIP)]
+        p = self._before
+        curvature = self._weigh(p * (1.0 - p)).to(self._kind)[:, None]
+        for first in range(0, len(self.rows), BLOCK):
+            rows = slice(first, min(first + BLOCK, len(self.rows)))
+            inputs = self._table[rows]
+            weighted = inputs * curvature[rows]
+            for strip in strips:
+                self.hessian[strip, strip.start :] += weighted[:, strip].T @ inputs[:, strip.start :]
+        self.hessian.div_(self.words.n_words)
+        for strip in strips:
+            self.hessian[strip.stop :, strip] = self.hessian[strip, strip.stop :].T
 
     def step(self, odds: Tensor) -> None:
         """Minimise the model, move as far as J falls, and update this label's odds."""

@@ -117,6 +117,10 @@ class Words(ABC):
     def block(self, rows: slice) -> Tensor:
         """Return scaled neurons of some words, (rows, neurons), in the dtype that products are computed in."""
 
+    def selected(self, rows: slice, neurons: Tensor) -> Tensor:
+        """Return some of the scaled neurons, by index, of some words, (rows, selected)."""
+        return self.block(rows).index_select(1, neurons)
+
     def rounded(self, weights: Tensor) -> Tensor:
         """Return weights (neurons, K) as ``product`` takes them."""
         return weights
@@ -134,7 +138,7 @@ class Words(ABC):
         """Return some of the scaled neurons, by index, as a table (words, used)."""
         table = self.memory.table(self.n_words, len(used), self.dtype)
         for rows in self.rows():
-            table[rows] = self.block(rows)[:, used]
+            table[rows] = self.selected(rows, used)
         return table
 
     def weigh(self, block: Tensor, rows: slice) -> Tensor:
@@ -298,6 +302,16 @@ class ProbeData(Words):
     def block(self, rows: slice | np.ndarray) -> Tensor:
         """Return scaled neurons of some words, (rows, neurons), by slice or index; 0 for a constant neuron."""
         return torch.sub(self._raw(rows), self._shift).mul_(self._factor)
+
+    def selected(self, rows: slice, neurons: Tensor) -> Tensor:
+        """Return some of the scaled neurons, by index, of some words, (rows, selected)."""
+        if isinstance(self.values, np.ndarray):
+            values = self.tensor(np.take(self.values[rows], neurons.cpu().numpy(), axis=1), self.dtype)
+        else:
+            values = self._read(rows).index_select(1, neurons)
+        if self._lift is not None:
+            values = values * self._lift[neurons]
+        return torch.sub(values, self._shift[neurons]).mul_(self._factor[neurons])
 
     def _raw(self, rows: slice | np.ndarray) -> Tensor:
         """Return the values of some words, multiplied by the power of two of each neuron."""
