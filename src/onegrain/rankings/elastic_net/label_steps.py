@@ -9,9 +9,8 @@ line search. So a label needs its own weights' neurons for these words only, in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -20,30 +19,35 @@ from onegrain.rankings.data.memory import Table
 from onegrain.rankings.elastic_net.curvature import curved_words
 from onegrain.rankings.elastic_net.newton import LabelBlock, NewtonState
 from onegrain.rankings.elastic_net.problem import BLOCK
-from onegrain.rankings.elastic_net.quadratic import FISTA_STEPS, Quadratic, one_sided
+from onegrain.rankings.elastic_net.quadratic import Quadratic, one_sided
 from onegrain.rankings.elastic_net.stochastic import native_bfloat16
 
 __all__ = ["HESSIAN_BYTES", "label_steps"]
 
-SWEEPS = 3
+SWEEPS = 4
+STEPS, TOLERANCE = 150, 1e-4
+"""Limits of the accelerated steps on a label's model; the next sweep changes J by more than further ones."""
 HALVINGS = 15
 ROUGH = 0.015
-"""The share of the curvature that the models of the first steps leave out, if there is lambda2."""
+"""Most of the curvature that models leave out if there is lambda2; near the minimum, the gap is the limit."""
 HESSIAN_BYTES = 2**28
 STRIP = 512
 """Columns of a product for the Hessian."""
-LARGEST = 1e30
-"""Largest multiple of a label's first probability of a word that takes part in a step."""
-TINY = 1e-30
+SMALLEST, LARGEST = 1e-30, 1e30
+"""Limits of the odds, so that no quotient or logarithm overflows."""
 LONGEST = 60.0
+"""Largest logarithm of the factor of a step, for the same reason."""
 
 
 def label_steps(state: NewtonState, working: Tensor) -> bool:
-    """Sweep over the labels; minimise the model of one label at a time, then update its bias."""
+    """Sweep over the labels; minimise the model of one label at a time, then update its bias.
+
+    The odds of the labels, (labels, words), are their probabilities at first, and need not sum to one later.
+    """
     words = state.words
     used = working.any(1).nonzero().ravel()
     most = int((HESSIAN_BYTES / words.n_labels / words.dtype.itemsize) ** 0.5)
-    left_out = ROUGH if state.last is None and state.pair[1] > 0.0 else state.left_out
+    left_out = _left_out(state)
     chances = state.points.probabilities[: words.n_words]
     curved = curved_words(words, chances, left_out).T
     odds = chances.T.contiguous()
@@ -72,6 +76,13 @@ def label_steps(state: NewtonState, working: Tensor) -> bool:
     return state.lower(weights, state.biases + bias_changes, state.certificate.objective)
 
 
+def _left_out(state: NewtonState) -> float:
+    """Return the share of the curvature that the models leave out."""
+    if state.pair[1] == 0.0:
+        return state.left_out
+    return max(state.left_out, min(ROUGH, state.certificate.measure()))
+
+
 def _steepest_weights(state: NewtonState, working: Tensor, label: int, most: int) -> Tensor:
     """Return a label's working weights, by index; of more than ``most``, those of the steepest subgradient."""
     candidates = working.nonzero().ravel()
@@ -92,6 +103,7 @@ class _LabelProblem:
         columns: int64 (n,), their columns among the used neurons.
         weights: (n,).
         hessian: (n, n), the Hessian of this label's weights.
+        rows: int64 (k,), the words that it is computed from.
         bias_change: by how much the bias has changed.
     """
 
@@ -103,16 +115,15 @@ class _LabelProblem:
         self.columns = torch.searchsorted(used, neurons)
         self.weights = state.weights[neurons, label]
         self.l1, self.l2 = state.l1[neurons, 0], state.l2[neurons, 0]
-        self.hot = (words.targets == label).to(words.dtype)
         self.hessian = words.zeros(len(neurons), len(neurons), dtype=words.dtype)
         self.bias_change = 0.0
         self.rows = curved.nonzero().ravel()
         self._omega = None if words.omega is None else words.omega[self.rows]
         self._before = odds[label, self.rows]
         self._gradient = state.points.gradient[neurons, 0, label].to(words.dtype)
-        kind = torch.bfloat16 if native_bfloat16(words.device) and words.dtype == torch.float32 else words.dtype
-        self._kind = kind
-        self._table: Table = words.memory.table(len(self.rows), len(neurons), kind)
+        rough = native_bfloat16(words.device) and words.dtype == torch.float32
+        self._kind = torch.bfloat16 if rough else words.dtype
+        self._table: Table = words.memory.table(len(self.rows), len(neurons), self._kind)
         self._filled = 0
         self._eigenvalue: tuple[float, float] | None = None
 
@@ -123,7 +134,7 @@ class _LabelProblem:
         self._table[rows], self._filled = inputs.to(self._kind), rows.stop
 
     def measure_hessian(self) -> None:
-        """Compute the Hessian; of its blocks on either side of the diagonal, one is the other's mirror image."""
+        """Compute the Hessian, whose blocks below the diagonal mirror those above."""
         size = len(self.columns)
         strips = [slice(first, min(first + STRIP, size)) for first in range(0, size, STRIP)]
         p = self._before
@@ -149,19 +160,19 @@ class _LabelProblem:
         model = Quadratic(self.hessian, gradient, self.weights, self.l1, self.l2)
         if self._eigenvalue is None:
             self._eigenvalue = model.largest_eigenvalue()
-        solution = model.fista(FISTA_STEPS, eigenvalue=self._eigenvalue)
+        solution = model.fista(STEPS, TOLERANCE, self._eigenvalue)
         change = solution - self.weights
         rounded = change.to(self._kind)
-        logit_change = torch.cat([(self._table[part] @ rounded) for part in self._parts()]).to(change.dtype)
-        hot = self.hot[self.rows]
+        logit_change = torch.cat([self._table[part] @ rounded for part in self._parts()]).to(change.dtype)
+        hot = self._hot()[self.rows]
+        target_change = float(self._weigh(hot * logit_change).sum(dtype=torch.float64)) / self.words.n_words
         objective = self._objective(odds_before, others, self.weights)
         step = 1.0
         for _ in range(HALVINGS):
             moved = self.weights + step * change
-            odds_after = (odds_before * (step * logit_change).clamp(max=LONGEST).exp()).clamp(max=LARGEST)
-            reached = self._objective(odds_after, others, moved)
-            reached -= step * float(self._weigh(hot * logit_change).sum(dtype=torch.float64)) / self.words.n_words
-            if reached < objective:
+            odds_after = odds_before * (step * logit_change).clamp(max=LONGEST).exp()
+            odds_after.clamp_(max=LARGEST)
+            if self._objective(odds_after, others, moved) - step * target_change < objective:
                 self.weights = solution if step == 1.0 else moved
                 odds[self.label, self.rows] = odds_after
                 return
@@ -171,7 +182,7 @@ class _LabelProblem:
         """Take a Newton step on this label's bias."""
         own = odds[self.label]
         p = own / (own + self._others(odds))
-        slope, curvature = p - self.hot, p * (1.0 - p)
+        slope, curvature = p - self._hot(), p * (1.0 - p)
         if self.words.omega is not None:
             slope, curvature = slope * self.words.omega, curvature * self.words.omega
         bias_step = -float(slope.mean()) / max(float(curvature.mean()), 1e-8)
@@ -179,17 +190,22 @@ class _LabelProblem:
         own.mul_(math.exp(bias_step)).clamp_(max=LARGEST)
         self.bias_change += bias_step
 
+    def _hot(self) -> Tensor:
+        """Return 1 for each word of this label and 0 for the others, (words,)."""
+        return (self.words.targets == self.label).to(self.words.dtype)
+
     def _others(self, odds: Tensor) -> Tensor:
         """Return the sum of the other labels' odds, (words,)."""
-        return (odds[: self.label].sum(0) + odds[self.label + 1 :].sum(0)).clamp_(min=TINY)
+        return (odds[: self.label].sum(0) + odds[self.label + 1 :].sum(0)).clamp_(min=SMALLEST)
 
     def _parts(self) -> Iterator[slice]:
-        """Yield slices that divide the label's words into blocks of no more values than a block of all neurons."""
+        """Yield slices of the label's words, each with at most as many values as a block of all neurons."""
         size = max(1, BLOCK * self.words.n_neurons // max(len(self.columns), 1))
         for first in range(0, len(self.rows), size):
             yield slice(first, min(first + size, len(self.rows)))
 
     def _objective(self, own: Tensor, others: Tensor, weights: Tensor) -> float:
+        """Return J of the label's words, up to what their own labels add to it."""
         loss = float(self._weigh((own + others).log()).sum(dtype=torch.float64)) / self.words.n_words
         return loss + float(self.l1 @ weights.abs() + self.l2 @ weights.square())
 

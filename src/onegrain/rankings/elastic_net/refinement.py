@@ -45,7 +45,7 @@ FEW = 1200
 NEAR = 0.9
 CLOSE = 0.1
 """Gap of a probe whose zeros are nearly right, so that its first step is one by conjugate gradients."""
-USEFUL = 0.1
+USEFUL = 0.7
 """Conjugate gradients follow each step by label while they take this share of what the next one does from J."""
 SETTLED = 0.02
 """Conjugate gradients follow a step by label that changed a smaller share of the zeros in any case."""
@@ -149,8 +149,9 @@ def _step(state: NewtonState) -> bool:
     state.work += STEP * state.words.n_words * int(working.any(1).sum()) * state.words.n_labels
     before, by_label = state.certificate.objective, _goes_by_label(state)
     lowered = label_steps(state, working) if by_label else _conjugate_step(state, slope)
-    if not lowered and not by_label and state.pair[0] > 0.0:
-        by_label, lowered = True, label_steps(state, working)
+    if not lowered and state.pair[0] > 0.0:
+        by_label = not by_label
+        lowered = label_steps(state, working) if by_label else _conjugate_step(state, slope)
     if by_label:
         state.work += state.words.n_words * float(working.sum(0, dtype=torch.float64).square().sum())
     changed = int((nonzero_before != (state.weights != 0.0)).sum()) / max(int(nonzero_before.sum()), 1)
