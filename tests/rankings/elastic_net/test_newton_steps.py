@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from onegrain.rankings.elastic_net import conjugate, refinement
+from onegrain.rankings.elastic_net import conjugate, newton, quadratic, refinement
+from onegrain.rankings.elastic_net import label_steps as by_label
 from onegrain.rankings.elastic_net.conjugate import _Hessian, newton_direction
 from onegrain.rankings.elastic_net.label_steps import label_steps
 from onegrain.rankings.elastic_net.newton import NewtonState
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
+from onegrain.rankings.elastic_net.quadratic import Quadratic
 from onegrain.rankings.elastic_net.refinement import refine
 from onegrain.rankings.elastic_net.solver import SolverOptions, is_wide, solve
 from onegrain.rankings.elastic_net.subsets import solve_subsets
@@ -36,6 +38,50 @@ def after_label_steps(data: ProbeData) -> NewtonState:
     state = NewtonState(data, PAIR, *zero_probe(data))
     assert label_steps(state, state.live.expand_as(state.weights))
     return state
+
+
+def test_the_hessians_of_labels_are_those_of_their_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = problem().reweigh(np.random.default_rng(1).uniform(0.1, 2.0, size=300))
+    monkeypatch.setattr(by_label, "STRIP", 7)
+    monkeypatch.setattr(by_label, "ROUGH", 0.0)
+    monkeypatch.setattr(newton, "LEFT_OUT", 0.0)
+    chances = NewtonState(data, PAIR, *zero_probe(data)).points.probabilities
+    x, omega = data.block(slice(0, data.n_words)), data.omega
+    for block in after_label_steps(data).blocks:
+        p = chances[:, block.label]
+        curvature = (omega * p * (1.0 - p))[:, None]
+        inputs = x[:, block.neurons]
+        assert torch.allclose(block.hessian, inputs.T @ (curvature * inputs) / data.n_words)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_selected_neurons_of_a_block_are_scaled_as_those_of_the_whole_block(dtype: type) -> None:
+    data, neurons, rows = problem(dtype=dtype), torch.tensor([0, 3, 17]), slice(20, 90)
+    assert torch.equal(data.selected(rows, neurons), data.block(rows)[:, neurons])
+
+
+def test_accelerated_steps_on_entries_that_matter_reach_the_minimum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    inputs, gradient, origin = (
+        torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in ((200, 60), (60,), (60,))
+    )
+    origin *= torch.arange(60) % 3 == 0
+    l1, l2 = torch.full((60,), 0.8, dtype=torch.float64), torch.full((60,), 0.1, dtype=torch.float64)
+    model = Quadratic(inputs.T @ inputs / 200, gradient, origin, l1, l2)
+    best = model.newton(model.fista(300), 20)
+    monkeypatch.setattr(quadratic, "SCREENED", 1)
+    sizes = []
+    descend = Quadratic._descend
+    monkeypatch.setattr(
+        Quadratic, "_descend", lambda part, *args: sizes.append(len(part.origin)) or descend(part, *args)
+    )
+    solution = model.fista(1000, 1e-12)
+    assert sizes[0] == 60
+    assert 0 < min(sizes) < 60
+    assert torch.allclose(solution, best, atol=1e-8)
+    assert torch.equal(solution == 0.0, best == 0.0)
 
 
 def test_blocks_of_labels_save_products_and_do_not_change_the_direction(
