@@ -158,7 +158,6 @@ def _solve_group(
                 words, penalties, probes, options.tolerance, epochs=EPOCHS, rounds=WIDE_ROUNDS, in_stages=True
             )
         else:
-            words = words.with_exact_weights()
             probes, bounds = _run_rounds(words, penalties, probes, options.tolerance)
     else:
         probes = _starts(masked, penalties, weights, biases)
@@ -189,7 +188,7 @@ def _run_rounds(
     descent = Descent(words, penalties, start)
     descent.grow_in_stages()
     descent.run(FIRST_EPOCHS * pace(words))
-    rounds = Rounds(words, penalties, descent.result(), EPOCHS, keep_bounds=True)
+    rounds = Rounds(words.with_exact_weights(), penalties, descent.result(), EPOCHS, keep_bounds=True)
     assert rounds.bounds is not None
     numbers, stalls = np.arange(len(penalties)), np.zeros(len(penalties), dtype=np.int64)
     for _ in range(ROUNDS):
