@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from onegrain.rankings.elastic_net import conjugate, refinement
+from onegrain.rankings.elastic_net import conjugate, joint_steps, newton, refinement
 from onegrain.rankings.elastic_net.conjugate import _Hessian, newton_direction
 from onegrain.rankings.elastic_net.label_steps import label_steps
 from onegrain.rankings.elastic_net.newton import NewtonState
-from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
+from onegrain.rankings.elastic_net.problem import Penalties, ProbeData, Words
 from onegrain.rankings.elastic_net.refinement import refine
 from onegrain.rankings.elastic_net.solver import SolverOptions, is_wide, solve
 from onegrain.rankings.elastic_net.subsets import solve_subsets
@@ -117,3 +119,66 @@ def test_small_sets_of_a_wide_problem_are_limited_too(
     assert (solution.gap[0] <= 1e-8) != wide
     (solution,) = solve_subsets(data, PAIR, [np.arange(9)], start, SolverOptions(tolerance=1e-8))
     assert solution.converged[0]
+
+
+def rough_from_the_first_weight_on(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Let joint steps be rough at any size and on any processor; return which of their models are."""
+    monkeypatch.setattr(joint_steps, "LEAST_ROUGH", 1)
+    monkeypatch.setattr(newton, "native_bfloat16", lambda device: True)
+    models: list[bool] = []
+    hessian = joint_steps._hessian
+
+    def record(words: Words, chances: torch.Tensor, columns: Any, **how: bool) -> torch.Tensor:
+        models.append(how.get("rough", False))
+        return hessian(words, chances, columns, **how)
+
+    monkeypatch.setattr(joint_steps, "_hessian", record)
+    return models
+
+
+@pytest.mark.parametrize("pair", [PAIR, (1e-3, 0.0), (0.0, 1e-3)])
+def test_rough_joint_steps_reach_the_minimum_of_exact_ones(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[float, float]
+) -> None:
+    data = problem(900, np.float32)
+    exact = refine(data, pair, zero_probe(data), tolerance=1e-5, max_steps=50)
+    models = rough_from_the_first_weight_on(monkeypatch)
+    rough = refine(data, pair, zero_probe(data), tolerance=1e-5, max_steps=50)
+    assert models[0]
+    assert rough.certificate.gap <= 1e-5
+    assert rough.certificate.objective == pytest.approx(exact.certificate.objective, rel=2e-5)
+
+
+def test_a_rough_joint_step_that_fails_gives_way_to_exact_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, size=300)
+    values = np.eye(3)[codes] + 0.05 * rng.normal(size=(300, 3))
+    data = ProbeData((values - values.mean(axis=0)).astype(np.float32), codes, 3)
+    start = data.zeros(3, 3, dtype=data.dtype), data.label_shares.log().to(data.dtype)
+    models = rough_from_the_first_weight_on(monkeypatch)
+    refined = refine(data, (0.0, 1e-6), start, tolerance=1e-4, max_steps=50)
+    assert models[0]
+    assert not models[-1]
+    assert models == sorted(models, reverse=True)  # once exact, all are
+    assert refined.certificate.objective < 2e-3
+
+
+def test_the_first_rough_step_takes_half_of_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joint_steps, "PRODUCT", 100)
+    data = problem(1000, np.float32)
+    chances = torch.rand(1000, LABELS).softmax(1)
+    working = torch.ones(NEURONS, LABELS, dtype=torch.bool)
+    columns = joint_steps._Columns.of(working)
+    half = joint_steps._hessian(data, chances, columns, half=True)
+    chosen = np.concatenate([np.arange(first, first + 100) for first in range(0, 1000, 200)])
+    some = ProbeData(np.asarray(data.values)[chosen], data.codes[chosen], LABELS)
+    scale = torch.from_numpy(some.spread / data.spread).float()
+    shift = torch.from_numpy((some.mean - data.mean) / data.spread).float()
+    block = some.block
+
+    def rescaled(rows: slice) -> torch.Tensor:
+        return block(rows) * scale + shift
+
+    monkeypatch.setattr(some, "block", rescaled)
+    expected = joint_steps._hessian(some, chances[chosen], columns)
+    assert torch.allclose(half, expected, rtol=1e-3, atol=1e-4)

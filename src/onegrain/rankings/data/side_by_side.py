@@ -6,7 +6,7 @@ Small products keep one core busy, and a second one waits for it. Two parts side
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -19,14 +19,16 @@ __all__ = ["side_by_side"]
 Result = TypeVar("Result")
 
 
-def side_by_side(parts: Sequence[Callable[[], Result]]) -> Iterator[Result]:
+def side_by_side(
+    parts: Sequence[Callable[[], Result]], threads: int | None = None
+) -> Generator[Result, None, None]:
     """Yield the results of the parts in their order, each when it and those before it are there.
 
-    With one thread of torch, the parts run one after the other as their results are taken. If a part fails, or
-    the caller stops early (at Ctrl-C, for instance), those that have begun end at their next call of
-    ``check_interruption``, and the others do not begin.
+    ``threads`` are by default those of torch. With one, the parts run here, one after the other, as their
+    results are taken. If a part fails, or the caller stops early (at Ctrl-C, for instance), those that have
+    begun end at their next call of ``check_interruption``, and the others do not begin.
     """
-    threads = torch.get_num_threads()
+    threads = threads or torch.get_num_threads()
     workers = min(threads, len(parts))
     if workers <= 1:
         for part in parts:

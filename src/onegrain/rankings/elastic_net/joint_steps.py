@@ -43,13 +43,14 @@ def joint_step(state: NewtonState, working: Tensor) -> bool:
     Returns:
         True if J fell.
     """
-    size, gap = int(working.sum()), state.certificate.gap
+    size, before = int(working.sum()), state.certificate
     rough = not state.exact and size >= LEAST_ROUGH and state.is_rough(ROUGH)
     if not rough:
         return _step(state, working)
     half = state.joint_steps == 0 and state.words.n_words >= 2 * ENOUGH * size
-    lowered = _step(state, working, rough=True, half=half)
-    state.exact = not lowered or (not half and state.certificate.gap > HALVED * gap)
+    # a rough Hessian may have no factor, and then the step is none
+    lowered = _step(state, working, rough=True, half=half) and state.certificate.objective < before.objective
+    state.exact = not lowered or (not half and state.certificate.gap > HALVED * before.gap)
     return lowered or _step(state, working)
 
 

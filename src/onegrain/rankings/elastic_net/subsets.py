@@ -98,7 +98,7 @@ def solve_subsets(
         for numbers in groups
     ]
     alone = data.memory.limit is not None or data.device.type != "cpu"
-    results = (part() for part in parts) if alone else side_by_side(parts)
+    results = side_by_side(parts, threads=1 if alone else None)
     with closing(results):
         for numbers, group_solutions in zip(groups, results, strict=True):
             for number, solution in zip(numbers, group_solutions, strict=True):
