@@ -19,7 +19,7 @@ from torch import Tensor
 
 from onegrain.rankings.elastic_net.newton import NewtonState, move
 from onegrain.rankings.elastic_net.problem import BLOCK, Words
-from onegrain.rankings.elastic_net.quadratic import FISTA_STEPS, Quadratic
+from onegrain.rankings.elastic_net.quadratic import Quadratic
 
 __all__ = ["joint_step"]
 
@@ -68,8 +68,8 @@ def _step(state: NewtonState, working: Tensor, *, rough: bool = False, half: boo
     l1, l2 = (columns.gather(table.expand_as(working), nothing).to(dtype) for table in (state.l1, state.l2))
     gradient = columns.gather(state.points.gradient[:, 0], state.points.slope[0]).to(dtype)
     model = Quadratic(hessian, gradient, start, l1, l2)
-    # the first steps only find the signs, for which the precision of the words is enough
-    sparse_start = model.to(words.dtype).fista(FISTA_STEPS).to(dtype) if state.pair[0] else start
+    # coordinates only find the signs, for which the precision of the words is enough
+    sparse_start = model.to(words.dtype).descend().to(dtype) if state.pair[0] else start
     limits = (ROUGH_STEPS, ROUGH_TOLERANCE) if rough else (NEWTON_STEPS,)
     change = (model.newton(sparse_start, *limits) - start).to(words.dtype)
     direction = torch.zeros_like(state.weights)

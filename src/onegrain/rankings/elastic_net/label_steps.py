@@ -14,7 +14,7 @@ from onegrain.rankings.data.memory import Table
 from onegrain.rankings.elastic_net.curvature import curved_words
 from onegrain.rankings.elastic_net.newton import LabelBlock, NewtonState
 from onegrain.rankings.elastic_net.problem import BLOCK
-from onegrain.rankings.elastic_net.quadratic import FISTA_STEPS, Quadratic, one_sided
+from onegrain.rankings.elastic_net.quadratic import Quadratic, one_sided
 from onegrain.rankings.elastic_net.stochastic import native_bfloat16
 
 __all__ = ["HESSIAN_BYTES", "label_steps"]
@@ -112,7 +112,7 @@ class _LabelProblem:
         residual = self._weigh(torch.sigmoid(label_logits - others) - self.hot) / self.words.n_words
         parts = self.columns.split(max(1, BLOCK * self.words.n_neurons // self.words.n_words))
         gradient = torch.cat([neuron_columns[part] @ residual for part in parts])
-        solution = Quadratic(self.hessian, gradient, self.weights, self.l1, self.l2).fista(FISTA_STEPS)
+        solution = Quadratic(self.hessian, gradient, self.weights, self.l1, self.l2).descend()
         change = solution - self.weights
         logit_change, first = torch.zeros_like(label_logits), 0
         for part in parts:

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["FISTA_STEPS", "Quadratic", "factor", "one_sided"]
+__all__ = ["Quadratic", "factor", "one_sided"]
 
-FISTA_STEPS = 300
-CHECKED = 5
-"""Steps between two checks of convergence."""
+SWEEPS = 200
 HALVINGS = 20
 RIDGES = (1e-12, 1e-9, 1e-7, 1e-5, 1e-3)
 
@@ -59,39 +57,17 @@ class Quadratic:
         smooth = moved @ (self.gradient + 0.5 * (self.hessian @ moved))
         return float(smooth + self.l1 @ x.abs() + self.l2 @ x.square())
 
-    def fista(self, steps: int, tolerance: float = 1e-6) -> Tensor:
-        """Return x after accelerated proximal gradient steps with restarts.
+    def descend(self, sweeps: int = SWEEPS, tolerance: float = 1e-5) -> Tensor:
+        """Return x after coordinate descent (coordinates.py), on the CPU; the origin if that is not worse."""
+        from onegrain.rankings.elastic_net.coordinates import descend
 
-        [Beck and Teboulle 2009; the restarts of O'Donoghue and Candès 2015.] The step size comes from an
-        estimate of the largest eigenvalue. If that was too low, so that the objective rose, an upper bound
-        replaces it.
-        """
-        estimate, bound = self._largest_eigenvalue()
-        solution = self._fista(1.0 / estimate, steps, tolerance)
-        if self.value(solution) <= self.value(self.origin):
-            return solution
-        return self._fista(1.0 / bound, steps, tolerance)
-
-    def _fista(self, rate: float, steps: int, tolerance: float) -> Tensor:
-        x = y = self.origin
-        pace = 1.0
-        threshold, shrink = rate * self.l1, 1.0 / (1.0 + 2.0 * rate * self.l2)
-        for step in range(1, steps + 1):
-            moved = torch.sub(y, torch.addmv(self.gradient, self.hessian, y - self.origin), alpha=rate)
-            moved = (moved - moved.clamp(-threshold, threshold)) * shrink
-            change = moved - x
-            if float((y - moved) @ change) > 0.0:
-                pace, y = 1.0, moved
-            else:
-                following = (1.0 + (1.0 + 4.0 * pace * pace) ** 0.5) / 2.0
-                y = torch.add(moved, change, alpha=(pace - 1.0) / following)
-                pace = following
-            x = moved
-            if step % CHECKED == 0:
-                size = max(float(x.abs().max()), 1e-12)
-                if float(change.abs().max()) <= tolerance * size:
-                    break
-        return x
+        hessian, slope, x, l1, l2 = (
+            part.cpu().contiguous().numpy()
+            for part in (self.hessian, self.gradient.clone(), self.origin.clone(), self.l1, self.l2)
+        )
+        descend(hessian, slope, x, l1, l2, sweeps, tolerance)
+        solution = torch.from_numpy(x).to(self.origin)
+        return solution if self.value(solution) <= self.value(self.origin) else self.origin
 
     def newton(self, x: Tensor, steps: int, tolerance: float = 1e-12) -> Tensor:
         """Return x after orthant-wise Newton steps, exact once the signs are right [Andrew and Gao 2007]."""
@@ -126,23 +102,6 @@ class Quadratic:
                 return moved, reached
             step /= 2.0
         return x, value
-
-    def _largest_eigenvalue(self) -> tuple[float, float]:
-        """Return an estimate of the largest eigenvalue of H, and an upper bound of it.
-
-        The estimate is that of power iteration and a tenth more, because power iteration approaches from below.
-        """
-        bound = max(min(float(self.hessian.abs().sum(1).max()), float(self.hessian.norm())), 1e-300)
-        vector = torch.randn(len(self.gradient), generator=torch.Generator().manual_seed(0))
-        vector = vector.to(self.gradient) / vector.norm()
-        eigenvalue = 0.0
-        for _ in range(30):
-            image = self.hessian @ vector
-            eigenvalue = float(image.norm())
-            if eigenvalue == 0.0:
-                return bound, bound
-            vector = image / eigenvalue
-        return min(1.1 * eigenvalue, bound), bound
 
 
 def factor(matrix: Tensor) -> Tensor | None:
