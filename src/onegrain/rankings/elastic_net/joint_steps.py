@@ -29,6 +29,7 @@ ROUGH_TOLERANCE = 1e-7
 ROUGH, LEAST_ROUGH = 1e-4, 512
 """Products may be bfloat16 above this gap, with at least as many weights."""
 HALVED = 0.5
+"""A rough step that leaves more than this share of the gap is the last one."""
 PRODUCT = 4 * BLOCK
 """Words of a product."""
 ENOUGH = 4

@@ -16,7 +16,7 @@ the next ones. Sparse problems take their rounds on the neurons that have a weig
 pass over all neurons then gives the certificates, and the neurons that they still lack.
 
 Problems whose penalties hardly differ, beside how far they are above their minima, take a round as one: the one
-of the largest penalties takes it, and the others continue from its probe if J of their own is lower there.
+of the largest penalties takes it, and the others continue from its probe if their own J is lower there.
 
 Products are those of :class:`ShuffledWords`, bfloat16 where the processor has it, so that objectives are
 uncertain by some 1e-3 of themselves: refinement.py continues with one pair after another.
@@ -49,8 +49,8 @@ NEAR = 0.9
 SPARSE, LEAST_NEURONS = 0.4, 1024
 """Sparse problems share at most the first share of the neurons, if there are at least as many as the second."""
 LEAST_FALL, LEAST_EXCESS = 1e-3, 1e-4
-ALIKE = 2e-3
-"""Problems take a round as one if penalties differ by at most this share of J, and a tenth of the excess."""
+ALIKE, ALIKE_EXCESS = 2e-3, 0.1
+"""Problems take a round as one if their penalties differ by at most these shares of J and of the excess."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +158,7 @@ class Rounds:
                 if self.penalties.free[leader] == self.penalties.free[number]
             }
             leader = min(alike, key=lambda leader: alike[leader], default=number)
-            leader_of[number] = leader if alike.get(leader, np.inf) <= min(ALIKE, 0.1 * excess) else number
+            leader_of[number] = leader if alike.get(leader, np.inf) <= min(ALIKE, ALIKE_EXCESS * excess) else number
         return leader_of
 
     def _difference(self, number: int, leader: int) -> float:
