@@ -5,8 +5,8 @@ With x_i the neurons of word i and P_i its probabilities, the Hessian's blocks f
     (1/N) sum_i omega_i P_il (1 - P_il) x_i x_i'     for l = m,
     -(1/N) sum_i omega_i P_il P_im x_i x_i'          otherwise.
 
-Each pair of labels is computed once, for some words at a time. While the gap is large, and with lambda2,
-products are bfloat16 where the processor has it, and the first step of a probe takes the mean over half of the
+Each pair of labels is computed once, for some words at a time. While the gap is large, products for many
+weights are bfloat16 where the processor has it, and the first step of a probe takes the mean over half of the
 words, because its zeros are not right yet.
 """
 

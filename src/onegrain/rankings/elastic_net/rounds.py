@@ -157,8 +157,9 @@ class Rounds:
                 for leader in set(leader_of.values())
                 if self.penalties.free[leader] == self.penalties.free[number]
             }
-            leader = min(alike, key=lambda leader: alike[leader], default=number)
-            leader_of[number] = leader if alike.get(leader, np.inf) <= min(ALIKE, ALIKE_EXCESS * excess) else number
+            nearest = min(alike, key=lambda leader: alike[leader], default=number)
+            joins = alike.get(nearest, np.inf) <= min(ALIKE, ALIKE_EXCESS * excess)
+            leader_of[number] = nearest if joins else number
         return leader_of
 
     def _difference(self, number: int, leader: int) -> float:
