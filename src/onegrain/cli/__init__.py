@@ -41,6 +41,7 @@ from onegrain.cli.verbs import (
     train,
     uniqueness,
 )
+from onegrain.core.threads import sleep_between_products
 from onegrain.errors import AlreadyDoneError, OnegrainError
 
 __all__ = ["command_tree", "main"]
@@ -115,6 +116,7 @@ def main() -> None:
     arguments = arguments or ["--help"]
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    sleep_between_products()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["thread_count"]
+__all__ = ["sleep_between_products", "thread_count"]
+
+SPINS = "5000"
+"""How often a thread looks whether the others are done before it sleeps, some microseconds in all."""
 
 
 def thread_count() -> int:
@@ -15,3 +18,13 @@ def thread_count() -> int:
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     return min(available, int(wanted)) if wanted.isdecimal() and int(wanted) else available
+
+
+def sleep_between_products() -> None:
+    """Let threads of compiled loops sleep soon while they wait for others; takes effect before torch is loaded.
+
+    GNU's OpenMP lets them look for some milliseconds by default. Where other processes need the cores, that
+    takes time from the threads that are waited for (``make bench NAME=busy``).
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)

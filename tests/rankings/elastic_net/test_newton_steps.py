@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from onegrain.rankings.elastic_net import conjugate, newton, quadratic, refinement
+from onegrain.rankings.elastic_net import conjugate, joint_steps, newton, refinement
 from onegrain.rankings.elastic_net import label_steps as by_label
 from onegrain.rankings.elastic_net.conjugate import _Hessian, newton_direction
 from onegrain.rankings.elastic_net.label_steps import label_steps
 from onegrain.rankings.elastic_net.newton import NewtonState
-from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
-from onegrain.rankings.elastic_net.quadratic import Quadratic
+from onegrain.rankings.elastic_net.problem import Penalties, ProbeData, Words
 from onegrain.rankings.elastic_net.refinement import refine
 from onegrain.rankings.elastic_net.solver import SolverOptions, is_wide, solve
 from onegrain.rankings.elastic_net.subsets import solve_subsets
@@ -58,30 +59,6 @@ def test_the_hessians_of_labels_are_those_of_their_definition(monkeypatch: pytes
 def test_selected_neurons_of_a_block_are_scaled_as_those_of_the_whole_block(dtype: type) -> None:
     data, neurons, rows = problem(dtype=dtype), torch.tensor([0, 3, 17]), slice(20, 90)
     assert torch.equal(data.selected(rows, neurons), data.block(rows)[:, neurons])
-
-
-def test_accelerated_steps_on_entries_that_matter_reach_the_minimum(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    generator = torch.Generator().manual_seed(0)
-    inputs, gradient, origin = (
-        torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in ((200, 60), (60,), (60,))
-    )
-    origin *= torch.arange(60) % 3 == 0
-    l1, l2 = torch.full((60,), 0.8, dtype=torch.float64), torch.full((60,), 0.1, dtype=torch.float64)
-    model = Quadratic(inputs.T @ inputs / 200, gradient, origin, l1, l2)
-    best = model.newton(model.fista(300), 20)
-    monkeypatch.setattr(quadratic, "SCREENED", 1)
-    sizes = []
-    descend = Quadratic._descend
-    monkeypatch.setattr(
-        Quadratic, "_descend", lambda part, *args: sizes.append(len(part.origin)) or descend(part, *args)
-    )
-    solution = model.fista(1000, 1e-12)
-    assert sizes[0] == 60
-    assert 0 < min(sizes) < 60
-    assert torch.allclose(solution, best, atol=1e-8)
-    assert torch.equal(solution == 0.0, best == 0.0)
 
 
 def test_blocks_of_labels_save_products_and_do_not_change_the_direction(
@@ -163,3 +140,66 @@ def test_small_sets_of_a_wide_problem_are_limited_too(
     assert (solution.gap[0] <= 1e-8) != wide
     (solution,) = solve_subsets(data, PAIR, [np.arange(9)], start, SolverOptions(tolerance=1e-8))
     assert solution.converged[0]
+
+
+def rough_from_the_first_weight_on(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Let joint steps be rough at any size and on any processor; return which of their models are."""
+    monkeypatch.setattr(joint_steps, "LEAST_ROUGH", 1)
+    monkeypatch.setattr(newton, "native_bfloat16", lambda device: True)
+    models: list[bool] = []
+    hessian = joint_steps._hessian
+
+    def record(words: Words, chances: torch.Tensor, columns: Any, **how: bool) -> torch.Tensor:
+        models.append(how.get("rough", False))
+        return hessian(words, chances, columns, **how)
+
+    monkeypatch.setattr(joint_steps, "_hessian", record)
+    return models
+
+
+@pytest.mark.parametrize("pair", [PAIR, (1e-3, 0.0), (0.0, 1e-3)])
+def test_rough_joint_steps_reach_the_minimum_of_exact_ones(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[float, float]
+) -> None:
+    data = problem(900, np.float32)
+    exact = refine(data, pair, zero_probe(data), tolerance=1e-5, max_steps=50)
+    models = rough_from_the_first_weight_on(monkeypatch)
+    rough = refine(data, pair, zero_probe(data), tolerance=1e-5, max_steps=50)
+    assert models[0]
+    assert rough.certificate.gap <= 1e-5
+    assert rough.certificate.objective == pytest.approx(exact.certificate.objective, rel=2e-5)
+
+
+def test_a_rough_joint_step_that_fails_gives_way_to_exact_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, size=300)
+    values = np.eye(3)[codes] + 0.05 * rng.normal(size=(300, 3))
+    data = ProbeData((values - values.mean(axis=0)).astype(np.float32), codes, 3)
+    start = data.zeros(3, 3, dtype=data.dtype), data.label_shares.log().to(data.dtype)
+    models = rough_from_the_first_weight_on(monkeypatch)
+    refined = refine(data, (0.0, 1e-6), start, tolerance=1e-4, max_steps=50)
+    assert models[0]
+    assert not models[-1]
+    assert models == sorted(models, reverse=True)  # once exact, all are
+    assert refined.certificate.objective < 2e-3
+
+
+def test_the_first_rough_step_takes_half_of_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joint_steps, "PRODUCT", 100)
+    data = problem(1000, np.float32)
+    chances = torch.rand(1000, LABELS).softmax(1)
+    working = torch.ones(NEURONS, LABELS, dtype=torch.bool)
+    columns = joint_steps._Columns.of(working)
+    half = joint_steps._hessian(data, chances, columns, half=True)
+    chosen = np.concatenate([np.arange(first, first + 100) for first in range(0, 1000, 200)])
+    some = ProbeData(np.asarray(data.values)[chosen], data.codes[chosen], LABELS)
+    scale = torch.from_numpy(some.spread / data.spread).float()
+    shift = torch.from_numpy((some.mean - data.mean) / data.spread).float()
+    block = some.block
+
+    def rescaled(rows: slice) -> torch.Tensor:
+        return block(rows) * scale + shift
+
+    monkeypatch.setattr(some, "block", rescaled)
+    expected = joint_steps._hessian(some, chances[chosen], columns)
+    assert torch.allclose(half, expected, rtol=1e-3, atol=1e-4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from onegrain.rankings.elastic_net import rounds as module
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData
 from onegrain.rankings.elastic_net.solver import SolverOptions, solve, start_rounds
+from onegrain.rankings.elastic_net.stochastic import ShuffledWords
 
 GRID = Penalties.of((1e-2, 1e-3), (1e-3, 0.0), (1e-4, 1e-3), (0.0, 1e-3))
 
@@ -112,3 +115,43 @@ def test_sparse_problems_take_rounds_on_their_neurons_and_reach_the_same_minimum
     # the bound is one of all neurons
     assert rounds.certificates[0].lower <= 1.003 * expected[0]
     assert int((rounds.weights[:, 0] != 0.0).any(1).sum()) <= sizes[-1]
+
+
+def test_problems_whose_penalties_hardly_differ_take_a_round_as_one() -> None:
+    data = correlated(4)
+    penalties = Penalties.of((1e-3, 1e-6), (1e-3, 0.0), (1e-3, 3e-3), (0.0, 0.0))
+    rounds = start_rounds(data, penalties, SolverOptions())
+    rounds.certificates = [replace(certificate, lower=0.0) for certificate in rounds.certificates]
+    assert rounds.run(np.arange(4)) == 3
+    assert rounds.taken.tolist() == [1, 1, 1, 1]
+    assert torch.equal(rounds.weights[:, 0], rounds.weights[:, 1])
+    assert not torch.equal(rounds.weights[:, 0], rounds.weights[:, 2])
+    objectives = [certificate.objective for certificate in rounds.certificates]
+    squared = float(rounds.weights[:, 0].double().mul(rounds.words.unit[:, None]).square().sum())
+    assert objectives[0] - objectives[1] == pytest.approx(1e-6 * squared, rel=1e-2)
+    assert rounds.excess[1] > rounds.excess[0]
+    # near the minima they go on apart
+    rounds.excess[:] = 1e-7
+    assert rounds.run(np.arange(2)) == 2
+
+
+def test_a_problem_keeps_its_probe_where_that_of_one_like_it_is_worse() -> None:
+    data = correlated(5)
+    penalties = Penalties.of((1e-3, 1e-6), (1e-3, 0.0))
+    rounds = start_rounds(data, penalties, SolverOptions())
+    for _ in range(3):
+        rounds.run(np.arange(2))
+    weights, objective = rounds.weights[:, 1].clone(), rounds.certificates[1].objective
+    rounds.weights[:, 0] = 0.0
+    rounds._follow({1: 0})
+    assert torch.equal(rounds.weights[:, 1], weights)
+    assert rounds.certificates[1].objective == objective
+
+
+def test_sets_of_neurons_with_the_same_penalties_are_never_one_problem() -> None:
+    data = correlated(6)
+    kept = torch.ones(60, 2, dtype=torch.bool)
+    kept[30:, 1] = False
+    words = ShuffledWords(data.with_kept(kept), 0)
+    start = words.zeros(60, 2, 5, dtype=torch.float32), words.label_shares.log().float().repeat(2, 1)
+    assert module.Rounds(words, Penalties.of((1e-3, 1e-3), (1e-3, 1e-3)), start).run(np.arange(2)) == 2

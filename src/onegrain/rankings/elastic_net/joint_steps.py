@@ -5,8 +5,8 @@ With x_i the neurons of word i and P_i its probabilities, the Hessian's blocks f
     (1/N) sum_i omega_i P_il (1 - P_il) x_i x_i'     for l = m,
     -(1/N) sum_i omega_i P_il P_im x_i x_i'          otherwise.
 
-Each pair of labels is computed once, for some words at a time. While the gap is large, and with lambda2,
-products are bfloat16 where the processor has it, and the first step of a probe takes the mean over half of the
+Each pair of labels is computed once, for some words at a time. While the gap is large, products for many
+weights are bfloat16 where the processor has it, and the first step of a probe takes the mean over half of the
 words, because its zeros are not right yet.
 """
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from onegrain.rankings.elastic_net.newton import NewtonState, move
 from onegrain.rankings.elastic_net.problem import BLOCK, Words
-from onegrain.rankings.elastic_net.quadratic import FISTA_STEPS, Quadratic
+from onegrain.rankings.elastic_net.quadratic import Quadratic
 
 __all__ = ["joint_step"]
 
@@ -29,6 +29,7 @@ ROUGH_TOLERANCE = 1e-7
 ROUGH, LEAST_ROUGH = 1e-4, 512
 """Products may be bfloat16 above this gap, with at least as many weights."""
 HALVED = 0.5
+"""A rough step that leaves more than this share of the gap is the last one."""
 PRODUCT = 4 * BLOCK
 """Words of a product."""
 ENOUGH = 4
@@ -43,13 +44,14 @@ def joint_step(state: NewtonState, working: Tensor) -> bool:
     Returns:
         True if J fell.
     """
-    size, gap = int(working.sum()), state.certificate.gap
+    size, before = int(working.sum()), state.certificate
     rough = not state.exact and size >= LEAST_ROUGH and state.is_rough(ROUGH)
     if not rough:
         return _step(state, working)
     half = state.joint_steps == 0 and state.words.n_words >= 2 * ENOUGH * size
-    lowered = _step(state, working, rough=True, half=half)
-    state.exact = not lowered or (not half and state.certificate.gap > HALVED * gap)
+    # a rough Hessian may have no factor, and then the step is none
+    lowered = _step(state, working, rough=True, half=half) and state.certificate.objective < before.objective
+    state.exact = not lowered or (not half and state.certificate.gap > HALVED * before.gap)
     return lowered or _step(state, working)
 
 
@@ -67,8 +69,8 @@ def _step(state: NewtonState, working: Tensor, *, rough: bool = False, half: boo
     l1, l2 = (columns.gather(table.expand_as(working), nothing).to(dtype) for table in (state.l1, state.l2))
     gradient = columns.gather(state.points.gradient[:, 0], state.points.slope[0]).to(dtype)
     model = Quadratic(hessian, gradient, start, l1, l2)
-    # the first steps only find the signs, for which the precision of the words is enough
-    sparse_start = model.to(words.dtype).fista(FISTA_STEPS).to(dtype) if state.pair[0] else start
+    # coordinates only find the signs, for which the precision of the words is enough
+    sparse_start = model.to(words.dtype).descend().to(dtype) if state.pair[0] else start
     limits = (ROUGH_STEPS, ROUGH_TOLERANCE) if rough else (NEWTON_STEPS,)
     change = (model.newton(sparse_start, *limits) - start).to(words.dtype)
     direction = torch.zeros_like(state.weights)

@@ -25,8 +25,6 @@ from onegrain.rankings.elastic_net.stochastic import native_bfloat16
 __all__ = ["HESSIAN_BYTES", "label_steps"]
 
 SWEEPS = 4
-STEPS, TOLERANCE = 150, 1e-4
-"""Limits of the accelerated steps on a label's model; the next sweep changes J by more than further ones."""
 HALVINGS = 15
 ROUGH = 0.015
 """Most of the curvature that models leave out if there is lambda2; near the minimum, the gap is the limit."""
@@ -125,7 +123,6 @@ class _LabelProblem:
         self._kind = torch.bfloat16 if rough else words.dtype
         self._table: Table = words.memory.table(len(self.rows), len(neurons), self._kind)
         self._filled = 0
-        self._eigenvalue: tuple[float, float] | None = None
 
     def add(self, block: Tensor, curved: Tensor) -> None:
         """Keep the neurons of the curved ones of some words, (words, used)."""
@@ -158,9 +155,7 @@ class _LabelProblem:
         for part in self._parts():
             gradient += (slope_change[part] @ self._table[part]).to(gradient.dtype) / self.words.n_words
         model = Quadratic(self.hessian, gradient, self.weights, self.l1, self.l2)
-        if self._eigenvalue is None:
-            self._eigenvalue = model.largest_eigenvalue()
-        solution = model.fista(STEPS, TOLERANCE, self._eigenvalue)
+        solution = model.descend()
         change = solution - self.weights
         rounded = change.to(self._kind)
         logit_change = torch.cat([self._table[part] @ rounded for part in self._parts()]).to(change.dtype)

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from onegrain.core.constant import Extremes, exponents_of, rounding_in
+from onegrain.core.interruption import check_interruption
 from onegrain.rankings.data.memory import Memory, Table, values_of
 
 __all__ = ["BLOCK", "Penalties", "ProbeData", "Words"]
@@ -132,6 +133,7 @@ class Words(ABC):
     def rows(self, count: int = BLOCK) -> Iterator[slice]:
         """Yield slices that divide the words into blocks of ``count``."""
         for first in range(0, self.n_words, count):
+            check_interruption()
             yield slice(first, min(first + count, self.n_words))
 
     def columns(self, used: Tensor) -> Table:

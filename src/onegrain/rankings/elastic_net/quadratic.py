@@ -10,17 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["FISTA_STEPS", "Quadratic", "factor", "one_sided"]
+__all__ = ["Quadratic", "factor", "one_sided"]
 
-FISTA_STEPS = 300
-CHECKED = 5
-"""Steps between two checks of convergence."""
-SCREENED = 384
-"""Problems of at least as many entries are solved on those that may differ from zero."""
-FIRST, LATER = 30, 90
-"""Steps on all entries before such a choice, and those between two choices."""
-NEAR = 0.9
-"""An entry at zero may change if its slope is above this share of its penalty."""
+SWEEPS = 200
 HALVINGS = 20
 RIDGES = (1e-12, 1e-9, 1e-7, 1e-5, 1e-3)
 
@@ -65,81 +57,17 @@ class Quadratic:
         smooth = moved @ (self.gradient + 0.5 * (self.hessian @ moved))
         return float(smooth + self.l1 @ x.abs() + self.l2 @ x.square())
 
-    def fista(
-        self, steps: int, tolerance: float = 1e-6, eigenvalue: tuple[float, float] | None = None
-    ) -> Tensor:
-        """Return x after accelerated proximal gradient steps with restarts.
+    def descend(self, sweeps: int = SWEEPS, tolerance: float = 1e-5) -> Tensor:
+        """Return x after coordinate descent (coordinates.py), on the CPU; the origin if that is not worse."""
+        from onegrain.rankings.elastic_net.coordinates import descend
 
-        [Beck and Teboulle 2009; the restarts of O'Donoghue and Candès 2015.] The step size comes from an
-        estimate of the largest eigenvalue. If that was too low, so that the objective rose, an upper bound
-        replaces it.
-
-        Args:
-            steps: most steps.
-            tolerance: largest change of an entry that ends them, relative to the largest entry.
-            eigenvalue: what :meth:`largest_eigenvalue` returns, if it is known.
-        """
-        estimate, bound = self.largest_eigenvalue() if eigenvalue is None else eigenvalue
-        solution = self._fista(1.0 / estimate, steps, tolerance)
-        if self.value(solution) <= self.value(self.origin):
-            return solution
-        return self._fista(1.0 / bound, steps, tolerance)
-
-    def _fista(self, rate: float, steps: int, tolerance: float) -> Tensor:
-        """Take steps of one size; those of a large problem leave out entries that are likely to stay zero."""
-        path = _Path(self.origin, self.origin, 1.0)
-        if len(self.origin) < SCREENED:
-            return self._descend(path, rate, steps, tolerance)[0].x
-        taken = 0
-        while taken < steps:
-            count = min(FIRST if taken == 0 else LATER, steps - taken)
-            free = self._free(path.x) if taken else torch.ones_like(path.x, dtype=torch.bool)
-            part = self._restricted(path.x, free) if taken else self
-            here = _Path(path.x[free], path.y[free], path.pace)
-            here, converged = part._descend(here, rate, count, tolerance)
-            x, y = torch.zeros_like(path.x), torch.zeros_like(path.x)
-            x[free], y[free] = here.x, here.y
-            path = _Path(x, y, here.pace)
-            taken += count
-            if converged and not bool((self._free(x) & ~free).any()):
-                break
-        return path.x
-
-    def _free(self, x: Tensor) -> Tensor:
-        """Return which entries are not zero or may cease to be, bool (n,)."""
-        return (x != 0.0) | (self.slope(x).abs() > NEAR * self.l1)
-
-    def _restricted(self, x: Tensor, free: Tensor) -> Quadratic:
-        """Return the problem of the free entries, bool (n,), with the others zero; its origin is x."""
-        kept = free.nonzero().ravel()
-        gradient = torch.addmv(self.gradient, self.hessian, x - self.origin)
-        hessian = self.hessian.index_select(0, kept).index_select(1, kept)
-        return Quadratic(hessian, gradient[kept], x[kept], self.l1[kept], self.l2[kept])
-
-    def _descend(self, path: _Path, rate: float, steps: int, tolerance: float) -> tuple[_Path, bool]:
-        """Take accelerated steps; return where they end, and True if the last ones moved little."""
-        x, y, pace = path.x.clone(), path.y.clone(), path.pace
-        moved, change, offset = (torch.empty_like(x) for _ in range(3))
-        pull, threshold, shrink = rate * self.gradient, rate * self.l1, 1.0 / (1.0 + 2.0 * rate * self.l2)
-        least = -threshold
-        for step in range(1, steps + 1):
-            torch.sub(y, self.origin, out=offset)
-            torch.addmv(torch.sub(y, pull, out=moved), self.hessian, offset, alpha=-rate, out=moved)
-            moved.sub_(torch.clamp(moved, least, threshold, out=change)).mul_(shrink)
-            torch.sub(moved, x, out=change)
-            if float(y.sub_(moved) @ change) > 0.0:
-                pace = 1.0
-                y.copy_(moved)
-            else:
-                following = (1.0 + (1.0 + 4.0 * pace * pace) ** 0.5) / 2.0
-                torch.add(moved, change, alpha=(pace - 1.0) / following, out=y)
-                pace = following
-            x, moved = moved, x
-            if step % CHECKED == 0:
-                size = max(float(x.abs().max()), 1e-12)
-                if float(change.abs().max()) <= tolerance * size:
-                    return _Path(x, y, pace), True
-        return _Path(x, y, pace), False
+        hessian, slope, x, l1, l2 = (
+            part.cpu().contiguous().numpy()
+            for part in (self.hessian, self.gradient.clone(), self.origin.clone(), self.l1, self.l2)
+        )
+        descend(hessian, slope, x, l1, l2, sweeps, tolerance)
+        solution = torch.from_numpy(x).to(self.origin)
+        return solution if self.value(solution) <= self.value(self.origin) else self.origin
 
     def newton(self, x: Tensor, steps: int, tolerance: float = 1e-12) -> Tensor:
         """Return x after orthant-wise Newton steps, exact once the signs are right [Andrew and Gao 2007]."""
@@ -174,38 +102,6 @@ class Quadratic:
                 return moved, reached
             step /= 2.0
         return x, value
-
-    def largest_eigenvalue(self) -> tuple[float, float]:
-        """Return an estimate of the largest eigenvalue of H, and an upper bound of it.
-
-        The estimate is that of power iteration and a tenth more, because power iteration approaches from below.
-        """
-        bound = max(min(float(self.hessian.abs().sum(1).max()), float(self.hessian.norm())), 1e-300)
-        vector = torch.randn(len(self.gradient), generator=torch.Generator().manual_seed(0))
-        vector = vector.to(self.gradient) / vector.norm()
-        eigenvalue = 0.0
-        for _ in range(30):
-            image = self.hessian @ vector
-            eigenvalue = float(image.norm())
-            if eigenvalue == 0.0:
-                return bound, bound
-            vector = image / eigenvalue
-        return min(1.1 * eigenvalue, bound), bound
-
-
-@dataclass(frozen=True, eq=False)
-class _Path:
-    """A point of accelerated steps.
-
-    Attributes:
-        x: (n,), the solution so far.
-        y: (n,), where the next step starts.
-        pace: the number from which the momentum of the next step follows.
-    """
-
-    x: Tensor
-    y: Tensor
-    pace: float
 
 
 def factor(matrix: Tensor) -> Tensor | None:

@@ -357,11 +357,6 @@ class Descent:
         new._rounded = new.words.rounded(new.weights)
         return new
 
-    def use_exact_weights(self) -> None:
-        """Multiply weights as the sum of two parts from now on."""
-        self.words = self.words.with_exact_weights()
-        self._rounded = self.words.rounded(self.weights)
-
     def grow_in_stages(self) -> None:
         """Add the words in growing parts, with epochs over those added so far."""
         for part, epochs in _parts(self.words):

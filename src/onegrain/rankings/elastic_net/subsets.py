@@ -6,18 +6,22 @@ read once, and stochastic steps (stochastic.py) cost two products a minibatch fo
 starts from the weights that a larger probe has on its neurons, or from zero where that is better. After a few
 epochs, rounds of epochs and conjugate gradients (rounds.py) follow until every problem is within the tolerance.
 Problems that are still open then, and small ones, are solved by Newton steps, one by one (refinement.py). Those
-of a group with more than a quarter as many neurons as words take epochs alone.
+of a group with more than a quarter as many neurons as words take epochs alone. Without a memory budget, groups
+are solved side by side, each in a share of torch's threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from onegrain.rankings.data.side_by_side import side_by_side
 from onegrain.rankings.elastic_net.draws import descend
 from onegrain.rankings.elastic_net.duality import Certificate, certify, evaluate_probes
 from onegrain.rankings.elastic_net.problem import Penalties, ProbeData, Words
@@ -85,11 +89,21 @@ def solve_subsets(
     options = replace(options, most_work=WIDE_WORK * options.most_work)
     shape = data.n_words, data.n_neurons, data.n_labels
     data.memory.reserve(working_bytes(shape, SIDE_BY_SIDE), "a group of probes")
-    for numbers in grouped(subsets, data.n_neurons, data.n_labels):
-        group = [subsets[number] for number in numbers]
-        for number, solution in zip(numbers, _solve_group(data, pair, group, start, options), strict=True):
-            solutions[number] = solution
-            advance(1)
+    groups = sorted(
+        grouped(subsets, data.n_neurons, data.n_labels),
+        key=lambda numbers: -sum(len(subsets[number]) for number in numbers),
+    )
+    parts = [
+        partial(_solve_group, data, pair, [subsets[number] for number in numbers], start, options)
+        for numbers in groups
+    ]
+    alone = data.memory.limit is not None or data.device.type != "cpu"
+    results = side_by_side(parts, threads=1 if alone else None)
+    with closing(results):
+        for numbers, group_solutions in zip(groups, results, strict=True):
+            for number, solution in zip(numbers, group_solutions, strict=True):
+                solutions[number] = solution
+                advance(1)
     return [solutions[number] for number in range(len(subsets))]
 
 
@@ -144,7 +158,6 @@ def _solve_group(
                 words, penalties, probes, options.tolerance, epochs=EPOCHS, rounds=WIDE_ROUNDS, in_stages=True
             )
         else:
-            words = words.with_exact_weights()
             probes, bounds = _run_rounds(words, penalties, probes, options.tolerance)
     else:
         probes = _starts(masked, penalties, weights, biases)
@@ -175,7 +188,7 @@ def _run_rounds(
     descent = Descent(words, penalties, start)
     descent.grow_in_stages()
     descent.run(FIRST_EPOCHS * pace(words))
-    rounds = Rounds(words, penalties, descent.result(), EPOCHS, keep_bounds=True)
+    rounds = Rounds(words.with_exact_weights(), penalties, descent.result(), EPOCHS, keep_bounds=True)
     assert rounds.bounds is not None
     numbers, stalls = np.arange(len(penalties)), np.zeros(len(penalties), dtype=np.int64)
     for _ in range(ROUNDS):
