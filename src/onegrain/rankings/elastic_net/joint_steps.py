@@ -151,8 +151,9 @@ def _inputs(words: Words, rows: slice, columns: _Columns, kind: torch.dtype) -> 
     """Return what some words multiply each weight and bias by, (words, columns)."""
     shape = rows.stop - rows.start, len(columns.weights) + len(columns.biases)
     inputs = torch.ones(shape, dtype=kind, device=words.device)
+    used, places = columns.neurons.unique(return_inverse=True)
     for first in range(rows.start, rows.stop, BLOCK):
         part = slice(first, min(first + BLOCK, rows.stop))
-        values = words.block(part).index_select(1, columns.neurons).to(kind)
+        values = words.selected(part, used).to(kind).index_select(1, places)
         inputs[first - rows.start : part.stop - rows.start, columns.weights] = values
     return inputs
