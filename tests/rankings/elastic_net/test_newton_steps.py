@@ -195,11 +195,11 @@ def test_the_first_rough_step_takes_half_of_the_words(monkeypatch: pytest.Monkey
     some = ProbeData(np.asarray(data.values)[chosen], data.codes[chosen], LABELS)
     scale = torch.from_numpy(some.spread / data.spread).float()
     shift = torch.from_numpy((some.mean - data.mean) / data.spread).float()
-    block = some.block
+    selected = some.selected
 
-    def rescaled(rows: slice) -> torch.Tensor:
-        return block(rows) * scale + shift
+    def rescaled(rows: slice, neurons: torch.Tensor) -> torch.Tensor:
+        return selected(rows, neurons) * scale[neurons] + shift[neurons]
 
-    monkeypatch.setattr(some, "block", rescaled)
+    monkeypatch.setattr(some, "selected", rescaled)
     expected = joint_steps._hessian(some, chances[chosen], columns)
     assert torch.allclose(half, expected, rtol=1e-3, atol=1e-4)
