@@ -7,7 +7,7 @@ import os
 __all__ = ["sleep_between_products", "thread_count"]
 
 SPINS = "5000"
-"""How often a thread looks whether the others are done before it sleeps, some microseconds in all."""
+"""A waiting thread checks this often whether the others are done, for some microseconds; then it sleeps."""
 
 
 def thread_count() -> int:

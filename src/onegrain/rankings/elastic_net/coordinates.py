@@ -14,7 +14,7 @@ from onegrain.core.compiled import compiled
 __all__ = ["descend"]
 
 EVERY = 5
-"""Every so many sweeps all entries are visited; in between, those that are not zero."""
+"""One sweep in this many visits all entries; the others visit those that are not zero."""
 
 
 @compiled

@@ -24,6 +24,7 @@ uncertain by some 1e-3 of themselves: refinement.py continues with one pair afte
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -148,12 +149,12 @@ class Rounds:
         """Return which problem takes the round for each of some problems: another one like it, or itself."""
         if self.words.kept is not None or (self.words.omega is not None and self.words.omega.dim() > 1):
             return {number: number for number in numbers.tolist()}
-        pairs = self.penalties.pairs
+        pairs, sizes = self.penalties.pairs, self._sizes(numbers.tolist())
         leader_of: dict[int, int] = {}
         for number in sorted(numbers.tolist(), key=lambda number: pairs[number][::-1], reverse=True):
             excess = float(np.fmin(self.excess[number], self.certificates[number].measure()))
             alike = {
-                leader: self._difference(number, leader)
+                leader: self._difference(number, leader, sizes)
                 for leader in set(leader_of.values())
                 if self.penalties.free[leader] == self.penalties.free[number]
             }
@@ -162,14 +163,18 @@ class Rounds:
             leader_of[number] = nearest if joins else number
         return leader_of
 
-    def _difference(self, number: int, leader: int) -> float:
+    def _sizes(self, numbers: Iterable[int]) -> dict[int, tuple[float, float]]:
+        """Return the sums of |theta| and of theta^2 of some problems."""
+        sizes = {}
+        for number in numbers:
+            theta = self.weights[:, number].double() * self.words.unit[:, None]
+            sizes[number] = float(theta.abs().sum()), float(theta.square().sum())
+        return sizes
+
+    def _difference(self, number: int, leader: int, sizes: dict[int, tuple[float, float]]) -> float:
         """Return by what share of J the penalties of two problems differ, at the probe of either."""
         l1, l2 = (abs(part[number] - part[leader]) for part in (self.penalties.l1, self.penalties.l2))
-        unit = self.words.unit[:, None]
-        most = 0.0
-        for probe in (number, leader):
-            theta = self.weights[:, probe].double() * unit
-            most = max(most, l1 * float(theta.abs().sum()) + l2 * float(theta.square().sum()))
+        most = max(l1 * absolute + l2 * squared for absolute, squared in (sizes[number], sizes[leader]))
         return most / max(self.certificates[number].objective, 1e-300)
 
     def _follow(self, leader_of: dict[int, int]) -> None:
@@ -184,8 +189,9 @@ class Rounds:
         certificates = certify(self.words, penalties, weights, points)
         self._keep(followers, _Probes(weights, self.biases[leaders], points, certificates))
         self._caution[followers] = self._caution[leaders]
+        sizes = self._sizes({*leader_of, *leader_of.values()})
         for number, leader in leader_of.items():
-            self.excess[number] = self.excess[leader] + self._difference(number, leader)
+            self.excess[number] = self.excess[leader] + self._difference(number, leader, sizes)
 
     def _sparse(self, numbers: np.ndarray) -> tuple[np.ndarray, Tensor]:
         """Return the sparse ones of some problems, and the neurons, by index, on which they take a round."""
