@@ -13,6 +13,7 @@ words, because its zeros are not right yet.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -108,6 +109,12 @@ class _Columns:
         values[self.weights], values[self.biases] = weights[self.neurons, self.labels], biases
         return values
 
+    @cached_property
+    def used(self) -> tuple[Tensor, Tensor]:
+        """The neurons that have a column, ascending, and the place of each weight's neuron among them."""
+        used, places = self.neurons.unique(return_inverse=True)
+        return used, places
+
     @property
     def spans(self) -> list[tuple[int, int]]:
         """The first column of each label, and the one after its last."""
@@ -151,7 +158,7 @@ def _inputs(words: Words, rows: slice, columns: _Columns, kind: torch.dtype) -> 
     """Return what some words multiply each weight and bias by, (words, columns)."""
     shape = rows.stop - rows.start, len(columns.weights) + len(columns.biases)
     inputs = torch.ones(shape, dtype=kind, device=words.device)
-    used, places = columns.neurons.unique(return_inverse=True)
+    used, places = columns.used
     for first in range(rows.start, rows.stop, BLOCK):
         part = slice(first, min(first + BLOCK, rows.stop))
         values = words.selected(part, used).to(kind).index_select(1, places)

@@ -4,7 +4,7 @@ The labels of a softmax are coupled weakly, and rarely have more than a few hund
 the Hessian is (1/N) X' diag(omega p_l (1 - p_l)) X, computed from the words that make up nearly all of it
 (curvature.py). While labels take turns, the others of its words are ignored: the slope of a label starts from
 that of all words, and what changes it is summed over the words of its Hessian, as are the objectives of the
-line search. So a label needs its own weights' neurons for these words only, in a table of its own.
+line search. Each label therefore has a table of these words and of the neurons of its weights.
 """
 
 from __future__ import annotations
